@@ -1,0 +1,165 @@
+"""One training loop for every network: resumable to the bit, stopped by a deadline, history on disk.
+
+A step's batch and noise depend on (seed, step) only, so the state to keep is weights, optimizer, schedule and step.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from hgm.errors import InputError
+from hgm.runtime import Deadline, Progress, atomic_write, derived_seed
+
+LossFn = Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]]
+
+
+class SliceEnded(Exception):
+    """The deadline came first; the state is saved and the next attempt goes on from it."""
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """AdamW with a OneCycle or constant schedule."""
+
+    steps: int
+    lr: float
+    schedule: str = "onecycle"  # or "constant"
+    warmup: float = 0.02  # share of the steps on the way up (onecycle)
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    accumulate: int = 1  # micro-batches per optimizer step
+    ema: float = 0.0  # decay of the averaged weights; 0 = none
+
+
+def fit(
+    module: nn.Module,
+    loss: LossFn,
+    optimisation: Optimisation,
+    *,
+    stage: str,
+    seed: int,
+    state: Path,
+    deadline: Deadline | None = None,
+    validate: Callable[[int], Mapping[str, float]] | None = None,
+    validate_every: int = 0,
+    snapshots: Mapping[int, Callable[[], None]] | None = None,
+    save_seconds: float = 30.0,
+) -> list[dict[str, float]]:
+    """Train `module` (its parameters that require gradients) in place and return the history, one row a step.
+
+    `loss(micro_step, generator)` returns a scalar and numbers to log; `generator` is a CPU generator that depends on
+    (seed, step, micro-batch) only. State goes to the folder `state`; a killed call goes on from it and, on a CPU, ends with
+    the same bits as an undisturbed one. `snapshots[step]()` is called after that many steps (again, with the same weights,
+    after a resume). With `ema` > 0 the averaged weights are in `module` at the end. Raises SliceEnded at the deadline and
+    InputError when the loss is not finite.
+    """
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    fused = bool(parameters) and parameters[0].is_cuda
+    optimizer = torch.optim.AdamW(
+        parameters, lr=optimisation.lr, betas=optimisation.betas, weight_decay=optimisation.weight_decay, fused=fused
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(optimisation))
+    average = copy.deepcopy(module).requires_grad_(False) if optimisation.ema > 0 else None
+    history: list[dict[str, float]] = []
+    step = 0
+    path = state / "state.pt"
+    if path.exists():
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        module.load_state_dict(saved["module"])
+        optimizer.load_state_dict(saved["optimizer"])
+        schedule.load_state_dict(saved["schedule"])
+        if average is not None:
+            average.load_state_dict(saved["average"])
+        step, history = saved["step"], saved["history"]
+
+    def save() -> None:
+        data = {"module": module.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
+                "step": step, "history": history}
+        if average is not None:
+            data["average"] = average.state_dict()
+        with atomic_write(path) as file:
+            torch.save(data, file)
+        with atomic_write(state / "progress.json", "w") as file:
+            json.dump({"stage": stage, "step": step, "steps": optimisation.steps, **(history[-1] if history else {})}, file)
+
+    progress, saved_at = Progress(stage, optimisation.steps), time.monotonic()
+    progress.resume(step)
+    device = next(module.parameters()).device
+    while step < optimisation.steps:
+        module.train()
+        logs: dict[str, float] = {}
+        for micro in range(optimisation.accumulate):
+            generator = torch.Generator().manual_seed(derived_seed(seed, stage, step, micro))
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                torch.manual_seed(derived_seed(seed, stage, step, micro, "global"))
+                value, numbers = loss(step * optimisation.accumulate + micro, generator)
+                if not torch.isfinite(value):
+                    raise InputError(f"{stage}: the loss is {value.item()} at step {step}; lower {stage}.lr and start again")
+                (value / optimisation.accumulate).backward()
+            for key, number in {"loss": value.item(), **numbers}.items():
+                logs[key] = logs.get(key, 0.0) + number / optimisation.accumulate
+        logs["grad_norm"] = nn.utils.clip_grad_norm_(parameters, optimisation.clip).item()
+        logs["lr"] = schedule.get_last_lr()[0]
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        schedule.step()
+        step += 1
+        if average is not None:
+            decay = min(optimisation.ema, (1 + step) / (10 + step))
+            with torch.no_grad():
+                for a, p in zip(average.parameters(), module.parameters(), strict=True):
+                    a.lerp_(p, 1 - decay)
+                for a, b in zip(average.buffers(), module.buffers(), strict=True):
+                    a.copy_(b)
+        history.append({"step": step, **logs})
+        if validate is not None and validate_every and (step % validate_every == 0 or step == optimisation.steps):
+            module.eval()
+            history[-1].update(validate(step))
+        if snapshots and step in snapshots:
+            snapshots[step]()
+        progress.update(step, f"loss {logs['loss']:.4f}")
+        late = deadline is not None and deadline.passed()
+        if late or time.monotonic() - saved_at > save_seconds or step == optimisation.steps:
+            save()
+            saved_at = time.monotonic()
+        if late and step < optimisation.steps:
+            raise SliceEnded(f"{stage}: stopped at step {step} of {optimisation.steps} before the time limit; run again to go on")
+    if average is not None:
+        module.load_state_dict(average.state_dict())
+    return history
+
+
+def _factor(o: Optimisation) -> Callable[[int], float]:
+    """OneCycle with torch's defaults (start 1/25, end 1e-4 of that, cosine), or a constant."""
+    if o.schedule == "constant":
+        return lambda step: 1.0
+    if o.schedule != "onecycle":
+        raise InputError(f"schedule: {o.schedule!r} is unknown; expected onecycle or constant")
+    up = max(o.warmup * o.steps, 1.0)
+
+    def factor(step: int) -> float:
+        def cosine(a: float, b: float, t: float) -> float:
+            return b + (a - b) / 2 * (1 + math.cos(math.pi * min(max(t, 0.0), 1.0)))
+
+        return cosine(1 / 25, 1.0, step / up) if step < up else cosine(1.0, 1 / 25e4, (step - up) / max(o.steps - up, 1.0))
+
+    return factor
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """A tab-separated table with the union of the columns, empty where a step has no value."""
+    columns = list(dict.fromkeys(key for row in history for key in row))
+    with atomic_write(path, "w") as file:
+        file.write("\t".join(columns) + "\n")
+        for row in history:
+            file.write("\t".join("" if c not in row else f"{row[c]:.6g}" for c in columns) + "\n")
