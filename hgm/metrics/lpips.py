@@ -1,0 +1,105 @@
+"""LPIPS (Zhang et al. 2018, version 0.1) with a VGG-16 trunk, as a metric and as a loss, from weight files on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hgm.metrics.weights import read_weights, take
+
+# Output channels of the convolutions of each stage; a stage but the first begins with a max pool. Features are the ReLU
+# outputs relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3.
+STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # ImageNet statistics for inputs in [-1, 1]
+EPSILON = 1e-8  # under the root of the feature norm: keeps the gradient finite where all features are zero
+
+
+class VGG16(nn.Module):
+    """The convolutional trunk of VGG-16 under torchvision's parameter names (`features.0.weight` … `features.28.bias`)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        self.taps: list[int] = []
+        channels = 3
+        for i, stage in enumerate(STAGES):
+            if i:
+                layers.append(nn.MaxPool2d(2))
+            for width in stage:
+                layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+                channels = width
+            self.taps.append(len(layers) - 1)
+        self.features = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Normalised images [N, 3, H, W] -> five feature maps [N, C, H / 2^i, W / 2^i]."""
+        found = []
+        for i, layer in enumerate(self.features):
+            x = layer(x)
+            if i in self.taps:
+                found.append(x)
+        return found
+
+
+class LPIPS(nn.Module):
+    """Perceptual distance. `shift` and `scale` are the published input statistics; no parameter is ever trained.
+
+    As a loss: `target = lpips.features(gt)` once, then `lpips(prediction, target)` for each set of renders.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, resize: int | None = None) -> None:
+        """resize: images are brought to this square size (bilinear, antialiased when they shrink) before the trunk."""
+        super().__init__()
+        self.trunk = VGG16()
+        self.heads = nn.ParameterList(nn.Parameter(torch.zeros(1, stage[-1], 1, 1)) for stage in STAGES)
+        self.resize = resize
+        self.register_buffer("shift", torch.tensor(SHIFT).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.tensor(SCALE).view(1, 3, 1, 1), persistent=False)
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> LPIPS:
+        """Always in evaluation mode."""
+        return super().train(False)
+
+    def features(self, images: Tensor, *, signed: bool = True) -> list[Tensor]:
+        """Unit-length features of images [N, 3, H, W] in [0, 1]: five maps [N, C_i, h_i, w_i].
+
+        signed: True maps [0, 1] to the [-1, 1] that the statistics are made for (the standard); False feeds [0, 1] as it
+        is, as the released evaluation does (spec section 8.1).
+        """
+        if self.resize is not None and tuple(images.shape[-2:]) != (self.resize, self.resize):
+            images = F.interpolate(images, (self.resize, self.resize), mode="bilinear", antialias=True)
+        x = images * 2 - 1 if signed else images
+        maps = self.trunk((x - self.shift) / self.scale)
+        return [m * torch.rsqrt(m.square().sum(1, keepdim=True) + EPSILON) for m in maps]
+
+    def forward(self, prediction: Tensor, target: Tensor | list[Tensor], *, signed: bool = True) -> Tensor:
+        """Distance of each image [N, 3, H, W] in [0, 1] to the target (images, or their `features`) -> [N]."""
+        found = self.features(prediction, signed=signed)
+        wanted = self.features(target, signed=signed) if isinstance(target, Tensor) else target
+        parts = [((p - t).square() * head).sum(1).mean((1, 2)) for p, t, head in zip(found, wanted, self.heads, strict=True)]
+        return torch.stack(parts).sum(0)
+
+
+def load_lpips(
+    vgg: str | Path | None, heads: str | Path | None, *, resize: int | None = None,
+    vgg_sha256: str | None = None, heads_sha256: str | None = None,
+) -> LPIPS | None:
+    """LPIPS from torchvision's VGG-16 file (`vgg16-397923af.pth`) and the published heads (`lpips/weights/v0.1/vgg.pth`),
+    as `.pth` or `.safetensors`; None when either path is None. Raises InputError on an unusable file.
+    """
+    if vgg is None or heads is None:
+        return None
+    model = LPIPS(resize)
+    model.trunk.load_state_dict(take(read_weights(vgg, "weights.vgg16", vgg_sha256), model.trunk.state_dict(), "weights.vgg16"))
+    wanted = {f"lin{i}.model.1.weight": head.data for i, head in enumerate(model.heads)}
+    found = take(read_weights(heads, "weights.lpips", heads_sha256), wanted, "weights.lpips")
+    for head, name in zip(model.heads, wanted, strict=True):
+        head.data.copy_(found[name])
+    return model
