@@ -1,0 +1,77 @@
+"""Read pickles of data sets without running what they name: numbers, strings, containers and numpy arrays only."""
+
+from __future__ import annotations
+
+import collections
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hgm.errors import InputError
+
+
+class RestrictedUnpickler(pickle.Unpickler):
+    """An unpickler that knows how numpy arrays are rebuilt (every protocol, numpy 1 and 2, Python 2 and 3).
+
+    Any other global is refused by name before it is imported. trimesh's array class becomes a plain numpy array.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return ALLOWED[module.replace("numpy._core.", "numpy.core."), name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not allowed") from None
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """How Python 2's byte strings are written by Python 3; no other codec is run."""
+    if encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"it asks for the codec {encoding!r}, which is not allowed")
+    return text.encode("latin1")
+
+
+def _reconstruct(kind: type, shape: Any, code: Any) -> np.ndarray:
+    """An empty array whose contents follow; the shape given here is always zero."""
+    if kind is not np.ndarray or tuple(shape) != (0,):
+        raise pickle.UnpicklingError("an array is rebuilt from something that is not an empty array")
+    return np.ndarray.__new__(np.ndarray, (0,), np.int8)
+
+
+def _scalar(dtype: np.dtype, data: Any) -> np.ndarray:
+    """A numpy scalar, as a 0-d array."""
+    if dtype.hasobject:
+        raise pickle.UnpicklingError("a scalar holds an object")
+    return np.frombuffer(_encode(data) if isinstance(data, str) else data, dtype, 1).reshape(()).copy()
+
+
+def _frombuffer(data: Any, dtype: np.dtype, shape: Any, order: str) -> np.ndarray:
+    """An array of pickle protocol 5."""
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if order == "F" else "C").copy()
+
+
+ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy.core.numeric", "_frombuffer"): _frombuffer,
+    ("trimesh.caching", "TrackedArray"): np.ndarray,
+    ("trimesh.util", "TrackedArray"): np.ndarray,
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("_codecs", "encode"): _encode,
+}
+
+
+def load_pickle(path: str | Path) -> Any:
+    """The object in a pickle file of any protocol. Raises InputError for a missing, broken or hostile file."""
+    try:
+        with open(path, "rb") as file:
+            return RestrictedUnpickler(file, encoding="latin1").load()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except pickle.UnpicklingError as error:
+        raise InputError(f"{path}: this pickle is refused: {error}") from None
+    except Exception as error:  # a broken stream can raise anything from the arrays it half describes
+        raise InputError(f"{path}: not a readable pickle ({type(error).__name__}: {error})".splitlines()[0]) from None
