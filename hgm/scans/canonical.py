@@ -1,0 +1,55 @@
+"""From the frame of a scan to the world of the networks, by THuman2.0's fit of the body to the scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from hgm.body import BodyModel, CanonicalBody
+    from hgm.body.fits import ThumanFit
+
+
+@dataclass(frozen=True)
+class CanonicalScan:
+    """A scan's place in the world: pelvis at the origin, y up, facing +z, normalised units."""
+
+    transform: np.ndarray  # [4, 4] float64, a similarity: scan units -> normalised units
+    body: CanonicalBody  # unbatched, in the same frame
+
+    def apply(self, points: np.ndarray) -> np.ndarray:
+        """Points [..., 3] of the scan -> normalised units, float64."""
+        return points @ self.transform[:3, :3].T + self.transform[:3, 3]
+
+
+def scan_to_nu(fit: ThumanFit, model: BodyModel) -> CanonicalScan:
+    """The similarity that takes a scan to normalised units, and its body there.
+
+    A fit places the body with v = model(params) * scale + translation, and the model turns by global_orient about the
+    pelvis joint of the shaped rest pose. Undone in that order:
+    x = nu_per_metre * R^T ((v - translation) / scale - pelvis).
+    """
+    from hgm.body import canonical
+
+    with torch.no_grad():
+        body = canonical(model, fit.params)
+        pelvis = model.shaped(fit.params.betas, fit.params.expression)[1][0]
+    R = rotation_matrix(fit.params.global_orient.double().numpy())
+    A = float(body.nu_per_metre) * R.T
+    transform = np.eye(4)
+    transform[:3, :3] = A / fit.scale
+    transform[:3, 3] = -A @ (fit.translation.numpy() / fit.scale + pelvis.double().numpy())
+    return CanonicalScan(transform, body)
+
+
+def rotation_matrix(axis_angle: np.ndarray) -> np.ndarray:
+    """Rotation vector [3] in radians -> rotation matrix [3, 3] (Rodrigues)."""
+    angle = float(np.linalg.norm(axis_angle))
+    if angle == 0:
+        return np.eye(3)
+    x, y, z = axis_angle / angle
+    K = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * K + (1 - np.cos(angle)) * K @ K

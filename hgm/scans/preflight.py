@@ -1,0 +1,88 @@
+"""Look at the files of a scan before Blender does: it reads almost every broken file without a word.
+
+A missing texture comes out magenta, a cut JPEG half grey, a vertex that is not a number at the origin, a face with a
+wrong index not at all. Here each of these is a ScanError of one line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hgm.errors import ScanError
+from hgm.scans.obj import ObjMesh, load_obj
+from hgm.scans.thuman import ScanFiles
+
+UNUSED_VERTICES = 0.10  # the faces come last in the file: a file cut off in their midst leaves more vertices unused
+JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+TAIL = 64  # bytes at the end of a JPEG in which its end marker must lie; some writers pad
+
+
+@dataclass(frozen=True)
+class CheckedScan:
+    """A scan that can be rendered."""
+
+    mesh: ObjMesh
+    material: Path
+    texture: Path
+
+
+def preflight(files: ScanFiles) -> CheckedScan:
+    """Read the mesh, material and head of the texture of a scan. Raises ScanError with the file and the fault."""
+    mesh = load_obj(files.obj)
+    used = np.zeros(len(mesh.vertices), bool)
+    used[mesh.faces] = True
+    if used.mean() < 1 - UNUSED_VERTICES:
+        raise ScanError(f"{files.obj}: {1 - used.mean():.0%} of the vertices have no face; the file is cut off")
+    if np.ptp(mesh.vertices[used], axis=0).max() <= 0:
+        raise ScanError(f"{files.obj}: all vertices lie in one point; copy the file again")
+    material = _material(files.obj, mesh)
+    texture = _texture(material)
+    _check_image(texture)
+    return CheckedScan(mesh, material, texture)
+
+
+def _material(obj: Path, mesh: ObjMesh) -> Path:
+    if not mesh.materials:
+        raise ScanError(f"{obj}: no mtllib line; expected the name of the material file")
+    material = obj.parent / mesh.materials[0].replace("\\", "/")
+    if not material.is_file():
+        raise ScanError(f"{material}: no such file; it is the material of {obj.name}, copy it again")
+    return material
+
+
+def _texture(material: Path) -> Path:
+    names = re.findall(r"^\s*map_Kd\s+(.+?)\s*$", material.read_text("utf-8", "replace"), re.M)
+    if not names:
+        raise ScanError(f"{material}: no map_Kd line; expected the name of the texture")
+    if len(set(names)) > 1:
+        raise ScanError(f"{material}: {len(set(names))} textures, expected one for the whole scan")
+    texture = material.parent / names[0].replace("\\", "/")
+    if not texture.is_file():
+        raise ScanError(f"{texture}: no such file; it is the texture of {material.name}, copy it again")
+    return texture
+
+
+def _check_image(path: Path) -> None:
+    data = path.read_bytes()
+    if data.startswith(JPEG_START):
+        if JPEG_END not in data[-TAIL:]:
+            raise ScanError(f"{path}: the JPEG has no end marker; the file is cut off, copy it again")
+    elif data.startswith(PNG_START):
+        if PNG_END not in data[-TAIL:]:
+            raise ScanError(f"{path}: the PNG has no end; the file is cut off, copy it again")
+    else:
+        raise ScanError(f"{path}: {'neither a JPEG nor a PNG' if data else 'an empty file'}; copy the texture again")
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ScanError(f"{path}: not a readable image ({error}); copy the texture again") from None
+    if not width or not height:
+        raise ScanError(f"{path}: the image is {width} x {height} pixels; copy the texture again")
