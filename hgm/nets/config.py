@@ -1,0 +1,199 @@
+"""Every width of HGM in one frozen dataclass, the published sizes and two small presets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from hgm.errors import InputError
+
+RAY_CHANNELS = 6  # moment o x d, then direction d
+INPUT_CHANNELS = 3 + RAY_CHANNELS
+
+
+@dataclass(frozen=True)
+class UNetWidths:
+    """An asymmetric U-Net, 1-D or 2-D: one number a block; fewer up than down blocks shrink the output."""
+
+    down: tuple[int, ...]
+    down_attention: tuple[bool, ...]
+    up: tuple[int, ...]
+    up_attention: tuple[bool, ...]
+    mid_attention: bool = True
+    layers: int = 2  # residual layers a down block; an up block has one more
+    heads: int = 16
+    groups: int = 32  # of every GroupNorm
+
+    def __post_init__(self) -> None:
+        for name in ("down", "down_attention", "up", "up_attention"):  # lists after a trip through JSON
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if len(self.down) != len(self.down_attention) or len(self.up) != len(self.up_attention):
+            raise InputError(f"widths: one attention flag a block is needed, got down {len(self.down)}/"
+                             f"{len(self.down_attention)} and up {len(self.up)}/{len(self.up_attention)}")
+        if not 1 <= len(self.up) <= len(self.down):
+            raise InputError(f"widths: expected 1 to {len(self.down)} up blocks, got {len(self.up)}")
+        for width in (*self.down, *self.up):
+            if width % self.groups or width % self.heads:
+                raise InputError(f"widths: {width} channels divide neither evenly into {self.groups} groups nor into "
+                                 f"{self.heads} heads; change the width")
+
+    @property
+    def reduction(self) -> int:
+        """Input length over length at the bottom."""
+        return 2 ** (len(self.down) - 1)
+
+    @property
+    def output_reduction(self) -> int:
+        """Input length over output length."""
+        return 2 ** (len(self.down) - len(self.up))
+
+
+@dataclass(frozen=True)
+class HGMConfig:
+    """The sizes of one HGM; lengths in normalised units (NU).
+
+    `use_body` off is the ablation without the body branch. `legacy` reproduces three faults of the released network:
+    body attention without residual and LayerNorm, 1-D attention over runs of positions instead of Gaussians, and
+    U-Net features of several views reshaped instead of permuted.
+    """
+
+    unet: UNetWidths
+    merge: UNetWidths
+    views: int = 1
+    input_size: int = 512
+    encoder_stem: int = 64
+    encoder_stages: tuple[tuple[int, int], ...] = ((64, 3), (128, 4), (256, 6))  # (channels, residual blocks)
+    vertices: int = 10475
+    token_channels: int = 32  # of the tokens, the image features, the attention and the sparse network
+    attention_heads: int = 8
+    patch: int = 3  # side of the patch of image features that a vertex attends to, per view
+    body_head: str = "mlp"  # or "mixnet", which takes `merge`'s widths
+    body_hidden: int = 128
+    voxel: float = 0.005
+    sparse_levels: int = 4
+    sparse_momentum: float = 0.01  # of BatchNorm's running statistics; short trainings need a larger one
+    use_body: bool = True
+    legacy: bool = False
+    spare_layers: bool = False  # two layers that the release declares and never uses, so that its weights load strictly
+    initial_scale: float = 0.01  # standard deviation of a splat before training
+    initial_opacity: float = 0.5
+    checkpointing: bool = False  # recompute blocks in the backward pass: less memory, more time
+    channels_last: bool = False  # memory layout of the 2-D networks
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "encoder_stages", tuple((int(c), int(n)) for c, n in self.encoder_stages))
+        if self.input_size % self.unet.reduction:
+            raise InputError(f"input_size: {self.input_size} is not a multiple of {self.unet.reduction}, "
+                             "the U-Net's total stride")
+        if self.body_head not in ("mlp", "mixnet"):
+            raise InputError(f"body_head: {self.body_head!r} is unknown; expected mlp or mixnet")
+        if self.token_channels % self.attention_heads:
+            raise InputError(f"token_channels: {self.token_channels} is not a multiple of {self.attention_heads} heads")
+        if self.patch % 2 == 0:
+            raise InputError(f"patch: {self.patch} is even; expected an odd side")
+        if len(self.encoder_stages) < 2:
+            raise InputError("encoder_stages: expected at least two stages")
+        if self.views < 1:
+            raise InputError(f"views: expected 1 or more, got {self.views}")
+        if not 0 < self.initial_opacity < 1 or self.initial_scale <= 0 or self.voxel <= 0:
+            raise InputError("initial_opacity must lie between 0 and 1, initial_scale and voxel above 0")
+
+    @property
+    def map_size(self) -> int:
+        """Side of the Gaussian map of one view."""
+        return self.input_size // self.unet.output_reduction
+
+    @property
+    def gaussians(self) -> int:
+        """Number of Gaussians of the merged and of the U-Net set."""
+        return self.views * self.map_size**2
+
+    @property
+    def merge_channels(self) -> int:
+        """Inputs of the merge network: centre, U-Net feature, body volume."""
+        return 3 + self.unet.up[-1] + (self.sparse_levels * self.token_channels if self.use_body else 0)
+
+    def replace(self, **changes: Any) -> HGMConfig:
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> HGMConfig:
+        """Inverse of `to_json`. Raises InputError on a missing or unknown key."""
+        values = dict(data)
+        known = {f.name for f in fields(cls)}
+        for key in values:
+            if key not in known:
+                raise InputError(f"model.json: key {key!r} is unknown; the file is of another version of hgm")
+        try:
+            for key in ("unet", "merge"):
+                values[key] = UNetWidths(**values[key])
+            return cls(**values)
+        except (KeyError, TypeError) as error:
+            raise InputError(f"model.json: {error}; the file is of another version of hgm") from None
+
+    @classmethod
+    def paper(cls, views: int = 1, **changes: Any) -> HGMConfig:
+        """The published sizes (paper section 3 and appendix): 512 px in, 256 x 256 Gaussians a view."""
+        unet = UNetWidths(
+            down=(64, 128, 256, 512, 1024, 1024), down_attention=(False, False, False, True, True, True),
+            up=(1024, 1024, 512, 256, 128), up_attention=(True, True, True, False, False),
+        )
+        merge = UNetWidths(
+            down=(64, 128, 256, 512, 1024), down_attention=(False, False, False, True, True),
+            up=(1024, 512, 256, 128, 64), up_attention=(True, True, False, False, False),
+        )
+        config = cls(unet=unet, merge=merge, views=views, body_head="mixnet", spare_layers=True,
+                     initial_scale=_splat_scale(256))
+        return config.replace(**changes)
+
+    @classmethod
+    def small(cls, views: int = 1, **changes: Any) -> HGMConfig:
+        """128 px in, 64 x 64 Gaussians a view; a training step fits a CPU core."""
+        unet = UNetWidths(
+            down=(16, 32, 64, 96, 96), down_attention=(False, False, False, True, True),
+            up=(96, 96, 64, 32), up_attention=(True, True, False, False), layers=1, heads=4, groups=8,
+        )
+        merge = UNetWidths(
+            down=(32, 32, 64, 96, 96), down_attention=(False, False, False, False, True),
+            up=(96, 96, 64, 32, 32), up_attention=(True, False, False, False, False), layers=1, heads=4, groups=8,
+        )
+        config = cls(
+            unet=unet, merge=merge, views=views, input_size=128, encoder_stem=16,
+            encoder_stages=((16, 1), (32, 1), (64, 1)), token_channels=16, attention_heads=4, body_hidden=64,
+            voxel=0.02, sparse_levels=3, sparse_momentum=0.1, initial_scale=_splat_scale(64),
+        )
+        return config.replace(**changes)
+
+    @classmethod
+    def tiny(cls, views: int = 1, **changes: Any) -> HGMConfig:
+        """64 px in, 32 x 32 Gaussians a view; for tests and the smallest runs."""
+        unet = UNetWidths(
+            down=(8, 16, 32), down_attention=(False, False, True), up=(32, 16), up_attention=(True, False), layers=1,
+            heads=2, groups=4,
+        )
+        merge = UNetWidths(
+            down=(16, 16, 32), down_attention=(False, False, True), up=(32, 16, 16), up_attention=(True, False, False),
+            layers=1, heads=2, groups=4,
+        )
+        config = cls(
+            unet=unet, merge=merge, views=views, input_size=64, encoder_stem=8,
+            encoder_stages=((8, 1), (16, 1), (16, 1)), token_channels=8, attention_heads=2, body_hidden=32,
+            voxel=0.04, sparse_levels=2, sparse_momentum=0.1, initial_scale=_splat_scale(32),
+        )
+        return config.replace(**changes)
+
+
+def _splat_scale(map_size: int) -> float:
+    """0.75 map pixels at the pelvis, which is 1.5 pixels of an image of twice the map's size."""
+    from hgm.cameras import FOCAL, RADIUS
+
+    return round(0.75 * RADIUS / (FOCAL * map_size), 5)
+
+
+def inverse_softplus(value: float) -> float:
+    """x with softplus(x) = value."""
+    return value + math.log(-math.expm1(-value))

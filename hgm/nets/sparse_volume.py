@@ -1,0 +1,87 @@
+"""The sparse feature volume around the body: voxelise, convolve to a pyramid, sample anywhere (paper section 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hgm.nets.sparse import SparseConv, VoxelSet
+
+MARGIN = 0.05  # NU around the body's Gaussians
+LAST_CELL = 400  # voxel indices are clamped to 0 .. 400
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where voxel 0 of each sample lies: origin [B, 3] (x, y, z) and the voxel's side, in NU."""
+
+    origin: Tensor
+    voxel: float
+
+    @classmethod
+    def around(cls, points: Tensor, voxel: float) -> Grid:
+        """The grid of each sample's points [B, P, 3] begins MARGIN below their least coordinates."""
+        return cls(points.detach().amin(1) - MARGIN, voxel)
+
+    def cells(self, points: Tensor) -> Tensor:
+        """Points [B, N, 3] (x, y, z) -> continuous cell coordinates [B, N, 3] (z, y, x); voxel centres at integers."""
+        return ((points - self.origin[:, None]) / self.voxel).flip(-1)
+
+
+def voxelise(features: Tensor, points: Tensor, grid: Grid) -> tuple[Tensor, VoxelSet]:
+    """Mean feature [n, C] of every occupied voxel, from features [B, P, C] at points [B, P, 3]."""
+    cells = grid.cells(points.detach()).round().long().clamp(0, LAST_CELL)
+    batch = torch.arange(len(cells), device=cells.device)[:, None, None].expand(*cells.shape[:2], 1)
+    voxels, index = VoxelSet.of(torch.cat([batch, cells], -1).flatten(0, 1))
+    flat = features.flatten(0, 1)
+    total = flat.new_zeros(len(voxels), flat.shape[1]).index_add(0, index, flat)
+    count = torch.bincount(index, minlength=len(voxels)).to(flat.dtype)
+    return total / count[:, None], voxels
+
+
+def sample(features: Tensor, voxels: VoxelSet, cells: Tensor) -> Tensor:
+    """Trilinear samples [B, N, C] of features [n, C] at cell coordinates [B, N, 3] (z, y, x); empty voxels are zero."""
+    base = cells.detach().floor()
+    fraction = cells - base  # [B, N, 3]
+    corners = torch.cartesian_prod(*[torch.arange(2, device=cells.device)] * 3)  # [8, 3]
+    weights = torch.where(corners == 1, fraction[..., None, :], 1 - fraction[..., None, :]).prod(-1)  # [B, N, 8]
+    batch = torch.arange(len(cells), device=cells.device)[:, None, None, None].expand(*cells.shape[:2], 8, 1)
+    rows = voxels.find(torch.cat([batch, base.long()[..., None, :] + corners], -1))
+    padded = torch.cat([features, features.new_zeros(1, features.shape[1])])
+    near = padded.index_select(0, rows.flatten()).view(*rows.shape, -1)  # [B, N, 8, C]
+    return (weights[..., None, :] @ near)[..., 0, :]
+
+
+class SparsePyramid(nn.Module):
+    """Double submanifold convolution, then `levels` times a stride-2 convolution and a double one."""
+
+    def __init__(self, channels: int, levels: int, momentum: float) -> None:
+        super().__init__()
+        strides = [1, 1] + [2, 1, 1] * levels
+        self.layers = nn.ModuleList(SparseConv(channels, stride, momentum) for stride in strides)
+
+    def forward(self, features: Tensor, voxels: VoxelSet) -> list[tuple[Tensor, VoxelSet]]:
+        """Features [n, C] of voxels -> the outputs of the levels at strides 2, 4, 8, ..."""
+        levels: list[tuple[Tensor, VoxelSet]] = []
+        for i, layer in enumerate(self.layers):
+            features, voxels = layer(features, voxels)
+            if i > 2 and i % 3 == 1:
+                levels.append((features, voxels))
+        return levels
+
+
+class SparseVolume(nn.Module):
+    """Features [B, P, C] at points [B, P, 3] -> features [B, N, levels * C] at queries [B, N, 3], all in NU."""
+
+    def __init__(self, channels: int, levels: int, voxel: float, momentum: float) -> None:
+        super().__init__()
+        self.voxel = voxel
+        self.pyramid = SparsePyramid(channels, levels, momentum)
+
+    def forward(self, features: Tensor, points: Tensor, queries: Tensor) -> Tensor:
+        grid = Grid.around(points, self.voxel)
+        cells = grid.cells(queries)
+        levels = self.pyramid(*voxelise(features, points, grid))
+        return torch.cat([sample(x, voxels, cells / 2 ** (i + 1)) for i, (x, voxels) in enumerate(levels)], -1)
