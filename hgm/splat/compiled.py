@@ -1,0 +1,113 @@
+"""The backend for CPUs: projection, blending and their gradients as numba kernels, in float32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from hgm.cameras import Cameras
+from hgm.gaussians import Gaussians
+from hgm.splat import kernels
+from hgm.splat.pool import share, threads
+
+
+def rasterize(gaussians: Gaussians, cameras: Cameras, background: Tensor, near: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Gaussians [S, N], cameras [S, C], background [3] -> rgb [S, C, 3, H, W], alpha and depth [S, C, 1, H, W].
+
+    float32 on a CPU; the same bits for any HGM_THREADS. No gradients to cameras and background.
+    """
+    g = gaussians
+    images = _Rasterize.apply(g.means, g.quats, g.scales, g.opacities, g.colors, cameras, background, near)
+    rgb, alpha, depth = (x.unflatten(0, cameras.shape) for x in images)
+    return rgb, alpha, depth
+
+
+def _array(x: Tensor) -> np.ndarray:
+    return x.detach().to(torch.float32).contiguous().numpy()
+
+
+class _Rasterize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, means: Tensor, quats: Tensor, scales: Tensor, opacities: Tensor, colors: Tensor, cameras: Cameras,
+                background: Tensor, near: float) -> tuple[Tensor, Tensor, Tensor]:
+        S, N = opacities.shape
+        C, width, height = cameras.shape[1], cameras.width, cameras.height
+        V = S * C  # view v shows scene v // C
+        tiles = -(-width // kernels.TILE) * -(-height // kernels.TILE)
+        K, pose = _array(cameras.K.flatten(0, 1)), _array(cameras.world_to_camera.flatten(0, 1))
+        points, turns, sizes, solid, paint = (_array(x) for x in (means, quats, scales, opacities, colors))
+        axes, reach = np.empty((S, N, 9), np.float32), np.empty((S, N), np.float32)
+        splats, boxes = np.empty((V, N, kernels.SPLAT), np.float32), np.empty((V, N, 4), np.int32)
+        first, start = np.empty((V, N + 1), np.int32), np.empty((V, tiles + 1), np.int32)
+        count = threads()
+
+        def place(s: int) -> None:
+            kernels.orient(s, points, turns, sizes, solid, paint, axes, reach)
+
+        def project(v: int) -> None:
+            kernels.project(v, v // C, np.float32(near), width, height, K, pose, points, axes, reach, solid, paint, splats,
+                            boxes, first, start)
+
+        share(place, [(s,) for s in range(S)], count)
+        share(project, [(v,) for v in range(V)], count)
+        offsets = np.zeros(V + 1, np.int64)
+        np.cumsum(first[:, N], out=offsets[1:])
+        ids, slots = np.empty(offsets[-1], np.int32), np.empty(offsets[-1], np.int64)
+        back = _array(background)
+        images = [means.new_empty((V, c, height, width), dtype=torch.float32) for c in (3, 1, 1)]
+        rgb, alpha, depth = (x.numpy() for x in images)
+
+        def sort(v: int) -> None:
+            kernels.bin_hits(v, offsets[v], width, splats, boxes, first, start, ids, slots)
+
+        def blend(v: int, t0: int, t1: int) -> None:
+            kernels.blend(v, t0, t1, offsets[v], splats, boxes, start, ids, back, rgb, alpha, depth)
+
+        share(sort, [(v,) for v in range(V)], count)
+        share(blend, _tile_ranges(start, count), count)
+        ctx.save_for_backward(means, quats, scales, *images)
+        ctx.fixed = (K, pose, back, axes, splats, boxes, first, start, offsets, ids, slots)
+        ctx.size = (C, width, height)
+        return images[0], images[1], images[2]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        means, quats, scales, rgb, alpha, depth = (_array(x) for x in ctx.saved_tensors)
+        K, pose, back, axes, splats, boxes, first, start, offsets, ids, slots = ctx.fixed
+        C, width, height = ctx.size
+        d_rgb, d_alpha, d_depth = (_array(x) for x in upstream)
+        S, N = means.shape[:2]
+        hits = np.zeros((offsets[-1], kernels.HIT), np.float32)
+        grads = np.empty((S, N, kernels.PARAMETERS), np.float32)
+        count = threads()
+
+        def blend(v: int, t0: int, t1: int) -> None:
+            kernels.blend_backward(v, t0, t1, offsets[v], splats, boxes, start, ids, slots, back, rgb, alpha, depth, d_rgb,
+                                   d_alpha, d_depth, hits)
+
+        def collect(s: int, g0: int, g1: int) -> None:
+            kernels.unproject(s, C, g0, g1, width, height, K, pose, means, quats, scales, axes, splats, first, offsets, hits,
+                              grads)
+
+        share(blend, _tile_ranges(start, count), count)
+        cuts = [N * i // count for i in range(count + 1)]
+        share(collect, [(s, a, b) for s in range(S) for a, b in zip(cuts[:-1], cuts[1:], strict=True)], count)
+        d_means, d_quats, d_scales, d_opacities, d_colors = torch.from_numpy(grads).split([3, 4, 3, 1, 3], -1)
+        return d_means, d_quats, d_scales, d_opacities[..., 0], d_colors, None, None, None
+
+
+def _tile_ranges(start: np.ndarray, count: int) -> list[tuple[int, int, int]]:
+    """(view, first tile, last tile + 1): whole views when there are enough for the threads, else equal numbers of hits."""
+    V, tiles = start.shape[0], start.shape[1] - 1
+    if count <= V or count == 1:
+        return [(v, 0, tiles) for v in range(V)]
+    ranges = []
+    for v in range(V):
+        cuts = np.searchsorted(start[v], np.linspace(0, start[v, -1], count + 1)[1:-1]).tolist()
+        ranges += [(v, a, b) for a, b in zip([0, *cuts], [*cuts, tiles], strict=True) if b > a]
+    return ranges

@@ -1,0 +1,116 @@
+"""The one verb of splatting, `render`, and the choice of the backend behind it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hgm.cameras import Cameras
+from hgm.errors import InputError, MissingDependency
+from hgm.gaussians import Gaussians
+from hgm.splat.constants import NEAR
+
+# backend -> the kind of device it runs on ("" = any) and the package it needs
+BACKENDS = {
+    "gsplat": ("cuda", "gsplat"),
+    "inria": ("cuda", "diff_gaussian_rasterization"),
+    "numba": ("cpu", "numba"),
+    "torch": ("", "torch"),
+}
+INSTALL = {
+    "gsplat": "pip install gsplat==1.5.3",
+    "diff_gaussian_rasterization": "build the fork that returns depth and alpha (github.com/ashawkey/diff-gaussian-rasterization)",
+    "numba": "pip install numba",
+}
+
+
+class Rendering(NamedTuple):
+    """C views of each scene. Gradients flow from all three."""
+
+    rgb: Tensor  # [..., C, 3, H, W], composited over the background
+    alpha: Tensor  # [..., C, 1, H, W], 1 - transmittance
+    depth: Tensor  # [..., C, 1, H, W], expected planar depth sum(w z) / sum(w) in world units, 0 where alpha is 0
+
+
+def render(gaussians: Gaussians, cameras: Cameras, *, backend: str = "auto",
+           background: Sequence[float] | Tensor = (1.0, 1.0, 1.0), near: float = NEAR) -> Rendering:
+    """Splat every set of Gaussians into every camera (Kerbl et al. 2023, 3D Gaussian Splatting).
+
+    gaussians [..., N]: world frame, opacities in [0, 1], quaternions wxyz of any length but 0. cameras [..., C]: OpenCV axes,
+    pixel centres at +0.5, no skew. The leading dimensions broadcast: one rig [C] serves all scenes, one scene all rigs.
+    background: three numbers. near: planar depth in world units below which a Gaussian is not drawn.
+
+    Each covariance gets 0.3 pixels^2 in x and y; alpha = min(0.99, opacity exp(-power)); a Gaussian with alpha under 1/255
+    leaves the pixel alone; a pixel is finished when its transmittance would fall to 1e-4; front to back by planar depth of
+    the mean, then by index. A Gaussian with a number that is not finite is not drawn and gets zero gradient.
+
+    Gradients go to every parameter of the Gaussians and to nothing else. All is computed in float32, also under autocast;
+    only the torch backend keeps float64. `backend`: see `resolve_backend`; the CUDA ones differ a little, see their modules.
+    Raises InputError or MissingDependency for an unusable backend, ValueError for shapes that do not fit.
+    """
+    name = resolve_backend(backend, gaussians.means.device)
+    if cameras.K.ndim < 3:
+        raise ValueError(f"cameras must be [..., C], got shape {tuple(cameras.shape)}; index with [None]")
+    if cameras.K.device != gaussians.means.device:
+        raise ValueError(f"cameras are on {cameras.K.device}, Gaussians on {gaussians.means.device}")
+    if cameras.K.requires_grad or cameras.world_to_camera.requires_grad:
+        raise InputError("cameras: splatting gives no gradients to cameras; detach them")
+    if not near > 0:
+        raise ValueError(f"near must be positive, got {near}")
+    dtype = torch.float64 if name == "torch" and gaussians.means.dtype == torch.float64 else torch.float32
+    gaussians, cameras = gaussians.to(dtype), cameras.to(dtype)
+    back = torch.as_tensor(background, dtype=dtype, device=gaussians.means.device)
+    if back.shape != (3,) or back.requires_grad:
+        raise ValueError(f"background must be three numbers without gradient, got shape {tuple(back.shape)}")
+
+    lead = torch.broadcast_shapes(gaussians.shape[:-1], cameras.shape[:-1])
+    gaussians = Gaussians(*(_flat(x, gaussians.means.ndim - 2, lead) for x in (
+        gaussians.means, gaussians.opacities, gaussians.scales, gaussians.quats, gaussians.colors)))  # [S, N]
+    cameras = Cameras(_flat(cameras.K, cameras.K.ndim - 3, lead), _flat(cameras.world_to_camera, cameras.K.ndim - 3, lead),
+                      cameras.width, cameras.height)  # [S, C]
+    if name == "numba":
+        from hgm.splat.compiled import rasterize
+    elif name == "torch":
+        from hgm.splat.reference import rasterize
+    elif name == "gsplat":
+        from hgm.splat.cuda import rasterize_gsplat as rasterize
+    else:
+        from hgm.splat.cuda import rasterize_inria as rasterize
+    with torch.autocast(back.device.type, enabled=False):
+        images = rasterize(gaussians, cameras, back, near)
+    return Rendering(*(x.unflatten(0, lead) if lead else x[0] for x in images))
+
+
+def resolve_backend(name: str, device: torch.device | str) -> str:
+    """The backend that `render` uses for tensors on `device`: `gsplat`, `inria`, `numba` or `torch`.
+
+    `auto` is, on CUDA, gsplat, else diff-gaussian-rasterization, else torch; on a CPU numba, else torch; elsewhere torch.
+    Nothing is imported to find out. Raises InputError for an unknown name or a device the backend does not run on,
+    MissingDependency when its package is not installed.
+    """
+    kind = torch.device(device).type
+    if name == "auto":
+        return next(n for n, (where, package) in BACKENDS.items() if where in ("", kind) and _installed(package))
+    if name not in BACKENDS:
+        raise InputError(f"splatting backend: {name!r} is unknown; expected auto, {', '.join(BACKENDS)}")
+    where, package = BACKENDS[name]
+    if where not in ("", kind):
+        raise InputError(f"splatting backend: {name} runs on {where}, the tensors are on {kind}; use backend auto or move them")
+    if not _installed(package):
+        raise MissingDependency(f"splatting backend: {name} needs {package}; {INSTALL[package]}, or use backend auto")
+    return name
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _flat(x: Tensor, leading: int, lead: torch.Size) -> Tensor:
+    """[*own, ...] with `leading` own batch dimensions -> [prod(lead), ...]."""
+    if leading == 1 and x.shape[:1] == lead:
+        return x
+    return x.expand(*lead, *x.shape[leading:]).reshape(lead.numel(), *x.shape[leading:])
