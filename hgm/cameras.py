@@ -121,7 +121,7 @@ def orbit(
     views: int = VIEWS, *, size: int = 512, radius: float = RADIUS, elevation: float = 0.0, start: float = 0.0,
     focal: float = FOCAL, dtype: torch.dtype = torch.float32,
 ) -> Cameras:
-    """The paper's rig: cameras [views] on a circle around the pelvis, azimuth start + 360/views * i degrees, view 0 in front."""
+    """The paper's rig: cameras [views] on a circle around the pelvis, azimuth start + 360/views * i, view 0 in front."""
     azimuth = torch.arange(views, dtype=torch.float64) * (2 * math.pi / views) + math.radians(start)
     e = math.radians(elevation)
     eyes = radius * torch.stack(

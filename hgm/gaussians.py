@@ -93,7 +93,8 @@ class Gaussians:
         g = self.detach().to("cpu", torch.float32)
         g = g[g.opacities >= min_opacity]
         opacity = torch.logit(g.opacities.clamp(1e-6, 1 - 1e-6))[:, None]
-        columns = torch.cat([g.means, g.normals(), (g.colors - 0.5) / SH_C0, opacity, g.scales.clamp(min=1e-8).log(), g.quats], 1)
+        dc, scales = (g.colors - 0.5) / SH_C0, g.scales.clamp(min=1e-8).log()
+        columns = torch.cat([g.means, g.normals(), dc, opacity, scales, g.quats], 1)
         header = "\n".join(["ply", "format binary_little_endian 1.0", f"element vertex {len(g)}",
                             *(f"property float {name}" for name in PLY_PROPERTIES), "end_header", ""])
         from hgm.runtime import atomic_write

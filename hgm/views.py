@@ -79,8 +79,10 @@ def load_image(path: str | Path) -> Tensor:
     return image[None] if image.ndim == 2 else image.movedim(-1, 0).contiguous()
 
 
-def save_view(folder: str | Path, index: int, *, rgb: np.ndarray, mask: np.ndarray, depth: np.ndarray, normal: np.ndarray) -> None:
-    """Write one view: rgb uint8 [H, W, 3] over white, mask uint8 [H, W], depth float [H, W] (0 = miss), normal float [H, W, 3]."""
+def save_view(
+    folder: str | Path, index: int, *, rgb: np.ndarray, mask: np.ndarray, depth: np.ndarray, normal: np.ndarray,
+) -> None:
+    """Write one view: rgb uint8 [H, W, 3] over white, mask uint8 [H, W], depth [H, W] (0 = miss), normal [H, W, 3]."""
     steps = np.rint(depth / DEPTH_UNIT)
     if steps.max() > 65535:
         raise InputError(f"{folder}: view {index} has a depth of {depth.max():.2f}, more than {65535 * DEPTH_UNIT:.2f} units")
@@ -93,7 +95,8 @@ def save_view(folder: str | Path, index: int, *, rgb: np.ndarray, mask: np.ndarr
 def save_cameras(folder: str | Path, cameras: Cameras) -> None:
     """Write cameras.json with every digit that a float64 needs."""
     exact = cameras.to(torch.float64)
-    data = {"convention": "OpenCV world_to_camera, pixel centres at +0.5, planar depth", "depth_unit": DEPTH_UNIT, **exact.to_json()}
+    convention = "OpenCV world_to_camera, pixel centres at +0.5, planar depth"
+    data = {"convention": convention, "depth_unit": DEPTH_UNIT, **exact.to_json()}
     with atomic_write(Path(folder) / "cameras.json", "w") as file:
         json.dump(data, file, indent=1, sort_keys=True)
         file.write("\n")

@@ -133,7 +133,7 @@ def fit(
             save()
             saved_at = time.monotonic()
         if late and step < optimisation.steps:
-            raise SliceEnded(f"{stage}: stopped at step {step} of {optimisation.steps} before the time limit; run again to go on")
+            raise SliceEnded(f"{stage}: stopped at step {step} of {optimisation.steps}, time is up; run again to go on")
     if average is not None:
         module.load_state_dict(average.state_dict())
     return history

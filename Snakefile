@@ -1,0 +1,52 @@
+"""HGM from scans to Gaussians, meshes and tables. `config.yaml` is the demo; a preset in `config/` changes numbers only."""
+
+from snakemake.utils import min_version
+
+min_version("9.25")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/standin.smk"
+include: "rules/catalogue.smk"
+include: "rules/render.smk"
+include: "rules/coarse.smk"
+include: "rules/base.smk"
+include: "rules/pairs.smk"
+include: "rules/controlnet.smk"
+include: "rules/fusion.smk"
+include: "rules/estimate.smk"
+include: "rules/refine.smk"
+include: "rules/reconstruct.smk"
+include: "rules/mesh.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+pathvars:
+    results=results_folder(),
+    logs=logs_folder(),
+    benchmarks=benchmarks_folder(),
+
+
+rule all:
+    """The report with everything it is made from."""
+    default_target: True
+    input:
+        "<results>/report/index.html",
+
+
+rule views:
+    """Only the rendered data set."""
+    input:
+        expand("<results>/views/{chunk}/manifest.json", chunk=plan.chunks),
+
+
+rule models:
+    """Only the trained networks."""
+    input:
+        "<results>/coarse/weights.safetensors",
+        "<results>/controlnet/manifest.json",
+        "<results>/fusion/weights.safetensors",

@@ -1,0 +1,92 @@
+"""Which scans there are: ids, splits and stable chunks; `scans.tsv` and the list of what was set aside and why."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hgm.errors import InputError
+from hgm.runtime import atomic_write
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of scans.tsv."""
+
+    scan: str
+    split: str
+    chunk: str
+
+
+def parse_ids(text: str, key: str = "scans") -> list[str]:
+    """`0000-0003, 0010` -> four-digit ids in order. Raises InputError that names `key`.
+
+    A name of a text file (one id a line) is read instead.
+    """
+    if text.endswith(".txt"):
+        try:
+            text = ",".join(Path(text).read_text().split())
+        except OSError as error:
+            raise InputError(f"{key}: cannot read the list {text} ({error.strerror})") from None
+    ids: list[str] = []
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part)
+        if not match:
+            raise InputError(f"{key}: {part!r} is not an id or a range; expected for example 0000-0003, 0010")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise InputError(f"{key}: the range {part!r} runs backwards")
+        ids += [f"{i:04d}" for i in range(first, last + 1)]
+    double = {i for i in ids if ids.count(i) > 1}
+    if double:
+        raise InputError(f"{key}: {min(double)} stands in it twice")
+    return ids
+
+
+def assign(splits: dict[str, Sequence[str]], chunk_size: int) -> list[Entry]:
+    """Put the ids of each split into chunks of `chunk_size` in the given order, so that ids added at the end of a list
+    only ever fill the last chunk or open new ones. Raises InputError if an id is in two splits.
+    """
+    entries: list[Entry] = []
+    seen: dict[str, str] = {}
+    for split in SPLITS:
+        for position, scan in enumerate(splits.get(split, ())):
+            if scan in seen:
+                raise InputError(f"scans.{split}: {scan} is already in scans.{seen[scan]}")
+            seen[scan] = split
+            entries.append(Entry(scan, split, f"{split}{position // chunk_size:03d}"))
+    return entries
+
+
+def chunks(entries: Iterable[Entry], *splits: str) -> list[str]:
+    """Names of the chunks of the given splits, in order."""
+    return list(dict.fromkeys(e.chunk for e in entries if not splits or e.split in splits))
+
+
+def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A tab-separated table by atomic rename."""
+    with atomic_write(path, "w") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def read_table(path: str | Path) -> list[dict[str, str]]:
+    try:
+        with open(path, newline="") as file:
+            return list(csv.DictReader(file, delimiter="\t"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); run the catalogue rule first") from None
+
+
+def read_entries(path: str | Path) -> list[Entry]:
+    """The accepted scans of scans.tsv."""
+    try:
+        return [Entry(r["scan"], r["split"], r["chunk"]) for r in read_table(path)]
+    except KeyError as error:
+        raise InputError(f"{path}: has no column {error}; expected scan, split, chunk") from None

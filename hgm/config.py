@@ -1,0 +1,251 @@
+"""One typed model of the configuration: it validates, fills in defaults and makes config.yaml, the schema and docs/config.md.
+
+The defaults are the demo. A preset in `config/` changes numbers, never code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticUndefined
+
+from hgm.errors import InputError
+
+
+class Section(BaseModel):
+    """No unknown keys, no silent conversion of text to numbers."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def described(default: Any, text: str, **limits: Any) -> Any:
+    return Field(default, description=text, **limits)
+
+
+class Scans(Section):
+    source: Literal["standin", "thuman2"] = described("standin", "free stand-in humans made here, or THuman2.0")
+    root: str | None = described(None, "folder with THuman2.0_Release and the fits; stand-ins make their own")
+    models: str | None = described(None, "folder that holds smplx/SMPLX_*.npz; stand-ins make their own")
+    gender: Literal["male", "female", "neutral"] = described("male", "SMPL-X file of the fits; THuman2.0: male")
+    train: str = described("0000-0035", "ids and ranges, or the name of a .txt file with one id a line")
+    val: str = described("0500", "scans for the validation pictures and curve, never trained on")
+    test: str = described("0505-0508", "scans that are reconstructed and measured, never trained on")
+    chunk: int = described(6, "scans that one job makes and renders; a chunk should last minutes", ge=1)
+    texture: int = described(1024, "edge of a stand-in's texture in pixels", ge=64)
+
+
+class Rendering(Section):
+    size: int = described(128, "edge of the rendered images in pixels", ge=16)
+    samples: int = described(16, "Cycles samples a pixel", ge=1)
+    device: Literal["cpu", "gpu", "auto"] = described("cpu", "Cycles device; a GPU's pixels differ in the last bits")
+
+
+class Network(Section):
+    preset: Literal["tiny", "small", "paper"] = described("small", "widths of the networks (hgm/nets/config.py lists them)")
+    overrides: dict[str, Any] = described({}, "single fields of the preset to change")
+    precision: Literal["fp32", "bf16"] = described("fp32", "autocast inside the networks; bf16 needs a GPU")
+
+
+class Loss(Section):
+    rgb: float = described(1.0, "weight of the squared colour error (paper eq. 6)", ge=0)
+    mask: float = described(1.0, "weight of the squared mask error (paper eq. 6)", ge=0)
+    lpips: float = described(1.0, "weight of LPIPS; used only where weights.vgg16 and weights.lpips are given", ge=0)
+    structure: float = described(0.1, "weight of 1 - SSIM, which takes the place of LPIPS without its weights", ge=0)
+
+
+class Coarse(Section):
+    steps: int = described(700, "optimizer steps (paper: 37500)", ge=1)
+    batch: int = described(1, "scans a step (paper: 4 in all)", ge=1)
+    accumulate: int = described(1, "micro-batches a step", ge=1)
+    lr: float = described(1e-3, "peak learning rate (release: 4e-4)", gt=0)
+    warmup: float = described(0.05, "share of the steps on the way up (release: 0.02)", gt=0, lt=1)
+    weight_decay: float = described(0.05, "AdamW weight decay", ge=0)
+    clip: float = described(1.0, "largest gradient norm", gt=0)
+    ema: float = described(0.0, "decay of averaged weights; 0 = none", ge=0, lt=1)
+    supervised: int = described(4, "views a step is compared with (paper: 12)", ge=1, le=12)
+    turn: bool = described(False, "draw a random azimuth as front: 12 times the data (release: off)")
+    validate_every: int = described(200, "steps between validation pictures", ge=1)
+    early: float = described(0.3, "share of the steps after which the unconverged model for the pairs is taken", gt=0, le=1)
+
+
+class Fusion(Section):
+    steps: int = described(400, "optimizer steps (paper: 37500)", ge=1)
+    batch: int = described(1, "scans a step (paper: 4 in all)", ge=1)
+    accumulate: int = described(1, "micro-batches a step", ge=1)
+    lr: float = described(6e-4, "peak learning rate (release: 4e-4)", gt=0)
+    warmup: float = described(0.05, "share of the steps on the way up (release: 0.02)", gt=0, lt=1)
+    weight_decay: float = described(0.05, "AdamW weight decay", ge=0)
+    clip: float = described(1.0, "largest gradient norm", gt=0)
+    ema: float = described(0.0, "decay of averaged weights; 0 = none", ge=0, lt=1)
+    supervised: int = described(4, "views a step is compared with (paper: 12)", ge=1, le=12)
+    turn: bool = described(False, "draw a random azimuth as front (release: off)")
+    validate_every: int = described(100, "steps between validation pictures", ge=1)
+    warm_start: bool = described(True, "start from the coarse weights (the paper trains both from the start)")
+    back_share: float = described(0.5, "share of samples with an unconverged render as back view", ge=0, le=1)
+    distortion: float = described(0.5, "probability of the grid distortion of the back view", ge=0, le=1)
+    jitter: float = described(0.5, "probability of the camera jitter of the back view", ge=0, le=1)
+
+
+class Pairs(Section):
+    factors: list[int] = described([2, 4], "downsampling factors of the conditions, taken in turn")
+
+
+class Base(Section):
+    folder: str | None = described(None, "Stable Diffusion 1.5 as a diffusers folder; without one a small base is trained")
+
+
+class ControlNet(Section):
+    tile: str | None = described(None, "ControlNet-tile as a diffusers folder; without one a copy of the base's encoder")
+
+
+class BackView(Section):
+    seed: int = described(22, "seed of the diffusion noise (release: 22)", ge=0)
+    strength: float = described(0.2, "share of the noise schedule that is run (release: 0.2)", gt=0, le=1)
+    steps: int = described(100, "denoising steps at full strength (release: 100)", ge=1)
+    guidance: float = described(5.0, "classifier-free guidance (release: 5)", ge=0)
+    control_scale: float = described(1.0, "weight of the ControlNet", ge=0)
+
+
+class Estimate(Section):
+    source: Literal["disturbed", "fits"] = described("disturbed", "first SMPL-X: true fit with seeded noise, or fits")
+    folder: str | None = described(None, "folder with <subject>/smplx.npz, for source: fits")
+    mpjpe_mm: float = described(80.11, "error of the disturbed fit: PIXIE's on THuman2.0 (paper table 6)", gt=0)
+
+
+class Refine(Section):
+    iterations: int = described(45, "optimisation steps (paper: 45)", ge=1)
+    refresh: int = described(15, "steps between runs of the coarse model (paper: 15)", ge=1)
+
+
+class Reconstruct(Section):
+    size: int = described(128, "edge of the novel views", ge=16)
+    turntable_size: int = described(192, "edge of the turntable's frames", ge=16)
+    turntable_frames: int = described(36, "frames of the turntable", ge=2)
+
+
+class Mesh(Section):
+    cameras: int = described(24, "depth renders on a Fibonacci sphere", ge=4)
+    size: int = described(192, "edge of the depth renders", ge=32)
+
+
+class Evaluate(Section):
+    variants: list[str] = described(["full", "no_body", "no_refine", "one_view", "no_diffusion"], "rows of the ablation")
+    surface_samples: int = described(100_000, "points for Chamfer distance and normal consistency", ge=100)
+
+
+class Weights(Section):
+    vgg16: str | None = described(None, "torchvision's vgg16-397923af.pth; without it LPIPS is not available")
+    lpips: str | None = described(None, "LPIPS heads for VGG (lpips/weights/v0.1/vgg.pth)")
+    inception: str | None = described(None, "weights-inception-2015-12-05-6726825d.pth; without it KID is not available")
+
+
+class Config(Section):
+    run: str = described("demo", "name of the run: its results are in results/<run>", pattern=r"^[A-Za-z0-9_.-]+$")
+    seed: int = described(10, "the one seed; the same configuration gives the same bytes on a CPU", ge=0)
+    device: str = described("auto", "cpu, cuda, or auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    splat: Literal["auto", "gsplat", "diff-gaussian-rasterization", "numba", "torch"] = described("auto", "splatting backend")
+    scans: Scans = described(Scans(), "which people")
+    rendering: Rendering = described(Rendering(), "the 12 views of each scan")
+    network: Network = described(Network(), "the HGM networks")
+    loss: Loss = described(Loss(), "weights of the training loss")
+    coarse: Coarse = described(Coarse(), "the one-view HGM")
+    pairs: Pairs = described(Pairs(), "the ControlNet's training pairs")
+    base: Base = described(Base(), "the latent diffusion model under the ControlNet")
+    controlnet: ControlNet = described(ControlNet(), "the back view's ControlNet")
+    back_view: BackView = described(BackView(), "how the back view is refined")
+    fusion: Fusion = described(Fusion(), "the two-view HGM")
+    estimate: Estimate = described(Estimate(), "the first SMPL-X estimate")
+    refine: Refine = described(Refine(), "the SMPL-X refinement")
+    reconstruct: Reconstruct = described(Reconstruct(), "what is written for a subject")
+    mesh: Mesh = described(Mesh(), "mesh extraction")
+    evaluate: Evaluate = described(Evaluate(), "metrics and ablations")
+    weights: Weights = described(Weights(), "published weights a user brings")
+
+
+def parse(data: Mapping[str, Any]) -> Config:
+    """Validate plain data. Raises InputError with one line that names the first wrong key."""
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "configuration"
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(_siblings(first["loc"]))
+            raise InputError(f"{key}: unknown key in the configuration; expected one of: {known}") from None
+        raise InputError(f"{key}: {first['msg']}, got {first['input']!r}") from None
+
+
+def _siblings(loc: tuple[int | str, ...]) -> list[str]:
+    model: Any = Config
+    for part in loc[:-1]:
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if field is None:
+            return []
+        model = field.annotation
+    return list(model.model_fields)
+
+
+def resolve(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data with every default filled in, as the workflow's rules read it."""
+    return parse(data).model_dump(mode="json")
+
+
+def load(path: str | Path) -> Config:
+    """Read and validate a YAML file."""
+    try:
+        data = yaml.safe_load(Path(path).read_text()) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: expected a mapping of sections, got {type(data).__name__}")
+    return parse(data)
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any, Any, str]]:
+    for name, field in model.model_fields.items():
+        default = field.default if field.default is not PydanticUndefined else field.get_default(call_default_factory=True)
+        yield name, field, default, field.description or ""
+
+
+def _scalar(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=200).strip()
+    return text.removesuffix("...").strip()
+
+
+def to_yaml() -> str:
+    """The default configuration with a comment above every section and beside every key."""
+    lines = ["# The demo: every stage at a small size, on free stand-in humans. Generated from hgm/config.py (`make config`).",
+             "# A preset (config/*.yaml) or a copy of this file needs only the keys that differ.", ""]
+    for name, _, default, text in _fields(Config):
+        if isinstance(default, Section):
+            lines += ["", f"# {text}", f"{name}:"]
+            for key, _, value, remark in _fields(type(default)):
+                lines.append(f"  {key}: {_scalar(value)}  # {remark}")
+        else:
+            lines.append(f"{name}: {_scalar(default)}  # {text}")
+    return "\n".join(lines) + "\n"
+
+
+def to_schema() -> dict[str, Any]:
+    """JSON schema for editors and for Snakemake's own validation."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+
+
+def to_markdown() -> str:
+    """docs/config.md."""
+    lines = ["# Configuration", "", "Generated from `hgm/config.py`. Defaults are the demo's (`config.yaml`).", ""]
+    lines += ["| key | default | meaning |", "|---|---|---|"]
+    sections = []
+    for name, _, default, text in _fields(Config):
+        if isinstance(default, Section):
+            sections.append((name, default, text))
+        else:
+            lines.append(f"| `{name}` | `{_scalar(default)}` | {text} |")
+    for name, default, text in sections:
+        lines += ["", f"## {name}", "", f"{text[0].upper()}{text[1:]}.", "", "| key | default | meaning |", "|---|---|---|"]
+        lines += [f"| `{name}.{key}` | `{_scalar(value)}` | {remark} |" for key, _, value, remark in _fields(type(default))]
+    return "\n".join(lines) + "\n"

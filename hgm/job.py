@@ -1,0 +1,113 @@
+"""The thin shell round every script: read the job, log, replay record, one-line failures.
+
+A script ends with `run(main)`. Under Snakemake the job comes from the injected `snakemake` object and is written as JSON
+beside the log; `python scripts/render.py that.job.json` (or `hgm replay`) does the same job again without Snakemake.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hgm.errors import InputError
+from hgm.provenance import file_digest, key_of, read_json, write_json
+
+Paths = Mapping[str, Any]  # name -> path or list of paths, as strings
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one rule asks for, in plain data."""
+
+    rule: str
+    input: Paths
+    output: Paths
+    params: Mapping[str, Any]
+    wildcards: Mapping[str, str] = field(default_factory=dict)
+    threads: int = 1
+    runtime: float | None = None  # minutes the job may take
+    log: str | None = None
+
+    def path(self, name: str) -> Path:
+        """One named input or output."""
+        value = self.output.get(name, self.input.get(name))
+        if not isinstance(value, str):
+            raise KeyError(f"{self.rule}: no single file named {name}")
+        return Path(value)
+
+    def paths(self, name: str) -> list[Path]:
+        """A named input as a list of files; empty where the rule has none."""
+        value = self.input.get(name, [])
+        return [Path(value)] if isinstance(value, str) else [Path(v) for v in value]
+
+    @property
+    def key(self) -> str:
+        """Parameters (with the code key) and the content of all inputs: what decides the job's result."""
+        files = [p for name in sorted(self.input) for p in self.paths(name)]
+        return key_of(self.rule, dict(self.params), dict(self.wildcards), [file_digest(p) for p in files])
+
+
+def _named(files: Any) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for name, value in files.items():
+        named[name] = str(value) if isinstance(value, str) else [str(v) for v in value]
+    return named
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=str))
+
+
+def from_snakemake(snakemake: Any) -> Job:
+    runtime = snakemake.resources.get("runtime")
+    return Job(
+        rule=snakemake.rule, input=_named(snakemake.input), output=_named(snakemake.output),
+        params=_plain(dict(snakemake.params.items())), wildcards=dict(snakemake.wildcards.items()), threads=snakemake.threads,
+        runtime=float(runtime) if isinstance(runtime, int | float) else None,
+        log=str(snakemake.log[0]) if snakemake.log else None,
+    )
+
+
+def load_job(path: str | Path) -> Job:
+    """Read a `*.job.json`."""
+    data = read_json(path)
+    try:
+        return Job(**data)
+    except TypeError as error:
+        raise InputError(f"{path}: not a job record ({error})") from None
+
+
+def run(main: Callable[[Job], None]) -> None:
+    """Run a script's `main` for the job at hand; exits with status 1 and one line on an error the user can act on."""
+    script = sys.modules["__main__"]
+    snakemake = getattr(script, "snakemake", None)
+    try:
+        if snakemake is not None:
+            job = from_snakemake(snakemake)
+        elif len(sys.argv) == 2:
+            job = load_job(sys.argv[1])
+        else:
+            raise InputError(f"{sys.argv[0]}: expected one argument, a .job.json file written by an earlier run")
+        os.environ["HGM_THREADS"] = str(job.threads)
+        handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+        if job.log:
+            Path(job.log).parent.mkdir(parents=True, exist_ok=True)
+            handlers.append(logging.FileHandler(job.log, mode="w"))
+            if snakemake is not None:
+                write_json(Path(job.log).with_suffix(".job.json"), asdict(job))
+        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(job.threads)
+        main(job)
+    except InputError as error:
+        logging.error("error: %s", error)
+        sys.exit(1)
+    except Exception:
+        logging.exception("unexpected failure in %s", getattr(script, "__file__", "a script"))
+        sys.exit(1)

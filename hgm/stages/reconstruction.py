@@ -1,0 +1,128 @@
+"""One photo to Gaussians: coarse, back view, refined back view, fusion (paper figure 2)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hgm.cameras import Cameras, orbit
+from hgm.diffusion.back_view import BackViewRefiner, RefineSettings
+from hgm.gaussians import Gaussians
+from hgm.nets import HGM
+from hgm.splat import render
+from hgm.stages.training import BACK, FRONT
+from hgm.stages.variants import Variant
+from hgm.train.data import resize
+from hgm.turntable import write_video
+from hgm.views import save_image
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Sizes of what is written for a subject."""
+
+    size: int = 512  # of the 12 novel views
+    turntable_size: int = 512
+    turntable_frames: int = 72
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What one photo becomes. `coarse` and `gaussians` are unbatched; images are [3, H, W] over white."""
+
+    coarse: Gaussians
+    back_coarse: Tensor
+    back: Tensor
+    gaussians: Gaussians
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+class Reconstructor:
+    """Models loaded once, photos reconstructed one after the other. All networks are frozen and on one device."""
+
+    def __init__(
+        self, coarse: HGM, fusion: HGM | None, refiner: BackViewRefiner | None, *, size: int,
+        back_view: RefineSettings | None = None, device: str = "cpu", backend: str = "auto", precision: str = "fp32",
+    ) -> None:
+        self.coarse, self.fusion, self.refiner = coarse, fusion, refiner
+        self.back_view = RefineSettings() if back_view is None else back_view
+        self.device, self.backend, self.precision = device, backend, precision
+        self.rig = orbit(size=size).to(device)
+
+    @torch.no_grad()
+    def coarse_gaussians(self, image: Tensor, vertices: Tensor | None) -> Gaussians:
+        """The frozen coarse model: photo [3, H, W] over white and body vertices [P, 3] -> merged Gaussians [N].
+
+        Without vertices the U-Net's own set, which does not depend on the body (spec section 6.1).
+        """
+        output = self._run(self.coarse, image[None], [FRONT], vertices)
+        chosen = output.merged if vertices is not None or not self.coarse.config.use_body else output.unet
+        return chosen[0].detach()
+
+    def _run(self, model: HGM, images: Tensor, views: list[int], vertices: Tensor | None):
+        images = resize(images, self.rig.width)[None].to(self.device)
+        body = vertices[None].to(self.device) if vertices is not None and model.config.use_body else None
+        return model(images, self.rig[views][None], body, precision=self.precision)
+
+    @torch.no_grad()
+    def back_of(self, gaussians: Gaussians) -> tuple[Tensor, Tensor]:
+        """Colour [3, H, W] and alpha [1, H, W] of unbatched Gaussians from behind."""
+        out = render(gaussians, self.rig[[BACK]], backend=self.backend)
+        return out.rgb[0].clamp(0, 1), out.alpha[0].clamp(0, 1)
+
+    def reconstruct(self, image: Tensor, vertices: Tensor | None, variant: Variant) -> Reconstruction:
+        """image [3, H, W] in [0, 1] over white, vertices [P, 3] in normalised units (None without a body branch)."""
+        seconds: dict[str, float] = {}
+
+        def timed(stage: str, start: float) -> float:
+            if self.device.startswith("cuda"):
+                torch.cuda.synchronize()
+            now = time.perf_counter()
+            seconds[stage] = now - start
+            return now
+
+        at = time.perf_counter()
+        coarse = self.coarse_gaussians(image, vertices)
+        at = timed("coarse", at)
+        back_coarse, alpha = self.back_of(coarse)
+        back = back_coarse
+        if variant.diffusion and self.refiner is not None:
+            back = self.refiner.refine(back_coarse, alpha, settings=self.back_view)
+        at = timed("back_view", at)
+        result = coarse
+        if variant.two_view and self.fusion is not None:
+            images = torch.stack([resize(image, self.rig.width).to(self.device), back.to(self.device)])
+            with torch.no_grad():
+                result = self._run(self.fusion, images, [FRONT, BACK], vertices).merged[0]
+        timed("fusion", at)
+        return Reconstruction(coarse, back_coarse, back, result, seconds)
+
+
+def write_reconstruction(result: Reconstruction, image: Tensor, out: Path, output: Output, *, backend: str = "auto") -> None:
+    """`input.png, coarse.ply, back_coarse.png, back.png, gaussians.ply, novel_00.png …, turntable.mp4` in `out`."""
+    save_image(out / "input.png", image)
+    result.coarse.save_ply(out / "coarse.ply")
+    save_image(out / "back_coarse.png", result.back_coarse)
+    save_image(out / "back.png", result.back)
+    result.gaussians.save_ply(out / "gaussians.ply")
+    device = result.gaussians.means.device
+    for i, rgb in enumerate(views_of(result.gaussians, orbit(size=output.size).to(device), backend)):
+        save_image(out / f"novel_{i:02d}.png", rgb)
+    ring = orbit(output.turntable_frames, size=output.turntable_size).to(device)
+    frames = (views_of(result.gaussians, ring, backend).cpu() * 255).round().to(torch.uint8)
+    write_video(out / "turntable.mp4", np.ascontiguousarray(frames.movedim(1, -1).numpy()))
+
+
+@torch.no_grad()
+def views_of(gaussians: Gaussians, cameras: Cameras, backend: str = "auto") -> Tensor:
+    """Renders [C, 3, H, W] of unbatched Gaussians over white, clamped to [0, 1]."""
+    return render(gaussians, cameras, backend=backend).rgb.clamp(0, 1)

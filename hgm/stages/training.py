@@ -1,0 +1,157 @@
+"""Train one HGM: `coarse` sees the front view, `fusion` the front and the back view (paper sections 3.3 and 3.5)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hgm.errors import InputError
+from hgm.gaussians import Gaussians
+from hgm.nets import HGM, HGMConfig
+from hgm.nets.hgm import HGMOutput
+from hgm.nets.weights import load_weights, save_weights
+from hgm.runtime import Deadline
+from hgm.splat import render
+from hgm.train.augmentation import camera_jitter, grid_distortion
+from hgm.train.data import BACK, FRONT, Batch, Sampling, ScanStore, batch_of, draw
+from hgm.train.loop import Optimisation, fit, write_history
+from hgm.train.losses import LossWeights, Perceptual, hgm_loss
+from hgm.views import load_image, save_image
+
+VALIDATION_VIEWS = 4  # 0, 90, 180 and 270 degrees
+
+
+@dataclass(frozen=True)
+class BackViews:
+    """Where the second input comes from in training, besides the true back view."""
+
+    folder: Path | None = None  # <folder>/<scan>/condition.png: unconverged renders (the diffusion stage's conditions)
+    share: float = 0.0  # of the samples that get one of them
+    distortion: float = 0.5  # probability of the grid distortion
+    jitter: float = 0.5  # probability of the camera jitter
+
+
+@dataclass(frozen=True)
+class Training:
+    """One HGM training: data, sizes and budget."""
+
+    stage: str
+    scans: Sequence[Path]  # view folders
+    validation: Sequence[Path]
+    optimisation: Optimisation
+    sampling: Sampling
+    loss: LossWeights = field(default_factory=LossWeights)
+    back_views: BackViews = field(default_factory=BackViews)
+    validate_every: int = 0
+    early: float = 0.0  # share of the steps after which the unconverged snapshot is taken
+    seed: int = 0
+    device: str = "cpu"
+    backend: str = "auto"
+    precision: str = "fp32"
+
+
+def gaussian_sets(output: HGMOutput) -> dict[str, Gaussians]:
+    """The supervised sets (spec section 3.6): merged, U-Net only and, with a body branch, body."""
+    sets = {"merged": output.merged, "unet": output.unet}
+    if output.body is not None:
+        sets["body"] = output.body
+    return sets
+
+
+def augment_back(batch: Batch, scans: Sequence[Path], back: BackViews, generator: torch.Generator) -> Batch:
+    """Replace and disturb the second input view of each sample; the first one and the targets stay as they are."""
+    images, pose = batch.images.clone(), batch.cameras.world_to_camera.clone()
+    for b, scan in enumerate(scans):
+        chance = torch.rand(3, generator=generator)
+        if back.folder is not None and chance[0] < back.share:
+            path = back.folder / scan.name / "condition.png"
+            image = load_image(path)
+            if image.shape[-1] != images.shape[-1]:
+                image = torch.nn.functional.interpolate(image[None], images.shape[-2:], mode="bilinear", align_corners=False)[0]
+            images[b, 1] = image
+        if chance[1] < back.distortion:
+            images[b, 1] = grid_distortion(images[b, 1], generator)
+        if chance[2] < back.jitter:
+            pose[b, 1] = camera_jitter(batch.cameras[b, 1], generator).world_to_camera
+    cameras = type(batch.cameras)(batch.cameras.K, pose, batch.cameras.width, batch.cameras.height)
+    return Batch(images, cameras, batch.vertices, batch.target_rgb, batch.target_mask, batch.target_cameras)
+
+
+def train_hgm(
+    config: HGMConfig, training: Training, out: Path, state: Path, *, init: Path | None = None,
+    perceptual: Perceptual | None = None, deadline: Deadline | None = None,
+) -> list[dict[str, float]]:
+    """Train and write `weights.safetensors`, `model.json`, `history.tsv`, `validation/` and, if asked, `early.safetensors`.
+
+    With `init`, weights of equal name and shape start from another checkpoint (the coarse model); none may be missing.
+    Raises InputError on unusable data or weights and SliceEnded at the deadline.
+    """
+    torch.manual_seed(training.seed)
+    device = torch.device(training.device)
+    model = HGM(config).to(device)
+    if init is not None:
+        model.load_state_dict(load_weights(init))
+    store = ScanStore(training.scans)
+    fusion = len(training.sampling.inputs) > 1
+    watched = ScanStore(training.validation) if training.validation else None
+
+    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        batch, scans = draw(store, training.sampling, step, training.seed, generator)
+        if fusion:
+            batch = augment_back(batch, [store.folders[s] for s in scans], training.back_views, generator)
+        batch = batch.to(device)
+        output = model(batch.images, batch.cameras, batch.vertices, precision=training.precision)
+        return hgm_loss(gaussian_sets(output), batch.target_rgb, batch.target_mask, batch.target_cameras, training.loss,
+                        perceptual=perceptual, backend=training.backend)
+
+    pictures = state / "validation"
+
+    def validate(step: int) -> Mapping[str, float]:
+        if watched is None:
+            return {}
+        sampling = Sampling(batch=1, inputs=training.sampling.inputs, supervised=VALIDATION_VIEWS,
+                            size=training.sampling.size, render_size=training.sampling.render_size)
+        errors = []
+        with torch.no_grad():
+            for scan in range(len(watched)):
+                batch = batch_of(watched, [scan], sampling, None).to(device)
+                output = model(batch.images, batch.cameras, batch.vertices, precision=training.precision)
+                rgb = render(output.merged, batch.target_cameras, backend=training.backend).rgb.clamp(0, 1)
+                errors.append((rgb - batch.target_rgb).square().mean())
+                if scan == 0:
+                    rows = torch.cat([batch.target_rgb[0], rgb[0]], -2)  # [T, 3, 2h, w]
+                    save_image(pictures / f"step_{step:06d}.png", torch.cat(list(rows), -1))
+        return {"validation_psnr": float(-10 * torch.log10(torch.stack(errors)).mean())}
+
+    early = max(1, round(training.early * training.optimisation.steps))
+    snapshots = {early: lambda: save_weights(model, state / "early.safetensors")} if training.early > 0 else None
+    history = fit(model, loss, training.optimisation, stage=training.stage, seed=training.seed, state=state,
+                  deadline=deadline, validate=validate, validate_every=training.validate_every, snapshots=snapshots)
+    out.mkdir(parents=True, exist_ok=True)
+    if pictures.exists():
+        shutil.copytree(pictures, out / "validation", dirs_exist_ok=True)
+    if training.early > 0:
+        shutil.copyfile(state / "early.safetensors", out / "early.safetensors")
+    write_history(out / "history.tsv", history)
+    (out / "model.json").write_text(config.to_json())
+    save_weights(model, out / "weights.safetensors")
+    return history
+
+
+def load_hgm(folder: Path, *, weights: str = "weights.safetensors", device: str = "cpu") -> HGM:
+    """A trained HGM of `train_hgm`, frozen and in evaluation mode."""
+    try:
+        config = HGMConfig.from_json((folder / "model.json").read_text())
+    except OSError as error:
+        raise InputError(f"{folder}/model.json: cannot be read ({error.strerror}); train this stage first") from None
+    model = HGM(config)
+    model.load_state_dict(load_weights(folder / weights))
+    return model.to(device).eval().requires_grad_(False)
+
+
+__all__ = ["BACK", "FRONT", "BackViews", "Training", "augment_back", "load_hgm", "train_hgm"]

@@ -1,0 +1,53 @@
+"""Augmentations of the fusion stage, on the second input view only (spec section 4.3): it is generated at test time."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hgm.cameras import Cameras
+
+
+def _uniform(generator: torch.Generator, low: float, high: float) -> float:
+    return low + (high - low) * float(torch.rand((), generator=generator))
+
+
+def grid_distortion(image: Tensor, generator: torch.Generator, *, strength: float = 0.5) -> Tensor:
+    """Warp [C, H, W] by moving the lines of a coarse grid (8 to 16 of them) by up to `strength` of their spacing.
+
+    Row and column positions are moved apart from each other and interpolated linearly, so the order of pixels is kept.
+    """
+    height, width = image.shape[-2:]
+    axes = []
+    for length in (height, width):
+        lines = int(torch.randint(8, 17, (), generator=generator))
+        knots = torch.linspace(-1, 1, lines + 1)
+        move = (torch.rand(lines + 1, generator=generator) - 0.5) * strength * (2 / lines)
+        move[0] = move[-1] = 0
+        position = torch.linspace(-1 + 1 / length, 1 - 1 / length, length)
+        cell = ((position + 1) * lines / 2).long().clamp(max=lines - 1)
+        t = (position - knots[cell]) * lines / 2
+        moved = knots + move
+        axes.append(moved[cell] * (1 - t) + moved[cell + 1] * t)
+    y, x = torch.meshgrid(*axes, indexing="ij")
+    grid = torch.stack([x, y], -1)[None].to(image)
+    return F.grid_sample(image[None], grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
+
+
+def _axis_rotation(axis: int, angle: float) -> Tensor:
+    c, s = math.cos(angle), math.sin(angle)
+    R = torch.eye(3)
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    R[i, i], R[i, j], R[j, i], R[j, j] = c, -s, s, c
+    return R
+
+
+def camera_jitter(camera: Cameras, generator: torch.Generator, *, strength: float = 0.1) -> Cameras:
+    """One camera turned in place: up to 180 * strength degrees about its y axis and half of that about its x axis."""
+    yaw, pitch = (_uniform(generator, -1, 1) * math.pi * strength * k for k in (1.0, 0.5))
+    turn = torch.eye(4)
+    turn[:3, :3] = _axis_rotation(1, yaw) @ _axis_rotation(0, pitch)
+    return Cameras(camera.K, turn.to(camera.world_to_camera) @ camera.world_to_camera, camera.width, camera.height)

@@ -1,0 +1,157 @@
+"""Training samples from view folders: which scans and views a step sees depends on (seed, step) only."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hgm.cameras import Cameras
+from hgm.errors import InputError
+from hgm.runtime import derived_seed
+from hgm.views import load_cameras, load_image, view_path
+
+FRONT, BACK = 0, 6
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B samples. Images are float32 in [0, 1] over white; vertices are in normalised units."""
+
+    images: Tensor  # [B, V, 3, H, W], the input views
+    cameras: Cameras  # [B, V]
+    vertices: Tensor  # [B, P, 3]
+    target_rgb: Tensor  # [B, T, 3, h, w]
+    target_mask: Tensor  # [B, T, 1, h, w]
+    target_cameras: Cameras  # [B, T]
+
+    def to(self, device: str | torch.device) -> Batch:
+        def move(x: Tensor) -> Tensor:
+            return x.to(device, non_blocking=True)
+
+        return Batch(move(self.images), self.cameras.to(device), move(self.vertices), move(self.target_rgb),
+                     move(self.target_mask), self.target_cameras.to(device))
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What a training step draws."""
+
+    batch: int = 1
+    inputs: tuple[int, ...] = (FRONT,)  # view indices fed to the network
+    supervised: int = 12  # supervised views a step, drawn without replacement
+    size: int = 512  # of the input images
+    render_size: int = 512  # of the supervised renders
+    turn: bool = False  # draw a random rig azimuth as front (12 times the data); the release fixes it at 0
+
+
+class ScanStore:
+    """Decoded views of scans in memory as bytes, the least recently used leave when `limit` bytes are passed."""
+
+    def __init__(self, folders: Sequence[Path], *, limit: int = 8 << 30) -> None:
+        if not folders:
+            raise InputError("training: no rendered scan was found; see rejected.tsv for what was set aside")
+        self.folders, self.limit, self.used = [Path(f) for f in folders], limit, 0
+        self._cache: OrderedDict[tuple[int, int], tuple[Tensor, Tensor]] = OrderedDict()
+        self._bodies: dict[int, Tensor] = {}
+        self._rigs: dict[int, Cameras] = {}
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def view(self, scan: int, index: int) -> tuple[Tensor, Tensor]:
+        """rgb uint8 [3, H, W] and mask uint8 [1, H, W]."""
+        key = (scan, index)
+        if key not in self._cache:
+            paths = [view_path(self.folders[scan], kind, index) for kind in ("rgb", "mask")]
+            rgb, mask = ((load_image(p) * 255).round().to(torch.uint8) for p in paths)
+            self._cache[key] = (rgb, mask)
+            self.used += rgb.numel() + mask.numel()
+            while self.used > self.limit and len(self._cache) > 1:
+                _, old = self._cache.popitem(last=False)
+                self.used -= sum(x.numel() for x in old)
+        self._cache.move_to_end(key)
+        return self._cache[key]
+
+    def body(self, scan: int) -> Tensor:
+        """Body vertices float32 [P, 3] in normalised units."""
+        if scan not in self._bodies:
+            with np.load(self.folders[scan] / "smplx.npz", allow_pickle=False) as data:
+                self._bodies[scan] = torch.from_numpy(data["vertices"].astype(np.float32))
+        return self._bodies[scan]
+
+    def cameras(self, scan: int) -> Cameras:
+        if scan not in self._rigs:
+            self._rigs[scan] = load_cameras(self.folders[scan])
+        return self._rigs[scan]
+
+
+def resize(images: Tensor, size: int) -> Tensor:
+    """[..., C, H, W] -> [..., C, size, size]: area when it shrinks by a whole factor, else bilinear."""
+    height, width = images.shape[-2:]
+    if (height, width) == (size, size):
+        return images
+    flat = images.reshape(-1, *images.shape[-3:])
+    if height % size == 0 and width % size == 0:
+        flat = F.interpolate(flat, (size, size), mode="area")
+    else:
+        flat = F.interpolate(flat, (size, size), mode="bilinear", align_corners=False, antialias=size < height)
+    return flat.reshape(*images.shape[:-2], size, size)
+
+
+def turned(vertices: Tensor, degrees: float) -> Tensor:
+    """Vertices [..., 3] turned about the world's y axis, from +z towards +x."""
+    a = math.radians(degrees)
+    R = vertices.new_tensor([[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]])
+    return vertices @ R.mT
+
+
+def scan_order(count: int, seed: int, epoch: int) -> list[int]:
+    """The order of the scans in one epoch."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(derived_seed(seed, "epoch", epoch))).tolist()
+
+
+def draw(store: ScanStore, sampling: Sampling, step: int, seed: int, generator: torch.Generator) -> tuple[Batch, list[int]]:
+    """The batch of one (micro-)step and the scans in it. Every scan is seen once an epoch."""
+    scans = []
+    for k in range(step * sampling.batch, (step + 1) * sampling.batch):
+        scans.append(scan_order(len(store), seed, k // len(store))[k % len(store)])
+    return batch_of(store, scans, sampling, generator), scans
+
+
+def batch_of(store: ScanStore, scans: Sequence[int], sampling: Sampling, generator: torch.Generator | None) -> Batch:
+    """The batch of given scans; without a generator the first `supervised` views, evenly spread, and no turn."""
+    samples = [_sample(store, scan, sampling, generator) for scan in scans]
+    images, K, pose, vertices, rgb, mask, target_K, target_pose = (torch.stack(x) for x in zip(*samples, strict=True))
+    return Batch(images, Cameras(K, pose, sampling.size, sampling.size), vertices, rgb, mask,
+                 Cameras(target_K, target_pose, sampling.render_size, sampling.render_size))
+
+
+def _sample(store: ScanStore, scan: int, sampling: Sampling, generator: torch.Generator | None) -> tuple[Tensor, ...]:
+    rig = store.cameras(scan)
+    views = len(rig)
+    count = min(sampling.supervised, views)
+    if generator is None:
+        shift, targets = 0, [i * views // count for i in range(count)]
+    else:
+        shift = int(torch.randint(views, (), generator=generator)) if sampling.turn else 0
+        targets = torch.randperm(views, generator=generator)[:count].sort().values.tolist()
+
+    def read(indices: Sequence[int], size: int) -> tuple[Tensor, Tensor]:
+        pairs = [store.view(scan, (i + shift) % views) for i in indices]
+        rgb, mask = (torch.stack([p[k] for p in pairs]).float() / 255 for k in (0, 1))
+        return resize(rgb, size), resize(mask, size)
+
+    images, _ = read(sampling.inputs, sampling.size)
+    rgb, mask = read(targets, sampling.render_size)
+    inputs = rig.resized(sampling.size)[list(sampling.inputs)]
+    outputs = rig.resized(sampling.render_size)[targets]
+    vertices = turned(store.body(scan), -360.0 / views * shift)
+    return images, inputs.K, inputs.world_to_camera, vertices, rgb, mask, outputs.K, outputs.world_to_camera

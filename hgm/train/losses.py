@@ -1,0 +1,54 @@
+"""The loss of HGM (paper eq. 6): squared errors of colour and mask and a perceptual term, over three sets of Gaussians."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from hgm.cameras import Cameras
+from hgm.gaussians import Gaussians
+from hgm.metrics.images import ssim_map
+from hgm.splat import render
+
+Perceptual = Callable[[Tensor, Tensor], Tensor]  # images [M, 3, H, W] in [0, 1] -> scalar
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms; the perceptual one needs VGG weights, the structural one takes its place without them."""
+
+    rgb: float = 1.0
+    mask: float = 1.0
+    lpips: float = 1.0
+    structure: float = 0.1
+
+
+def structural(prediction: Tensor, target: Tensor) -> Tensor:
+    """1 - SSIM of images [M, 3, H, W] in [0, 1]: the substitute of LPIPS where its weights cannot be had."""
+    return 1 - ssim_map(prediction, target).mean()
+
+
+def hgm_loss(
+    sets: Mapping[str, Gaussians], target_rgb: Tensor, target_mask: Tensor, cameras: Cameras, weights: LossWeights,
+    *, perceptual: Perceptual | None, backend: str = "auto",
+) -> tuple[Tensor, dict[str, float]]:
+    """Sum over the named sets of rgb, mask and perceptual errors of their renders, equal weight for each set.
+
+    sets: Gaussians [B, N]; target_rgb [B, T, 3, H, W] over white; target_mask [B, T, 1, H, W]; cameras [B, T].
+    Targets are composited over white already; renders are not clamped, so overshoot has a gradient.
+    """
+    total = target_rgb.new_zeros(())
+    numbers: dict[str, float] = {}
+    for name, gaussians in sets.items():
+        out = render(gaussians, cameras, backend=backend)
+        rgb = (out.rgb - target_rgb).square().mean()
+        mask = (out.alpha - target_mask).square().mean()
+        if perceptual is not None:
+            term, weight = perceptual(out.rgb.flatten(0, 1), target_rgb.flatten(0, 1)), weights.lpips
+        else:
+            term, weight = structural(out.rgb.flatten(0, 1), target_rgb.flatten(0, 1)), weights.structure
+        total = total + weights.rgb * rgb + weights.mask * mask + weight * term
+        numbers.update({f"{name}_rgb": rgb.item(), f"{name}_mask": mask.item(), f"{name}_perceptual": term.item()})
+    return total, numbers

@@ -1,0 +1,22 @@
+rule base:
+    """Give the latent diffusion model: the named Stable Diffusion folder, or a small one trained on the rendered views."""
+    input:
+        views=training_views,
+    output:
+        manifest=ensure("<results>/base/manifest.json", non_empty=True),
+    log:
+        "<logs>/base.log",
+    benchmark:
+        "<benchmarks>/base.jsonl"
+    threads: 1
+    resources:
+        mem_mb=memory(8000),
+        runtime=720,
+        gpu=1,
+    params:
+        **settings("seed", "device", "rendering", "base", "weights"),
+        code=plan.code("base"),
+    message:
+        "Preparing the latent diffusion base"
+    script:
+        "../scripts/base.py"

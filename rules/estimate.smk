@@ -1,0 +1,22 @@
+rule estimate:
+    """Give the first SMPL-X of the test subjects of one chunk."""
+    input:
+        models=body_models,
+        views="<results>/views/{chunk}/manifest.json",
+    output:
+        manifest=ensure("<results>/bodies/estimated/{chunk}.json", non_empty=True),
+    log:
+        "<logs>/estimate/{chunk}.log",
+    benchmark:
+        "<benchmarks>/estimate/{chunk}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=60,
+    params:
+        **settings("seed", "scans", "estimate"),
+        code=plan.code("estimate"),
+    message:
+        "Estimating the bodies of {wildcards.chunk}"
+    script:
+        "../scripts/estimate.py"

@@ -1,0 +1,23 @@
+rule evaluate:
+    """Measure the subjects of one chunk against their scans, under both metric definitions."""
+    input:
+        subjects="<results>/subjects/{variant}/{chunk}.reconstruct.json",
+        meshes="<results>/subjects/{variant}/{chunk}.mesh.json",
+        scans="<results>/scans.tsv",
+    output:
+        manifest=ensure("<results>/subjects/{variant}/{chunk}.evaluate.json", non_empty=True),
+    log:
+        "<logs>/evaluate/{variant}/{chunk}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{variant}/{chunk}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=120,
+    params:
+        **settings("seed", "splat", "scans", "evaluate", "weights"),
+        code=plan.code("evaluate"),
+    message:
+        "Measuring {wildcards.chunk} ({wildcards.variant})"
+    script:
+        "../scripts/evaluate.py"

@@ -1,0 +1,26 @@
+rule fusion:
+    """Train the two-view HGM on the front and the back view."""
+    input:
+        views=learning_views,
+        pairs="<results>/pairs/manifest.json",
+        coarse="<results>/coarse{networks}/weights.safetensors",
+    output:
+        weights=ensure("<results>/fusion{networks}/weights.safetensors", non_empty=True),
+        model=ensure("<results>/fusion{networks}/model.json", non_empty=True),
+        history=ensure("<results>/fusion{networks}/history.tsv", non_empty=True),
+    log:
+        "<logs>/fusion{networks}.log",
+    benchmark:
+        "<benchmarks>/fusion{networks}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=memory(8000),
+        runtime=1440,
+        gpu=1,
+    params:
+        **settings("seed", "device", "splat", "rendering", "network", "loss", "fusion", "weights"),
+        code=plan.code("fusion"),
+    message:
+        "Training the fusion HGM{wildcards.networks}"
+    script:
+        "../scripts/fusion.py"

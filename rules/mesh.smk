@@ -1,0 +1,21 @@
+rule mesh:
+    """Fuse depth renders of the Gaussians to a mesh, clean it and refine it by normals."""
+    input:
+        subjects="<results>/subjects/{variant}/{chunk}.reconstruct.json",
+    output:
+        manifest=ensure("<results>/subjects/{variant}/{chunk}.mesh.json", non_empty=True),
+    log:
+        "<logs>/mesh/{variant}/{chunk}.log",
+    benchmark:
+        "<benchmarks>/mesh/{variant}/{chunk}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=120,
+    params:
+        **settings("device", "splat", "mesh"),
+        code=plan.code("mesh"),
+    message:
+        "Meshing {wildcards.chunk} ({wildcards.variant})"
+    script:
+        "../scripts/mesh.py"

@@ -1,0 +1,25 @@
+rule reconstruct:
+    """Reconstruct the subjects of one chunk from one picture each: coarse, back view, fusion."""
+    input:
+        bodies=bodies,
+        coarse=coarse_model,
+        fusion=fusion_model,
+        back_view=back_view_models,
+    output:
+        manifest=ensure("<results>/subjects/{variant}/{chunk}.reconstruct.json", non_empty=True),
+    log:
+        "<logs>/reconstruct/{variant}/{chunk}.log",
+    benchmark:
+        "<benchmarks>/reconstruct/{variant}/{chunk}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=memory(6000),
+        runtime=120,
+        gpu=1,
+    params:
+        **settings("device", "splat", "rendering", "network", "back_view", "reconstruct"),
+        code=plan.code("reconstruct"),
+    message:
+        "Reconstructing {wildcards.chunk} ({wildcards.variant})"
+    script:
+        "../scripts/reconstruct.py"

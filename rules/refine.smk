@@ -1,0 +1,24 @@
+rule refine:
+    """Refine SMPL-X against the silhouettes of the coarse Gaussians (paper section 3.4)."""
+    input:
+        models=body_models,
+        bodies="<results>/bodies/estimated/{chunk}.json",
+        coarse="<results>/coarse/weights.safetensors",
+    output:
+        manifest=ensure("<results>/bodies/refined/{chunk}.json", non_empty=True),
+    log:
+        "<logs>/refine/{chunk}.log",
+    benchmark:
+        "<benchmarks>/refine/{chunk}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=120,
+        gpu=1,
+    params:
+        **settings("device", "splat", "scans", "rendering", "network", "refine"),
+        code=plan.code("refine"),
+    message:
+        "Refining the bodies of {wildcards.chunk}"
+    script:
+        "../scripts/refine.py"

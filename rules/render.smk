@@ -1,0 +1,22 @@
+rule render:
+    """Render the 12 views of every scan of one chunk with Blender's Cycles."""
+    input:
+        scans="<results>/scans.tsv",
+        models=body_models,
+    output:
+        manifest=ensure("<results>/views/{chunk}/manifest.json", non_empty=True),
+    log:
+        "<logs>/render/{chunk}.log",
+    benchmark:
+        "<benchmarks>/render/{chunk}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=120,
+    params:
+        **settings("scans", "rendering"),
+        code=plan.code("render"),
+    message:
+        "Rendering {wildcards.chunk}"
+    script:
+        "../scripts/render.py"

@@ -1,0 +1,59 @@
+rule record:
+    """Write down what is run: configuration, commit, versions, machine."""
+    output:
+        run=ensure("<results>/run.json", non_empty=True),
+    log:
+        "<logs>/record.log",
+    benchmark:
+        "<benchmarks>/record.jsonl"
+    threads: 1
+    resources:
+        mem_mb=memory(500),
+        runtime=10,
+    params:
+        config=plan.config,
+        code=plan.code("record"),
+    message:
+        "Recording the run"
+    script:
+        "../scripts/record.py"
+
+
+rule report:
+    """Collect the tables and build the page that opens offline."""
+    input:
+        evaluations=expand(
+            "<results>/subjects/{variant}/{chunk}.evaluate.json",
+            variant=plan.variants,
+            chunk=plan.test_chunks,
+        ),
+        coarse="<results>/coarse/history.tsv",
+        fusion="<results>/fusion/history.tsv",
+        controlnet="<results>/controlnet/history.tsv",
+        run="<results>/run.json",
+        rejected="<results>/rejected.tsv",
+        paper="resources/paper.yaml",
+    output:
+        page=ensure("<results>/report/index.html", non_empty=True),
+        tables=ensure(
+            expand(
+                "<results>/tables/{table}.csv",
+                table=["nvs", "geometry", "ablation", "smplx", "backview", "paper_vs_ours"],
+            ),
+            non_empty=True,
+        ),
+    log:
+        "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.jsonl"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=60,
+    params:
+        config=plan.config,
+        code=plan.code("report"),
+    message:
+        "Building the report"
+    script:
+        "../scripts/report.py"

@@ -1,0 +1,48 @@
+import pytest
+
+from hgm.errors import InputError, ScanError
+from hgm.members import finished, for_each
+
+
+def run(root, names, done, key=lambda n: "k", bad=()):
+    def work(name, folder):
+        if name in bad:
+            raise ScanError(f"{name}: broken")
+        done.append(name)
+        (folder / "result").write_text(name)
+
+    return for_each(names, "stage", folder=lambda n: root / n, key=key, work=work)
+
+
+def test_members_are_done_once_for_a_key(tmp_path):
+    done: list[str] = []
+    run(tmp_path, ["a", "b"], done)
+    run(tmp_path, ["a", "b", "c"], done)
+    assert done == ["a", "b", "c"]
+    run(tmp_path, ["a"], done, key=lambda n: "new")
+    assert done == ["a", "b", "c", "a"] and finished(tmp_path / "a", "stage", "new")
+
+
+def test_a_bad_member_is_noted_and_the_others_go_on(tmp_path):
+    done: list[str] = []
+    outcome = run(tmp_path, ["a", "b", "c"], done, bad={"b"})
+    assert done == ["a", "c"] and outcome.failed == {"b": "b: broken"} and list(outcome.members) == ["a", "c"]
+    assert outcome.manifest("stage")["failed"] == {"b": "b: broken"}
+
+
+def test_nothing_left_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="none of 2 members"):
+        run(tmp_path, ["a", "b"], [], bad={"a", "b"})
+
+
+def test_a_half_done_member_is_done_again(tmp_path):
+    with pytest.raises(RuntimeError):
+        for_each(["a"], "stage", folder=lambda n: tmp_path / n, key=lambda n: "k", work=lambda n, f: crash())
+    assert not finished(tmp_path / "a", "stage", "k")
+    done: list[str] = []
+    run(tmp_path, ["a"], done)
+    assert done == ["a"]
+
+
+def crash():
+    raise RuntimeError("power cut")
