@@ -15,7 +15,8 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, fi
 
 def _check(prediction: Tensor, target: Tensor) -> None:
     if prediction.shape != target.shape or prediction.ndim != 4:
-        raise ValueError(f"images must be two equal [N, C, H, W], got {tuple(prediction.shape)} and {tuple(target.shape)}")
+        found = f"{tuple(prediction.shape)} and {tuple(target.shape)}"
+        raise ValueError(f"images must be two equal [N, C, H, W], got {found}")
 
 
 def psnr(prediction: Tensor, target: Tensor, data_range: float = 1.0) -> Tensor:
@@ -40,7 +41,7 @@ def _blur(x: Tensor) -> Tensor:
     n, c = x.shape[:2]
     g = _gaussian(x.dtype, x.device)
     x = F.conv2d(x.reshape(n * c, 1, *x.shape[2:]), g.view(1, 1, -1, 1))
-    return F.conv2d(x, g.view(1, 1, 1, -1)).unflatten(0, (n, c))
+    return F.conv2d(x, g.view(1, 1, 1, -1))[:, 0].unflatten(0, (n, c))
 
 
 def _ssim_parts(prediction: Tensor, target: Tensor, data_range: float) -> tuple[Tensor, Tensor]:
@@ -57,7 +58,8 @@ def _ssim_parts(prediction: Tensor, target: Tensor, data_range: float) -> tuple[
 
 
 def ssim_map(prediction: Tensor, target: Tensor, data_range: float = 1.0) -> Tensor:
-    """SSIM per pixel, [N, C, H, W] twice -> [N, C, H - 10, W - 10]: Gaussian window 11, sigma 1.5, population covariance.
+    """SSIM per pixel, [N, C, H, W] twice -> [N, C, H - 10, W - 10]: Gaussian window 11, sigma 1.5, population
+    covariance.
 
     Pixels whose window leaves the image are left out. Differentiable. Raises ValueError on unequal or too small images.
     """
@@ -82,8 +84,8 @@ def ms_ssim(prediction: Tensor, target: Tensor, data_range: float = 1.0) -> Tens
     """Multi-scale SSIM of each image, [N, C, H, W] twice -> [N].
 
     Images too small for five scales use the first `ms_ssim_scales(H, W)` with their weights scaled to sum to one; such
-    values compare with nothing but themselves. The released evaluation calls this with data_range 2.0 on images in [0, 1]
-    and prints it as SSIM (spec section 8.1). Negative factors count as zero.
+    values compare with nothing but themselves. The released evaluation calls this with data_range 2.0 on images in
+    [0, 1] and prints it as SSIM (spec section 8.1). Negative factors count as zero.
     """
     _check(prediction, target)
     count = ms_ssim_scales(*prediction.shape[-2:])
@@ -102,7 +104,8 @@ def ms_ssim(prediction: Tensor, target: Tensor, data_range: float = 1.0) -> Tens
 def person_box(mask: Tensor, margin: float = 0.05) -> tuple[int, int, int, int]:
     """Bounding box (top, bottom, left, right; pixels, half open) of mask [..., H, W] > 0.5 over all its images.
 
-    It is widened on each side by `margin` times its longer side and cut at the image; an empty mask gives the whole image.
+    It is widened on each side by `margin` times its longer side and cut at the image; an empty mask gives the whole
+    image.
     """
     height, width = mask.shape[-2:]
     person = (mask > 0.5).reshape(-1, height, width).any(0)

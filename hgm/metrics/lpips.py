@@ -18,7 +18,9 @@ EPSILON = 1e-8  # under the root of the feature norm: keeps the gradient finite 
 
 
 class VGG16(nn.Module):
-    """The convolutional trunk of VGG-16 under torchvision's parameter names (`features.0.weight` … `features.28.bias`)."""
+    """The convolutional trunk of VGG-16 under torchvision's parameter names (`features.0.weight` …
+    `features.28.bias`).
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +56,9 @@ class LPIPS(nn.Module):
     scale: Tensor
 
     def __init__(self, resize: int | None = None) -> None:
-        """resize: images are brought to this square size (bilinear, antialiased when they shrink) before the trunk."""
+        """resize: images are brought to this square size (plain bilinear, as in LGM's training loss) before the
+        trunk.
+        """
         super().__init__()
         self.trunk = VGG16()
         self.heads = nn.ParameterList(nn.Parameter(torch.zeros(1, stage[-1], 1, 1)) for stage in STAGES)
@@ -70,11 +74,11 @@ class LPIPS(nn.Module):
     def features(self, images: Tensor, *, signed: bool = True) -> list[Tensor]:
         """Unit-length features of images [N, 3, H, W] in [0, 1]: five maps [N, C_i, h_i, w_i].
 
-        signed: True maps [0, 1] to the [-1, 1] that the statistics are made for (the standard); False feeds [0, 1] as it
-        is, as the released evaluation does (spec section 8.1).
+        signed: True maps [0, 1] to the [-1, 1] that the statistics are made for (the standard); False feeds [0, 1] as
+        it is, as the released evaluation does (spec section 8.1).
         """
         if self.resize is not None and tuple(images.shape[-2:]) != (self.resize, self.resize):
-            images = F.interpolate(images, (self.resize, self.resize), mode="bilinear", antialias=True)
+            images = F.interpolate(images, (self.resize, self.resize), mode="bilinear", align_corners=False)
         x = images * 2 - 1 if signed else images
         maps = self.trunk((x - self.shift) / self.scale)
         return [m * torch.rsqrt(m.square().sum(1, keepdim=True) + EPSILON) for m in maps]
@@ -83,21 +87,23 @@ class LPIPS(nn.Module):
         """Distance of each image [N, 3, H, W] in [0, 1] to the target (images, or their `features`) -> [N]."""
         found = self.features(prediction, signed=signed)
         wanted = self.features(target, signed=signed) if isinstance(target, Tensor) else target
-        parts = [((p - t).square() * head).sum(1).mean((1, 2)) for p, t, head in zip(found, wanted, self.heads, strict=True)]
-        return torch.stack(parts).sum(0)
+        stages = zip(found, wanted, self.heads, strict=True)
+        return torch.stack([((p - t).square() * head).sum(1).mean((1, 2)) for p, t, head in stages]).sum(0)
 
 
 def load_lpips(
     vgg: str | Path | None, heads: str | Path | None, *, resize: int | None = None,
     vgg_sha256: str | None = None, heads_sha256: str | None = None,
 ) -> LPIPS | None:
-    """LPIPS from torchvision's VGG-16 file (`vgg16-397923af.pth`) and the published heads (`lpips/weights/v0.1/vgg.pth`),
-    as `.pth` or `.safetensors`; None when either path is None. Raises InputError on an unusable file.
+    """LPIPS from torchvision's VGG-16 file (`vgg16-397923af.pth`) and the published heads
+    (`lpips/weights/v0.1/vgg.pth`), as `.pth` or `.safetensors`; None when either path is None. Raises InputError on
+    an unusable file.
     """
     if vgg is None or heads is None:
         return None
     model = LPIPS(resize)
-    model.trunk.load_state_dict(take(read_weights(vgg, "weights.vgg16", vgg_sha256), model.trunk.state_dict(), "weights.vgg16"))
+    trunk = read_weights(vgg, "weights.vgg16", vgg_sha256)
+    model.trunk.load_state_dict(take(trunk, model.trunk.state_dict(), "weights.vgg16"))
     wanted = {f"lin{i}.model.1.weight": head.data for i, head in enumerate(model.heads)}
     found = take(read_weights(heads, "weights.lpips", heads_sha256), wanted, "weights.lpips")
     for head, name in zip(model.heads, wanted, strict=True):

@@ -19,7 +19,7 @@ def read_weights(path: str | Path, key: str, sha256: str | None = None) -> dict[
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{key}: {path} does not exist; give the path of the weight file, or null to leave the metric out")
+        raise InputError(f"{key}: {path} does not exist; give the path of the file, or null to leave the metric out")
     if sha256 is not None:
         from hgm.provenance import file_digest
 
@@ -51,7 +51,7 @@ def take(weights: dict[str, Tensor], wanted: dict[str, Tensor], key: str) -> dic
     chosen = {}
     for name, like in wanted.items():
         if name not in weights:
-            raise InputError(f"{key}: the file has no tensor {name!r}; expected the published weight file of this network")
+            raise InputError(f"{key}: the file has no tensor {name!r}; expected this network's published weights")
         if weights[name].shape != like.shape:
             raise InputError(f"{key}: {name!r} is {list(weights[name].shape)}, expected {list(like.shape)}")
         chosen[name] = weights[name]
