@@ -43,11 +43,11 @@ def fit_quality(mesh: ObjMesh, scan: CanonicalScan) -> FitQuality:
 
 
 def check_fit(mesh: ObjMesh, scan: CanonicalScan, path: str | Path) -> FitQuality:
-    """`fit_quality`, refused with one ScanError that names the fit's `path` when scale or alignment are off."""
+    """`fit_quality`, or one ScanError that names the fit's file `path` when its scale or alignment is off."""
     quality = fit_quality(mesh, scan)
     if not HEIGHT[0] <= quality.height_ratio <= HEIGHT[1]:
-        raise ScanError(f"{path}: the scan is {quality.height_ratio:.2f} times as tall as the body of the fit, expected "
-                        f"{HEIGHT[0]} to {HEIGHT[1]}; the scale of the fit is wrong or it belongs to another scan")
+        raise ScanError(f"{path}: the scan is {quality.height_ratio:.2f} times as tall as the body of the fit, "
+                        f"expected {HEIGHT[0]} to {HEIGHT[1]}; the scale is wrong or it is the fit of another scan")
     if quality.median > MEDIAN or quality.percentile_95 > PERCENTILE_95:
         raise ScanError(f"{path}: the body of the fit is {100 * quality.median:.0f} cm (median; 95%: "
                         f"{100 * quality.percentile_95:.0f} cm) away from the scan, expected under {100 * MEDIAN:.0f} "

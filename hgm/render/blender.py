@@ -1,0 +1,306 @@
+"""Unlit views of a textured scan with Cycles. The only file that imports bpy.
+
+The texture is shown as it is (a pure emitter, no bounces), so a pixel's colour is the mean of the texture over its area
+and the picture needs no light. The state of bpy is global: one Renderer in a process at a time; never fork after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from hgm.cameras import Cameras
+from hgm.errors import InputError, ScanError
+from hgm.scans.preflight import CheckedScan
+
+GPU_BACKENDS = ("OPTIX", "CUDA")  # the faster first
+DEVICES = ("cpu", "auto", "gpu")
+SENSOR = 36.0  # millimetres; any width will do, the lens follows
+NEAR, FAR = 0.01, 100.0  # normalised units; nothing nearer or farther is hit
+MISS = 1e9  # Blender writes 1e10 for a miss and 1e11 outside the border
+PAD = 3  # pixels of border around the projected scan
+LOST_FACES = 0.01  # share of faces that Blender may leave out: it drops doubled and collapsed ones
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One rendered view."""
+
+    rgba: np.ndarray  # [H, W, 4] uint8 sRGB, straight alpha = share of the pixel that is covered
+    depth: np.ndarray  # [H, W] float32 planar z at the pixel centre, 0 = nothing hit
+    normal: np.ndarray  # [H, W, 3] float32 world-space unit normal towards the camera, 0 where alpha is 0
+    cropped: bool  # the scan reaches beyond the image
+
+
+class Renderer:
+    """Renders one scan after the other; `load` takes the place of the last scan."""
+
+    def __init__(self, *, samples: int = 16, device: str = "cpu") -> None:
+        """`samples` per pixel; `device` cpu, gpu or auto: a GPU where Cycles finds one. `self.device` is what it got.
+
+        Raises InputError when a GPU was asked for and there is none: Blender would go on with the CPU and say nothing.
+        """
+        if device not in DEVICES:
+            raise InputError(f"render device: {device!r} is not one of {', '.join(DEVICES)}")
+        self.bpy = _import_bpy()
+        self.version: str = self.bpy.app.version_string
+        self.points = np.zeros((0, 3))  # vertices of the scan in the world
+        self._folder = tempfile.TemporaryDirectory(prefix="hgm-render-", dir=_scratch())
+        with _quiet():
+            self.bpy.ops.wm.read_factory_settings(use_empty=True)  # before the device: it resets the preferences
+        self.scene = self.bpy.context.scene
+        self._configure(samples)
+        self.device = self._choose_device(device)
+
+    def __enter__(self) -> Renderer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._wipe()
+        self._folder.cleanup()
+
+    def load(self, obj: Path, checked: CheckedScan, transform: np.ndarray) -> None:
+        """Put a scan into the world; `transform` [4, 4] is a similarity from its units. Raises ScanError."""
+        bpy = self.bpy
+        self._wipe()
+        try:
+            with _quiet():  # these axes keep the coordinates of the file
+                bpy.ops.wm.obj_import(filepath=str(obj), forward_axis="Y", up_axis="Z")
+        except RuntimeError as error:
+            raise ScanError(f"{obj}: Blender cannot read it ({str(error).strip().splitlines()[0]})") from None
+        objects = [o for o in bpy.data.objects if o.type == "MESH"]
+        kept = sum(len(o.data.polygons) for o in objects)
+        if kept < (1 - LOST_FACES) * checked.mesh.polygons:
+            raise ScanError(f"{obj}: Blender kept {kept} of {checked.mesh.polygons} faces; the file is damaged")
+        image = bpy.data.images.load(str(checked.texture.resolve()), check_existing=True)
+        if not (image.size[0] and image.size[1]):
+            raise ScanError(f"{checked.texture}: Blender cannot read this image; copy the texture again")
+        material = self._material(image)
+        for item in objects:
+            item.data.materials.clear()
+            item.data.materials.append(material)
+            item.data.shade_smooth()  # scans are dense: the normal of the surface, not of its triangles
+            item.matrix_world = _matrix(transform)
+        self.points = checked.mesh.vertices @ transform[:3, :3].T + transform[:3, 3]
+
+    def render(self, camera: Cameras) -> Frame:
+        """The view of one camera (unbatched). Raises ScanError when nothing of the scan is in it."""
+        K, w2c = camera.K.double().numpy(), camera.world_to_camera.double().numpy()
+        cropped = self._place_camera(K, w2c, camera.width, camera.height)
+        with _quiet():
+            self.bpy.ops.render.render()
+        rgba = self._read_colour()
+        layers = self._read_layers()
+        hit = (layers["Depth.Z"] > 0) & (layers["Depth.Z"] < MISS)
+        covered = rgba[..., 3] > 0
+        if not covered.any():
+            raise ScanError("the view is blank: no part of the scan is in front of the camera")
+        # Samples of a pixel are averaged by Cycles, so the length is below one at edges.
+        normal = np.stack([layers[f"Normal.{axis}"] for axis in "XYZ"], -1)
+        normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
+        return Frame(rgba, np.where(hit, layers["Depth.Z"], np.float32(0)), normal * covered[..., None], cropped)
+
+    def _configure(self, samples: int) -> None:
+        scene = self.scene
+        render, cycles, layer = scene.render, scene.cycles, scene.view_layers[0]
+        render.engine = "CYCLES"
+        cycles.samples, cycles.seed = samples, 0
+        cycles.use_adaptive_sampling = False
+        cycles.use_denoising = layer.cycles.use_denoising = False
+        cycles.sampling_pattern = "TABULATED_SOBOL"
+        cycles.pixel_filter_type = "BOX"  # alpha is the covered area
+        for kind in ("max", "diffuse", "glossy", "transmission", "volume", "transparent_max"):
+            setattr(cycles, f"{kind}_bounces", 0)
+        cycles.use_auto_tile = False
+        render.use_persistent_data = True
+        render.threads_mode = "AUTO"  # FIXED with one thread leaves a second one spinning
+        render.film_transparent = True
+        render.resolution_percentage = 100
+        render.use_compositing = render.use_sequencer = False
+        render.dither_intensity = 0.0
+        scene.display_settings.display_device = "sRGB"
+        scene.view_settings.view_transform, scene.view_settings.look = "Standard", "None"
+        scene.view_settings.exposure, scene.view_settings.gamma = 0.0, 1.0
+        layer.use_pass_z = layer.use_pass_normal = True
+
+    def _choose_device(self, wanted: str) -> str:
+        preferences = self.bpy.context.preferences.addons["cycles"].preferences
+        for backend in GPU_BACKENDS if wanted != "cpu" else ():
+            try:
+                preferences.compute_device_type = backend
+            except TypeError:  # not in this build of Blender
+                continue
+            preferences.refresh_devices()
+            if any(device.type == backend for device in preferences.devices):
+                for device in preferences.devices:
+                    device.use = device.type == backend  # the list also holds the CPU
+                self.scene.cycles.device = "GPU"
+                return backend.lower()
+        if wanted == "gpu":
+            raise InputError("render device: gpu was asked for, but Cycles finds none (OptiX, CUDA); use auto or cpu")
+        preferences.compute_device_type = "NONE"
+        self.scene.cycles.device = "CPU"
+        return "cpu"
+
+    def _wipe(self) -> None:
+        """Free what the last scan left, and only that: settings, preferences and the Cycles session stay."""
+        data = self.bpy.data
+        items = [*data.objects, *data.meshes, *data.materials, *data.cameras]
+        items += [image for image in data.images if image.name not in ("Render Result", "Viewer Node")]
+        data.batch_remove(items)
+
+    def _material(self, image: Any) -> Any:
+        material = self.bpy.data.materials.new("scan")
+        material.use_nodes = True
+        tree = material.node_tree
+        tree.nodes.clear()
+        texture, emission = tree.nodes.new("ShaderNodeTexImage"), tree.nodes.new("ShaderNodeEmission")
+        output = tree.nodes.new("ShaderNodeOutputMaterial")
+        texture.image, texture.extension, texture.interpolation = image, "EXTEND", "Linear"
+        tree.links.new(texture.outputs["Color"], emission.inputs["Color"])
+        tree.links.new(emission.outputs[0], output.inputs["Surface"])
+        material.cycles.emission_sampling = "NONE"  # else Cycles builds a light tree over every triangle: 0.8 s a scan
+        return material
+
+    def _place_camera(self, K: np.ndarray, w2c: np.ndarray, width: int, height: int) -> bool:
+        """Set the camera and the render border; true when the scan reaches beyond the image."""
+        bpy, scene, render = self.bpy, self.scene, self.scene.render
+        if scene.camera is None:
+            scene.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
+            scene.collection.objects.link(scene.camera)
+        lens = scene.camera.data
+        fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
+        render.resolution_x, render.resolution_y = width, height
+        render.pixel_aspect_x, render.pixel_aspect_y = (1.0, fx / fy) if fx >= fy else (fy / fx, 1.0)
+        lens.type, lens.sensor_fit, lens.sensor_width = "PERSP", "HORIZONTAL", SENSOR
+        lens.lens_unit, lens.lens = "MILLIMETERS", fx * SENSOR / width
+        lens.shift_x, lens.shift_y = (width / 2 - cx) / width, (cy - height / 2) / width * (fx / fy)
+        lens.clip_start, lens.clip_end = NEAR, FAR
+        scene.camera.matrix_world = _matrix(np.linalg.inv(w2c) @ np.diag([1.0, -1.0, -1.0, 1.0]))
+
+        p = self.points @ w2c[:3, :3].T + w2c[:3, 3]
+        render.use_border = False
+        if not len(p) or p[:, 2].min() <= NEAR:
+            return True
+        q = p @ K.T
+        (left, top), (right, bottom) = (q[:, :2] / q[:, 2:]).min(0), (q[:, :2] / q[:, 2:]).max(0)
+        x0, x1 = max(0, math.floor(left) - PAD), min(width, math.ceil(right) + PAD)
+        y0, y1 = max(0, math.floor(top) - PAD), min(height, math.ceil(bottom) + PAD)
+        if x0 >= x1 or y0 >= y1:
+            raise ScanError("the view is blank: the scan lies outside the image; is the fit that of this scan?")
+        render.use_border, render.use_crop_to_border = True, False
+        render.border_min_x, render.border_max_x = x0 / width, x1 / width
+        render.border_min_y, render.border_max_y = 1 - y1 / height, 1 - y0 / height
+        return bool(left < 0 or top < 0 or right > width or bottom > height)
+
+    def _save(self, name: str, file_format: str, **settings: Any) -> Path:
+        """Write the finished render; in background mode a file is the only way to its pixels."""
+        path = Path(self._folder.name) / name
+        image = self.scene.render.image_settings
+        if hasattr(image, "media_type"):  # Blender 5
+            image.media_type = "MULTI_LAYER_IMAGE" if "MULTILAYER" in file_format else "IMAGE"
+        image.file_format = file_format
+        for key, value in settings.items():
+            if hasattr(image, key):
+                setattr(image, key, value)
+        with _quiet():
+            self.bpy.data.images["Render Result"].save_render(str(path))
+        return path
+
+    def _read_colour(self) -> np.ndarray:
+        from PIL import Image
+
+        path = self._save("colour.png", "PNG", color_mode="RGBA", color_depth="8", compression=0)
+        with Image.open(path) as image:
+            rgba = np.array(image)
+        path.unlink()
+        return rgba
+
+    def _read_layers(self) -> dict[str, np.ndarray]:
+        """The passes as float32 [H, W], named `Depth.Z`, `Normal.X`, …"""
+        path = self._save(
+            "layers.exr", "OPEN_EXR_MULTILAYER", color_depth="32", exr_codec="NONE", use_exr_interleave=True
+        )
+        bundled = str(Path(self.bpy.utils.resource_path("LOCAL")) / "python/lib/python3.11/site-packages")
+        if bundled not in sys.path:
+            sys.path.append(bundled)  # last: only what is not installed comes from there
+        import OpenImageIO
+
+        file = OpenImageIO.ImageInput.open(str(path))
+        layers: dict[str, np.ndarray] = {}
+        part = 0
+        while file.seek_subimage(part, 0):  # one part in Blender 4, one for each pass in 5
+            names = file.spec().channelnames
+            pixels = file.read_image(part, 0, 0, len(names), "float")
+            layers |= {".".join(name.split(".")[-2:]): pixels[..., i] for i, name in enumerate(names)}
+            part += 1
+        file.close()
+        path.unlink()
+        return layers
+
+
+def _import_bpy() -> Any:
+    """Import bpy with its thread pool sized for one core, wherever this process may run.
+
+    The pool takes its size from the cores it may use at import; on one core nothing waits for a second thread, and the
+    way to more speed is more processes. The pixels do not depend on it.
+    """
+    if "bpy" in sys.modules:
+        return sys.modules["bpy"]
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    if cores:
+        os.sched_setaffinity(0, {min(cores)})
+    try:
+        with _quiet():
+            import bpy
+    except ImportError as error:
+        from hgm.errors import MissingDependency
+
+        raise MissingDependency(f"bpy: {error}; install it with: pip install 'bpy>=4.5,<5.1'") from None
+    finally:
+        if cores:
+            for thread in os.listdir("/proc/self/task"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.sched_setaffinity(int(thread), cores)
+    return bpy
+
+
+def _matrix(array: np.ndarray) -> Any:
+    from mathutils import Matrix
+
+    return Matrix(array.tolist())
+
+
+def _scratch() -> str | None:
+    """Where the large files between Blender and numpy go: memory, if there is such a folder."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Blender prints from C; send its standard output nowhere."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,219 @@
+"""Render a chunk of scans with worker processes; what is finished stays, what crashes costs one scan."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import importlib.metadata
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hgm.errors import InputError, MissingDependency, ScanError
+from hgm.render.member import RenderSettings, file_hash, is_finished, member_key
+from hgm.scans.thuman import ScanFiles
+
+CRASHES = 3  # so many before anything was rendered: not the scans' fault
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """What became of the scans of a chunk; each is in one of the two, sorted by name."""
+
+    rendered: dict[str, str]  # name -> key of its view folder
+    rejected: dict[str, str]  # name -> reason, one line
+
+
+def render_chunk(
+    scans: Sequence[ScanFiles], out: Path, *, models: Path, gender: str = "male", size: int, views: int = 12,
+    samples: int = 16, workers: int = 1, device: str = "cpu", code: str = "",
+    progress: Callable[[int, str], None] | None = None,
+) -> ChunkResult:
+    """Render every scan to the view folder `out/<name>`; folders whose key is unchanged are left as they are.
+
+    `models` holds smplx/SMPLX_<GENDER>.npz. `size` is the side of the square images in pixels, `samples` is per pixel.
+    Each of the `workers` processes uses one core; the pixels do not depend on their number. `code` is part of every
+    key: another value renders everything again. `progress` is called with the number of scans done and a name.
+
+    A scan that is unusable, or that kills its worker, is rejected with the reason, and an older folder of it is removed.
+    Raises InputError when nothing can be rendered: no body model, no bpy, no GPU where one is asked for, or the first
+    scans all kill their workers.
+    """
+    settings = RenderSettings(size=size, views=views, samples=samples, gender=gender, device=device)
+    if len({scan.name for scan in scans}) < len(scans):
+        raise ValueError("two scans of one chunk have the same name")
+    out = Path(out).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    keys, rejected = _keys(scans, settings, _common(Path(models), gender, code))
+    todo = []
+    for scan in scans:
+        _remove_leftovers(out, scan.name)
+        if scan.name in keys and not is_finished(out / scan.name, keys[scan.name], views):
+            todo.append(scan)
+    if todo:
+        pool = _Pool(todo, keys, settings, Path(models).resolve(), out, progress, len(scans) - len(todo))
+        rejected |= pool.run(workers)
+    for name in rejected:
+        shutil.rmtree(out / name, ignore_errors=True)
+    rendered = {name: keys[name] for name in sorted(keys) if name not in rejected}
+    return ChunkResult(rendered, dict(sorted(rejected.items())))
+
+
+class _Pool:
+    """Worker processes that each hold one scan at a time."""
+
+    def __init__(
+        self, todo: Sequence[ScanFiles], keys: dict[str, str], settings: RenderSettings, models: Path, out: Path,
+        progress: Callable[[int, str], None] | None, through: int,
+    ) -> None:
+        self.queue = collections.deque(todo)
+        self.keys, self.progress, self.through = keys, progress, through
+        self.job = {"settings": dataclasses.asdict(settings), "models": str(models), "out": str(out)}
+        self.rejected: dict[str, str] = {}
+        self.rendered = self.crashes = 0
+        self.selector = selectors.DefaultSelector()
+
+    def run(self, workers: int) -> dict[str, str]:
+        """Work through the queue; returns the rejected scans with their reasons."""
+        with tempfile.TemporaryDirectory(prefix="hgm-render-") as folder:
+            job = Path(folder) / "job.json"
+            job.write_text(json.dumps(self.job))
+            try:
+                for _ in range(min(max(workers, 1), len(self.queue))):
+                    self._start(job)
+                while self.selector.get_map():
+                    for entry, _ in self.selector.select():
+                        self._listen(entry.data, job)
+            finally:
+                for entry in list(self.selector.get_map().values()):
+                    entry.data.end(kill=True)
+                self.selector.close()
+        return self.rejected
+
+    def _start(self, job: Path) -> None:
+        worker = _Worker(job)
+        self.selector.register(worker.output, selectors.EVENT_READ, worker)
+
+    def _listen(self, worker: _Worker, job: Path) -> None:
+        """Take one answer of a worker, or its end, and give it the next scan."""
+        line = worker.output.readline()
+        if not line:
+            self._bury(worker, job)
+            return
+        answer = json.loads(line)
+        if "failed" in answer:
+            raise InputError(answer["failed"])
+        finished, worker.scan = worker.scan, None
+        if "rejected" in answer:
+            self.rejected[answer["rejected"]] = answer["reason"]
+        elif "done" in answer:
+            self.rendered += 1
+        if self.queue:
+            worker.scan = self.queue.popleft()
+            worker.give(worker.scan, self.keys[worker.scan.name])
+        else:
+            worker.input.close()  # it ends, and its output with it
+        if finished is not None:
+            self._report(finished)
+
+    def _bury(self, worker: _Worker, job: Path) -> None:
+        self.selector.unregister(worker.output)
+        reason = worker.end()
+        if worker.scan is None:
+            if worker.process.returncode and self.queue:
+                raise InputError(f"the renderer does not start: {reason}")
+            return
+        scan = worker.scan
+        self.rejected[scan.name] = f"{scan.obj}: the renderer died of it ({reason}); set it aside or run again"
+        self.crashes += 1
+        if self.crashes >= CRASHES and not self.rendered:
+            raise InputError(f"{scan.obj}: the renderer died of this scan and of {CRASHES - 1} before it ({reason}); "
+                             "try hgm doctor")
+        self._report(scan)
+        if self.queue:
+            self._start(job)
+
+    def _report(self, scan: ScanFiles) -> None:
+        self.through += 1
+        if self.progress is not None:
+            self.progress(self.through, scan.name)
+
+
+class _Worker:
+    """One process of hgm.render.worker and the scan it is at."""
+
+    def __init__(self, job: Path) -> None:
+        folder = Path(tempfile.mkdtemp(dir=job.parent))  # Blender leaves a folder behind when it is killed
+        own = {"TMPDIR": str(folder), "BLENDER_USER_RESOURCES": str(folder), "OMP_NUM_THREADS": "1"}
+        self.scan: ScanFiles | None = None
+        self.log = folder / "stderr"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "hgm.render.worker", str(job)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=log, env={**os.environ, **own}, text=True,
+            )
+        self.input: Any = self.process.stdin
+        self.output: Any = self.process.stdout
+
+    def give(self, scan: ScanFiles, key: str) -> None:
+        try:
+            item = {"name": scan.name, "obj": str(scan.obj.resolve()), "fit": str(scan.fit.resolve()), "key": key}
+            self.input.write(json.dumps(item) + "\n")
+            self.input.flush()
+        except BrokenPipeError:
+            return  # it died in between; the end of its output says so next
+
+    def end(self, *, kill: bool = False) -> str:
+        """Wait for the end of the process; returns how it ended."""
+        if kill:
+            self.process.kill()
+        code = self.process.wait()
+        for stream in (self.input, self.output):
+            try:
+                stream.close()
+            except BrokenPipeError:
+                continue
+        if code < 0:
+            return signal.Signals(-code).name
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return f"exit code {code}: {lines[-1] if lines else 'no message'}"
+
+
+def _keys(
+    scans: Sequence[ScanFiles], settings: RenderSettings, common: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Keys of the scans whose files can be read, reasons for the others, both by name."""
+    keys: dict[str, str] = {}
+    rejected: dict[str, str] = {}
+    for scan in scans:
+        try:
+            keys[scan.name] = member_key(scan, settings, common)
+        except ScanError as error:
+            rejected[scan.name] = str(error)
+    return keys, rejected
+
+
+def _common(models: Path, gender: str, code: str) -> str:
+    """What all keys of a chunk share: the body model's contents, Blender's version and the caller's code key."""
+    path = models / "smplx" / f"SMPLX_{gender.upper()}.npz"
+    try:
+        return " ".join([file_hash(path), importlib.metadata.version("bpy"), code])
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected the SMPL-X model of the fits") from None
+    except importlib.metadata.PackageNotFoundError:
+        raise MissingDependency("bpy is not installed; install it with: pip install 'bpy>=4.5,<5.1'") from None
+
+
+def _remove_leftovers(out: Path, name: str) -> None:
+    """Unfinished folders of a run that was killed."""
+    for path in out.glob(f".{name}.*.part"):
+        shutil.rmtree(path, ignore_errors=True)

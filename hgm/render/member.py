@@ -1,0 +1,114 @@
+"""One scan becomes one view folder: what is written, and the key that says whether it is there already."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hgm.errors import ScanError
+from hgm.runtime import atomic_folder
+from hgm.scans.thuman import ScanFiles
+
+if TYPE_CHECKING:
+    from hgm.body import BodyModel
+    from hgm.render.blender import Renderer
+
+KEY_FILE = "key.json"
+KINDS = ("rgb", "mask", "depth", "normal")
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """What decides the pixels of a view, beside the scan."""
+
+    size: int  # pixels, square
+    views: int = 12
+    samples: int = 16  # per pixel
+    gender: str = "male"  # body model of the fits
+    device: str = "cpu"  # cpu, gpu or auto
+
+
+def member_key(files: ScanFiles, settings: RenderSettings, common: str = "") -> str:
+    """Hash of everything that decides a view folder: the files of the scan and its fit, the settings and `common`.
+
+    All files beside the OBJ count, so that the material and the texture do, whatever their names. Raises ScanError.
+    """
+    digest = hashlib.sha256(json.dumps([common, dataclasses.asdict(settings)], sort_keys=True).encode())
+    try:
+        for path in [*sorted(p for p in files.obj.parent.iterdir() if p.is_file()), files.fit]:
+            digest.update(f"\n{path.name} {file_hash(path)}".encode())
+    except OSError as error:
+        raise ScanError(f"{error.filename}: cannot be read ({error.strerror}); scan {files.name} needs it") from None
+    return digest.hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_finished(folder: Path, key: str, views: int) -> bool:
+    """Whether a view folder of this key is there, with all its files."""
+    from hgm.views import view_path
+
+    try:
+        if json.loads((folder / KEY_FILE).read_text())["key"] != key:
+            return False
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    expected = [view_path(folder, kind, i) for kind in KINDS for i in range(views)]
+    return all(path.is_file() for path in [*expected, folder / "cameras.json", folder / "smplx.npz"])
+
+
+def render_member(
+    renderer: Renderer, model: BodyModel, files: ScanFiles, settings: RenderSettings, key: str, out: Path
+) -> None:
+    """Check a scan, render its views and write them with its body as the folder `out`, at once or not at all.
+
+    Raises ScanError when the scan or its fit is unusable, InputError when the fit cannot be read.
+    """
+    import torch
+
+    from hgm.body.fits import load_thuman_fit
+    from hgm.cameras import orbit
+    from hgm.scans.canonical import scan_to_nu
+    from hgm.scans.check import check_fit
+    from hgm.scans.preflight import preflight
+    from hgm.views import save_cameras, save_view
+
+    checked = preflight(files)
+    fit = load_thuman_fit(files.fit)
+    scan = scan_to_nu(fit, model)
+    check_fit(checked.mesh, scan, files.fit)
+    renderer.load(files.obj, checked, scan.transform)
+    cameras = orbit(settings.views, size=settings.size)
+    cropped = []
+    with atomic_folder(out) as work:
+        for i in range(settings.views):
+            try:
+                frame = renderer.render(cameras[i])
+            except ScanError as error:
+                raise ScanError(f"{files.obj}: view {i}: {error}") from None
+            if frame.cropped:
+                cropped.append(i)
+            rgb, mask = over_white(frame.rgba), frame.rgba[..., 3]
+            save_view(work, i, rgb=rgb, mask=mask, depth=frame.depth, normal=frame.normal)
+        save_cameras(work, cameras)
+        body = scan.body
+        canonical = fit.params.replace(global_orient=torch.zeros_like(fit.params.global_orient))
+        canonical.save_npz(work / "smplx.npz", vertices=body.vertices.numpy(), joints=body.joints.numpy(),
+                           nu_per_metre=np.float64(body.nu_per_metre))
+        facts = {"key": key, "cropped_views": cropped, "device": renderer.device, "blender": renderer.version}
+        (work / KEY_FILE).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+
+
+def over_white(rgba: np.ndarray) -> np.ndarray:
+    """Straight-alpha sRGB uint8 [H, W, 4] -> uint8 [H, W, 3] over white, mixed as bytes like the views' readers do."""
+    alpha = rgba[..., 3:].astype(np.uint32)
+    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -1,0 +1,67 @@
+"""A process that renders scans: `python -m hgm.render.worker JOB.json`, started by `hgm.render.chunk`.
+
+It reads one scan a line from standard input, {"name", "obj", "fit", "key"}, and answers each with one line:
+{"done": name} or {"rejected": name, "reason"}. Before the first it says {"ready": device} or {"failed": reason}. It
+ends with its input. A process of its own, because a broken scan can take Blender down with it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from hgm.errors import InputError
+from hgm.render.member import RenderSettings, render_member
+from hgm.scans.thuman import ScanFiles
+
+SET_PARENT_DEATH_SIGNAL = 1  # of Linux's prctl
+
+
+def main(job_path: str) -> int:
+    _die_with_parent()
+    job = json.loads(Path(job_path).read_text())
+    settings, out = RenderSettings(**job["settings"]), Path(job["out"])
+    try:
+        from hgm.render.blender import Renderer
+
+        renderer = Renderer(samples=settings.samples, device=settings.device)  # first: bpy counts the cores at import
+        from hgm.body import BodyModel
+        from hgm.runtime import use_threads
+
+        use_threads(1)
+        model = BodyModel.load(Path(job["models"]), settings.gender)
+    except InputError as error:
+        _say(failed=str(error))
+        return 1
+    with renderer:
+        _say(ready=renderer.device)
+        for line in sys.stdin:
+            item = json.loads(line)
+            files = ScanFiles(item["name"], Path(item["obj"]), Path(item["fit"]))
+            try:
+                render_member(renderer, model, files, settings, item["key"], out / files.name)
+            except InputError as error:
+                _say(rejected=files.name, reason=str(error))
+            else:
+                _say(done=files.name)
+    return 0
+
+
+def _say(**message: Any) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def _die_with_parent() -> None:
+    """A killed parent takes its workers along; else they would go on writing while a rerun writes the same folders."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
