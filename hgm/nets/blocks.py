@@ -83,12 +83,15 @@ class MidBlock(Block):
 
 
 class UpBlock(Block):
-    """One layer more than a down block, each fed with a skip connection; doubles the size where `upsample`."""
+    """One layer more than a down block, each fed with a skip connection; doubles the size where `upsample`.
 
-    def __init__(self, dims: int, inputs: int, last_skip: int, outputs: int, attention: bool, upsample: bool,
-                 widths: UNetWidths, legacy: bool) -> None:
+    The skips come from one down block (`skip` channels), the last of them from what entered it (`last_skip`).
+    """
+
+    def __init__(self, dims: int, inputs: int, skip: int, last_skip: int, outputs: int, attention: bool,
+                 upsample: bool, widths: UNetWidths, legacy: bool) -> None:
         layers = widths.layers + 1
-        channels = [((inputs if i == 0 else outputs) + (last_skip if i == layers - 1 else outputs), outputs)
+        channels = [((inputs if i == 0 else outputs) + (last_skip if i == layers - 1 else skip), outputs)
                     for i in range(layers)]
         super().__init__(dims, channels, layers * attention, widths, legacy)
         self.upsample = convolution(dims, outputs, outputs) if upsample else None

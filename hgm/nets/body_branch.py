@@ -13,7 +13,7 @@ from hgm.nets.merge import MixNet
 
 
 def patch_samples(maps: Tensor, cameras: Cameras, points: Tensor, side: int) -> Tensor:
-    """Bilinear samples [B, V, C, P, side^2] of maps [B, V, C, h, w] around the projections of points [B, P, 3].
+    """Bilinear samples [B, V, C, side^2, P] of maps [B, V, C, h, w] around the projections of points [B, P, 3].
 
     Neighbours in a patch are one map pixel apart; outside the image the border counts. Maps are float32.
     """
@@ -22,8 +22,8 @@ def patch_samples(maps: Tensor, cameras: Cameras, points: Tensor, side: int) -> 
     centre = 2 * pixels / pixels.new_tensor([cameras.width, cameras.height]) - 1
     r = torch.arange(side, device=maps.device) - side // 2
     y, x = torch.meshgrid(r, r, indexing="ij")
-    offsets = torch.stack([x / w, y / h], -1).view(-1, 2) * 2  # one map pixel in [-1, 1] coordinates
-    grid = (centre.clamp(-1, 1)[..., None, :] + offsets).flatten(0, 1)  # [B*V, P, side^2, 2]
+    offsets = torch.stack([x / w, y / h], -1).view(-1, 1, 2) * 2  # one map pixel in [-1, 1] coordinates
+    grid = (centre.clamp(-1, 1)[..., None, :, :] + offsets).flatten(0, 1)  # [B*V, side^2, P, 2]
     out = F.grid_sample(maps.flatten(0, 1), grid, mode="bilinear", padding_mode="border", align_corners=False)
     return out.unflatten(0, maps.shape[:2])
 
@@ -42,18 +42,22 @@ class PatchAttention(nn.Module):
 
     def forward(self, tokens: Tensor, points: Tensor, maps: Tensor, cameras: Cameras) -> Tensor:
         """tokens [P, C], points [B, P, 3], maps [B, V, C, h, w], cameras [B, V] -> [B, P, C]."""
-        batch, views = maps.shape[:2]
+        views = maps.shape[1]
+        q = self.query(tokens).T.unflatten(0, (self.heads, -1))[:, :, None]  # [heads, d, 1, P]
         # keys and values are linear in the features, so they are projected once per pixel and sampled after
-        weight = torch.cat([self.key.weight, self.value.weight])
-        projected = F.conv2d(maps.flatten(0, 1), weight[..., None, None]).unflatten(0, (batch, views))
-        samples = patch_samples(projected, cameras, points, self.patch)
-        k, v = samples.unflatten(2, (2, self.heads, -1)).unbind(2)  # each [B, V, heads, d, P, K]
-        q = self.query(tokens).T.unflatten(0, (self.heads, -1))[..., None]  # [heads, d, P, 1]
-        scores = (q * k).sum(3) / k.shape[3] ** 0.5  # [B, V, heads, P, K]
-        weights = scores.movedim(1, -2).flatten(-2).softmax(-1).unflatten(-1, (views, -1)).movedim(-2, 1)
-        mixed = (weights[:, :, :, None] * v).sum((1, -1)).flatten(1, 2).mT  # [B, P, C]
-        mixed = self.out(mixed)
+        k, v = (
+            patch_samples(_project(maps, layer.weight), cameras, points, self.patch).unflatten(2, (self.heads, -1))
+            for layer in (self.key, self.value)
+        )  # each [B, V, heads, d, K, P]
+        scores = (q * k).sum(3) / k.shape[3] ** 0.5  # [B, V, heads, K, P]
+        weights = scores.transpose(1, 2).flatten(2, 3).softmax(2).unflatten(2, (views, -1)).transpose(1, 2)
+        mixed = self.out((weights[:, :, :, None] * v).sum((1, 4)).flatten(1, 2).mT)  # [B, P, C]
         return mixed if self.legacy else self.norm(tokens + mixed)
+
+
+def _project(maps: Tensor, weight: Tensor) -> Tensor:
+    """A linear layer [D, C] on the channels of maps [B, V, C, h, w]."""
+    return F.conv2d(maps.flatten(0, 1), weight[..., None, None]).unflatten(0, maps.shape[:2])
 
 
 class BodyHead(nn.Sequential):

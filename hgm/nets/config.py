@@ -155,11 +155,11 @@ class HGMConfig:
         """128 px in, 64 x 64 Gaussians a view; a training step fits a CPU core."""
         unet = UNetWidths(
             down=(16, 32, 64, 96, 96), down_attention=(False, False, False, True, True),
-            up=(96, 96, 64, 32), up_attention=(True, True, False, False), layers=1, heads=4, groups=8,
+            up=(96, 80, 48, 32), up_attention=(True, True, False, False), layers=1, heads=4, groups=8,
         )
         merge = UNetWidths(
-            down=(32, 32, 64, 96, 96), down_attention=(False, False, False, False, True),
-            up=(96, 96, 64, 32, 32), up_attention=(True, False, False, False, False), layers=1, heads=4, groups=8,
+            down=(32, 48, 64, 96), down_attention=(False, False, False, True),
+            up=(96, 64, 48, 32), up_attention=(True, False, False, False), layers=1, heads=4, groups=8,
         )
         config = cls(
             unet=unet, merge=merge, views=views, input_size=128, encoder_stem=16,

@@ -19,17 +19,10 @@ TAPS = 27
 SIDE = 1024  # voxel coordinates lie in 0 .. SIDE - 3, so that a key has room for a border
 
 
-def taps(device: torch.device | str) -> Tensor:
-    """Kernel positions [27, 3] (z, y, x), 0 to 2, in the raster order of a dense 3x3x3 kernel."""
-    r = torch.arange(3, device=device)
-    return torch.cartesian_prod(r, r, r)
-
-
 @dataclass(frozen=True, eq=False)
 class VoxelSet:
     """Distinct voxels [n, 4] int64 (batch, z, y, x) in the order of their keys."""
 
-    coords: Tensor
     keys: Tensor  # [n] int64, ascending
 
     @classmethod
@@ -37,42 +30,47 @@ class VoxelSet:
         """Voxels of any coords [m, 4] and, for each of the m rows, the index of its voxel [m]."""
         if coords.numel() and (coords[:, 1:].amin() < 0 or coords[:, 1:].amax() > SIDE - 3):
             raise ValueError(f"voxel coordinates must lie in 0..{SIDE - 3}")
-        keys, inverse = torch.unique(_keys(coords), return_inverse=True)
-        b, z, y, x = keys // SIDE**3, keys // SIDE**2 % SIDE, keys // SIDE % SIDE, keys % SIDE
-        return cls(torch.stack([b, z - 1, y - 1, x - 1], 1), keys), inverse
+        keys, inverse = torch.unique(key_of(coords), return_inverse=True)
+        return cls(keys), inverse
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    def find(self, coords: Tensor) -> Tensor:
-        """Row of each voxel coords [..., 4], or n where there is none (also outside the key range)."""
-        keys = _keys(coords)
-        inside = ((coords[..., 1:] >= -1) & (coords[..., 1:] <= SIDE - 2)).all(-1)
+    @property
+    def coords(self) -> Tensor:
+        """[n, 4] int64: batch, z, y, x."""
+        b, z, y, x = (self.keys // SIDE**i % SIDE for i in (3, 2, 1, 0))
+        return torch.stack([b, z - 1, y - 1, x - 1], 1)
+
+    def find(self, keys: Tensor) -> Tensor:
+        """Row of the voxel of each key, or n where there is none."""
         row = torch.searchsorted(self.keys, keys)
-        hit = inside & (self.keys[row.clamp(max=len(self) - 1)] == keys)
-        return torch.where(hit, row, len(self))
+        return torch.where(self.keys[row.clamp(max=len(self) - 1)] == keys, row, len(self))
 
     @cached_property
     def same(self) -> Table:
         """Neighbours for a submanifold convolution: the output voxels are the input voxels."""
-        around = self.coords[:, None].repeat(1, TAPS, 1)
-        around[..., 1:] += taps(self.coords.device) - 1
-        rows = self.find(around)
+        rows = self.find(self.keys[:, None] + key_offsets(3, self.keys.device) - key_step(1))
         return Table(self, rows, rows.flip(1).contiguous())
 
     @cached_property
     def halved(self) -> Table:
         """Neighbours for a convolution of kernel 3, stride 2, padding 1: output o sees inputs 2 o - 1 to 2 o + 1."""
-        twice = self.coords[:, None, 1:] + 1 - taps(self.coords.device)  # 2 o for each input and tap, where even
-        valid = ((twice % 2 == 0) & (twice >= 0)).all(-1)
-        batch = self.coords[:, None, :1].expand(-1, TAPS, 1)
-        candidates = torch.cat([batch, twice.div(2, rounding_mode="floor")], -1)
-        out, index = VoxelSet.of(candidates[valid])
-        back = torch.full(valid.shape, len(out), device=self.coords.device)
-        back[valid] = index
-        below = out.coords[:, None].repeat(1, TAPS, 1)
-        below[..., 1:] = 2 * below[..., 1:] - 1 + taps(self.coords.device)
-        return Table(out, self.find(below), back)
+        coords, tap = self.coords, torch.arange(3, device=self.keys.device)
+        twice = coords[:, 1:, None] + 1 - tap  # [n, 3 axes, 3 taps]: 2 o, where that is even and not negative
+        o = torch.where((twice % 2 == 0) & (twice >= 0), twice // 2, -SIDE**4)  # a sum with this one stays negative
+        z, y, x = o.unbind(1)
+        keys = key_of(coords * coords.new_tensor([1, 0, 0, 0]))[:, None, None, None] + (
+            z[:, :, None, None] * SIDE**2 + y[:, None, :, None] * SIDE + x[:, None, None, :]
+        )
+        keys = keys.flatten(1)  # [n, 27]
+        used = keys >= 0
+        out_keys, index = torch.unique(keys[used], return_inverse=True)
+        out = VoxelSet(out_keys)
+        back = torch.full_like(keys, len(out))
+        back[used] = index
+        corner = out.coords * coords.new_tensor([1, 2, 2, 2]) - coords.new_tensor([0, 1, 1, 1])
+        return Table(out, self.find(key_of(corner)[:, None] + key_offsets(3, keys.device)), back)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +82,21 @@ class Table:
     transposed: Tensor
 
 
-def _keys(coords: Tensor) -> Tensor:
+def key_of(coords: Tensor) -> Tensor:
+    """Keys [...] of voxel coords [..., 4] (batch, z, y, x), each coordinate from -1 to SIDE - 2."""
     b, z, y, x = coords.unbind(-1)
-    return ((b * SIDE + z + 1) * SIDE + y + 1) * SIDE + x + 1
+    return b * SIDE**3 + z * SIDE**2 + y * SIDE + x + key_step(1)
+
+
+def key_step(cells: int) -> int:
+    """What a step of `cells` along all three axes adds to a key."""
+    return cells * (SIDE**2 + SIDE + 1)
+
+
+def key_offsets(side: int, device: torch.device) -> Tensor:
+    """What the steps to a cube of side^3 voxels add to the key of its first corner [side^3], in (z, y, x) raster order."""
+    r = torch.arange(side, device=device)
+    return (r[:, None, None] * SIDE**2 + r[:, None] * SIDE + r).flatten()
 
 
 def _gather(x: Tensor, table: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hgm.nets.sparse import SparseConv, VoxelSet
+from hgm.nets.sparse import SIDE, SparseConv, VoxelSet, key_of, key_offsets
 
 MARGIN = 0.05  # NU around the body's Gaussians
 LAST_CELL = 400  # voxel indices are clamped to 0 .. 400
@@ -44,11 +44,14 @@ def voxelise(features: Tensor, points: Tensor, grid: Grid) -> tuple[Tensor, Voxe
 def sample(features: Tensor, voxels: VoxelSet, cells: Tensor) -> Tensor:
     """Trilinear samples [B, N, C] of features [n, C] at cell coordinates [B, N, 3] (z, y, x); empty voxels are zero."""
     base = cells.detach().floor()
-    fraction = cells - base  # [B, N, 3]
-    corners = torch.cartesian_prod(*[torch.arange(2, device=cells.device)] * 3)  # [8, 3]
-    weights = torch.where(corners == 1, fraction[..., None, :], 1 - fraction[..., None, :]).prod(-1)  # [B, N, 8]
-    batch = torch.arange(len(cells), device=cells.device)[:, None, None, None].expand(*cells.shape[:2], 8, 1)
-    rows = voxels.find(torch.cat([batch, base.long()[..., None, :] + corners], -1))
+    upper = cells - base  # [B, N, 3]: weight of the far side along each axis
+    z, y, x = torch.stack([1 - upper, upper], -1).unbind(-2)  # each [B, N, 2]
+    weights = (z[..., :, None, None] * y[..., None, :, None] * x[..., None, None, :]).flatten(2)  # [B, N, 8]
+    first = base.long()
+    inside = ((first >= -1) & (first <= SIDE - 3)).all(-1, keepdim=True)
+    batch = torch.arange(len(cells), device=cells.device)[:, None, None].expand(*cells.shape[:2], 1)
+    keys = key_of(torch.cat([batch, first], -1))[..., None] + key_offsets(2, cells.device)
+    rows = voxels.find(torch.where(inside, keys, -1))
     padded = torch.cat([features, features.new_zeros(1, features.shape[1])])
     near = padded.index_select(0, rows.flatten()).view(*rows.shape, -1)  # [B, N, 8, C]
     return (weights[..., None, :] @ near)[..., 0, :]

@@ -32,7 +32,7 @@ class UNet(nn.Module):
         )
         self.mid_block = MidBlock(dims, down[-1], widths.mid_attention, widths, legacy)
         self.up_blocks = nn.ModuleList(
-            UpBlock(dims, down[-1] if i == 0 else up[i - 1], down[max(len(down) - 2 - i, 0)], up[i],
+            UpBlock(dims, down[-1] if i == 0 else up[i - 1], down[-1 - i], down[max(len(down) - 2 - i, 0)], up[i],
                     widths.up_attention[i], i + 1 < len(up), widths, legacy)
             for i in range(len(up))
         )
