@@ -47,6 +47,11 @@ class Job:
         return [Path(value)] if isinstance(value, str) else [Path(v) for v in value]
 
     @property
+    def seconds(self) -> float | None:
+        """The job's time limit."""
+        return None if self.runtime is None else 60.0 * self.runtime
+
+    @property
     def key(self) -> str:
         """Parameters (with the code key) and the content of all inputs: what decides the job's result."""
         files = [p for name in sorted(self.input) for p in self.paths(name)]

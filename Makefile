@@ -1,0 +1,43 @@
+# Everything happens in .venv; nothing is installed outside it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+CORES ?= all
+TESTS ?= tests
+
+.PHONY: demo test lint env lock config clean
+
+demo: .venv/.ready  ## the whole workflow on free stand-in humans
+	$(BIN)/snakemake --cores $(CORES)
+	@echo "Open results/demo/report/index.html"
+
+test: lint  ## style, types, unit and workflow tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n 2 --dist loadfile
+
+lint: .venv/.ready
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+env: .venv/.ready  ## the environment only
+
+.venv/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed (bpy): make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+lock:  ## resolve requirements.in anew
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet -r requirements.in
+	(sed -n 1p requirements.lock; .venv-lock/bin/python -m pip freeze | sed -E 's/\+cpu$$//') > requirements.lock.new
+	mv requirements.lock.new requirements.lock
+	rm -rf .venv-lock
+
+config: .venv/.ready  ## config.yaml, its schema and docs/config.md from hgm/config.py
+	$(BIN)/hgm config --write
+
+clean:  ## the demo's results
+	rm -rf results/demo

@@ -1,0 +1,111 @@
+"""First estimates of the test subjects' bodies and their refinement (paper section 3.2)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hgm.body import BodyModel, BodyParameters
+from hgm.cameras import orbit
+from hgm.errors import InputError
+from hgm.gaussians import Gaussians
+from hgm.metrics.joints import mpjpe, pa_mpjpe
+from hgm.refine.estimate import Estimate, disturb
+from hgm.refine.refinement import RefineSettings, placed, refine_body
+from hgm.runtime import atomic_write, derived_seed
+from hgm.stages.reconstruction import Reconstructor
+from hgm.views import load_image, view_path
+
+log = logging.getLogger(__name__)
+
+
+def save_body(path: Path, params: BodyParameters, *, vertices: Tensor, joints: Tensor, source: str, **more: Any) -> None:
+    """`smplx.npz` of a subject: parameters, vertices [10475, 3] and joints [55, 3] in normalised units, where it comes from."""
+    arrays = {name: value.detach().cpu().numpy() for name, value in params.items()}
+    arrays |= {"vertices": vertices.detach().cpu().numpy().astype(np.float32),
+               "joints": joints.detach().cpu().numpy().astype(np.float32), "source": np.array(source)}
+    arrays |= {name: np.asarray(value) for name, value in more.items()}
+    with atomic_write(path) as file:
+        np.savez(file, **arrays)
+
+
+def load_body(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a `smplx.npz`. Raises InputError when it cannot be read or lacks vertices."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in data.files}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable body ({error}); run the stage that makes it again") from None
+    if arrays.get("vertices", np.zeros(0)).shape[-1:] != (3,):
+        raise InputError(f"{path}: has no vertices [10475, 3]")
+    return arrays
+
+
+def parameters(arrays: Mapping[str, np.ndarray]) -> BodyParameters:
+    """The SMPL-X parameters among a body's arrays; the canonical bodies of view folders have no global orientation."""
+    data = {"global_orient": np.zeros(3, np.float32), **arrays}
+    names = BodyParameters.__dataclass_fields__
+    return BodyParameters(**{name: torch.from_numpy(np.asarray(data[name], np.float32)).reshape(-1) for name in names})
+
+
+def estimate_subject(view_folder: Path, model: BodyModel, out: Path, *, seed: int, mpjpe_mm: float) -> None:
+    """The true fit of a rendered scan disturbed by seeded noise, in place of an estimator; the file says so."""
+    params = parameters(load_body(view_folder / "smplx.npz"))
+    estimate = disturb(params, model, seed=derived_seed(seed, view_folder.name), mpjpe_mm=mpjpe_mm)
+    _save_estimate(estimate, model, view_folder, out)
+
+
+def given_subject(fit: Path, view_folder: Path, model: BodyModel, out: Path) -> None:
+    """A user's own first estimate: a `smplx.npz` with SMPL-X parameters; scale and place come from the mask."""
+    _save_estimate(Estimate(parameters(load_body(fit)), f"given: {fit.name}"), model, view_folder, out)
+
+
+def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out: Path) -> None:
+    mask = load_image(view_path(view_folder, "mask", 0))
+    rig = orbit(size=mask.shape[-1])
+    if estimate.scale is None or estimate.translation is None:
+        estimate = placed(estimate, model, mask, rig)
+    assert estimate.scale is not None and estimate.translation is not None
+    with torch.no_grad():
+        body = model(estimate.params)
+    pelvis = body.joints[:1]
+    save_body(
+        out / "smplx.npz", estimate.params, source=estimate.source, scale=estimate.scale,
+        translation=estimate.translation.numpy(), vertices=(body.vertices - pelvis) * estimate.scale + estimate.translation,
+        joints=(body.joints - pelvis) * estimate.scale + estimate.translation,
+    )
+
+
+def refine_subject(
+    estimate: Path, view_folder: Path, model: BodyModel, reconstructor: Reconstructor, out: Path, settings: RefineSettings,
+    *, backend: str = "auto",
+) -> None:
+    """Refine one estimate against the input's mask and the coarse model's silhouettes; writes `smplx.npz` and history."""
+    arrays = load_body(estimate)
+    start = Estimate(parameters(arrays), str(arrays["source"]), float(arrays["scale"]),
+                     torch.from_numpy(np.asarray(arrays["translation"], np.float32)))
+    image, mask = (load_image(view_path(view_folder, kind, 0)) for kind in ("rgb", "mask"))
+
+    def gaussians_from(vertices: Tensor | None) -> Gaussians:
+        return reconstructor.coarse_gaussians(image, vertices)
+
+    refined = refine_body(start, model, input_mask=mask.to(reconstructor.device), cameras=reconstructor.rig,
+                          gaussians_from=gaussians_from, settings=settings, backend=backend)
+    save_body(out / "smplx.npz", refined.params, source=f"refined from: {start.source}", scale=refined.scale,
+              translation=refined.translation.cpu().numpy(), vertices=refined.vertices, joints=refined.joints)
+    with atomic_write(out / "history.json", "w") as file:
+        json.dump(refined.history, file, indent=1)
+
+
+def joint_errors(body: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """MPJPE and PA-MPJPE in millimetres of the person over the first 22 joints (paper table 6)."""
+    metre = float(truth["nu_per_metre"])
+    estimate, target = (torch.from_numpy(np.asarray(x["joints"], np.float64)) / metre for x in (body, truth))
+    return {"mpjpe_mm": float(mpjpe(estimate, target)), "pa_mpjpe_mm": float(pa_mpjpe(estimate, target))}

@@ -1,0 +1,109 @@
+"""Measure one reconstructed subject against its scan: images, surface, joints, and three simple baselines to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hgm.body import BodyModel
+from hgm.body.fits import load_thuman_fit
+from hgm.cameras import Cameras, orbit
+from hgm.gaussians import Gaussians
+from hgm.metrics.definitions import Definitions, back_errors, view_errors
+from hgm.metrics.lpips import LPIPS
+from hgm.metrics.surfaces import Mesh, surface_errors
+from hgm.refine.discs import Patches
+from hgm.runtime import derived_seed
+from hgm.scans.canonical import scan_to_nu
+from hgm.scans.obj import load_obj
+from hgm.scans.thuman import ScanFiles
+from hgm.splat import render
+from hgm.stages.bodies import joint_errors, load_body
+from hgm.views import Views, load_image, load_views, save_image
+
+Json = dict[str, Any]
+
+
+def true_surface(files: ScanFiles, model: BodyModel) -> Mesh:
+    """The scan's surface in normalised units."""
+    scan = scan_to_nu(load_thuman_fit(files.fit), model)
+    mesh = load_obj(files.obj)
+    return Mesh(scan.apply(mesh.vertices), mesh.faces)
+
+
+def textured_body(vertices: Tensor, faces: Tensor, image: Tensor, camera: Cameras) -> Gaussians:
+    """Baseline: the body [P, 3] as discs, each with the colour of the photo [3, H, W] where it projects, seen or not."""
+    patches = Patches.of(vertices, faces)
+    discs = patches.discs(vertices, pixel=1.5 / float(camera.K[0, 0]))
+    pixels, _ = camera.project(discs.means)
+    grid = pixels / pixels.new_tensor([camera.width, camera.height]) * 2 - 1
+    colours = torch.nn.functional.grid_sample(image[None], grid[None, None], align_corners=False, padding_mode="border")
+    return Gaussians(discs.means, discs.opacities, discs.scales, discs.quats, colours[0, :, 0].mT.contiguous())
+
+
+def image_metrics(prediction: Tensor, truth: Views, lpips: LPIPS | None) -> tuple[Definitions, Definitions]:
+    """Four test views, and the back view alone, of 12 rig renders [12, 3, H, W]."""
+    return (view_errors(prediction, truth.rgb, lpips, mask=truth.mask),
+            back_errors(prediction, truth.rgb, lpips, mask=truth.mask))
+
+
+def renders(gaussians: Gaussians, size: int, backend: str) -> Tensor:
+    """The 12 rig views [12, 3, size, size] over white."""
+    with torch.no_grad():
+        return render(gaussians, orbit(size=size), backend=backend).rgb.clamp(0, 1)
+
+
+def baselines(subject: Path, truth: Views, body: Mapping[str, Any], faces: Tensor, lpips: LPIPS | None, backend: str) -> Json:
+    """Copy of the nearest input view, the coarse stage, the body textured by projection."""
+    size, photo = truth.rgb.shape[-1], truth.rgb[0]
+    textured = textured_body(torch.from_numpy(body["vertices"]), faces, photo, orbit(size=size)[0])
+    predictions = {
+        "copy_nearest": photo.expand_as(truth.rgb),
+        "coarse": renders(Gaussians.load_ply(subject / "coarse.ply"), size, backend),
+        "textured_body": renders(textured, size, backend),
+    }
+    found: Json = {}
+    for name, prediction in predictions.items():
+        views, back = image_metrics(prediction, truth, lpips)
+        found[name] = {"views": views, "back": back}
+    return found
+
+
+def evaluate_subject(
+    subject: Path, view_folder: Path, estimate: Path, files: ScanFiles, model: BodyModel, *, variant: str, standin: bool,
+    lpips: LPIPS | None, seed: int, surface_samples: int, backend: str = "auto",
+) -> Json:
+    """metrics.json of one subject; a leaf that cannot be had here is null. Also writes the true views beside the novel ones."""
+    truth = load_views(view_folder)
+    for i, rgb in enumerate(truth.rgb):
+        save_image(subject / f"truth_{i:02d}.png", rgb)
+    size = truth.rgb.shape[-1]
+    body, first, true_body = (load_body(p / "smplx.npz") for p in (subject, estimate, view_folder))
+    novel = torch.stack([load_image(subject / f"novel_{i:02d}.png") for i in range(len(truth))])
+    if novel.shape[-1] != size:
+        novel = renders(Gaussians.load_ply(subject / "gaussians.ply"), size, backend)
+    views, back = image_metrics(novel, truth, lpips)
+    surface = true_surface(files, model)
+    import trimesh
+
+    loaded = trimesh.load(subject / "mesh.glb", force="mesh", process=False)
+    mesh = Mesh(loaded.vertices, loaded.faces)
+    number = derived_seed(seed, subject.name) % 2**32
+    plain, aligned = (
+        surface_errors(mesh, surface, samples=surface_samples, seed=number, align=align).to_json() for align in (False, True)
+    )
+    before, after = joint_errors(first, true_body), joint_errors(body, true_body)
+    return {
+        "subject": subject.name,
+        "variant": variant,
+        "standin": standin,
+        "views": views,
+        "back": back,
+        "geometry": plain | {f"{name}_icp": value for name, value in aligned.items()},
+        "body": {**{f"initial_{name}": value for name, value in before.items()}, **after},
+        "baselines": baselines(subject, truth, body, torch.as_tensor(model.faces), lpips, backend),
+    }

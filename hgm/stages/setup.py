@@ -1,0 +1,66 @@
+"""From the configuration's plain sections to the settings of the training stages."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from hgm.errors import InputError
+from hgm.metrics.lpips import load_lpips
+from hgm.nets import HGMConfig
+from hgm.stages.training import BackViews, Training
+from hgm.train.data import BACK, FRONT, Sampling
+from hgm.train.loop import Optimisation
+from hgm.train.losses import LossWeights, Perceptual
+
+Section = Mapping[str, Any]
+LPIPS_SIZE = 256  # images are resized to it before LPIPS in training (spec section 4.1)
+
+
+def network(section: Section, size: int, *, views: int, body: bool) -> HGMConfig:
+    """The networks of a preset for images of `size` pixels. Raises InputError for an unknown field in the overrides."""
+    changes = {"input_size": size, "use_body": body, **section["overrides"]}
+    known = {f.name for f in dataclasses.fields(HGMConfig)}
+    unknown = sorted(set(changes) - known)
+    if unknown:
+        raise InputError(f"network.overrides.{unknown[0]}: unknown field; expected one of {', '.join(sorted(known))}")
+    preset = {"tiny": HGMConfig.tiny, "small": HGMConfig.small, "paper": HGMConfig.paper}[section["preset"]]
+    return preset(views=views, **changes)
+
+
+def optimisation(section: Section) -> Optimisation:
+    names = ("steps", "lr", "warmup", "weight_decay", "clip", "accumulate", "ema")
+    return Optimisation(**{name: section[name] for name in names})
+
+
+def training(params: Section, stage: str, scans: list[Path], validation: list[Path], *, device: str,
+             pairs: Path | None = None) -> Training:
+    """Section `stage` (coarse or fusion) of the configuration with what it shares with the others."""
+    section, size = params[stage], params["rendering"]["size"]
+    fusion = stage == "fusion"
+    back = BackViews(pairs, section["back_share"], section["distortion"], section["jitter"]) if fusion else BackViews()
+    return Training(
+        stage=stage, scans=scans, validation=validation, optimisation=optimisation(section),
+        sampling=Sampling(batch=section["batch"], inputs=(FRONT, BACK) if fusion else (FRONT,), size=size, render_size=size,
+                          supervised=section["supervised"], turn=section["turn"]),
+        loss=LossWeights(**params["loss"]), back_views=back, validate_every=section["validate_every"],
+        early=section.get("early", 0.0), seed=params["seed"], device=device, backend=params["splat"],
+        precision=params["network"]["precision"],
+    )
+
+
+def perceptual_loss(weights: Section, device: str) -> Perceptual | None:
+    """LPIPS as a training loss where its weights are given, else None."""
+    lpips = load_lpips(weights["vgg16"], weights["lpips"], resize=LPIPS_SIZE)
+    if lpips is None:
+        return None
+    model = lpips.to(device).requires_grad_(False)
+
+    def distance(prediction: Tensor, target: Tensor) -> Tensor:
+        return model(prediction, target).mean()
+
+    return distance

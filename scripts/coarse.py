@@ -1,0 +1,24 @@
+"""Train the one-view HGM."""
+
+from hgm.job import Job, run
+from hgm.runtime import Deadline, select_device
+from hgm.stages.dataset import rendered
+from hgm.stages.setup import network, perceptual_loss, training
+from hgm.stages.training import train_hgm
+
+
+def main(job: Job) -> None:
+    params, out = job.params, job.path("weights").parent
+    device = select_device(params["device"])
+    views = job.paths("views")
+    size = params["rendering"]["size"]
+    train_hgm(
+        network(params["network"], size, views=1, body=not job.wildcards["networks"]),
+        training(params, "coarse", rendered(views, "train"), rendered(views, "val"), device=device),
+        out, out.parent / "state" / out.name / job.key, perceptual=perceptual_loss(params["weights"], device),
+        deadline=Deadline(job.seconds),
+    )
+
+
+if __name__ == "__main__":
+    run(main)

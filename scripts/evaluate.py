@@ -1,0 +1,36 @@
+"""Measure the subjects of one chunk and one variant."""
+
+from pathlib import Path
+
+from hgm.job import Job, run
+from hgm.members import for_each
+from hgm.metrics.lpips import load_lpips
+from hgm.provenance import key_of, read_json, write_json
+from hgm.scans.thuman import locate
+from hgm.stages.evaluation import evaluate_subject
+from hgm.stages.places import STANDIN, body_model, scan_root
+
+
+def main(job: Job) -> None:
+    params, manifest = job.params, job.path("manifest")
+    results, chunk = manifest.parents[2], job.wildcards["chunk"]
+    scans, weights = params["scans"], params["weights"]
+    model, root = body_model(scans, results), scan_root(scans, results)
+    lpips = load_lpips(weights["vgg16"], weights["lpips"])
+    reconstructed, meshed = (read_json(job.path(name))["members"] for name in ("subjects", "meshes"))
+
+    def work(subject: str, out: Path) -> None:
+        metrics = evaluate_subject(
+            out, results / "views" / chunk / subject, results / "bodies" / "estimated" / subject, locate(root, subject), model,
+            variant=job.wildcards["variant"], standin=scans["source"] == STANDIN, lpips=lpips, seed=params["seed"],
+            surface_samples=params["evaluate"]["surface_samples"], backend=params["splat"],
+        )
+        write_json(out / "metrics.json", metrics)
+
+    outcome = for_each(sorted(reconstructed), job.rule, folder=lambda s: manifest.parent / s,
+                       key=lambda s: key_of(dict(params), reconstructed[s], meshed.get(s)), work=work)
+    write_json(manifest, outcome.manifest(job.rule))
+
+
+if __name__ == "__main__":
+    run(main)

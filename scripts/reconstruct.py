@@ -1,0 +1,42 @@
+"""Reconstruct the subjects of one chunk and one variant from one picture each."""
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from hgm.job import Job, run
+from hgm.members import for_each
+from hgm.provenance import file_digest, key_of, read_json, write_json
+from hgm.runtime import select_device
+from hgm.stages.bodies import load_body
+from hgm.stages.reconstruction import Output, load_reconstructor, write_reconstruction
+from hgm.stages.variants import VARIANTS
+from hgm.views import load_image, view_path
+
+
+def main(job: Job) -> None:
+    params, manifest = job.params, job.path("manifest")
+    results, chunk, variant = manifest.parents[2], job.wildcards["chunk"], VARIANTS[job.wildcards["variant"]]
+    reconstructor = load_reconstructor(results, variant, size=params["rendering"]["size"], back_view=params["back_view"],
+                                       device=select_device(params["device"]), backend=params["splat"],
+                                       precision=params["network"]["precision"])
+    bodies, output = job.path("bodies"), Output(**params["reconstruct"])
+    keys = read_json(bodies)["members"]
+    models = [file_digest(p) for name in ("coarse", "fusion", "back_view") for p in job.paths(name)]
+
+    def work(subject: str, out: Path) -> None:
+        image = load_image(view_path(results / "views" / chunk / subject, "rgb", 0))
+        body = bodies.parent / subject / "smplx.npz"
+        vertices = torch.from_numpy(load_body(body)["vertices"])
+        result = reconstructor.reconstruct(image, vertices if variant.body else None, variant)
+        write_reconstruction(result, image, out, output, backend=params["splat"])
+        shutil.copyfile(body, out / "smplx.npz")
+
+    outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
+                       key=lambda s: key_of(dict(params), keys[s], models), work=work)
+    write_json(manifest, outcome.manifest(job.rule))
+
+
+if __name__ == "__main__":
+    run(main)

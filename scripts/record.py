@@ -1,0 +1,12 @@
+"""Write down what is run."""
+
+from hgm.job import Job, run
+from hgm.provenance import run_record, write_json
+
+
+def main(job: Job) -> None:
+    write_json(job.path("run"), run_record(job.params["config"]))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,38 @@
+"""Refine the bodies of one chunk against the coarse model's silhouettes."""
+
+from pathlib import Path
+
+from hgm.job import Job, run
+from hgm.members import for_each
+from hgm.provenance import file_digest, key_of, read_json, write_json
+from hgm.refine.refinement import RefineSettings
+from hgm.runtime import select_device
+from hgm.stages.bodies import refine_subject
+from hgm.stages.places import body_model
+from hgm.stages.reconstruction import Reconstructor
+from hgm.stages.training import load_hgm
+
+
+def main(job: Job) -> None:
+    params, manifest = job.params, job.path("manifest")
+    results, chunk = manifest.parents[2], job.wildcards["chunk"]
+    device = select_device(params["device"])
+    model = body_model(params["scans"], results)
+    coarse = load_hgm(job.path("coarse").parent, device=device)
+    reconstructor = Reconstructor(coarse, None, None, size=params["rendering"]["size"], device=device, backend=params["splat"],
+                                  precision=params["network"]["precision"])
+    settings = RefineSettings(iterations=params["refine"]["iterations"], every=params["refine"]["refresh"])
+    keys = read_json(job.path("bodies"))["members"]
+    weights = file_digest(job.path("coarse"))
+
+    def work(subject: str, out: Path) -> None:
+        refine_subject(job.path("bodies").parent / subject / "smplx.npz", results / "views" / chunk / subject, model,
+                       reconstructor, out, settings, backend=params["splat"])
+
+    outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
+                       key=lambda s: key_of(dict(params), keys[s], weights), work=work)
+    write_json(manifest, outcome.manifest(job.rule))
+
+
+if __name__ == "__main__":
+    run(main)

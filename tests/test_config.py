@@ -1,0 +1,49 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hgm import config
+from hgm.errors import InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_generated_files_are_up_to_date():
+    assert (ROOT / "config.yaml").read_text() == config.to_yaml(), "run `make config`"
+    assert (ROOT / "docs/config.md").read_text() == config.to_markdown(), "run `make config`"
+    assert json.loads((ROOT / "config/schema.json").read_text()) == config.to_schema(), "run `make config`"
+
+
+def test_the_default_file_says_the_defaults():
+    assert config.resolve(yaml.safe_load(config.to_yaml())) == config.resolve({})
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.name)
+def test_presets_are_valid(path):
+    assert config.load(path).run == path.stem
+
+
+@pytest.mark.parametrize(("data", "words"), [
+    ({"coarse": {"step": 1}}, r"coarse\.step: unknown key.*steps"),
+    ({"sacns": {}}, r"sacns: unknown key.*scans"),
+    ({"coarse": {"steps": "many"}}, r"coarse\.steps: .*integer.*'many'"),
+    ({"coarse": {"steps": "700"}}, r"coarse\.steps: .*integer"),
+    ({"coarse": {"lr": -1.0}}, r"coarse\.lr: .*greater than 0"),
+    ({"scans": {"source": "web"}}, r"scans\.source: .*'standin'"),
+    ({"run": "../x"}, "run: .*pattern"),
+])
+def test_a_wrong_value_is_one_line_that_names_the_key(data, words):
+    with pytest.raises(InputError, match=words) as caught:
+        config.parse(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_broken_file_is_named(tmp_path):
+    (tmp_path / "x.yaml").write_text("a: [")
+    with pytest.raises(InputError, match=r"x\.yaml"):
+        config.load(tmp_path / "x.yaml")
+    (tmp_path / "y.yaml").write_text("- 1")
+    with pytest.raises(InputError, match="mapping"):
+        config.load(tmp_path / "y.yaml")
