@@ -25,6 +25,15 @@ class RestrictedUnpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not allowed") from None
 
 
+class _Array:
+    """What stands for numpy's array class, and its subclasses, while a pickle is read; not an array itself."""
+
+
+def _empty_bytes() -> bytes:
+    """How protocols 0 to 2 write b""."""
+    return b""
+
+
 def _encode(text: str, encoding: str = "latin1") -> bytes:
     """How Python 2's byte strings are written by Python 3; no other codec is run."""
     if encoding not in ("latin1", "latin-1"):
@@ -34,9 +43,9 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
 
 def _reconstruct(kind: type, shape: Any, code: Any) -> np.ndarray:
     """An empty array whose contents follow; the shape given here is always zero."""
-    if kind is not np.ndarray or tuple(shape) != (0,):
+    if kind is not _Array or tuple(shape) != (0,):
         raise pickle.UnpicklingError("an array is rebuilt from something that is not an empty array")
-    return np.ndarray.__new__(np.ndarray, (0,), np.int8)
+    return np.empty(0, np.int8)
 
 
 def _scalar(dtype: np.dtype, data: Any) -> np.ndarray:
@@ -52,15 +61,17 @@ def _frombuffer(data: Any, dtype: np.dtype, shape: Any, order: str) -> np.ndarra
 
 
 ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): np.dtype,
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy.core.numeric", "_frombuffer"): _frombuffer,
-    ("trimesh.caching", "TrackedArray"): np.ndarray,
-    ("trimesh.util", "TrackedArray"): np.ndarray,
+    ("trimesh.caching", "TrackedArray"): _Array,
+    ("trimesh.util", "TrackedArray"): _Array,
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): _empty_bytes,
+    ("builtins", "bytes"): _empty_bytes,
 }
 
 

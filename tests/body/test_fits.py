@@ -1,0 +1,85 @@
+"""THuman2.0's fits: what is read, what is refused, and where the body lands."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import smplx
+import torch
+from trimesh.caching import tracked_array
+
+from hgm.body import BodyModel
+from hgm.body.fits import load_thuman_fit
+from hgm.errors import InputError
+
+
+def parameters(hands: int = 12) -> dict[str, Any]:
+    rng = np.random.default_rng(1)
+    widths = {"betas": 10, "global_orient": 3, "body_pose": 63, "left_hand_pose": hands, "right_hand_pose": hands,
+              "jaw_pose": 3, "leye_pose": 3, "reye_pose": 3, "expression": 10}
+    data: dict[str, Any] = {k: rng.normal(0, 0.3, (1, n)).astype(np.float32) for k, n in widths.items()}
+    return {**data, "scale": np.array([0.416], np.float32), "translation": np.array([0.1, 0.2, -0.3], np.float32)}
+
+
+def write(path: Path, data: Any) -> Path:
+    path.write_bytes(pickle.dumps(data))
+    return path
+
+
+def test_lands_where_the_package_puts_it(tmp_path: Path, models: Path, male: BodyModel) -> None:
+    data = parameters()
+    fit = load_thuman_fit(write(tmp_path / "smplx_param.pkl", data))
+    reference = smplx.create(models, model_type="smplx", gender="male", ext="npz", num_pca_comps=12)
+    tensors = {k: torch.from_numpy(v) for k, v in data.items()}
+    with torch.no_grad():
+        vertices = reference(**{k: v for k, v in tensors.items() if k not in ("scale", "translation")}).vertices[0]
+        ours = male(fit.params).vertices
+    assert ours.shape == (10475, 3)
+    expected = vertices * tensors["scale"] + tensors["translation"]
+    assert (fit.to_scan(ours) - expected).abs().max() < 1e-5
+    assert (fit.from_scan(fit.to_scan(ours)) - ours).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("scale", [np.array([0.416], np.float32), np.array(0.416), np.float64(0.416), 0.416,
+                                   tracked_array(np.array(0.416)), tracked_array(np.array([0.416]))])
+@pytest.mark.parametrize("translation", [np.array([[1.0, 2.0, 3.0]]), tracked_array(np.array([1.0, 2.0, 3.0]))])
+def test_spellings_of_scale_and_translation(tmp_path: Path, scale: Any, translation: np.ndarray) -> None:
+    fit = load_thuman_fit(write(tmp_path / "fit.pkl", {**parameters(), "scale": scale, "translation": translation}))
+    assert fit.scale == pytest.approx(0.416)
+    assert torch.equal(fit.translation, torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64))
+
+
+def test_hand_width_is_that_of_the_file(tmp_path: Path) -> None:
+    for hands in (12, 45):
+        fit = load_thuman_fit(write(tmp_path / "fit.pkl", parameters(hands)))
+        assert fit.params.hand_components == hands and fit.params.shape == ()
+
+
+@pytest.mark.parametrize(("key", "value", "message"), [
+    ("body_pose", None, "the key body_pose is missing"),
+    ("body_pose", np.zeros((1, 69)), r"body_pose is \(1, 69\), expected \(1, 63\)"),
+    ("betas", np.zeros((2, 10)), r"betas is \(2, 10\)"),
+    ("left_hand_pose", np.zeros((1, 24)), r"expected \(1, 12 or 45\)"),
+    ("left_hand_pose", np.zeros((1, 45)), "differ in width"),
+    ("expression", np.full((1, 10), np.inf), "expression holds numbers that are not finite"),
+    ("jaw_pose", "open", "jaw_pose does not hold numbers"),
+    ("scale", np.array([-1.0]), "scale must be one positive number"),
+    ("scale", np.array([0.0]), "scale must be one positive number"),
+    ("scale", np.ones(3), "scale must be one positive number"),
+    ("scale", np.array([np.nan]), "scale holds numbers that are not finite"),
+    ("translation", np.zeros(2), r"translation is \(2,\), expected \(3,\)"),
+])
+def test_bad_values(tmp_path: Path, key: str, value: Any, message: str) -> None:
+    data = {**parameters(), key: value}
+    if value is None:
+        del data[key]
+    with pytest.raises(InputError, match=rf"fit\.pkl: .*{message}") as caught:
+        load_thuman_fit(write(tmp_path / "fit.pkl", data))
+    assert "\n" not in str(caught.value)
+
+
+def test_not_a_dict(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds a list"):
+        load_thuman_fit(write(tmp_path / "fit.pkl", [1, 2]))
