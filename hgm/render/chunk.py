@@ -44,7 +44,7 @@ def render_chunk(
     Each of the `workers` processes uses one core; the pixels do not depend on their number. `code` is part of every
     key: another value renders everything again. `progress` is called with the number of scans done and a name.
 
-    A scan that is unusable, or that kills its worker, is rejected with the reason, and an older folder of it is removed.
+    key: another value renders everything again. `progress` is called with the number of scans done and their name.
     Raises InputError when nothing can be rendered: no body model, no bpy, no GPU where one is asked for, or the first
     scans all kill their workers.
     """
