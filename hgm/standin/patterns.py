@@ -1,0 +1,154 @@
+"""Cloth patterns, drawn in design coordinates so that they follow the body, and the small strokes of sewing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hgm.standin.noise import ValueNoise, ramp
+
+SLEEVE = 0.185  # |x| of the seam between trunk and sleeve
+
+
+def mix(colour: np.ndarray, other: np.ndarray | float, mask: np.ndarray) -> np.ndarray:
+    """colour [N,3] where mask [N] is 0, `other` ([3], [N,3] or a grey) where it is 1."""
+    share = np.asarray(mask, np.float32)[:, None]
+    return (colour * (1 - share) + share * np.asarray(other, np.float32)).astype(np.float32)
+
+
+def darken(colour: np.ndarray, amount: np.ndarray) -> np.ndarray:
+    """colour [N,3] times (1 - amount [N])."""
+    return colour * (1 - np.asarray(amount, np.float32))[:, None]
+
+
+def line(distance: np.ndarray, half_width: float, soft: float) -> np.ndarray:
+    """1 on a line, 0 further away than half_width: [N] from distances [N]; `soft` <= half_width has full strength."""
+    return ramp(np.abs(distance), half_width, soft)
+
+
+def plain(colour: np.ndarray, count: int) -> np.ndarray:
+    """[count,3] of one colour."""
+    return np.tile(np.asarray(colour, np.float32), (count, 1))
+
+
+@dataclass(frozen=True)
+class Weave:
+    """A pattern's input: design [N,3]; arc length around trunk or limb and length along it [N] m; three colours."""
+
+    design: np.ndarray
+    around: np.ndarray
+    along: np.ndarray
+    colours: tuple[np.ndarray, np.ndarray, np.ndarray]
+    scale: float
+    noise: ValueNoise
+    rng: np.random.Generator
+
+
+def trunk_coordinates(design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Around and along the trunk; on the sleeves around and along the arm; [N] each, metres."""
+    x, y, z = design.T
+    side = np.abs(x)
+    sleeve = side > SLEEVE
+    around, along = skirt_coordinates(design)
+    return np.where(sleeve, 0.06 * np.arctan2(z - 0.035, y - 0.09), around), np.where(sleeve, 0.05 - side, along)
+
+
+def skirt_coordinates(design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Around and along the trunk and what hangs below it; [N] each, metres."""
+    x, y, z = design.T
+    return 0.135 * np.arctan2(x / 0.16, (z - 0.02) / 0.11), y
+
+
+def leg_coordinates(design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Around and along hips and legs; [N] each, metres."""
+    x, y, z = design.T
+    centre = 0.105 + 0.075 * ramp(y, -0.45, -1.2)
+    leg = 0.085 * np.arctan2((np.abs(x) - centre) / 0.08, (z - 0.03) / 0.08) * np.sign(x)
+    return np.where(y < -0.42, leg, skirt_coordinates(design)[0]), y
+
+
+def _cells(value: np.ndarray, period: float, shift: float = 0.0) -> np.ndarray:
+    """Distance to the middle of the cell, in cells: [N] in 0-0.5."""
+    return np.abs((value / period + shift) % 1 - 0.5)
+
+
+def _plain(w: Weave) -> np.ndarray:
+    return plain(w.colours[0], len(w.design))
+
+
+def _stripes(w: Weave) -> np.ndarray:
+    period, share = w.rng.uniform(0.028, 0.07) * w.scale, w.rng.uniform(0.25, 0.55)
+    return mix(_plain(w), w.colours[1], 1 - ramp(_cells(w.along, period), 0.5 * share - 0.03, 0.5 * share + 0.03))
+
+
+def _checks(w: Weave) -> np.ndarray:
+    period = w.rng.uniform(0.035, 0.08) * w.scale
+    across = ramp(np.sin(2 * np.pi * w.along / period), -0.15, 0.15)
+    down = ramp(np.sin(2 * np.pi * w.around / period), -0.15, 0.15)
+    colour = mix(_plain(w), w.colours[1], 0.5 * across + 0.5 * down)
+    threads = sum(line(_cells(value, period, 0.25), 0.035, 0.015) for value in (w.along, w.around))
+    return mix(colour, w.colours[2], np.clip(threads, 0, 1))
+
+
+def _dots(w: Weave) -> np.ndarray:
+    period = w.rng.uniform(0.025, 0.05) * w.scale
+    row = np.floor(w.along / period)
+    u = (w.around / period + 0.5 * (row % 2)) % 1 - 0.5
+    v = (w.along / period) % 1 - 0.5
+    return mix(_plain(w), w.colours[1], ramp(np.hypot(u, v), 0.30, 0.24))
+
+
+def _camo(w: Weave) -> np.ndarray:
+    colour = mix(_plain(w), w.colours[1], ramp(w.noise.octaves(w.design, 22, 3, 3.0), 0.15, 0.25))
+    return mix(colour, w.colours[2], ramp(w.noise.octaves(w.design, 22, 3, 19.0), 0.45, 0.55))
+
+
+def _blocks(w: Weave) -> np.ndarray:
+    slope = w.along + 0.35 * w.around
+    return mix(mix(_plain(w), w.colours[1], ramp(slope, -0.055, -0.06)), w.colours[2], line(slope + 0.02, 0.022, 0.018))
+
+
+def _pin(w: Weave) -> np.ndarray:
+    return mix(_plain(w), w.colours[1], 0.6 * line(_cells(w.around, 0.018 * w.scale), 0.07, 0.03))
+
+
+def _flowers(w: Weave) -> np.ndarray:
+    period = 0.055 * w.scale
+    column, row = np.floor(w.around / period), np.floor(w.along / period)
+
+    def scattered(value: np.ndarray, a: float, b: float) -> np.ndarray:
+        chance = np.sin(column.astype(np.float64) * a + row * b) * 43758.5 % 1
+        return (value / period) % 1 - 0.5 - 0.3 * (chance - 0.5)
+
+    u, v = scattered(w.around, 127.1, 311.7), scattered(w.along, 269.5, 183.3)
+    radius, petals = np.hypot(u, v), 0.09 * np.cos(5 * np.arctan2(v, u))
+    colour = mix(_plain(w), w.colours[1], np.clip((0.26 + petals - radius) / 0.04, 0, 1))
+    return mix(colour, w.colours[2], ramp(radius, 0.09, 0.06))
+
+
+PATTERNS: Mapping[str, Callable[[Weave], np.ndarray]] = {
+    "plain": _plain,
+    "logo": _plain,
+    "number": _plain,
+    "stripes": _stripes,
+    "checks": _checks,
+    "dots": _dots,
+    "camo": _camo,
+    "blocks": _blocks,
+    "pin": _pin,
+    "flowers": _flowers,
+}
+
+
+def woven(colour: np.ndarray, design: np.ndarray, noise: ValueNoise, strength: float = 0.05) -> np.ndarray:
+    """Uneven threads and faint stains; clipped to 0-1."""
+    grain = noise(design, 420.0) + noise.octaves(design, 30, 3)
+    return np.clip(colour * (1 + np.float32(strength) * grain)[:, None], 0, 1)
+
+
+def hemmed(colour: np.ndarray, level: np.ndarray, width: float = 0.016) -> np.ndarray:
+    """A darker hem of this width along the edge of a garment, with a line of stitches."""
+    inside = ramp(level, width + 0.002, width) * ramp(level, -0.002, 0.0)
+    return darken(darken(colour, 0.25 * inside), 0.35 * line(level - width, 0.0012, 0.0004))

@@ -1,0 +1,112 @@
+"""Poses: twelve templates with noise, inside the limits of each joint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+JOINT_NAMES = (
+    "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle", "spine3",
+    "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder", "right_shoulder",
+    "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+)  # fmt: skip
+ACROSS = np.array([1.0, -1.0, -1.0])  # an axis-angle seen in the mirror x -> -x
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Limits (rad, per axis, as on the left side) and the spread of the noise."""
+
+    low: Triple
+    high: Triple
+    spread: Triple
+
+
+JOINTS: Mapping[str, Joint] = {
+    "hip": Joint((-1.6, -0.5, -0.5), (0.5, 0.5, 0.5), (0.08, 0.06, 0.05)),
+    "knee": Joint((0, -0.1, -0.05), (1.9, 0.1, 0.05), (0.08, 0, 0)),
+    "ankle": Joint((-0.4, -0.2, -0.2), (0.6, 0.2, 0.2), (0.05, 0.03, 0.03)),
+    "foot": Joint((-0.3, 0, 0), (0.3, 0, 0), (0.03, 0, 0)),
+    "spine": Joint((-0.15, -0.22, -0.15), (0.4, 0.22, 0.15), (0.04, 0.05, 0.03)),
+    "neck": Joint((-0.3, -0.4, -0.25), (0.4, 0.4, 0.25), (0.07, 0.12, 0.05)),
+    "head": Joint((-0.35, -0.5, -0.25), (0.45, 0.5, 0.25), (0.08, 0.18, 0.06)),
+    "collar": Joint((-0.1, -0.2, -0.15), (0.1, 0.2, 0.35), (0.02, 0.04, 0.04)),
+    "shoulder": Joint((-0.9, -1.2, -1.22), (0.9, 0.7, 1.05), (0.12, 0.14, 0.1)),
+    "elbow": Joint((-0.4, -2.1, -0.3), (0.4, 0.05, 1.3), (0.05, 0.18, 0.05)),
+    "wrist": Joint((-0.5, -0.3, -0.6), (0.5, 0.3, 0.6), (0.12, 0.08, 0.15)),
+}
+
+
+@dataclass(frozen=True)
+class Template:
+    """A pose by joint, written for the left side (the right one mirrors it); `l_`/`r_` name one side alone."""
+
+    weight: float
+    joints: Mapping[str, Triple] = field(default_factory=dict)
+
+
+TEMPLATES: Mapping[str, Template] = {
+    "stand": Template(5, {"shoulder": (0.05, 0, -1.1), "elbow": (0, -0.25, 0)}),
+    "a_pose": Template(3, {"shoulder": (0, 0, -0.8), "elbow": (0, -0.15, 0)}),
+    "t_pose": Template(1, {"shoulder": (0, -0.05, -0.1)}),
+    "walk": Template(3, {
+        "l_hip": (-0.5, 0, 0), "l_knee": (0.2, 0, 0), "r_hip": (0.3, 0, 0), "r_knee": (0.5, 0, 0),
+        "r_ankle": (0.2, 0, 0), "l_shoulder": (0.05, 0.35, -1.1), "r_shoulder": (0.05, -0.45, -1.1),
+        "l_elbow": (0, -0.3, 0), "r_elbow": (0, -0.7, 0), "spine3": (0.03, 0.1, 0),
+    }),
+    "arms_up": Template(1.5, {"collar": (0, 0, 0.25), "shoulder": (0, -0.1, 0.85), "elbow": (0, -0.1, 0.2)}),
+    "wave": Template(2, {
+        "r_collar": (0, 0, 0.2), "r_shoulder": (0, -0.2, 0.35), "r_elbow": (0, -0.3, 1.2),
+        "l_shoulder": (0.05, 0, -1.1), "l_elbow": (0, -0.3, 0),
+    }),
+    "hands_on_hips": Template(2, {"shoulder": (0.55, 0.3, -0.75), "elbow": (0.2, -1.55, 0), "wrist": (0, 0, -0.3)}),
+    "phone": Template(1.5, {
+        "l_shoulder": (0.3, -0.45, -1.0), "l_elbow": (0, -1.5, 0), "r_shoulder": (0.05, 0, -1.1),
+        "r_elbow": (0, -0.25, 0), "head": (0.3, 0.1, 0),
+    }),
+    "point": Template(1.5, {"r_shoulder": (0, -1.15, -0.15), "r_elbow": (0, -0.1, 0), "l_shoulder": (0.05, 0, -1.1)}),
+    "lunge": Template(1.5, {
+        "l_hip": (-1.0, 0, 0.1), "l_knee": (1.0, 0, 0), "r_hip": (0.25, 0, 0), "r_knee": (0.3, 0, 0),
+        "r_ankle": (0.3, 0, 0), "l_shoulder": (0, 0.3, -0.9), "r_shoulder": (0, -0.5, -0.8), "elbow": (0, -0.7, 0),
+    }),
+    "sit": Template(1, {
+        "hip": (-1.4, 0.1, 0.12), "knee": (1.4, 0, 0), "shoulder": (0.25, -0.35, -1.0), "elbow": (0, -0.8, 0),
+    }),
+    "bend": Template(1, {
+        "spine1": (0.3, 0, 0), "spine2": (0.25, 0, 0), "spine3": (0.15, 0, 0), "hip": (-0.35, 0, 0),
+        "shoulder": (0.1, -0.5, -0.85), "elbow": (0, -0.5, 0),
+    }),
+}  # fmt: skip
+
+
+def sample_pose(rng: np.random.Generator) -> tuple[str, np.ndarray]:
+    """A template's name and body_pose [21,3] axis-angle: the template, perhaps mirrored, times a gain, plus noise."""
+    names = list(TEMPLATES)
+    weights = np.array([TEMPLATES[name].weight for name in names], float)
+    name = names[rng.choice(len(names), p=weights / weights.sum())]
+    mirrored, gain = rng.random() < 0.5, rng.uniform(0.75, 1.1)
+    pose = np.zeros((21, 3))
+    for index, joint_name in enumerate(JOINT_NAMES):
+        pose[index] = _sample_joint(TEMPLATES[name].joints, joint_name, mirrored, gain, rng)
+    return name, pose
+
+
+def split_joint(name: str) -> tuple[str, str, str]:
+    """`left_hip` -> (`l`, `hip`, `hip`), `spine2` -> (``, `spine2`, `spine`): side, part, family of limits."""
+    side, part = (name[0], name.split("_")[1]) if "_" in name else ("", name)
+    return side, part, part.rstrip("0123456789")
+
+
+def _sample_joint(
+    template: Mapping[str, Triple], name: str, mirrored: bool, gain: float, rng: np.random.Generator
+) -> np.ndarray:
+    side, part, family = split_joint(name)
+    source = {"l": "r", "r": "l"}.get(side, "") if mirrored else side
+    goal = np.array(template.get(f"{source}_{part}", template.get(part, (0, 0, 0))), float)
+    limits = JOINTS[family]
+    angle = np.clip(gain * goal + rng.normal(size=3) * limits.spread, limits.low, limits.high)
+    return angle * ACROSS if side == "r" or (mirrored and not side) else angle
