@@ -40,7 +40,7 @@ def _standin(args: argparse.Namespace) -> int:
     from hgm.standin.core import write_models
 
     write_models(args.out / "models")
-    make_chunk(args.out, parse_ids(args.ids, "--ids"), texture=args.texture)
+    make_chunk(args.out, map(int, parse_ids(args.ids, "--ids")), args.texture)
     sys.stdout.write(f"{args.out}: stand-in humans {args.ids} in THuman2.0's layout\n")
     return 0
 

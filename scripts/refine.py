@@ -7,10 +7,11 @@ from hgm.members import for_each
 from hgm.provenance import file_digest, key_of, read_json, write_json
 from hgm.refine.refinement import RefineSettings
 from hgm.runtime import select_device
-from hgm.stages.bodies import refine_subject
+from hgm.stages.bodies import load_estimate, refine_subject
 from hgm.stages.places import body_model
 from hgm.stages.reconstruction import Reconstructor
 from hgm.stages.training import load_hgm
+from hgm.views import load_image, view_path
 
 
 def main(job: Job) -> None:
@@ -26,8 +27,9 @@ def main(job: Job) -> None:
     weights = file_digest(job.path("coarse"))
 
     def work(subject: str, out: Path) -> None:
-        refine_subject(job.path("bodies").parent / subject / "smplx.npz", results / "views" / chunk / subject, model,
-                       reconstructor, out, settings, backend=params["splat"])
+        image, mask = (load_image(view_path(results / "views" / chunk / subject, kind, 0)) for kind in ("rgb", "mask"))
+        start = load_estimate(job.path("bodies").parent / subject / "smplx.npz")
+        refine_subject(start, image, mask, model, reconstructor, out, settings, backend=params["splat"])
 
     outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
                        key=lambda s: key_of(dict(params), keys[s], weights), work=work)

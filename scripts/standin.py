@@ -1,14 +1,22 @@
 """Make the stand-in humans of one chunk."""
 
+from pathlib import Path
+
 from hgm.job import Job, run
-from hgm.provenance import write_json
-from hgm.standin import make_chunk
+from hgm.members import for_each
+from hgm.provenance import key_of, write_json
+from hgm.standin import make_scan, write_scan
 
 
 def main(job: Job) -> None:
     manifest = job.path("manifest")
-    members = make_chunk(manifest.parent, job.params["scans"], texture=job.params["texture"], code=job.params["code"])
-    write_json(manifest, {"stage": job.rule, "members": members})
+
+    def work(name: str, _: Path) -> None:
+        write_scan(manifest.parent, name, make_scan(int(name), job.params["texture"]))
+
+    outcome = for_each(job.params["scans"], job.rule, folder=lambda s: manifest.parent / "made" / s,
+                       key=lambda s: key_of(s, job.params["texture"], job.params["code"]), work=work)
+    write_json(manifest, outcome.manifest(job.rule))
 
 
 if __name__ == "__main__":

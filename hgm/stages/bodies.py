@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,10 +16,11 @@ from hgm.cameras import orbit
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.metrics.joints import mpjpe, pa_mpjpe
-from hgm.refine.estimate import Estimate, disturb
-from hgm.refine.refinement import RefineSettings, placed, refine_body
+from hgm.refine.estimate import Estimate, disturb, place
+from hgm.refine.refinement import RefineSettings, place_in_mask, refine_body
 from hgm.runtime import atomic_write, derived_seed
 from hgm.stages.reconstruction import Reconstructor
+from hgm.train.loop import write_history
 from hgm.views import load_image, view_path
 
 log = logging.getLogger(__name__)
@@ -70,28 +70,30 @@ def given_subject(fit: Path, view_folder: Path, model: BodyModel, out: Path) -> 
 def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out: Path) -> None:
     mask = load_image(view_path(view_folder, "mask", 0))
     rig = orbit(size=mask.shape[-1])
-    if estimate.scale is None or estimate.translation is None:
-        estimate = placed(estimate, model, mask, rig)
-    assert estimate.scale is not None and estimate.translation is not None
+    scale, translation = estimate.scale, estimate.translation
+    if scale is None or translation is None:
+        scale, translation = place_in_mask(estimate.params, model, mask, rig)
     with torch.no_grad():
-        body = model(estimate.params)
-    pelvis = body.joints[:1]
-    save_body(
-        out / "smplx.npz", estimate.params, source=estimate.source, scale=estimate.scale,
-        translation=estimate.translation.numpy(), vertices=(body.vertices - pelvis) * estimate.scale + estimate.translation,
-        joints=(body.joints - pelvis) * estimate.scale + estimate.translation,
-    )
+        vertices, joints = place(model(estimate.params), scale, translation)
+    save_body(out / "smplx.npz", estimate.params, source=estimate.source, scale=scale, translation=translation.numpy(),
+              vertices=vertices, joints=joints)
+
+
+def load_estimate(path: Path) -> Estimate:
+    """A first estimate written by this stage."""
+    arrays = load_body(path)
+    return Estimate(parameters(arrays), str(arrays["source"]), float(arrays["scale"]),
+                    torch.from_numpy(np.asarray(arrays["translation"], np.float32)))
 
 
 def refine_subject(
-    estimate: Path, view_folder: Path, model: BodyModel, reconstructor: Reconstructor, out: Path, settings: RefineSettings,
-    *, backend: str = "auto",
-) -> None:
-    """Refine one estimate against the input's mask and the coarse model's silhouettes; writes `smplx.npz` and history."""
-    arrays = load_body(estimate)
-    start = Estimate(parameters(arrays), str(arrays["source"]), float(arrays["scale"]),
-                     torch.from_numpy(np.asarray(arrays["translation"], np.float32)))
-    image, mask = (load_image(view_path(view_folder, kind, 0)) for kind in ("rgb", "mask"))
+    start: Estimate, image: Tensor, mask: Tensor, model: BodyModel, reconstructor: Reconstructor, out: Path,
+    settings: RefineSettings, *, backend: str = "auto",
+) -> Tensor:
+    """Refine an estimate against the photo's mask [1, H, W] and the silhouettes of the coarse model on the photo [3, H, W].
+
+    Writes `smplx.npz` and `refinement.tsv` to `out`; returns the vertices [10475, 3] in normalised units.
+    """
 
     def gaussians_from(vertices: Tensor | None) -> Gaussians:
         return reconstructor.coarse_gaussians(image, vertices)
@@ -100,8 +102,8 @@ def refine_subject(
                           gaussians_from=gaussians_from, settings=settings, backend=backend)
     save_body(out / "smplx.npz", refined.params, source=f"refined from: {start.source}", scale=refined.scale,
               translation=refined.translation.cpu().numpy(), vertices=refined.vertices, joints=refined.joints)
-    with atomic_write(out / "history.json", "w") as file:
-        json.dump(refined.history, file, indent=1)
+    write_history(out / "refinement.tsv", refined.history)
+    return refined.vertices
 
 
 def joint_errors(body: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -90,7 +90,7 @@ def evaluate_subject(
     surface = true_surface(files, model)
     import trimesh
 
-    loaded = trimesh.load(subject / "mesh.glb", force="mesh", process=False)
+    loaded = trimesh.load_mesh(subject / "mesh.glb", process=False)
     mesh = Mesh(loaded.vertices, loaded.faces)
     number = derived_seed(seed, subject.name) % 2**32
     plain, aligned = (

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from hgm.cameras import Cameras, orbit
-from hgm.diffusion.back_view import BackViewRefiner, RefineSettings
+from hgm.diffusion.back_view import BackViewRefiner
+from hgm.diffusion.settings import BackViewSettings
 from hgm.gaussians import Gaussians
 from hgm.nets import HGM
+from hgm.nets.hgm import HGMOutput
 from hgm.splat import render
-from hgm.stages.training import BACK, FRONT
+from hgm.stages.training import load_hgm
 from hgm.stages.variants import Variant
-from hgm.train.data import resize
+from hgm.train.data import BACK, FRONT, resize
 from hgm.turntable import write_video
 from hgm.views import save_image
 
@@ -51,10 +54,10 @@ class Reconstructor:
 
     def __init__(
         self, coarse: HGM, fusion: HGM | None, refiner: BackViewRefiner | None, *, size: int,
-        back_view: RefineSettings | None = None, device: str = "cpu", backend: str = "auto", precision: str = "fp32",
+        back_view: BackViewSettings | None = None, device: str = "cpu", backend: str = "auto", precision: str = "fp32",
     ) -> None:
         self.coarse, self.fusion, self.refiner = coarse, fusion, refiner
-        self.back_view = RefineSettings() if back_view is None else back_view
+        self.back_view = BackViewSettings() if back_view is None else back_view
         self.device, self.backend, self.precision = device, backend, precision
         self.rig = orbit(size=size).to(device)
 
@@ -68,10 +71,10 @@ class Reconstructor:
         chosen = output.merged if vertices is not None or not self.coarse.config.use_body else output.unet
         return chosen[0].detach()
 
-    def _run(self, model: HGM, images: Tensor, views: list[int], vertices: Tensor | None):
+    def _run(self, model: HGM, images: Tensor, views: Sequence[int], vertices: Tensor | None) -> HGMOutput:
         images = resize(images, self.rig.width)[None].to(self.device)
         body = vertices[None].to(self.device) if vertices is not None and model.config.use_body else None
-        return model(images, self.rig[views][None], body, precision=self.precision)
+        return model(images, self.rig[list(views)][None], body, precision=self.precision)
 
     @torch.no_grad()
     def back_of(self, gaussians: Gaussians) -> tuple[Tensor, Tensor]:
@@ -96,7 +99,7 @@ class Reconstructor:
         back_coarse, alpha = self.back_of(coarse)
         back = back_coarse
         if variant.diffusion and self.refiner is not None:
-            back = self.refiner.refine(back_coarse, alpha, settings=self.back_view)
+            back = self.refiner.refine(back_coarse, alpha, **asdict(self.back_view)).to(self.device)
         at = timed("back_view", at)
         result = coarse
         if variant.two_view and self.fusion is not None:
@@ -105,6 +108,18 @@ class Reconstructor:
                 result = self._run(self.fusion, images, [FRONT, BACK], vertices).merged[0]
         timed("fusion", at)
         return Reconstruction(coarse, back_coarse, back, result, seconds)
+
+
+def load_reconstructor(
+    results: Path, variant: Variant, *, size: int, back_view: Mapping[str, Any], device: str = "cpu", backend: str = "auto",
+    precision: str = "fp32",
+) -> Reconstructor:
+    """The networks of a finished run that a variant needs, from the folder results/<run>."""
+    coarse = load_hgm(results / f"coarse{variant.networks}", device=device)
+    fusion = load_hgm(results / f"fusion{variant.networks}", device=device) if variant.two_view else None
+    refiner = BackViewRefiner.load(results / "base", results / "controlnet", device) if variant.diffusion else None
+    return Reconstructor(coarse, fusion, refiner, size=size, back_view=BackViewSettings(**back_view), device=device,
+                         backend=backend, precision=precision)
 
 
 def write_reconstruction(result: Reconstruction, image: Tensor, out: Path, output: Output, *, backend: str = "auto") -> None:

@@ -10,19 +10,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.nets import HGM, HGMConfig
 from hgm.nets.hgm import HGMOutput
-from hgm.nets.weights import load_weights, save_weights
+from hgm.nets.weights import WEIGHTS, load_model, load_tensors, save_model, save_tensors
 from hgm.runtime import Deadline
 from hgm.splat import render
 from hgm.train.augmentation import camera_jitter, grid_distortion
-from hgm.train.data import BACK, FRONT, Batch, Sampling, ScanStore, batch_of, draw
+from hgm.train.data import Batch, Sampling, ScanStore, batch_of, draw
 from hgm.train.loop import Optimisation, fit, write_history
 from hgm.train.losses import LossWeights, Perceptual, hgm_loss
 from hgm.views import load_image, save_image
 
+EARLY = "early.safetensors"  # the unconverged snapshot, beside the final weights
 VALIDATION_VIEWS = 4  # 0, 90, 180 and 270 degrees
 
 
@@ -95,7 +95,7 @@ def train_hgm(
     device = torch.device(training.device)
     model = HGM(config).to(device)
     if init is not None:
-        model.load_state_dict(load_weights(init))
+        load_tensors(model, init)
     store = ScanStore(training.scans)
     fusion = len(training.sampling.inputs) > 1
     watched = ScanStore(training.validation) if training.validation else None
@@ -129,29 +129,22 @@ def train_hgm(
         return {"validation_psnr": float(-10 * torch.log10(torch.stack(errors)).mean())}
 
     early = max(1, round(training.early * training.optimisation.steps))
-    snapshots = {early: lambda: save_weights(model, state / "early.safetensors")} if training.early > 0 else None
+    snapshots = {early: lambda: save_tensors(model.state_dict(), state / EARLY)} if training.early > 0 else None
     history = fit(model, loss, training.optimisation, stage=training.stage, seed=training.seed, state=state,
                   deadline=deadline, validate=validate, validate_every=training.validate_every, snapshots=snapshots)
     out.mkdir(parents=True, exist_ok=True)
     if pictures.exists():
         shutil.copytree(pictures, out / "validation", dirs_exist_ok=True)
     if training.early > 0:
-        shutil.copyfile(state / "early.safetensors", out / "early.safetensors")
+        shutil.copyfile(state / EARLY, out / EARLY)
     write_history(out / "history.tsv", history)
-    (out / "model.json").write_text(config.to_json())
-    save_weights(model, out / "weights.safetensors")
+    save_model(model, out)
     return history
 
 
-def load_hgm(folder: Path, *, weights: str = "weights.safetensors", device: str = "cpu") -> HGM:
-    """A trained HGM of `train_hgm`, frozen and in evaluation mode."""
-    try:
-        config = HGMConfig.from_json((folder / "model.json").read_text())
-    except OSError as error:
-        raise InputError(f"{folder}/model.json: cannot be read ({error.strerror}); train this stage first") from None
-    model = HGM(config)
-    model.load_state_dict(load_weights(folder / weights))
-    return model.to(device).eval().requires_grad_(False)
-
-
-__all__ = ["BACK", "FRONT", "BackViews", "Training", "augment_back", "load_hgm", "train_hgm"]
+def load_hgm(folder: Path, *, weights: str = WEIGHTS, device: str = "cpu") -> HGM:
+    """A trained HGM of `train_hgm`, frozen and in evaluation mode; `weights=EARLY` gives the unconverged one."""
+    model = load_model(folder, device)
+    if weights != WEIGHTS:
+        load_tensors(model, folder / weights)
+    return model.requires_grad_(False)

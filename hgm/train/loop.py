@@ -106,7 +106,7 @@ def fit(
                 if not torch.isfinite(value):
                     raise InputError(f"{stage}: the loss is {value.item()} at step {step}; lower {stage}.lr and start again")
                 (value / optimisation.accumulate).backward()
-            for key, number in {"loss": value.item(), **numbers}.items():
+            for key, number in {"loss": float(value), **numbers}.items():
                 logs[key] = logs.get(key, 0.0) + number / optimisation.accumulate
         logs["grad_norm"] = nn.utils.clip_grad_norm_(parameters, optimisation.clip).item()
         logs["lr"] = schedule.get_last_lr()[0]
@@ -117,10 +117,10 @@ def fit(
         if average is not None:
             decay = min(optimisation.ema, (1 + step) / (10 + step))
             with torch.no_grad():
-                for a, p in zip(average.parameters(), module.parameters(), strict=True):
-                    a.lerp_(p, 1 - decay)
-                for a, b in zip(average.buffers(), module.buffers(), strict=True):
-                    a.copy_(b)
+                for mean, now in zip(average.parameters(), module.parameters(), strict=True):
+                    mean.lerp_(now, 1 - decay)
+                for copied, buffer in zip(average.buffers(), module.buffers(), strict=True):
+                    copied.copy_(buffer)
         history.append({"step": step, **logs})
         if validate is not None and validate_every and (step % validate_every == 0 or step == optimisation.steps):
             module.eval()
