@@ -1,0 +1,115 @@
+"""Training of the ControlNet that sharpens back views, the base frozen (paper section 3.5, eq. 4)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hgm.diffusion.base import Base, import_diffusers, mixed_precision, one_line, open_base
+from hgm.diffusion.pairs import Pairs
+from hgm.diffusion.settings import ControlNetSettings
+from hgm.errors import InputError
+from hgm.runtime import Deadline, atomic_folder, derived_seed
+from hgm.train.loop import Optimisation, fit, write_history
+
+EMBEDDING_CHANNELS = (16, 32, 96, 256)  # of the condition's encoder in Stable Diffusion's ControlNets; one halving less
+
+
+def build_controlnet(base: Base, seed: int) -> Any:
+    """A ControlNetModel with the weights of the base's UNet; its outputs are zero until it is trained.
+
+    Its encoder of the control image halves the image as often as the VAE does.
+    """
+    if not 0 < base.halvings < len(EMBEDDING_CHANNELS):
+        raise InputError(f"base: its VAE halves images {base.halvings} times; expected 1 to {len(EMBEDDING_CHANNELS) - 1}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(seed, "controlnet"))
+        return import_diffusers().ControlNetModel.from_unet(
+            base.unet, conditioning_embedding_out_channels=EMBEDDING_CHANNELS[: base.halvings + 1]
+        )
+
+
+def open_controlnet(folder: Path, base: Base) -> Any:
+    """A ControlNetModel from a local diffusers folder. Raises InputError when it does not fit the base."""
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder}: no config.json; expected a ControlNet folder in diffusers' layout")
+    try:
+        controlnet = import_diffusers().ControlNetModel.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder}: cannot open the ControlNet ({one_line(error)})") from None
+    ours, theirs = controlnet.config, base.unet.config
+    for key in ("in_channels", "cross_attention_dim", "block_out_channels", "layers_per_block"):
+        if _plain(ours[key]) != _plain(theirs[key]):
+            raise InputError(f"{folder}: {key} is {ours[key]}, the base has {theirs[key]}; use a ControlNet made for this base")
+    halvings = len(ours["conditioning_embedding_out_channels"]) - 1
+    if halvings != base.halvings:
+        raise InputError(f"{folder}: halves the control image {halvings} times, the base's VAE {base.halvings} times")
+    return controlnet
+
+
+def _plain(value: Any) -> Any:
+    """Configurations hold tuples when new and lists when read from a file."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def epsilon_loss(
+    base: Base, controlnet: Any, latents: Tensor, noise: Tensor, times: Tensor, text: Tensor, condition: Tensor
+) -> Tensor:
+    """Eq. 4: the mean of |noise - prediction|^2 over latents [B, C, h, w] noised to `times` [B].
+
+    text [B, L, E] are caption embeddings, condition [B, 3, H, W] the control images in [0, 1].
+    """
+    noisy = base.scheduler.add_noise(latents, noise, times)
+    with mixed_precision(base.device.type):
+        down, middle = controlnet(noisy, times, encoder_hidden_states=text, controlnet_cond=condition, return_dict=False)
+        predicted = base.unet(noisy, times, encoder_hidden_states=text, down_block_additional_residuals=down,
+                              mid_block_additional_residual=middle).sample
+    return (predicted.float() - noise).square().mean()
+
+
+def train_controlnet(
+    pairs: Path, base: Path, out: Path, *, settings: ControlNetSettings, state: Path, seed: int, init: Path | None = None,
+    deadline: Deadline | None = None, device: str = "cpu",
+) -> list[dict[str, float]]:
+    """Train a ControlNet on the folder `pairs` against the base folder, write it to `out` and return the history.
+
+    It starts from the ControlNet folder `init` (ControlNet-tile in the paper), else from the base's UNet. Captions are
+    `settings.caption`, some of them empty. Killed, it goes on from the folder `state`.
+    Raises SliceEnded at the deadline and InputError when the folders do not fit each other.
+    """
+    opened, data = open_base(base, device), Pairs.open(pairs)
+    if not 0 < settings.timesteps <= opened.scheduler.config.num_train_timesteps:
+        raise InputError(f"controlnet.timesteps: {settings.timesteps}; expected 1 to "
+                         f"{opened.scheduler.config.num_train_timesteps}")
+    controlnet = build_controlnet(opened, seed) if init is None else open_controlnet(init, opened)
+    controlnet.requires_grad_(True).to(device)
+    captions = opened.embed([settings.caption, ""])  # [2, L, E]
+    mean, std = target_moments(opened, data)
+
+    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        indices = torch.randint(len(data), (settings.batch,), generator=generator)
+        latents = mean[indices] + std[indices] * torch.randn(mean[indices].shape, generator=generator)
+        noise = torch.randn(latents.shape, generator=generator)
+        times = torch.randint(settings.timesteps, (settings.batch,), generator=generator)
+        empty = (torch.rand(settings.batch, generator=generator) < settings.empty_caption).long()
+        condition = torch.stack([data.condition(i) for i in indices.tolist()])
+        return epsilon_loss(opened, controlnet, latents.to(device), noise.to(device), times.to(device),
+                            captions[empty.to(device)], condition.to(device)), {}
+
+    optimisation = Optimisation(settings.steps, settings.lr, schedule=settings.schedule, betas=(0.9, 0.999),
+                                weight_decay=settings.weight_decay, clip=settings.clip, accumulate=settings.accumulate,
+                                ema=settings.ema)
+    history = fit(controlnet, loss, optimisation, stage="controlnet", seed=seed, state=state, deadline=deadline)
+    with atomic_folder(out) as folder:
+        controlnet.save_pretrained(folder)
+        write_history(folder / "history.tsv", history)
+    return history
+
+
+def target_moments(base: Base, pairs: Pairs) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the targets' latents, each [M, C, h, w] on the CPU; every target is encoded once."""
+    parts = [base.moments(pairs.target(i)[None]) for i in range(len(pairs))]
+    return torch.cat([mean for mean, _ in parts]), torch.cat([std for _, std in parts])

@@ -1,0 +1,71 @@
+"""Image operations of the back-view branch: loss of detail, crops around the person, the white background."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hgm.errors import InputError
+
+
+def as_float(images: Tensor) -> Tensor:
+    """uint8 0..255 or float 0..1 -> float32 0..1."""
+    return images.float() / 255 if images.dtype == torch.uint8 else images.float()
+
+
+def degrade(image: Tensor, factor: int) -> Tensor:
+    """Lose detail: area-downsample [3, H, W] by `factor`, then bilinear up to the old size.
+
+    Raises InputError when `factor` does not divide the size.
+    """
+    height, width = image.shape[-2:]
+    if factor < 1 or height % factor or width % factor:
+        raise InputError(f"factors: {factor} does not divide an image of {width} x {height}; choose a divisor of both")
+    if factor == 1:
+        return image
+    small = F.avg_pool2d(image[None], factor)
+    return F.interpolate(small, (height, width), mode="bilinear", align_corners=False)[0].clamp(0, 1)
+
+
+def foreground_boxes(images: Tensor) -> Tensor:
+    """[M, 3, H, W] on white -> int64 [M, 4] first row, last row, first column, last column that are not white.
+
+    An all-white image gives its whole area.
+    """
+    images = as_float(images)
+    boxes = []
+    for image in images:
+        inside = (image < 0.99).any(0)
+        if not inside.any():
+            inside = torch.ones_like(inside)
+        rows, columns = inside.any(1).nonzero()[:, 0], inside.any(0).nonzero()[:, 0]
+        boxes.append(torch.stack([rows[0], rows[-1], columns[0], columns[-1]]))
+    return torch.stack(boxes)
+
+
+def random_crops(images: Tensor, boxes: Tensor, indices: Sequence[int], size: int, generator: torch.Generator) -> Tensor:
+    """Float [len(indices), 3, size, size]: crops whose centre is uniform in the image's box, moved to lie inside the image."""
+    height, width = images.shape[-2:]
+    crops = []
+    for i in indices:
+        first_row, last_row, first_column, last_column = boxes[i].tolist()
+        u, v = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
+        row = round(first_row + u * (last_row - first_row)) - size // 2
+        column = round(first_column + v * (last_column - first_column)) - size // 2
+        row, column = min(max(row, 0), height - size), min(max(column, 0), width - size)
+        crops.append(images[i, :, row : row + size, column : column + size])
+    return as_float(torch.stack(crops))
+
+
+def silhouette(alpha: Tensor, threshold: float = 0.5, dilation: int = 2) -> Tensor:
+    """Soft mask [1, H, W]: alpha where it reaches `threshold`, else 0; then the largest value within `dilation` pixels."""
+    kept = torch.where(alpha >= threshold, alpha, torch.zeros_like(alpha)).clamp(0, 1)
+    return F.max_pool2d(kept[None], 2 * dilation + 1, stride=1, padding=dilation)[0]
+
+
+def over_white(rgb: Tensor, mask: Tensor) -> Tensor:
+    """[3, H, W] blended over white with mask [1, H, W]."""
+    return rgb * mask + (1 - mask)

@@ -1,0 +1,103 @@
+"""Training pairs of the ControlNet: a coarse view that has lost detail, and the true view (paper appendix).
+
+The coarse view comes from a one-view HGM that was stopped early on purpose, so that a training scan's render is as bad as
+a test scan's; it is then downsampled. One folder a scan: `condition_06.png`, `target_06.png`; `pairs.json` lists them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hgm.cameras import VIEWS
+from hgm.diffusion.images import degrade
+from hgm.errors import InputError, ScanError
+from hgm.runtime import Progress, atomic_write
+from hgm.views import load_image, save_image, view_path
+
+BACK = VIEWS // 2  # the view opposite of view 0
+FACTORS = (2, 4, 8)  # ours: the paper gives none
+
+RenderOpposite = Callable[[Path, int], Tensor]
+"""(folder of one scan's views, input view) -> the coarse render [3, H, W] over white, seen from opposite of the input view."""
+
+
+def make_pairs(
+    scans: Mapping[str, Path], out: Path, render: RenderOpposite, *, factors: Sequence[int] = FACTORS,
+    targets: Sequence[int] = (BACK,),
+) -> dict[str, Any]:
+    """Write the pairs of all scans (name -> folder of views) under `out` and return the list that is written there too.
+
+    The factor of a pair cycles through `factors` along scans and targets. `targets` are view numbers; the input of each is
+    the view opposite of it, so (6,) gives front to back and range(12) every azimuth. A scan that raises ScanError is set
+    aside with its reason. Raises InputError when nothing is left or a render does not fit its target.
+    """
+    pairs: list[dict[str, Any]] = []
+    set_aside: dict[str, str] = {}
+    progress = Progress("pairs", len(scans))
+    for i, (scan, folder) in enumerate(sorted(scans.items())):
+        try:
+            rows = [_make_pair(scan, folder, out, render, target, factors[(i + k) % len(factors)])
+                    for k, target in enumerate(targets)]
+            pairs.extend(rows)
+        except ScanError as error:
+            set_aside[scan] = str(error)
+        progress.update(i + 1, scan)
+    if not pairs:
+        raise InputError(f"{out}: no pair could be made; the first reason: {next(iter(set_aside.values()), 'no scans')}")
+    listing = {"pairs": pairs, "set_aside": set_aside}
+    with atomic_write(out / "pairs.json", "w") as file:
+        json.dump(listing, file, indent=1, sort_keys=True)
+        file.write("\n")
+    return listing
+
+
+def _make_pair(scan: str, folder: Path, out: Path, render: RenderOpposite, target: int, factor: int) -> dict[str, Any]:
+    truth = load_image(view_path(folder, "rgb", target))
+    coarse = render(folder, (target + BACK) % VIEWS).detach().float().cpu()
+    if coarse.shape != truth.shape:
+        raise InputError(f"{folder}: the coarse render is {tuple(coarse.shape)}, view {target} is {tuple(truth.shape)}; "
+                         "render coarse views at the size of the scan's views")
+    condition = degrade(coarse.clamp(0, 1), factor)
+    save_image(view_path(out / scan, "condition", target), condition)
+    save_image(view_path(out / scan, "target", target), truth)
+    error = (condition - truth).square().mean().clamp(min=1e-10)
+    return {"scan": scan, "view": target, "factor": factor, "psnr": round(-10 * torch.log10(error).item(), 3)}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs of a folder, read from disk when asked for."""
+
+    folder: Path
+    rows: tuple[tuple[str, int], ...]  # scan, view
+
+    @classmethod
+    def open(cls, folder: Path) -> Pairs:
+        path = folder / "pairs.json"
+        try:
+            rows = json.loads(path.read_text())["pairs"]
+            return cls(folder, tuple((row["scan"], row["view"]) for row in rows))
+        except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: cannot read the list of pairs ({error}); make the pairs again") from None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def condition(self, index: int) -> Tensor:
+        """[3, H, W] in [0, 1]."""
+        return self._image("condition", index)
+
+    def target(self, index: int) -> Tensor:
+        """[3, H, W] in [0, 1]."""
+        return self._image("target", index)
+
+    def _image(self, kind: str, index: int) -> Tensor:
+        scan, view = self.rows[index]
+        return load_image(view_path(self.folder / scan, kind, view))

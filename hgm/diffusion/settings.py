@@ -1,0 +1,75 @@
+"""Settings of the back-view branch. Values without a remark are the paper's; the others are marked as ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PROMPT = "Best quality"
+# The paper's five terms and `lowres`, which its code adds.
+NEGATIVE_PROMPT = "blur, lowres, bad anatomy, bad hands, cropped, worst quality"
+
+
+@dataclass(frozen=True)
+class BaseSettings:
+    """The small latent-diffusion base that stands in for Stable Diffusion 1.5; every number is ours, sized for one CPU core."""
+
+    size: int = 128  # pixels of a training image, written to the folder as its native size
+    vae_channels: tuple[int, ...] = (16, 32, 64)  # one entry a level: two halvings, 128 px -> 32 x 32 latents
+    vae_layers: int = 1
+    latent_channels: int = 8
+    vae_steps: int = 500
+    vae_batch: int = 8
+    vae_crop: int = 64  # pixels of the training crops, around the person
+    vae_lr: float = 3e-3
+    kl: float = 1e-4  # weight of the mean KL divergence per latent number
+    lpips: float = 0.1  # weight of the perceptual loss where one is given
+    unet_channels: tuple[int, ...] = (32, 64)
+    unet_layers: int = 1
+    heads: int = 4
+    text_width: int = 32
+    unet_steps: int = 450
+    unet_batch: int = 8
+    unet_lr: float = 2e-3
+    ema: float = 0.99
+    empty_caption: float = 0.1
+
+
+@dataclass(frozen=True)
+class ControlNetSettings:
+    """Training of the ControlNet with the base frozen."""
+
+    steps: int = 15_000  # ours: the paper gives none
+    batch: int = 4  # ours
+    lr: float = 1e-5
+    schedule: str = "constant"  # ours
+    weight_decay: float = 1e-2  # ours
+    caption: str = "best quality"  # ours for training; the paper's test prompt in lower case, as the tokenizer sees it
+    empty_caption: float = 0.1  # ours: share of empty captions, which guidance needs
+    timesteps: int = 1000  # train on diffusion times below this one; all of them in eq. 4
+    clip: float = 1.0  # ours
+    accumulate: int = 1
+    ema: float = 0.0
+
+    @classmethod
+    def paper(cls) -> ControlNetSettings:
+        """The paper's settings: learning rate 1e-5 and eq. 4 over all times; the rest is ours where marked."""
+        return cls()
+
+
+@dataclass(frozen=True)
+class BackViewSettings:
+    """Inference: image-to-image from the coarse render. `BackViewRefiner.refine` takes these as keywords."""
+
+    seed: int = 22
+    strength: float = 0.2  # share of the noise schedule that is added and removed again: the last 20 of 100 steps
+    steps: int = 100
+    guidance: float = 5.0
+    control_scale: float = 1.0
+    prompt: str = PROMPT
+    negative_prompt: str = NEGATIVE_PROMPT
+    mask_threshold: float = 0.5  # ours: coarse alpha below this is background
+    mask_dilation: int = 2  # ours: pixels
+
+    @classmethod
+    def paper(cls) -> BackViewSettings:
+        return cls()
