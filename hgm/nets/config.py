@@ -77,6 +77,7 @@ class HGMConfig:
     legacy: bool = False
     spare_layers: bool = False  # two layers that the release declares and never uses, so that its weights load strictly
     initial_scale: float = 0.01  # standard deviation of a splat before training
+    initial_body_scale: float = 0.01  # the same for a splat at a vertex: about the spacing of SMPL-X's vertices
     initial_opacity: float = 0.5
     checkpointing: bool = False  # recompute blocks in the backward pass: less memory, more time
     channels_last: bool = False  # memory layout of the 2-D networks
@@ -96,8 +97,8 @@ class HGMConfig:
             raise InputError("encoder_stages: expected at least two stages")
         if self.views < 1:
             raise InputError(f"views: expected 1 or more, got {self.views}")
-        if not 0 < self.initial_opacity < 1 or self.initial_scale <= 0 or self.voxel <= 0:
-            raise InputError("initial_opacity must lie between 0 and 1, initial_scale and voxel above 0")
+        if not 0 < self.initial_opacity < 1 or min(self.initial_scale, self.initial_body_scale, self.voxel) <= 0:
+            raise InputError("initial_opacity must lie between 0 and 1, the initial scales and voxel above 0")
 
     @property
     def map_size(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -31,12 +32,15 @@ class HGMOutput:
 
 
 class HGM(nn.Module):
-    """Generalizable Human Gaussians. The global torch seed decides the initial weights."""
+    """Generalizable Human Gaussians. The global torch seed decides the initial weights.
+
+    `sparse_backend` is "torch", "spconv" or "auto" and does not change what is computed.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: HGMConfig) -> None:
+    def __init__(self, config: HGMConfig, *, sparse_backend: str = "auto") -> None:
         super().__init__()
         self.config = config
         self.unet = UNet(2, INPUT_CHANNELS, CHANNELS, config.unet, spare_layers=config.spare_layers,
@@ -46,7 +50,8 @@ class HGM(nn.Module):
             c = config.token_channels
             self.encoder = ImageEncoder(INPUT_CHANNELS, c, config.encoder_stem, config.encoder_stages)
             self.body = BodyBranch(config)
-            self.volume = SparseVolume(c, config.sparse_levels, config.voxel, config.sparse_momentum)
+            self.volume = SparseVolume(c, config.sparse_levels, config.voxel, config.sparse_momentum,
+                                       sparse_backend)
         self.merge = MixNet(config.merge_channels, CHANNELS, config.merge, legacy=config.legacy,
                             checkpointing=config.checkpointing)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
@@ -66,6 +71,8 @@ class HGM(nn.Module):
         voxels, sparse convolution and activations stay float32. Raises InputError where shapes do not fit the config.
         """
         self._check(images, cameras, vertices)
+        if precision not in PRECISIONS:
+            raise InputError(f"precision: {precision!r} is unknown; expected one of {', '.join(PRECISIONS)}")
         dtype = PRECISIONS[precision]
         batch, views = images.shape[:2]
         x = torch.cat([(images - self.mean) / self.std, cameras.ray_embedding()], 2).flatten(0, 1)  # [B*V, 9, H, W]
@@ -106,19 +113,22 @@ class HGM(nn.Module):
         return _sequence(features, views)
 
     def _initialise(self) -> None:
-        """Splats start a map pixel wide, half opaque and unrotated; the last layers start small around that."""
-        start = torch.zeros(CHANNELS)
-        start[3] = torch.logit(torch.tensor(self.config.initial_opacity))
-        start[4:7] = inverse_softplus(self.config.initial_scale / 0.1)
-        start[7] = 1.0
+        """Splats start of a fitting size, half opaque and unrotated; offsets and features start small around that."""
+        c = self.config
+        outputs = [(self.conv, c.initial_scale), (self.merge.conv_out, c.initial_scale)]
+        if c.use_body:
+            outputs.append((self.body.head.conv_out, c.initial_body_scale))
+            nn.init.normal_(self.body.tokens.weight, std=0.1)  # else they drown the image features
         with torch.no_grad():
-            self.conv.weight.copy_(torch.eye(CHANNELS)[..., None, None])
-            layers = [self.merge.conv_out] + ([self.body.head.conv_out] if self.config.use_body else [])
-            for layer in layers:
-                nn.init.normal_(layer.weight, std=0.1 / layer.weight[0].numel() ** 0.5)
-            for layer in (*layers, self.conv):
+            for layer, scale in outputs:
+                start = torch.zeros(CHANNELS)
+                start[3] = math.log(c.initial_opacity / (1 - c.initial_opacity))
+                start[4:7] = inverse_softplus(scale / 0.1)
+                start[7] = 1.0
                 assert layer.bias is not None
                 layer.bias.copy_(start)
+                nn.init.normal_(layer.weight, std=0.1 / layer.weight[0].numel() ** 0.5)
+            self.conv.weight.copy_(torch.eye(CHANNELS)[..., None, None])
 
     def _check(self, images: Tensor, cameras: Cameras, vertices: Tensor | None) -> None:
         c = self.config

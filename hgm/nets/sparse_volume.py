@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from hgm.nets import spconv_backend
 from hgm.nets.sparse import SIDE, SparseConv, VoxelSet, key_of, key_offsets
 
 MARGIN = 0.05  # NU around the body's Gaussians
@@ -60,28 +61,32 @@ def sample(features: Tensor, voxels: VoxelSet, cells: Tensor) -> Tensor:
 class SparsePyramid(nn.Module):
     """Double submanifold convolution, then `levels` times a stride-2 convolution and a double one."""
 
-    def __init__(self, channels: int, levels: int, momentum: float) -> None:
+    def __init__(self, channels: int, levels: int, momentum: float, backend: str = "auto") -> None:
         super().__init__()
         strides = [1, 1] + [2, 1, 1] * levels
         self.layers = nn.ModuleList(SparseConv(channels, stride, momentum) for stride in strides)
+        self.backend = backend
 
     def forward(self, features: Tensor, voxels: VoxelSet) -> list[tuple[Tensor, VoxelSet]]:
         """Features [n, C] of voxels -> the outputs of the levels at strides 2, 4, 8, ..."""
-        levels: list[tuple[Tensor, VoxelSet]] = []
-        for i, layer in enumerate(self.layers):
-            features, voxels = layer(features, voxels)
-            if i > 2 and i % 3 == 1:
-                levels.append((features, voxels))
-        return levels
+        layers = [layer for layer in self.layers if isinstance(layer, SparseConv)]
+        if spconv_backend.resolve_backend(self.backend, features.device) == "spconv":
+            outputs = spconv_backend.run(layers, features, voxels)
+        else:
+            outputs = []
+            for layer in layers:
+                features, voxels = layer(features, voxels)
+                outputs.append((features, voxels))
+        return outputs[4::3]  # the last layer of each level
 
 
 class SparseVolume(nn.Module):
     """Features [B, P, C] at points [B, P, 3] -> features [B, N, levels * C] at queries [B, N, 3], all in NU."""
 
-    def __init__(self, channels: int, levels: int, voxel: float, momentum: float) -> None:
+    def __init__(self, channels: int, levels: int, voxel: float, momentum: float, backend: str = "auto") -> None:
         super().__init__()
         self.voxel = voxel
-        self.pyramid = SparsePyramid(channels, levels, momentum)
+        self.pyramid = SparsePyramid(channels, levels, momentum, backend)
 
     def forward(self, features: Tensor, points: Tensor, queries: Tensor) -> Tensor:
         grid = Grid.around(points, self.voxel)
