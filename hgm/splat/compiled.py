@@ -37,7 +37,7 @@ class _Rasterize(torch.autograd.Function):
         S, N = opacities.shape
         C, width, height = cameras.shape[1], cameras.width, cameras.height
         V = S * C  # view v shows scene v // C
-        tiles = -(-width // kernels.TILE) * -(-height // kernels.TILE)
+        tiles = -(-width // kernels.WIDE) * -(-height // kernels.TALL)
         K, pose = _array(cameras.K.flatten(0, 1)), _array(cameras.world_to_camera.flatten(0, 1))
         points, turns, sizes, solid, paint = (_array(x) for x in (means, quats, scales, opacities, colors))
         axes, reach = np.empty((S, N, 9), np.float32), np.empty((S, N), np.float32)

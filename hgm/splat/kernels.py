@@ -1,7 +1,7 @@
 """The numba kernels of the compiled backend: float32, without the GIL, without allocation that grows with pixels x Gaussians.
 
-A picture is cut into tiles of TILE x TILE pixels; a row of a tile fits one or two vector registers, so the loops over x are
-written branch-free, and the loops over splats touch only the rows of each splat's bounding box.
+A picture is cut into tiles whose rows are one vector register wide. Of a tile, a splat touches the pixels from the first to
+the last row of its bounding box; they lie one after the other, so the loop over them is a single branch-free vector loop.
 
 Backward walks the splats front to back once more, from dL/dalpha_i = T_i f_i - behind_i / (1 - alpha_i): f_i is what splat i
 would add to the loss at full weight, and behind_i, the sum of w_j f_j over the splats behind it, is the pixel's total minus
@@ -24,7 +24,8 @@ import numpy as np
 
 from hgm.splat import constants
 
-TILE = 16
+WIDE, TALL = 8, 16  # pixels of a tile
+AREA = WIDE * TALL
 CHECK = 31  # a tile looks every 32 hits whether rows are finished
 SPLAT = 10  # numbers of a splat: mean x y, conic xx xy yy, opacity, r g b, depth
 HIT = 10  # gradients of a hit, in the same order
@@ -108,7 +109,7 @@ def pinhole(K, size, axis):
 def project(v, s, near, width, height, K, pose, means, axes, reach, opacities, colors, splats, boxes, first, start):
     """View v of scene s: fills splats [V, N, SPLAT], boxes [V, N, 4] (x0, x1, y0, y1 in pixels, ends exclusive) and counts:
     first [V, N + 1], the number of hits of the splats before, and start [V, tiles + 1], that of the tiles before."""
-    columns = (width + TILE - 1) // TILE
+    columns = (width + WIDE - 1) // WIDE
     fx, cx, ulow, uhigh = pinhole(K[v], width, 0)
     fy, cy, vlow, vhigh = pinhole(K[v], height, 1)
     E = pose[v]
@@ -152,8 +153,8 @@ def project(v, s, near, width, height, K, pose, means, axes, reach, opacities, c
         i = f32(1) / det
         d[0], d[1], d[2], d[3], d[4], d[5] = mx, my, (qq + BLUR) * i, -pq * i, (pp + BLUR) * i, opacities[s, g]
         d[6], d[7], d[8], d[9] = colors[s, g, 0], colors[s, g, 1], colors[s, g, 2], z
-        for ty in range(y0 // TILE, (y1 - 1) // TILE + 1):
-            for tx in range(x0 // TILE, (x1 - 1) // TILE + 1):
+        for ty in range(y0 // TALL, (y1 - 1) // TALL + 1):
+            for tx in range(x0 // WIDE, (x1 - 1) // WIDE + 1):
                 start[v, ty * columns + tx + 1] += 1
                 first[v, g + 1] += 1
     for t in range(start.shape[1] - 1):
@@ -164,7 +165,7 @@ def project(v, s, near, width, height, K, pose, means, axes, reach, opacities, c
 def bin_hits(v, offset, width, splats, boxes, first, start, ids, slots):
     """View v: ids and slots [all hits] from `offset` on <- by tile, then depth, then index: the splat of each hit, and the
     hit's place among all hits when those are sorted by splat."""
-    columns = (width + TILE - 1) // TILE
+    columns = (width + WIDE - 1) // WIDE
     N = splats.shape[1]
     order, other = np.empty(N, np.int32), np.empty(N, np.int32)
     keys, other_keys = np.empty(N, np.uint32), np.empty(N, np.uint32)
@@ -192,8 +193,8 @@ def bin_hits(v, offset, width, splats, boxes, first, start, ids, slots):
         g = order[i]
         b = boxes[v, g]
         slot = offset + first[v, g]
-        for ty in range(b[2] // TILE, (b[3] - 1) // TILE + 1):
-            for tx in range(b[0] // TILE, (b[1] - 1) // TILE + 1):
+        for ty in range(b[2] // TALL, (b[3] - 1) // TALL + 1):
+            for tx in range(b[0] // WIDE, (b[1] - 1) // WIDE + 1):
                 at = here[ty * columns + tx]
                 here[ty * columns + tx] = at + 1
                 ids[offset + at], slots[offset + at] = g, slot
@@ -201,62 +202,74 @@ def bin_hits(v, offset, width, splats, boxes, first, start, ids, slots):
 
 
 @inlined
-def finished(T, open_rows):
-    """Mark the rows of a tile that still have a live pixel; True when there is none."""
-    some = False
-    for y in range(TILE):
-        open_rows[y] = T[y].max() > 0
-        some = some or open_rows[y]
-    return not some
+def finished(tile):
+    """True when no pixel of the tile is live."""
+    live = 0
+    for p in range(AREA):
+        live += 1 if tile[0, p] > 0 else 0
+    return live == 0
+
+
+@inlined
+def clear(tile):
+    """Plane 0 (transmittance) 1, the last two the pixel centres relative to the tile, all others 0."""
+    for p in range(AREA):
+        tile[0, p] = 1
+        tile[tile.shape[0] - 2, p] = f32(p % WIDE) + f32(0.5)
+        tile[tile.shape[0] - 1, p] = f32(p // WIDE) + f32(0.5)
+    for c in range(1, tile.shape[0] - 2):
+        for p in range(AREA):
+            tile[c, p] = 0
+
+
+@inlined
+def rows(box, top):
+    """The pixels of a tile from the first to the last row of a bounding box; unsigned, or indexing would not vectorise."""
+    return np.uint64(max(0, box[2] - top) * WIDE), np.uint64(min(TALL, box[3] - top) * WIDE)
 
 
 @compiled
 def blend(v, t0, t1, offset, splats, boxes, start, ids, background, rgb, alpha, depth):
     """Tiles t0 ... t1 of view v: rgb [V, 3, H, W] over the background, alpha and expected depth [V, 1, H, W]."""
     height, width = rgb.shape[2], rgb.shape[3]
-    columns = (width + TILE - 1) // TILE
-    tile = np.empty((5, TILE, TILE), np.float32)  # T (negative: finished), r, g, b, depth
-    open_rows = np.empty(TILE, np.bool_)
+    columns = (width + WIDE - 1) // WIDE
+    tile = np.empty((7, AREA), np.float32)  # T (negative: finished), r, g, b, depth, pixel x, y
     for t in range(t0, t1):
-        tile[0], tile[1:] = 1, 0
-        open_rows[:] = True
-        left, top = (t % columns) * TILE, (t // columns) * TILE
+        clear(tile)
+        left, top = (t % columns) * WIDE, (t // columns) * TALL
         for k in range(start[v, t], start[v, t + 1]):
             g = ids[offset + k]
             d = splats[v, g]
             A, B, C, o = f32(0.5) * d[2], d[3], f32(0.5) * d[4], d[5]
             f0, f1, f2, f3 = d[6], d[7], d[8], d[9]
-            mx, my = d[0] - f32(left) - f32(0.5), d[1] - f32(top) - f32(0.5)
-            for y in range(max(0, boxes[v, g, 2] - top), min(TILE, boxes[v, g, 3] - top)):
-                if not open_rows[y]:
-                    continue
-                dy = my - f32(y)
-                C_dy2, B_dy = C * dy * dy, B * dy
-                T, c0, c1, c2, c3 = tile[0, y], tile[1, y], tile[2, y], tile[3, y], tile[4, y]
-                for x in range(TILE):
-                    dx = mx - f32(x)
-                    power = (A * dx + B_dy) * dx + C_dy2
-                    a = min(ALPHA_MAX, o * exp_neg(power))
-                    a = a if (a >= ALPHA_MIN) & (power < S_MAX) else f32(0)
-                    now = T[x]
-                    after = now * (f32(1) - a)
-                    live = after > T_MIN
-                    w = a * now if live else f32(0)
-                    T[x] = after if live else -abs(now)
-                    c0[x] += w * f0
-                    c1[x] += w * f1
-                    c2[x] += w * f2
-                    c3[x] += w * f3
-            if (k & CHECK) == CHECK and finished(tile[0], open_rows):
+            mx, my = d[0] - f32(left), d[1] - f32(top)
+            low, high = rows(boxes[v, g], top)
+            for p in range(low, high):
+                dx, dy = mx - tile[5, p], my - tile[6, p]
+                power = (A * dx + B * dy) * dx + C * dy * dy
+                a = min(ALPHA_MAX, o * exp_neg(power))
+                a = a if (a >= ALPHA_MIN) & (power < S_MAX) else f32(0)
+                now = tile[0, p]
+                after = now * (f32(1) - a)
+                live = after > T_MIN
+                w = a * now if live else f32(0)
+                tile[0, p] = after if live else -abs(now)
+                tile[1, p] += w * f0
+                tile[2, p] += w * f1
+                tile[3, p] += w * f2
+                tile[4, p] += w * f3
+            if (k & CHECK) == CHECK and finished(tile):
                 break
-        for y in range(min(TILE, height - top)):
-            for x in range(min(TILE, width - left)):
-                T_end = abs(tile[0, y, x])
-                covered = f32(1) - T_end
+        wide = min(WIDE, width - left)
+        for y in range(min(TALL, height - top)):
+            for x in range(wide):
+                covered = f32(1) - abs(tile[0, y * WIDE + x])
                 alpha[v, 0, top + y, left + x] = covered
-                depth[v, 0, top + y, left + x] = tile[4, y, x] / covered if covered > 0 else f32(0)
-                for i in range(3):
-                    rgb[v, i, top + y, left + x] = tile[1 + i, y, x] + T_end * background[i]
+                depth[v, 0, top + y, left + x] = tile[4, y * WIDE + x] / covered if covered > 0 else f32(0)
+            for i in range(3):
+                for x in range(wide):
+                    p = y * WIDE + x
+                    rgb[v, i, top + y, left + x] = tile[1 + i, p] + abs(tile[0, p]) * background[i]
 
 
 @compiled
@@ -264,99 +277,71 @@ def blend_backward(v, t0, t1, offset, splats, boxes, start, ids, slots, backgrou
                    hits):
     """Tiles t0 ... t1 of view v: hits [all hits, HIT] <- gradients of mean 2, conic 3, opacity, colour 3, depth."""
     height, width = rgb.shape[2], rgb.shape[3]
-    columns = (width + TILE - 1) // TILE
-    tile = np.empty((7, TILE, TILE), np.float32)  # T, behind, gradients of the sums: r, g, b, depth, weight
-    lanes = np.empty((7, TILE), np.float32)  # sums over y: e, e dy, e dy^2 with e = dL/dpower, and w times each gradient
-    L0, L1, L2, L3, L4, L5, L6 = lanes[0], lanes[1], lanes[2], lanes[3], lanes[4], lanes[5], lanes[6]
-    open_rows = np.empty(TILE, np.bool_)
+    columns = (width + WIDE - 1) // WIDE
+    tile = np.empty((9, AREA), np.float32)  # T, behind, gradients of the sums: r, g, b, depth, weight; pixel x, y
     for t in range(t0, t1):
-        tile[:] = 0
-        tile[0] = 1
-        open_rows[:] = True
-        left, top = (t % columns) * TILE, (t // columns) * TILE
-        for y in range(min(TILE, height - top)):
-            for x in range(min(TILE, width - left)):
-                i, j = top + y, left + x
-                covered = alpha[v, 0, i, j]
-                if covered <= 0:
-                    continue
-                per_z = d_depth[v, 0, i, j] / covered
-                weight = d_alpha[v, 0, i, j] - depth[v, 0, i, j] * per_z
-                total = f32(0)
-                for c in range(3):
-                    d = d_rgb[v, c, i, j]
-                    tile[2 + c, y, x] = d
-                    weight -= d * background[c]
-                    total += d * (rgb[v, c, i, j] - (f32(1) - covered) * background[c])
-                tile[5, y, x], tile[6, y, x] = per_z, weight
-                tile[1, y, x] = total + covered * (depth[v, 0, i, j] * per_z + weight)
+        clear(tile)
+        left, top = (t % columns) * WIDE, (t // columns) * TALL
+        wide = min(WIDE, width - left)
+        for y in range(min(TALL, height - top)):
+            for x in range(wide):
+                p = y * WIDE + x
+                covered = alpha[v, 0, top + y, left + x]
+                per_z = d_depth[v, 0, top + y, left + x] / covered if covered > 0 else f32(0)
+                z = depth[v, 0, top + y, left + x] * per_z
+                weight = d_alpha[v, 0, top + y, left + x] - z
+                tile[5, p], tile[6, p] = per_z, weight
+                tile[1, p] = covered * (z + weight)
+            for c in range(3):
+                for x in range(wide):
+                    p = y * WIDE + x
+                    d = d_rgb[v, c, top + y, left + x]
+                    tile[2 + c, p] = d
+                    tile[6, p] -= d * background[c]
+                    tile[1, p] += d * (rgb[v, c, top + y, left + x] - background[c])
         for k in range(start[v, t], start[v, t + 1]):
             g = ids[offset + k]
             d = splats[v, g]
             A, B, C, o = f32(0.5) * d[2], d[3], f32(0.5) * d[4], d[5]
             f0, f1, f2, f3 = d[6], d[7], d[8], d[9]
-            mx, my = d[0] - f32(left) - f32(0.5), d[1] - f32(top) - f32(0.5)
-            lanes[:] = 0
-            for y in range(max(0, boxes[v, g, 2] - top), min(TILE, boxes[v, g, 3] - top)):
-                if not open_rows[y]:
-                    continue
-                dy = my - f32(y)
-                C_dy2, B_dy, dy2 = C * dy * dy, B * dy, dy * dy
-                T, behind = tile[0, y], tile[1, y]
-                v0, v1, v2, v3, v4 = tile[2, y], tile[3, y], tile[4, y], tile[5, y], tile[6, y]
-                for x in range(TILE):
-                    dx = mx - f32(x)
-                    power = (A * dx + B_dy) * dx + C_dy2
-                    free = o * exp_neg(power)
-                    a = min(ALPHA_MAX, free)
-                    a = a if (a >= ALPHA_MIN) & (power < S_MAX) else f32(0)
-                    now = T[x]
-                    after = now * (f32(1) - a)
-                    live = after > T_MIN
-                    w = a * now if live else f32(0)
-                    T[x] = after if live else -abs(now)
-                    f = f0 * v0[x] + f1 * v1[x] + f2 * v2[x] + f3 * v3[x] + v4[x]
-                    rest = behind[x] - w * f
-                    behind[x] = rest
-                    e = a * (rest / (f32(1) - a) - now * f)
-                    e = e if live & (free <= ALPHA_MAX) else f32(0)
-                    L0[x] += e
-                    L1[x] += e * dy
-                    L2[x] += e * dy2
-                    L3[x] += w * v0[x]
-                    L4[x] += w * v1[x]
-                    L5[x] += w * v2[x]
-                    L6[x] += w * v3[x]
-            e0, ex, exx, ey, exy, eyy = moments(lanes, mx)
+            mx, my = d[0] - f32(left), d[1] - f32(top)
+            e0 = ex = ey = exx = exy = eyy = f32(0)  # sums of e = dL/dpower times powers of dx, dy
+            w0 = w1 = w2 = w3 = f32(0)
+            low, high = rows(boxes[v, g], top)
+            for p in range(low, high):
+                dx, dy = mx - tile[7, p], my - tile[8, p]
+                power = (A * dx + B * dy) * dx + C * dy * dy
+                free = o * exp_neg(power)
+                a = min(ALPHA_MAX, free)
+                a = a if (a >= ALPHA_MIN) & (power < S_MAX) else f32(0)
+                now = tile[0, p]
+                after = now * (f32(1) - a)
+                live = after > T_MIN
+                w = a * now if live else f32(0)
+                tile[0, p] = after if live else -abs(now)
+                v0, v1, v2, v3 = tile[2, p], tile[3, p], tile[4, p], tile[5, p]
+                f = f0 * v0 + f1 * v1 + f2 * v2 + f3 * v3 + tile[6, p]
+                rest = tile[1, p] - w * f
+                tile[1, p] = rest
+                e = a * (rest / (f32(1) - a) - now * f)
+                e = e if live & (free <= ALPHA_MAX) else f32(0)
+                e_dx, e_dy = e * dx, e * dy
+                e0 += e
+                ex += e_dx
+                ey += e_dy
+                exx += e_dx * dx
+                exy += e_dx * dy
+                eyy += e_dy * dy
+                w0 += w * v0
+                w1 += w * v1
+                w2 += w * v2
+                w3 += w * v3
             h = hits[slots[offset + k]]
             h[0], h[1] = d[2] * ex + d[3] * ey, d[3] * ex + d[4] * ey
             h[2], h[3], h[4], h[5] = f32(0.5) * exx, exy, f32(0.5) * eyy, -e0 / o
-            h[6], h[7], h[8], h[9] = total_of(L3), total_of(L4), total_of(L5), total_of(L6)
-            if (k & CHECK) == CHECK and finished(tile[0], open_rows):
+            h[6], h[7], h[8], h[9] = w0, w1, w2, w3
+            if (k & CHECK) == CHECK and finished(tile):
                 break
-
-
-@compiled
-def total_of(lane):
-    total = f32(0)
-    for x in range(len(lane)):  # a length known only at run time: a constant one is unrolled into scalars
-        total += lane[x]
-    return total
-
-
-@compiled
-def moments(lanes, mx):
-    """Sums of e, e dx, e dx^2, e dy, e dx dy, e dy^2 over a tile."""
-    e0 = ex = exx = ey = exy = eyy = f32(0)
-    for x in range(lanes.shape[1]):
-        dx = mx - f32(x)
-        e0 += lanes[0, x]
-        ex += lanes[0, x] * dx
-        exx += lanes[0, x] * dx * dx
-        ey += lanes[1, x]
-        exy += lanes[1, x] * dx
-        eyy += lanes[2, x]
-    return e0, ex, exx, ey, exy, eyy
 
 
 @compiled
