@@ -1,0 +1,151 @@
+"""The page of a run: one folder that opens offline, on a phone as well, and is equal for equal runs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hgm.errors import InputError
+from hgm.provenance import PACKAGE
+from hgm.report.costs import costs, duration
+from hgm.report.curves import curve_svg, panels
+from hgm.report.gallery import ablation_shots, cards, data_sheets, pair_sheet, validation_shots
+from hgm.report.grids import comparisons, grids
+from hgm.report.methods import methods
+from hgm.report.names import STAGE_NAMES, VARIANT_NAMES
+from hgm.report.pictures import Assets
+from hgm.report.run import Run
+from hgm.report.tables import MEAN, read_paper
+from hgm.runtime import atomic_write
+
+TEMPLATES = Path(__file__).parent / "templates"
+PAPER = PACKAGE.parent / "resources" / "paper.yaml"
+
+
+def build_report(
+    run: Path, out: Path, config: Mapping[str, Any], *, benchmarks: Path | None = None, paper: Path | None = PAPER,
+) -> Path:
+    """Write `out`/index.html and `out`/assets from the files of a run and return the page's path.
+
+    run: results/<run>, its tables written before (`hgm.report.tables.write_tables`). config: the resolved configuration.
+    benchmarks: folder with Snakemake's benchmark files, results/<run>/benchmarks unless given. paper: resources/paper.yaml.
+    What the run lacks is shown as not available. Raises InputError when `run` is no folder.
+    """
+    import jinja2
+
+    if not run.is_dir():
+        raise InputError(f"{run}: not a results folder; run the workflow first")
+    data = Run(run, config)
+    shutil.rmtree(out / "assets", ignore_errors=True)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["duration"] = duration
+    page = environment.get_template("index.html.j2").render(_context(data, Assets(out), benchmarks, paper))
+    path = out / "index.html"
+    with atomic_write(path, "w") as file:
+        file.write(page)
+    return path
+
+
+def _context(run: Run, assets: Assets, benchmarks: Path | None, paper: Path | None) -> dict[str, Any]:
+    spent = costs(run.folder / "benchmarks" if benchmarks is None else benchmarks)
+    return {
+        "style": (TEMPLATES / "style.css").read_text(),
+        "script": (TEMPLATES / "viewer.js").read_text(),
+        "title": str(run.setting("run") or run.folder.name),
+        "standin": run.standin,
+        "paper_data": run.dataset == "thuman2",
+        "headlines": _headlines(run),
+        "splits": _splits(run),
+        "rejected": run.rejected,
+        "sheets": data_sheets(run, assets),
+        "pairs": pair_sheet(run, assets),
+        "stages": _stages(run, assets),
+        "cards": cards(run, assets),
+        "ablations": ablation_shots(run, assets),
+        "variant": VARIANT_NAMES.get(run.variants[0], run.variants[0]) if run.variants else "",
+        "grids": grids(run),
+        "comparisons": comparisons(run, read_paper(paper) if paper is not None and paper.is_file() else None),
+        "costs": spent,
+        "total_seconds": sum(c.seconds for c in spent),
+        "methods": methods(run),
+        "provenance": _provenance(run),
+        "config": yaml.safe_dump(dict(run.config), sort_keys=False, allow_unicode=True) if run.config else "",
+    }
+
+
+def _headlines(run: Run) -> list[tuple[str, str, str]]:
+    """Label, value and remark of the first numbers a reader looks for."""
+    def mean(table: str, key: str, column: str, **where: str) -> float | None:
+        for row in run.table(table):
+            if row.get("subject", MEAN) == MEAN and next(iter(row.values())) == key and where.items() <= row.items():
+                try:
+                    return float(row.get(column, ""))
+                except ValueError:
+                    return None
+        return None
+
+    if not run.variants:
+        return []
+    main, standard = run.variants[0], {"definition": "standard"}
+    found = []
+    for label, column, form in (("PSNR", "psnr", "{:.2f} dB"), ("SSIM", "ssim", "{:.3f}"), ("LPIPS", "lpips", "{:.4f}")):
+        value = mean("nvs", main, column, **standard)
+        rival = mean("nvs", "copy_nearest", column, **standard)
+        remark = "not available: weights were not given" if value is None else (
+            f"a copy of the photo: {form.format(rival)}" if rival is not None else "mean over the test subjects")
+        found.append((label, "–" if value is None else form.format(value), remark))
+    value = mean("geometry", main, "chamfer_cm", alignment="none")
+    found.append(("Chamfer", "–" if value is None else f"{value:.2f} cm",
+                  "not available" if value is None else "mesh against scan, both directions"))
+    first, last = mean("smplx", main, "initial_mpjpe_mm"), mean("smplx", main, "mpjpe_mm")
+    found.append(("Body error", "–" if last is None else f"{last:.1f} mm",
+                  "not available" if first is None else f"{first:.1f} mm before refinement"))
+    return found
+
+
+def _splits(run: Run) -> list[tuple[str, int]]:
+    counts: dict[str, int] = {}
+    for row in run.scans:
+        counts[row.get("split", "")] = counts.get(row.get("split", ""), 0) + 1
+    return list(counts.items())
+
+
+def _stages(run: Run, assets: Assets) -> list[dict[str, Any]]:
+    """Curves and validation pictures of each trained network."""
+    found = []
+    order = list(STAGE_NAMES)
+    for name, history in sorted(run.histories.items(), key=lambda x: (order.index(x[0]) if x[0] in order else 99, x[0])):
+        title = STAGE_NAMES.get(name, name)
+        curves = [svg for label, keys in panels(history) if (svg := curve_svg(history, f"{title}: {label}", keys)) is not None]
+        shots = validation_shots(run, assets, name)
+        found.append({"name": title, "steps": int(history[-1]["step"]), "curves": curves, "validation": shots})
+    return found
+
+
+def _provenance(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
+    """run.json as titled lists of plain pairs; the configuration has a place of its own on the page."""
+    general: list[tuple[str, str]] = []
+    groups: list[tuple[str, list[tuple[str, str]]]] = []
+    for key, value in run.record.items():
+        if key == "config":
+            continue
+        if isinstance(value, Mapping):
+            groups.append((key, [(str(k), _plain(v)) for k, v in value.items()]))
+        else:
+            general.append((key, _plain(value)))
+    return ([("run", general)] if general else []) + groups
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,152 @@
+"""The files of one run as the report reads them. Whatever is absent is None or empty: a report never fails on a gap."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+VARIANTS = ("full", "no_diffusion", "one_view", "no_refine", "no_body")  # in the order of the page; others follow
+PAPER_TEST = [f"{i:04d}" for i in range(505, 526)]  # THuman2.0 test scans of the paper
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One reconstructed person of one variant."""
+
+    variant: str
+    name: str
+    folder: Path
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    def number(self, *keys: str) -> float | None:
+        """A leaf of metrics.json, None where it is absent, null or not finite."""
+        value: Any = self.metrics
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+    def file(self, name: str) -> Path | None:
+        path = self.folder / name
+        return path if path.is_file() else None
+
+    def views(self, kind: str) -> list[Path]:
+        """`novel_00.png …` or `truth_00.png …`; empty unless all twelve are there."""
+        paths = [self.folder / f"{kind}_{i:02d}.png" for i in range(12)]
+        return paths if all(p.is_file() for p in paths) else []
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _rows(path: Path, delimiter: str) -> list[dict[str, str]]:
+    try:
+        with open(path, newline="") as file:
+            table = csv.DictReader(file, delimiter=delimiter)
+            return [{k: v or "" for k, v in row.items() if isinstance(k, str)} for row in table]
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
+@dataclass(frozen=True)
+class Run:
+    """One results folder."""
+
+    folder: Path
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """run.json."""
+        return _json(self.folder / "run.json")
+
+    @cached_property
+    def scans(self) -> list[dict[str, str]]:
+        return _rows(self.folder / "scans.tsv", "\t")
+
+    @cached_property
+    def rejected(self) -> list[dict[str, str]]:
+        return _rows(self.folder / "rejected.tsv", "\t")
+
+    @cached_property
+    def subjects(self) -> list[Subject]:
+        """Every subject folder that holds a metrics.json or Gaussians, by variant and name."""
+        found = []
+        for folder in sorted((self.folder / "subjects").glob("*/*/")):
+            metrics = _json(folder / "metrics.json")
+            if metrics or (folder / "gaussians.ply").is_file():
+                found.append(Subject(folder.parent.name, folder.name, folder, metrics))
+        return sorted(found, key=lambda s: (variant_order(s.variant), s.name))
+
+    @property
+    def variants(self) -> list[str]:
+        return list(dict.fromkeys(s.variant for s in self.subjects))
+
+    def of(self, variant: str) -> list[Subject]:
+        return [s for s in self.subjects if s.variant == variant]
+
+    @property
+    def main(self) -> list[Subject]:
+        """Subjects of `full`, else of the first variant there is."""
+        return self.of(self.variants[0]) if self.variants else []
+
+    @property
+    def standin(self) -> bool:
+        """Whether any number of the run comes from stand-in humans; true as well where nothing says what they are."""
+        source = self.setting("scans", "source")
+        marks = [s.metrics.get("standin") for s in self.subjects]
+        return source == "standin" or any(m is True for m in marks) or (source is None and False not in marks)
+
+    @property
+    def dataset(self) -> str:
+        """`thuman2` for exactly the paper's test scans, else a name that matches no table of the paper."""
+        if self.standin:
+            return "standin"
+        source = str(self.setting("scans", "source"))
+        if source == "thuman2" and sorted(s.name for s in self.main) != PAPER_TEST:
+            return "thuman2, other scans"
+        return source
+
+    def setting(self, *keys: str) -> Any:
+        """One value of the configuration, None where it is absent."""
+        value: Any = self.config
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+    def table(self, name: str) -> list[dict[str, str]]:
+        """Rows of tables/<name>.csv."""
+        return _rows(self.folder / "tables" / f"{name}.csv", ",")
+
+    @cached_property
+    def histories(self) -> dict[str, list[dict[str, float]]]:
+        """Training curves by stage: `<stage>/history.tsv`, and `<stage>/history_<part>.tsv` as `<stage> <part>`."""
+        found = {}
+        for path in sorted(self.folder.glob("*/history*.tsv")):
+            part = path.stem.removeprefix("history").strip("_")
+            rows = [{k: x for k, v in row.items() if (x := _number(v)) is not None} for row in _rows(path, "\t")]
+            if any("step" in row for row in rows):
+                found[f"{path.parent.name} {part}".strip()] = [row for row in rows if "step" in row]
+        return found
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def variant_order(name: str) -> tuple[int, str]:
+    return (VARIANTS.index(name) if name in VARIANTS else len(VARIANTS), name)

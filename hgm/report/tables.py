@@ -1,0 +1,177 @@
+"""The tables of a run as CSV: its subjects' metrics.json put together, and the comparison with the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from hgm.errors import InputError
+from hgm.metrics.kid import KID
+from hgm.report.run import Run, Subject
+from hgm.runtime import atomic_write
+
+DEFINITIONS = ("standard", "released_code", "person_box")
+IMAGE = ("psnr", "ssim", "ms_ssim", "lpips")
+SURFACE = ("chamfer_cm", "p2s_cm", "s2p_cm", "normal_consistency")
+BODY = ("initial_mpjpe_mm", "mpjpe_mm", "initial_pa_mpjpe_mm", "pa_mpjpe_mm")
+BASELINES = ("coarse", "textured_body", "copy_nearest")
+TABLES = ("nvs", "geometry", "ablation", "smplx", "backview", "paper_vs_ours")
+MEAN = "mean"
+AMBIGUOUS = ("ssim", "lpips")  # metrics that the released evaluation computes in another way than their names say
+
+
+def _table(rows: list[dict[str, Any]], columns: Iterable[str]) -> pd.DataFrame:
+    """A frame with these columns; numbers are float, with NaN for what is not available."""
+    names = list(columns)
+    frame = pd.DataFrame(rows, columns=names)
+    numbers = [n for n in names if n in (*IMAGE, *SURFACE, *BODY, "kid_e3")]
+    return frame.astype(dict.fromkeys(numbers, float))
+
+
+def with_means(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Rows `mean` over subjects after the others, one for each combination of `keys`; `subjects` counts the rows
+    behind it.
+
+    A number that a subject lacks is left out of the mean.
+    """
+    frame = frame.assign(subjects=1)
+    if frame.empty:
+        return frame
+    numbers = [c for c in frame.columns if frame[c].dtype == float]
+    means = frame.groupby(keys, sort=False)[numbers].mean()
+    means["subjects"] = frame.groupby(keys, sort=False)["subject"].count()
+    return pd.concat([frame, means.reset_index().assign(subject=MEAN)], ignore_index=True)[frame.columns]
+
+
+def _image_rows(subjects: list[Subject], where: tuple[str, ...], label: str, name: str) -> list[dict[str, Any]]:
+    return [{label: name, "subject": s.name, "definition": d, **{m: s.number(*where, d, m) for m in IMAGE}}
+            for s in subjects for d in DEFINITIONS]
+
+
+def nvs(run: Run) -> pd.DataFrame:
+    """Novel views of the main variant and of its baselines: method, subject, definition, image metrics (Tables 1,
+    2).
+    """
+    rows = _image_rows(run.main, ("views",), "method", run.variants[0]) if run.main else []
+    for name in BASELINES:
+        if any(name in (s.metrics.get("baselines") or {}) for s in run.main):
+            rows += _image_rows(run.main, ("baselines", name, "views"), "method", name)
+    return with_means(_table(rows, ["method", "subject", "definition", *IMAGE]), ["method", "definition"])
+
+
+def back_view(run: Run, kid: Mapping[str, KID | None]) -> pd.DataFrame:
+    """View 6 alone, for each variant and the baselines (Table 7); `kid` by method goes into the rows of the means."""
+    rows = [row for v in run.variants for row in _image_rows(run.of(v), ("back",), "method", v)]
+    for name in BASELINES:
+        if any(name in (s.metrics.get("baselines") or {}) for s in run.main):
+            rows += _image_rows(run.main, ("baselines", name, "back"), "method", name)
+    frame = with_means(_table(rows, ["method", "subject", "definition", *IMAGE]), ["method", "definition"])
+    values = {name: 1000 * value.mean for name, value in kid.items() if value is not None}
+    standard = (frame["subject"] == MEAN) & (frame["definition"] == "standard")
+    return frame.assign(kid_e3=frame["method"].map(values).astype(float).where(standard))
+
+
+def geometry(run: Run) -> pd.DataFrame:
+    """Surface errors of each variant without and with rigid alignment (Table 3)."""
+    rows = [{"variant": s.variant, "subject": s.name, "alignment": alignment,
+             **{m: s.number("geometry", m + suffix) for m in SURFACE}}
+            for s in run.subjects for alignment, suffix in (("none", ""), ("icp", "_icp"))]
+    return with_means(_table(rows, ["variant", "subject", "alignment", *SURFACE]), ["variant", "alignment"])
+
+
+def smplx(run: Run) -> pd.DataFrame:
+    """Joint errors before and after the refinement, of the main variant (Table 6)."""
+    rows = [{"variant": s.variant, "subject": s.name, **{m: s.number("body", m) for m in BODY}} for s in run.main]
+    return with_means(_table(rows, ["variant", "subject", *BODY]), ["variant"])
+
+
+def ablation(run: Run) -> pd.DataFrame:
+    """Means of each variant (Table 4): images under every definition, unaligned surfaces, and over how many
+    subjects.
+    """
+    rows = [{"variant": s.variant, "subject": s.name, "definition": d,
+             **{m: s.number("views", d, m) for m in IMAGE}, **{m: s.number("geometry", m) for m in SURFACE}}
+            for s in run.subjects for d in DEFINITIONS]
+    frame = with_means(_table(rows, ["variant", "subject", "definition", *IMAGE, *SURFACE]), ["variant", "definition"])
+    return frame[frame["subject"] == MEAN].drop(columns="subject").reset_index(drop=True)
+
+
+def read_paper(path: str | Path) -> dict[str, Any]:
+    """The paper's tables (resources/paper.yaml)."""
+    try:
+        data = yaml.safe_load(Path(path).read_text())
+        return {"metrics": data["metrics"], "datasets": data["datasets"], "tables": data["tables"]}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not the paper's tables ({' '.join(str(error).split())})") from None
+
+
+def verdict(paper: float, ours: float | None, better: str, tolerance: float, *, same_data: bool) -> str:
+    """`pass` inside the tolerance, `better` or `fail` outside it; never any of them on other data than the paper's."""
+    if not same_data:
+        return "other data set"
+    if ours is None:
+        return "not available"
+    ahead = ours - paper if better == "higher" else paper - ours
+    if abs(ahead) <= tolerance:
+        return "pass"
+    return "better" if ahead > 0 else "fail"
+
+
+def _mean(frame: pd.DataFrame, row: str, column: str, definition: str) -> float | None:
+    """The mean of one method or variant, its first column being `row`; surfaces without alignment."""
+    if column not in frame.columns:
+        return None
+    chosen = frame[frame.iloc[:, 0] == row]
+    for name, value in (("subject", MEAN), ("definition", definition), ("alignment", "none")):
+        if name in chosen.columns:
+            chosen = chosen[chosen[name] == value]
+    values = chosen[column].dropna()
+    return float(values.iloc[0]) if len(values) else None
+
+
+def paper_vs_ours(paper: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], dataset: str) -> pd.DataFrame:
+    """table, row, metric, paper, ours, tolerance, verdict for every number of HGM that this workflow makes itself.
+
+    SSIM and LPIPS stand in it under both definitions, since the paper does not say which one it prints.
+    """
+    rows = []
+    for table in paper["tables"]:
+        for row in table["rows"]:
+            source = row.get("ours")
+            if source is None:
+                continue
+            for key, value in row["values"].items():
+                metric = paper["metrics"][key]
+                doubled = key in AMBIGUOUS
+                for definition in ("standard", "released_code") if doubled else ("standard",):
+                    ours = _mean(frames[source["table"]], source["row"], source.get("column", key), definition)
+                    rows.append({
+                        "table": table["id"],
+                        "row": f"{row['method']}, {row['dataset']}",
+                        "metric": f"{metric['name']} ({definition.replace('_', ' ')})" if doubled else metric["name"],
+                        "paper": float(value),
+                        "ours": ours,
+                        "tolerance": float(metric["tolerance"]),
+                        "verdict": verdict(value, ours, metric["better"], metric["tolerance"],
+                                           same_data=row["dataset"] == dataset),
+                    })
+    return pd.DataFrame(rows, columns=["table", "row", "metric", "paper", "ours", "tolerance", "verdict"])
+
+
+def write_tables(run: Run, paper: str | Path, *, kid: Mapping[str, KID | None] | None = None) -> dict[str, pd.DataFrame]:
+    """Write tables/{nvs,geometry,ablation,smplx,backview,paper_vs_ours}.csv of a run and return them.
+
+    paper: resources/paper.yaml. kid: KID of the back view by method, where it could be had. Cells that are not
+    available are empty. The bytes depend on the subjects' metrics.json only.
+    """
+    frames = {"nvs": nvs(run), "geometry": geometry(run), "ablation": ablation(run), "smplx": smplx(run),
+              "backview": back_view(run, kid or {})}
+    frames["paper_vs_ours"] = paper_vs_ours(read_paper(paper), frames, run.dataset)
+    for name in TABLES:
+        with atomic_write(run.folder / "tables" / f"{name}.csv", "w") as file:
+            frames[name].to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
+    return frames
