@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from torch.autograd.function import once_differentiable
 
 from hgm.cameras import Cameras
 from hgm.gaussians import Gaussians
-from hgm.splat import kernels
+from hgm.splat import kernels_blending as blending
+from hgm.splat import kernels_projection as projection
+from hgm.splat.jit import HIT, PARAMETERS, SPLAT, TALL, WIDE
 from hgm.splat.pool import share, threads
 
 
@@ -37,20 +40,20 @@ class _Rasterize(torch.autograd.Function):
         S, N = opacities.shape
         C, width, height = cameras.shape[1], cameras.width, cameras.height
         V = S * C  # view v shows scene v // C
-        tiles = -(-width // kernels.WIDE) * -(-height // kernels.TALL)
+        tiles = -(-width // WIDE) * -(-height // TALL)
         K, pose = _array(cameras.K.flatten(0, 1)), _array(cameras.world_to_camera.flatten(0, 1))
         points, turns, sizes, solid, paint = (_array(x) for x in (means, quats, scales, opacities, colors))
-        axes, reach = np.empty((S, N, 9), np.float32), np.empty((S, N), np.float32)
-        splats, boxes = np.empty((V, N, kernels.SPLAT), np.float32), np.empty((V, N, 4), np.int32)
+        axes, reach = np.empty((S, N, 3, 3), np.float32), np.empty((S, N), np.float32)
+        splats, boxes = np.empty((V, N, SPLAT), np.float32), np.empty((V, N, 4), np.int32)
         first, start = np.empty((V, N + 1), np.int32), np.empty((V, tiles + 1), np.int32)
         count = threads()
 
         def place(s: int) -> None:
-            kernels.orient(s, points, turns, sizes, solid, paint, axes, reach)
+            projection.orient(s, points, turns, sizes, solid, paint, axes, reach)
 
         def project(v: int) -> None:
-            kernels.project(v, v // C, np.float32(near), width, height, K, pose, points, axes, reach, solid, paint, splats,
-                            boxes, first, start)
+            projection.project(v, v // C, np.float32(near), width, height, K, pose, points, axes, reach, solid, paint,
+                               splats, boxes, first, start)
 
         share(place, [(s,) for s in range(S)], count)
         share(project, [(v,) for v in range(V)], count)
@@ -62,10 +65,10 @@ class _Rasterize(torch.autograd.Function):
         rgb, alpha, depth = (x.numpy() for x in images)
 
         def sort(v: int) -> None:
-            kernels.bin_hits(v, offsets[v], width, splats, boxes, first, start, ids, slots)
+            blending.bin_hits(v, offsets[v], width, splats, boxes, first, start, ids, slots)
 
         def blend(v: int, t0: int, t1: int) -> None:
-            kernels.blend(v, t0, t1, offsets[v], splats, boxes, start, ids, back, rgb, alpha, depth)
+            blending.blend(v, t0, t1, offsets[v], splats, boxes, start, ids, back, rgb, alpha, depth)
 
         share(sort, [(v,) for v in range(V)], count)
         share(blend, _tile_ranges(start, count), count)
@@ -82,21 +85,21 @@ class _Rasterize(torch.autograd.Function):
         C, width, height = ctx.size
         d_rgb, d_alpha, d_depth = (_array(x) for x in upstream)
         S, N = means.shape[:2]
-        hits = np.zeros((offsets[-1], kernels.HIT), np.float32)
-        grads = np.empty((S, N, kernels.PARAMETERS), np.float32)
+        hits = np.zeros((offsets[-1], HIT), np.float32)
+        grads = np.empty((S, N, PARAMETERS), np.float32)
         count = threads()
 
         def blend(v: int, t0: int, t1: int) -> None:
-            kernels.blend_backward(v, t0, t1, offsets[v], splats, boxes, start, ids, slots, back, rgb, alpha, depth, d_rgb,
-                                   d_alpha, d_depth, hits)
+            blending.blend_backward(v, t0, t1, offsets[v], splats, boxes, start, ids, slots, back, rgb, alpha, depth,
+                                    d_rgb, d_alpha, d_depth, hits)
 
         def collect(s: int, g0: int, g1: int) -> None:
-            kernels.unproject(s, C, g0, g1, width, height, K, pose, means, quats, scales, axes, splats, first, offsets, hits,
-                              grads)
+            projection.unproject(s, C, g0, g1, width, height, K, pose, means, quats, scales, axes, splats, first, offsets,
+                                 hits, grads)
 
         share(blend, _tile_ranges(start, count), count)
         cuts = [N * i // count for i in range(count + 1)]
-        share(collect, [(s, a, b) for s in range(S) for a, b in zip(cuts[:-1], cuts[1:], strict=True)], count)
+        share(collect, [(s, a, b) for s in range(S) for a, b in pairwise(cuts)], count)
         d_means, d_quats, d_scales, d_opacities, d_colors = torch.from_numpy(grads).split([3, 4, 3, 1, 3], -1)
         return d_means, d_quats, d_scales, d_opacities[..., 0], d_colors, None, None, None
 

@@ -23,7 +23,7 @@ BACKENDS = {
 }
 INSTALL = {
     "gsplat": "pip install gsplat==1.5.3",
-    "diff_gaussian_rasterization": "build the fork that returns depth and alpha (github.com/ashawkey/diff-gaussian-rasterization)",
+    "diff_gaussian_rasterization": "build github.com/ashawkey/diff-gaussian-rasterization, the fork with depth and alpha",
     "numba": "pip install numba",
 }
 

@@ -1,0 +1,210 @@
+"""Projection and its gradient as numba kernels: what `hgm.splat.projection` says, one Gaussian after the other, in float32.
+
+Triples of numbers are tuples: columns of a matrix, rows of the camera, points.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hgm.splat.jit import ALPHA_MIN, BLUR, LARGEST, MARGIN, SHORTEST, SLACK, TALL, WIDE, careful, compiled, f32, inlined
+
+HUGE = f32(1e37)  # a determinant that large means numbers beyond any scene
+
+
+@inlined
+def dot(a, b):
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@inlined
+def cross(a, b):
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
+
+
+@inlined
+def mix(x, a, y, b):
+    return x * a[0] + y * b[0], x * a[1] + y * b[1], x * a[2] + y * b[2]
+
+
+@inlined
+def row(M, i):
+    return M[i, 0], M[i, 1], M[i, 2]
+
+
+@inlined
+def rotation(w, x, y, z):
+    """The columns of the rotation of a unit quaternion."""
+    one, two = f32(1), f32(2)
+    return (
+        (one - two * (y * y + z * z), two * (x * y + w * z), two * (x * z - w * y)),
+        (two * (x * y - w * z), one - two * (x * x + z * z), two * (y * z + w * x)),
+        (two * (x * z + w * y), two * (y * z - w * x), one - two * (x * x + y * y)),
+    )
+
+
+@inlined
+def pinhole(K, size, axis):
+    """Focal length, principal point and the range of x/z in which the Jacobian is taken, of one image axis."""
+    f, c = K[axis, axis], K[axis, 2]
+    side = f32(size)
+    return f, c, -c / f - MARGIN * side / f, (side - c) / f + MARGIN * side / f
+
+
+@inlined
+def seen_along(camera_row, forward, tangent, axes):
+    """One row of J R (without f / z), and its products with the three axes of the Gaussian."""
+    r = mix(f32(1), camera_row, -tangent, forward)
+    return r, (dot(r, row(axes, 0)), dot(r, row(axes, 1)), dot(r, row(axes, 2)))
+
+
+@careful
+def orient(s, means, quats, scales, opacities, colors, axes, reach):
+    """Scene s: axes [S, N, 3, 3] <- the columns of R(q) diag(scale); reach [S, N] <- how many sigmas away alpha has fallen to
+    ALPHA_MIN, 0 for a Gaussian that is not drawn."""
+    for g in range(means.shape[1]):
+        reach[s, g] = 0
+        o = opacities[s, g]
+        fine = ALPHA_MIN <= o <= LARGEST  # false for NaN, like every comparison below
+        for i in range(3):
+            fine = fine and abs(means[s, g, i]) <= LARGEST and abs(scales[s, g, i]) <= LARGEST
+            fine = fine and abs(colors[s, g, i]) <= LARGEST
+        w, x, y, z = quats[s, g, 0], quats[s, g, 1], quats[s, g, 2], quats[s, g, 3]
+        fine = fine and abs(w) <= LARGEST and abs(x) <= LARGEST and abs(y) <= LARGEST and abs(z) <= LARGEST
+        length2 = w * w + x * x + y * y + z * z
+        if not (fine and length2 > SHORTEST):
+            continue
+        reach[s, g] = math.sqrt(f32(2) * math.log(o / ALPHA_MIN))
+        n = f32(1) / math.sqrt(length2)
+        R = rotation(w * n, x * n, y * n, z * n)
+        for i in range(3):
+            axes[s, g, 0, i] = R[0][i] * scales[s, g, 0]
+            axes[s, g, 1, i] = R[1][i] * scales[s, g, 1]
+            axes[s, g, 2, i] = R[2][i] * scales[s, g, 2]
+
+
+@careful
+def project(v, s, near, width, height, K, pose, means, axes, reach, opacities, colors, splats, boxes, first, start):
+    """View v of scene s: fills splats [V, N, SPLAT], boxes [V, N, 4] (x0, x1, y0, y1 in pixels, ends exclusive) and counts:
+    first [V, N + 1], the number of hits of the splats before, and start [V, tiles + 1], that of the tiles before."""
+    columns = (width + WIDE - 1) // WIDE
+    fx, cx, ulow, uhigh = pinhole(K[v], width, 0)
+    fy, cy, vlow, vhigh = pinhole(K[v], height, 1)
+    right, down, forward = row(pose[v], 0), row(pose[v], 1), row(pose[v], 2)
+    first[v, 0] = 0
+    start[v, :] = 0
+    for g in range(means.shape[1]):
+        first[v, g + 1] = first[v, g]
+        if reach[s, g] <= 0:
+            continue
+        point = row(means[s], g)
+        z = dot(forward, point) + pose[v, 2, 3]
+        if z < near:
+            continue
+        iz = f32(1) / z
+        u, w = (dot(right, point) + pose[v, 0, 3]) * iz, (dot(down, point) + pose[v, 1, 3]) * iz
+        _, p = seen_along(right, forward, min(max(u, ulow), uhigh), axes[s, g])
+        _, q = seen_along(down, forward, min(max(w, vlow), vhigh), axes[s, g])
+        kx, ky = fx * iz, fy * iz
+        pp, pq, qq = kx * kx * dot(p, p), kx * ky * dot(p, q), ky * ky * dot(q, q)
+        n = cross(p, q)
+        det = kx * kx * ky * ky * dot(n, n) + BLUR * (pp + qq) + BLUR * BLUR
+        if not det < HUGE:
+            continue
+        mx, my = fx * u + cx, fy * w + cy
+        rx, ry = reach[s, g] * math.sqrt(pp + BLUR) + SLACK, reach[s, g] * math.sqrt(qq + BLUR) + SLACK
+        # pixel centres inside [m - r, m + r]; clamped as floats, because huge floats do not fit an integer
+        x0 = math.ceil(min(max(mx - rx - f32(0.5), f32(0)), f32(width)))
+        x1 = math.floor(min(max(mx + rx + f32(0.5), f32(0)), f32(width)))
+        y0 = math.ceil(min(max(my - ry - f32(0.5), f32(0)), f32(height)))
+        y1 = math.floor(min(max(my + ry + f32(0.5), f32(0)), f32(height)))
+        if x1 <= x0 or y1 <= y0:
+            continue
+        b = boxes[v, g]
+        b[0], b[1], b[2], b[3] = x0, x1, y0, y1
+        d = splats[v, g]
+        i = f32(1) / det
+        d[0], d[1], d[2], d[3], d[4], d[5] = mx, my, (qq + BLUR) * i, -pq * i, (pp + BLUR) * i, opacities[s, g]
+        d[6], d[7], d[8], d[9] = colors[s, g, 0], colors[s, g, 1], colors[s, g, 2], z
+        for ty in range(y0 // TALL, (y1 - 1) // TALL + 1):
+            for tx in range(x0 // WIDE, (x1 - 1) // WIDE + 1):
+                start[v, ty * columns + tx + 1] += 1
+                first[v, g + 1] += 1
+    for t in range(start.shape[1] - 1):
+        start[v, t + 1] += start[v, t]
+
+
+@compiled
+def unproject(s, cameras, g0, g1, width, height, K, pose, means, quats, scales, axes, splats, first, offsets, hits, grads):
+    """Gaussians g0 ... g1 of scene s: grads [S, N, PARAMETERS] <- the chain rule through `project` and `orient`, summed over
+    the hits and over the scene's cameras in a fixed order."""
+    h = np.empty(hits.shape[1], np.float32)
+    E = np.empty((3, 3), np.float32)  # gradient of the columns of R diag(scale), then of R
+    for g in range(g0, g1):
+        G = grads[s, g]
+        G[:] = 0
+        E[:] = 0
+        point, m = row(means[s], g), axes[s, g]
+        seen = False
+        for v in range(s * cameras, (s + 1) * cameras):
+            low, high = offsets[v] + first[v, g], offsets[v] + first[v, g + 1]
+            if high == low:
+                continue
+            seen = True
+            h[:] = 0
+            for k in range(low, high):
+                for i in range(len(h)):
+                    h[i] += hits[k, i]
+            for i in range(4):
+                G[10 + i] += h[5 + i]  # opacity, colour
+            fx, _, ulow, uhigh = pinhole(K[v], width, 0)
+            fy, _, vlow, vhigh = pinhole(K[v], height, 1)
+            right, down, forward = row(pose[v], 0), row(pose[v], 1), row(pose[v], 2)
+            d = splats[v, g]
+            iz = f32(1) / d[9]
+            u, w = (dot(right, point) + pose[v, 0, 3]) * iz, (dot(down, point) + pose[v, 1, 3]) * iz
+            a, p = seen_along(right, forward, min(max(u, ulow), uhigh), m)
+            b, q = seen_along(down, forward, min(max(w, vlow), vhigh), m)
+            kx, ky = fx * iz, fy * iz
+            # conic Q = cov^-1: dL/dcov = -Q dL/dQ Q, with half of the mixed term on either side of the diagonal
+            A, B, C, half = d[2], d[3], d[4], f32(0.5) * h[3]
+            g00, g01 = A * h[2] + B * half, A * half + B * h[4]
+            g10, g11 = B * h[2] + C * half, B * half + C * h[4]
+            dxx, dxy, dyy = -(g00 * A + g01 * B), -f32(2) * (g00 * B + g01 * C), -(g10 * B + g11 * C)
+            dp = mix(f32(2) * dxx * kx * kx, p, dxy * kx * ky, q)
+            dq = mix(dxy * kx * ky, p, f32(2) * dyy * ky * ky, q)
+            for i in range(3):
+                for j in range(3):
+                    E[i, j] += a[j] * dp[i] + b[j] * dq[i]
+            da = mix(f32(1), mix(dp[0], row(m, 0), dp[1], row(m, 1)), dp[2], row(m, 2))
+            db = mix(f32(1), mix(dq[0], row(m, 0), dq[1], row(m, 1)), dq[2], row(m, 2))
+            # p and q are homogeneous in 1 / z: sum of what kx and ky get, times z
+            scale = dot(dp, p) + dot(dq, q)
+            du, dw = fx * h[0], fy * h[1]
+            if ulow <= u <= uhigh:
+                du -= dot(forward, da)
+            if vlow <= w <= vhigh:
+                dw -= dot(forward, db)
+            dx, dy = du * iz, dw * iz  # camera space
+            dz = h[9] - (du * u + dw * w + scale) * iz
+            for i in range(3):
+                G[i] += right[i] * dx + down[i] * dy + forward[i] * dz
+        if not seen:
+            continue
+        w, x, y, z = quats[s, g, 0], quats[s, g, 1], quats[s, g, 2], quats[s, g, 3]
+        n = f32(1) / math.sqrt(w * w + x * x + y * y + z * z)
+        w, x, y, z = w * n, x * n, y * n, z * n
+        R = rotation(w, x, y, z)
+        G[7], G[8], G[9] = dot(row(E, 0), R[0]), dot(row(E, 1), R[1]), dot(row(E, 2), R[2])
+        for i in range(3):
+            for j in range(3):
+                E[i, j] *= scales[s, g, i]
+        two = f32(2)
+        ew = two * (x * (E[1, 2] - E[2, 1]) + y * (E[2, 0] - E[0, 2]) + z * (E[0, 1] - E[1, 0]))
+        ex = two * (w * (E[1, 2] - E[2, 1]) + y * (E[1, 0] + E[0, 1]) + z * (E[2, 0] + E[0, 2]) - two * x * (E[1, 1] + E[2, 2]))
+        ey = two * (w * (E[2, 0] - E[0, 2]) + x * (E[1, 0] + E[0, 1]) + z * (E[2, 1] + E[1, 2]) - two * y * (E[0, 0] + E[2, 2]))
+        ez = two * (w * (E[0, 1] - E[1, 0]) + x * (E[2, 0] + E[0, 2]) + y * (E[2, 1] + E[1, 2]) - two * z * (E[0, 0] + E[1, 1]))
+        along = ew * w + ex * x + ey * y + ez * z
+        G[3], G[4], G[5], G[6] = (ew - along * w) * n, (ex - along * x) * n, (ey - along * y) * n, (ez - along * z) * n
