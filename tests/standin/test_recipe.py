@@ -231,7 +231,9 @@ def test_joint_regressor_finds_joints(mirror: np.ndarray, neutral: dict[str, np.
     assert found.min() >= 0 and np.abs(found.sum(1) - 1).max() < 1e-9
     np.testing.assert_array_equal(found[:, mirror][list(skeleton.MIRROR)], found)
     error = np.linalg.norm(np.einsum("jv,nvd->njd", found, people) - joints, axis=2)
-    assert error.mean() < 1e-3 and error.max() < 1e-2
+    spine = [skeleton.INDEX[f"spine{k}"] for k in (1, 2, 3)]  # deep in the body: a ring of skin fixes them least
+    assert np.delete(error, spine, 1).mean() < 2e-4 and np.delete(error, spine, 1).max() < 5e-3
+    assert error.max() < 0.03
     assert (found > 0).sum(1)[:22].max() < 100
 
 
