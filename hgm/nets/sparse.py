@@ -1,8 +1,7 @@
-"""Sparse 3-D convolution in plain torch: sorted voxel keys, neighbour tables, gather and one matrix product.
+"""Sparse 3-D convolution in plain torch: sorted voxel keys, and for every tap the pairs of voxels that it joins.
 
-The table of a layer lists, for every output voxel and each of the 27 taps, the input row (or the row of zeros behind
-the last one). The gradient to the input is the same gather through the transposed table, so nothing is scattered and
-the result is deterministic on every device.
+The pairs of a coordinate set are found once and shared by its layers. A layer gathers the inputs of all pairs, multiplies
+tap by tap, and sums the products of each output voxel in a fixed order, so the result is deterministic on every device.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -48,38 +48,70 @@ class VoxelSet:
         return torch.where(self.keys[row.clamp(max=len(self) - 1)] == keys, row, len(self))
 
     @cached_property
-    def same(self) -> Table:
-        """Neighbours for a submanifold convolution: the output voxels are the input voxels."""
-        rows = self.find(self.keys[:, None] + key_offsets(3, self.keys.device) - key_step(1))
-        return Table(self, rows, rows.flip(1).contiguous())
+    def same(self) -> Pairs:
+        """Pairs of a submanifold convolution: the output voxels are the input voxels."""
+        n, device = len(self), self.keys.device
+        half = key_offsets(3, device)[: TAPS // 2, None] - key_step(1)  # the other half are the same pairs, reversed
+        rows = self.find(self.keys + half)  # [13, n]
+        tap, dst = torch.nonzero(rows < n, as_tuple=True)
+        src, counts = rows[tap, dst], torch.bincount(tap, minlength=TAPS // 2).tolist()
+        own = torch.arange(n, device=device)
+        back = [torch.cat(part.split(counts)[::-1]) for part in (dst, src)]
+        return Pairs(self, n, torch.cat([src, own, back[0]]), torch.cat([dst, own, back[1]]),
+                     [*counts, n, *reversed(counts)])
 
     @cached_property
-    def halved(self) -> Table:
-        """Neighbours for a convolution of kernel 3, stride 2, padding 1: output o sees inputs 2 o - 1 to 2 o + 1."""
-        coords, tap = self.coords, torch.arange(3, device=self.keys.device)
-        twice = coords[:, 1:, None] + 1 - tap  # [n, 3 axes, 3 taps]: 2 o, where that is even and not negative
-        o = torch.where((twice % 2 == 0) & (twice >= 0), twice // 2, -SIDE**4)  # a sum with this one stays negative
-        z, y, x = o.unbind(1)
-        keys = key_of(coords * coords.new_tensor([1, 0, 0, 0]))[:, None, None, None] + (
-            z[:, :, None, None] * SIDE**2 + y[:, None, :, None] * SIDE + x[:, None, None, :]
-        )
-        keys = keys.flatten(1)  # [n, 27]
-        used = keys >= 0
-        out_keys, index = torch.unique(keys[used], return_inverse=True)
-        out = VoxelSet(out_keys)
-        back = torch.full_like(keys, len(out))
-        back[used] = index
-        corner = out.coords * coords.new_tensor([1, 2, 2, 2]) - coords.new_tensor([0, 1, 1, 1])
-        return Table(out, self.find(key_of(corner)[:, None] + key_offsets(3, keys.device)), back)
+    def halved(self) -> Pairs:
+        """Pairs of a convolution of kernel 3, stride 2, padding 1: output o sees inputs 2 o - 1 to 2 o + 1."""
+        coords, tap = self.coords.T, torch.arange(3, device=self.keys.device)
+        twice = coords[1:, None] + 1 - tap[:, None]  # [3 axes, 3 taps, n]: 2 o, where that is even and not negative
+        z, y, x = torch.where((twice % 2 == 0) & (twice >= 0), twice // 2, -(SIDE**4))  # its sums stay negative
+        base = coords[0] * SIDE**3 + key_step(1)
+        keys = (base + z[:, None, None] * SIDE**2 + y[None, :, None] * SIDE + x[None, None]).flatten(0, 2)  # [27, n]
+        tap, src = torch.nonzero(keys >= 0, as_tuple=True)
+        out, dst = torch.unique(keys[tap, src], return_inverse=True)
+        return Pairs(VoxelSet(out), len(self), src, dst, torch.bincount(tap, minlength=TAPS).tolist())
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
-    """Output voxels, input row of every output and tap [n_out, 27], output row of every input and tap [n_in, 27]."""
+class Pairs:
+    """Input row `src` and output row `dst` [m] of every pair, tap after tap; `counts` pairs for each of the 27 taps."""
 
     out: VoxelSet
-    forward: Tensor
-    transposed: Tensor
+    inputs: int  # number of input voxels
+    src: Tensor
+    dst: Tensor
+    counts: list[int]
+
+    @cached_property
+    def at_dst(self) -> Bags:
+        """The pairs of each output row."""
+        return Bags.of(self.dst, self.counts, len(self.out))
+
+    @cached_property
+    def at_src(self) -> Bags:
+        """The pairs of each input row, for the backward pass."""
+        return Bags.of(self.src, self.counts, self.inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class Bags:
+    """The pairs of each row in the order of taps: pair indices `order` [m] and where each row's begin [rows + 1]."""
+
+    order: Tensor
+    begin: Tensor
+
+    @classmethod
+    def of(cls, row: Tensor, counts: list[int], rows: int) -> Bags:
+        tap = torch.repeat_interleave(torch.arange(TAPS), torch.tensor(counts)).to(row.device)
+        pair = torch.full((rows, TAPS), -1, device=row.device)  # a row has at most one pair a tap
+        pair[row, tap] = torch.arange(len(row), device=row.device)
+        used = pair >= 0
+        return cls(pair[used], F.pad(used.sum(1).cumsum(0), (1, 0)))
+
+    def sum(self, x: Tensor) -> Tensor:
+        """x [m, C] of the pairs -> [rows, C]."""
+        return F.embedding_bag(self.order, x, self.begin, mode="sum", include_last_offset=True)
 
 
 def key_of(coords: Tensor) -> Tensor:
@@ -99,34 +131,40 @@ def key_offsets(side: int, device: torch.device) -> Tensor:
     return (r[:, None, None] * SIDE**2 + r[:, None] * SIDE + r).flatten()
 
 
-def _gather(x: Tensor, table: Tensor) -> Tensor:
-    """Rows of x [n, C] by table [m, 27] -> [m, 27 * C]; row n is zero."""
-    return torch.cat([x, x.new_zeros(1, x.shape[1])]).index_select(0, table.flatten()).view(len(table), -1)
-
-
 class _SparseConvolution(torch.autograd.Function):
     """x [n_in, Cin], weight [27, Cin, Cout] -> [n_out, Cout]; the gathered rows are made again in the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, forward: Tensor, transposed: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight, forward, transposed)
-        return _gather(x, forward) @ weight.flatten(0, 1)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, pairs: Pairs) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.pairs = pairs
+        return pairs.at_dst.sum(_products(x, pairs.src, weight, pairs.counts))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        x, weight, forward, transposed = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, weight = ctx.saved_tensors
+        pairs: Pairs = ctx.pairs
         dx = dw = None
         if ctx.needs_input_grad[0]:
-            dx = _gather(grad, transposed) @ weight.transpose(1, 2).flatten(0, 1)
+            dx = pairs.at_src.sum(_products(grad, pairs.dst, weight.mT, pairs.counts))
         if ctx.needs_input_grad[1]:
-            dw = (_gather(x, forward).mT @ grad).view_as(weight)
-        return dx, dw, None, None
+            taps = zip(pairs.src.split(pairs.counts), pairs.dst.split(pairs.counts), strict=True)
+            dw = torch.stack([x.index_select(0, src).mT @ grad.index_select(0, dst) for src, dst in taps])
+        return dx, dw, None
 
 
-def sparse_conv3d(x: Tensor, weight: Tensor, table: Table) -> Tensor:
+def _products(x: Tensor, rows: Tensor, weight: Tensor, counts: list[int]) -> Tensor:
+    """Rows [m] of x [n, Cin], tap after tap, times each tap's weight [27, Cin, Cout] -> [m, Cout]."""
+    out = x.new_empty(len(rows), weight.shape[2])
+    for part, matrix, target in zip(rows.split(counts), weight, out.split(counts), strict=True):
+        torch.mm(x.index_select(0, part), matrix, out=target)
+    return out
+
+
+def sparse_conv3d(x: Tensor, weight: Tensor, pairs: Pairs) -> Tensor:
     """Voxel features [n_in, Cin] -> [n_out, Cout]; weight [27, Cin, Cout], taps in (z, y, x) raster order."""
-    return _SparseConvolution.apply(x, weight, table.forward, table.transposed)
+    return _SparseConvolution.apply(x, weight, pairs)
 
 
 class SparseConv(nn.Module):
@@ -141,5 +179,5 @@ class SparseConv(nn.Module):
         nn.init.normal_(self.weight, std=(2 / (TAPS / 3 * channels)) ** 0.5)
 
     def forward(self, x: Tensor, voxels: VoxelSet) -> tuple[Tensor, VoxelSet]:
-        table = voxels.same if self.stride == 1 else voxels.halved
-        return self.norm(sparse_conv3d(x, self.weight, table)).relu(), table.out
+        pairs = voxels.same if self.stride == 1 else voxels.halved
+        return self.norm(sparse_conv3d(x, self.weight, pairs)).relu(), pairs.out

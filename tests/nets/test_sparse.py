@@ -32,15 +32,15 @@ def test_sparse_convolution_equals_dense_convolution(stride: int) -> None:
     voxels = random_voxels()
     x = torch.randn(len(voxels), 5, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(27, 5, 4, dtype=torch.float64, requires_grad=True)
-    table = voxels.same if stride == 1 else voxels.halved
-    out = sparse_conv3d(x, weight, table)
+    pairs = voxels.same if stride == 1 else voxels.halved
+    out = sparse_conv3d(x, weight, pairs)
     kernel = weight.view(3, 3, 3, 5, 4).permute(4, 3, 0, 1, 2)
     reference = F.conv3d(dense(x, voxels, SHAPE), kernel, stride=stride, padding=1)
-    b, *cell = table.out.coords.T
+    b, *cell = pairs.out.coords.T
     torch.testing.assert_close(out, reference[b, :, cell[0], cell[1], cell[2]])
     if stride == 2:  # and the sparse output leaves nothing out
         occupied = F.max_pool3d(dense(x.detach() * 0 + 1, voxels, SHAPE)[:, :1], 3, 2, 1)
-        assert len(table.out) == int(occupied.sum())
+        assert len(pairs.out) == int(occupied.sum())
     upstream = torch.randn_like(out)
     gradients = torch.autograd.grad(out, (x, weight), upstream)
     masked = torch.zeros_like(reference)
@@ -53,10 +53,10 @@ def test_sparse_convolution_equals_dense_convolution(stride: int) -> None:
 def test_sparse_convolution_gradients_against_finite_differences(stride: int) -> None:
     torch.manual_seed(0)
     voxels = random_voxels(20)
-    table = voxels.same if stride == 1 else voxels.halved
+    pairs = voxels.same if stride == 1 else voxels.halved
     x = torch.randn(len(voxels), 2, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(27, 2, 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda a, b: sparse_conv3d(a, b, table), (x, weight))
+    assert torch.autograd.gradcheck(lambda a, b: sparse_conv3d(a, b, pairs), (x, weight))
 
 
 def test_voxel_set_finds_every_voxel_and_no_other() -> None:
