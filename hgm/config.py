@@ -96,10 +96,39 @@ class Pairs(Section):
 
 class Base(Section):
     folder: str | None = described(None, "Stable Diffusion 1.5 as a diffusers folder; without one a small base is trained")
+    vae_channels: list[int] = described([16, 32, 64], "small base: widths of the VAE, one halving between two")
+    vae_layers: int = described(1, "small base: residual layers a level", ge=1)
+    latent_channels: int = described(8, "small base: channels of a latent", ge=1)
+    vae_steps: int = described(500, "small base: training steps of the VAE", ge=1)
+    vae_batch: int = described(8, "small base: crops a step", ge=1)
+    vae_crop: int = described(64, "small base: edge of the crops in pixels", ge=16)
+    vae_lr: float = described(3e-3, "small base: peak learning rate of the VAE", gt=0)
+    kl: float = described(1e-4, "small base: weight of the KL divergence of a latent number", ge=0)
+    lpips: float = described(0.1, "small base: weight of LPIPS where its weights are given", ge=0)
+    unet_channels: list[int] = described([32, 64], "small base: widths of the denoising U-Net")
+    unet_layers: int = described(1, "small base: residual layers a level", ge=1)
+    heads: int = described(4, "small base: attention heads", ge=1)
+    text_width: int = described(32, "small base: width of the text encoder", ge=8)
+    unet_steps: int = described(450, "small base: training steps of the U-Net", ge=1)
+    unet_batch: int = described(8, "small base: images a step", ge=1)
+    unet_lr: float = described(2e-3, "small base: peak learning rate of the U-Net", gt=0)
+    ema: float = described(0.99, "small base: decay of averaged weights", ge=0, lt=1)
+    empty_caption: float = described(0.1, "small base: share of empty captions, which guidance needs", ge=0, le=1)
 
 
 class ControlNet(Section):
     tile: str | None = described(None, "ControlNet-tile as a diffusers folder; without one a copy of the base's encoder")
+    steps: int = described(300, "optimizer steps (not published)", ge=1)
+    batch: int = described(8, "pairs a step (not published)", ge=1)
+    lr: float = described(1e-3, "learning rate (paper: 1e-5)", gt=0)
+    schedule: Literal["constant", "onecycle"] = described("constant", "course of the learning rate (not published)")
+    weight_decay: float = described(1e-2, "AdamW weight decay (not published)", ge=0)
+    caption: str = described("best quality", "caption of every pair (not published; the paper's test prompt)")
+    empty_caption: float = described(0.1, "share of empty captions (not published)", ge=0, le=1)
+    timesteps: int = described(1000, "train on diffusion times below this one", ge=1)
+    clip: float = described(1.0, "largest gradient norm (not published)", gt=0)
+    accumulate: int = described(1, "micro-batches a step", ge=1)
+    ema: float = described(0.0, "decay of averaged weights; 0 = none", ge=0, lt=1)
 
 
 class BackView(Section):
@@ -108,6 +137,10 @@ class BackView(Section):
     steps: int = described(100, "denoising steps at full strength (release: 100)", ge=1)
     guidance: float = described(5.0, "classifier-free guidance (release: 5)", ge=0)
     control_scale: float = described(1.0, "weight of the ControlNet", ge=0)
+    prompt: str = described("Best quality", "prompt (paper)")
+    negative_prompt: str = described("blur, lowres, bad anatomy, bad hands, cropped, worst quality", "release")
+    mask_threshold: float = described(0.5, "coarse alpha below this is background (ours)", gt=0, lt=1)
+    mask_dilation: int = described(2, "pixels by which the mask grows (ours)", ge=0)
 
 
 class Estimate(Section):
@@ -128,8 +161,14 @@ class Reconstruct(Section):
 
 
 class Mesh(Section):
-    cameras: int = described(24, "depth renders on a Fibonacci sphere", ge=4)
-    size: int = described(192, "edge of the depth renders", ge=32)
+    cameras: int = described(24, "depth renders on a Fibonacci sphere (release: 20)", ge=4)
+    size: int = described(192, "edge of the depth renders (release: 512)", ge=32)
+    voxel: float = described(0.01, "edge of a TSDF voxel in normalised units (release: 3/512)", gt=0)
+    truncation: float = described(0.05, "TSDF truncation in normalised units (release: 0.05)", gt=0)
+    min_triangles: int = described(200, "smaller clusters are dropped (release: 200)", ge=0)
+    smoothing: int = described(5, "iterations of the simple filter (release: 5)", ge=0)
+    refine_steps: int = described(50, "steps of the normal-guided refinement; 0 = none (not published)", ge=0)
+    refine_size: int = described(192, "edge of the normal maps", ge=32)
 
 
 class Evaluate(Section):
@@ -182,7 +221,7 @@ def parse(data: Mapping[str, Any]) -> Config:
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:
     model: Any = Config
     for part in loc[:-1]:
-        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        field = model.model_fields.get(str(part)) if isinstance(model, type) and issubclass(model, BaseModel) else None
         if field is None:
             return []
         model = field.annotation

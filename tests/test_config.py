@@ -47,3 +47,27 @@ def test_a_broken_file_is_named(tmp_path):
     (tmp_path / "y.yaml").write_text("- 1")
     with pytest.raises(InputError, match="mapping"):
         config.load(tmp_path / "y.yaml")
+
+
+def fields(section: type) -> set[str]:
+    return set(section.model_fields)
+
+
+def test_sections_fit_the_settings_of_their_stages():
+    """Scripts build a stage's settings from its section, field by field."""
+    from dataclasses import fields as of
+
+    from hgm.diffusion.settings import BackViewSettings, BaseSettings, ControlNetSettings
+    from hgm.mesh.extraction import MeshSettings
+    from hgm.stages.reconstruction import Output
+    from hgm.train.losses import LossWeights
+
+    def names(settings: type) -> set[str]:
+        return {f.name for f in of(settings)}
+
+    assert fields(config.Base) == names(BaseSettings) - {"size"} | {"folder"}
+    assert fields(config.ControlNet) == names(ControlNetSettings) | {"tile"}
+    assert fields(config.BackView) == names(BackViewSettings)
+    assert fields(config.Mesh) == names(MeshSettings)
+    assert fields(config.Reconstruct) == names(Output)
+    assert fields(config.Loss) == names(LossWeights)

@@ -1,0 +1,33 @@
+"""Give the latent diffusion base: link the named folder, or train a small one on the rendered views."""
+
+from pathlib import Path
+
+import torch
+
+from hgm.diffusion.base import link_base
+from hgm.diffusion.settings import BaseSettings
+from hgm.diffusion.small_base import train_base
+from hgm.job import Job, run
+from hgm.provenance import folder_digest, write_json
+from hgm.runtime import Deadline, select_device
+from hgm.stages.dataset import rendered
+from hgm.stages.setup import perceptual_loss
+from hgm.views import load_views
+
+
+def main(job: Job) -> None:
+    section, manifest = dict(job.params["base"]), job.path("manifest")
+    out, folder, device = manifest.parent, section.pop("folder"), select_device(job.params["device"])
+    if folder is not None:
+        link_base(Path(folder), out)
+    else:
+        views = torch.cat([(load_views(f).rgb * 255).round().byte() for f in rendered(job.paths("views"), "train")])
+        train_base(views, out, settings=BaseSettings(size=job.params["rendering"]["size"], **section),
+                   state=out.parent / "state" / "base" / job.key, seed=job.params["seed"], deadline=Deadline(job.seconds),
+                   device=device, perceptual=perceptual_loss(job.params["weights"], device))
+    key = folder_digest(out, skip=[manifest.name])
+    write_json(manifest, {"stage": job.rule, "source": folder or "trained here", "key": key})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,26 @@
+"""Train the back view's ControlNet."""
+
+from pathlib import Path
+
+from hgm.diffusion.controlnet import train_controlnet
+from hgm.diffusion.settings import ControlNetSettings
+from hgm.job import Job, run
+from hgm.provenance import folder_digest, write_json
+from hgm.runtime import Deadline, select_device
+from hgm.train.loop import write_history
+
+
+def main(job: Job) -> None:
+    section, manifest = dict(job.params["controlnet"]), job.path("manifest")
+    out, tile = manifest.parent, section.pop("tile")
+    history = train_controlnet(
+        job.path("pairs").parent, job.path("base").parent, out, settings=ControlNetSettings(**section),
+        state=out.parent / "state" / "controlnet" / job.key, seed=job.params["seed"], init=Path(tile) if tile else None,
+        deadline=Deadline(job.seconds), device=select_device(job.params["device"]),
+    )
+    write_history(job.path("history"), history)
+    write_json(manifest, {"stage": job.rule, "key": folder_digest(out, skip=[manifest.name])})
+
+
+if __name__ == "__main__":
+    run(main)
