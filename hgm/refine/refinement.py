@@ -44,7 +44,7 @@ class RefineSettings:
     lr_place: float = 2e-2  # translation (NU) and logarithm of the scale
     lr_orient: float = 1e-2
     lr_betas: float = 1e-2
-    lr_pose: float = 5e-3
+    lr_pose: float = 2e-2
     lr_last: float = 0.1  # share of the rates that is left at the end of a cosine
     cell: float = 0.012  # edge of the surface patches in NU
 
