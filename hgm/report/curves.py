@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-BINS = 300
+BINS = 200
 # Colours that matplotlib draws with, and the style of the page that takes their place.
 INK, GRID = "#010203", "#040506"
 SERIES = ("#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05", "#0a0b06")
@@ -47,17 +47,21 @@ def panels(history: Sequence[dict[str, float]]) -> list[tuple[str, list[str]]]:
     return found
 
 
-def curve_svg(history: Sequence[dict[str, float]], title: str, keys: Sequence[str]) -> str | None:
-    """One panel as an inline `<svg>`, None without two points. Positive falling quantities get a logarithmic axis."""
+def curve_svg(history: Sequence[dict[str, float]], stage: str, title: str, keys: Sequence[str]) -> str | None:
+    """One panel as an inline `<svg>`, None without two points; stage and title together are unique on the page.
+
+    Positive quantities over a wide range get a logarithmic axis.
+    """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     drawn = [(key, *series(history, key)) for key in keys]
     drawn = [d for d in drawn if len(d[1]) > 1]
     if not drawn:
         return None
-    context: Any = {"svg.hashsalt": title, "svg.fonttype": "none", "font.size": 9, "font.family": "sans-serif",
+    context: Any = {"svg.hashsalt": f"{stage} {title}", "svg.fonttype": "none", "font.size": 9, "font.family": "sans-serif",
                     "axes.edgecolor": GRID, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
                     "text.color": INK}
     with matplotlib.rc_context(context):
@@ -73,6 +77,10 @@ def curve_svg(history: Sequence[dict[str, float]], title: str, keys: Sequence[st
         everything = np.concatenate([d[2] for d in drawn])
         if (everything > 0).all() and not keys[0].startswith("validation") and everything.max() > 8 * everything.min():
             axes.set_yscale("log")
+            plain = FuncFormatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_major_formatter(plain)
+            axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+            axes.yaxis.set_minor_formatter(plain if everything.max() < 300 * everything.min() else NullFormatter())
         axes.set_title(title, loc="left", fontsize=10)
         axes.set_xlabel("step")
         axes.grid(color=GRID, linewidth=0.8)
@@ -82,14 +90,14 @@ def curve_svg(history: Sequence[dict[str, float]], title: str, keys: Sequence[st
             axes.legend(frameon=False, fontsize=8)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _inline(buffer.getvalue(), title)
+    return _inline(buffer.getvalue(), f"{stage} {title}")
 
 
 def _label(key: str) -> str:
     return key.rsplit("_", 1)[0].replace("_", " ") if "_" in key else key
 
 
-def _inline(svg: str, title: str) -> str:
+def _inline(svg: str, name: str) -> str:
     """The `<svg>` element alone, without metadata or links, with the page's colours and names of its own."""
     svg = svg[svg.index("<svg"):]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -98,7 +106,7 @@ def _inline(svg: str, title: str) -> str:
     svg = re.sub(r"font(-family)?: ([^;\"]*?)'[^;\"]*?sans-serif", r"font\1: \2sans-serif", svg)
     for colour, style in STYLE.items():
         svg = svg.replace(colour, style)
-    prefix = re.sub(r"\W", "-", title)
+    prefix = re.sub(r"\W", "-", name)
     names = set(re.findall(r' id="([^"]+)"', svg))
     svg = re.sub(r' id="([^"]+)"', rf' id="{prefix}-\1"', svg)
     svg = re.sub(r'(xlink:)?href="#([^"]+)"', lambda m: f'href="#{prefix}-{m[2]}"' if m[2] in names else m[0], svg)

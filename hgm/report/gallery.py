@@ -19,6 +19,7 @@ DATA_SHEETS = 3  # scans whose twelve views are shown
 PAIR_COLUMNS = 8
 VIEWERS = 6  # subjects that can be turned in three dimensions
 ABLATION_SUBJECTS = 4
+FILES = ("gaussians.ply", "mesh.glb", "smplx.npz", "metrics.json")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Card:
     mesh: Shot
     viewer: Viewer | None
     numbers: list[tuple[str, str]]
+    files: list[str]  # what a reader may want to open, as paths inside the run
 
 
 def _shot(assets: Assets, caption: str, image: np.ndarray | None, note: str = "") -> Shot:
@@ -59,19 +61,20 @@ def _shot(assets: Assets, caption: str, image: np.ndarray | None, note: str = ""
 
 
 def data_sheets(run: Run, assets: Assets) -> list[Shot]:
-    """Twelve views of the first scan of each split: colour, mask, depth, normals from top to bottom."""
-    shown: dict[str, dict[str, str]] = {}
+    """Twelve views of the first rendered scan of each split: colour, mask, depth, normals from top to bottom."""
+    shown: dict[str, tuple[str, Path]] = {}
     for row in run.scans:
-        shown.setdefault(row.get("split", ""), row)
-    found = []
-    for split, row in list(shown.items())[:DATA_SHEETS]:
         folder = run.folder / "views" / row.get("chunk", "") / row.get("scan", "")
+        if view_path(folder, "rgb", 0).is_file():
+            shown.setdefault(row.get("split", ""), (row.get("scan", ""), folder))
+    found = []
+    for split, (scan, folder) in list(shown.items())[:DATA_SHEETS]:
         rows: list[list[np.ndarray | None]] = [
             [read(view_path(folder, kind, i), 160) if kind != "depth" else read_depth(view_path(folder, kind, i), 160)
              for i in range(12)] for kind in ("rgb", "mask", "depth", "normal")]
         image = sheet(rows, 128)
         if image is not None:
-            found.append(_shot(assets, f"Scan {row.get('scan', '')} ({split})", image))
+            found.append(_shot(assets, f"Scan {scan} ({split})", image))
     return found
 
 
@@ -128,6 +131,7 @@ def cards(run: Run, assets: Assets) -> list[Card]:
         found.append(Card(
             subject.name, f"subject-{index}", steps, comparison, assets.file(subject.file("turntable.mp4")),
             _shot(assets, "Mesh", read(subject.file("mesh.png"), 1024)), _viewer(subject, index, assets), _numbers(subject),
+            [f"subjects/{subject.variant}/{subject.name}/{name}" for name in FILES if subject.file(name)],
         ))
     return found
 

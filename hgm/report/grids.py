@@ -114,7 +114,7 @@ def grids(run: Run) -> list[Grid]:
         grid("Ablation", "The same subjects and metrics with one part of the method left out at a time.",
              run.table("ablation"), "variant", ablation),
         grid("Novel views, each subject", "The main variant.", [r for r in nvs if r.get("method") == main], "subject",
-             [(g, m, {k: v for k, v in w.items() if k != "subject"}) for g, m, w in images()], names=[*subjects, MEAN], ranked=False),
+             images(mean=False), names=[*subjects, MEAN], ranked=False),
         grid("Surface", "Distances between the mesh and the scan, 100,000 points a side unless the configuration says "
              "otherwise; P2S: ours to the scan, S2P: the scan to ours.", aligned, "row", surfaces),
         grid("Body", "Joint errors of the first estimate and of the refined one; PA: after a Procrustes alignment.", smplx,

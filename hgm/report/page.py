@@ -123,7 +123,7 @@ def _stages(run: Run, assets: Assets) -> list[dict[str, Any]]:
     order = list(STAGE_NAMES)
     for name, history in sorted(run.histories.items(), key=lambda x: (order.index(x[0]) if x[0] in order else 99, x[0])):
         title = STAGE_NAMES.get(name, name)
-        curves = [svg for label, keys in panels(history) if (svg := curve_svg(history, f"{title}: {label}", keys)) is not None]
+        curves = [svg for label, keys in panels(history) if (svg := curve_svg(history, name, label, keys)) is not None]
         shots = validation_shots(run, assets, name)
         found.append({"name": title, "steps": int(history[-1]["step"]), "curves": curves, "validation": shots})
     return found

@@ -116,7 +116,7 @@ def verdict(paper: float, ours: float | None, better: str, tolerance: float, *, 
     if ours is None:
         return "not available"
     ahead = ours - paper if better == "higher" else paper - ours
-    if abs(ahead) <= tolerance:
+    if abs(ahead) <= tolerance + 1e-9:  # the edge belongs to the band
         return "pass"
     return "better" if ahead > 0 else "fail"
 
@@ -151,7 +151,7 @@ def paper_vs_ours(paper: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], 
                     ours = _mean(frames[source["table"]], source["row"], source.get("column", key), definition)
                     rows.append({
                         "table": table["id"],
-                        "row": f"{row['method']}, {row['dataset']}",
+                        "row": f"{row['method']}, {paper['datasets'][row['dataset']]['name']}",
                         "metric": f"{metric['name']} ({definition.replace('_', ' ')})" if doubled else metric["name"],
                         "paper": float(value),
                         "ours": ours,

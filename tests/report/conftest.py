@@ -1,5 +1,6 @@
 """A results folder as a finished run leaves it, with drawn pictures and made-up numbers."""
 
+import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,13 +14,18 @@ from PIL import Image, ImageDraw
 from hgm.config import resolve
 from hgm.gaussians import Gaussians
 from hgm.turntable import write_video
-from hgm.views import save_png
 
 NASTY = '<b>&"x"'  # a subject whose name must be escaped
 SUBJECTS = ["0505", "0506", NASTY]
 SIZE = 96
 
 
+def save_png(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path, compress_level=1)
+
+
+@functools.cache
 def figure(azimuth: float, colour: tuple[int, int, int], *, blur: int = 0, size: int = SIZE) -> np.ndarray:
     """A drawn person with a bag on the left arm, so that sides differ, uint8 [size, size, 3] on white."""
     image, s = Image.new("RGB", (4 * size, 4 * size), "white"), 4 * size / 96
@@ -38,7 +44,8 @@ def figure(azimuth: float, colour: tuple[int, int, int], *, blur: int = 0, size:
     blob(48 + 2 * lean, 21, 7, 8.5, skin if turn > -0.4 else (70, 50, 35))
     image = image.resize((size, size), Image.Resampling.LANCZOS)
     if blur:
-        image = image.resize((size // blur, size // blur), Image.Resampling.BILINEAR).resize((size, size), Image.Resampling.BICUBIC)
+        image = image.resize((size // blur, size // blur), Image.Resampling.BILINEAR)
+        image = image.resize((size, size), Image.Resampling.BICUBIC)
     return np.asarray(image)
 
 
@@ -50,7 +57,8 @@ def person(seed: int, count: int = 3000) -> Gaussians:
     """Gaussians on a few ellipsoids."""
     random = np.random.default_rng(seed)
     parts = [((0, 0.16, 0), (0.16, 0.24, 0.10), (0.2, 0.35, 0.8)), ((0, 0.52, 0), (0.09, 0.12, 0.10), (0.85, 0.7, 0.6)),
-             ((-0.08, -0.42, 0), (0.07, 0.3, 0.08), (0.15, 0.15, 0.25)), ((0.08, -0.42, 0), (0.07, 0.3, 0.08), (0.15, 0.15, 0.25)),
+             ((-0.08, -0.42, 0), (0.07, 0.3, 0.08), (0.15, 0.15, 0.25)),
+             ((0.08, -0.42, 0), (0.07, 0.3, 0.08), (0.15, 0.15, 0.25)),
              ((-0.25, 0.12, 0), (0.05, 0.25, 0.05), (0.2, 0.35, 0.8)), ((0.25, 0.12, 0), (0.05, 0.25, 0.05), (0.8, 0.35, 0.2))]
     part = random.integers(len(parts), size=count)
     n = random.normal(size=(count, 3))
@@ -130,9 +138,10 @@ def write_views(folder: Path) -> None:
 
 
 def write_benchmarks(folder: Path) -> None:
-    for rule, seconds in {"catalogue": [3.2], "render/train000": [61.0], "render/test000": [58.0], "coarse": [310.5], "base": [95.0],
-                          "pairs": [14.0], "controlnet": [88.0], "fusion": [190.0], "reconstruct/full/test000": [21.0],
-                          "mesh/full/test000": [31.0], "evaluate/full/test000": [12.5]}.items():
+    spent = {"catalogue": [3.2], "render/train000": [61.0], "render/test000": [58.0], "coarse": [310.5], "base": [95.0],
+             "pairs": [14.0], "controlnet": [88.0], "fusion": [190.0], "reconstruct/full/test000": [21.0],
+             "mesh/full/test000": [31.0], "evaluate/full/test000": [12.5]}
+    for rule, seconds in spent.items():
         path = folder / f"{rule}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps({"s": s, "max_rss": 900.0 + 3 * s, "cpu_time": 0.97 * s, "h:m:s": "0:00:01"}) + "\n"
@@ -158,7 +167,8 @@ def write_run(run: Path) -> dict[str, Any]:
     write_history(run / "controlnet" / "history.tsv", 150, validate=1000)
     write_history(run / "base" / "history_vae.tsv", 120, validate=1000)
     for step, blur in ((100, 8), (400, 4), (700, 2)):
-        pictures = [np.concatenate([figure(angle(v), (70, 110, 200)), figure(angle(v), (70, 110, 200), blur=blur)]) for v in (0, 3, 6, 9)]
+        blue = (70, 110, 200)
+        pictures = [np.concatenate([figure(angle(v), blue), figure(angle(v), blue, blur=blur)]) for v in (0, 3, 6, 9)]
         save_png(run / "coarse" / "validation" / f"step_{step:06d}.png", np.concatenate(pictures, 1))
     write_benchmarks(run / "benchmarks")
     record = {"config": config, "config_key": "8c1f00aa12de", "git": {"commit": "0123abc" * 5, "clean": True},
