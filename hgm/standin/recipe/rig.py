@@ -17,9 +17,9 @@ STATURE = {False: (1.76, 0.065), True: (1.64, 0.06)}  # mean and spread in metre
 PELVIS = np.array([0, -0.35, 0.01])  # SMPL-X's origin lies in the chest; about here is its pelvis
 CENTRAL_BONES = {"root": "pelvis", "pelvis": "pelvis", "spine05": "pelvis", "spine04": "spine1", "spine03": "spine1",
                  "spine02": "spine2", "spine01": "spine3", "breast": "spine3", "jaw": "jaw", "head": "head"}
-LIMB_BONES = {"upperleg": "hip", "lowerleg": "knee", "foot": "ankle", "toe": "foot", "clavicle": "collar",
-              "shoulder01": "collar", "upperarm": "shoulder", "lowerarm": "elbow", "wrist": "wrist",
-              "metacarpal": "wrist", "eye": "eye_smplhf"}
+PAIRED_BONES = {"foot": "ankle", "clavicle": "collar", "shoulder01": "collar", "wrist": "wrist", "eye": "eye_smplhf"}
+NUMBERED_BONES = {"upperleg": "hip", "lowerleg": "knee", "toe": "foot", "upperarm": "shoulder", "lowerarm": "elbow",
+                  "metacarpal": "wrist"}
 CENTRAL_JOINTS = {"spine1": "spine04", "spine2": "spine02", "spine3": "spine01", "neck": "neck01", "head": "head",
                   "jaw": "jaw"}
 LIMB_JOINTS = {"hip": "upperleg01", "knee": "lowerleg01", "ankle": "foot", "collar": "clavicle",
@@ -65,7 +65,8 @@ def joint_of_bones(names: list[str], parents: np.ndarray) -> list[str]:
     for i, bone in enumerate(names):
         side = {".L": "left", ".R": "right"}.get(bone[-2:])
         stem = bone[:-2] if side else bone
-        limb = next((joint for prefix, joint in LIMB_BONES.items() if stem.startswith(prefix)), None)
+        numbered = next((joint for name, joint in NUMBERED_BONES.items() if stem.startswith(name)), None)
+        paired = PAIRED_BONES.get(stem, numbered)
         if stem in CENTRAL_BONES:
             found[bone] = CENTRAL_BONES[stem]
         elif stem.startswith("neck"):
@@ -73,9 +74,8 @@ def joint_of_bones(names: list[str], parents: np.ndarray) -> list[str]:
         elif side and stem.startswith("finger"):
             finger = next(name for name, number in FINGER_BONES.items() if number == int(stem[6]))
             found[bone] = f"{side}_{finger}{stem[8]}"
-        elif side and limb and (limb not in ("ankle", "wrist", "eye_smplhf") or stem in ("foot", "wrist", "eye")
-                                or stem.startswith("metacarpal")):
-            found[bone] = f"{side}_{limb}"
+        elif side and paired:
+            found[bone] = f"{side}_{paired}"
         else:
             found[bone] = found[names[parents[i]]]  # bones of the face follow jaw or head
     return [found[bone] for bone in names]
