@@ -62,7 +62,8 @@ class ImageEncoder(nn.Module):
             skips.append(x)
         skips.pop()
         for up, join in zip(self.ups, self.joins, strict=True):
-            x = up(F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False))
+            # a stride-2 convolution's output o sits on input 2 o, hence aligned corners
+            x = up(F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True))
             x = join(torch.cat([x, skips.pop()], 1))
         return self.out(x)
 

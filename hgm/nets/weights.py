@@ -15,7 +15,6 @@ from hgm.nets.hgm import HGM
 from hgm.runtime import atomic_write
 
 WEIGHTS, MODEL = "weights.safetensors", "model.json"
-SPARE = ("norm_out_2", "conv_out_2")  # the U-Net's layers that LGM lacks
 
 
 def save_model(model: HGM, folder: str | Path) -> None:
@@ -81,15 +80,3 @@ def assign(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> 
             raise InputError(f"{source}: key {name} of shape {list(tensor.shape)} has no place in the model; "
                              "the weights are of another model")
     module.load_state_dict(dict(tensors))
-
-
-def load_lgm(model: HGM, path: str | Path) -> None:
-    """Start the U-Net from a published LGM checkpoint ("big", 14 channels out), whose key names are ours.
-
-    Other keys of the file (its perceptual loss) are ignored; the layers that LGM lacks keep their initial weights.
-    """
-    tensors = {name: tensor.float() for name, tensor in read_tensors(path).items()}
-    for prefix, part in (("unet.", model.unet), ("conv.", model.conv)):
-        ours = {name: tensor for name, tensor in part.state_dict().items() if name.split(".")[0] in SPARE}
-        found = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-        assign(part, {**ours, **found}, source=str(path))

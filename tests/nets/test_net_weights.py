@@ -8,7 +8,7 @@ import torch
 from net_samples import batch_of, tiny_model
 
 from hgm.errors import InputError
-from hgm.nets.weights import load_lgm, load_model, load_tensors, read_tensors, save_model, save_tensors
+from hgm.nets.weights import load_model, load_tensors, save_model, save_tensors
 
 
 def test_round_trip_and_equal_bytes(tmp_path: Path) -> None:
@@ -58,20 +58,3 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps({**data, "hue": 1}))
     with pytest.raises(InputError, match="'hue' is unknown"):
         load_model(tmp_path)
-
-
-def test_lgm_checkpoint_starts_the_unet(tmp_path: Path) -> None:
-    donor, path = tiny_model(), tmp_path / "lgm.safetensors"
-    half = {k: torch.randn_like(v).half() for k, v in donor.state_dict().items() if k.startswith(("unet.", "conv."))}
-    save_tensors({**half, "lpips_loss.net.weight": torch.zeros(3)}, path)
-    model = tiny_model(spare_layers=True)
-    merge = model.merge.conv_in.weight.clone()
-    load_lgm(model, path)
-    torch.testing.assert_close(model.unet.conv_in.weight, half["unet.conv_in.weight"].float())
-    torch.testing.assert_close(model.conv.bias, half["conv.bias"].float())
-    assert torch.equal(model.merge.conv_in.weight, merge)
-    del half["unet.conv_out.bias"]
-    save_tensors(half, path)
-    with pytest.raises(InputError, match=r"key conv_out.bias of shape \[14\] is missing"):
-        load_lgm(model, path)
-    assert "unet.conv_out.bias" not in read_tensors(path)
