@@ -47,7 +47,7 @@ def _view(rows: Tensor, radii: Tensor, width: int, height: int) -> Tensor:
         start = torch.cumsum(count, 0) - count
         tiles = torch.argsort(count, descending=True, stable=True)
         tiles = tiles[: int((count > 0).sum())]
-    image = rows.new_zeros(lines * columns, TILE * TILE, 5)
+    image = rows.new_zeros(lines * columns, TILE * TILE, 5) + rows[:0].sum()  # has a gradient, of 0, even when empty
     at = 0
     parts, places = [], []
     while at < len(tiles):

@@ -46,8 +46,8 @@ def gradients(images: tuple[Tensor, ...], gaussians: Gaussians, seed: int = 7) -
     return dict(zip(NAMES, torch.autograd.grad(loss, [getattr(gaussians, n) for n in NAMES]), strict=True))
 
 
-def dense(gaussians: Gaussians, cameras: Cameras, background: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> tuple[Tensor, ...]:
-    """Gaussians [N], cameras [C] -> rgb [C, 3, H, W], alpha and depth [C, 1, H, W], by autograd in the dtype of the Gaussians."""
+def dense(gaussians: Gaussians, cameras: Cameras, background: tuple[float, ...] = (1.0, 1.0, 1.0)) -> tuple[Tensor, ...]:
+    """Gaussians [N], cameras [C] -> rgb [C, 3, H, W], alpha and depth [C, 1, H, W], in the dtype of the Gaussians."""
     g, W, H = gaussians, cameras.width, cameras.height
     cameras = cameras.to(g.means.dtype)
     w, x, y, z = (g.quats / g.quats.norm(dim=-1, keepdim=True)).unbind(-1)
@@ -67,8 +67,8 @@ def dense(gaussians: Gaussians, cameras: Cameras, background: tuple[float, float
         size = torch.tensor([W, H], dtype=K.dtype)
         tangent = point[:, :2] / depth[:, None]
         bounded = torch.minimum(torch.maximum(tangent, (-centre - 0.15 * size) / focal), (size - centre + 0.15 * size) / focal)
-        J = torch.cat([torch.diag_embed(focal.expand(len(order), 2)), -(focal * bounded)[:, :, None]], -1) / depth[:, None, None]
-        JR = J @ pose[:3, :3]
+        J = torch.cat([torch.diag_embed(focal.expand(len(order), 2)), -(focal * bounded)[:, :, None]], -1)
+        JR = J / depth[:, None, None] @ pose[:3, :3]
         covariance = JR @ sigma[order] @ JR.mT + 0.3 * torch.eye(2, dtype=K.dtype)
         delta = pixels - (focal * tangent + centre)  # [P, N, 2]
         distance2 = torch.einsum("pni,nij,pnj->pn", delta, torch.linalg.inv(covariance), delta)
