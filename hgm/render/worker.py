@@ -8,10 +8,11 @@ ends with its input. A process of its own, because a broken scan can take Blende
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 from hgm.errors import InputError
 from hgm.render.member import RenderSettings, render_member
@@ -22,6 +23,8 @@ SET_PARENT_DEATH_SIGNAL = 1  # of Linux's prctl
 
 def main(job_path: str) -> int:
     _die_with_parent()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever else prints must not get between the answers
     job = json.loads(Path(job_path).read_text())
     settings, out = RenderSettings(**job["settings"]), Path(job["out"])
     try:
@@ -34,25 +37,25 @@ def main(job_path: str) -> int:
         use_threads(1)
         model = BodyModel.load(Path(job["models"]), settings.gender)
     except InputError as error:
-        _say(failed=str(error))
+        _say(answers, failed=str(error))
         return 1
     with renderer:
-        _say(ready=renderer.device)
+        _say(answers, ready=renderer.device)
         for line in sys.stdin:
             item = json.loads(line)
             files = ScanFiles(item["name"], Path(item["obj"]), Path(item["fit"]))
             try:
                 render_member(renderer, model, files, settings, item["key"], out / files.name)
             except InputError as error:
-                _say(rejected=files.name, reason=str(error))
+                _say(answers, rejected=files.name, reason=str(error))
             else:
-                _say(done=files.name)
+                _say(answers, done=files.name)
     return 0
 
 
-def _say(**message: Any) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
+def _say(answers: IO[str], **message: str) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
 
 
 def _die_with_parent() -> None:
