@@ -91,6 +91,33 @@ class LPIPS(nn.Module):
         return torch.stack([((p - t).square() * head).sum(1).mean((1, 2)) for p, t, head in stages]).sum(0)
 
 
+class PerceptualLoss:
+    """Mean LPIPS of renders [M, 3, H, W] against targets [M, 3, H, W], both in [0, 1], as a scalar with gradients.
+
+    The features of the last target are kept: HGM compares three sets of renders with one set of targets, and the trunk on
+    the targets would otherwise be half of the cost (spec section 10.1).
+    """
+
+    def __init__(self, lpips: LPIPS) -> None:
+        self.lpips = lpips
+        self._target: Tensor | None = None
+        self._version = 0
+        self._features: list[Tensor] = []
+
+    def _same(self, target: Tensor) -> bool:
+        # the kept tensor holds its memory, so an equal address means the same data unless it was written to since
+        kept = self._target
+        return (kept is not None and kept.data_ptr() == target.data_ptr() and kept.shape == target.shape
+                and kept.stride() == target.stride() and target._version == self._version)
+
+    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
+        if not self._same(target):
+            with torch.no_grad():
+                self._features = self.lpips.features(target)
+            self._target, self._version = target.detach(), target._version
+        return self.lpips(prediction, self._features).mean()
+
+
 def load_lpips(
     vgg: str | Path | None, heads: str | Path | None, *, resize: int | None = None,
     vgg_sha256: str | None = None, heads_sha256: str | None = None,

@@ -80,9 +80,17 @@ class Run:
 
     @cached_property
     def subjects(self) -> list[Subject]:
-        """Every subject folder that holds a metrics.json or Gaussians, by variant and name."""
+        """Subject folders with a metrics.json or Gaussians, by variant and name.
+
+        Folders that an earlier configuration left behind do not count: those of scans that are no longer in the test split
+        of scans.tsv and of variants that are not asked for.
+        """
+        tested = {row.get("scan") for row in self.scans if row.get("split") == "test"}
+        variants = self.setting("evaluate", "variants")
         found = []
         for folder in sorted((self.folder / "subjects").glob("*/*/")):
+            if (tested and folder.name not in tested) or (variants and folder.parent.name not in variants):
+                continue
             metrics = _json(folder / "metrics.json")
             if metrics or (folder / "gaussians.ply").is_file():
                 found.append(Subject(folder.parent.name, folder.name, folder, metrics))

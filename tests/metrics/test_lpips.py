@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from hgm.errors import InputError
-from hgm.metrics.lpips import LPIPS, load_lpips
+from hgm.metrics.lpips import LPIPS, PerceptualLoss, load_lpips
 
 # index of each convolution in torchvision's vgg16().features, with its channels; "M" = max pool
 LAYOUT = [(0, 3, 64), (2, 64, 64), "M", (5, 64, 128), (7, 128, 128), "M",
@@ -88,6 +88,22 @@ def test_as_a_loss_it_reuses_target_features_and_has_finite_gradients(files: tup
         step = 1e-2
         slope = (lpips(p + step * direction, wanted) - lpips(p - step * direction, wanted)).item() / (2 * step)
     assert (p.grad * direction).sum().item() == pytest.approx(slope, rel=0.05, abs=1e-5)
+
+
+def test_the_loss_runs_the_trunk_once_for_one_target(files: tuple[Path, Path]) -> None:
+    lpips = load_lpips(*files)
+    assert lpips is not None
+    seen: list[int] = []
+    lpips.trunk.register_forward_hook(lambda *_: seen.append(1))
+    loss, g = PerceptualLoss(lpips), torch.Generator().manual_seed(4)
+    p, t = torch.rand(1, 2, 3, 32, 32, generator=g), torch.rand(1, 2, 3, 32, 32, generator=g)
+    first, again = loss(p.flatten(0, 1), t.flatten(0, 1)), loss(p.flatten(0, 1), t.flatten(0, 1))
+    assert len(seen) == 3 and first == again == lpips(p[0], t[0]).mean()
+    t += 0.1  # the same memory, other content
+    assert loss(p[0], t[0]) == lpips(p[0], t[0]).mean()
+    p.requires_grad_()
+    loss(p[0], t[0]).backward()
+    assert p.grad is not None and p.grad.abs().sum() > 0
 
 
 def test_gradient_is_finite_where_all_features_are_zero() -> None:

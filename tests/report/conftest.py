@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from hgm.catalogue import write_table
 from hgm.config import resolve
 from hgm.gaussians import Gaussians
 from hgm.turntable import write_video
@@ -154,10 +155,10 @@ def write_run(run: Path) -> dict[str, Any]:
     for variant in ("full", "no_diffusion", "one_view", "no_refine", "no_body"):
         for index, name in enumerate(SUBJECTS):
             write_subject(run / "subjects" / variant / name, name, variant, index)
-    rows = [("0000", "train", "train000"), ("0001", "train", "train000"), ("0505", "test", "test000")]
-    (run / "scans.tsv").write_text("\n".join("\t".join(r) for r in [("scan", "split", "chunk"), *rows]) + "\n")
+    rows = [("0000", "train", "train000"), ("0001", "train", "train000"), *((s, "test", "test000") for s in SUBJECTS)]
+    write_table(run / "scans.tsv", ("scan", "split", "chunk"), rows)
     (run / "rejected.tsv").write_text("scan\treason\n0003\tno texture <img> in the folder\n")
-    for scan, _, chunk in rows[1:]:
+    for scan, _, chunk in rows[1:3]:
         write_views(run / "views" / chunk / scan)
     for i in range(5):
         save_png(run / "pairs" / f"{i:04d}" / "condition.png", figure(np.pi, (60 + 30 * i, 100, 150), blur=8))

@@ -62,6 +62,13 @@ def test_a_missing_number_is_left_out_of_the_mean(tmp_path: Path) -> None:
     assert pd.isna(chosen["0505"]) and chosen["mean"] == pytest.approx(chosen["0506"])
 
 
+def test_leftovers_of_an_earlier_configuration_do_not_count(tmp_path: Path) -> None:
+    run = small_run(tmp_path, ["0505", "0506"], standin=True, source="standin")
+    (tmp_path / "scans.tsv").write_text("scan\tsplit\tchunk\n0505\ttest\ttest000\n0506\ttrain\ttrain000\n")
+    again = Run(tmp_path, {**run.config, "evaluate": {"variants": ["full"]}})
+    assert [(s.variant, s.name) for s in again.subjects] == [("full", "0505")]
+
+
 def test_numbers_on_other_data_never_pass_or_fail(tmp_path: Path) -> None:
     frame = write_tables(small_run(tmp_path, ["0505", "0506"], standin=True, source="standin"), PAPER)["paper_vs_ours"]
     assert list(frame.columns) == ["table", "row", "metric", "paper", "ours", "tolerance", "verdict"]

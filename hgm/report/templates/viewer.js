@@ -209,6 +209,7 @@ void main() {
       if (visible) ask();
     }).observe(canvas);
     new ResizeObserver(ask).observe(canvas);
+    draw(); // at once: an undrawn canvas is black
   }
 
   // The data comes as a script, since a page on disk may not fetch; it is loaded when the viewer is about to be seen.
