@@ -14,6 +14,7 @@ from hgm.standin.outfit import Outfit, neckline_level
 from hgm.standin.patterns import (
     PATTERNS,
     SLEEVE,
+    Coordinates,
     Weave,
     darken,
     hemmed,
@@ -26,7 +27,6 @@ from hgm.standin.patterns import (
     woven,
 )
 
-Coordinates = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 DENIM = np.array([0.17, 0.25, 0.42], np.float32)
 STITCH = np.array([0.60, 0.48, 0.24], np.float32)
 LEATHER = np.array([0.13, 0.09, 0.06], np.float32)
@@ -48,12 +48,11 @@ class Tailor:
         name: str,
         design: np.ndarray,
         colours: tuple[np.ndarray, np.ndarray, np.ndarray],
-        coordinates: Coordinates = trunk_coordinates,
+        coordinates: Callable[[np.ndarray], Coordinates] = trunk_coordinates,
         scale: float = 1.0,
     ) -> np.ndarray:
         """A pattern along these coordinates around and along the body."""
-        around, along = coordinates(design)
-        weave = Weave(design, around, along, colours, scale, self.noise, self.rng)
+        weave = Weave(design, coordinates(design), colours, scale, self.noise, self.rng)
         return PATTERNS[name](weave)
 
 
@@ -84,7 +83,7 @@ def _shirt_front(
     placket = front * (y > (-9.0 if outfit.top == "shirt" else 0.02))
     colour = darken(colour, 0.12 * line(x, 0.016, 0.0145) * placket)
     buttons = ramp(np.hypot(x, (y + 0.5) % 0.075 - 0.0375), 0.0065, 0.005) * placket
-    colour = mix(mix(colour, outfit.palette.top[2], buttons), 0.95 * outfit.palette.top[1], ramp(neck, 0.045, 0.043))
+    colour = mix(mix(colour, outfit.palette.top[2], buttons), 0.95 * outfit.palette.top[1], ramp(neck, 0.047, 0.042))
     side, up = x - 0.075, y
     pocket = line(np.abs(side) - 0.042, 0.0015, 0.0005) * (np.abs(up) < 0.05)
     pocket = pocket + line(np.abs(up) - 0.05, 0.0015, 0.0005) * (np.abs(side) < 0.042)
@@ -181,4 +180,4 @@ def paint_strands(centres: np.ndarray, hair: np.ndarray, noise: ValueNoise) -> n
 
 def _strands(hair: np.ndarray, strand: np.ndarray) -> np.ndarray:
     shine = 0.025 * np.clip(strand, 0, 2)[:, None]
-    return np.clip(hair * np.clip(1 + 0.23 * strand, 0.4, 2.2)[:, None] + shine, 0, 1).astype(np.float32)
+    return np.clip(hair * np.clip(1 + 0.18 * strand, 0.5, 2.0)[:, None] + shine, 0, 1).astype(np.float32)

@@ -104,7 +104,12 @@ def trousers_offset(patch: Patch, outfit: Outfit, noise: ValueNoise) -> np.ndarr
     wide = 0.010 * outfit.wide * ramp(height, -0.45, -1.0)
     shorts = (0.012 if outfit.bottom == "shorts" else 0.0) * ramp(height, -0.45, -0.65)
     band = 0.0018 * ramp(patch.level, 0.022, 0.016) * (height > outfit.waist - 0.05)
-    return hips + wide + shorts + band + leg_folds(patch.design, noise)
+    offset = hips + wide + shorts + band + leg_folds(patch.design, noise)
+    if outfit.tucked:
+        return offset
+    # flat below a top that hangs over it
+    over = ramp(height, outfit.hem, outfit.hem + 0.04)
+    return offset * (1 - over) + 0.0025 * over
 
 
 def skirt_offset(patch: Patch, outfit: Outfit, noise: ValueNoise) -> np.ndarray:

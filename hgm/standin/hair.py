@@ -26,15 +26,17 @@ REACH = 118  # degrees from the back of the head to the front edges of long hair
 COLUMNS, ROWS = 72, 60
 
 
-def hairline_level(design: np.ndarray, raised: float = 0.0) -> np.ndarray:
+def hairline_level(design: np.ndarray) -> np.ndarray:
     """Positive on the scalp: about the distance above the hairline, less than zero on the ears; [N]."""
-    side = np.abs(design[:, 0])
-    line = np.interp(design[:, 2], *HAIRLINE) + raised
-    line = line - 0.012 * ramp(side, 0.035, 0.065) * ramp(design[:, 2], 0.08, 0.12)
-    ear = np.sqrt(
-        ((side - 0.085) / 0.014) ** 2 + ((design[:, 1] - 0.297) / 0.040) ** 2 + ((design[:, 2] - 0.035) / 0.036) ** 2
-    )
-    return np.minimum(design[:, 1] - line, 0.02 * (ear - 1))
+    line = np.interp(design[:, 2], *HAIRLINE)
+    line = line - 0.012 * ramp(np.abs(design[:, 0]), 0.035, 0.065) * ramp(design[:, 2], 0.08, 0.12)
+    return np.minimum(design[:, 1] - line, ear_level(design))
+
+
+def ear_level(design: np.ndarray) -> np.ndarray:
+    """Negative inside an ellipsoid around each ear; [N]."""
+    away = (np.abs(design[:, 0]) - 0.085, design[:, 1] - 0.297, design[:, 2] - 0.035)
+    return 0.02 * (np.sqrt((away[0] / 0.014) ** 2 + (away[1] / 0.040) ** 2 + (away[2] / 0.036) ** 2) - 1)
 
 
 def style_hair(
@@ -44,15 +46,19 @@ def style_hair(
     skin = assets.fine_skin
     scalp = Sheet(skin.matrix @ body.posed.rest[:BODY_VERTICES], skin.faces, skin.uvs, skin.weights, skin.design)
     if outfit.hair == "beanie":
-        level = np.where(skin.design[:, 2] > 0.06, skin.design[:, 1] - 0.368, hairline_level(skin.design, 0.012))
+        rim = 0.293 + 0.53 * skin.design[:, 2]  # from the nape, above the ears, to the forehead
+        level = np.minimum(skin.design[:, 1] - rim, ear_level(skin.design))
         return [sew("hair", scalp, level, _beanie_offset, 0.004, body.posed)]
     height = CAP_HEIGHTS[outfit.hair] * outfit.hair_volume
     strands = 0.0008 if outfit.hair == "crop" else 0.0030
+    falling = outfit.hair in ("bob", "long")
     level = hairline_level(skin.design)
+    if falling:  # at the back the cap ends where the falling hair comes out below it
+        level = np.where(skin.design[:, 2] < 0.05, np.minimum(level, skin.design[:, 1] - 0.30), level)
     cap = sew("hair", scalp, level, lambda p: _cap_offset(p, height, strands, noise), 0.004, body.posed)
-    if outfit.hair in ("bob", "long"):
+    if falling:
         length = rng.uniform(0.09, 0.13) if outfit.hair == "bob" else rng.uniform(0.25, 0.40)
-        room = 0.022 if outfit.jacket else 0.004
+        room = 0.034 if outfit.jacket else 0.004
         return [cap, _falling_hair(assets, body, length, room, height, rng)]
     if outfit.hair == "bun":
         return [cap, _bun(body, rng)]
@@ -94,9 +100,11 @@ def _falling_hair(
     falls = ramp(height, head[1] + 0.125, head[1] + 0.005)
     thickness = -0.004 + (0.022 + 0.6 * cap * (1 - ramp(height, head[1] - 0.02, head[1] - 0.14))) * falls
     thickness = thickness + room * ramp(height, head[1] - 0.03, head[1] - 0.14)
+    occiput = np.exp(-(((height - head[1]) / 0.06) ** 2)) * ramp(np.abs(degrees), 95, 60)
+    thickness = thickness + 0.012 * occiput
     edge = ramp(np.abs(degrees), REACH, 85)
-    tip = ramp(height, bottom, bottom + 0.04)
-    depth = (thickness + 0.012) * (0.25 + 0.75 * edge) * (0.3 + 0.7 * tip)
+    tip = ramp(height, bottom, bottom + 0.10)
+    depth = (thickness + 0.012) * (0.25 + 0.75 * edge) * (0.15 + 0.85 * tip)
     strands = gaussian_filter(rng.normal(size=COLUMNS), 1.0) / 0.5
     inner = radius - 0.012
     outer = inner + depth + 0.0035 * strands[:, None] * tip * falls

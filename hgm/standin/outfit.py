@@ -47,7 +47,7 @@ TOP_CUTS: Mapping[str, TopCut] = {
     "long": TopCut(0.645, -0.40, 0.085, 0.155),
     "shirt": TopCut(0.64, -0.43, 0.125, 0.155, 0.035),
     "polo": TopCut(0.31, -0.40, 0.12, 0.155, 0.03),
-    "tank": TopCut(0.165, -0.36, 0.04, 0.11),
+    "tank": TopCut(0.140, -0.36, 0.04, 0.11),
     "dress": TopCut(0.25, -0.36, 0.06, 0.12),
 }
 JACKET_CUT = TopCut(0.652, LOWEST_HEM, 0.155, 0.175)

@@ -10,6 +10,7 @@ import numpy as np
 from hgm.standin.noise import ValueNoise, ramp
 
 SLEEVE = 0.185  # |x| of the seam between trunk and sleeve
+TRUNK_GIRTH, ARM_GIRTH, LEG_GIRTH = 0.85, 0.38, 0.53
 
 
 def mix(colour: np.ndarray, other: np.ndarray | float, mask: np.ndarray) -> np.ndarray:
@@ -35,43 +36,61 @@ def plain(colour: np.ndarray, count: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Weave:
-    """A pattern's input: design [N,3]; arc length around trunk or limb and length along it [N] m; three colours."""
+    """A pattern's input: design [N,3] m, where the points lie on the garment, three colours, the pattern's size."""
 
     design: np.ndarray
-    around: np.ndarray
-    along: np.ndarray
+    place: Coordinates
     colours: tuple[np.ndarray, np.ndarray, np.ndarray]
     scale: float
     noise: ValueNoise
     rng: np.random.Generator
 
+    def cells(self, period: float) -> tuple[np.ndarray, np.ndarray]:
+        """Position in cells of about `period` metres, around [N] (whole cells in a turn) and along [N]."""
+        return self.place.turn * self.place.repeats(period), self.place.along / period
 
-def trunk_coordinates(design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Around and along the trunk; on the sleeves around and along the arm; [N] each, metres."""
+
+@dataclass(frozen=True)
+class Coordinates:
+    """turn [N] around trunk or limb in -0.5-0.5, its girth [N] m and the length along it [N] m."""
+
+    turn: np.ndarray
+    girth: np.ndarray
+    along: np.ndarray
+
+    def repeats(self, period: float) -> np.ndarray:
+        """How many whole periods of about `period` metres go around; [N]."""
+        return np.maximum(np.round(self.girth / period), 1)
+
+
+def skirt_coordinates(design: np.ndarray) -> Coordinates:
+    """Around and along the trunk and what hangs below it."""
     x, y, z = design.T
-    side = np.abs(x)
+    turn = np.arctan2(x / 0.16, (z - 0.02) / 0.11) / (2 * np.pi)
+    return Coordinates(turn, np.full_like(turn, TRUNK_GIRTH), y)
+
+
+def trunk_coordinates(design: np.ndarray) -> Coordinates:
+    """Around and along the trunk; on the sleeves around and along the arm."""
+    x, y, z = design.T
+    trunk, side = skirt_coordinates(design), np.abs(x)
     sleeve = side > SLEEVE
-    around, along = skirt_coordinates(design)
-    return np.where(sleeve, 0.06 * np.arctan2(z - 0.035, y - 0.09), around), np.where(sleeve, 0.05 - side, along)
+    turn = np.where(sleeve, np.arctan2(z - 0.035, y - 0.09) / (2 * np.pi), trunk.turn)
+    return Coordinates(turn, np.where(sleeve, ARM_GIRTH, trunk.girth), np.where(sleeve, 0.05 - side, y))
 
 
-def skirt_coordinates(design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Around and along the trunk and what hangs below it; [N] each, metres."""
+def leg_coordinates(design: np.ndarray) -> Coordinates:
+    """Around and along hips and legs."""
     x, y, z = design.T
-    return 0.135 * np.arctan2(x / 0.16, (z - 0.02) / 0.11), y
-
-
-def leg_coordinates(design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Around and along hips and legs; [N] each, metres."""
-    x, y, z = design.T
+    hips, leg = skirt_coordinates(design), y < -0.42
     centre = 0.105 + 0.075 * ramp(y, -0.45, -1.2)
-    leg = 0.085 * np.arctan2((np.abs(x) - centre) / 0.08, (z - 0.03) / 0.08) * np.sign(x)
-    return np.where(y < -0.42, leg, skirt_coordinates(design)[0]), y
+    turn = np.arctan2((np.abs(x) - centre) / 0.08, (z - 0.03) / 0.08) * np.sign(x) / (2 * np.pi)
+    return Coordinates(np.where(leg, turn, hips.turn), np.where(leg, LEG_GIRTH, hips.girth), y)
 
 
-def _cells(value: np.ndarray, period: float, shift: float = 0.0) -> np.ndarray:
+def _centred(cells: np.ndarray) -> np.ndarray:
     """Distance to the middle of the cell, in cells: [N] in 0-0.5."""
-    return np.abs((value / period + shift) % 1 - 0.5)
+    return np.abs(cells % 1 - 0.5)
 
 
 def _plain(w: Weave) -> np.ndarray:
@@ -80,24 +99,21 @@ def _plain(w: Weave) -> np.ndarray:
 
 def _stripes(w: Weave) -> np.ndarray:
     period, share = w.rng.uniform(0.028, 0.07) * w.scale, w.rng.uniform(0.25, 0.55)
-    return mix(_plain(w), w.colours[1], 1 - ramp(_cells(w.along, period), 0.5 * share - 0.03, 0.5 * share + 0.03))
+    off = _centred(w.cells(period)[1])
+    return mix(_plain(w), w.colours[1], 1 - ramp(off, 0.5 * share - 0.03, 0.5 * share + 0.03))
 
 
 def _checks(w: Weave) -> np.ndarray:
-    period = w.rng.uniform(0.035, 0.08) * w.scale
-    across = ramp(np.sin(2 * np.pi * w.along / period), -0.15, 0.15)
-    down = ramp(np.sin(2 * np.pi * w.around / period), -0.15, 0.15)
-    colour = mix(_plain(w), w.colours[1], 0.5 * across + 0.5 * down)
-    threads = sum(line(_cells(value, period, 0.25), 0.035, 0.015) for value in (w.along, w.around))
-    return mix(colour, w.colours[2], np.clip(threads, 0, 1))
+    cells = w.cells(w.rng.uniform(0.035, 0.08) * w.scale)
+    bands = np.sum([ramp(np.sin(2 * np.pi * c), -0.15, 0.15) for c in cells], 0)
+    threads = np.sum([line(_centred(c + 0.25), 0.035, 0.015) for c in cells], 0)
+    return mix(mix(_plain(w), w.colours[1], 0.5 * bands), w.colours[2], np.clip(threads, 0, 1))
 
 
 def _dots(w: Weave) -> np.ndarray:
-    period = w.rng.uniform(0.025, 0.05) * w.scale
-    row = np.floor(w.along / period)
-    u = (w.around / period + 0.5 * (row % 2)) % 1 - 0.5
-    v = (w.along / period) % 1 - 0.5
-    return mix(_plain(w), w.colours[1], ramp(np.hypot(u, v), 0.30, 0.24))
+    across, along = w.cells(w.rng.uniform(0.025, 0.05) * w.scale)
+    u = (across + 0.5 * (np.floor(along) % 2)) % 1 - 0.5
+    return mix(_plain(w), w.colours[1], ramp(np.hypot(u, along % 1 - 0.5), 0.30, 0.24))
 
 
 def _camo(w: Weave) -> np.ndarray:
@@ -106,23 +122,24 @@ def _camo(w: Weave) -> np.ndarray:
 
 
 def _blocks(w: Weave) -> np.ndarray:
-    slope = w.along + 0.35 * w.around
+    slope = w.design[:, 1] + 0.35 * w.design[:, 0]
     return mix(mix(_plain(w), w.colours[1], ramp(slope, -0.055, -0.06)), w.colours[2], line(slope + 0.02, 0.022, 0.018))
 
 
 def _pin(w: Weave) -> np.ndarray:
-    return mix(_plain(w), w.colours[1], 0.6 * line(_cells(w.around, 0.018 * w.scale), 0.07, 0.03))
+    return mix(_plain(w), w.colours[1], 0.6 * line(_centred(w.cells(0.018 * w.scale)[0]), 0.07, 0.03))
 
 
 def _flowers(w: Weave) -> np.ndarray:
     period = 0.055 * w.scale
-    column, row = np.floor(w.around / period), np.floor(w.along / period)
+    across, along = w.cells(period)
+    column, row = np.floor(across) % w.place.repeats(period), np.floor(along)
 
-    def scattered(value: np.ndarray, a: float, b: float) -> np.ndarray:
+    def scattered(cells: np.ndarray, a: float, b: float) -> np.ndarray:
         chance = np.sin(column.astype(np.float64) * a + row * b) * 43758.5 % 1
-        return (value / period) % 1 - 0.5 - 0.3 * (chance - 0.5)
+        return cells % 1 - 0.5 - 0.3 * (chance - 0.5)
 
-    u, v = scattered(w.around, 127.1, 311.7), scattered(w.along, 269.5, 183.3)
+    u, v = scattered(across, 127.1, 311.7), scattered(along, 269.5, 183.3)
     radius, petals = np.hypot(u, v), 0.09 * np.cos(5 * np.arctan2(v, u))
     colour = mix(_plain(w), w.colours[1], np.clip((0.26 + petals - radius) / 0.04, 0, 1))
     return mix(colour, w.colours[2], ramp(radius, 0.09, 0.06))
@@ -151,4 +168,4 @@ def woven(colour: np.ndarray, design: np.ndarray, noise: ValueNoise, strength: f
 def hemmed(colour: np.ndarray, level: np.ndarray, width: float = 0.016) -> np.ndarray:
     """A darker hem of this width along the edge of a garment, with a line of stitches."""
     inside = ramp(level, width + 0.002, width) * ramp(level, -0.002, 0.0)
-    return darken(darken(colour, 0.25 * inside), 0.35 * line(level - width, 0.0012, 0.0004))
+    return darken(darken(colour, 0.25 * inside), 0.35 * line(level - width, 0.0016, 0.0006))

@@ -23,6 +23,7 @@ SKIN_TONES = (
     (0.93, 0.76, 0.66), (0.86, 0.66, 0.53), (0.76, 0.55, 0.42), (0.66, 0.47, 0.35), (0.52, 0.36, 0.26),
     (0.42, 0.285, 0.21),
 )  # fmt: skip
+SKIN_SHARE = (0.2, 0.25, 0.2, 0.15, 0.1, 0.1)
 HAIR_COLOURS = (
     (0.06, 0.05, 0.05), (0.14, 0.09, 0.06), (0.28, 0.17, 0.10), (0.45, 0.30, 0.16), (0.72, 0.56, 0.34),
     (0.42, 0.16, 0.08), (0.55, 0.55, 0.55),
@@ -114,7 +115,8 @@ def arms_are_free(assets: Assets, posed: Posed) -> bool:
 def sample_looks(gender: str, rng: np.random.Generator) -> Looks:
     """Colours of skin, hair, lips, nails and eyes."""
     female = gender == "female"
-    tone, hair_choice = rng.integers(len(SKIN_TONES)), rng.choice(len(HAIR_COLOURS), p=HAIR_SHARE)
+    tone = rng.choice(len(SKIN_TONES), p=SKIN_SHARE)
+    hair_choice = rng.choice(len(HAIR_COLOURS), p=HAIR_SHARE)
     skin = np.array(SKIN_TONES[tone], np.float32) * np.float32(rng.uniform(0.94, 1.04))
     if tone >= DARK_TONE:  # dark skin goes with the dark hair colours
         hair_choice = hair_choice % DARK_HAIR
