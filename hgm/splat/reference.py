@@ -15,7 +15,8 @@ from hgm.splat.constants import ALPHA_MAX, ALPHA_MIN, T_MIN
 from hgm.splat.projection import project, tile_hits, usable_only
 
 TILE = 8  # pixels on a side
-BLOCK = 1 << 20  # (pixel, splat) pairs worked on at once: bounds the memory
+BLOCK = {"cpu": 1 << 17}  # (pixel, splat) pairs worked on at once: bounds the memory, and fits the caches of a CPU
+LARGE_BLOCK = 1 << 22  # on any other device
 
 
 def rasterize(gaussians: Gaussians, cameras: Cameras, background: Tensor, near: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -48,11 +49,12 @@ def _view(rows: Tensor, radii: Tensor, width: int, height: int) -> Tensor:
         tiles = torch.argsort(count, descending=True, stable=True)
         tiles = tiles[: int((count > 0).sum())]
     image = rows.new_zeros(lines * columns, TILE * TILE, 5) + rows[:0].sum()  # has a gradient, of 0, even when empty
+    size = BLOCK.get(rows.device.type, LARGE_BLOCK)
     at = 0
     parts, places = [], []
     while at < len(tiles):
         longest = int(count[tiles[at]])
-        block = tiles[at : at + max(1, BLOCK // (longest * TILE * TILE))]
+        block = tiles[at : at + max(1, size // (longest * TILE * TILE))]
         k = torch.arange(longest, device=rows.device)
         used = k < count[block, None]  # [T, K]
         chosen = ids[torch.where(used, start[block, None] + k, 0)]
