@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hgm.metrics.images import SCALE_WEIGHTS
 from hgm.report.names import COLUMNS, VARIANT_NAMES
 from hgm.report.run import Run
 from hgm.report.tables import MEAN
@@ -94,6 +95,15 @@ def images(metrics: Sequence[str] = ("psnr", "ssim", "ms_ssim", "lpips"), *, mea
     return found + [("person box", m, {**subject, "definition": "person_box"}) for m in metrics if m != "ms_ssim"]
 
 
+def scales_remark(run: Run) -> str:
+    """Says so where images were too small for the five scales of MS-SSIM."""
+    counts = {int(n) for s in run.subjects if (n := s.number("views", "ms_ssim_scales")) is not None}
+    if not counts or min(counts) >= len(SCALE_WEIGHTS):
+        return ""
+    return (f" The images are too small for all five scales of MS-SSIM: the first {min(counts)} were used, so MS-SSIM (and "
+            "SSIM as the released code computes it) compares within this run only.")
+
+
 def grids(run: Run) -> list[Grid]:
     """Every table of the page but the comparison with the paper."""
     nvs, geometry, smplx, back = (run.table(n) for n in ("nvs", "geometry", "smplx", "backview"))
@@ -110,7 +120,7 @@ def grids(run: Run) -> list[Grid]:
     ablation += [("", "subjects", {"definition": "standard"})]
     found = [
         grid("Novel views", "Mean over the test subjects, views at 0°, 90°, 180° and 270°. The rows below the first are "
-             "baselines that any reconstruction should beat.", nvs, "method", images()),
+             "baselines that any reconstruction should beat." + scales_remark(run), nvs, "method", images()),
         grid("Ablation", "The same subjects and metrics with one part of the method left out at a time.",
              run.table("ablation"), "variant", ablation),
         grid("Novel views, each subject", "The main variant.", [r for r in nvs if r.get("method") == main], "subject",

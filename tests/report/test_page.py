@@ -97,6 +97,7 @@ def test_every_stage_is_shown(built: tuple[Path, Page, str]) -> None:
                  "Set aside", "0123abc", "Novel views", "Surface", "5 min 10 s", "without SMPL-X branch", "photo painted"):
         assert part in words, part
     assert page.tags.count("svg") == 5 + 5 + 1 + 1 and page.tags.count("video") == 3 and page.tags.count("canvas") == 3
+    assert "the first 4 were used" in words  # the fixture's images have room for four scales
     assert "Not available: LPIPS (standard)" in words and "LPIPS and KID are not available" in words
     assert len(list(path.parent.rglob("*.mp4"))) == 3
     assert "nan" not in words.lower().split() and "None" not in words
