@@ -21,6 +21,7 @@ import numpy as np
 
 from hgm.cameras import Cameras
 from hgm.errors import InputError, ScanError
+from hgm.render.member import memory_folder
 from hgm.scans.preflight import CheckedScan
 
 GPU_BACKENDS = ("OPTIX", "CUDA")  # the faster first
@@ -45,8 +46,9 @@ class Frame:
 class Renderer:
     """Renders one scan after the other; `load` takes the place of the last scan."""
 
-    def __init__(self, *, samples: int = 16, device: str = "cpu") -> None:
+    def __init__(self, *, samples: int = 16, device: str = "cpu", scratch: Path | None = None) -> None:
         """`samples` per pixel; `device` cpu, gpu or auto: a GPU where Cycles finds one. `self.device` is what it got.
+        Large short-lived files go to a folder of their own in `scratch`, by default in memory.
 
         Raises InputError when a GPU was asked for and there is none: Blender would go on with the CPU and say nothing.
         """
@@ -55,7 +57,7 @@ class Renderer:
         self.bpy = _import_bpy()
         self.version: str = self.bpy.app.version_string
         self.points = np.zeros((0, 3))  # vertices of the scan in the world
-        self._folder = tempfile.TemporaryDirectory(prefix="hgm-render-", dir=_scratch())
+        self._folder = tempfile.TemporaryDirectory(prefix="hgm-render-", dir=scratch or memory_folder())
         with _quiet():
             self.bpy.ops.wm.read_factory_settings(use_empty=True)  # before the device: it resets the preferences
         self.scene = self.bpy.context.scene
@@ -284,11 +286,6 @@ def _matrix(array: np.ndarray) -> Any:
     from mathutils import Matrix
 
     return Matrix(array.tolist())
-
-
-def _scratch() -> str | None:
-    """Where the large files between Blender and numpy go: memory, if there is such a folder."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 @contextlib.contextmanager

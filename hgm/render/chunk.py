@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hgm.errors import InputError, MissingDependency, ScanError
-from hgm.render.member import RenderSettings, file_hash, is_finished, member_key
+from hgm.render.member import RenderSettings, file_hash, is_finished, member_key, memory_folder
 from hgm.scans.thuman import ScanFiles
 
 CRASHES = 3  # so many before anything was rendered: not the scans' fault
@@ -84,7 +84,7 @@ class _Pool:
 
     def run(self, workers: int) -> dict[str, str]:
         """Work through the queue; returns the rejected scans with their reasons."""
-        with tempfile.TemporaryDirectory(prefix="hgm-render-") as folder:
+        with tempfile.TemporaryDirectory(prefix="hgm-render-", dir=memory_folder()) as folder:
             job = Path(folder) / "job.json"
             job.write_text(json.dumps(self.job))
             try:

@@ -30,7 +30,8 @@ def main(job_path: str) -> int:
     try:
         from hgm.render.blender import Renderer
 
-        renderer = Renderer(samples=settings.samples, device=settings.device)  # first: bpy counts the cores at import
+        scratch = Path(job_path).parent  # the parent clears it up, even after a crash
+        renderer = Renderer(samples=settings.samples, device=settings.device, scratch=scratch)
         from hgm.body import BodyModel
         from hgm.runtime import use_threads
 
