@@ -89,13 +89,15 @@ class BodyBranch(nn.Module):
             self.head = BodyHead(3 + c, config.body_hidden)
 
     def forward(self, maps: Tensor, cameras: Cameras, vertices: Tensor,
-                precision: torch.dtype) -> tuple[Gaussians, Tensor]:
+                nets: torch.autocast) -> tuple[Gaussians, Tensor]:
         """maps [B, V, C, h, w] float32, cameras [B, V], vertices [B, P, 3] NU -> Gaussians [B, P], features [B, P, C].
+
+        `nets` is the autocast region of the head.
 
         Position = clamp(vertex + clamp(offset, -1, 1)); the features are attended again at the moved positions.
         """
         features = self.attention(self.tokens.weight, vertices, maps, cameras)
-        with torch.autocast(maps.device.type, precision, enabled=precision != torch.float32):
+        with nets:
             raw = self.head(torch.cat([vertices, features], -1).mT)
         g = activate(raw.mT)
         means = (vertices + g.means).clamp(-1, 1)

@@ -73,26 +73,31 @@ class HGM(nn.Module):
         self._check(images, cameras, vertices)
         if precision not in PRECISIONS:
             raise InputError(f"precision: {precision!r} is unknown; expected one of {', '.join(PRECISIONS)}")
-        dtype = PRECISIONS[precision]
+        # an autocast region around the call must not reach the geometry; the networks open their own
+        with torch.autocast(images.device.type, enabled=False):
+            return self._forward(images, cameras, vertices, PRECISIONS[precision])
+
+    def _forward(self, images: Tensor, cameras: Cameras, vertices: Tensor | None, dtype: torch.dtype) -> HGMOutput:
         batch, views = images.shape[:2]
+        nets = torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32)
         x = torch.cat([(images - self.mean) / self.std, cameras.ray_embedding()], 2).flatten(0, 1)  # [B*V, 9, H, W]
         if self.config.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+        with nets:
             raw, features = self.unet(x, views)
             raw = self.conv(raw)
         unet = activate(_sequence(raw, views))
         parts = [unet.means, self._merge_features(features.float(), views)]
         body = None
         if self.config.use_body and vertices is not None:
-            with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+            with nets:
                 maps = self.encoder(x)
-            body, tokens = self.body(maps.float().unflatten(0, (batch, views)), cameras, vertices, dtype)
+            body, tokens = self.body(maps.float().unflatten(0, (batch, views)), cameras, vertices, nets)
             parts.append(self.volume(tokens, body.means, unet.means))
         elif self.config.use_body:
             missing = self.config.sparse_levels * self.config.token_channels
             parts.append(unet.means.new_zeros(*unet.shape, missing))
-        with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+        with nets:
             mixed = self.merge(torch.cat(parts, -1).mT)
         g = activate(mixed.mT)
         merged = Gaussians(unet.means + g.means, g.opacities, g.scales, g.quats, g.colors)

@@ -112,6 +112,27 @@ def test_bf16_is_close_and_its_outputs_are_float32() -> None:
         assert 0 < (a - b).abs().mean() < 0.02
 
 
+def test_an_outer_autocast_does_not_reach_the_network() -> None:
+    model = tiny_model().eval()
+    sample = batch_of(model, 1)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        inside = model(*sample)
+    with torch.no_grad():
+        outside = model(*sample)
+    assert torch.equal(inside.merged.packed(), outside.merged.packed())
+
+
+@pytest.mark.gpu
+def test_cuda_gives_what_the_cpu_gives() -> None:
+    model = tiny_model(2).eval()
+    images, cameras, vertices = batch_of(model, 2)
+    with torch.no_grad():
+        here = packed(model(images, cameras, vertices))
+        there = packed(model.cuda()(images.cuda(), cameras.to("cuda"), vertices.cuda()))
+    for a, b in zip(here, there, strict=True):
+        assert (a - b.cpu()).abs().mean() < 2e-3  # convolutions may run in TF32
+
+
 def test_channels_last_and_checkpointing_change_nothing() -> None:
     results = []
     for options in ({}, {"channels_last": True}, {"checkpointing": True}):
