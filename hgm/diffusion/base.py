@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hgm.errors import InputError
+from hgm.runtime import atomic_folder
 
 
 def import_diffusers() -> Any:
@@ -75,6 +76,14 @@ def check_base(folder: Path) -> None:
     """Raise InputError unless `folder` is a Stable Diffusion pipeline in diffusers' layout."""
     if not (folder / "model_index.json").is_file():
         raise InputError(f"{folder}: no model_index.json; expected a Stable Diffusion 1.5 folder in diffusers' layout")
+
+
+def link_base(folder: Path, out: Path) -> None:
+    """Make `out` a base folder whose parts are links into `folder`; raises InputError when that is no base."""
+    check_base(folder)
+    with atomic_folder(out) as work:
+        for part in sorted(folder.resolve().iterdir()):
+            (work / part.name).symlink_to(part)
 
 
 def open_base(folder: Path, device: str = "cpu") -> Base:

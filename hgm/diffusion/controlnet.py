@@ -40,6 +40,7 @@ def open_controlnet(folder: Path, base: Base) -> Any:
         controlnet = import_diffusers().ControlNetModel.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder}: cannot open the ControlNet ({one_line(error)})") from None
+    controlnet.register_to_config(_name_or_path="")  # the saved bytes do not tell where the start lay
     ours, theirs = controlnet.config, base.unet.config
     for key in ("in_channels", "cross_attention_dim", "block_out_channels", "layers_per_block"):
         if _plain(ours[key]) != _plain(theirs[key]):

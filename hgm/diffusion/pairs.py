@@ -1,7 +1,8 @@
 """Training pairs of the ControlNet: a coarse view that has lost detail, and the true view (paper appendix).
 
 The coarse view comes from a one-view HGM that was stopped early on purpose, so that a training scan's render is as bad as
-a test scan's; it is then downsampled. One folder a scan: `condition_06.png`, `target_06.png`; `pairs.json` lists them.
+a test scan's; it is then downsampled. One folder a scan: `condition.png` and `target.png` of the back view, with a number
+such as `condition_03.png` of another view; `pairs.json` lists them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ FACTORS = (2, 4, 8)  # ours: the paper gives none
 
 RenderOpposite = Callable[[Path, int], Tensor]
 """(folder of one scan's views, input view) -> the coarse render [3, H, W] over white, seen from opposite of the input view."""
+
+
+def pair_path(folder: Path, kind: str, view: int) -> Path:
+    """Where `condition` or `target` of a view lies; the back view's files have no number."""
+    return folder / f"{kind}.png" if view == BACK else view_path(folder, kind, view)
 
 
 def make_pairs(
@@ -65,8 +71,8 @@ def _make_pair(scan: str, folder: Path, out: Path, render: RenderOpposite, targe
         raise InputError(f"{folder}: the coarse render is {tuple(coarse.shape)}, view {target} is {tuple(truth.shape)}; "
                          "render coarse views at the size of the scan's views")
     condition = degrade(coarse.clamp(0, 1), factor)
-    save_image(view_path(out / scan, "condition", target), condition)
-    save_image(view_path(out / scan, "target", target), truth)
+    save_image(pair_path(out / scan, "condition", target), condition)
+    save_image(pair_path(out / scan, "target", target), truth)
     error = (condition - truth).square().mean().clamp(min=1e-10)
     return {"scan": scan, "view": target, "factor": factor, "psnr": round(-10 * torch.log10(error).item(), 3)}
 
@@ -100,4 +106,4 @@ class Pairs:
 
     def _image(self, kind: str, index: int) -> Tensor:
         scan, view = self.rows[index]
-        return load_image(view_path(self.folder / scan, kind, view))
+        return load_image(pair_path(self.folder / scan, kind, view))
