@@ -9,6 +9,14 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
+
+
+pathvars:
+    results=results_folder(),
+    logs=logs_folder(),
+    benchmarks=benchmarks_folder(),
+
+
 include: "rules/standin.smk"
 include: "rules/catalogue.smk"
 include: "rules/render.smk"
@@ -23,12 +31,6 @@ include: "rules/reconstruct.smk"
 include: "rules/mesh.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
-
-
-pathvars:
-    results=results_folder(),
-    logs=logs_folder(),
-    benchmarks=benchmarks_folder(),
 
 
 rule all:

@@ -168,7 +168,6 @@ class Mesh(Section):
     min_triangles: int = described(200, "smaller clusters are dropped (release: 200)", ge=0)
     smoothing: int = described(5, "iterations of the simple filter (release: 5)", ge=0)
     refine_steps: int = described(50, "steps of the normal-guided refinement; 0 = none (not published)", ge=0)
-    refine_size: int = described(192, "edge of the normal maps", ge=32)
 
 
 class Evaluate(Section):

@@ -8,6 +8,8 @@ rule base:
         "<logs>/base.log",
     benchmark:
         "<benchmarks>/base.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(8000),

@@ -10,6 +10,8 @@ rule catalogue:
         "<logs>/catalogue.log",
     benchmark:
         "<benchmarks>/catalogue.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),

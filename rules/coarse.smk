@@ -11,13 +11,24 @@ rule coarse:
         "<logs>/coarse{networks}.log",
     benchmark:
         "<benchmarks>/coarse{networks}.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(8000),
         runtime=1440,
         gpu=1,
     params:
-        **settings("seed", "device", "splat", "rendering", "network", "loss", "coarse", "weights"),
+        **settings(
+            "seed",
+            "device",
+            "splat",
+            "rendering",
+            "network",
+            "loss",
+            "coarse",
+            "weights",
+        ),
         code=plan.code("coarse"),
     message:
         "Training the coarse HGM{wildcards.networks}"

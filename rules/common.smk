@@ -37,12 +37,20 @@ def benchmarks_folder():
 
 def standin_manifests(wildcards):
     """The scans a stand-in run makes first; nothing for other sources."""
-    return expand("<results>/standin/{chunk}.json", chunk=plan.chunks) if plan.standin else []
+    return (
+        expand("<results>/standin/{chunk}.json", chunk=plan.chunks)
+        if plan.standin
+        else []
+    )
 
 
 def body_models(wildcards):
     """The stand-in body model; a user's own SMPL-X files are no product of the workflow."""
-    return "<results>/standin/models.json" if plan.config["scans"]["models"] is None else []
+    return (
+        "<results>/standin/models.json"
+        if plan.config["scans"]["models"] is None
+        else []
+    )
 
 
 def learning_views(wildcards):

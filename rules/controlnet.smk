@@ -10,6 +10,8 @@ rule controlnet:
         "<logs>/controlnet.log",
     benchmark:
         "<benchmarks>/controlnet.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(8000),

@@ -9,6 +9,8 @@ rule estimate:
         "<logs>/estimate/{chunk}.log",
     benchmark:
         "<benchmarks>/estimate/{chunk}.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),

@@ -5,11 +5,15 @@ rule evaluate:
         meshes="<results>/subjects/{variant}/{chunk}.mesh.json",
         scans="<results>/scans.tsv",
     output:
-        manifest=ensure("<results>/subjects/{variant}/{chunk}.evaluate.json", non_empty=True),
+        manifest=ensure(
+            "<results>/subjects/{variant}/{chunk}.evaluate.json", non_empty=True
+        ),
     log:
         "<logs>/evaluate/{variant}/{chunk}.log",
     benchmark:
         "<benchmarks>/evaluate/{variant}/{chunk}.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),

@@ -12,13 +12,24 @@ rule fusion:
         "<logs>/fusion{networks}.log",
     benchmark:
         "<benchmarks>/fusion{networks}.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(8000),
         runtime=1440,
         gpu=1,
     params:
-        **settings("seed", "device", "splat", "rendering", "network", "loss", "fusion", "weights"),
+        **settings(
+            "seed",
+            "device",
+            "splat",
+            "rendering",
+            "network",
+            "loss",
+            "fusion",
+            "weights",
+        ),
         code=plan.code("fusion"),
     message:
         "Training the fusion HGM{wildcards.networks}"

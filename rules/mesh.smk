@@ -3,11 +3,15 @@ rule mesh:
     input:
         subjects="<results>/subjects/{variant}/{chunk}.reconstruct.json",
     output:
-        manifest=ensure("<results>/subjects/{variant}/{chunk}.mesh.json", non_empty=True),
+        manifest=ensure(
+            "<results>/subjects/{variant}/{chunk}.mesh.json", non_empty=True
+        ),
     log:
         "<logs>/mesh/{variant}/{chunk}.log",
     benchmark:
         "<benchmarks>/mesh/{variant}/{chunk}.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),

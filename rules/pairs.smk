@@ -9,6 +9,8 @@ rule pairs:
         "<logs>/pairs.log",
     benchmark:
         "<benchmarks>/pairs.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(8000),

@@ -6,18 +6,24 @@ rule reconstruct:
         fusion=fusion_model,
         back_view=back_view_models,
     output:
-        manifest=ensure("<results>/subjects/{variant}/{chunk}.reconstruct.json", non_empty=True),
+        manifest=ensure(
+            "<results>/subjects/{variant}/{chunk}.reconstruct.json", non_empty=True
+        ),
     log:
         "<logs>/reconstruct/{variant}/{chunk}.log",
     benchmark:
         "<benchmarks>/reconstruct/{variant}/{chunk}.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(6000),
         runtime=120,
         gpu=1,
     params:
-        **settings("device", "splat", "rendering", "network", "back_view", "reconstruct"),
+        **settings(
+            "device", "splat", "rendering", "network", "back_view", "reconstruct"
+        ),
         code=plan.code("reconstruct"),
     message:
         "Reconstructing {wildcards.chunk} ({wildcards.variant})"

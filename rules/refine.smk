@@ -10,6 +10,8 @@ rule refine:
         "<logs>/refine/{chunk}.log",
     benchmark:
         "<benchmarks>/refine/{chunk}.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),

@@ -9,6 +9,8 @@ rule render:
         "<logs>/render/{chunk}.log",
     benchmark:
         "<benchmarks>/render/{chunk}.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),

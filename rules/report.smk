@@ -6,6 +6,8 @@ rule record:
         "<logs>/record.log",
     benchmark:
         "<benchmarks>/record.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(500),
@@ -33,12 +35,24 @@ rule report:
         run="<results>/run.json",
         rejected="<results>/rejected.tsv",
         paper="resources/paper.yaml",
+        templates=[
+            "hgm/report/templates/index.html.j2",
+            "hgm/report/templates/style.css",
+            "hgm/report/templates/viewer.js",
+        ],
     output:
         page=ensure("<results>/report/index.html", non_empty=True),
         tables=ensure(
             expand(
                 "<results>/tables/{table}.csv",
-                table=["nvs", "geometry", "ablation", "smplx", "backview", "paper_vs_ours"],
+                table=[
+                    "nvs",
+                    "geometry",
+                    "ablation",
+                    "smplx",
+                    "backview",
+                    "paper_vs_ours",
+                ],
             ),
             non_empty=True,
         ),
@@ -46,6 +60,8 @@ rule report:
         "<logs>/report.log",
     benchmark:
         "<benchmarks>/report.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),

@@ -6,6 +6,8 @@ rule body_model:
         "<logs>/body_model.log",
     benchmark:
         "<benchmarks>/body_model.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(1000),
@@ -26,6 +28,8 @@ rule standin:
         "<logs>/standin/{chunk}.log",
     benchmark:
         "<benchmarks>/standin/{chunk}.jsonl"
+    conda:
+        "../envs/hgm.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),

@@ -8,6 +8,7 @@ from hgm.members import for_each
 from hgm.mesh.extraction import MeshSettings, extract_mesh
 from hgm.mesh.io import save_mesh
 from hgm.mesh.picture import mesh_picture
+from hgm.mesh.refinement import NormalRefinement
 from hgm.provenance import key_of, read_json, write_json
 from hgm.runtime import select_device
 from hgm.views import save_image
@@ -15,7 +16,8 @@ from hgm.views import save_image
 
 def main(job: Job) -> None:
     params, manifest = job.params, job.path("manifest")
-    device, settings = select_device(params["device"]), MeshSettings(**params["mesh"])
+    device, section = select_device(params["device"]), dict(params["mesh"])
+    settings = MeshSettings(refinement=NormalRefinement(steps=section.pop("refine_steps")), **section)
     keys = read_json(job.path("subjects"))["members"]
 
     def work(_: str, out: Path) -> None:

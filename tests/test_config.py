@@ -68,6 +68,6 @@ def test_sections_fit_the_settings_of_their_stages():
     assert fields(config.Base) == names(BaseSettings) - {"size"} | {"folder"}
     assert fields(config.ControlNet) == names(ControlNetSettings) | {"tile"}
     assert fields(config.BackView) == names(BackViewSettings)
-    assert fields(config.Mesh) == names(MeshSettings)
+    assert fields(config.Mesh) == names(MeshSettings) - {"refinement"} | {"refine_steps"}
     assert fields(config.Reconstruct) == names(Output)
     assert fields(config.Loss) == names(LossWeights)

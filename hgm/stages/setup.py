@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from hgm.errors import InputError
-from hgm.metrics.lpips import load_lpips
+from hgm.metrics.lpips import PerceptualLoss, load_lpips
 from hgm.nets import HGMConfig
 from hgm.stages.training import BackViews, Training
 from hgm.train.data import BACK, FRONT, Sampling
@@ -56,11 +54,4 @@ def training(params: Section, stage: str, scans: list[Path], validation: list[Pa
 def perceptual_loss(weights: Section, device: str) -> Perceptual | None:
     """LPIPS as a training loss where its weights are given, else None."""
     lpips = load_lpips(weights["vgg16"], weights["lpips"], resize=LPIPS_SIZE)
-    if lpips is None:
-        return None
-    model = lpips.to(device).requires_grad_(False)
-
-    def distance(prediction: Tensor, target: Tensor) -> Tensor:
-        return model(prediction, target).mean()
-
-    return distance
+    return None if lpips is None else PerceptualLoss(lpips.to(device).requires_grad_(False))

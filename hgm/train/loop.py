@@ -106,7 +106,8 @@ def fit(
                 if not torch.isfinite(value):
                     raise InputError(f"{stage}: the loss is {value.item()} at step {step}; lower {stage}.lr and start again")
                 (value / optimisation.accumulate).backward()
-            for key, number in {"loss": float(value), **numbers}.items():
+            numbers = {"loss": value.item(), **numbers}
+            for key, number in numbers.items():
                 logs[key] = logs.get(key, 0.0) + number / optimisation.accumulate
         logs["grad_norm"] = nn.utils.clip_grad_norm_(parameters, optimisation.clip).item()
         logs["lr"] = schedule.get_last_lr()[0]
