@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hgm.cameras import sphere
@@ -25,7 +25,7 @@ class MeshSettings:
     truncation: float = TRUNCATION  # NU
     min_triangles: int = MIN_TRIANGLES  # of a cluster at the paper's voxel; scaled with the area of a voxel's side
     smoothing: int = SMOOTHING
-    refinement: NormalRefinement = NormalRefinement()  # used where there are target normals
+    refinement: NormalRefinement = field(default_factory=NormalRefinement)  # used where there are target normals
 
 
 def extract_mesh(
@@ -34,8 +34,8 @@ def extract_mesh(
     """The surface of unbatched Gaussians [N] as a mesh in NU, y up, with sRGB colours at the vertices.
 
     `targets` are normal maps that a network predicted; without them there is no normal-guided refinement. The Gaussians' own
-    depth is no target: one depth map is noisier than the volume that averages all of them, and following it doubles the
-    error of the normals. Raises InputError when there is no surface.
+    depth is no target: one depth map is noisier than the volume that averages all of them, and following it makes the normals
+    worse. Raises InputError when there is no surface.
     """
     settings = MeshSettings() if settings is None else settings
     rig = sphere(settings.cameras, size=settings.size).to(gaussians.means.device)
