@@ -44,7 +44,7 @@ def load_mesh(path: str | Path) -> trimesh.Trimesh:
         linear = np.asarray(geometry["visual"].vertex_attributes["color"])[:, :3] / 255.0
         colors = np.rint(_to_srgb(linear) * 255).astype(np.uint8)
         return with_colors(np.asarray(geometry["vertices"], np.float64), np.asarray(geometry["faces"], np.int64), colors)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise InputError(f"{path}: not a mesh that this program wrote ({error}); make it again with: hgm reconstruct") from None
 
 

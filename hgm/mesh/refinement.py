@@ -51,9 +51,9 @@ def refine_mesh(
     view; out of view only the offsets are smoothed, so that those parts keep their shape.
     """
     settings = NormalRefinement() if settings is None else settings
-    faces = torch.from_numpy(np.asarray(mesh.faces, np.int64))
-    start = torch.from_numpy(np.asarray(mesh.vertices, np.float32))
-    edges = torch.from_numpy(np.asarray(mesh.edges_unique, np.int64))
+    faces = torch.from_numpy(np.array(mesh.faces, np.int64))
+    start = torch.from_numpy(np.array(mesh.vertices, np.float32))
+    edges = torch.from_numpy(np.array(mesh.edges_unique, np.int64))
     neighbours = torch.bincount(edges.flatten(), minlength=len(start)).clamp(min=1)
     bend = _laplacian(start, edges, neighbours)
     squared_edge = (start[edges[:, 0]] - start[edges[:, 1]]).square().sum(-1).mean()

@@ -41,8 +41,8 @@ class RefineSettings:
     normal: float = 0.5
     pose_prior: float = 1e-3  # on the squared deviation from the estimate
     betas_prior: float = 1e-3
-    lr_place: float = 2e-2  # translation (NU) and logarithm of the scale
-    lr_orient: float = 1e-2
+    lr_place: float = 1e-2  # translation (NU) and logarithm of the scale
+    lr_orient: float = 2e-2
     lr_betas: float = 1e-2
     lr_pose: float = 2e-2
     lr_last: float = 0.1  # share of the rates that is left at the end of a cosine
