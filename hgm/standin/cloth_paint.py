@@ -10,7 +10,7 @@ import numpy as np
 from hgm.standin.atlas import Texels
 from hgm.standin.lettering import stamped
 from hgm.standin.noise import ValueNoise, ramp
-from hgm.standin.outfit import Outfit, neckline_level
+from hgm.standin.outfit import Outfit, neckline_level, sleeve_level
 from hgm.standin.patterns import (
     PATTERNS,
     SLEEVE,
@@ -68,7 +68,7 @@ def paint_top(texels: Texels, tailor: Tailor) -> np.ndarray:
     if outfit.pattern in ("number", "blocks"):
         colour = stamped(colour, tailor.print, -x, y + 0.03, 0.26, ink[2], 1 - front)
     neck = neckline_level(design, outfit.cut)
-    colour = hemmed(hemmed(colour, neck), outfit.cut.sleeve - np.abs(x), 0.02)
+    colour = hemmed(hemmed(colour, neck), sleeve_level(design, outfit.cut), 0.02)
     colour = hemmed(colour, np.where(np.abs(x) < 0.3, y - outfit.hem, 1.0), 0.02)
     if outfit.top in ("shirt", "polo"):
         colour = _shirt_front(colour, design, neck, outfit, front)

@@ -99,7 +99,7 @@ def _falling_hair(
     radius = _radius(assets, rest, axis, away, height)
     falls = ramp(height, head[1] + 0.125, head[1] + 0.005)
     thickness = -0.004 + (0.022 + 0.6 * cap * (1 - ramp(height, head[1] - 0.02, head[1] - 0.14))) * falls
-    thickness = thickness + room * ramp(height, head[1] - 0.03, head[1] - 0.14)
+    thickness = thickness + room * ramp(height, head[1], head[1] - 0.09)
     occiput = np.exp(-(((height - head[1]) / 0.06) ** 2)) * ramp(np.abs(degrees), 95, 60)
     thickness = thickness + 0.012 * occiput
     edge = ramp(np.abs(degrees), REACH, 85)

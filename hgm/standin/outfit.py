@@ -107,14 +107,16 @@ class Outfit:
         return {key: getattr(self, key) for key in keys}
 
 
-def sample_outfit(gender: str, rng: np.random.Generator) -> Outfit:
-    """An outfit for this gender."""
+def sample_outfit(gender: str, rng: np.random.Generator, *, skirts: bool = True) -> Outfit:
+    """An outfit for this gender; `skirts=False` for poses in which a skirt, which only follows the legs, rides up."""
     top, bottom = _pick(TOPS, rng), _pick(BOTTOMS[gender], rng)
     jacket = bool(rng.random() < 0.28)
     if gender == "female" and rng.random() < 0.2:
         top, bottom, jacket = "dress", "skirt", False
     if jacket and top == "polo":  # two collars in one place
         top = "tee"
+    if not skirts and bottom == "skirt":
+        bottom, top = "jeans", "long" if top == "dress" else top
     pattern = _pick(PATTERNS, rng)
     base = TOP_CUTS[top]
     cut = TopCut(
@@ -185,7 +187,13 @@ def on_trunk(design: np.ndarray) -> np.ndarray:
 def top_level(design: np.ndarray, cut: TopCut, hem: float) -> np.ndarray:
     """A top without regard to arm holes: neckline, sleeves and hem."""
     above_hem = np.where(on_trunk(design), design[:, 1] - hem, 1.0)
-    return np.minimum(np.minimum(neckline_level(design, cut), cut.sleeve - np.abs(design[:, 0])), above_hem)
+    return np.minimum(np.minimum(neckline_level(design, cut), sleeve_level(design, cut)), above_hem)
+
+
+def sleeve_level(design: np.ndarray, cut: TopCut) -> np.ndarray:
+    """Distance to the end of the sleeve; below the arms there is none."""
+    level = cut.sleeve - np.abs(design[:, 0])
+    return level + 0.3 * ramp(design[:, 1], 0.02, -0.02) * on_trunk(design)
 
 
 def arm_hole_level(design: np.ndarray) -> np.ndarray:

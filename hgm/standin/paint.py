@@ -16,6 +16,9 @@ from hgm.standin.cloth_paint import (
     paint_top,
     paint_trousers,
 )
+from hgm.standin.noise import ramp
+from hgm.standin.outfit import ARMS
+from hgm.standin.patterns import mix
 from hgm.standin.person import Looks
 from hgm.standin.skin_paint import Features, paint_eye, paint_skin
 from hgm.standin.union import TexturedMesh
@@ -52,7 +55,10 @@ def _paint_tile(
         points = texels(tile, assets.fine_skin)
         if name == "hair":
             return spread(points.mask, paint_cap(points, tailor, looks.hair))
-        return spread(points.mask, paint_skin(points, looks, features, tailor.noise, head=name == "head"))
+        colour = paint_skin(points, looks, features, tailor.noise, head=name == "head")
+        underwear = ramp(points.design[:, 1], -0.20, -0.21) * ramp(points.design[:, 1], -0.50, -0.49)
+        near_trunk = np.abs(points.design[:, 0]) < ARMS
+        return spread(points.mask, mix(colour, 0.6 * tailor.outfit.palette.bottom, underwear * near_trunk))
     points = texels(tile, assets.tights.surface)
     painter = {"top": paint_top, "jacket": paint_jacket, "bottom": paint_trousers, "shoes": paint_shoes}[name]
     return spread(points.mask, painter(points, tailor))

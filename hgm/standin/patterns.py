@@ -106,7 +106,7 @@ def _stripes(w: Weave) -> np.ndarray:
 def _checks(w: Weave) -> np.ndarray:
     cells = w.cells(w.rng.uniform(0.035, 0.08) * w.scale)
     bands = np.sum([ramp(np.sin(2 * np.pi * c), -0.15, 0.15) for c in cells], 0)
-    threads = np.sum([line(_centred(c + 0.25), 0.035, 0.015) for c in cells], 0)
+    threads = np.sum([line(_centred(c + 0.25), 0.055, 0.02) for c in cells], 0)
     return mix(mix(_plain(w), w.colours[1], 0.5 * bands), w.colours[2], np.clip(threads, 0, 1))
 
 

@@ -82,6 +82,8 @@ TEMPLATES: Mapping[str, Template] = {
     }),
 }  # fmt: skip
 
+STRIDING = ("lunge", "sit")  # poses with the thighs raised
+
 
 def sample_pose(rng: np.random.Generator) -> tuple[str, np.ndarray]:
     """A template's name and body_pose [21,3] axis-angle: the template, perhaps mirrored, times a gain, plus noise."""

@@ -21,6 +21,7 @@ from hgm.standin.occlusion import sky_light
 from hgm.standin.outfit import sample_outfit
 from hgm.standin.paint import developed, paint, shade
 from hgm.standin.person import sample_body, sample_looks
+from hgm.standin.pose import STRIDING
 from hgm.standin.union import unite
 
 SMALLEST_TEXTURE = 128
@@ -60,7 +61,7 @@ def make_scan(seed: int, texture: int = 2048) -> Scan:
     noise = ValueNoise(derived_seed("standin", seed, "noise"))
     gender = "female" if stream("gender").random() < 0.5 else "male"
     body = sample_body(assets, gender, stream("body"))
-    outfit = sample_outfit(gender, stream("outfit"))
+    outfit = sample_outfit(gender, stream("outfit"), skirts=body.pose not in STRIDING)
     looks = sample_looks(gender, stream("looks"))
 
     pieces = bare_body(assets, body, outfit) + dress(assets, body, outfit, noise)

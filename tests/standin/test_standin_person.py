@@ -102,3 +102,8 @@ def test_colours_are_colours() -> None:
         for colour in (looks.skin, looks.hair, looks.brow, looks.lips, looks.nails, looks.iris):
             assert colour.shape == (3,) and colour.min() >= 0 and colour.max() <= 1
         assert gender == "male" or looks.beard == 0
+
+
+def test_raised_thighs_wear_no_skirt() -> None:
+    rng = np.random.default_rng(5)
+    assert all(sample_outfit("female", rng, skirts=False).bottom != "skirt" for _ in range(80))
