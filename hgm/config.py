@@ -58,25 +58,25 @@ class Loss(Section):
 
 
 class Coarse(Section):
-    steps: int = described(700, "optimizer steps (paper: 37500)", ge=1)
+    steps: int = described(300, "optimizer steps (paper: 37500)", ge=1)
     batch: int = described(1, "scans a step (paper: 4 in all)", ge=1)
     accumulate: int = described(1, "micro-batches a step", ge=1)
-    lr: float = described(1e-3, "peak learning rate (release: 4e-4)", gt=0)
+    lr: float = described(6e-4, "peak learning rate (release: 4e-4)", gt=0)
     warmup: float = described(0.05, "share of the steps on the way up (release: 0.02)", gt=0, lt=1)
     weight_decay: float = described(0.05, "AdamW weight decay", ge=0)
     clip: float = described(1.0, "largest gradient norm", gt=0)
     ema: float = described(0.0, "decay of averaged weights; 0 = none", ge=0, lt=1)
     supervised: int = described(4, "views a step is compared with (paper: 12)", ge=1, le=12)
     turn: bool = described(False, "draw a random azimuth as front: 12 times the data (release: off)")
-    validate_every: int = described(200, "steps between validation pictures", ge=1)
+    validate_every: int = described(100, "steps between validation pictures", ge=1)
     early: float = described(0.3, "share of the steps after which the unconverged model for the pairs is taken", gt=0, le=1)
 
 
 class Fusion(Section):
-    steps: int = described(400, "optimizer steps (paper: 37500)", ge=1)
+    steps: int = described(160, "optimizer steps (paper: 37500)", ge=1)
     batch: int = described(1, "scans a step (paper: 4 in all)", ge=1)
     accumulate: int = described(1, "micro-batches a step", ge=1)
-    lr: float = described(6e-4, "peak learning rate (release: 4e-4)", gt=0)
+    lr: float = described(4e-4, "peak learning rate (release: 4e-4)", gt=0)
     warmup: float = described(0.05, "share of the steps on the way up (release: 0.02)", gt=0, lt=1)
     weight_decay: float = described(0.05, "AdamW weight decay", ge=0)
     clip: float = described(1.0, "largest gradient norm", gt=0)
@@ -162,9 +162,9 @@ class Reconstruct(Section):
 
 class Mesh(Section):
     cameras: int = described(24, "depth renders on a Fibonacci sphere (release: 20)", ge=4)
-    size: int = described(192, "edge of the depth renders (release: 512)", ge=32)
-    voxel: float = described(0.01, "edge of a TSDF voxel in normalised units (release: 3/512)", gt=0)
-    truncation: float = described(0.05, "TSDF truncation in normalised units (release: 0.05)", gt=0)
+    size: int = described(320, "edge of the depth renders (release: 512)", ge=32)
+    voxel: float = described(0.01171875, "edge of a TSDF voxel in normalised units (release: 3/512)", gt=0)
+    truncation: float = described(0.025, "TSDF truncation in normalised units (release: 0.05)", gt=0)
     min_triangles: int = described(200, "smaller clusters are dropped (release: 200)", ge=0)
     smoothing: int = described(5, "iterations of the simple filter (release: 5)", ge=0)
     refine_steps: int = described(50, "steps of the normal-guided refinement; 0 = none (not published)", ge=0)

@@ -55,9 +55,6 @@ class Gaussians:
     def to(self, *args: Any, **kwargs: Any) -> Gaussians:
         return self._map(lambda x: x.to(*args, **kwargs))
 
-    def float(self) -> Gaussians:
-        return self._map(lambda x: x.float())
-
     def detach(self) -> Gaussians:
         return self._map(lambda x: x.detach())
 

@@ -87,7 +87,7 @@ class Surface:
         """points [n, 3] -> closest points [n, 3] and unit normals [n, 3] of the triangles they lie on, float64."""
         found = self._scene.compute_closest_points(self._tensor(np.ascontiguousarray(points, np.float32)),
                                                    nthreads=self._threads)
-        normal = found["primitive_normals"].numpy().astype(np.float64)
+        normal = np.nan_to_num(found["primitive_normals"].numpy().astype(np.float64))  # a sliver has none
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
         return found["points"].numpy().astype(np.float64), normal
 
@@ -115,7 +115,7 @@ def icp(
         new_rotation, new_shift = turn @ rotation, turn @ shift + step[3:]
         closest, normal = surface.closest(points @ new_rotation.T + new_shift)
         new_error = np.square(closest - points @ new_rotation.T - new_shift).sum(1).mean()
-        if new_error >= error:
+        if not new_error < error:
             break
         rotation, shift, gain, error = new_rotation, new_shift, error - new_error, new_error
         if gain < 1e-6 * error:

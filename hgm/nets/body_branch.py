@@ -89,17 +89,18 @@ class BodyBranch(nn.Module):
             self.head = BodyHead(3 + c, config.body_hidden)
 
     def forward(self, maps: Tensor, cameras: Cameras, vertices: Tensor,
-                nets: torch.autocast) -> tuple[Gaussians, Tensor]:
+                nets: torch.autocast, start: Tensor) -> tuple[Gaussians, Tensor]:
         """maps [B, V, C, h, w] float32, cameras [B, V], vertices [B, P, 3] NU -> Gaussians [B, P], features [B, P, C].
 
-        `nets` is the autocast region of the head.
+        `nets` is the autocast region of the head, `start` [B, P, 3] or a zero is added to the raw colours.
 
         Position = clamp(vertex + clamp(offset, -1, 1)); the features are attended again at the moved positions.
         """
         features = self.attention(self.tokens.weight, vertices, maps, cameras)
         with nets:
             raw = self.head(torch.cat([vertices, features], -1).mT)
-        g = activate(raw.mT)
+        raw = raw.mT.float()
+        g = activate(torch.cat([raw[..., :11], raw[..., 11:] + start], -1))
         means = (vertices + g.means).clamp(-1, 1)
         body = Gaussians(means, g.opacities, g.scales, g.quats, g.colors)
         return body, self.attention(self.tokens.weight, means, maps, cameras)

@@ -79,6 +79,7 @@ class HGMConfig:
     initial_scale: float = 0.01  # standard deviation of a splat before training
     initial_body_scale: float = 0.01  # the same for a splat at a vertex: about the spacing of SMPL-X's vertices
     initial_opacity: float = 0.5
+    prior: bool = False  # Gaussians start on their pixel's ray in its colour; not in the paper, for training in minutes
     checkpointing: bool = False  # recompute blocks in the backward pass: less memory, more time
     channels_last: bool = False  # memory layout of the 2-D networks
 
@@ -165,7 +166,7 @@ class HGMConfig:
         config = cls(
             unet=unet, merge=merge, views=views, input_size=128, encoder_stem=16,
             encoder_stages=((16, 1), (32, 1), (64, 1)), token_channels=16, attention_heads=4, body_hidden=64,
-            voxel=0.02, sparse_levels=3, sparse_momentum=0.1, initial_scale=_splat_scale(64),
+            voxel=0.02, sparse_levels=3, sparse_momentum=0.1, prior=True, initial_scale=_splat_scale(64),
         )
         return config.replace(**changes)
 
@@ -183,7 +184,7 @@ class HGMConfig:
         config = cls(
             unet=unet, merge=merge, views=views, input_size=64, encoder_stem=8,
             encoder_stages=((8, 1), (16, 1), (16, 1)), token_channels=8, attention_heads=2, body_hidden=32,
-            voxel=0.04, sparse_levels=2, sparse_momentum=0.1, initial_scale=_splat_scale(32),
+            voxel=0.04, sparse_levels=2, sparse_momentum=0.1, prior=True, initial_scale=_splat_scale(32),
         )
         return config.replace(**changes)
 

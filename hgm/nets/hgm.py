@@ -15,10 +15,12 @@ from hgm.nets.body_branch import BodyBranch
 from hgm.nets.config import INPUT_CHANNELS, HGMConfig, inverse_softplus
 from hgm.nets.image_encoder import ImageEncoder
 from hgm.nets.merge import MixNet
+from hgm.nets.prior import pixel_prior, vertex_prior
 from hgm.nets.sparse_volume import SparseVolume
 from hgm.nets.unet import UNet
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+PRIOR_GAIN = 0.05
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -86,20 +88,23 @@ class HGM(nn.Module):
         with nets:
             raw, features = self.unet(x, views)
             raw = self.conv(raw)
-        unet = activate(_sequence(raw, views))
+        raw = _sequence(raw, views).float()
+        prior = pixel_prior(images, cameras, self.config.map_size) if self.config.prior else raw.new_zeros(1, 1, CHANNELS)
+        unet = activate(raw + prior)
         parts = [unet.means, self._merge_features(features.float(), views)]
         body = None
         if self.config.use_body and vertices is not None:
             with nets:
                 maps = self.encoder(x)
-            body, tokens = self.body(maps.float().unflatten(0, (batch, views)), cameras, vertices, nets)
+            start = vertex_prior(images, cameras, vertices) if self.config.prior else vertices.new_zeros(())
+            body, tokens = self.body(maps.float().unflatten(0, (batch, views)), cameras, vertices, nets, start)
             parts.append(self.volume(tokens, body.means, unet.means))
         elif self.config.use_body:
             missing = self.config.sparse_levels * self.config.token_channels
             parts.append(unet.means.new_zeros(*unet.shape, missing))
         with nets:
             mixed = self.merge(torch.cat(parts, -1).mT)
-        g = activate(mixed.mT)
+        g = activate(torch.cat([mixed.mT[..., :3].float(), mixed.mT[..., 3:].float() + prior[..., 3:]], -1))
         merged = Gaussians(unet.means + g.means, g.opacities, g.scales, g.quats, g.colors)
         return HGMOutput(merged, unet, body)
 
@@ -124,6 +129,7 @@ class HGM(nn.Module):
         if c.use_body:
             outputs.append((self.body.head.conv_out, c.initial_body_scale))
             nn.init.normal_(self.body.tokens.weight, std=0.1)  # else they drown the image features
+        gain = PRIOR_GAIN if c.prior else 1.0  # a prior must not drown in the networks' first, random outputs
         with torch.no_grad():
             for layer, scale in outputs:
                 start = torch.zeros(CHANNELS)
@@ -132,8 +138,8 @@ class HGM(nn.Module):
                 start[7] = 1.0
                 assert layer.bias is not None
                 layer.bias.copy_(start)
-                nn.init.normal_(layer.weight, std=0.1 / layer.weight[0].numel() ** 0.5)
-            self.conv.weight.copy_(torch.eye(CHANNELS)[..., None, None])
+                nn.init.normal_(layer.weight, std=0.1 * gain / layer.weight[0].numel() ** 0.5)
+            self.conv.weight.copy_(gain * torch.eye(CHANNELS)[..., None, None])
 
     def _check(self, images: Tensor, cameras: Cameras, vertices: Tensor | None) -> None:
         c = self.config

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from hgm.body import BodyModel
 from hgm.body.fits import load_thuman_fit
 from hgm.cameras import Cameras, orbit
+from hgm.errors import InputError
 from hgm.gaussians import Gaussians
+from hgm.mesh.io import load_mesh
 from hgm.metrics.definitions import Definitions, back_errors, view_errors
 from hgm.metrics.lpips import LPIPS
-from hgm.metrics.surfaces import Mesh, surface_errors
+from hgm.metrics.surfaces import Mesh, SurfaceErrors, surface_errors
 from hgm.refine.discs import Patches
 from hgm.runtime import derived_seed
 from hgm.scans.canonical import scan_to_nu
@@ -25,6 +30,7 @@ from hgm.splat import render
 from hgm.stages.bodies import joint_errors, load_body
 from hgm.views import Views, load_image, load_views, save_image
 
+log = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 
@@ -73,6 +79,19 @@ def baselines(subject: Path, truth: Views, body: Mapping[str, Any], faces: Tenso
     return found
 
 
+def geometry(path: Path, truth: Mesh, samples: int, seed: int) -> dict[str, float | None]:
+    """Surface errors of a mesh file without and with rigid alignment; all None where there is no usable mesh."""
+    try:
+        loaded = load_mesh(path)
+        mesh = Mesh(np.asarray(loaded.vertices), np.asarray(loaded.faces))
+    except InputError as error:
+        log.warning("no geometry: %s", error)
+        return {f"{f.name}{suffix}": None for f in fields(SurfaceErrors) for suffix in ("", "_icp")}
+    number = derived_seed(seed, path.parent.name) % 2**32
+    plain, aligned = (surface_errors(mesh, truth, samples=samples, seed=number, align=a).to_json() for a in (False, True))
+    return {**plain, **{f"{name}_icp": value for name, value in aligned.items()}}
+
+
 def evaluate_subject(
     subject: Path, view_folder: Path, estimate: Path, files: ScanFiles, model: BodyModel, *, variant: str, standin: bool,
     lpips: LPIPS | None, seed: int, surface_samples: int, backend: str = "auto",
@@ -87,15 +106,6 @@ def evaluate_subject(
     if novel.shape[-1] != size:
         novel = renders(Gaussians.load_ply(subject / "gaussians.ply"), size, backend)
     views, back = image_metrics(novel, truth, lpips)
-    surface = true_surface(files, model)
-    import trimesh
-
-    loaded = trimesh.load_mesh(subject / "mesh.glb", process=False)
-    mesh = Mesh(loaded.vertices, loaded.faces)
-    number = derived_seed(seed, subject.name) % 2**32
-    plain, aligned = (
-        surface_errors(mesh, surface, samples=surface_samples, seed=number, align=align).to_json() for align in (False, True)
-    )
     before, after = joint_errors(first, true_body), joint_errors(body, true_body)
     return {
         "subject": subject.name,
@@ -103,7 +113,7 @@ def evaluate_subject(
         "standin": standin,
         "views": views,
         "back": back,
-        "geometry": plain | {f"{name}_icp": value for name, value in aligned.items()},
+        "geometry": geometry(subject / "mesh.glb", true_surface(files, model), surface_samples, seed),
         "body": {**{f"initial_{name}": value for name, value in before.items()}, **after},
         "baselines": baselines(subject, truth, body, torch.as_tensor(model.faces), lpips, backend),
     }
