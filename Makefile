@@ -6,8 +6,8 @@ TESTS ?= tests
 
 .PHONY: demo test lint env lock config clean
 
-demo: .venv/.ready  ## the whole workflow on free stand-in humans
-	$(BIN)/snakemake --cores $(CORES)
+demo: .venv/.ready  ## the whole workflow on free stand-in humans; run it again to go on after a stop
+	flock --nonblock --conflict-exit-code 75 .snakemake.lock $(BIN)/snakemake --nolock --cores $(CORES) $(ARGS) || { test $$? = 75 && echo "Another run is still working in this folder."; exit 1; }
 	@echo "Open results/demo/report/index.html"
 
 test: lint  ## style, types, unit and workflow tests

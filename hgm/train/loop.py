@@ -106,11 +106,11 @@ def fit(
                 if not torch.isfinite(value):
                     raise InputError(f"{stage}: the loss is {value.item()} at step {step}; lower {stage}.lr and start again")
                 (value / optimisation.accumulate).backward()
-            numbers = {"loss": value.item(), **numbers}
-            for key, number in numbers.items():
-                logs[key] = logs.get(key, 0.0) + number / optimisation.accumulate
-        logs["grad_norm"] = nn.utils.clip_grad_norm_(parameters, optimisation.clip).item()
-        logs["lr"] = schedule.get_last_lr()[0]
+            shown: dict[str, float] = {"loss": value.item(), **numbers}
+            for key in shown:
+                logs[key] = logs.get(key, 0.0) + shown[key] / optimisation.accumulate
+        logs["grad_norm"] = float(nn.utils.clip_grad_norm_(parameters, optimisation.clip))
+        logs["lr"] = float(schedule.get_last_lr()[0])
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         schedule.step()

@@ -1,0 +1,61 @@
+"""The starting point of the small presets: on the ray, in the pixel's colour."""
+
+import torch
+
+from hgm.cameras import orbit
+from hgm.gaussians import activate
+from hgm.nets import HGM, HGMConfig
+from hgm.nets.prior import SURFACE, color_logits, pixel_prior, vertex_prior
+from hgm.splat import render
+
+
+def test_anchors_project_to_their_pixels_at_the_given_depth():
+    rig = orbit(size=64)[[0, 6]][None]
+    prior = pixel_prior(torch.rand(1, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0)), rig, 32)
+    points = prior[..., :3].unflatten(1, (2, 32 * 32))
+    for view in range(2):
+        pixels, depth = rig[0, view].resized(32).project(points[0, view])
+        y, x = torch.meshgrid(torch.arange(32) + 0.5, torch.arange(32) + 0.5, indexing="ij")
+        assert torch.allclose(pixels, torch.stack([x, y], -1).reshape(-1, 2), atol=1e-3)
+        assert torch.allclose(depth, torch.full_like(depth, 1.5 - SURFACE), atol=1e-5)
+
+
+def test_colours_come_back_through_the_activation():
+    colors = torch.rand(50, 3, generator=torch.Generator().manual_seed(1)) * 0.9 + 0.05
+    raw = torch.zeros(50, 14)
+    raw[:, 11:] = color_logits(colors)
+    assert torch.allclose(activate(raw).colors, colors, atol=1e-5)
+
+
+def test_background_starts_transparent():
+    image = torch.ones(1, 1, 3, 32, 32)
+    image[..., 8:24, 8:24] = 0.3
+    opacity = torch.sigmoid(pixel_prior(image, orbit(size=32)[[0]][None], 16)[0, :, 3]).unflatten(0, (16, 16))
+    assert (opacity[4:12, 4:12] > 0.5).all() and (opacity[:3] < 0.05).all()
+
+
+def test_vertices_take_the_colour_of_the_view_they_are_closer_to():
+    images = torch.zeros(1, 2, 3, 32, 32)
+    images[0, 0, 0], images[0, 1, 2] = 0.8, 0.8  # red in front, blue behind
+    points = torch.tensor([[[0.0, 0.1, 0.3], [0.0, 0.1, -0.3]]])
+    colors = 0.5 * torch.tanh(vertex_prior(images, orbit(size=32)[[0, 6]][None], points)) + 0.5
+    assert colors[0, 0, 0] > 0.75 and colors[0, 0, 2] < 0.1
+    assert colors[0, 1, 2] > 0.75 and colors[0, 1, 0] < 0.1
+
+
+def test_an_untrained_network_already_shows_its_input():
+    torch.manual_seed(0)
+    rig = orbit(size=64)
+    image = torch.ones(1, 1, 3, 64, 64)
+    image[..., 16:48, 24:40] = torch.tensor([0.2, 0.5, 0.7])[:, None, None]
+    errors = {}
+    for prior in (False, True):
+        model = HGM(HGMConfig.tiny(use_body=False, prior=prior)).eval()
+        with torch.no_grad():
+            rgb = render(model(image, rig[[0]][None]).merged[0], rig[[0]]).rgb
+        errors[prior] = (rgb - image[0]).square().mean()
+    assert errors[True] < 0.5 * errors[False]
+
+
+def test_the_paper_has_no_prior():
+    assert not HGMConfig.paper().prior

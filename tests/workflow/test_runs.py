@@ -1,0 +1,107 @@
+"""The tiny preset, whole: every rule, kills in the middle, and a second run that does nothing."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from workspace import Workspace
+
+from hgm.provenance import folder_digest
+
+TINY = ("--configfile", "config/tiny.yaml", "--cores", "2")
+PRODUCTS = ("views", "coarse", "controlnet", "fusion", "pairs", "bodies", "subjects", "tables")
+VARIANTS = ("full", "no_body", "no_refine", "one_view", "no_diffusion")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Workspace:
+    """An undisturbed run."""
+    space = Workspace(tmp_path_factory.mktemp("calm") / "work")
+    space.run(*TINY)
+    return space
+
+
+def products(space: Workspace) -> dict[str, str]:
+    results = space.folder / "results/tiny"
+    return {name: folder_digest(results / name) for name in PRODUCTS}
+
+
+def test_every_named_file_is_there(finished):
+    results = finished.folder / "results/tiny"
+    for name in ("run.json", "scans.tsv", "rejected.tsv", "coarse/weights.safetensors", "coarse/early.safetensors",
+                 "fusion/history.tsv", "controlnet/config.json", "base/model_index.json", "report/index.html"):
+        assert (results / name).stat().st_size > 0, name
+    for variant in VARIANTS:
+        for name in ("smplx.npz", "coarse.ply", "back.png", "gaussians.ply", "turntable.mp4", "mesh.glb", "metrics.json"):
+            assert (results / f"subjects/{variant}/0505" / name).stat().st_size > 0, (variant, name)
+    for table in ("nvs", "geometry", "ablation", "smplx", "backview", "paper_vs_ours"):
+        assert (results / f"tables/{table}.csv").read_text().count("\n") > 1, table
+
+
+def test_a_run_on_stand_ins_says_so(finished):
+    results = finished.folder / "results/tiny"
+    assert (results / "standin/STANDIN").exists()
+    assert "stand-in" in (results / "report/index.html").read_text().lower()
+    assert '"standin": true' in (results / "subjects/full/0505/metrics.json").read_text()
+    assert "other data set" in (results / "tables/paper_vs_ours.csv").read_text()
+
+
+def test_a_second_run_does_nothing(finished):
+    assert "Nothing to be done" in finished.run(*TINY)
+
+
+def kill_when(space: Workspace, sign: Path | None, delay: float) -> None:
+    """Start the run, wait for a sign of life of a stage, then kill all of it without warning."""
+    process = space.start(*TINY)
+    deadline = time.monotonic() + 600
+    while sign is not None and not any(sign.parent.glob(sign.name)):
+        assert process.poll() is None and time.monotonic() < deadline, f"{sign} never came"
+        time.sleep(0.05)
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_killed_runs_end_with_the_bytes_of_an_undisturbed_one(finished, tmp_path):
+    space = Workspace(tmp_path / "work")
+    results = space.folder / "results/tiny"
+    kill_when(space, results / "views/train000/0*", 0.5)  # render: one scan done, the others not
+    kill_when(space, results / "state/coarse/*", 0.2)  # coarse: in its first steps
+    kill_when(space, results / "state/controlnet/*", 0.2)
+    space.run(*TINY)
+    calm, killed = products(finished), products(space)
+    assert [name for name in PRODUCTS if calm[name] != killed[name]] == []
+
+
+def test_a_broken_scan_is_set_aside_and_the_rest_goes_on(finished, tmp_path):
+    """The stand-ins of the finished run, one of them without its texture, as a user's own data."""
+    import shutil
+
+    space = Workspace(tmp_path / "work")
+    own = tmp_path / "own"
+    shutil.copytree(finished.folder / "results/tiny/standin", own)
+    (own / "THuman2.0_Release/0001/material0.jpeg").unlink()
+    scans = f"scans={{source: thuman2, root: {own}, models: {own}/models}}"
+    space.run(*TINY, "--config", scans, "--until", "render")
+    results = space.folder / "results/tiny"
+    rejected = (results / "rejected.tsv").read_text().splitlines()
+    assert len(rejected) == 2 and rejected[1].startswith("0001\t") and "material0.jpeg" in rejected[1]
+    assert (results / "views/train000/0000/rgb_11.png").exists() and not (results / "views/train000/0001").exists()
+
+
+def test_what_reruns_when_something_changes(finished):
+    """Numbers of a stage rerun it and what follows; an unrelated number or a touched file reruns nothing above it."""
+    def planned(*config: str) -> set[str]:
+        output = finished.run(*TINY, "--dry-run", "--config", *config)
+        return {line.split()[0] for line in output.split("Job stats:")[-1].splitlines() if len(line.split()) == 2}
+
+    trained = {"coarse", "pairs", "fusion", "controlnet", "refine", "base", "render"}
+    assert not trained & planned("mesh={cameras: 9}")
+    assert {"mesh", "evaluate", "report"} <= planned("mesh={cameras: 9}")
+    assert not {"coarse", "render", "base"} & planned("fusion={steps: 7}")
+    assert {"fusion", "reconstruct"} <= planned("fusion={steps: 7}")
+    weights = finished.folder / "results/tiny/views/train000/manifest.json"
+    os.utime(weights)
+    assert "Nothing to be done" in finished.run(*TINY, "--dry-run")

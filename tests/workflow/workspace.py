@@ -1,0 +1,35 @@
+"""A working folder beside the checkout: the workflow's files linked, the results its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LINKED = ("hgm", "resources", "config.yaml", "config")
+
+
+class Workspace:
+    """Runs Snakemake on the checkout's workflow in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in LINKED:
+            (folder / name).symlink_to(ROOT / name)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder),
+                "--nolock", *arguments]
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """In a session of its own, so that all of it can be killed at once."""
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.Popen(self.command(*arguments), cwd=ROOT, env=environment, text=True, start_new_session=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def run(self, *arguments: str) -> str:
+        process = self.start(*arguments)
+        output, _ = process.communicate()
+        assert process.returncode == 0, output[-4000:]
+        return output
