@@ -22,6 +22,7 @@ include: "rules/catalogue.smk"
 include: "rules/render.smk"
 include: "rules/coarse.smk"
 include: "rules/base.smk"
+include: "rules/normals.smk"
 include: "rules/pairs.smk"
 include: "rules/controlnet.smk"
 include: "rules/fusion.smk"
@@ -52,3 +53,4 @@ rule models:
         "<results>/coarse/weights.safetensors",
         "<results>/controlnet/manifest.json",
         "<results>/fusion/weights.safetensors",
+        "<results>/normals/weights.safetensors",

@@ -160,6 +160,13 @@ class Reconstruct(Section):
     turntable_frames: int = described(36, "frames of the turntable", ge=2)
 
 
+class Normals(Section):
+    channels: list[int] = described([16, 32, 64], "widths of the net that reads normals from a picture (stands for ICON's)")
+    steps: int = described(150, "training steps (not in the paper)", ge=1)
+    batch: int = described(4, "pictures a step", ge=1)
+    lr: float = described(2e-3, "peak learning rate", gt=0)
+
+
 class Mesh(Section):
     cameras: int = described(24, "depth renders on a Fibonacci sphere (release: 20)", ge=4)
     size: int = described(320, "edge of the depth renders (release: 512)", ge=32)
@@ -199,6 +206,7 @@ class Config(Section):
     estimate: Estimate = described(Estimate(), "the first SMPL-X estimate")
     refine: Refine = described(Refine(), "the SMPL-X refinement")
     reconstruct: Reconstruct = described(Reconstruct(), "what is written for a subject")
+    normals: Normals = described(Normals(), "the normal net")
     mesh: Mesh = described(Mesh(), "mesh extraction")
     evaluate: Evaluate = described(Evaluate(), "metrics and ablations")
     weights: Weights = described(Weights(), "published weights a user brings")

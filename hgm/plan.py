@@ -50,6 +50,11 @@ class Plan:
         return [e.scan for e in self.entries if e.chunk == chunk]
 
     @property
+    def sources(self) -> dict[str, Any]:
+        """Where scans and body models are; which scans are in use is left out, so that a longer list changes no other job."""
+        return {key: self.config["scans"][key] for key in ("source", "root", "models", "gender")}
+
+    @property
     def standin(self) -> bool:
         return self.config["scans"]["source"] == "standin"
 

@@ -16,7 +16,8 @@ rule estimate:
         mem_mb=memory(4000),
         runtime=60,
     params:
-        **settings("seed", "scans", "estimate"),
+        **settings("seed", "estimate"),
+        scans=plan.sources,
         code=plan.code("estimate"),
     message:
         "Estimating the bodies of {wildcards.chunk}"

@@ -19,7 +19,8 @@ rule evaluate:
         mem_mb=memory(4000),
         runtime=120,
     params:
-        **settings("seed", "splat", "scans", "evaluate", "weights"),
+        **settings("seed", "splat", "evaluate", "weights"),
+        scans=plan.sources,
         code=plan.code("evaluate"),
     message:
         "Measuring {wildcards.chunk} ({wildcards.variant})"

@@ -2,6 +2,8 @@ rule mesh:
     """Fuse depth renders of the Gaussians to a mesh, clean it and refine it by normals."""
     input:
         subjects="<results>/subjects/{variant}/{chunk}.reconstruct.json",
+        normals="<results>/normals/weights.safetensors",
+        models=body_models,
     output:
         manifest=ensure(
             "<results>/subjects/{variant}/{chunk}.mesh.json", non_empty=True
@@ -18,6 +20,7 @@ rule mesh:
         runtime=120,
     params:
         **settings("device", "splat", "mesh"),
+        scans=plan.sources,
         code=plan.code("mesh"),
     message:
         "Meshing {wildcards.chunk} ({wildcards.variant})"

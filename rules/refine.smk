@@ -18,7 +18,8 @@ rule refine:
         runtime=120,
         gpu=1,
     params:
-        **settings("device", "splat", "scans", "rendering", "network", "refine"),
+        **settings("device", "splat", "rendering", "network", "refine"),
+        scans=plan.sources,
         code=plan.code("refine"),
     message:
         "Refining the bodies of {wildcards.chunk}"

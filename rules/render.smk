@@ -16,7 +16,8 @@ rule render:
         mem_mb=memory(2000),
         runtime=120,
     params:
-        **settings("scans", "rendering"),
+        **settings("rendering"),
+        scans=plan.sources,
         code=plan.code("render"),
     message:
         "Rendering {wildcards.chunk}"

@@ -2,32 +2,36 @@
 
 from pathlib import Path
 
+import torch
+
 from hgm.gaussians import Gaussians
 from hgm.job import Job, run
 from hgm.members import for_each
-from hgm.mesh.extraction import MeshSettings, extract_mesh
-from hgm.mesh.io import save_mesh
-from hgm.mesh.picture import mesh_picture
+from hgm.mesh.extraction import MeshSettings
 from hgm.mesh.refinement import NormalRefinement
-from hgm.provenance import key_of, read_json, write_json
+from hgm.provenance import file_digest, key_of, read_json, write_json
 from hgm.runtime import select_device
-from hgm.views import save_image
+from hgm.stages.bodies import load_body
+from hgm.stages.meshing import mesh_subject
+from hgm.stages.normals import load_normals
+from hgm.stages.places import body_model
 
 
 def main(job: Job) -> None:
     params, manifest = job.params, job.path("manifest")
     device, section = select_device(params["device"]), dict(params["mesh"])
     settings = MeshSettings(refinement=NormalRefinement(steps=section.pop("refine_steps")), **section)
-    keys = read_json(job.path("subjects"))["members"]
+    net = load_normals(job.path("normals").parent, device)
+    faces = body_model(params["scans"], manifest.parents[2]).faces
+    keys, weights = read_json(job.path("subjects"))["members"], file_digest(job.path("normals"))
 
     def work(_: str, out: Path) -> None:
         gaussians = Gaussians.load_ply(out / "gaussians.ply").to(device)
-        mesh = extract_mesh(gaussians, settings=settings, backend=params["splat"])
-        save_mesh(out / "mesh.glb", mesh)
-        save_image(out / "mesh.png", mesh_picture(mesh))
+        vertices = torch.from_numpy(load_body(out / "smplx.npz")["vertices"])
+        mesh_subject(gaussians, vertices, faces, net, out, settings, backend=params["splat"])
 
     outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
-                       key=lambda s: key_of(dict(params), keys[s]), work=work)
+                       key=lambda s: key_of(dict(params), keys[s], weights), work=work)
     write_json(manifest, outcome.manifest(job.rule))
 
 

@@ -1,0 +1,35 @@
+"""The mesh of one reconstructed subject: depth fusion, cleaning, refinement by the normals read from its two pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hgm.cameras import orbit
+from hgm.gaussians import Gaussians
+from hgm.mesh.extraction import MeshSettings, extract_mesh
+from hgm.mesh.io import save_mesh
+from hgm.mesh.picture import mesh_picture
+from hgm.stages.normals import NormalNet, predict_targets
+from hgm.train.data import BACK, FRONT, resize
+from hgm.views import load_image, save_image
+
+
+def mesh_subject(
+    gaussians: Gaussians, vertices: Tensor, faces: Tensor, net: NormalNet, out: Path, settings: MeshSettings,
+    *, backend: str = "auto",
+) -> None:
+    """Write `mesh.glb` and `mesh.png` to the subject's folder, which holds `input.png` and `back.png`.
+
+    gaussians [N], body vertices [P, 3] NU. Raises InputError where the Gaussians have no surface.
+    """
+    device = gaussians.means.device
+    front = load_image(out / "input.png")
+    pictures = torch.stack([front, resize(load_image(out / "back.png"), front.shape[-1])])
+    cameras = orbit(size=front.shape[-1])[[FRONT, BACK]].to(device)
+    targets = predict_targets(net, pictures, vertices, faces, cameras, backend=backend)
+    mesh = extract_mesh(gaussians, settings=settings, targets=targets, backend=backend)
+    save_mesh(out / "mesh.glb", mesh)
+    save_image(out / "mesh.png", mesh_picture(mesh))

@@ -1,0 +1,130 @@
+"""A normal map from a picture and the body in it: a small U-Net trained on the rendered normals.
+
+It takes the place that ICON's estimator has in the paper. One network serves the photo and the refined back view, each seen
+from its own camera; everything is in camera axes, so that a front and a back look alike to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hgm.cameras import Cameras
+from hgm.mesh.refinement import NormalTargets
+from hgm.nets.config import UNetWidths
+from hgm.nets.unet import UNet
+from hgm.nets.weights import load_tensors, save_tensors
+from hgm.provenance import read_json, write_json
+from hgm.refine.discs import Patches, pixel_size
+from hgm.runtime import Deadline, derived_seed
+from hgm.splat import render
+from hgm.train.data import ScanStore
+from hgm.train.loop import Optimisation, fit, write_history
+from hgm.views import load_image, view_path
+
+WEIGHTS, MODEL = "weights.safetensors", "model.json"
+KNOWN = 0.5  # coverage above which a pixel has a normal
+
+
+@dataclass(frozen=True)
+class NormalTraining:
+    """Widths of the U-Net and its training."""
+
+    channels: tuple[int, ...] = (16, 32, 64)
+    steps: int = 200
+    batch: int = 4
+    lr: float = 2e-3
+
+
+class NormalNet(nn.Module):
+    """Picture and body normals [B, 6, H, W] -> unit normals [B, 3, H, W] in camera axes."""
+
+    def __init__(self, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        flags = (False,) * len(channels)
+        widths = UNetWidths(down=channels, down_attention=flags, up=channels[::-1], up_attention=flags, mid_attention=False,
+                            layers=1, heads=1, groups=min(8, channels[0]))
+        self.unet = UNet(2, 6, 3, widths)
+
+    def forward(self, rgb: Tensor, body: Tensor) -> Tensor:
+        """rgb [B, 3, H, W] in [0, 1] over white, body [B, 3, H, W] normals of the body, zero outside it."""
+        return F.normalize(self.unet(torch.cat([rgb * 2 - 1, body], 1))[0] + body, dim=1, eps=1e-6)
+
+
+def body_normals(vertices: Tensor, faces: Tensor, cameras: Cameras, *, backend: str = "auto") -> Tensor:
+    """Normals [C, 3, H, W] of a body [P, 3] NU as each camera sees it, in its axes; unit length inside, zero outside."""
+    discs = Patches.of(vertices, faces).to(cameras.K.device).discs(vertices.to(cameras.K.device), pixel_size(cameras))
+    with torch.no_grad():
+        picture = render(discs, cameras, backend=backend, background=(0.0, 0.0, 0.0))
+    return to_camera(F.normalize(2 * picture.rgb - picture.alpha, dim=1, eps=1e-6) * (picture.alpha > KNOWN), cameras)
+
+
+def to_camera(normals: Tensor, cameras: Cameras) -> Tensor:
+    """World normals [C, 3, H, W] -> each camera's axes."""
+    return torch.einsum("cij,cjhw->cihw", cameras.world_to_camera[:, :3, :3], normals)
+
+
+def to_world(normals: Tensor, cameras: Cameras) -> Tensor:
+    """Normals [C, 3, H, W] in each camera's axes -> world."""
+    return torch.einsum("cji,cjhw->cihw", cameras.world_to_camera[:, :3, :3], normals)
+
+
+def normal_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean L1 distance over the pixels [B, 3, H, W] that have a target."""
+    known = (target.norm(dim=1) > 0.5).to(prediction)
+    return ((prediction - target).abs().sum(1) * known).sum() / known.sum().clamp(min=1)
+
+
+def train_normals(
+    scans: list[Path], faces: Tensor, training: NormalTraining, out: Path, state: Path, *, seed: int, device: str = "cpu",
+    backend: str = "auto", deadline: Deadline | None = None,
+) -> list[dict[str, float]]:
+    """Train on every view of the scans' folders; writes weights, model.json and history.tsv to `out`."""
+    torch.manual_seed(derived_seed(seed, "normals"))
+    net = NormalNet(training.channels).to(device)
+    store = ScanStore(scans)
+    bodies: dict[int, Tensor] = {}
+
+    def sample(scan: int, view: int) -> tuple[Tensor, Tensor, Tensor]:
+        rig = store.cameras(scan)
+        if scan not in bodies:
+            bodies[scan] = body_normals(store.body(scan), faces, rig, backend=backend)
+        rgb, mask = (x.float() / 255 for x in store.view(scan, view))
+        world = load_image(view_path(store.folders[scan], "normal", view)) * 2 - 1
+        target = F.normalize(world, dim=0) * (mask > KNOWN)
+        return rgb, bodies[scan][view], to_camera(target[None], rig[[view]])[0]
+
+    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        chosen = torch.randint(len(store) * 12, (training.batch,), generator=generator).tolist()
+        rgb, body, target = (torch.stack(x).to(device) for x in zip(*(sample(c // 12, c % 12) for c in chosen), strict=True))
+        return normal_error(net(rgb, body), target), {"body_alone": float(normal_error(body, target))}
+
+    history = fit(net, loss, Optimisation(training.steps, training.lr, weight_decay=1e-4), stage="normals", seed=seed,
+                  state=state, deadline=deadline)
+    save_tensors(net.state_dict(), out / WEIGHTS)
+    write_json(out / MODEL, {"channels": list(training.channels)})
+    write_history(out / "history.tsv", history)
+    return history
+
+
+def load_normals(folder: Path, device: str = "cpu") -> NormalNet:
+    """A trained net, frozen."""
+    net = NormalNet(tuple(read_json(folder / MODEL)["channels"]))
+    load_tensors(net, folder / WEIGHTS)
+    return net.to(device).eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def predict_targets(net: NormalNet, pictures: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras,
+                    *, backend: str = "auto") -> NormalTargets:
+    """What a mesh is to show: normals of pictures [C, 3, H, W] over white, with the body [P, 3] NU that stands in them.
+
+    Pixels outside the body have no target, since the net leans on the body.
+    """
+    body = body_normals(vertices, faces, cameras, backend=backend)
+    found = net(pictures.to(cameras.K.device), body) * (body.norm(dim=1, keepdim=True) > 0.5)
+    return NormalTargets(to_world(found, cameras), cameras)

@@ -1,0 +1,28 @@
+rule normals:
+    """Train the net that reads a normal map from a picture, on the rendered normals."""
+    input:
+        views=training_views,
+        models=body_models,
+    output:
+        weights=ensure("<results>/normals/weights.safetensors", non_empty=True),
+        model=ensure("<results>/normals/model.json", non_empty=True),
+        history=ensure("<results>/normals/history.tsv", non_empty=True),
+    log:
+        "<logs>/normals.log",
+    benchmark:
+        "<benchmarks>/normals.jsonl"
+    conda:
+        "../envs/hgm.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(6000),
+        runtime=720,
+        gpu=1,
+    params:
+        **settings("seed", "device", "splat", "normals"),
+        scans=plan.sources,
+        code=plan.code("normals"),
+    message:
+        "Training the normal net"
+    script:
+        "../scripts/normals.py"

@@ -1,0 +1,21 @@
+"""Train the normal net on the rendered normals."""
+
+from hgm.job import Job, run
+from hgm.runtime import Deadline, select_device
+from hgm.stages.dataset import rendered
+from hgm.stages.normals import NormalTraining, train_normals
+from hgm.stages.places import body_model
+
+
+def main(job: Job) -> None:
+    params, out = job.params, job.path("weights").parent
+    section = dict(params["normals"])
+    training = NormalTraining(channels=tuple(section.pop("channels")), **section)
+    faces = body_model(params["scans"], out.parent).faces
+    train_normals(rendered(job.paths("views"), "train"), faces, training, out, out.parent / "state" / "normals" / job.key,
+                  seed=params["seed"], device=select_device(params["device"]), backend=params["splat"],
+                  deadline=Deadline(job.seconds))
+
+
+if __name__ == "__main__":
+    run(main)
