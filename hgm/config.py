@@ -57,7 +57,7 @@ class Loss(Section):
     structure: float = described(0.1, "weight of 1 - SSIM, which takes the place of LPIPS without its weights", ge=0)
 
 
-class Coarse(Section):
+class HGMTraining(Section):
     steps: int = described(300, "optimizer steps (paper: 37500)", ge=1)
     batch: int = described(1, "scans a step (paper: 4 in all)", ge=1)
     accumulate: int = described(1, "micro-batches a step", ge=1)
@@ -69,21 +69,15 @@ class Coarse(Section):
     supervised: int = described(4, "views a step is compared with (paper: 12)", ge=1, le=12)
     turn: bool = described(False, "draw a random azimuth as front: 12 times the data (release: off)")
     validate_every: int = described(100, "steps between validation pictures", ge=1)
+
+
+class Coarse(HGMTraining):
     early: float = described(0.3, "share of the steps after which the unconverged model for the pairs is taken", gt=0, le=1)
 
 
-class Fusion(Section):
+class Fusion(HGMTraining):
     steps: int = described(160, "optimizer steps (paper: 37500)", ge=1)
-    batch: int = described(1, "scans a step (paper: 4 in all)", ge=1)
-    accumulate: int = described(1, "micro-batches a step", ge=1)
     lr: float = described(4e-4, "peak learning rate (release: 4e-4)", gt=0)
-    warmup: float = described(0.05, "share of the steps on the way up (release: 0.02)", gt=0, lt=1)
-    weight_decay: float = described(0.05, "AdamW weight decay", ge=0)
-    clip: float = described(1.0, "largest gradient norm", gt=0)
-    ema: float = described(0.0, "decay of averaged weights; 0 = none", ge=0, lt=1)
-    supervised: int = described(4, "views a step is compared with (paper: 12)", ge=1, le=12)
-    turn: bool = described(False, "draw a random azimuth as front (release: off)")
-    validate_every: int = described(100, "steps between validation pictures", ge=1)
     warm_start: bool = described(True, "start from the coarse weights (the paper trains both from the start)")
     back_share: float = described(0.5, "share of samples with an unconverged render as back view", ge=0, le=1)
     distortion: float = described(0.5, "probability of the grid distortion of the back view", ge=0, le=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,22 +17,15 @@ from hgm.gaussians import Gaussians
 from hgm.metrics.joints import mpjpe, pa_mpjpe
 from hgm.refine.estimate import Estimate, disturb, place
 from hgm.refine.refinement import RefineSettings, place_in_mask, refine_body
-from hgm.runtime import atomic_write, derived_seed
+from hgm.runtime import derived_seed
 from hgm.stages.reconstruction import Reconstructor
 from hgm.train.loop import write_history
 from hgm.views import load_image, view_path
 
-log = logging.getLogger(__name__)
-
 
 def save_body(path: Path, params: BodyParameters, *, vertices: Tensor, joints: Tensor, source: str, **more: Any) -> None:
     """`smplx.npz` of a subject: parameters, vertices [10475, 3] and joints [55, 3] in normalised units, where it comes from."""
-    arrays = {name: value.detach().cpu().numpy() for name, value in params.items()}
-    arrays |= {"vertices": vertices.detach().cpu().numpy().astype(np.float32),
-               "joints": joints.detach().cpu().numpy().astype(np.float32), "source": np.array(source)}
-    arrays |= {name: np.asarray(value) for name, value in more.items()}
-    with atomic_write(path) as file:
-        np.savez(file, **arrays)
+    params.save_npz(path, vertices=vertices.cpu().numpy(), joints=joints.cpu().numpy(), source=np.array(source), **more)
 
 
 def load_body(path: Path) -> dict[str, np.ndarray]:
@@ -48,23 +40,21 @@ def load_body(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def parameters(arrays: Mapping[str, np.ndarray]) -> BodyParameters:
-    """The SMPL-X parameters among a body's arrays; the canonical bodies of view folders have no global orientation."""
-    data = {"global_orient": np.zeros(3, np.float32), **arrays}
-    names = BodyParameters.__dataclass_fields__
-    return BodyParameters(**{name: torch.from_numpy(np.asarray(data[name], np.float32)).reshape(-1) for name in names})
+def parameters(path: Path) -> BodyParameters:
+    """The SMPL-X parameters of one body in a `smplx.npz`, unbatched."""
+    return BodyParameters.from_npz(path).map(lambda x: x.reshape(-1))
 
 
 def estimate_subject(view_folder: Path, model: BodyModel, out: Path, *, seed: int, mpjpe_mm: float) -> None:
     """The true fit of a rendered scan disturbed by seeded noise, in place of an estimator; the file says so."""
-    params = parameters(load_body(view_folder / "smplx.npz"))
+    params = parameters(view_folder / "smplx.npz")
     estimate = disturb(params, model, seed=derived_seed(seed, view_folder.name), mpjpe_mm=mpjpe_mm)
     _save_estimate(estimate, model, view_folder, out)
 
 
 def given_subject(fit: Path, view_folder: Path, model: BodyModel, out: Path) -> None:
     """A user's own first estimate: a `smplx.npz` with SMPL-X parameters; scale and place come from the mask."""
-    _save_estimate(Estimate(parameters(load_body(fit)), f"given: {fit.name}"), model, view_folder, out)
+    _save_estimate(Estimate(parameters(fit), f"given: {fit.name}"), model, view_folder, out)
 
 
 def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out: Path) -> None:
@@ -82,7 +72,7 @@ def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out:
 def load_estimate(path: Path) -> Estimate:
     """A first estimate written by this stage."""
     arrays = load_body(path)
-    return Estimate(parameters(arrays), str(arrays["source"]), float(arrays["scale"]),
+    return Estimate(parameters(path), str(arrays["source"]), float(arrays["scale"]),
                     torch.from_numpy(np.asarray(arrays["translation"], np.float32)))
 
 

@@ -15,7 +15,7 @@ from hgm.provenance import read_json
 from hgm.refine.estimate import Estimate
 from hgm.refine.refinement import RefineSettings
 from hgm.runtime import Progress, select_device
-from hgm.stages.bodies import load_body, parameters, refine_subject
+from hgm.stages.bodies import parameters, refine_subject
 from hgm.stages.places import body_model
 from hgm.stages.reconstruction import Output, load_reconstructor, write_reconstruction
 from hgm.stages.variants import VARIANTS
@@ -96,7 +96,7 @@ def reconstruct_photos(
             folder = out / path.stem
             folder.mkdir(parents=True, exist_ok=True)
             image, mask = open_photo(path, size)
-            start = Estimate(parameters(load_body(body)), f"given: {body.name}")
+            start = Estimate(parameters(body), f"given: {body.name}")
             vertices = refine_subject(start, image, mask, model, reconstructor, folder, settings, backend=config["splat"])
             result = reconstructor.reconstruct(image, vertices, VARIANTS["full"])
             write_reconstruction(result, image, folder, output, backend=config["splat"])
