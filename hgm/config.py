@@ -31,7 +31,7 @@ class Scans(Section):
     root: str | None = described(None, "folder with THuman2.0_Release and the fits; stand-ins make their own")
     models: str | None = described(None, "folder that holds smplx/SMPLX_*.npz; stand-ins make their own")
     gender: Literal["male", "female", "neutral"] = described("male", "SMPL-X file of the fits; THuman2.0: male")
-    train: str = described("0000-0035", "ids and ranges, or the name of a .txt file with one id a line")
+    train: str = described("0000-0041", "ids and ranges, or the name of a .txt file with one id a line")
     val: str = described("0500", "scans for the validation pictures and curve, never trained on")
     test: str = described("0505-0508", "scans that are reconstructed and measured, never trained on")
     chunk: int = described(6, "scans that one job makes and renders; a chunk should last minutes", ge=1)
@@ -58,7 +58,7 @@ class Loss(Section):
 
 
 class HGMTraining(Section):
-    steps: int = described(300, "optimizer steps (paper: 37500)", ge=1)
+    steps: int = described(400, "optimizer steps (paper: 37500)", ge=1)
     batch: int = described(1, "scans a step (paper: 4 in all)", ge=1)
     accumulate: int = described(1, "micro-batches a step", ge=1)
     lr: float = described(6e-4, "peak learning rate (release: 4e-4)", gt=0)
@@ -79,9 +79,9 @@ class Fusion(HGMTraining):
     steps: int = described(160, "optimizer steps (paper: 37500)", ge=1)
     lr: float = described(4e-4, "peak learning rate (release: 4e-4)", gt=0)
     warm_start: bool = described(True, "start from the coarse weights (the paper trains both from the start)")
-    back_share: float = described(0.5, "share of samples with an unconverged render as back view", ge=0, le=1)
-    distortion: float = described(0.5, "probability of the grid distortion of the back view", ge=0, le=1)
-    jitter: float = described(0.5, "probability of the camera jitter of the back view", ge=0, le=1)
+    back_share: float = described(1.0, "share of samples with an unconverged render as back view", ge=0, le=1)
+    distortion: float = described(0.25, "probability of the grid distortion of the back view (release: 0.5)", ge=0, le=1)
+    jitter: float = described(0.0, "probability of the camera jitter of the back view (release: 0.5)", ge=0, le=1)
 
 
 class Pairs(Section):
@@ -90,21 +90,22 @@ class Pairs(Section):
 
 class Base(Section):
     folder: str | None = described(None, "Stable Diffusion 1.5 as a diffusers folder; without one a small base is trained")
-    vae_channels: list[int] = described([16, 32, 64], "small base: widths of the VAE, one halving between two")
+    vae_channels: list[int] = described([16, 32], "small base: widths of the VAE, one halving between two")
     vae_layers: int = described(1, "small base: residual layers a level", ge=1)
-    latent_channels: int = described(8, "small base: channels of a latent", ge=1)
-    vae_steps: int = described(500, "small base: training steps of the VAE", ge=1)
-    vae_batch: int = described(8, "small base: crops a step", ge=1)
-    vae_crop: int = described(64, "small base: edge of the crops in pixels", ge=16)
-    vae_lr: float = described(3e-3, "small base: peak learning rate of the VAE", gt=0)
-    kl: float = described(1e-4, "small base: weight of the KL divergence of a latent number", ge=0)
+    latent_channels: int = described(4, "small base: channels of a latent", ge=1)
+    vae_steps: int = described(1600, "small base: training steps of the VAE", ge=1)
+    vae_batch: int = described(4, "small base: crops a step", ge=1)
+    vae_crop: int = described(24, "small base: edge of the crops in pixels", ge=16)
+    vae_lr: float = described(5e-3, "small base: peak learning rate of the VAE", gt=0)
+    squared: float = described(10.0, "small base: weight of the squared error beside the absolute one", ge=0)
+    kl: float = described(1e-5, "small base: weight of the KL divergence of a latent number", ge=0)
     lpips: float = described(0.1, "small base: weight of LPIPS where its weights are given", ge=0)
-    unet_channels: list[int] = described([32, 64], "small base: widths of the denoising U-Net")
+    unet_channels: list[int] = described([24, 48, 64], "small base: widths of the denoising U-Net")
     unet_layers: int = described(1, "small base: residual layers a level", ge=1)
     heads: int = described(4, "small base: attention heads", ge=1)
     text_width: int = described(32, "small base: width of the text encoder", ge=8)
-    unet_steps: int = described(450, "small base: training steps of the U-Net", ge=1)
-    unet_batch: int = described(8, "small base: images a step", ge=1)
+    unet_steps: int = described(240, "small base: training steps of the U-Net", ge=1)
+    unet_batch: int = described(4, "small base: images a step", ge=1)
     unet_lr: float = described(2e-3, "small base: peak learning rate of the U-Net", gt=0)
     ema: float = described(0.99, "small base: decay of averaged weights", ge=0, lt=1)
     empty_caption: float = described(0.1, "small base: share of empty captions, which guidance needs", ge=0, le=1)
@@ -112,10 +113,10 @@ class Base(Section):
 
 class ControlNet(Section):
     tile: str | None = described(None, "ControlNet-tile as a diffusers folder; without one a copy of the base's encoder")
-    steps: int = described(300, "optimizer steps (not published)", ge=1)
-    batch: int = described(8, "pairs a step (not published)", ge=1)
+    steps: int = described(200, "optimizer steps (not published)", ge=1)
+    batch: int = described(4, "pairs a step (not published)", ge=1)
     lr: float = described(1e-3, "learning rate (paper: 1e-5)", gt=0)
-    schedule: Literal["constant", "onecycle"] = described("constant", "course of the learning rate (not published)")
+    schedule: Literal["constant", "onecycle"] = described("onecycle", "course of the learning rate (not published)")
     weight_decay: float = described(1e-2, "AdamW weight decay (not published)", ge=0)
     caption: str = described("best quality", "caption of every pair (not published; the paper's test prompt)")
     empty_caption: float = described(0.1, "share of empty captions (not published)", ge=0, le=1)
@@ -129,7 +130,7 @@ class BackView(Section):
     seed: int = described(22, "seed of the diffusion noise (release: 22)", ge=0)
     strength: float = described(0.2, "share of the noise schedule that is run (release: 0.2)", gt=0, le=1)
     steps: int = described(100, "denoising steps at full strength (release: 100)", ge=1)
-    guidance: float = described(5.0, "classifier-free guidance (release: 5)", ge=0)
+    guidance: float = described(1.0, "classifier-free guidance (release: 5)", ge=0)
     control_scale: float = described(1.0, "weight of the ControlNet", ge=0)
     prompt: str = described("Best quality", "prompt (paper)")
     negative_prompt: str = described("blur, lowres, bad anatomy, bad hands, cropped, worst quality", "release")
@@ -145,7 +146,12 @@ class Estimate(Section):
 
 class Refine(Section):
     iterations: int = described(45, "optimisation steps (paper: 45)", ge=1)
-    refresh: int = described(15, "steps between runs of the coarse model (paper: 15)", ge=1)
+    every: int = described(15, "steps between runs of the coarse model (paper: 15)", ge=1)
+    with_body: bool = described(False, "later runs see the body (paper: yes); off, a coarse model trained for minutes misleads less")
+    front: float = described(10.0, "weight of the front silhouette (paper: 10)", ge=0)
+    side: float = described(3.0, "weight of the 11 other silhouettes (paper: 1)", ge=0)
+    pose_prior: float = described(3.0, "weight of the squared change of pose (not published)", ge=0)
+    betas_prior: float = described(1e-3, "weight of the squared shape coefficients (not published)", ge=0)
 
 
 class Reconstruct(Section):

@@ -22,7 +22,7 @@ def main(job: Job) -> None:
     coarse = load_hgm(job.path("coarse").parent, device=device)
     reconstructor = Reconstructor(coarse, None, None, size=params["rendering"]["size"], device=device, backend=params["splat"],
                                   precision=params["network"]["precision"])
-    settings = RefineSettings(iterations=params["refine"]["iterations"], every=params["refine"]["refresh"])
+    settings = RefineSettings(**params["refine"])
     keys = read_json(job.path("bodies"))["members"]
     weights = file_digest(job.path("coarse"))
 

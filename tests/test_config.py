@@ -59,6 +59,7 @@ def test_sections_fit_the_settings_of_their_stages():
 
     from hgm.diffusion.settings import BackViewSettings, BaseSettings, ControlNetSettings
     from hgm.mesh.extraction import MeshSettings
+    from hgm.refine.refinement import RefineSettings
     from hgm.stages.reconstruction import Output
     from hgm.train.losses import LossWeights
 
@@ -70,4 +71,5 @@ def test_sections_fit_the_settings_of_their_stages():
     assert fields(config.BackView) == names(BackViewSettings)
     assert fields(config.Mesh) == names(MeshSettings) - {"refinement"} | {"refine_steps"}
     assert fields(config.Reconstruct) == names(Output)
+    assert fields(config.Refine) <= names(RefineSettings)
     assert fields(config.Loss) == names(LossWeights)

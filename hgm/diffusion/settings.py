@@ -14,21 +14,22 @@ class BaseSettings:
     """The small latent-diffusion base that stands in for Stable Diffusion 1.5; every number is ours, sized for one CPU core."""
 
     size: int = 128  # pixels of a training image, written to the folder as its native size
-    vae_channels: tuple[int, ...] = (16, 32, 64)  # one entry a level: two halvings, 128 px -> 32 x 32 latents
+    vae_channels: tuple[int, ...] = (16, 32)  # one entry a level: one halving, 128 px -> 64 x 64 latents as in the paper
     vae_layers: int = 1
-    latent_channels: int = 8
-    vae_steps: int = 500
-    vae_batch: int = 8
-    vae_crop: int = 64  # pixels of the training crops, around the person
-    vae_lr: float = 3e-3
-    kl: float = 1e-4  # weight of the mean KL divergence per latent number
+    latent_channels: int = 4
+    vae_steps: int = 1800
+    vae_batch: int = 4
+    vae_crop: int = 24  # pixels of the training crops, around the person; many small steps learn faster than few large ones
+    vae_lr: float = 5e-3
+    squared: float = 10.0  # weight of the squared error beside L1; with L1 alone colours stay grey for long
+    kl: float = 1e-5  # weight of the mean KL divergence per latent number
     lpips: float = 0.1  # weight of the perceptual loss where one is given
-    unet_channels: tuple[int, ...] = (32, 64)
+    unet_channels: tuple[int, ...] = (24, 48, 64)  # attention at the last level only
     unet_layers: int = 1
     heads: int = 4
     text_width: int = 32
-    unet_steps: int = 450
-    unet_batch: int = 8
+    unet_steps: int = 300
+    unet_batch: int = 4
     unet_lr: float = 2e-3
     ema: float = 0.99
     empty_caption: float = 0.1

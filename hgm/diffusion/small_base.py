@@ -36,13 +36,13 @@ def build_vae(settings: BaseSettings) -> Any:
 
 
 def build_unet(settings: BaseSettings) -> Any:
-    """An untrained UNet2DConditionModel; text is attended to at every level but the first, where it would cost most."""
+    """An untrained UNet2DConditionModel; only the last level attends, the others would cost too much."""
     levels = len(settings.unet_channels)
     return import_diffusers().UNet2DConditionModel(
         sample_size=settings.size >> (len(settings.vae_channels) - 1),
         in_channels=settings.latent_channels, out_channels=settings.latent_channels,
-        down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (levels - 1),
-        up_block_types=("CrossAttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),
+        down_block_types=("DownBlock2D",) * (levels - 1) + ("CrossAttnDownBlock2D",),
+        up_block_types=("CrossAttnUpBlock2D",) + ("UpBlock2D",) * (levels - 1),
         block_out_channels=settings.unet_channels, layers_per_block=settings.unet_layers,
         cross_attention_dim=settings.text_width, attention_head_dim=settings.heads, norm_num_groups=8,
     )
@@ -62,7 +62,7 @@ def train_base(
 ) -> dict[str, History]:
     """Train the base on images [M, 3, H, W] (uint8, or float in [0, 1], on white) and write it to the folder `out`.
 
-    First the VAE (L1, KL and, where `perceptual` is given, LPIPS), then the UNet on its latents (eq. 4 without a control
+    First the VAE (L1, squared error, KL and, where `perceptual` is given, LPIPS), then the UNet on its latents (eq. 4 without a control
     image). Returns the histories "vae" and "unet". Killed, it goes on from the folder `state`.
     Raises SliceEnded at the deadline and InputError when the images do not fit the settings.
     """
@@ -107,10 +107,11 @@ def train_vae(
         with mixed_precision(device):
             posterior = vae.encode(target * 2 - 1).latent_dist
             image = vae.decode(posterior.mean + posterior.std * noise.to(device)).sample.float() / 2 + 0.5
-        l1 = (image - target).abs().mean()
+        error = image - target
+        l1, squared = error.abs().mean(), error.square().mean()
         kl = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
-        total = l1 + settings.kl * kl
-        logs = {"l1": l1.item(), "kl": kl.item()}
+        total = l1 + settings.squared * squared + settings.kl * kl
+        logs = {"l1": l1.item(), "squared": squared.item(), "kl": kl.item()}
         if perceptual is not None:
             lpips = perceptual(image, target)
             total = total + settings.lpips * lpips

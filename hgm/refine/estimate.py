@@ -38,18 +38,14 @@ class Estimate:
 class Disturbance:
     """The structure of the noise (one sigma); `disturb` multiplies all of it by one factor to reach its target.
 
-    One image fixes a body's outline but not its depth, so monocular estimators of PIXIE's kind err by a lean towards or
-    away from the camera and by limbs turned out of the image plane. The numbers are our guess at that, not a measurement.
+    Every axis alike, since the structure of PIXIE's error is not published. The shares of the joints are our guess.
     """
 
-    lean: float = 9.0  # degrees about the camera's x axis, the whole body
-    heading: float = 6.0  # degrees about y
-    roll: float = 2.5  # degrees about z, in the image plane
+    orientation: float = 6.0  # degrees about each axis, the whole body
     torso: float = 4.0  # degrees, spine and collars
     head: float = 7.0
     legs: float = 10.0  # hips, knees and ankles
     arms: float = 13.0  # shoulders, elbows and wrists
-    in_plane: float = 0.4  # a joint's noise about the viewing axis, as a share of that about x and y
     betas: float = 0.7
     scale: float = 0.02  # relative
     translation: float = 0.02  # NU in x and y; twice that in depth
@@ -79,8 +75,8 @@ def disturb(
     """
     noise = Disturbance() if noise is None else noise
     rng = np.random.default_rng(derived_seed("disturb", seed))
-    turn = rng.normal(size=3) * [noise.lean, noise.heading, noise.roll]
-    spin = rng.normal(size=(21, 3)) * noise.joint_degrees()[:, None] * [1.0, 1.0, noise.in_plane]
+    turn = rng.normal(size=3) * noise.orientation
+    spin = rng.normal(size=(21, 3)) * noise.joint_degrees()[:, None]
     beta = rng.normal(size=params.betas.shape[-1]) * noise.betas
     grow = rng.normal() * noise.scale
     shift = rng.normal(size=3) * noise.translation * [1.0, 1.0, 2.0]

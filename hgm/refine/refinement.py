@@ -39,6 +39,7 @@ class RefineSettings:
     front: float = 10.0
     side: float = 1.0
     normal: float = 0.5
+    with_body: bool = True  # later rounds take the Gaussians merged with the body as it is then (the paper), else the first's
     pose_prior: float = 1e-3  # on the squared deviation from the estimate
     betas_prior: float = 1e-3
     lr_place: float = 1e-2  # translation (NU) and logarithm of the scale
@@ -105,7 +106,7 @@ def refine_body(
         if step % settings.every == 0:
             turn = step // settings.every
             view = _at(cameras, settings.sizes[min(turn, len(settings.sizes) - 1)])
-            targets = _targets(gaussians_from, vertices.detach() if turn else None, input_mask, view, backend)
+            targets = _targets(gaussians_from, vertices.detach() if turn and settings.with_body else None, input_mask, view, backend)
         if progress is not None:
             progress(step, vertices.detach(), joints.detach())
         miss = 1 - soft_iou(silhouettes(vertices, patches, view, backend=backend), targets)

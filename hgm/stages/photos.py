@@ -88,7 +88,7 @@ def reconstruct_photos(
     reconstructor = load_reconstructor(run, VARIANTS["full"], size=size, back_view=config["back_view"], device=device,
                                        backend=config["splat"], precision=config["network"]["precision"])
     model = body_model(config["scans"], run)
-    settings = RefineSettings(iterations=config["refine"]["iterations"], every=config["refine"]["refresh"])
+    settings = RefineSettings(**config["refine"])
     output, progress = Output(**config["reconstruct"]), Progress("reconstruct", len(images))
     failed: dict[str, str] = {}
     for i, (path, body) in enumerate(zip(images, bodies, strict=True)):

@@ -82,7 +82,9 @@ def test_the_vae_learns_and_the_perceptual_loss_counts(images: torch.Tensor, tmp
     assert last < 0.75 * first
     assert calls == [True] * 40
     row = history[0]
-    assert row["loss"] == pytest.approx(row["l1"] + settings.kl * row["kl"] + settings.lpips * row["lpips"], rel=1e-5)
+    total = row["l1"] + settings.squared * row["squared"] + settings.kl * row["kl"] + settings.lpips * row["lpips"]
+    assert row["loss"] == pytest.approx(total, rel=1e-5)
+    assert row["lpips"] == pytest.approx(row["squared"])  # what this test's perceptual loss measures
 
 
 def test_vae_halves_once_less_than_it_has_levels() -> None:

@@ -22,11 +22,10 @@ def test_the_error_is_the_published_one(model: BodyModel, person: BodyParameters
         assert error == pytest.approx(target, abs=0.02)
 
 
-def test_the_error_is_mostly_in_depth(model: BodyModel, person: BodyParameters, body: CanonicalBody) -> None:
+def test_the_error_has_no_preferred_axis(model: BodyModel, person: BodyParameters, body: CanonicalBody) -> None:
     all_errors = np.stack([errors(disturb(person, model, seed=seed), model, body) for seed in range(5)])
     x, y, z = np.sqrt((all_errors**2).mean((0, 1)))
-    assert z > 1.3 * x and z > 1.3 * y
-    assert x > 5 and y > 5  # but not in depth alone
+    assert max(x, y, z) < 2 * min(x, y, z)
     limbs = np.linalg.norm(all_errors[:, [20, 21]], axis=-1).mean()
     assert limbs > np.linalg.norm(all_errors[:, [3, 6, 9]], axis=-1).mean()
 
