@@ -15,6 +15,8 @@ from pydantic_core import PydanticUndefined
 
 from hgm.errors import InputError
 
+VariantName = Literal["full", "no_body", "no_refine", "one_view", "no_diffusion"]
+
 
 class Section(BaseModel):
     """No unknown keys, no silent conversion of text to numbers."""
@@ -178,7 +180,7 @@ class Mesh(Section):
 
 
 class Evaluate(Section):
-    variants: list[str] = described(["full", "no_body", "no_refine", "one_view", "no_diffusion"], "rows of the ablation")
+    variants: list[VariantName] = described(["full", "no_body", "no_refine", "one_view", "no_diffusion"], "rows of the ablation")
     surface_samples: int = described(100_000, "points for Chamfer distance and normal consistency", ge=100)
 
 

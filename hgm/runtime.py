@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import random
 import sys
 import tempfile
 import time
@@ -55,16 +54,6 @@ def derived_seed(*parts: object) -> int:
     """A 63-bit seed from any printable parts; equal parts give equal seeds on every machine."""
     digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
-
-
-def seed_everything(seed: int) -> None:
-    """Seed python, numpy and torch."""
-    import numpy as np
-    import torch
-
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
 
 
 def select_device(name: str = "auto") -> str:

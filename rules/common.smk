@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 
 from hgm.errors import InputError
 from hgm.plan import Plan
+from hgm.stages.variants import VARIANTS
 
 
 def validated(data):
@@ -63,33 +64,30 @@ def training_views(wildcards):
     return expand("<results>/views/{chunk}/manifest.json", chunk=plan.training_chunks)
 
 
-def networks(wildcards):
-    """Suffix of the network folders that a variant uses."""
-    return "_no_body" if wildcards.variant == "no_body" else ""
-
-
 def coarse_model(wildcards):
     """The coarse networks of a variant."""
-    return f"<results>/coarse{networks(wildcards)}/weights.safetensors"
+    suffix = VARIANTS[wildcards.variant].networks
+    return f"<results>/coarse{suffix}/weights.safetensors"
 
 
 def fusion_model(wildcards):
-    """The fusion networks of a variant; none for the one-view variant."""
-    if wildcards.variant == "one_view":
+    """The fusion networks of a variant, if it has any."""
+    variant = VARIANTS[wildcards.variant]
+    if not variant.two_view:
         return []
-    return f"<results>/fusion{networks(wildcards)}/weights.safetensors"
+    return f"<results>/fusion{variant.networks}/weights.safetensors"
 
 
 def back_view_models(wildcards):
-    """The diffusion model and its ControlNet; none for the variants that do without."""
-    if wildcards.variant in ("one_view", "no_diffusion"):
+    """The diffusion model and its ControlNet, if the variant uses them."""
+    if not VARIANTS[wildcards.variant].diffusion:
         return []
     return ["<results>/base/manifest.json", "<results>/controlnet/manifest.json"]
 
 
 def bodies(wildcards):
-    """Refined bodies, or the first estimates for the variant without refinement."""
-    stage = "estimated" if wildcards.variant == "no_refine" else "refined"
+    """Refined bodies, or the first estimates for a variant without refinement."""
+    stage = "refined" if VARIANTS[wildcards.variant].refined else "estimated"
     return f"<results>/bodies/{stage}/{wildcards.chunk}.json"
 
 

@@ -33,6 +33,7 @@ def test_presets_are_valid(path):
     ({"coarse": {"lr": -1.0}}, r"coarse\.lr: .*greater than 0"),
     ({"scans": {"source": "web"}}, r"scans\.source: .*'standin'"),
     ({"run": "../x"}, "run: .*pattern"),
+    ({"evaluate": {"variants": ["half"]}}, r"evaluate\.variants\.0: .*'full'"),
 ])
 def test_a_wrong_value_is_one_line_that_names_the_key(data, words):
     with pytest.raises(InputError, match=words) as caught:
@@ -47,6 +48,14 @@ def test_a_broken_file_is_named(tmp_path):
     (tmp_path / "y.yaml").write_text("- 1")
     with pytest.raises(InputError, match="mapping"):
         config.load(tmp_path / "y.yaml")
+
+
+def test_the_variants_are_those_of_the_stages():
+    from typing import get_args
+
+    from hgm.stages.variants import VARIANTS
+
+    assert set(get_args(config.VariantName)) == set(VARIANTS)
 
 
 def fields(section: type) -> set[str]:
