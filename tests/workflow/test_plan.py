@@ -20,9 +20,11 @@ def counts(output: str) -> dict[str, int]:
 
 def test_the_tiny_preset_plans_every_rule(workspace):
     found = counts(workspace.run("--configfile", "config/tiny.yaml", "--dry-run"))
-    assert found == {"body_model": 1, "standin": 3, "catalogue": 1, "render": 3, "coarse": 2, "base": 1, "pairs": 1,
-                     "controlnet": 1, "normals": 1, "fusion": 2, "estimate": 1, "refine": 1, "reconstruct": 5, "mesh": 5, "evaluate": 5, "record": 1, "report": 1,
-                     "all": 1, "total": 36}
+    assert found == {
+        "body_model": 1, "standin": 3, "catalogue": 1, "render": 3, "coarse": 2, "base": 1, "pairs": 1, "controlnet": 1, "normals": 1,
+        "fusion": 2, "estimate": 1, "refine": 1, "reconstruct": 5, "mesh": 5, "evaluate": 5, "record": 1, "report": 1, "all": 1,
+        "total": 36,
+    }
 
 
 def test_variants_share_what_they_do_not_change(workspace):
