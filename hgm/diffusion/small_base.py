@@ -21,6 +21,7 @@ from hgm.runtime import Deadline, atomic_folder, derived_seed
 from hgm.train.loop import Optimisation, fit, write_history
 
 History = list[dict[str, float]]
+HUE = 4.0  # weight of the hue's squared error beside the colours'; without it some seeds stay grey for the whole training
 Perceptual = Callable[[Tensor, Tensor], Tensor]  # two images [B, 3, H, W] in [0, 1] -> scalar
 
 
@@ -62,8 +63,8 @@ def train_base(
 ) -> dict[str, History]:
     """Train the base on images [M, 3, H, W] (uint8, or float in [0, 1], on white) and write it to the folder `out`.
 
-    First the VAE (L1, squared error, KL and, where `perceptual` is given, LPIPS), then the UNet on its latents (eq. 4 without a control
-    image). Returns the histories "vae" and "unet". Killed, it goes on from the folder `state`.
+    First the VAE (L1, squared error, KL and, where `perceptual` is given, LPIPS), then the UNet on its latents (eq. 4
+    without a control image). Returns the histories "vae" and "unet". Killed, it goes on from the folder `state`.
     Raises SliceEnded at the deadline and InputError when the images do not fit the settings.
     """
     check_images(images, settings)
@@ -108,7 +109,7 @@ def train_vae(
             posterior = vae.encode(target * 2 - 1).latent_dist
             image = vae.decode(posterior.mean + posterior.std * noise.to(device)).sample.float() / 2 + 0.5
         error = image - target
-        l1, squared = error.abs().mean(), error.square().mean()
+        l1, squared = error.abs().mean(), error.square().mean() + HUE * hue_error(error)
         kl = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
         total = l1 + settings.squared * squared + settings.kl * kl
         logs = {"l1": l1.item(), "squared": squared.item(), "kl": kl.item()}
@@ -123,6 +124,11 @@ def train_vae(
     history = fit(vae, loss, optimisation, stage="base_vae", seed=seed, state=state, deadline=deadline)
     vae.requires_grad_(False).eval()
     return history
+
+
+def hue_error(error: Tensor) -> Tensor:
+    """Mean square of what remains of a colour error [B, 3, H, W] when the part common to the three channels is removed."""
+    return (error - error.mean(1, keepdim=True)).square().mean()
 
 
 def latent_moments(base: Base, images: Tensor) -> tuple[Tensor, Tensor]:

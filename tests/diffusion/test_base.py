@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hgm.diffusion.base import link_base, open_base
-from hgm.diffusion.small_base import build_vae, train_base
+from hgm.diffusion.small_base import HUE, build_vae, hue_error, train_base
 from hgm.errors import InputError
 from hgm.runtime import Deadline
 from hgm.train.loop import SliceEnded
@@ -74,7 +74,8 @@ def test_the_vae_learns_and_the_perceptual_loss_counts(images: torch.Tensor, tmp
 
     def perceptual(image: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         calls.append(image.requires_grad)
-        return (image - target).square().mean()
+        error = image - target
+        return error.square().mean() + HUE * hue_error(error)
 
     history = train_base(images, tmp_path / "base", settings=settings, state=tmp_path / "state", seed=0,
                          perceptual=perceptual)["vae"]
@@ -85,6 +86,15 @@ def test_the_vae_learns_and_the_perceptual_loss_counts(images: torch.Tensor, tmp
     total = row["l1"] + settings.squared * row["squared"] + settings.kl * row["kl"] + settings.lpips * row["lpips"]
     assert row["loss"] == pytest.approx(total, rel=1e-5)
     assert row["lpips"] == pytest.approx(row["squared"])  # what this test's perceptual loss measures
+
+
+def test_hue_error_ignores_brightness_only() -> None:
+    brightness = torch.rand(2, 1, 4, 4).expand(2, 3, 4, 4)
+    assert hue_error(brightness).item() == pytest.approx(0, abs=1e-12)
+    red = torch.zeros(1, 3, 2, 2)
+    red[:, 0] = 0.3
+    assert hue_error(red).item() == pytest.approx((0.2**2 + 0.1**2 + 0.1**2) / 3)
+    assert hue_error(brightness[:1, :, :2, :2] + red).item() == pytest.approx(hue_error(red).item(), rel=1e-4)
 
 
 def test_vae_halves_once_less_than_it_has_levels() -> None:
