@@ -154,6 +154,7 @@ class Refine(Section):
     side: float = described(3.0, "weight of the 11 other silhouettes (paper: 1)", ge=0)
     pose_prior: float = described(3.0, "weight of the squared change of pose (not published)", ge=0)
     betas_prior: float = described(1e-3, "weight of the squared shape coefficients (not published)", ge=0)
+    scale_prior: float = described(300.0, "weight of the squared log change of scale (not published)", ge=0)
 
 
 class Reconstruct(Section):

@@ -42,6 +42,7 @@ class RefineSettings:
     with_body: bool = True  # later rounds take the Gaussians merged with the body as it is then (the paper), else the first's
     pose_prior: float = 1e-3  # on the squared deviation from the estimate
     betas_prior: float = 1e-3
+    scale_prior: float = 0.0  # on the squared logarithm of the change of scale; size and distance look alike from one side
     lr_place: float = 1e-2  # translation (NU) and logarithm of the scale
     lr_orient: float = 2e-2
     lr_betas: float = 1e-2
@@ -115,7 +116,7 @@ def refine_body(
             seen = _at(cameras[0], normals.front.shape[-1])
             terms["normal"] = settings.normal * normal_loss(render_normals(vertices, patches, seen, backend=backend), normals)
         terms["prior"] = (settings.pose_prior * (free["body_pose"] - start.body_pose).square().sum()
-                          + settings.betas_prior * free["betas"].square().sum())
+                          + settings.betas_prior * free["betas"].square().sum() + settings.scale_prior * grow.square())
         loss = torch.stack(list(terms.values())).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
