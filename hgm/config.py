@@ -33,7 +33,7 @@ class Scans(Section):
     root: str | None = described(None, "folder with THuman2.0_Release and the fits; stand-ins make their own")
     models: str | None = described(None, "folder that holds smplx/SMPLX_*.npz; stand-ins make their own")
     gender: Literal["male", "female", "neutral"] = described("male", "SMPL-X file of the fits; THuman2.0: male")
-    train: str = described("0000-0041", "ids and ranges, or the name of a .txt file with one id a line")
+    train: str = described("0000-0035", "ids and ranges, or the name of a .txt file with one id a line")
     val: str = described("0500", "scans for the validation pictures and curve, never trained on")
     test: str = described("0505-0508", "scans that are reconstructed and measured, never trained on")
     chunk: int = described(6, "scans that one job makes and renders; a chunk should last minutes", ge=1)
@@ -60,7 +60,7 @@ class Loss(Section):
 
 
 class HGMTraining(Section):
-    steps: int = described(400, "optimizer steps (paper: 37500)", ge=1)
+    steps: int = described(300, "optimizer steps (paper: 37500)", ge=1)
     batch: int = described(1, "scans a step (paper: 4 in all)", ge=1)
     accumulate: int = described(1, "micro-batches a step", ge=1)
     lr: float = described(6e-4, "peak learning rate (release: 4e-4)", gt=0)
@@ -70,7 +70,7 @@ class HGMTraining(Section):
     ema: float = described(0.0, "decay of averaged weights; 0 = none", ge=0, lt=1)
     supervised: int = described(4, "views a step is compared with (paper: 12)", ge=1, le=12)
     turn: bool = described(False, "draw a random azimuth as front: 12 times the data (release: off)")
-    validate_every: int = described(100, "steps between validation pictures", ge=1)
+    validate_every: int = described(60, "steps between validation pictures", ge=1)
 
 
 class Coarse(HGMTraining):
@@ -78,7 +78,7 @@ class Coarse(HGMTraining):
 
 
 class Fusion(HGMTraining):
-    steps: int = described(160, "optimizer steps (paper: 37500)", ge=1)
+    steps: int = described(120, "optimizer steps (paper: 37500)", ge=1)
     lr: float = described(4e-4, "peak learning rate (release: 4e-4)", gt=0)
     warm_start: bool = described(True, "start from the coarse weights (the paper trains both from the start)")
     back_share: float = described(1.0, "share of samples with an unconverged render as back view", ge=0, le=1)
@@ -95,7 +95,7 @@ class Base(Section):
     vae_channels: list[int] = described([16, 32], "small base: widths of the VAE, one halving between two")
     vae_layers: int = described(1, "small base: residual layers a level", ge=1)
     latent_channels: int = described(4, "small base: channels of a latent", ge=1)
-    vae_steps: int = described(1600, "small base: training steps of the VAE", ge=1)
+    vae_steps: int = described(1400, "small base: training steps of the VAE", ge=1)
     vae_batch: int = described(4, "small base: crops a step", ge=1)
     vae_crop: int = described(24, "small base: edge of the crops in pixels", ge=16)
     vae_lr: float = described(5e-3, "small base: peak learning rate of the VAE", gt=0)
@@ -106,7 +106,7 @@ class Base(Section):
     unet_layers: int = described(1, "small base: residual layers a level", ge=1)
     heads: int = described(4, "small base: attention heads", ge=1)
     text_width: int = described(32, "small base: width of the text encoder", ge=8)
-    unet_steps: int = described(240, "small base: training steps of the U-Net", ge=1)
+    unet_steps: int = described(200, "small base: training steps of the U-Net", ge=1)
     unet_batch: int = described(4, "small base: images a step", ge=1)
     unet_lr: float = described(2e-3, "small base: peak learning rate of the U-Net", gt=0)
     ema: float = described(0.99, "small base: decay of averaged weights", ge=0, lt=1)

@@ -41,7 +41,7 @@ def test_a_batch_gives_what_its_samples_give_alone(views: int) -> None:
 
 @pytest.mark.parametrize("legacy", [False, True])
 def test_gaussians_run_view_after_view_in_raster_order(legacy: bool) -> None:
-    model = tiny_model(2, legacy=legacy).eval()
+    model = tiny_model(2, legacy=legacy, prior=False).eval()
     seen = {}
     model.unet.register_forward_hook(lambda _, args, out: seen.update(features=out[1]))
     model.conv.register_forward_hook(lambda _, args, out: seen.update(raw=out))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hgm.config import resolve
+from hgm.config import Coarse, resolve
 from hgm.gaussians import Gaussians, rotation_matrices
 from hgm.report.costs import costs, duration
 from hgm.report.curves import binned, curve_svg, panels
@@ -106,7 +106,7 @@ def test_costs_are_summed_by_rule_in_the_order_of_the_run(tmp_path: Path) -> Non
 
 def test_methods_follow_the_configuration(tmp_path: Path) -> None:
     demo = " ".join(methods(Run(tmp_path, resolve({}))))
-    assert "stand-in humans" in demo and "700 steps" in demo and "stands in for LPIPS" in demo
+    assert "stand-in humans" in demo and f"{Coarse().steps} steps" in demo and "stands in for LPIPS" in demo
     assert "LPIPS and KID are not available" in demo and "small latent diffusion" in demo
     real = {"scans": {"source": "thuman2"}, "weights": {"vgg16": "v", "lpips": "l", "inception": "i"}, "base": {"folder": "sd"},
             "coarse": {"steps": 37500}, "estimate": {"source": "fits", "folder": "x"}}
