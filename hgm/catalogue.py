@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hgm.errors import InputError
 from hgm.runtime import atomic_write
@@ -61,6 +62,11 @@ def assign(splits: dict[str, Sequence[str]], chunk_size: int) -> list[Entry]:
             seen[scan] = split
             entries.append(Entry(scan, split, f"{split}{position // chunk_size:03d}"))
     return entries
+
+
+def configured(scans: Mapping[str, Any]) -> list[Entry]:
+    """The scans that section `scans` of the configuration names, in their chunks."""
+    return assign({split: parse_ids(scans[split], f"scans.{split}") for split in SPLITS}, scans["chunk"])
 
 
 def chunks(entries: Iterable[Entry], *splits: str) -> list[str]:

@@ -18,10 +18,7 @@ class Plan:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.config = config.resolve(data)
-        scans = self.config["scans"]
-        self.entries = catalogue.assign(
-            {split: catalogue.parse_ids(scans[split], f"scans.{split}") for split in catalogue.SPLITS}, scans["chunk"]
-        )
+        self.entries = catalogue.configured(self.config["scans"])
 
     def code(self, rule: str) -> str:
         """Key of the code that a rule's script runs."""

@@ -8,8 +8,7 @@ from hgm.stages.places import body_model, scan_root
 
 def main(job: Job) -> None:
     scans, out = job.params["scans"], job.path("scans")
-    ids = {split: catalogue.parse_ids(scans[split], f"scans.{split}") for split in catalogue.SPLITS}
-    entries = catalogue.assign(ids, scans["chunk"])
+    entries = catalogue.configured(scans)
     good, rejected = check_scans(entries, scan_root(scans, out.parent), body_model(scans, out.parent))
     catalogue.write_table(out, ["scan", "split", "chunk"], [(e.scan, e.split, e.chunk) for e in good])
     catalogue.write_table(job.path("rejected"), ["scan", "reason"], rejected.items())

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from hgm.errors import InputError, MissingDependency, ScanError
-from hgm.render.member import RenderSettings, file_hash, is_finished, member_key, memory_folder
+from hgm.provenance import file_digest
+from hgm.render.member import RenderSettings, is_finished, member_key, memory_folder
 from hgm.scans.thuman import ScanFiles
 
 CRASHES = 3  # so many before anything was rendered: not the scans' fault
@@ -206,7 +207,7 @@ def _common(models: Path, gender: str, code: str) -> str:
     """What all keys of a chunk share: the body model's contents, Blender's version and the caller's code key."""
     path = models / "smplx" / f"SMPLX_{gender.upper()}.npz"
     try:
-        return " ".join([file_hash(path), importlib.metadata.version("bpy"), code])
+        return " ".join([file_digest(path), importlib.metadata.version("bpy"), code])
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected the SMPL-X model of the fits") from None
     except importlib.metadata.PackageNotFoundError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hgm.errors import ScanError
+from hgm.provenance import file_digest
 from hgm.runtime import atomic_folder
 from hgm.scans.thuman import ScanFiles
 
@@ -43,15 +44,10 @@ def member_key(files: ScanFiles, settings: RenderSettings, common: str = "") -> 
     digest = hashlib.sha256(json.dumps([common, dataclasses.asdict(settings)], sort_keys=True).encode())
     try:
         for path in [*sorted(p for p in files.obj.parent.iterdir() if p.is_file()), files.fit]:
-            digest.update(f"\n{path.name} {file_hash(path)}".encode())
+            digest.update(f"\n{path.name} {file_digest(path)}".encode())
     except OSError as error:
         raise ScanError(f"{error.filename}: cannot be read ({error.strerror}); scan {files.name} needs it") from None
     return digest.hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_finished(folder: Path, key: str, views: int) -> bool:
