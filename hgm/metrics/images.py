@@ -29,19 +29,24 @@ def psnr(prediction: Tensor, target: Tensor, data_range: float = 1.0) -> Tensor:
     return 10 * torch.log10(data_range**2 / mse)
 
 
-@lru_cache(maxsize=8)
-def _gaussian(dtype: torch.dtype, device: torch.device) -> Tensor:
+@lru_cache(maxsize=32)
+def _window(length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The Gaussian window at every place inside `length` pixels: a band matrix [length - 10, length]."""
     x = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
     g = torch.exp(-x.square() / (2 * SIGMA**2))
-    return (g / g.sum()).to(device, dtype)
+    band = torch.zeros(length - WINDOW + 1, length, dtype=torch.float64)
+    for i, weight in enumerate(g / g.sum()):
+        band.diagonal(i).fill_(weight)
+    return band.to(device, dtype)
 
 
 def _blur(x: Tensor) -> Tensor:
-    """Gaussian means [N, C, H, W] -> [N, C, H - 10, W - 10], only where the window lies inside the image."""
-    n, c = x.shape[:2]
-    g = _gaussian(x.dtype, x.device)
-    x = F.conv2d(x.reshape(n * c, 1, *x.shape[2:]), g.view(1, 1, -1, 1))
-    return F.conv2d(x, g.view(1, 1, 1, -1))[:, 0].unflatten(0, (n, c))
+    """Gaussian means [N, C, H, W] -> [N, C, H - 10, W - 10], only where the window lies inside the image.
+
+    Two products with band matrices: the gradient of a convolution with one channel is an order of magnitude slower.
+    """
+    rows, columns = (_window(n, x.dtype, x.device) for n in x.shape[-2:])
+    return rows @ x @ columns.mT
 
 
 def _ssim_parts(prediction: Tensor, target: Tensor, data_range: float) -> tuple[Tensor, Tensor]:

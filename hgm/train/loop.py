@@ -64,9 +64,8 @@ def fit(
     InputError when the loss is not finite.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
-    fused = bool(parameters) and parameters[0].is_cuda
     optimizer = torch.optim.AdamW(
-        parameters, lr=optimisation.lr, betas=optimisation.betas, weight_decay=optimisation.weight_decay, fused=fused
+        parameters, lr=optimisation.lr, betas=optimisation.betas, weight_decay=optimisation.weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(optimisation))
     average = copy.deepcopy(module).requires_grad_(False) if optimisation.ema > 0 else None
