@@ -50,6 +50,7 @@ class Network(Section):
     preset: Literal["tiny", "small", "paper"] = described("small", "widths of the networks (hgm/nets/config.py lists them)")
     overrides: dict[str, Any] = described({}, "single fields of the preset to change")
     precision: Literal["fp32", "bf16"] = described("fp32", "autocast inside the networks; bf16 needs a GPU")
+    compile: bool = described(False, "compile the networks for training (torch.compile; needs a C++ compiler or a GPU)")
 
 
 class Loss(Section):
@@ -60,9 +61,10 @@ class Loss(Section):
 
 
 class HGMTraining(Section):
-    steps: int = described(300, "optimizer steps (paper: 37500)", ge=1)
+    steps: int = described(360, "optimizer steps (paper: 37500)", ge=1)
     batch: int = described(1, "scans a step (paper: 4 in all)", ge=1)
-    accumulate: int = described(1, "micro-batches a step", ge=1)
+    accumulate: int = described(1, "micro-batches a step, shared by the GPUs", ge=1)
+    gpus: int = described(1, "processes that share a step's micro-batches, each on a GPU of its own", ge=1)
     lr: float = described(6e-4, "peak learning rate (release: 4e-4)", gt=0)
     warmup: float = described(0.05, "share of the steps on the way up (release: 0.02)", gt=0, lt=1)
     weight_decay: float = described(0.05, "AdamW weight decay", ge=0)
@@ -78,11 +80,11 @@ class Coarse(HGMTraining):
 
 
 class Fusion(HGMTraining):
-    steps: int = described(120, "optimizer steps (paper: 37500)", ge=1)
+    steps: int = described(240, "optimizer steps (paper: 37500)", ge=1)
     lr: float = described(4e-4, "peak learning rate (release: 4e-4)", gt=0)
     warm_start: bool = described(True, "start from the coarse weights (the paper trains both from the start)")
-    back_share: float = described(1.0, "share of samples with an unconverged render as back view", ge=0, le=1)
-    distortion: float = described(0.25, "probability of the grid distortion of the back view (release: 0.5)", ge=0, le=1)
+    back_share: float = described(0.6, "share of samples with an unconverged render as back view", ge=0, le=1)
+    distortion: float = described(0.0, "probability of the grid distortion of the back view (release: 0.5)", ge=0, le=1)
     jitter: float = described(0.0, "probability of the camera jitter of the back view (release: 0.5)", ge=0, le=1)
 
 

@@ -11,3 +11,7 @@ class ScanError(InputError):
 
 class MissingDependency(InputError):
     """An optional package that a chosen backend needs is not installed."""
+
+
+class SliceEnded(Exception):
+    """The deadline came first; the state is saved and the next attempt goes on from it."""

@@ -17,7 +17,7 @@ rule coarse:
     resources:
         mem_mb=memory(8000),
         runtime=1440,
-        gpu=1,
+        gpu=plan.config["coarse"]["gpus"],
     params:
         **settings(
             "seed",

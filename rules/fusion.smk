@@ -18,7 +18,7 @@ rule fusion:
     resources:
         mem_mb=memory(8000),
         runtime=1440,
-        gpu=1,
+        gpu=plan.config["fusion"]["gpus"],
     params:
         **settings(
             "seed",

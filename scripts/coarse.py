@@ -1,5 +1,7 @@
 """Train the one-view HGM."""
 
+from functools import partial
+
 from hgm.job import Job, run
 from hgm.runtime import Deadline, select_device
 from hgm.stages.dataset import rendered
@@ -15,7 +17,7 @@ def main(job: Job) -> None:
     train_hgm(
         network(params["network"], size, views=1, body=not job.wildcards["networks"]),
         training(params, "coarse", rendered(views, "train"), rendered(views, "val"), device=device),
-        out, out.parent / "state" / out.name / job.key, perceptual=perceptual_loss(params["weights"], device),
+        out, out.parent / "state" / out.name / job.key, perceptual=partial(perceptual_loss, params["weights"]),
         deadline=Deadline(job.seconds),
     )
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from hgm.errors import InputError
+from hgm.errors import InputError, SliceEnded
 from hgm.runtime import Deadline
-from hgm.train.loop import Optimisation, SliceEnded, fit, write_history
+from hgm.train.loop import Optimisation, fit, write_history
 
 SCRIPT = """
 import sys, time
@@ -37,7 +37,7 @@ def problem() -> tuple[nn.Module, object]:
 
     def loss(step: int, generator: torch.Generator):
         x = torch.randn(32, 4, generator=generator)
-        return (net(x) - x.flip(1)).square().mean(), {"steps": float(step)}
+        return (net(x) - x.flip(1)).square().mean(), {"steps": torch.tensor(float(step))}
 
     return net, loss
 

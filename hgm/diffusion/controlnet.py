@@ -90,7 +90,7 @@ def train_controlnet(
     captions = opened.embed([settings.caption, ""])  # [2, L, E]
     mean, std = target_moments(opened, data)
 
-    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         indices = torch.randint(len(data), (settings.batch,), generator=generator)
         latents = mean[indices] + std[indices] * torch.randn(mean[indices].shape, generator=generator)
         noise = torch.randn(latents.shape, generator=generator)

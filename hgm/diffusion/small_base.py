@@ -99,7 +99,7 @@ def train_vae(
     boxes = foreground_boxes(images)
     vae, device = base.vae, base.device.type
 
-    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         indices = torch.randint(len(images), (settings.vae_batch,), generator=generator).tolist()
         crops = random_crops(images, boxes, indices, settings.vae_crop, generator)
         shape = (settings.vae_batch, settings.latent_channels, *(s >> base.halvings for s in crops.shape[-2:]))
@@ -112,11 +112,11 @@ def train_vae(
         l1, squared = error.abs().mean(), error.square().mean() + HUE * hue_error(error)
         kl = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
         total = l1 + settings.squared * squared + settings.kl * kl
-        logs = {"l1": l1.item(), "squared": squared.item(), "kl": kl.item()}
+        logs = {"l1": l1.detach(), "squared": squared.detach(), "kl": kl.detach()}
         if perceptual is not None:
             lpips = perceptual(image, target)
             total = total + settings.lpips * lpips
-            logs["lpips"] = lpips.item()
+            logs["lpips"] = lpips.detach()
         return total, logs
 
     optimisation = Optimisation(settings.vae_steps, settings.vae_lr, warmup=0.05, betas=(0.9, 0.99), weight_decay=0.0,
@@ -144,7 +144,7 @@ def train_unet(
     captions = base.embed([ControlNetSettings.caption, ""])  # [2, L, C]
     times = base.scheduler.config.num_train_timesteps
 
-    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         indices = torch.randint(len(mean), (settings.unet_batch,), generator=generator)
         latents = mean[indices] + std[indices] * torch.randn(mean[indices].shape, generator=generator)
         noise = torch.randn(latents.shape, generator=generator)

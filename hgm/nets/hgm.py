@@ -108,6 +108,14 @@ class HGM(nn.Module):
         merged = Gaussians(unet.means + g.means, g.opacities, g.scales, g.quats, g.colors)
         return HGMOutput(merged, unet, body)
 
+    def compile_networks(self) -> None:
+        """Compile the networks whose shapes stay the same (torch.compile); names of weights do not change.
+
+        The first pass takes minutes; torch keeps what it compiled in TORCHINDUCTOR_CACHE_DIR for later processes.
+        """
+        for network in [self.unet, self.merge, *([self.encoder] if self.config.use_body else [])]:
+            network.compile(dynamic=False)
+
     def parameter_table(self) -> dict[str, int]:
         """Number of parameters of each part, in the paper's terms."""
         parts: dict[str, nn.Module] = {"unet": self.unet, "unet_output": self.conv, "merge": self.merge}

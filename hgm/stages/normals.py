@@ -98,10 +98,10 @@ def train_normals(
         target = F.normalize(world, dim=0) * (mask > KNOWN)
         return rgb, bodies[scan][view], to_camera(target[None], rig[[view]])[0]
 
-    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         chosen = torch.randint(len(store) * 12, (training.batch,), generator=generator).tolist()
         rgb, body, target = (torch.stack(x).to(device) for x in zip(*(sample(c // 12, c % 12) for c in chosen), strict=True))
-        return normal_error(net(rgb, body), target), {"body_alone": float(normal_error(body, target))}
+        return normal_error(net(rgb, body), target), {"body_alone": normal_error(body, target)}
 
     history = fit(net, loss, Optimisation(training.steps, training.lr, weight_decay=1e-4), stage="normals", seed=seed,
                   state=state, deadline=deadline)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,15 +14,18 @@ from hgm.gaussians import Gaussians
 from hgm.nets import HGM, HGMConfig
 from hgm.nets.hgm import HGMOutput
 from hgm.nets.weights import WEIGHTS, load_model, load_tensors, save_model, save_tensors
-from hgm.runtime import Deadline
+from hgm.runtime import Deadline, derived_seed
 from hgm.splat import render
 from hgm.train.augmentation import camera_jitter, grid_distortion
 from hgm.train.data import Batch, Sampling, ScanStore, batch_of, draw
 from hgm.train.loop import Optimisation, fit, write_history
 from hgm.train.losses import LossWeights, Perceptual, hgm_loss
+from hgm.train.prefetch import Prefetch
+from hgm.train.team import ALONE, Team, check_team, device_of, launch
 from hgm.views import load_image, save_image
 
 EARLY = "early.safetensors"  # the unconverged snapshot, beside the final weights
+DATA_THREADS = 4
 VALIDATION_VIEWS = 4  # 0, 90, 180 and 270 degrees
 
 
@@ -51,8 +54,10 @@ class Training:
     early: float = 0.0  # share of the steps after which the unconverged snapshot is taken
     seed: int = 0
     device: str = "cpu"
+    gpus: int = 1  # processes that share the micro-batches of a step
     backend: str = "auto"
     precision: str = "fp32"
+    compile: bool = False  # the static networks
 
 
 def gaussian_sets(output: HGMOutput) -> dict[str, Gaussians]:
@@ -84,30 +89,53 @@ def augment_back(batch: Batch, scans: Sequence[Path], back: BackViews, generator
 
 def train_hgm(
     config: HGMConfig, training: Training, out: Path, state: Path, *, init: Path | None = None,
-    perceptual: Perceptual | None = None, deadline: Deadline | None = None,
-) -> list[dict[str, float]]:
+    perceptual: Callable[[str], Perceptual | None] | None = None, deadline: Deadline | None = None,
+) -> None:
     """Train and write `weights.safetensors`, `model.json`, `history.tsv`, `validation/` and, if asked, `early.safetensors`.
 
     With `init`, weights of equal name and shape start from another checkpoint (the coarse model); none may be missing.
+    `perceptual(device)` makes the perceptual loss. With `training.gpus` > 1 that many processes train together; the loss
+    curve is that of one process with the same `batch` and `accumulate`, but for rounding.
     Raises InputError on unusable data or weights and SliceEnded at the deadline.
     """
+    arguments = (config, training, out, state, init, perceptual, deadline)
+    if training.gpus == 1:
+        _train(ALONE, *arguments)
+        return
+    check_team(training.gpus, training.optimisation.accumulate, training.device, training.stage)
+    launch(training.gpus, training.device, _train, *arguments)
+
+
+def _train(
+    team: Team, config: HGMConfig, training: Training, out: Path, state: Path, init: Path | None,
+    perceptual: Callable[[str], Perceptual | None] | None, deadline: Deadline | None,
+) -> None:
     torch.manual_seed(training.seed)
-    device = torch.device(training.device)
+    device = torch.device(device_of(team, training.device))
     model = HGM(config).to(device)
     if init is not None:
         load_tensors(model, init)
+    if training.compile:
+        model.compile_networks()
+    lpips = None if perceptual is None else perceptual(str(device))
     store = ScanStore(training.scans)
     fusion = len(training.sampling.inputs) > 1
     watched = ScanStore(training.validation) if training.validation else None
 
-    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        batch, scans = draw(store, training.sampling, step, training.seed, generator)
+    def batch(micro: int) -> Batch:
+        generator = torch.Generator().manual_seed(derived_seed(training.seed, training.stage, "data", micro))
+        drawn, scans = draw(store, training.sampling, micro, training.seed, generator)
         if fusion:
-            batch = augment_back(batch, [store.folders[s] for s in scans], training.back_views, generator)
-        batch = batch.to(device)
-        output = model(batch.images, batch.cameras, batch.vertices, precision=training.precision)
-        return hgm_loss(gaussian_sets(output), batch.target_rgb, batch.target_mask, batch.target_cameras, training.loss,
-                        perceptual=perceptual, backend=training.backend)
+            drawn = augment_back(drawn, [store.folders[s] for s in scans], training.back_views, generator)
+        return drawn.pinned() if device.type == "cuda" else drawn
+
+    batches = Prefetch(batch, stride=team.size, threads=DATA_THREADS if device.type == "cuda" else 0)
+
+    def loss(micro: int, _: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        sample = batches[micro].to(device)
+        output = model(sample.images, sample.cameras, sample.vertices, precision=training.precision)
+        return hgm_loss(gaussian_sets(output), sample.target_rgb, sample.target_mask, sample.target_cameras, training.loss,
+                        perceptual=lpips, backend=training.backend)
 
     pictures = state / "validation"
 
@@ -130,8 +158,13 @@ def train_hgm(
 
     early = max(1, round(training.early * training.optimisation.steps))
     snapshots = {early: lambda: save_tensors(model.state_dict(), state / EARLY)} if training.early > 0 else None
-    history = fit(model, loss, training.optimisation, stage=training.stage, seed=training.seed, state=state,
-                  deadline=deadline, validate=validate, validate_every=training.validate_every, snapshots=snapshots)
+    try:
+        history = fit(model, loss, training.optimisation, stage=training.stage, seed=training.seed, state=state, team=team,
+                      deadline=deadline, validate=validate, validate_every=training.validate_every, snapshots=snapshots)
+    finally:
+        batches.close()
+    if not team.leads:
+        return
     out.mkdir(parents=True, exist_ok=True)
     if pictures.exists():
         shutil.copytree(pictures, out / "validation", dirs_exist_ok=True)
@@ -139,7 +172,6 @@ def train_hgm(
         shutil.copyfile(state / EARLY, out / EARLY)
     write_history(out / "history.tsv", history)
     save_model(model, out)
-    return history
 
 
 def load_hgm(folder: Path, *, weights: str = WEIGHTS, device: str = "cpu") -> HGM:

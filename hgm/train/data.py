@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ class Batch:
         return Batch(move(self.images), self.cameras.to(device), move(self.vertices), move(self.target_rgb),
                      move(self.target_mask), self.target_cameras.to(device))
 
+    def pinned(self) -> Batch:
+        """The images in page-locked memory, from which a GPU copies while it computes."""
+        return Batch(self.images.pin_memory(), self.cameras, self.vertices.pin_memory(), self.target_rgb.pin_memory(),
+                     self.target_mask.pin_memory(), self.target_cameras)
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -53,7 +59,10 @@ class Sampling:
 
 
 class ScanStore:
-    """Decoded views of scans in memory as bytes, the least recently used leave when `limit` bytes are passed."""
+    """Decoded views of scans in memory as bytes, the least recently used leave when `limit` bytes are passed.
+
+    Threads may share a store.
+    """
 
     def __init__(self, folders: Sequence[Path], *, limit: int = 8 << 30) -> None:
         if not folders:
@@ -62,6 +71,7 @@ class ScanStore:
         self._cache: OrderedDict[tuple[int, int], tuple[Tensor, Tensor]] = OrderedDict()
         self._bodies: dict[int, Tensor] = {}
         self._rigs: dict[int, Cameras] = {}
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.folders)
@@ -69,16 +79,21 @@ class ScanStore:
     def view(self, scan: int, index: int) -> tuple[Tensor, Tensor]:
         """rgb uint8 [3, H, W] and mask uint8 [1, H, W]."""
         key = (scan, index)
-        if key not in self._cache:
-            paths = [view_path(self.folders[scan], kind, index) for kind in ("rgb", "mask")]
-            rgb, mask = ((load_image(p) * 255).round().to(torch.uint8) for p in paths)
-            self._cache[key] = (rgb, mask)
-            self.used += rgb.numel() + mask.numel()
+        with self._lock:
+            found = self._cache.get(key)
+            if found is not None:
+                self._cache.move_to_end(key)
+                return found
+        paths = [view_path(self.folders[scan], kind, index) for kind in ("rgb", "mask")]
+        rgb, mask = ((load_image(p) * 255).round().to(torch.uint8) for p in paths)
+        with self._lock:
+            if key not in self._cache:
+                self._cache[key] = (rgb, mask)
+                self.used += rgb.numel() + mask.numel()
             while self.used > self.limit and len(self._cache) > 1:
                 _, old = self._cache.popitem(last=False)
                 self.used -= sum(x.numel() for x in old)
-        self._cache.move_to_end(key)
-        return self._cache[key]
+        return rgb, mask
 
     def body(self, scan: int) -> Tensor:
         """Body vertices float32 [P, 3] in normalised units."""

@@ -16,14 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hgm.errors import InputError
+from hgm.errors import InputError, SliceEnded
 from hgm.runtime import Deadline, Progress, atomic_write, derived_seed
+from hgm.train.team import ALONE, Team
 
-LossFn = Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]]
-
-
-class SliceEnded(Exception):
-    """The deadline came first; the state is saved and the next attempt goes on from it."""
+LossFn = Callable[[int, torch.Generator], tuple[Tensor, dict[str, Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,7 @@ def fit(
     stage: str,
     seed: int,
     state: Path,
+    team: Team = ALONE,
     deadline: Deadline | None = None,
     validate: Callable[[int], Mapping[str, float]] | None = None,
     validate_every: int = 0,
@@ -57,9 +55,10 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train `module` (its parameters that require gradients) in place and return the history, one row a step.
 
-    `loss(micro_step, generator)` returns a scalar and numbers to log; `generator` is a CPU generator that depends on
+    `loss(micro_step, generator)` returns a scalar and scalars to log; `generator` is a CPU generator that depends on
     (seed, step, micro-batch) only. State goes to the folder `state`; a killed call goes on from it and, on a CPU, ends with
-    the same bits as an undisturbed one. `snapshots[step]()` is called after that many steps (again, with the same weights,
+    the same bits as an undisturbed one. The processes of a `team` share each step's micro-batches and end with equal weights;
+    the leader writes. `snapshots[step]()` is called after that many steps (again, with the same weights,
     after a resume). With `ema` > 0 the averaged weights are in `module` at the end. Raises SliceEnded at the deadline and
     InputError when the loss is not finite.
     """
@@ -96,18 +95,22 @@ def fit(
     device = next(module.parameters()).device
     while step < optimisation.steps:
         module.train()
-        logs: dict[str, float] = {}
-        for micro in range(optimisation.accumulate):
+        sums: dict[str, Tensor] = {}
+        for micro in team.micro_batches(optimisation.accumulate):
             generator = torch.Generator().manual_seed(derived_seed(seed, stage, step, micro))
             with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
                 torch.manual_seed(derived_seed(seed, stage, step, micro, "global"))
                 value, numbers = loss(step * optimisation.accumulate + micro, generator)
-                if not torch.isfinite(value):
-                    raise InputError(f"{stage}: the loss is {value.item()} at step {step}; lower {stage}.lr and start again")
                 (value / optimisation.accumulate).backward()
-            shown: dict[str, float] = {"loss": value.item(), **numbers}
-            for key in shown:
-                logs[key] = logs.get(key, 0.0) + shown[key] / optimisation.accumulate
+            for key, number in {"loss": value, **numbers}.items():
+                share = number.detach() / optimisation.accumulate
+                sums[key] = sums[key] + share if key in sums else share
+        # read once a step: each reading makes a GPU wait
+        logs = dict(zip(sums, team.add(torch.stack(list(sums.values()))).tolist(), strict=True))
+        if not math.isfinite(logs["loss"]):
+            raise InputError(f"{stage}: the loss is {logs['loss']} at step {step}; lower {stage}.lr and start again")
+        team.add_gradients(parameters)
+        team.average_buffers(module)
         logs["grad_norm"] = float(nn.utils.clip_grad_norm_(parameters, optimisation.clip))
         logs["lr"] = float(schedule.get_last_lr()[0])
         optimizer.step()
@@ -122,14 +125,15 @@ def fit(
                 for copied, buffer in zip(average.buffers(), module.buffers(), strict=True):
                     copied.copy_(buffer)
         history.append({"step": step, **logs})
-        if validate is not None and validate_every and (step % validate_every == 0 or step == optimisation.steps):
+        if team.leads and validate is not None and validate_every and (step % validate_every == 0 or step == optimisation.steps):
             module.eval()
             history[-1].update(validate(step))
-        if snapshots and step in snapshots:
+        if team.leads and snapshots and step in snapshots:
             snapshots[step]()
-        progress.update(step, f"loss {logs['loss']:.4f}")
-        late = deadline is not None and deadline.passed()
-        if late or time.monotonic() - saved_at > save_seconds or step == optimisation.steps:
+        if team.leads:
+            progress.update(step, f"loss {logs['loss']:.4f}")
+        late = team.agree(deadline is not None and deadline.passed())
+        if team.leads and (late or time.monotonic() - saved_at > save_seconds or step == optimisation.steps):
             save()
             saved_at = time.monotonic()
         if late and step < optimisation.steps:

@@ -33,14 +33,14 @@ def structural(prediction: Tensor, target: Tensor) -> Tensor:
 def hgm_loss(
     sets: Mapping[str, Gaussians], target_rgb: Tensor, target_mask: Tensor, cameras: Cameras, weights: LossWeights,
     *, perceptual: Perceptual | None, backend: str = "auto",
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Sum over the named sets of rgb, mask and perceptual errors of their renders, equal weight for each set.
 
     sets: Gaussians [B, N]; target_rgb [B, T, 3, H, W] over white; target_mask [B, T, 1, H, W]; cameras [B, T].
     Targets are composited over white already; renders are not clamped, so overshoot has a gradient.
     """
     total = target_rgb.new_zeros(())
-    numbers: dict[str, float] = {}
+    numbers: dict[str, Tensor] = {}
     for name, gaussians in sets.items():
         out = render(gaussians, cameras, backend=backend)
         rgb = (out.rgb - target_rgb).square().mean()
@@ -50,5 +50,5 @@ def hgm_loss(
         else:
             term, weight = structural(out.rgb.flatten(0, 1), target_rgb.flatten(0, 1)), weights.structure
         total = total + weights.rgb * rgb + weights.mask * mask + weight * term
-        numbers.update({f"{name}_rgb": rgb.item(), f"{name}_mask": mask.item(), f"{name}_perceptual": term.item()})
+        numbers.update({f"{name}_rgb": rgb.detach(), f"{name}_mask": mask.detach(), f"{name}_perceptual": term.detach()})
     return total, numbers

@@ -8,9 +8,8 @@ import torch
 
 from hgm.diffusion.base import link_base, open_base
 from hgm.diffusion.small_base import HUE, build_vae, hue_error, train_base
-from hgm.errors import InputError
+from hgm.errors import InputError, SliceEnded
 from hgm.runtime import Deadline
-from hgm.train.loop import SliceEnded
 
 from .conftest import TINY
 

@@ -1,8 +1,12 @@
 """Coarse and fusion training at the smallest size: what is written, where it starts, what it learns."""
 
+import csv
+
+import pytest
 import torch
 
-from hgm.nets import HGMConfig
+from hgm.errors import InputError
+from hgm.nets import HGM, HGMConfig
 from hgm.nets.weights import read_tensors
 from hgm.stages.setup import network, training
 from hgm.stages.training import EARLY, BackViews, Training, augment_back, load_hgm, train_hgm
@@ -18,11 +22,18 @@ def small(rendered, stage="coarse", **changes) -> Training:
     return Training(**{**values, **changes})
 
 
+def curve(folder, column) -> list[float]:
+    """A column of a training's history; steps without a value are 0."""
+    with (folder / "history.tsv").open() as file:
+        return [float(row[column] or 0) for row in csv.DictReader(file, delimiter="\t")]
+
+
 def test_coarse_training_writes_its_products_and_learns(rendered, tmp_path):
-    history = train_hgm(HGMConfig.tiny(), small(rendered), tmp_path / "coarse", tmp_path / "state")
+    train_hgm(HGMConfig.tiny(), small(rendered), tmp_path / "coarse", tmp_path / "state")
     for name in ("weights.safetensors", "model.json", "history.tsv", EARLY, "validation/step_000006.png"):
         assert (tmp_path / "coarse" / name).stat().st_size > 0
-    assert history[-1]["validation_psnr"] > history[5]["validation_psnr"]
+    early, final = (row for row in curve(tmp_path / "coarse", "validation_psnr") if row)
+    assert final > early
     final, early = (load_hgm(tmp_path / "coarse", weights=w) for w in ("weights.safetensors", EARLY))
     assert any(not torch.equal(a, b) for a, b in zip(final.parameters(), early.parameters(), strict=True))
     assert not any(p.requires_grad for p in final.parameters()) and not final.training
@@ -35,6 +46,26 @@ def test_fusion_starts_from_the_coarse_weights(rendered, tmp_path):
     before, after = (read_tensors(tmp_path / d / "weights.safetensors") for d in ("coarse", "fusion"))
     learned = [k for k in before if "running" not in k and "num_batches" not in k]
     assert all(torch.allclose(before[k], after[k], atol=1e-6) for k in learned)
+
+
+def test_two_processes_train_as_one_with_the_same_global_batch(rendered, tmp_path):
+    for gpus in (1, 2):
+        made = small(rendered, optimisation=Optimisation(steps=4, lr=1e-3, accumulate=2), gpus=gpus, validate_every=2)
+        train_hgm(HGMConfig.tiny(), made, tmp_path / str(gpus), tmp_path / f"state{gpus}")
+    torch.manual_seed(0)
+    start = HGM(HGMConfig.tiny()).state_dict()
+    for column in ("loss", "merged_rgb", "grad_norm", "validation_psnr"):
+        one, two = (curve(tmp_path / str(gpus), column) for gpus in (1, 2))
+        assert two == pytest.approx(one, rel=2e-3), column
+    one, two = (read_tensors(tmp_path / str(gpus) / "weights.safetensors") for gpus in (1, 2))
+    learned = [k for k in one if "running" not in k and "num_batches" not in k]
+    apart, moved = (torch.cat([(x[k] - one[k]).flatten().abs() for k in learned]).mean() for x in (two, start))
+    assert apart < 0.02 * moved  # Adam turns the rounding of a gradient near zero into a step of full length
+
+
+def test_processes_must_share_the_micro_batches_evenly(rendered, tmp_path):
+    with pytest.raises(InputError, match=r"coarse\.gpus: 2 processes cannot share 1"):
+        train_hgm(HGMConfig.tiny(), small(rendered, gpus=2), tmp_path / "a", tmp_path / "b")
 
 
 def test_the_back_view_is_replaced_and_disturbed_and_nothing_else(rendered, tmp_path):

@@ -1,0 +1,35 @@
+"""Batches made ahead by threads, so that a GPU does not wait for decoding and augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Prefetch(Generic[T]):
+    """`make(i)` for i = any first one, then every `stride`-th in order; `make` depends on i only and may run on any thread.
+
+    With `threads` = 0 each is made when it is asked for.
+    """
+
+    def __init__(self, make: Callable[[int], T], *, stride: int = 1, threads: int = 0, ahead: int = 8) -> None:
+        self.make, self.stride, self.ahead = make, stride, ahead
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="hgm-data") if threads else None
+        self.waiting: dict[int, Future[T]] = {}
+
+    def __getitem__(self, index: int) -> T:
+        """What `make(index)` returns or raises; the next ones are begun."""
+        if self.pool is None:
+            return self.make(index)
+        for i in range(index, index + (self.ahead + 1) * self.stride, self.stride):
+            if i not in self.waiting:
+                self.waiting[i] = self.pool.submit(self.make, i)
+        return self.waiting.pop(index).result()
+
+    def close(self) -> None:
+        """Drop what was begun and not asked for."""
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)

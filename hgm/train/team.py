@@ -1,0 +1,120 @@
+"""Processes that share the micro-batches of a training step, one on each device of a machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from hgm.errors import InputError, SliceEnded
+from hgm.runtime import use_threads
+
+
+@dataclass(frozen=True)
+class Team:
+    """This process among those of a training; every call is a meeting that all of them must attend."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files."""
+        return self.rank == 0
+
+    def micro_batches(self, count: int) -> range:
+        """Which of a step's `count` micro-batches are this process's."""
+        return range(self.rank, count, self.size)
+
+    def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Sum the gradients over all processes, in place."""
+        self._together([p.grad for p in parameters if p.grad is not None])
+
+    def average_buffers(self, module: nn.Module) -> None:
+        """Mean of the floating-point buffers (running statistics) over all processes, in place."""
+        buffers = [b for b in module.buffers() if b.is_floating_point()]
+        self._together(buffers)
+        if self.size > 1:
+            for buffer in buffers:
+                buffer /= self.size
+
+    def add(self, numbers: Tensor) -> Tensor:
+        """Sum of `numbers` over all processes."""
+        if self.size > 1:
+            numbers = numbers.clone()
+            dist.all_reduce(numbers)
+        return numbers
+
+    def agree(self, flag: bool) -> bool:
+        """The leader's answer."""
+        if self.size == 1:
+            return flag
+        answer = torch.tensor(int(flag), device=_device())
+        dist.broadcast(answer, 0)
+        return bool(answer)
+
+    def _together(self, tensors: list[Tensor]) -> None:
+        if self.size == 1 or not tensors:
+            return
+        flat = torch.cat([t.flatten() for t in tensors])  # one message; many small ones would wait for each other
+        dist.all_reduce(flat)
+        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+
+ALONE = Team()
+
+
+def _device() -> str:
+    return "cuda" if dist.get_backend() == "nccl" else "cpu"
+
+
+def device_of(team: Team, device: str) -> str:
+    """The device of one process: `cuda` becomes the GPU of its rank."""
+    return f"cuda:{team.rank}" if device == "cuda" and team.size > 1 else device
+
+
+def check_team(size: int, accumulate: int, device: str, stage: str) -> None:
+    """Raises InputError when `size` processes cannot share a step or lack a GPU each."""
+    if accumulate % size:
+        raise InputError(f"{stage}.gpus: {size} processes cannot share {accumulate} micro-batches evenly; set "
+                         f"{stage}.accumulate to a multiple of {size}")
+    if device == "cuda" and torch.cuda.device_count() < size:
+        raise InputError(f"{stage}.gpus: {size} asked for, {torch.cuda.device_count()} visible; lower it or ask for more")
+
+
+def launch(size: int, device: str, function: Callable[..., None], *args: Any) -> None:
+    """`function(team, *args)` in `size` new processes, joined by NCCL on GPUs and by Gloo on a CPU.
+
+    InputError and SliceEnded of any process are raised here and end the others. Arguments must be picklable.
+    """
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder:
+        errors = context.SimpleQueue()
+        try:
+            torch.multiprocessing.spawn(_member, (size, device, f"file://{folder}/meeting", errors, function, args), nprocs=size)
+        except (torch.multiprocessing.ProcessRaisedException, torch.multiprocessing.ProcessExitedException):
+            if errors.empty():
+                raise
+            raise errors.get() from None
+
+
+def _member(rank: int, size: int, device: str, meeting: str, errors: Any, function: Callable[..., None],
+            args: tuple[Any, ...]) -> None:
+    team = Team(rank, size)
+    use_threads(1)
+    if device == "cuda":
+        torch.cuda.set_device(rank)
+    dist.init_process_group("nccl" if device == "cuda" else "gloo", init_method=meeting, rank=rank, world_size=size)
+    try:
+        function(team, *args)
+    except (InputError, SliceEnded) as error:
+        errors.put(error)
+        raise SystemExit(1) from None
+    dist.destroy_process_group()
