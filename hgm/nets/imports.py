@@ -11,7 +11,7 @@ from hgm.errors import InputError
 from hgm.nets.checkpoints import read_checkpoint
 from hgm.nets.config import HGMConfig
 from hgm.nets.hgm import HGM
-from hgm.nets.release import BODIES, Adopted, Counts, adopt, fitting, kind_of
+from hgm.nets.release import BODIES, LGM, Adopted, Counts, adopt, fitting, kind_of
 from hgm.nets.weights import save_model
 
 SEED = 0  # of the weights that a checkpoint lacks
@@ -33,6 +33,15 @@ def import_weights(path: str | Path, out: str | Path, config: HGMConfig) -> tupl
     adopted = adopt(model, tensors, source=source)
     save_model(model, out)
     return model, adopted
+
+
+def start_from_lgm(model: HGM, path: str | Path) -> Adopted:
+    """Fill a model's U-Net from LGM's published checkpoint. Raises InputError for any other file and for other widths."""
+    tensors, source = read_checkpoint(path), str(path)
+    kind = kind_of(tensors, source=source)
+    if kind is not LGM:
+        raise InputError(f"{source}: a checkpoint of {kind.title}; expected LGM's, which a training can start from")
+    return adopt(model, tensors, source=source)
 
 
 def summary(model: HGM, adopted: Adopted) -> Iterator[str]:

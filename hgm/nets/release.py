@@ -36,8 +36,8 @@ DECODER = re.compile(r"unet2\.(?:upconv(\d)\.conv|iconv(\d))\.(conv|bn)\.(.+)")
 SPARSE = re.compile(r"xyzc_net\.net\.(\d)\.(\d)\.(.+)")
 
 IGNORED = ("lpips_loss.", "m_smplx.")  # the loss's network and the body model, which their authors' modules carry along
-BODY_HEAD = "body.head."
-TOKENS = "c.weight"
+BODY_HEAD = "body.head."  # ours
+TOKENS = "c.weight"  # the release's
 BODIES = {10475: "SMPL-X", 6890: "SMPL"}  # vertices a token table may have
 
 
@@ -91,10 +91,12 @@ def fitting(config: HGMConfig, tensors: Mapping[str, Tensor], kind: Kind, *, sou
     """`config` with what the weights of the released HGM need: its faults, one key a view, the tokens of its body model."""
     if kind is LGM:
         return config
-    shape = list(tensors[TOKENS].shape) if TOKENS in tensors else []
+    if TOKENS not in tensors:
+        raise InputError(f"{source}: key {TOKENS}, the vertex tokens, is missing; give a whole checkpoint of {kind.title}")
+    shape = list(tensors[TOKENS].shape)
     if len(shape) != 2 or shape[0] not in BODIES:
-        raise InputError(f"{source}: key {TOKENS} has shape {shape}, expected a row for each of the 10475 vertices of SMPL-X or the "
-                         "6890 of SMPL; give a whole released HGM checkpoint")
+        raise InputError(f"{source}: key {TOKENS} has shape {shape}; expected a row for each of the "
+                         + " or ".join(f"{count} vertices of {body}" for count, body in BODIES.items()))
     return config.replace(vertices=shape[0], legacy=True, patch=1, spare_layers=True)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from hgm.gaussians import Gaussians
 from hgm.nets import HGM, HGMConfig
 from hgm.nets.hgm import HGMOutput
+from hgm.nets.imports import start_from_lgm
 from hgm.nets.weights import WEIGHTS, load_model, load_tensors, save_model, save_tensors
 from hgm.runtime import Deadline
 from hgm.splat import render
@@ -83,12 +84,13 @@ def augment_back(batch: Batch, scans: Sequence[Path], back: BackViews, generator
 
 
 def train_hgm(
-    config: HGMConfig, training: Training, out: Path, state: Path, *, init: Path | None = None,
+    config: HGMConfig, training: Training, out: Path, state: Path, *, init: Path | None = None, lgm: Path | None = None,
     perceptual: Perceptual | None = None, deadline: Deadline | None = None,
 ) -> list[dict[str, float]]:
     """Train and write `weights.safetensors`, `model.json`, `history.tsv`, `validation/` and, if asked, `early.safetensors`.
 
     With `init`, weights of equal name and shape start from another checkpoint (the coarse model); none may be missing.
+    With `lgm`, a published LGM checkpoint, the U-Net starts from LGM's and the rest from random weights.
     Raises InputError on unusable data or weights and SliceEnded at the deadline.
     """
     torch.manual_seed(training.seed)
@@ -96,6 +98,8 @@ def train_hgm(
     model = HGM(config).to(device)
     if init is not None:
         load_tensors(model, init)
+    if lgm is not None:
+        start_from_lgm(model, lgm)
     store = ScanStore(training.scans)
     fusion = len(training.sampling.inputs) > 1
     watched = ScanStore(training.validation) if training.validation else None

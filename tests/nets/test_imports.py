@@ -11,7 +11,7 @@ from hgm.cli import main
 from hgm.errors import InputError
 from hgm.nets import HGM, HGMConfig
 from hgm.nets.checkpoints import read_checkpoint
-from hgm.nets.imports import import_weights, summary
+from hgm.nets.imports import import_weights, start_from_lgm, summary
 from hgm.nets.release import our_key
 from hgm.nets.weights import WEIGHTS, load_tensors, save_tensors
 from hgm.stages.training import load_hgm
@@ -135,8 +135,8 @@ def wrong_files(folder: Path) -> dict[str, str]:
         "ours.safetensors": "is neither LGM's nor the released HGM's",
         "lpips.safetensors": "key unet.conv_in.weight of shape [8, 9, 3, 3] is missing",
         "wide.safetensors": "give a checkpoint of LGM of the model's widths",
-        "tokenless.safetensors": "key c.weight has shape [], expected a row for each of the 10475",
-        "tokens.safetensors": "key c.weight has shape [501, 32], expected a row for each of the 10475",
+        "tokenless.safetensors": "key c.weight, the vertex tokens, is missing",
+        "tokens.safetensors": "key c.weight has shape [501, 32]; expected a row for each of the 10475 vertices of SMPL-X or 6890",
     }
 
 
@@ -147,6 +147,12 @@ def test_a_wrong_file_is_refused_in_one_line_and_nothing_is_written(tmp_path: Pa
         text = str(error.value)
         assert text.startswith(f"{tmp_path / name}") and message in text and "\n" not in text, (name, text)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_training_does_not_start_from_the_release(tmp_path: Path) -> None:
+    save_tensors(release(), tmp_path / "hgm.safetensors")
+    with pytest.raises(InputError, match=r"hgm.safetensors: a checkpoint of the released HGM; expected LGM's"):
+        start_from_lgm(HGM(THIN), tmp_path / "hgm.safetensors")
 
 
 def test_views_must_be_one_or_two(tmp_path: Path) -> None:

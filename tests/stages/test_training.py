@@ -1,9 +1,10 @@
 """Coarse and fusion training at the smallest size: what is written, where it starts, what it learns."""
 
+import pytest
 import torch
 
-from hgm.nets import HGMConfig
-from hgm.nets.weights import read_tensors
+from hgm.nets import HGM, HGMConfig
+from hgm.nets.weights import read_tensors, save_tensors
 from hgm.stages.setup import network, training
 from hgm.stages.training import EARLY, BackViews, Training, augment_back, load_hgm, train_hgm
 from hgm.train.data import Sampling, ScanStore, batch_of
@@ -35,6 +36,17 @@ def test_fusion_starts_from_the_coarse_weights(rendered, tmp_path):
     before, after = (read_tensors(tmp_path / d / "weights.safetensors") for d in ("coarse", "fusion"))
     learned = [k for k in before if "running" not in k and "num_batches" not in k]
     assert all(torch.allclose(before[k], after[k], atol=1e-6) for k in learned)
+
+
+@pytest.mark.parametrize("body", [True, False])
+def test_coarse_training_starts_from_lgm(rendered, tmp_path, body):
+    config = HGMConfig.tiny(use_body=body)
+    lgm = {k: torch.rand_like(v) for k, v in HGM(config).state_dict().items() if k.startswith(("unet.", "conv."))}
+    save_tensors({**lgm, "lpips_loss.x": torch.zeros(1)}, tmp_path / "lgm.safetensors")
+    frozen = small(rendered, optimisation=Optimisation(steps=1, lr=1e-12, weight_decay=0.0), early=0.0, validate_every=0)
+    train_hgm(config, frozen, tmp_path / "coarse", tmp_path / "state", lgm=tmp_path / "lgm.safetensors")
+    trained = read_tensors(tmp_path / "coarse/weights.safetensors")
+    assert all(torch.allclose(trained[k], tensor, atol=1e-6) for k, tensor in lgm.items())
 
 
 def test_the_back_view_is_replaced_and_disturbed_and_nothing_else(rendered, tmp_path):
