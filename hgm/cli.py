@@ -65,6 +65,16 @@ def _reconstruct(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _import_weights(args: argparse.Namespace) -> int:
+    from hgm.nets import HGMConfig
+    from hgm.nets.imports import import_weights, summary
+
+    model, adopted = import_weights(args.file, args.out, HGMConfig.paper(args.views))
+    for line in (f"{args.file}: a checkpoint of {adopted.kind.title}", *summary(model, adopted), f"{args.out}: written"):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     """All verbs with their help and an example each."""
     top = argparse.ArgumentParser(prog="hgm", description="HGM: generalizable human Gaussians from a single view.")
@@ -88,6 +98,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--ids", default="0000-0003", help="ids and ranges; the id is the seed")
     p.add_argument("--out", type=Path, required=True, help="folder for the scans, the fits and the body model")
     p.add_argument("--texture", type=int, default=2048, help="edge of the texture in pixels")
+
+    p = verb("import-weights", "turn a published LGM or HGM checkpoint into a model folder",
+             "hgm import-weights model_fp16_fixrot.safetensors --out lgm", _import_weights)
+    p.add_argument("file", type=Path, metavar="FILE", help="LGM's big model or the released HGM: .safetensors or .pth, .pt, .ckpt")
+    p.add_argument("--out", type=Path, required=True, help="folder for weights.safetensors and model.json")
+    p.add_argument("--views", type=int, default=1, help="input views of the model: 1 (coarse) or 2 (fusion)")
 
     p = verb("replay", "do one job of a run again, without Snakemake",
              "hgm replay results/demo/logs/render/train000.job.json", _replay)

@@ -77,6 +77,7 @@ class HGMTraining(Section):
 
 class Coarse(HGMTraining):
     early: float = described(0.3, "share of the steps after which the unconverged model for the pairs is taken", gt=0, le=1)
+    lgm: str | None = described(None, "LGM's published big checkpoint, to start the U-Net from (docs/weights.md); needs preset paper")
 
 
 class Fusion(HGMTraining):

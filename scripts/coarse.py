@@ -1,6 +1,7 @@
 """Train the one-view HGM."""
 
 from functools import partial
+from pathlib import Path
 
 from hgm.job import Job, run
 from hgm.runtime import Deadline, select_device
@@ -13,12 +14,12 @@ def main(job: Job) -> None:
     params, out = job.params, job.path("weights").parent
     device = select_device(params["device"])
     views = job.paths("views")
-    size = params["rendering"]["size"]
+    size, lgm = params["rendering"]["size"], params["coarse"]["lgm"]
     train_hgm(
         network(params["network"], size, views=1, body=not job.wildcards["networks"]),
         training(params, "coarse", rendered(views, "train"), rendered(views, "val"), device=device),
-        out, out.parent / "state" / out.name / job.key, perceptual=partial(perceptual_loss, params["weights"]),
-        deadline=Deadline(job.seconds),
+        out, out.parent / "state" / out.name / job.key, lgm=Path(lgm) if lgm else None,
+        perceptual=partial(perceptual_loss, params["weights"]), deadline=Deadline(job.seconds),
     )
 
 

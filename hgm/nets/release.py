@@ -1,23 +1,24 @@
-"""Weights of others: a published LGM checkpoint for the U-Net, or a state dict with the released HGM's key names."""
+"""Weights of others: which key of a published LGM or a released HGM checkpoint is which of ours."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from hgm.errors import InputError
+from hgm.nets.config import HGMConfig
 from hgm.nets.hgm import HGM
-from hgm.nets.spconv_backend import from_spconv
-from hgm.nets.weights import assign, read_tensors
+from hgm.nets.spconv_backend import from_spconv, to_spconv
+from hgm.nets.weights import assign
 
-# layers of ours that LGM lacks
-NOT_IN_LGM = ("norm_out_2", "conv_out_2")
-
-# (pattern over a whole key of the release, our key)
+# (pattern over a whole key of LGM or of the release, our key)
 RENAMES = [
     (r"(unet|conv)\.(.+)", r"\1.\2"),
     (r"res\.(.+)", r"merge.\1"),
+    (r"net\.(.+)", r"body.head.\1"),  # called in the release's code, but built nowhere
     (r"c\.weight", r"body.tokens.weight"),
     (r"xyzc_attn\.w_qs\.weight", r"body.attention.query.weight"),
     (r"xyzc_attn\.w_ks\.weight", r"body.attention.key.weight"),
@@ -31,12 +32,17 @@ RENAMES = [
 STAGE = re.compile(r"unet2\.layer(\d)\.(\d+)\.(conv1|bn1|conv2|bn2|downsample\.0|downsample\.1)\.(.+)")
 IN_BLOCK = {"conv1": "body.0", "bn1": "body.1", "conv2": "body.3", "bn2": "body.4", "downsample.0": "shortcut.0",
             "downsample.1": "shortcut.1"}
-DECODER = re.compile(r"unet2\.(upconv|iconv)(\d)\.(?:conv\.)?(conv|bn)\.(.+)")
+DECODER = re.compile(r"unet2\.(?:upconv(\d)\.conv|iconv(\d))\.(conv|bn)\.(.+)")
 SPARSE = re.compile(r"xyzc_net\.net\.(\d)\.(\d)\.(.+)")
+
+IGNORED = ("lpips_loss.", "m_smplx.")  # the loss's network and the body model, which their authors' modules carry along
+BODY_HEAD = "body.head."  # ours
+TOKENS = "c.weight"  # the release's
+BODIES = {10475: "SMPL-X", 6890: "SMPL"}  # vertices a token table may have
 
 
 def our_key(key: str) -> str | None:
-    """Our name of a key of the released HGM, or None where it has no counterpart."""
+    """Our name of a key of LGM or of the released HGM, or None where it has no counterpart."""
     for pattern, ours in RENAMES:
         if match := re.fullmatch(pattern, key):
             return match.expand(ours)
@@ -44,8 +50,8 @@ def our_key(key: str) -> str | None:
         stage, block, part, rest = match.groups()
         return f"encoder.stages.{int(stage) - 1}.{block}.{IN_BLOCK[part]}.{rest}"
     if match := DECODER.fullmatch(key):
-        kind, level, part, rest = match.groups()
-        return f"encoder.{'ups' if kind == 'upconv' else 'joins'}.{3 - int(level)}.{int(part == 'bn')}.{rest}"
+        up, join, part, rest = match.groups()
+        return f"encoder.{'ups' if up else 'joins'}.{3 - int(up or join)}.{int(part == 'bn')}.{rest}"
     if match := SPARSE.fullmatch(key):
         group, place, rest = int(match[1]), int(match[2]), match[3]
         # groups alternate: a double convolution (layers 0 and 3 of its sequence), then a strided one
@@ -54,30 +60,100 @@ def our_key(key: str) -> str | None:
     return None
 
 
-def load_release(model: HGM, path: str | Path) -> list[str]:
-    """Load a safetensors file with the released HGM's keys; returns our keys that the file cannot hold.
+@dataclass(frozen=True)
+class Kind:
+    """One sort of checkpoint, and the parts of ours (beginnings of keys) that it does not hold."""
 
-    Those are the body head, which the release never builds; it keeps its initial weights. Sparse kernels are turned from
-    spconv's layout. Raises InputError for any other key that is missing, unknown or misshapen.
+    title: str
+    lacks: tuple[str, ...]
+
+
+LGM = Kind("LGM", ("unet.norm_out_2.", "unet.conv_out_2.", "merge.", "encoder.", "body.", "volume."))
+RELEASE = Kind("the released HGM", (BODY_HEAD,))
+RELEASE_WITH_HEAD = Kind("the released HGM", ())
+
+
+def kind_of(keys: Iterable[str], *, source: str) -> Kind:
+    """LGM's checkpoints hold a U-Net and its output layer, HGM's hold more. Raises InputError for keys of neither."""
+    names = []
+    for key in keys:
+        if not key.startswith(IGNORED):
+            name = our_key(key)
+            if name is None:
+                raise InputError(f"{source}: key {key} is neither LGM's nor the released HGM's; expected one of their checkpoints")
+            names.append(name)
+    if all(name.startswith(("unet.", "conv.")) for name in names):
+        return LGM
+    return RELEASE_WITH_HEAD if any(name.startswith(BODY_HEAD) for name in names) else RELEASE
+
+
+def fitting(config: HGMConfig, tensors: Mapping[str, Tensor], kind: Kind, *, source: str) -> HGMConfig:
+    """`config` with what the weights of the released HGM need: its faults, one key a view, the tokens of its body model."""
+    if kind is LGM:
+        return config
+    if TOKENS not in tensors:
+        raise InputError(f"{source}: key {TOKENS}, the vertex tokens, is missing; give a whole checkpoint of {kind.title}")
+    shape = list(tensors[TOKENS].shape)
+    if len(shape) != 2 or shape[0] not in BODIES:
+        raise InputError(f"{source}: key {TOKENS} has shape {shape}; expected a row for each of the "
+                         + " or ".join(f"{count} vertices of {body}" for count, body in BODIES.items()))
+    return config.replace(vertices=shape[0], legacy=True, patch=1, spare_layers=True)
+
+
+Counts = dict[str, tuple[int, int]]  # tensors and parameters of a part
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What a model took from a checkpoint, by part; normalisation statistics are tensors but not parameters."""
+
+    kind: Kind
+    taken: Counts
+    new: Counts  # what the file does not hold; these keep their initial weights
+    ignored: Counts  # of the file, by the first word of its keys
+
+
+def adopt(model: HGM, tensors: Mapping[str, Tensor], *, source: str) -> Adopted:
+    """Fill a model with the tensors of a checkpoint of LGM or of the released HGM, by name and all of them.
+
+    Sparse kernels are turned from spconv's layout, half precision becomes float32. Raises InputError, naming `source` and the
+    key, for one that is missing, unknown or misshapen; the model is then as before.
     """
-    tensors: dict[str, Tensor] = {}
-    for key, tensor in read_tensors(path).items():
-        name = our_key(key) or key
-        sparse = name.startswith("volume.") and tensor.ndim == 5
-        tensors[name] = from_spconv(tensor.float()) if sparse else tensor
-    absent = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("body.head.")}
-    assign(model, {**absent, **tensors}, source=str(path))
-    return sorted(absent)
+    kind = kind_of(tensors, source=source)
+    own = model.state_dict()
+    found: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        if key.startswith(IGNORED):
+            continue
+        name = our_key(key)
+        if name is None or name not in own:
+            raise InputError(f"{source}: key {key} of shape {list(tensor.shape)} has no place in the model; "
+                             f"give a checkpoint of {kind.title} of the model's widths")
+        sparse = own[name].ndim == 3 and name.startswith("volume.")
+        shape = to_spconv(own[name]).shape if sparse else own[name].shape
+        if tensor.shape != shape:
+            raise InputError(f"{source}: key {key} has shape {list(tensor.shape)}, expected {list(shape)}; "
+                             f"give a checkpoint of {kind.title} of the model's widths")
+        found[name] = from_spconv(tensor) if sparse else tensor
+    new = {name: tensor for name, tensor in own.items() if name not in found and name.startswith(kind.lacks)}
+    assign(model, {**new, **found}, source=f"{source}, read as {kind.title}")
+    learned = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    return Adopted(
+        kind, _count((_part(name), learned.get(name, 0)) for name in own if name in found),
+        _count((_part(name), learned.get(name, 0)) for name in new),
+        _count((key.split(".")[0], tensor.numel()) for key, tensor in tensors.items() if key.startswith(IGNORED)),
+    )
 
 
-def load_lgm(model: HGM, path: str | Path) -> None:
-    """Start the U-Net from a published LGM checkpoint ("big", 14 channels out), whose key names are ours.
+def _part(name: str) -> str:
+    """First word of our key; two words in the body branch, whose modules come from different places, and of spare layers."""
+    first, second = name.split(".")[:2]
+    return f"{first}.{second}" if first == "body" or second.endswith("_2") else first
 
-    Other keys of the file (its perceptual loss) are ignored. Raises InputError for a U-Net of other widths.
-    """
-    tensors = read_tensors(path)
-    parts: dict[str, nn.Module] = {"unet.": model.unet, "conv.": model.conv}
-    for prefix, part in parts.items():
-        own = {name: tensor for name, tensor in part.state_dict().items() if name.split(".")[0] in NOT_IN_LGM}
-        found = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-        assign(part, {**own, **found}, source=str(path))
+
+def _count(items: Iterable[tuple[str, int]]) -> Counts:
+    counts: Counts = {}
+    for part, numbers in items:
+        tensors, total = counts.get(part, (0, 0))
+        counts[part] = tensors + 1, total + numbers
+    return counts

@@ -13,6 +13,7 @@ from torch import Tensor
 from hgm.gaussians import Gaussians
 from hgm.nets import HGM, HGMConfig
 from hgm.nets.hgm import HGMOutput
+from hgm.nets.imports import start_from_lgm
 from hgm.nets.weights import WEIGHTS, load_model, load_tensors, save_model, save_tensors
 from hgm.runtime import Deadline, derived_seed
 from hgm.splat import render
@@ -88,17 +89,18 @@ def augment_back(batch: Batch, scans: Sequence[Path], back: BackViews, generator
 
 
 def train_hgm(
-    config: HGMConfig, training: Training, out: Path, state: Path, *, init: Path | None = None,
+    config: HGMConfig, training: Training, out: Path, state: Path, *, init: Path | None = None, lgm: Path | None = None,
     perceptual: Callable[[str], Perceptual | None] | None = None, deadline: Deadline | None = None,
 ) -> None:
     """Train and write `weights.safetensors`, `model.json`, `history.tsv`, `validation/` and, if asked, `early.safetensors`.
 
     With `init`, weights of equal name and shape start from another checkpoint (the coarse model); none may be missing.
+    With `lgm`, a published LGM checkpoint, the U-Net starts from LGM's and the rest from random weights.
     `perceptual(device)` makes the perceptual loss. With `training.gpus` > 1 that many processes train together; the loss
     curve is that of one process with the same `batch` and `accumulate`, but for rounding.
     Raises InputError on unusable data or weights and SliceEnded at the deadline.
     """
-    arguments = (config, training, out, state, init, perceptual, deadline)
+    arguments = (config, training, out, state, init, lgm, perceptual, deadline)
     if training.gpus == 1:
         _train(ALONE, *arguments)
         return
@@ -107,7 +109,7 @@ def train_hgm(
 
 
 def _train(
-    team: Team, config: HGMConfig, training: Training, out: Path, state: Path, init: Path | None,
+    team: Team, config: HGMConfig, training: Training, out: Path, state: Path, init: Path | None, lgm: Path | None,
     perceptual: Callable[[str], Perceptual | None] | None, deadline: Deadline | None,
 ) -> None:
     torch.manual_seed(training.seed)
@@ -115,6 +117,8 @@ def _train(
     model = HGM(config).to(device)
     if init is not None:
         load_tensors(model, init)
+    if lgm is not None:
+        start_from_lgm(model, lgm)
     if training.compile:
         model.compile_networks()
     lpips = None if perceptual is None else perceptual(str(device))

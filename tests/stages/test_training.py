@@ -7,7 +7,7 @@ import torch
 
 from hgm.errors import InputError
 from hgm.nets import HGM, HGMConfig
-from hgm.nets.weights import read_tensors
+from hgm.nets.weights import read_tensors, save_tensors
 from hgm.stages.setup import network, training
 from hgm.stages.training import EARLY, BackViews, Training, augment_back, load_hgm, train_hgm
 from hgm.train.data import Sampling, ScanStore, batch_of
@@ -66,6 +66,17 @@ def test_two_processes_train_as_one_with_the_same_global_batch(rendered, tmp_pat
 def test_processes_must_share_the_micro_batches_evenly(rendered, tmp_path):
     with pytest.raises(InputError, match=r"coarse\.gpus: 2 processes cannot share 1"):
         train_hgm(HGMConfig.tiny(), small(rendered, gpus=2), tmp_path / "a", tmp_path / "b")
+
+
+@pytest.mark.parametrize("body", [True, False])
+def test_coarse_training_starts_from_lgm(rendered, tmp_path, body):
+    config = HGMConfig.tiny(use_body=body)
+    lgm = {k: torch.rand_like(v) for k, v in HGM(config).state_dict().items() if k.startswith(("unet.", "conv."))}
+    save_tensors({**lgm, "lpips_loss.x": torch.zeros(1)}, tmp_path / "lgm.safetensors")
+    frozen = small(rendered, optimisation=Optimisation(steps=1, lr=1e-12, weight_decay=0.0), early=0.0, validate_every=0)
+    train_hgm(config, frozen, tmp_path / "coarse", tmp_path / "state", lgm=tmp_path / "lgm.safetensors")
+    trained = read_tensors(tmp_path / "coarse/weights.safetensors")
+    assert all(torch.allclose(trained[k], tensor, atol=1e-6) for k, tensor in lgm.items())
 
 
 def test_the_back_view_is_replaced_and_disturbed_and_nothing_else(rendered, tmp_path):

@@ -1,0 +1,58 @@
+"""From a published checkpoint to a model folder of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from hgm.errors import InputError
+from hgm.nets.checkpoints import read_checkpoint
+from hgm.nets.config import HGMConfig
+from hgm.nets.hgm import HGM
+from hgm.nets.release import BODIES, LGM, Adopted, Counts, adopt, fitting, kind_of
+from hgm.nets.weights import save_model
+
+SEED = 0  # of the weights that a checkpoint lacks
+
+
+def import_weights(path: str | Path, out: str | Path, config: HGMConfig) -> tuple[HGM, Adopted]:
+    """Write `weights.safetensors` and `model.json` from a checkpoint of LGM or of the released HGM, which it tells apart.
+
+    `config` gives the widths, `HGMConfig.paper()` those of the published files, and the number of input views, which a file
+    does not tell; weights of the release make it a `legacy` one. The same file gives the same bytes.
+    Raises InputError for a file that is missing, damaged, of neither kind or of other widths; then nothing is written.
+    """
+    if config.views not in (1, 2):
+        raise InputError(f"views: expected 1 (coarse) or 2 (fusion), got {config.views}")
+    tensors, source = read_checkpoint(path), str(path)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        model = HGM(fitting(config, tensors, kind_of(tensors, source=source), source=source))
+    adopted = adopt(model, tensors, source=source)
+    save_model(model, out)
+    return model, adopted
+
+
+def start_from_lgm(model: HGM, path: str | Path) -> Adopted:
+    """Fill a model's U-Net from LGM's published checkpoint. Raises InputError for any other file and for other widths."""
+    tensors, source = read_checkpoint(path), str(path)
+    kind = kind_of(tensors, source=source)
+    if kind is not LGM:
+        raise InputError(f"{source}: a checkpoint of {kind.title}; expected LGM's, which a training can start from")
+    return adopt(model, tensors, source=source)
+
+
+def summary(model: HGM, adopted: Adopted) -> Iterator[str]:
+    """Lines that say what was taken from where, what is new and what was left out."""
+    yield from _table("mapped", adopted.taken)
+    yield from _table("new, with initial weights", adopted.new)
+    yield from _table("ignored", adopted.ignored)
+    if model.config.legacy:
+        yield f"legacy network, {model.config.views} input view(s), {model.config.vertices} vertices of {BODIES[model.config.vertices]}"
+
+
+def _table(title: str, counts: Counts) -> Iterator[str]:
+    for part, (tensors, numbers) in counts.items():
+        yield f"{title}: {part}, {tensors} tensors, {numbers:,} parameters"
