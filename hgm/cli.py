@@ -73,7 +73,11 @@ def _doctor(args: argparse.Namespace) -> int:
         sys.stdout.write(guide.to_markdown())
         return 0
     config = doctor.read_config(args.configfile)
-    failed = doctor.fetch_free(config, args.fetch, args.into) if args.fetch is not None else {}
+    try:
+        failed = doctor.fetch_free(config, args.fetch, args.into) if args.fetch is not None else {}
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command goes on from here\n")
+        return 130
     findings = doctor.examine(config)
     sys.stdout.write(table(findings))
     faults = [f.title for f in findings if f.fault]

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from hgm.assets import doctor
+from hgm.assets import download as module
 from hgm.assets.doctor import fetch_free
 from hgm.assets.download import download, fetch, part_of
 from hgm.assets.entries import Asset, AssetFile
+from hgm.cli import main
 from hgm.config import parse
 from hgm.errors import InputError
 
@@ -184,6 +187,28 @@ def test_two_downloads_of_one_file(site, target):
             download(f"{site.url}/w.pth", target, sha256=HASH)
     download(f"{site.url}/w.pth", target, sha256=HASH)
     assert target.read_bytes() == CONTENT
+
+
+def test_a_stop_by_hand_keeps_what_has_come(site, target, monkeypatch, capsys, tmp_path):
+    class Hand:
+        def __init__(self, *args: object) -> None:
+            pass
+
+        def resume(self, step: int) -> None:
+            pass
+
+        def update(self, step: int) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "Progress", Hand)
+    monkeypatch.setattr(module, "LARGE", 0)
+    with pytest.raises(KeyboardInterrupt):
+        download(f"{site.url}/w.pth", target, sha256=HASH, size=len(CONTENT))
+    assert part_of(target).read_bytes() == CONTENT[: module.BLOCK] and not target.exists()
+    monkeypatch.setattr(doctor, "fetch", lambda *args: download(f"{site.url}/w.pth", target, sha256=HASH))
+    monkeypatch.chdir(tmp_path)
+    assert main(["doctor", "--fetch", "lgm"]) == 130
+    assert capsys.readouterr().err.endswith("interrupted; the same command goes on from here\n")
 
 
 def asset(site: Site, listed: dict[str, Asset], **changes) -> Asset:
