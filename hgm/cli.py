@@ -75,6 +75,29 @@ def _import_weights(args: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(args: argparse.Namespace) -> int:
+    from hgm.assets import doctor, guide
+    from hgm.assets.findings import table
+
+    if args.markdown:
+        sys.stdout.write(guide.to_markdown())
+        return 0
+    config = doctor.read_config(args.configfile)
+    try:
+        failed = doctor.fetch_free(config, args.fetch, args.into) if args.fetch is not None else {}
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command goes on from here\n")
+        return 130
+    findings = doctor.examine(config)
+    sys.stdout.write(table(findings))
+    faults = [f.title for f in findings if f.fault]
+    for name, reason in failed.items():
+        sys.stderr.write(f"error: {name}: {reason}\n")
+    if faults:
+        sys.stderr.write(f"error: {len(faults)} of what run {config.run} needs is not there or not right: {', '.join(faults)}\n")
+    return 1 if faults or failed else 0
+
+
 def parser() -> argparse.ArgumentParser:
     """All verbs with their help and an example each."""
     top = argparse.ArgumentParser(prog="hgm", description="HGM: generalizable human Gaussians from a single view.")
@@ -104,6 +127,14 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("file", type=Path, metavar="FILE", help="LGM's big model or the released HGM: .safetensors or .pth, .pt, .ckpt")
     p.add_argument("--out", type=Path, required=True, help="folder for weights.safetensors and model.json")
     p.add_argument("--views", type=int, default=1, help="input views of the model: 1 (coarse) or 2 (fusion)")
+
+    p = verb("doctor", "check everything that a configuration needs, and fetch what is free",
+             "hgm doctor --configfile config/thuman2.yaml", _doctor)
+    p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
+    p.add_argument("--fetch", nargs="*", metavar="ASSET",
+                   help="first download what the configuration needs, lacks and may be fetched freely, or the named assets")
+    p.add_argument("--into", type=Path, default=Path("assets"), metavar="DIR", help="folder for downloads (assets)")
+    p.add_argument("--markdown", action="store_true", help="print docs/data.md")
 
     p = verb("replay", "do one job of a run again, without Snakemake",
              "hgm replay results/demo/logs/render/train000.job.json", _replay)

@@ -246,15 +246,20 @@ def resolve(data: Mapping[str, Any]) -> dict[str, Any]:
     return parse(data).model_dump(mode="json")
 
 
-def load(path: str | Path) -> Config:
-    """Read and validate a YAML file."""
+def read(path: str | Path) -> dict[str, Any]:
+    """The plain mapping in a YAML file, not validated. Raises InputError when it cannot be read or is something else."""
     try:
         data = yaml.safe_load(Path(path).read_text()) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from None
     if not isinstance(data, dict):
         raise InputError(f"{path}: expected a mapping of sections, got {type(data).__name__}")
-    return parse(data)
+    return data
+
+
+def load(path: str | Path) -> Config:
+    """Read and validate a YAML file."""
+    return parse(read(path))
 
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any, Any, str]]:

@@ -41,8 +41,8 @@ def preflight(files: ScanFiles) -> CheckedScan:
     if np.ptp(mesh.vertices[used], axis=0).max() <= 0:
         raise ScanError(f"{files.obj}: all vertices lie in one point; copy the file again")
     material = _material(files.obj, mesh)
-    texture = _texture(material)
-    _check_image(texture)
+    texture = texture_of(material)
+    check_texture(texture)
     return CheckedScan(mesh, material, texture)
 
 
@@ -55,7 +55,8 @@ def _material(obj: Path, mesh: ObjMesh) -> Path:
     return material
 
 
-def _texture(material: Path) -> Path:
+def texture_of(material: Path) -> Path:
+    """The picture that a material file names. Raises ScanError where it names none or several, or it is not there."""
     names = re.findall(r"^\s*map_Kd\s+(.+?)\s*$", material.read_text("utf-8", "replace"), re.M)
     if not names:
         raise ScanError(f"{material}: no map_Kd line; expected the name of the texture")
@@ -67,16 +68,20 @@ def _texture(material: Path) -> Path:
     return texture
 
 
-def _check_image(path: Path) -> None:
-    data = path.read_bytes()
-    if data.startswith(JPEG_START):
-        if JPEG_END not in data[-TAIL:]:
+def check_texture(path: Path) -> None:
+    """Look at both ends of a JPEG or PNG and at its size in pixels. Raises ScanError for anything else and for a cut file."""
+    with open(path, "rb") as file:
+        head = file.read(TAIL)
+        file.seek(max(path.stat().st_size - TAIL, 0))
+        tail = file.read()
+    if head.startswith(JPEG_START):
+        if JPEG_END not in tail:
             raise ScanError(f"{path}: the JPEG has no end marker; the file is cut off, copy it again")
-    elif data.startswith(PNG_START):
-        if PNG_END not in data[-TAIL:]:
+    elif head.startswith(PNG_START):
+        if PNG_END not in tail:
             raise ScanError(f"{path}: the PNG has no end; the file is cut off, copy it again")
     else:
-        raise ScanError(f"{path}: {'neither a JPEG nor a PNG' if data else 'an empty file'}; copy the texture again")
+        raise ScanError(f"{path}: {'neither a JPEG nor a PNG' if head else 'an empty file'}; copy the texture again")
     from PIL import Image
 
     try:

@@ -46,15 +46,17 @@ def locate(root: str | Path, name: str, *, fits: str | Path | None = None) -> Sc
     obj = folder / name / f"{name}.obj"
     if not obj.is_file():
         raise ScanError(f"{obj}: no such file; copy scan {name} again")
-    if fits is not None:
-        candidates = [Path(fits) / name / FIT_FILE]
-    else:
-        parents = list(dict.fromkeys((Path(root), folder, folder.parent)))
-        candidates = [parent / kind / name / FIT_FILE for parent in parents for kind in FIT_FOLDERS]
+    candidates = [Path(fits) / name / FIT_FILE] if fits is not None else fit_places(root, folder, name)
     for fit in candidates:
         if fit.is_file():
             return ScanFiles(name, obj, fit)
     raise ScanError(f"{candidates[0]}: no such file; the fit of scan {name} is needed (THuman2.0_Smpl_X_Paras)")
+
+
+def fit_places(root: str | Path, folder: Path, name: str) -> list[Path]:
+    """Where the fit of scan `name` may lie, `folder` being the scans' own below `root`; the release's place comes first."""
+    parents = list(dict.fromkeys((Path(root), folder, folder.parent)))
+    return [parent / kind / name / FIT_FILE for parent in parents for kind in FIT_FOLDERS]
 
 
 def _names_in(folder: Path) -> list[str]:

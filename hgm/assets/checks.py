@@ -1,0 +1,165 @@
+"""Checks of the assets that a configuration needs: what is missing, what is damaged, what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hgm import catalogue
+from hgm.assets.diffusers_folders import check_base, check_controlnet
+from hgm.assets.entries import Asset, Kind
+from hgm.assets.findings import Finding, State, first_few
+from hgm.assets.weight_files import check_weights
+from hgm.config import Config
+from hgm.errors import InputError
+from hgm.scans.obj import MATERIALS
+from hgm.scans.preflight import check_texture, texture_of
+from hgm.scans.thuman import fit_places, scan_folder
+
+Result = tuple[State, str]
+HEAD = 65536  # bytes of an OBJ in which its mtllib line is looked for
+
+
+def check(asset: Asset, config: Config) -> Finding:
+    """The state of one asset for a configuration."""
+    rules = tuple(asset.rules)
+    if asset.check is None or not asset.needed(config):
+        return Finding(asset.title, "not needed")
+    path = asset.path(config)
+    if path is None:
+        return Finding(asset.title, "missing", f"{asset.key} is null; {_step(asset)} and set it", rules)
+    try:
+        if not Path(path).exists():
+            return Finding(asset.title, "missing", f"{asset.key}: {path} does not exist; {_step(asset)}", rules)
+        state, note = CHECKS[asset.check](asset, config, Path(path))
+    except InputError as error:
+        state, note = "damaged", str(error)
+    except OSError as error:
+        state, note = "damaged", f"{error.filename or path}: cannot be read ({error.strerror or error})"
+    except Exception as error:  # a broken file may make its reader raise anything; here it is one line like all others
+        state, note = "damaged", f"{path}: not readable ({type(error).__name__}: {error})"
+    if state == "missing":
+        note = f"{note}; {_step(asset)}"
+    return Finding(asset.title, state, note, rules)
+
+
+def _step(asset: Asset) -> str:
+    if asset.free:
+        return "it is free: add --fetch to this command"
+    return f"get it: {asset.get}" + (f" ({asset.url})" if asset.url else "")
+
+
+def configured_scans(config: Config, *splits: str) -> list[str]:
+    """Ids of the scans of the given splits, all by default."""
+    return [e.scan for e in catalogue.configured(config.scans.model_dump()) if not splits or e.split in splits]
+
+
+def _each(names: list[str], look: Callable[[str], str | None], what: str, place: Path) -> Result:
+    """`look` gives the path of what a member lacks, or None; it raises for what is damaged."""
+    missing: dict[str, str] = {}
+    damaged: dict[str, str] = {}
+    for name in names:
+        try:
+            lacks = look(name)
+            if lacks is not None:
+                missing[name] = lacks
+        except InputError as error:
+            damaged[name] = str(error)
+        except OSError as error:
+            damaged[name] = f"{error.filename}: cannot be read ({error.strerror})"
+    notes = []
+    if missing:
+        notes.append(f"{place}: {len(missing)} of {len(names)} {what} lack a file {first_few(list(missing))}, "
+                     f"the first {next(iter(missing.values()))}")
+    if damaged:
+        notes.append(f"{place}: {len(damaged)} of {len(names)} {what} are damaged {first_few(list(damaged))}, "
+                     f"the first: {next(iter(damaged.values()))}")
+    if not notes:
+        return "present", f"{len(names)} {what}"
+    return ("missing" if missing else "damaged"), "; ".join(notes)
+
+
+def _scans(asset: Asset, config: Config, root: Path) -> Result:
+    """Presence, the material named by the OBJ and both ends of the texture; the rule `catalogue` reads every file whole."""
+    names = configured_scans(config)
+    try:
+        folder = scan_folder(root)
+    except InputError as error:
+        return "missing", str(error)
+
+    def look(name: str) -> str | None:
+        obj = folder / name / f"{name}.obj"
+        if not obj.is_file():
+            return str(obj.relative_to(root))
+        with open(obj, "rb") as file:
+            head = file.read(HEAD)
+        if not head:
+            raise InputError(f"{obj}: an empty file; copy scan {name} again")
+        if match := MATERIALS.search(head):
+            material = obj.parent / match[1].decode("utf-8", "replace").strip().replace("\\", "/")
+            if not material.is_file():
+                return str(material.relative_to(root))
+            check_texture(texture_of(material))
+        return None
+
+    return _each(names, look, "scans", root)
+
+
+def _fits(asset: Asset, config: Config, root: Path) -> Result:
+    """Every fit is read, with the reader of the workflow."""
+    from hgm.body.fits import load_thuman_fit
+
+    try:
+        folder = scan_folder(root)
+    except InputError:
+        folder = root
+
+    def look(name: str) -> str | None:
+        places = fit_places(root, folder, name)
+        found = next((place for place in places if place.is_file()), None)
+        if found is None:
+            return str(places[0].relative_to(root))
+        load_thuman_fit(found)
+        return None
+
+    state, note = _each(configured_scans(config), look, "fits", root)
+    return ("intact" if state == "present" else state), note
+
+
+def _body_model(asset: Asset, config: Config, models: Path) -> Result:
+    from hgm.body.model import read_model
+    from hgm.standin.core import is_standin
+
+    path = models / "smplx" / f"SMPLX_{config.scans.gender.upper()}.npz"
+    if not path.is_file():
+        return "missing", f"{path} does not exist"
+    read_model(path)
+    scans = config.scans.root
+    if is_standin(models) and config.scans.source != "standin" and not (scans is not None and is_standin(scans)):
+        return "damaged", f"{models}: holds the stand-in body model, which does not fit real scans; {_step(asset)}"
+    return "intact", "all keys and shapes"
+
+
+def _estimates(asset: Asset, config: Config, folder: Path) -> Result:
+    from hgm.body.parameters import BodyParameters
+
+    def look(name: str) -> str | None:
+        path = folder / name / "smplx.npz"
+        if not path.is_file():
+            return f"{name}/smplx.npz"
+        try:
+            BodyParameters.from_npz(path)
+        except InputError:
+            raise
+        except Exception as error:  # numpy and zipfile raise what they like for a broken npz
+            raise InputError(f"{path}: not a readable npz file ({error})") from None
+        return None
+
+    state, note = _each(configured_scans(config, "test"), look, "test subjects", folder)
+    return ("intact" if state == "present" else state), note
+
+
+CHECKS: dict[Kind, Callable[[Asset, Config, Path], Result]] = {
+    "scans": _scans, "fits": _fits, "body_model": _body_model, "estimates": _estimates, "base": check_base,
+    "controlnet": check_controlnet, "vgg16": check_weights, "lpips": check_weights, "inception": check_weights,
+}

@@ -1,0 +1,76 @@
+"""`hgm doctor`: everything a configuration needs, looked at once, as one table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hgm.assets.checks import check, configured_scans
+from hgm.assets.download import fetch
+from hgm.assets.entries import Asset, load_assets
+from hgm.assets.environment import check_environment
+from hgm.assets.findings import Finding
+from hgm.assets.health import check_health
+from hgm.config import Config, parse, read
+from hgm.errors import InputError
+from hgm.runtime import Progress
+
+DEFAULT = Path("config.yaml")
+
+
+def read_config(files: Sequence[Path]) -> Config:
+    """The configuration as the workflow reads it: config.yaml of the working folder, then the given files, the last one wins.
+
+    Raises InputError for what cannot be read or is no configuration.
+    """
+    data: dict[str, Any] = {}
+    for path in [*([DEFAULT] if DEFAULT.is_file() else []), *files]:
+        data = _merged(data, read(path))
+    return parse(data)
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(old)
+    for key, value in new.items():
+        before = merged.get(key)
+        merged[key] = _merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def examine(config: Config, assets: Sequence[Asset] | None = None) -> list[Finding]:
+    """All findings: assets, environment, the run's own folder."""
+    configured_scans(config)  # a wrong list of ids is the first thing to know
+    assets = load_assets() if assets is None else assets
+    progress = Progress("doctor", len(assets), stream=sys.stderr) if sys.stderr.isatty() else None
+    findings = []
+    for done, asset in enumerate(assets):
+        if progress is not None:
+            progress.update(done, asset.title)
+        findings.append(check(asset, config))
+    if progress is not None:
+        progress.update(len(assets))
+    return [*findings, *check_environment(config), *check_health(Path("results") / config.run)]
+
+
+def fetch_free(config: Config, names: Sequence[str], into: Path, assets: Sequence[Asset] | None = None) -> dict[str, str]:
+    """Download the named free assets, or, without names, those that the configuration needs and lacks; says on standard
+    error what it does and which keys to set. Returns the reasons of failures by name.
+
+    Raises InputError for a name that is unknown or not free.
+    """
+    assets = load_assets() if assets is None else assets
+    free = {asset.name: asset for asset in assets if asset.free}
+    for name in names:
+        if name not in free:
+            raise InputError(f"--fetch: {name} cannot be fetched freely; expected one of {', '.join(free)}")
+    chosen = [free[name] for name in names] or [a for a in free.values() if check(a, config).fault]
+    for asset in chosen:
+        sys.stderr.write(f"fetching {asset.title} into {asset.place(into)} (licence: {asset.licence})\n")
+    fetched = fetch(chosen, into)
+    for asset in chosen:
+        place = fetched.places.get(asset.name)
+        if place is not None and asset.key is not None and str(place) != asset.path(config):
+            sys.stderr.write(f"set {asset.key}: {place}\n")
+    return fetched.failed

@@ -1,0 +1,93 @@
+"""The machine and the packages: what a run needs besides data."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from hgm.assets.checks import configured_scans
+from hgm.assets.findings import Finding, first_few
+from hgm.config import Config
+from hgm.provenance import versions
+
+LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
+PYTHON = (3, 11)
+SPLATTING = {"gsplat": "gsplat", "diff-gaussian-rasterization": "diff-gaussian-rasterization", "numba": "numba"}
+VIEWS, PIXEL_BYTES = 12, 3 + 1 + 2 + 3  # colour, mask, depth, normals of a rendered pixel before compression
+
+
+def check_environment(config: Config, lock: Path = LOCK) -> list[Finding]:
+    """Python, packages, GPU and disk."""
+    return [_python(), _packages(lock), *_splatting(config), _gpu(config), _disk(config)]
+
+
+def _python() -> Finding:
+    found = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] == PYTHON:
+        return Finding("Python 3.11", "intact", found)
+    return Finding("Python 3.11", "missing", f"this is {found}, which Blender does not run in: make env PYTHON=/path/to/python3.11")
+
+
+def locked(lock: Path) -> dict[str, str]:
+    """Names and versions of a lock file."""
+    lines = [line.strip() for line in lock.read_text().splitlines()]
+    return dict(line.split("==", 1) for line in lines if "==" in line and not line.startswith("#"))
+
+
+def _packages(lock: Path) -> Finding:
+    title = "packages of the lock"
+    try:
+        wanted = locked(lock)
+    except OSError as error:
+        return Finding(title, "missing", f"{lock}: cannot be read ({error.strerror}); run hgm from its checkout")
+    found = versions(wanted)
+    absent = [f"{name}=={wanted[name]}" for name, version in found.items() if version is None]
+    if absent:
+        return Finding(title, "missing", f"{len(absent)} of {len(wanted)} are not installed {first_few(absent)}; run: make env")
+    other = [f"{name} {version}, locked {wanted[name]}" for name, version in found.items()
+             if version is not None and version.split("+")[0] != wanted[name]]
+    if other:
+        return Finding(title, "present", f"{len(other)} of {len(wanted)} differ {first_few(other)}; to get those: make env")
+    return Finding(title, "intact", f"{len(wanted)} packages")
+
+
+def _splatting(config: Config) -> list[Finding]:
+    package = SPLATTING.get(config.splat)
+    if package is None:
+        return []
+    version = versions([package])[package]
+    if version is None:
+        return [Finding(package, "missing", f"splat: {config.splat} needs it; install it (requirements-gpu.in) or use splat: auto")]
+    return [Finding(package, "present", version)]
+
+
+def _gpu(config: Config) -> Finding:
+    try:
+        import torch
+
+        name = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    except (ImportError, RuntimeError) as error:
+        name = None
+        if config.device.startswith("cuda"):
+            return Finding("GPU", "missing", f"torch cannot look for one ({' '.join(str(error).split())}); run: make env")
+    if name is not None:
+        return Finding("GPU", "present", name)
+    if config.device.startswith("cuda"):
+        return Finding("GPU", "missing", f"device: {config.device}, but torch sees no CUDA device; use device: auto or another machine")
+    return Finding("GPU", "not needed", f"device: {config.device}; torch sees none here")
+
+
+def views_bytes(config: Config) -> int:
+    """At most what the rendered views take: the uncompressed size of all pictures."""
+    return len(configured_scans(config)) * VIEWS * config.rendering.size**2 * PIXEL_BYTES
+
+
+def _disk(config: Config) -> Finding:
+    results = Path("results")
+    place = results.resolve() if results.is_dir() else Path.cwd()
+    free, views = shutil.disk_usage(place).free, views_bytes(config)
+    text = f"{free / 1e9:.1f} GB free, the rendered views take at most {views / 1e9:.1f} GB"
+    if free < views:
+        return Finding("disk of results/", "missing", f"{text}; make room, or let results/ be a link to a larger disk")
+    return Finding("disk of results/", "present", text)

@@ -1,0 +1,61 @@
+"""The paper's preset on files of the right names: what is planned, and what the doctor says when one is gone."""
+
+from pathlib import Path
+
+import pytest
+from test_plan import counts
+from workspace import Workspace
+
+from hgm.assets.entries import load_assets
+from hgm.cli import main
+from hgm.config import load
+
+ROOT = Path(__file__).resolve().parents[2]
+PRESET = "config/thuman2.yaml"
+SCANS = 526
+
+
+@pytest.fixture
+def furnished(workspace: Workspace) -> Workspace:
+    """Empty files wherever the list of assets says that the preset looks for one."""
+    preset = load(ROOT / PRESET)
+    ids = [f"{i:04d}" for i in range(SCANS)]
+    for asset in load_assets():
+        if asset.needed(preset):
+            place = workspace.folder / str(asset.path(preset))
+            single = asset.free and asset.folder is None
+            patterns = [""] if single else [f.path for f in asset.files] or asset.layout
+            for pattern in patterns:
+                for name in ids if "<id>" in pattern else ids[:1]:
+                    path = place / pattern.replace("<id>", name).replace("<GENDER>", "MALE")
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.touch()
+    return workspace
+
+
+def test_the_preset_plans_every_rule_but_the_stand_ins(furnished):
+    found = counts(furnished.run("--configfile", PRESET, "--dry-run"))
+    assert found == {
+        "catalogue": 1, "render": 20 + 1 + 1, "coarse": 2, "base": 1, "pairs": 1, "controlnet": 1, "normals": 1, "fusion": 2,
+        "estimate": 1, "refine": 1, "reconstruct": 5, "mesh": 5, "evaluate": 5, "record": 1, "report": 1, "all": 1, "total": 51,
+    }
+
+
+def rows(furnished: Workspace, capsys) -> dict[str, str]:
+    assert main(["doctor", "--configfile", PRESET]) == 1
+    return {line.split("  ")[0]: line for line in capsys.readouterr().out.splitlines()}
+
+
+def test_the_doctor_names_what_is_gone(furnished, monkeypatch, capsys):
+    monkeypatch.chdir(furnished.folder)
+    before = rows(furnished, capsys)
+    assert "lack a file" not in before["THuman2.0 scans"] and "526 of 526 scans are damaged" in before["THuman2.0 scans"]
+    assert " damaged " in before["VGG-16"] and " damaged " in before["Stable Diffusion 1.5"]
+    for path in ("data/THuman2.0/THuman2.0_Release/0321/0321.obj", "data/THuman2.0/THuman2.0_Smpl_X_Paras/0007/smplx_param.pkl",
+                 "assets/vgg16-397923af.pth", "assets/control_v11f1e_sd15_tile/config.json", "data/models/smplx/SMPLX_MALE.npz"):
+        Path(path).unlink()
+    after = rows(furnished, capsys)
+    for title, words in (("THuman2.0 scans", "1 of 526 scans lack a file (0321)"), ("THuman2.0 SMPL-X fits", "lack a file (0007)"),
+                         ("VGG-16", "assets/vgg16-397923af.pth does not exist"), ("ControlNet-tile", "config.json does not exist"),
+                         ("SMPL-X model", "SMPLX_MALE.npz does not exist")):
+        assert " missing " in after[title] and words in after[title], title
