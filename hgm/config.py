@@ -97,7 +97,7 @@ class Base(Section):
     folder: str | None = described(None, "Stable Diffusion 1.5 as a diffusers folder; without one a small base is trained")
     vae_channels: list[int] = described([16, 32], "small base: widths of the VAE, one halving between two")
     vae_layers: int = described(1, "small base: residual layers a level", ge=1)
-    latent_channels: int = described(4, "small base: channels of a latent", ge=1)
+    latent_channels: int = described(8, "small base: channels of a latent", ge=1)
     vae_steps: int = described(1400, "small base: training steps of the VAE", ge=1)
     vae_batch: int = described(4, "small base: crops a step", ge=1)
     vae_crop: int = described(24, "small base: edge of the crops in pixels", ge=16)

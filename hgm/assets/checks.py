@@ -9,7 +9,7 @@ from hgm import catalogue
 from hgm.assets.diffusers_folders import check_base, check_controlnet
 from hgm.assets.entries import Asset, Kind
 from hgm.assets.findings import Finding, State, first_few
-from hgm.assets.weight_files import check_weights
+from hgm.assets.weight_files import check_lgm, check_weights
 from hgm.config import Config
 from hgm.errors import InputError
 from hgm.scans.obj import MATERIALS
@@ -162,4 +162,5 @@ def _estimates(asset: Asset, config: Config, folder: Path) -> Result:
 CHECKS: dict[Kind, Callable[[Asset, Config, Path], Result]] = {
     "scans": _scans, "fits": _fits, "body_model": _body_model, "estimates": _estimates, "base": check_base,
     "controlnet": check_controlnet, "vgg16": check_weights, "lpips": check_weights, "inception": check_weights,
+    "lgm": check_lgm,
 }

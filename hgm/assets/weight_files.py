@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hgm.assets.entries import Asset
 from hgm.assets.findings import State
 from hgm.config import Config
+from hgm.errors import InputError
 from hgm.provenance import file_digest
 
 if TYPE_CHECKING:
@@ -29,6 +30,19 @@ def check_weights(asset: Asset, config: Config, path: Path) -> tuple[State, str]
     key = asset.key or asset.name
     take(read_weights(path, key), _expected(asset), key)
     return "present", "the right tensors; no published hash for this format"
+
+
+def check_lgm(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
+    """The published file, or any other that LGM's key names tell. Raises InputError for anything else."""
+    from hgm.nets.checkpoints import read_checkpoint
+    from hgm.nets.release import LGM, kind_of
+
+    if path.is_file() and file_digest(path) == asset.files[0].sha256:
+        return "intact", "SHA-256 as published"
+    kind = kind_of(read_checkpoint(path), source=str(path))
+    if kind is not LGM:
+        raise InputError(f"{path}: a checkpoint of {kind.title}; expected LGM's")
+    return "present", "LGM's tensors; not the published file"
 
 
 def _expected(asset: Asset) -> dict[str, Tensor]:

@@ -290,6 +290,20 @@ def test_converted_trunks(listed, tmp_path):
     assert looked(listed["vgg16"], swapped)[0] == "damaged"
 
 
+def test_lgm_is_told_by_its_keys(listed, tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    file = tmp_path / "lgm.safetensors"
+    config = parse({"coarse": {"lgm": str(file)}})
+    save_file({"unet.conv_in.weight": torch.zeros(1), "conv.weight": torch.zeros(1)}, file)
+    assert looked(listed["lgm"], config)[0] == "present"
+    save_file({"unet.conv_in.weight": torch.zeros(1), "res.conv_in.weight": torch.zeros(1)}, file)
+    assert "a checkpoint of the released HGM; expected LGM's" in looked(listed["lgm"], config)[1]
+    file.unlink()
+    assert looked(listed["lgm"], config)[0] == "missing"
+
+
 def test_a_folder_in_place_of_a_file(listed, tmp_path):
     state, note = looked(listed["vgg16"], parse({"weights": {"vgg16": str(tmp_path), "lpips": "x"}}))
     assert state == "damaged" and "Is a directory" in note
