@@ -75,8 +75,13 @@ class Gaussians:
 
     @classmethod
     def stack(cls, parts: Sequence[Gaussians]) -> Gaussians:
-        """Join along a new leading dimension; all parts have one shape."""
-        return cls.from_packed(torch.stack([p.packed() for p in parts]))
+        """Join along a new leading dimension; a part with fewer Gaussians is filled up with invisible ones."""
+        longest = max(len(p) for p in parts)
+        invisible = parts[0].means.new_zeros(CHANNELS)
+        invisible[7] = 1.0  # of the unit quaternion
+        return cls.from_packed(torch.stack([
+            torch.cat([p.packed(), invisible.expand(*p.shape[:-1], longest - len(p), -1)], -2) for p in parts
+        ]))
 
     def normals(self) -> Tensor:
         """[..., N, 3]: the rotation's column of the shortest axis; its sign is arbitrary."""

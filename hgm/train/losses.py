@@ -41,14 +41,14 @@ def hgm_loss(
     """
     total = target_rgb.new_zeros(())
     numbers: dict[str, Tensor] = {}
-    for name, gaussians in sets.items():
-        out = render(gaussians, cameras, backend=backend)
-        rgb = (out.rgb - target_rgb).square().mean()
-        mask = (out.alpha - target_mask).square().mean()
+    out = render(Gaussians.stack(list(sets.values())), cameras[None], backend=backend)
+    for name, found, alpha in zip(sets, out.rgb, out.alpha, strict=True):
+        rgb = (found - target_rgb).square().mean()
+        mask = (alpha - target_mask).square().mean()
         if perceptual is not None:
-            term, weight = perceptual(out.rgb.flatten(0, 1), target_rgb.flatten(0, 1)), weights.lpips
+            term, weight = perceptual(found.flatten(0, 1), target_rgb.flatten(0, 1)), weights.lpips
         else:
-            term, weight = structural(out.rgb.flatten(0, 1), target_rgb.flatten(0, 1)), weights.structure
+            term, weight = structural(found.flatten(0, 1), target_rgb.flatten(0, 1)), weights.structure
         total = total + weights.rgb * rgb + weights.mask * mask + weight * term
         numbers.update({f"{name}_rgb": rgb.detach(), f"{name}_mask": mask.detach(), f"{name}_perceptual": term.detach()})
     return total, numbers
