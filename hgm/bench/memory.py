@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +19,6 @@ PROCESS = Path("/proc/self")
 
 def start_peak(device: str) -> Callable[[], int | None]:
     """Begin to watch; the result says the peak in bytes since then."""
-    gc.collect()
     if torch.device(device).type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
