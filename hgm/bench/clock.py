@@ -1,4 +1,7 @@
-"""Wall time of repeated work: CUDA events between synchronisations on a GPU, the performance counter on a CPU."""
+"""Time of repeated work: CUDA events between synchronisations on a GPU; on a CPU wall time, or with one thread CPU time.
+
+The CPU time of one thread is the wall time of an idle machine: who else uses the machine does not count.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,19 @@ from collections.abc import Callable
 
 import torch
 
+from hgm.splat.pool import threads
+
 WARM_UP = {"cpu": 1, "cuda": 3}
-LONG = 30.0  # seconds after which no further repeat begins
+LONG = 30.0  # seconds after which no further run begins
 
 
 def warm_up(work: Callable[[], object], device: str) -> None:
-    """Compile, load and fill caches, so that timed runs are alike."""
+    """Compile, load and fill caches, so that timed runs are alike; once is enough for slow work."""
+    begin = time.perf_counter()
     for _ in range(WARM_UP[torch.device(device).type]):
         work()
+        if time.perf_counter() - begin > LONG:
+            return
 
 
 def seconds_of(work: Callable[[], object], device: str, repeats: int) -> list[float]:
@@ -29,9 +37,10 @@ def seconds_of(work: Callable[[], object], device: str, repeats: int) -> list[fl
 def once(work: Callable[[], object], device: str) -> float:
     """Seconds of one run."""
     if torch.device(device).type != "cuda":
-        start = time.perf_counter()
+        now = time.process_time if counts_cpu_time() else time.perf_counter
+        start = now()
         work()
-        return time.perf_counter() - start
+        return now() - start
     with torch.cuda.device(device):
         first, last = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         torch.cuda.synchronize()
@@ -40,3 +49,15 @@ def once(work: Callable[[], object], device: str) -> float:
         last.record()
         torch.cuda.synchronize()
     return first.elapsed_time(last) / 1e3
+
+
+def counts_cpu_time() -> bool:
+    """Whether torch and our kernels keep to one thread each, which then take turns."""
+    return torch.get_num_threads() == threads() == 1
+
+
+def clock_name(device: str) -> str:
+    """For the table: what the times are."""
+    if torch.device(device).type == "cuda":
+        return "CUDA events"
+    return "CPU time" if counts_cpu_time() else "wall time"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hgm.bench.diffusion import make_refiner
 from hgm.bench.measure import Way, Work
@@ -38,6 +38,26 @@ def forward_ways(settings: Settings, scene: Scene, views: tuple[int, ...]) -> li
                 return model(images, cameras, vertices, precision=how.precision)
 
         return Work(run, compile=_compiling(how, [model]), counted=_in_torch(model, run))
+
+    return _with_plain(settings, make)
+
+
+def backward_ways(settings: Settings, scene: Scene) -> list[Way]:
+    """The networks' share of a training step: the one-view HGM forward and backward, no renders, no optimizer."""
+    batch = settings.batch
+    images = scene.pictures.rgb[FRONT].expand(batch, 1, -1, -1, -1)
+    vertices, cameras = scene.vertices.expand(batch, -1, -1), _expand(scene.rig[[FRONT]], batch)
+
+    def make(how: Networks) -> Work:
+        model = _model(settings, how, 1).train()
+        parameters = [p for p in model.parameters() if p.requires_grad]
+
+        def run() -> tuple[Tensor | None, ...]:
+            sets = gaussian_sets(model(images, cameras, vertices, precision=how.precision))
+            total = torch.stack([g.packed().square().mean() for g in sets.values()]).sum()
+            return torch.autograd.grad(total, parameters, allow_unused=True)  # the release's spare layers stay unused
+
+        return Work(run, samples=batch, compile=_compiling(how, [model]), counted=_in_torch(model, run))
 
     return _with_plain(settings, make)
 

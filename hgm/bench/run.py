@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from hgm.bench import table
+from hgm.bench.clock import clock_name
 from hgm.bench.measure import Row, Way, measure_stage, reason
 from hgm.bench.rates import Rates, measure_rates
 from hgm.bench.scene import Scene
@@ -71,9 +72,9 @@ def describe(settings: Settings, rates: Rates) -> dict[str, Any]:
     return {
         "device": torch.cuda.get_device_name(settings.device) if cuda else f"{processor()} (CPU)",
         "device_type": "cuda" if cuda else "cpu", "torch": torch.__version__, "cuda": torch.version.cuda if cuda else None,
-        "threads": torch.get_num_threads(), "kernel_threads": threads(), "preset": settings.preset, "precision": settings.precision,
-        "compile": settings.compile, "networks": str(settings.networks), "batch": settings.batch,
-        "supervised": settings.sizes.supervised, "repeats": settings.repeats, "rates": dataclasses.asdict(rates),
+        "threads": torch.get_num_threads(), "kernel_threads": threads(), "clock": clock_name(settings.device),
+        "preset": settings.preset, "precision": settings.precision, "compile": settings.compile,
+        "networks": str(settings.networks), "batch": settings.batch, "supervised": settings.sizes.supervised, "repeats": settings.repeats, "rates": dataclasses.asdict(rates),
     }
 
 

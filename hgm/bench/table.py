@@ -36,7 +36,7 @@ def preamble(about: Mapping[str, Any]) -> str:
     memory = "peak of torch's allocator" if about["device_type"] == "cuda" else "growth above weights and inputs"
     return (f"{about['device']}; torch {about['torch']}; threads: {about['threads']} torch, {about['kernel_threads']} kernels\n"
             f"preset {about['preset']}; networks {about['networks']}; training batch {about['batch']}, "
-            f"{about['supervised']} views; median of up to {about['repeats']} runs\n"
+            f"{about['supervised']} views; {about['clock']}, median of up to {about['repeats']} runs\n"
             f"floor: FLOPs / {rates['matmul'] / 1e9:.4g} GFLOP/s + bytes / {rates['copy'] / 1e9:.4g} GB/s, both rates measured "
             f"here\nmemory: {memory}; over ours: over the stage's first row\n")
 

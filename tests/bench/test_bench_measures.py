@@ -1,6 +1,7 @@
 """Counting, timing, memory, floors: against hand-made cases."""
 
 import math
+import threading
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,8 @@ class Time:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr(clock.time, "perf_counter", lambda: self.now)
+        for name in ("perf_counter", "process_time"):
+            monkeypatch.setattr(clock.time, name, lambda: self.now)
 
     def passing(self, *seconds: float):
         left = list(seconds)
@@ -59,6 +61,16 @@ class Time:
 
 def test_every_run_is_timed_by_itself(monkeypatch):
     assert clock.seconds_of(Time(monkeypatch).passing(1.0, 3.0, 2.0), "cpu", 3) == [1.0, 3.0, 2.0]
+
+
+def test_one_thread_is_charged_its_own_time_only(monkeypatch):
+    def waiting() -> None:
+        threading.Event().wait(0.2)
+
+    monkeypatch.setattr(clock, "threads", lambda: 1)
+    assert clock.once(waiting, "cpu") < 0.1 and clock.clock_name("cpu") == "CPU time"
+    monkeypatch.setattr(clock, "threads", lambda: 2)
+    assert clock.once(waiting, "cpu") >= 0.2 and clock.clock_name("cpu") == "wall time"
 
 
 def test_slow_work_gets_fewer_repeats(monkeypatch):
