@@ -50,12 +50,13 @@ def backward_ways(settings: Settings, scene: Scene) -> list[Way]:
 
     def make(how: Networks) -> Work:
         model = _model(settings, how, 1).train()
-        parameters = [p for p in model.parameters() if p.requires_grad]
 
-        def run() -> tuple[Tensor | None, ...]:
+        def run() -> Tensor:
             sets = gaussian_sets(model(images, cameras, vertices, precision=how.precision))
             total = torch.stack([g.packed().square().mean() for g in sets.values()]).sum()
-            return torch.autograd.grad(total, parameters, allow_unused=True)  # the release's spare layers stay unused
+            total.backward()
+            model.zero_grad(set_to_none=True)
+            return total.detach()
 
         return Work(run, samples=batch, compile=_compiling(how, [model]), counted=_in_torch(model, run))
 

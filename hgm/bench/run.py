@@ -74,7 +74,8 @@ def describe(settings: Settings, rates: Rates) -> dict[str, Any]:
         "device_type": "cuda" if cuda else "cpu", "torch": torch.__version__, "cuda": torch.version.cuda if cuda else None,
         "threads": torch.get_num_threads(), "kernel_threads": threads(), "clock": clock_name(settings.device),
         "preset": settings.preset, "precision": settings.precision, "compile": settings.compile,
-        "networks": str(settings.networks), "batch": settings.batch, "supervised": settings.sizes.supervised, "repeats": settings.repeats, "rates": dataclasses.asdict(rates),
+        "networks": str(settings.networks), "batch": settings.batch, "supervised": settings.sizes.supervised,
+        "repeats": settings.repeats, "rates": dataclasses.asdict(rates),
     }
 
 
