@@ -1,0 +1,165 @@
+"""The stages that HGM's networks do: their forward pass, a training step, a photo to Gaussians."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from hgm.bench.diffusion import make_refiner
+from hgm.bench.measure import Way, Work
+from hgm.bench.scene import Scene
+from hgm.bench.settings import PLAIN, Networks, Settings
+from hgm.bench.splatting import splatting_bytes
+from hgm.cameras import Cameras
+from hgm.errors import InputError
+from hgm.nets import HGM
+from hgm.nets.hgm import HGMOutput
+from hgm.stages.reconstruction import Reconstruction, Reconstructor
+from hgm.stages.training import gaussian_sets
+from hgm.stages.variants import VARIANTS
+from hgm.train.data import FRONT
+from hgm.train.losses import LossWeights, hgm_loss
+
+LR = 1e-4
+ADAM_PASSES = 7  # over the parameters: weight, gradient and two moments read, all but the gradient written
+
+
+def forward_ways(settings: Settings, scene: Scene, views: tuple[int, ...]) -> list[Way]:
+    """The networks on one sample with these input views, without gradients."""
+
+    def make(how: Networks) -> Work:
+        model = _model(settings, how, len(views)).eval().requires_grad_(False)
+        images, cameras, vertices = scene.pictures.rgb[list(views)][None], scene.rig[list(views)][None], scene.vertices[None]
+
+        def run() -> HGMOutput:
+            with torch.no_grad():
+                return model(images, cameras, vertices, precision=how.precision)
+
+        return Work(run, compile=_compiling(how, [model]), counted=_in_torch(model, run))
+
+    return _with_plain(settings, make)
+
+
+def backward_ways(settings: Settings, scene: Scene) -> list[Way]:
+    """The networks' share of a training step: the one-view HGM forward and backward, no renders, no optimizer."""
+    batch = settings.batch
+    images = scene.pictures.rgb[FRONT].expand(batch, 1, -1, -1, -1)
+    vertices, cameras = scene.vertices.expand(batch, -1, -1), _expand(scene.rig[[FRONT]], batch)
+
+    def make(how: Networks) -> Work:
+        model = _model(settings, how, 1).train()
+
+        def run() -> Tensor:
+            sets = gaussian_sets(model(images, cameras, vertices, precision=how.precision))
+            total = torch.stack([g.packed().square().mean() for g in sets.values()]).sum()
+            total.backward()
+            model.zero_grad(set_to_none=True)
+            return total.detach()
+
+        return Work(run, samples=batch, compile=_compiling(how, [model]), counted=_in_torch(model, run))
+
+    return _with_plain(settings, make)
+
+
+def training_ways(settings: Settings, scene: Scene) -> list[Way]:
+    """One step of the one-view HGM: networks, renders of three sets, loss, backward pass, AdamW."""
+    batch, count = settings.batch, settings.sizes.supervised
+    images = scene.pictures.rgb[FRONT].expand(batch, 1, -1, -1, -1)
+    rgb, mask = (x[:count].expand(batch, -1, -1, -1, -1) for x in (scene.pictures.rgb, scene.pictures.alpha))
+    vertices = scene.vertices.expand(batch, -1, -1)
+
+    def make(how: Networks, loop: bool) -> Work:
+        model = _model(settings, how, 1).train()
+        parameters = list(model.parameters())
+        optimizer = torch.optim.AdamW(parameters, lr=LR, fused=settings.on_cuda)
+        inputs, seen = _expand(scene.rig[[FRONT]], batch), _expand(scene.rig[:count], batch)
+
+        def run() -> float:
+            sets = gaussian_sets(model(images, inputs, vertices, precision=how.precision))
+            samples = [slice(b, b + 1) for b in range(batch)] if loop else [slice(batch)]
+            shown = [slice(v, v + 1) for v in range(count)] if loop else [slice(count)]
+            loss = torch.stack([
+                hgm_loss({name: g[b] for name, g in sets.items()}, rgb[b, v], mask[b, v], seen[b, v], LossWeights(),
+                         perceptual=None)[0] for b in samples for v in shown
+            ]).mean()
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            return loss.item()
+
+        size, body = scene.config.input_size, scene.config.vertices
+        drawn = sum(splatting_bytes(batch, n, count, size, backward=True) for n in (scene.config.gaussians,) * 2 + (body,))
+        weights = sum(p.numel() * p.element_size() for p in parameters)
+        return Work(run, drawn + ADAM_PASSES * weights, batch, compile=_compiling(how, [model]), counted=_in_torch(model, run))
+
+    return [Way(str(settings.networks), lambda: make(settings.networks, False)),
+            Way("eager fp32, a view at a time", lambda: make(PLAIN, True))]
+
+
+def photo_ways(settings: Settings, scene: Scene) -> list[Way]:
+    """One photo and a body to Gaussians: coarse, back view with its diffusion, fusion; all models are loaded."""
+
+    def make(how: Networks) -> Work:
+        coarse, fusion = (_model(settings, how, views).eval().requires_grad_(False) for views in (1, 2))
+        refiner, size = make_refiner(settings.sizes.base, settings.base, settings.device), scene.config.input_size
+        stages = Reconstructor(coarse, fusion, refiner, size=size, back_view=settings.sizes.back_view, device=settings.device,
+                               precision=how.precision)
+        image = scene.pictures.rgb[FRONT]
+
+        def run() -> Reconstruction:
+            return stages.reconstruct(image, scene.vertices, VARIANTS["full"])
+
+        return Work(run, splatting_bytes(1, scene.config.gaussians, 1, size), compile=_compiling(how, [coarse, fusion]),
+                    counted=_in_torch(fusion, _in_torch(coarse, run)))
+
+    return _with_plain(settings, make)
+
+
+def _with_plain(settings: Settings, make: Callable[[Networks], Work]) -> list[Way]:
+    """As asked for, and eager float32 in torch's own memory layout."""
+
+    def plain() -> Work:
+        if settings.networks == PLAIN:
+            raise InputError("the same as the row above; ask for bf16 or compile")
+        return make(PLAIN)
+
+    return [Way(str(settings.networks), lambda: make(settings.networks)), Way("eager fp32", plain)]
+
+
+def _model(settings: Settings, how: Networks, views: int) -> HGM:
+    torch.manual_seed(0)
+    return HGM(settings.sizes.network(views, channels_last=how.channels_last)).to(settings.device)
+
+
+def _compiling(how: Networks, models: list[HGM]) -> Callable[[], None] | None:
+    """Compile the dense networks in place; the sparse one and the geometry have shapes that change."""
+
+    def run() -> None:
+        for model in models:
+            for part in (model.unet, model.encoder, model.merge, model.body.head):
+                part.compile()
+
+    return run if how.compile else None
+
+
+def _in_torch(model: HGM, run: Callable[[], object]) -> Callable[[], object]:
+    """The same with the sparse convolutions in torch, where they are counted."""
+    pyramid = model.volume.pyramid
+
+    def counted() -> object:
+        backend, pyramid.backend = pyramid.backend, "torch"
+        try:
+            return run()
+        finally:
+            pyramid.backend = backend
+
+    return counted
+
+
+def _expand(cameras: Cameras, batch: int) -> Cameras:
+    """[V] -> [batch, V]."""
+    return Cameras(cameras.K.expand(batch, -1, -1, -1), cameras.world_to_camera.expand(batch, -1, -1, -1), cameras.width,
+                   cameras.height)

@@ -1,0 +1,89 @@
+"""One benchmark run: rates, then every stage, each row printed when it is there; all of it as JSON at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hgm.bench import table
+from hgm.bench.clock import clock_name
+from hgm.bench.measure import Row, Way, measure_stage, reason
+from hgm.bench.rates import Rates, measure_rates
+from hgm.bench.scene import Scene
+from hgm.bench.settings import Settings
+from hgm.bench.stages import STAGES
+from hgm.errors import InputError
+from hgm.nets.hgm import PRECISIONS
+from hgm.provenance import write_json
+from hgm.splat.pool import threads
+
+
+def benchmark(settings: Settings, only: Sequence[str] = (), *, out: Path | None = None,
+              write: Callable[[str], object]) -> list[Row]:
+    """Time the stages named in `only`, or all of them; print the table through `write` and write the JSON file `out`.
+
+    Raises InputError for an unknown stage.
+    """
+    for name in only:
+        if name not in STAGES:
+            raise InputError(f"--only: {name!r} is unknown; expected some of {', '.join(STAGES)}")
+    rates = best_rates(settings)
+    about = describe(settings, rates)
+    write(f"{table.preamble(about)}\n{table.heading()}\n")
+    rows: list[Row] = []
+    for row in rows_of(settings, only or list(STAGES), rates):
+        write(table.line(row, first=not rows or rows[-1].stage != row.stage) + "\n")
+        rows.append(row)
+    if out is not None:
+        write_json(out, {**about, "rows": [{**dataclasses.asdict(row), "over_floor": row.over_floor} for row in rows]})
+    return rows
+
+
+def rows_of(settings: Settings, stages: Sequence[str], rates: Rates) -> Iterator[Row]:
+    """The rows of each stage; a stage whose ways cannot even be listed gives one row with its reason."""
+    scene = Scene(settings.sizes.network(1), settings.device)
+    for name in stages:
+        ways: list[Way] = []
+        try:
+            ways = STAGES[name](settings, scene)
+        except Exception as error:  # as in measure_stage
+            yield Row(name, "", reason(error))
+        yield from measure_stage(name, ways, rates, settings.device, settings.repeats)
+
+
+def best_rates(settings: Settings) -> Rates:
+    """The copy rate, and the faster of the matmul rates of float32 and of the precision asked for.
+
+    One rate for all ways of a stage, so that the ratios of its rows compare; on CUDA diffusion runs in 16 bits anyway.
+    """
+    names = {"fp32", settings.precision, *(["bf16"] if settings.on_cuda else [])}
+    rates = [measure_rates(settings.device, PRECISIONS[name]) for name in sorted(names)]
+    return Rates(max(rate.matmul for rate in rates), max(rate.copy for rate in rates))
+
+
+def describe(settings: Settings, rates: Rates) -> dict[str, Any]:
+    """Machine, versions, settings and rates; plain data."""
+    cuda = settings.on_cuda
+    return {
+        "device": torch.cuda.get_device_name(settings.device) if cuda else f"{processor()} (CPU)",
+        "device_type": "cuda" if cuda else "cpu", "torch": torch.__version__, "cuda": torch.version.cuda if cuda else None,
+        "threads": torch.get_num_threads(), "kernel_threads": threads(), "clock": clock_name(settings.device),
+        "preset": settings.preset, "precision": settings.precision, "compile": settings.compile,
+        "networks": str(settings.networks), "batch": settings.batch, "supervised": settings.sizes.supervised,
+        "repeats": settings.repeats, "rates": dataclasses.asdict(rates),
+    }
+
+
+def processor() -> str:
+    """The name of the CPU as Linux tells it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [text.split(":", 1)[1].strip() for text in lines if text.startswith("model name")]
+    return names[0] if names else platform.machine()

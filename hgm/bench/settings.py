@@ -1,0 +1,68 @@
+"""What a benchmark run was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hgm.bench.sizes import PRESETS, Sizes
+from hgm.errors import InputError
+from hgm.nets.hgm import PRECISIONS
+
+DEVICES = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Networks:
+    """How the networks run."""
+
+    precision: str = "fp32"
+    compile: bool = False
+    channels_last: bool = False
+
+    def __str__(self) -> str:
+        parts = [self.precision, "channels last" if self.channels_last else "", "compiled" if self.compile else ""]
+        return ", ".join(part for part in parts if part)
+
+
+PLAIN = Networks()  # eager, in torch's own memory layout
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Raises InputError where a value is unknown."""
+
+    preset: str = "small"
+    device: str = "cpu"  # resolved: not "auto"
+    precision: str = "fp32"  # of the networks
+    compile: bool = False
+    samples: int | None = None  # of a training step; None: the preset's
+    repeats: int = 5
+    base: Path | None = None  # Stable Diffusion as a diffusers folder, else random weights of its or the small base's sizes
+
+    def __post_init__(self) -> None:
+        for name, known in (("preset", PRESETS), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise InputError(f"--{name}: {getattr(self, name)!r} is unknown; expected one of {', '.join(known)}")
+        if self.device.split(":")[0] not in DEVICES:
+            raise InputError(f"--device: {self.device!r} is unknown; expected auto, {' or '.join(DEVICES)}")
+        for name, value in (("--batch", self.batch), ("--repeats", self.repeats)):
+            if value < 1:
+                raise InputError(f"{name}: {value}; expected 1 or more")
+
+    @property
+    def sizes(self) -> Sizes:
+        return PRESETS[self.preset]
+
+    @property
+    def batch(self) -> int:
+        return self.sizes.batch if self.samples is None else self.samples
+
+    @property
+    def on_cuda(self) -> bool:
+        return self.device.startswith("cuda")
+
+    @property
+    def networks(self) -> Networks:
+        """As asked for, in the memory layout that suits the device's convolutions."""
+        return Networks(self.precision, self.compile, channels_last=self.on_cuda)

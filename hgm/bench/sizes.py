@@ -1,0 +1,38 @@
+"""How large the work of a preset is: the numbers of config/tiny.yaml, config.yaml and config/thuman2.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hgm.diffusion.settings import BackViewSettings, BaseSettings
+from hgm.mesh import MeshSettings, NormalRefinement
+from hgm.nets import HGMConfig
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """One preset."""
+
+    network: Callable[..., HGMConfig]  # takes the number of input views and changes
+    batch: int  # samples of a training step
+    supervised: int  # views that a sample is compared with
+    back_view: BackViewSettings
+    base: BaseSettings | None  # None: Stable Diffusion 1.5's sizes
+    refine: int  # width of the silhouettes of the SMPL-X refinement, pixels
+    normals: tuple[int, ...]  # widths of the normal net
+    mesh: MeshSettings
+
+
+PRESETS = {
+    "tiny": Sizes(
+        HGMConfig.tiny, 1, 2, BackViewSettings(steps=20, guidance=1.0),
+        BaseSettings(size=64, vae_channels=(8, 16), unet_channels=(8, 16), heads=2, text_width=16), 64, (8, 16),
+        MeshSettings(cameras=8, size=96, voxel=0.01171875, truncation=0.025, refinement=NormalRefinement(steps=50)),
+    ),
+    "small": Sizes(
+        HGMConfig.small, 1, 4, BackViewSettings(guidance=1.0), BaseSettings(), 128, (16, 32, 64),
+        MeshSettings(cameras=24, size=320, voxel=0.01171875, truncation=0.025, refinement=NormalRefinement(steps=50)),
+    ),
+    "paper": Sizes(HGMConfig.paper, 4, 12, BackViewSettings.paper(), None, 128, (16, 32, 64), MeshSettings()),
+}

@@ -1,0 +1,93 @@
+"""Splatting: three sets of Gaussians in 12 views, in one call and in others' ways."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from hgm.bench.measure import Way, Work
+from hgm.bench.scene import Scene
+from hgm.bench.settings import Settings
+from hgm.errors import InputError
+from hgm.gaussians import Gaussians
+from hgm.splat import Rendering, render, resolve_backend
+
+SETS = 3  # merged, U-Net, body; all as large as the first
+NUMBER = 4  # bytes
+GAUSSIAN, SPLAT, PIXEL = 14, 10, 5  # numbers: of a Gaussian; mean, conic, opacity, colour, depth; colour, alpha, depth
+
+Draw = Callable[[Gaussians], Rendering]
+
+
+def splatting_bytes(sets: int, count: int, views: int, size: int, *, backward: bool = False) -> float:
+    """What splatting has to move: Gaussians in, a projected splat in every view written and read, pixels out.
+
+    Backward: splats read and their gradients written and read, pixels and their gradients read, Gaussians read and their
+    gradients written. The lists of splats of each tile, which differ between renderers, are left out.
+    """
+    gaussians, splats, pixels = sets * count * GAUSSIAN, sets * views * count * SPLAT, sets * views * size**2 * PIXEL
+    numbers = gaussians + 2 * splats + pixels
+    if backward:
+        numbers += 2 * gaussians + 3 * splats + 2 * pixels
+    return float(NUMBER * numbers)
+
+
+def splatting_ways(settings: Settings, scene: Scene, *, backward: bool) -> list[Way]:
+    """The ways to draw three sets in 12 views, with the gradients of colour and alpha to every parameter or without."""
+    views = len(scene.rig)
+
+    def make(draw: Draw) -> Work:
+        sets = scene.gaussians(SETS, opacity=0.5)
+        drawn = splatting_bytes(SETS, len(sets), views, scene.config.input_size, backward=backward)
+        return Work(_with_gradients(draw, sets) if backward else _without(draw, sets), drawn)
+
+    def at_once(backend: str) -> Draw:
+        return lambda sets: render(sets, scene.rig, backend=backend)
+
+    def loop(sets: Gaussians) -> Rendering:
+        views_of = [[render(sets[s], scene.rig[[v]]) for v in range(views)] for s in range(SETS)]
+        return Rendering(*(torch.stack([torch.cat([getattr(r, name) for r in row]) for row in views_of])
+                           for name in Rendering._fields))
+
+    def others() -> Work:
+        _need("diff_gaussian_rasterization", settings)
+        return make(at_once("inria"))
+
+    def reference() -> Work:
+        if settings.on_cuda:
+            raise InputError("timed on a CPU only")
+        return make(at_once("torch"))
+
+    backend = resolve_backend("auto", settings.device)
+    return [Way(f"one call ({backend})", lambda: make(at_once(backend))), Way("a call a view and a set", lambda: make(loop)),
+            Way("diff-gaussian-rasterization", others), Way("plain torch", reference)]
+
+
+def _without(draw: Draw, sets: Gaussians) -> Callable[[], object]:
+    def run() -> Rendering:
+        with torch.no_grad():
+            return draw(sets)
+
+    return run
+
+
+def _with_gradients(draw: Draw, sets: Gaussians) -> Callable[[], object]:
+    leaves = Gaussians(*(getattr(sets, f.name).clone().requires_grad_() for f in dataclasses.fields(sets)))
+    parameters: list[Tensor] = [getattr(leaves, f.name) for f in dataclasses.fields(leaves)]
+
+    def run() -> tuple[Tensor, ...]:
+        out = draw(leaves)
+        return torch.autograd.grad([out.rgb, out.alpha], parameters, [torch.ones_like(out.rgb), torch.ones_like(out.alpha)])
+
+    return run
+
+
+def _need(package: str, settings: Settings) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise InputError(f"{package} is not installed")
+    if not settings.on_cuda:
+        raise InputError(f"{package} needs a CUDA device")

@@ -1,0 +1,73 @@
+"""The stages that fit or extract surfaces: renders of the SMPL-X refinement, and the mesh."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from hgm.bench.measure import Way, Work
+from hgm.bench.scene import Scene
+from hgm.bench.settings import Settings
+from hgm.bench.splatting import splatting_bytes
+from hgm.errors import InputError
+from hgm.mesh import extract_mesh
+from hgm.refine import render_normals, silhouettes
+from hgm.refine.discs import Patches
+from hgm.refine.silhouettes import SUPERSAMPLING
+from hgm.splat import resolve_backend
+from hgm.stages.normals import NormalNet, predict_targets
+from hgm.train.data import BACK, FRONT
+
+if TYPE_CHECKING:
+    import trimesh
+
+
+def refinement_ways(settings: Settings, scene: Scene) -> list[Way]:
+    """What one step of the refinement draws: the body's 12 silhouettes and two normal maps, and gradients to its vertices."""
+    size = settings.sizes.refine
+    view = scene.rig.resized(size)
+
+    def make(backend: str, at_once: bool) -> Work:
+        patches = Patches.of(scene.vertices, scene.faces).to(settings.device)
+        vertices = scene.vertices.clone().requires_grad_()
+        some = [view] if at_once else [view[[i]] for i in range(len(view))]
+
+        def run() -> Tensor:
+            outputs = [silhouettes(vertices, patches, cameras, backend=backend) for cameras in some]
+            maps = render_normals(vertices, patches, view[0], backend=backend)
+            outputs += [maps.front, maps.back]
+            return torch.autograd.grad(outputs, vertices, [torch.ones_like(x) for x in outputs])[0]
+
+        drawn = (splatting_bytes(1, len(patches), len(view), SUPERSAMPLING * size, backward=True)
+                 + splatting_bytes(2, len(patches), 1, size, backward=True))
+        return Work(run, drawn)
+
+    def reference() -> Work:
+        if settings.on_cuda:
+            raise InputError("timed on a CPU only")
+        return make("torch", True)
+
+    backend = resolve_backend("auto", settings.device)
+    return [Way(f"all views in a call ({backend})", lambda: make(backend, True)),
+            Way("a call a view", lambda: make(backend, False)), Way("plain torch", reference)]
+
+
+def mesh_ways(settings: Settings, scene: Scene) -> list[Way]:
+    """Gaussians to a mesh: depth renders, volume, cleaning, and the refinement by normals read from two pictures."""
+    sizes = settings.sizes
+
+    def make() -> Work:
+        torch.manual_seed(0)
+        net = NormalNet(sizes.normals).to(settings.device).eval().requires_grad_(False)
+        gaussians, sides = scene.gaussians()[0], [FRONT, BACK]
+        pictures = scene.pictures.rgb[sides]
+
+        def run() -> trimesh.Trimesh:
+            targets = predict_targets(net, pictures, scene.vertices, scene.faces, scene.rig[sides])
+            return extract_mesh(gaussians, settings=sizes.mesh, targets=targets)
+
+        return Work(run, splatting_bytes(1, len(gaussians), sizes.mesh.cameras, sizes.mesh.size))
+
+    return [Way("with normal-guided refinement", make)]
