@@ -16,7 +16,7 @@ class BaseSettings:
     size: int = 128  # pixels of a training image, written to the folder as its native size
     vae_channels: tuple[int, ...] = (16, 32)  # one entry a level: one halving, 128 px -> 64 x 64 latents as in the paper
     vae_layers: int = 1
-    latent_channels: int = 4
+    latent_channels: int = 8
     vae_steps: int = 1800
     vae_batch: int = 4
     vae_crop: int = 24  # pixels of the training crops, around the person; many small steps learn faster than few large ones
