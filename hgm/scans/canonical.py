@@ -19,6 +19,7 @@ class CanonicalScan:
 
     transform: np.ndarray  # [4, 4] float64, a similarity: scan units -> normalised units
     body: CanonicalBody  # unbatched, in the same frame
+    faces: np.ndarray  # [20908, 3] int64, of the body
 
     def apply(self, points: np.ndarray) -> np.ndarray:
         """Points [..., 3] of the scan -> normalised units, float64."""
@@ -42,7 +43,7 @@ def scan_to_nu(fit: ThumanFit, model: BodyModel) -> CanonicalScan:
     transform = np.eye(4)
     transform[:3, :3] = A / fit.scale
     transform[:3, 3] = -A @ (fit.translation.numpy() / fit.scale + pelvis.double().numpy())
-    return CanonicalScan(transform, body)
+    return CanonicalScan(transform, body, model.faces.numpy())
 
 
 def rotation_matrix(axis_angle: np.ndarray) -> np.ndarray:
