@@ -72,7 +72,7 @@ def render_member(
     """
     import torch
 
-    from hgm.body.fits import load_thuman_fit
+    from hgm.body.fits import load_fit
     from hgm.cameras import orbit
     from hgm.scans.canonical import scan_to_nu
     from hgm.scans.check import check_fit
@@ -80,7 +80,7 @@ def render_member(
     from hgm.views import save_cameras, save_view
 
     checked = preflight(files)
-    fit = load_thuman_fit(files.fit)
+    fit = load_fit(files.fit, model)
     scan = scan_to_nu(fit, model)
     check_fit(checked.mesh, scan, files.fit)
     renderer.load(files.obj, checked, scan.transform)

@@ -1,4 +1,4 @@
-"""From the frame of a scan to the world of the networks, by THuman2.0's fit of the body to the scan."""
+"""From the frame of a scan to the world of the networks, by the fit of the body to the scan."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 if TYPE_CHECKING:
     from hgm.body import BodyModel, CanonicalBody
-    from hgm.body.fits import ThumanFit
+    from hgm.body.fits import Fit
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class CanonicalScan:
         return points @ self.transform[:3, :3].T + self.transform[:3, 3]
 
 
-def scan_to_nu(fit: ThumanFit, model: BodyModel) -> CanonicalScan:
+def scan_to_nu(fit: Fit, model: BodyModel) -> CanonicalScan:
     """The similarity that takes a scan to normalised units, and its body there.
 
     A fit places the body with v = model(params) * scale + translation, and the model turns by global_orient about the

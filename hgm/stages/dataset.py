@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hgm.body import BodyModel
-from hgm.body.fits import load_thuman_fit
+from hgm.body.fits import load_fit
 from hgm.catalogue import Entry
 from hgm.errors import InputError
 from hgm.provenance import read_json
@@ -23,7 +23,7 @@ def check_scan(root: Path, name: str, model: BodyModel) -> ScanFiles:
     """Files of a scan that can be used. Raises ScanError with the first fault of mesh, texture, fit or their match."""
     files = locate(root, name)
     checked = preflight(files)
-    fit = load_thuman_fit(files.fit)
+    fit = load_fit(files.fit, model)
     check_fit(checked.mesh, scan_to_nu(fit, model), files.fit)
     return files
 

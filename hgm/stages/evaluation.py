@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hgm.body import BodyModel
-from hgm.body.fits import load_thuman_fit
+from hgm.body.fits import load_fit
 from hgm.cameras import Cameras, orbit
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
@@ -36,7 +36,7 @@ Json = dict[str, Any]
 
 def true_surface(files: ScanFiles, model: BodyModel) -> Mesh:
     """The scan's surface in normalised units."""
-    scan = scan_to_nu(load_thuman_fit(files.fit), model)
+    scan = scan_to_nu(load_fit(files.fit, model), model)
     mesh = load_obj(files.obj)
     return Mesh(scan.apply(mesh.vertices), mesh.faces)
 
