@@ -45,6 +45,15 @@ def _standin(args: argparse.Namespace) -> int:
     return 0
 
 
+def _export_views(args: argparse.Namespace) -> int:
+    from hgm.scans.multiview import export_views
+
+    for folder in args.folders:
+        export_views(folder, args.out, folder.name)
+    sys.stdout.write(f"{args.out}: {len(args.folders)} scans in img, mask, parm, depth and smplx\n")
+    return 0
+
+
 def _replay(args: argparse.Namespace) -> int:
     import subprocess
 
@@ -88,6 +97,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--ids", default="0000-0003", help="ids and ranges; the id is the seed")
     p.add_argument("--out", type=Path, required=True, help="folder for the scans, the fits and the body model")
     p.add_argument("--texture", type=int, default=2048, help="edge of the texture in pixels")
+
+    p = verb("export-views", "view folders to the layout of GPS-Gaussian and HGM's release (docs/data-sets.md)",
+             "hgm export-views results/demo/views/test000/05* --out shared", _export_views)
+    p.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="view folder of a scan, views/<chunk>/<scan>")
+    p.add_argument("--out", type=Path, required=True, help="folder for img, mask, parm, depth and smplx")
 
     p = verb("replay", "do one job of a run again, without Snakemake",
              "hgm replay results/demo/logs/render/train000.job.json", _replay)

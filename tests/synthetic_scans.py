@@ -1,4 +1,5 @@
-"""Small scans for tests, in THuman2.0's layout: the stand-in body itself or any mesh, textured with coloured cells."""
+"""Small scans for tests, in THuman2.0's layout: the stand-in body itself or any mesh, textured with coloured cells; and
+view folders without a renderer."""
 
 import pickle
 from pathlib import Path
@@ -7,9 +8,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hgm.body import BodyModel, BodyParameters
+from hgm.body import BodyModel, BodyParameters, canonical
+from hgm.cameras import Cameras
 from hgm.scans import ScanFiles
+from hgm.scans.given import PlacedBody, normals_of
+from hgm.scans.silhouettes import spread_points
 from hgm.standin import core
+from hgm.views import save_cameras, save_view
 
 
 def write_male_model(folder: Path) -> Path:
@@ -70,3 +75,26 @@ def write_person(root: Path, name: str, model: BodyModel, *, seed: int) -> ScanF
     arrays = {key: value[None] for key, value in params.arrays().items()}
     fit.write_bytes(pickle.dumps({**arrays, "scale": np.float64(scale), "translation": translation}))
     return ScanFiles(name, obj, fit)
+
+
+def write_view_folder(folder: Path, model: BodyModel, cameras: Cameras, *, seed: int) -> Path:
+    """The body of `person(seed)` as seen by cameras [V] (a point for each pixel, coloured by place) as a view folder."""
+    params = person(seed).replace(global_orient=torch.zeros(3))
+    with torch.no_grad():
+        body = canonical(model, params)
+    points = spread_points(body.vertices.double().numpy(), model.faces.numpy(), 400_000)
+    pixels, depths = cameras.to(torch.float64).project(torch.from_numpy(points).expand(len(cameras), -1, 3))
+    colours = ((points - points.min(0)) / np.ptp(points, axis=0) * 255).astype(np.uint8)
+    shape = (cameras.height, cameras.width)
+    for i in range(len(cameras)):
+        column, row = pixels[i].floor().long().clamp(0, cameras.width - 1).numpy().T
+        order = np.argsort(-depths[i].numpy(), kind="stable")  # the nearest point of a pixel is written last
+        rgb, mask, depth = np.full((*shape, 3), 255, np.uint8), np.zeros(shape, np.uint8), np.zeros(shape)
+        rgb[row[order], column[order]] = colours[order]
+        depth[row[order], column[order]] = depths[i].numpy()[order]
+        mask[row, column] = 255
+        normal = normals_of(depth, cameras[i])
+        save_view(folder, i, rgb=rgb, mask=mask, depth=depth, normal=normal)
+    save_cameras(folder, cameras)
+    PlacedBody(params, body).save(folder / "smplx.npz")
+    return folder

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ def member_key(files: ScanFiles, settings: RenderSettings, common: str = "") -> 
     return digest.hexdigest()
 
 
-def is_finished(folder: Path, key: str, views: int) -> bool:
+def is_finished(folder: Path, key: str, views: int, kinds: Sequence[str] = KINDS) -> bool:
     """Whether a view folder of this key is there, with all its files."""
     from hgm.views import view_path
 
@@ -59,7 +60,7 @@ def is_finished(folder: Path, key: str, views: int) -> bool:
             return False
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    expected = [view_path(folder, kind, i) for kind in KINDS for i in range(views)]
+    expected = [view_path(folder, kind, i) for kind in kinds for i in range(views)]
     return all(path.is_file() for path in [*expected, folder / "cameras.json", folder / "smplx.npz"])
 
 

@@ -20,7 +20,7 @@ from hgm.train.augmentation import camera_jitter, grid_distortion
 from hgm.train.data import Batch, Sampling, ScanStore, batch_of, draw
 from hgm.train.loop import Optimisation, fit, write_history
 from hgm.train.losses import LossWeights, Perceptual, hgm_loss
-from hgm.views import load_image, save_image
+from hgm.views import load_cameras, load_image, require_rig, save_image
 
 EARLY = "early.safetensors"  # the unconverged snapshot, beside the final weights
 VALIDATION_VIEWS = 4  # 0, 90, 180 and 270 degrees
@@ -96,6 +96,8 @@ def train_hgm(
     model = HGM(config).to(device)
     if init is not None:
         load_tensors(model, init)
+    for folder in (*training.scans, *training.validation):
+        require_rig(folder, load_cameras(folder))
     store = ScanStore(training.scans)
     fusion = len(training.sampling.inputs) > 1
     watched = ScanStore(training.validation) if training.validation else None
