@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +17,7 @@ from hgm.cameras import Cameras
 from hgm.errors import InputError, ScanError
 from hgm.provenance import file_digest
 from hgm.runtime import atomic_folder
-from hgm.scans.check import check_views
+from hgm.scans.check import SIDES, check_views
 from hgm.scans.silhouettes import small
 from hgm.views import save_cameras, save_view
 
@@ -114,11 +113,11 @@ def write_given(views: GivenViews, out: Path, *, size: int, key: str) -> None:
         (work / KEY_FILE).write_text(json.dumps({"key": key}, indent=1) + "\n")
 
 
-def check_given(views: GivenViews, faces: np.ndarray, sides: Sequence[int] | None = None) -> None:
-    """Raises InputError when a picture is unreadable or the body [20908, 3 faces] is not the person in the views; looks
-    at the views `sides`, by default four spread over all of them."""
+def check_given(views: GivenViews, faces: np.ndarray) -> None:
+    """Raise InputError when a picture is unreadable or the body, of faces [20908, 3], is not the person in the views; SIDES
+    views are looked at, spread over all of them."""
     cameras = small(views.cameras)
-    chosen = list(sides) if sides is not None else [i * len(cameras) // 4 for i in range(4)]
+    chosen = [i * len(cameras) // SIDES for i in range(SIDES)]
     masks = []
     for i in chosen:
         mask = Image.fromarray(views.picture(i).mask).resize((cameras.width, cameras.height), Image.Resampling.BOX)

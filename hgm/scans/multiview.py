@@ -135,9 +135,9 @@ class MultiviewScan:
         path = self._depth_file(index)
         if path is None:
             return None
-        steps = _image(path, None).astype(np.float64)
-        if steps.ndim != 2:
-            raise ScanError(f"{path}: {steps.shape[-1]} channels, expected 16-bit inverse depth")
+        steps = _image(path, None)
+        if steps.ndim != 2 or steps.dtype.itemsize < 2:
+            raise ScanError(f"{path}: {steps.dtype} {steps.shape}, expected one channel of 16 bits, 2**15 / z")
         return np.where(steps > 0, INVERSE_DEPTH * UNITS_PER_METRE / np.maximum(steps, 1), 0).astype(np.float32)
 
     def _scale(self) -> float | None:

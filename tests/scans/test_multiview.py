@@ -135,6 +135,10 @@ def test_a_fit_and_the_scale_in_a_name_place_the_body(copy: Path, view_folder: P
         depth.rename(depth.with_name("1.5.png"))
     placed = MultiviewScan(copy, "0003", male).placed
     np.testing.assert_allclose(placed.body.vertices.numpy(), body["vertices"] * (1.5 * 0.75 / body["nu_per_metre"]), atol=1e-5)
+    for depth in (copy / "depth").glob("0003_000/*.png"):
+        depth.rename(depth.with_name("scale.png"))
+    with pytest.raises(InputError, match=r"0003_000/scale\.png: the name is not a number; expected the scale of the person"):
+        _ = MultiviewScan(copy, "0003", male).placed
 
 
 def test_the_key_is_that_of_the_files(copy: Path, male: BodyModel) -> None:
@@ -200,6 +204,8 @@ FAULTS: list[tuple[str, Callable[[Path], object], str]] = [
     ("not pixels", harm_array("0_intrinsic.npy", np.eye(3) * 2), "not the intrinsics"),
     ("two depths", lambda r: shutil.copy(next((r / "depth" / "0003_000").iterdir()), r / "depth" / "0003_000" / "a.png"),
      "2 depth images"),
+    ("8-bit depth", lambda r: Image.new("L", (96, 96)).save(next((r / "depth" / "0003_004").iterdir())), "one channel of 16 bits"),
+    ("one depth less", lambda r: shutil.rmtree(r / "depth" / "0003_004"), "depth/0003_004: no depth image, but other views have"),
     ("no body", lambda r: shutil.rmtree(r / "smplx"), r"no smplx\.npz and no smplx_param\.pkl"),
     ("half a body", half_a_body, "vertices is missing or not"),
     ("another body", swap_body, "the silhouettes of the body and of the person in the views"),
