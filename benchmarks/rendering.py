@@ -81,11 +81,12 @@ def place(options: argparse.Namespace, folder: Path) -> tuple[ScanFiles, np.ndar
     if options.models is None:
         raise InputError("--models: the folder of the body model is needed to place a scan")
     from hgm.body import BodyModel
-    from hgm.body.fits import load_thuman_fit
+    from hgm.body.fits import load_fit
     from hgm.scans.canonical import scan_to_nu
 
     files = locate(options.root, options.scan)
-    return files, scan_to_nu(load_thuman_fit(files.fit), BodyModel.load(options.models)).transform
+    model = BodyModel.load(options.models)
+    return files, scan_to_nu(load_fit(files.fit, model), model).transform
 
 
 def ball(folder: Path, rings: int = 224) -> ScanFiles:

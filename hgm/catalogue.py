@@ -13,6 +13,7 @@ from hgm.errors import InputError
 from hgm.runtime import atomic_write
 
 SPLITS = ("train", "val", "test")
+HUMMAN = re.compile(r"p\d{6}_a\d{6}(_\d{6})?")  # a sequence, with or without a frame
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Entry:
 
 
 def parse_ids(text: str, key: str = "scans") -> list[str]:
-    """`0000-0003, 0010` -> four-digit ids in order. Raises InputError that names `key`.
+    """`0000-0003, 0010` -> four-digit ids in order; HuMMan's names stay as they are. Raises InputError that names `key`.
 
     A name of a text file (one id a line) is read instead.
     """
@@ -36,6 +37,9 @@ def parse_ids(text: str, key: str = "scans") -> list[str]:
             raise InputError(f"{key}: cannot read the list {text} ({error.strerror})") from None
     ids: list[str] = []
     for part in filter(None, (p.strip() for p in text.split(","))):
+        if HUMMAN.fullmatch(part):
+            ids.append(part)
+            continue
         match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part)
         if not match:
             raise InputError(f"{key}: {part!r} is not an id or a range; expected for example 0000-0003, 0010")
@@ -65,8 +69,15 @@ def assign(splits: dict[str, Sequence[str]], chunk_size: int) -> list[Entry]:
 
 
 def configured(scans: Mapping[str, Any]) -> list[Entry]:
-    """The scans that section `scans` of the configuration names, in their chunks."""
-    return assign({split: parse_ids(scans[split], f"scans.{split}") for split in SPLITS}, scans["chunk"])
+    """The scans that section `scans` of the configuration names, in their chunks. Raises InputError for names that are not
+    of its data set."""
+    entries = assign({split: parse_ids(scans[split], f"scans.{split}") for split in SPLITS}, scans["chunk"])
+    named = scans["source"] == "humman"
+    for entry in entries:
+        if bool(HUMMAN.fullmatch(entry.scan)) != named:
+            expected = "p000455_a000986 or p000455_a000986_000006" if named else "0000"
+            raise InputError(f"scans.{entry.split}: {entry.scan} is not a name of {scans['source']}; expected for example {expected}")
+    return entries
 
 
 def chunks(entries: Iterable[Entry], *splits: str) -> list[str]:

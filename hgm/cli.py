@@ -45,6 +45,15 @@ def _standin(args: argparse.Namespace) -> int:
     return 0
 
 
+def _export_views(args: argparse.Namespace) -> int:
+    from hgm.scans.multiview import export_views
+
+    for folder in args.folders:
+        export_views(folder, args.out, folder.name)
+    sys.stdout.write(f"{args.out}: {len(args.folders)} scans in img, mask, parm, depth and smplx\n")
+    return 0
+
+
 def _replay(args: argparse.Namespace) -> int:
     import subprocess
 
@@ -152,6 +161,11 @@ def parser() -> argparse.ArgumentParser:
                    help="first download what the configuration needs, lacks and may be fetched freely, or the named assets")
     p.add_argument("--into", type=Path, default=Path("assets"), metavar="DIR", help="folder for downloads (assets)")
     p.add_argument("--markdown", action="store_true", help="print docs/data.md")
+
+    p = verb("export-views", "view folders to the layout of GPS-Gaussian and HGM's release (docs/data-sets.md)",
+             "hgm export-views results/demo/views/test000/05* --out shared", _export_views)
+    p.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="view folder of a scan, views/<chunk>/<scan>")
+    p.add_argument("--out", type=Path, required=True, help="folder for img, mask, parm, depth and smplx")
 
     p = verb("replay", "do one job of a run again, without Snakemake",
              "hgm replay results/demo/logs/render/train000.job.json", _replay)

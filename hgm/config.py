@@ -29,10 +29,12 @@ def described(default: Any, text: str, **limits: Any) -> Any:
 
 
 class Scans(Section):
-    source: Literal["standin", "thuman2"] = described("standin", "free stand-in humans made here, or THuman2.0")
-    root: str | None = described(None, "folder with THuman2.0_Release and the fits; stand-ins make their own")
+    source: Literal["standin", "thuman2", "thuman21", "customhumans", "humman", "views"] = described(
+        "standin", "free stand-in humans made here, or a data set of docs/data-sets.md")
+    root: str | None = described(None, "folder of the data set; stand-ins make their own")
     models: str | None = described(None, "folder that holds smplx/SMPLX_*.npz; stand-ins make their own")
-    gender: Literal["male", "female", "neutral"] = described("male", "SMPL-X file of the fits; THuman2.0: male")
+    gender: Literal["male", "female", "neutral"] = described(
+        "male", "SMPL-X file of the fits; male for those of 2022 and CustomHumans, neutral for those of 2024 and HuMMan")
     train: str = described("0000-0035", "ids and ranges, or the name of a .txt file with one id a line")
     val: str = described("0500", "scans for the validation pictures and curve, never trained on")
     test: str = described("0505-0508", "scans that are reconstructed and measured, never trained on")

@@ -2,6 +2,7 @@
 
 rgb: 8-bit sRGB, composited over white. mask: 8-bit coverage. depth: 16-bit planar z in units of DEPTH_UNIT, 0 where nothing
 was hit. normal: 8-bit world-space unit normal, (n + 1) / 2. `smplx.npz` beside them holds the body in the same frame.
+Photos have neither depth nor normal.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hgm.cameras import Cameras
+from hgm.cameras import VIEWS, Cameras, orbit
 from hgm.errors import InputError
 from hgm.runtime import atomic_write
 
 DEPTH_UNIT = 4.0 / 65536.0  # normalised units per step of a 16-bit depth image: 0 … 4
+RIG = 0.02  # how far an entry of a rig's matrix may be off, K in focal lengths
 
 
 @dataclass(frozen=True)
@@ -80,16 +82,19 @@ def load_image(path: str | Path) -> Tensor:
 
 
 def save_view(
-    folder: str | Path, index: int, *, rgb: np.ndarray, mask: np.ndarray, depth: np.ndarray, normal: np.ndarray,
+    folder: str | Path, index: int, *, rgb: np.ndarray, mask: np.ndarray, depth: np.ndarray | None = None,
+    normal: np.ndarray | None = None,
 ) -> None:
     """Write one view: rgb uint8 [H, W, 3] over white, mask uint8 [H, W], depth [H, W] (0 = miss), normal [H, W, 3]."""
-    steps = np.rint(depth / DEPTH_UNIT)
-    if steps.max() > 65535:
-        raise InputError(f"{folder}: view {index} has a depth of {depth.max():.2f}, more than {65535 * DEPTH_UNIT:.2f} units")
     save_png(view_path(folder, "rgb", index), rgb)
     save_png(view_path(folder, "mask", index), mask)
-    save_png(view_path(folder, "depth", index), steps.astype(np.uint16))
-    save_png(view_path(folder, "normal", index), np.rint((normal + 1) * 127.5).astype(np.uint8))
+    if depth is not None:
+        steps = np.rint(depth / DEPTH_UNIT)
+        if steps.max() > 65535:
+            raise InputError(f"{folder}: view {index} has a depth of {depth.max():.2f}, more than {65535 * DEPTH_UNIT:.2f} units")
+        save_png(view_path(folder, "depth", index), steps.astype(np.uint16))
+    if normal is not None:
+        save_png(view_path(folder, "normal", index), np.rint((normal + 1) * 127.5).astype(np.uint8))
 
 
 def save_cameras(folder: str | Path, cameras: Cameras) -> None:
@@ -102,12 +107,25 @@ def save_cameras(folder: str | Path, cameras: Cameras) -> None:
         file.write("\n")
 
 
-def load_cameras(folder: str | Path) -> Cameras:
+def load_cameras(folder: str | Path, dtype: torch.dtype = torch.float32) -> Cameras:
     path = Path(folder) / "cameras.json"
     try:
-        return Cameras.from_json(json.loads(path.read_text()))
+        return Cameras.from_json(json.loads(path.read_text()), dtype)
     except (OSError, json.JSONDecodeError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path}: cannot read the cameras ({error}); render this scan again") from None
+
+
+def require_rig(folder: str | Path, cameras: Cameras) -> None:
+    """Raise InputError unless the views of `folder` are those of the rig (`hgm.cameras.orbit`), which the networks' front
+    and back views and the measured ones are; within RIG, so renders of other programs pass."""
+    if len(cameras) != VIEWS:
+        raise InputError(f"{folder}: {len(cameras)} views, but this stage needs the rig's {VIEWS}, 30 degrees apart, 0 in front")
+    rig, seen = orbit(size=cameras.width), cameras.to(torch.float32)
+    off = torch.maximum((seen.world_to_camera - rig.world_to_camera).abs().amax((-1, -2)),
+                        (seen.K - rig.K).abs().amax((-1, -2)) / rig.K[0, 0, 0])
+    if cameras.width != cameras.height or off.max() > RIG:
+        raise InputError(f"{folder}: the camera of view {int(off.argmax())} is not the rig's, which this stage needs: 12 views 30 "
+                         "degrees apart around the pelvis, 1.5 units away, 0 in front, focal length 0.8 image widths")
 
 
 def load_views(folder: str | Path, indices: Sequence[int] | None = None, *, geometry: bool = False) -> Views:

@@ -3,13 +3,12 @@
 from hgm import catalogue
 from hgm.job import Job, run
 from hgm.stages.dataset import check_scans
-from hgm.stages.places import body_model, scan_root
+from hgm.stages.places import Place
 
 
 def main(job: Job) -> None:
     scans, out = job.params["scans"], job.path("scans")
-    entries = catalogue.configured(scans)
-    good, rejected = check_scans(entries, scan_root(scans, out.parent), body_model(scans, out.parent))
+    good, rejected = check_scans(catalogue.configured(scans), Place.of(scans, out.parent))
     catalogue.write_table(out, ["scan", "split", "chunk"], [(e.scan, e.split, e.chunk) for e in good])
     catalogue.write_table(job.path("rejected"), ["scan", "reason"], rejected.items())
 

@@ -6,23 +6,23 @@ from hgm.job import Job, run
 from hgm.members import for_each
 from hgm.metrics.lpips import load_lpips
 from hgm.provenance import key_of, read_json, write_json
-from hgm.scans.thuman import locate
+from hgm.scans.sources import find_scan
 from hgm.stages.evaluation import evaluate_subject
-from hgm.stages.places import STANDIN, body_model, scan_root
+from hgm.stages.places import STANDIN, Place
 
 
 def main(job: Job) -> None:
     params, manifest = job.params, job.path("manifest")
     results, chunk = manifest.parents[2], job.wildcards["chunk"]
-    scans, weights = params["scans"], params["weights"]
-    model, root = body_model(scans, results), scan_root(scans, results)
+    weights, place = params["weights"], Place.of(params["scans"], results)
     lpips = load_lpips(weights["vgg16"], weights["lpips"])
     reconstructed, meshed = (read_json(job.path(name))["members"] for name in ("subjects", "meshes"))
 
     def work(subject: str, out: Path) -> None:
         metrics = evaluate_subject(
-            out, results / "views" / chunk / subject, results / "bodies" / "estimated" / subject, locate(root, subject), model,
-            variant=job.wildcards["variant"], standin=scans["source"] == STANDIN, lpips=lpips, seed=params["seed"],
+            out, results / "views" / chunk / subject, results / "bodies" / "estimated" / subject,
+            find_scan(place.source, place.root, subject), place.model,
+            variant=job.wildcards["variant"], standin=place.source == STANDIN, lpips=lpips, seed=params["seed"],
             surface_samples=params["evaluate"]["surface_samples"], backend=params["splat"],
         )
         write_json(out / "metrics.json", metrics)

@@ -1,4 +1,4 @@
-"""Render the scans of one chunk to view folders."""
+"""Write the view folders of one chunk of scans."""
 
 import logging
 
@@ -6,20 +6,15 @@ from hgm.catalogue import read_entries
 from hgm.errors import InputError
 from hgm.job import Job, run
 from hgm.provenance import write_json
-from hgm.render.chunk import render_chunk
-from hgm.scans.thuman import locate
-from hgm.stages.places import models_folder, scan_root
+from hgm.stages.places import Place
+from hgm.stages.rendering import write_chunk
 
 
 def main(job: Job) -> None:
-    scans, rendering, chunk = job.params["scans"], job.params["rendering"], job.wildcards["chunk"]
-    manifest = job.path("manifest")
-    results = manifest.parents[2]
-    root = scan_root(scans, results)
+    chunk, manifest = job.wildcards["chunk"], job.path("manifest")
     names = [e.scan for e in read_entries(job.path("scans")) if e.chunk == chunk]
-    result = render_chunk(
-        [locate(root, name) for name in names], manifest.parent, models=models_folder(scans, results), gender=scans["gender"],
-        size=rendering["size"], samples=rendering["samples"], device=rendering["device"], workers=job.threads,
+    result = write_chunk(
+        Place.of(job.params["scans"], manifest.parents[2]), names, manifest.parent, job.params["rendering"], workers=job.threads,
         code=job.params["code"], progress=lambda count, name: logging.info("%s %d/%d %s", chunk, count, len(names), name),
     )
     for name, reason in result.rejected.items():

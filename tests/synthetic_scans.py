@@ -1,15 +1,24 @@
-"""Small scans for tests, in THuman2.0's layout: the stand-in body itself or any mesh, textured with coloured cells."""
+"""Small scans and views for tests, in the layouts of the data sets: the stand-in body itself or any mesh, textured with
+coloured cells; views are drawn without a renderer."""
 
+import json
 import pickle
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
-from hgm.body import BodyModel, BodyParameters
-from hgm.scans import ScanFiles
+from hgm.body import BodyModel, BodyParameters, canonical
+from hgm.body.fits import Fit
+from hgm.cameras import Cameras, look_at
+from hgm.scans import ObjMesh, ScanFiles
+from hgm.scans.canonical import CanonicalScan, rotation_matrix
+from hgm.scans.given import PlacedBody, normals_of
+from hgm.scans.silhouettes import spread_points
 from hgm.standin import core
+from hgm.views import save_cameras, save_view
 
 
 def write_male_model(folder: Path) -> Path:
@@ -70,3 +79,99 @@ def write_person(root: Path, name: str, model: BodyModel, *, seed: int) -> ScanF
     arrays = {key: value[None] for key, value in params.arrays().items()}
     fit.write_bytes(pickle.dumps({**arrays, "scale": np.float64(scale), "translation": translation}))
     return ScanFiles(name, obj, fit)
+
+
+def write_view_folder(folder: Path, model: BodyModel, cameras: Cameras, *, seed: int) -> Path:
+    """The body of `person(seed)` as seen by cameras [V] (a point for each pixel, coloured by place) as a view folder."""
+    params = person(seed).replace(global_orient=torch.zeros(3))
+    with torch.no_grad():
+        body = canonical(model, params)
+    points = spread_points(body.vertices.double().numpy(), model.faces.numpy(), 400_000)
+    pixels, depths = cameras.to(torch.float64).project(torch.from_numpy(points).expand(len(cameras), -1, 3))
+    colours = ((points - points.min(0)) / np.ptp(points, axis=0) * 255).astype(np.uint8)
+    shape = (cameras.height, cameras.width)
+    for i in range(len(cameras)):
+        column, row = pixels[i].floor().long().clamp(0, cameras.width - 1).numpy().T
+        order = np.argsort(-depths[i].numpy(), kind="stable")  # the nearest point of a pixel is written last
+        rgb, mask, depth = np.full((*shape, 3), 255, np.uint8), np.zeros(shape, np.uint8), np.zeros(shape)
+        rgb[row[order], column[order]] = colours[order]
+        depth[row[order], column[order]] = depths[i].numpy()[order]
+        mask[row, column] = 255
+        normal = normals_of(depth, cameras[i])
+        save_view(folder, i, rgb=rgb, mask=mask, depth=depth, normal=normal)
+    save_cameras(folder, cameras)
+    PlacedBody(params, body).save(folder / "smplx.npz")
+    return folder
+
+
+def write_custom_humans(
+    root: Path, name: str, scan: CanonicalScan, mesh: ObjMesh, fit: Fit, texture: Image.Image
+) -> None:
+    """A scan as CustomHumans has it: in metres of its person, facing +z with the pelvis at the origin; a PNG, a JSON fit."""
+    folder, fits = root / "mesh" / f"{name}_subject", root / "smplx" / f"{name}_subject"
+    folder.mkdir(parents=True)
+    fits.mkdir(parents=True)
+    texture.save(folder / "mesh-f00101.png")
+    (folder / "mesh-f00101.mtl").write_text("newmtl material_0\nmap_Kd mesh-f00101.png\n")
+    vertices = scan.apply(mesh.vertices) / float(scan.body.nu_per_metre)
+    lines = ["mtllib mesh-f00101.mtl", "usemtl material_0"]
+    lines += [f"v {x:.8f} {y:.8f} {z:.8f}" for x, y, z in vertices] + [f"vt {u:.6f} {v:.6f}" for u, v in mesh.uvs]
+    corners = np.stack([mesh.faces, mesh.uv_faces], -1) + 1
+    lines += ["f " + " ".join(f"{a}/{b}" for a, b in face) for face in corners]
+    (folder / "mesh-f00101.obj").write_text("\n".join(lines) + "\n")
+    arrays = {key: value.tolist() for key, value in fit.params.replace(global_orient=torch.zeros(3)).arrays().items()}
+    (fits / "mesh-f00101.json").write_text(json.dumps({**arrays, "transl": [0.0, 0.0, 0.0]}))
+    (fits / "mesh-f00101_smpl.obj").write_text("v 0 0 0\n")
+
+
+def smpl_arrays(model: BodyModel) -> dict[str, np.ndarray]:
+    """An SMPL file whose joints are those of the stand-in: the first 6890 vertices, and a regressor that gives the joints
+    of the template and of the first ten shape components exactly."""
+    count = 6890
+    template = model.v_template[:count].double().numpy()
+    shapes = model.shape_basis[:10].reshape(10, -1, 3)[:, :count].double().numpy()
+    basis = torch.cat([torch.zeros(1, 10), torch.eye(10)])
+    joints = model.shaped(basis)[1][:, :24].double().numpy()  # [11, 24, 3]
+    values = np.concatenate([joints[:1], joints[1:] - joints[:1]])
+    points = np.concatenate([template[None], shapes])  # [11, 6890, 3]
+    regressor = values.transpose(1, 0, 2).reshape(24, -1) @ np.linalg.pinv(points.transpose(1, 0, 2).reshape(count, -1))
+    return {"v_template": template, "shapedirs": shapes.transpose(1, 2, 0), "J_regressor": regressor}
+
+
+def write_humman(root: Path, name: str, model: BodyModel, *, seed: int, size: tuple[int, int] = (320, 180)) -> np.ndarray:
+    """The first frame of a sequence: the body of `person(seed)` among ten cameras, grey on green. Returns its vertices
+    [10475, 3] in the world, which is the frame of camera 0."""
+    width, height = size
+    folder = root / name
+    params = person(seed).replace(left_hand_pose=torch.zeros(12), right_hand_pose=torch.zeros(12), expression=torch.zeros(10),
+                                  jaw_pose=torch.zeros(3), leye_pose=torch.zeros(3), reye_pose=torch.zeros(3))
+    ring = look_at(torch.tensor([[3.2 * np.sin(a), 0.4, 3.2 * np.cos(a)] for a in np.arange(10) * 2 * np.pi / 10]), torch.zeros(3))
+    ring = ring.double()
+    first = torch.linalg.inv(ring[0])
+    poses = (ring @ first).numpy()  # world: the frame of camera 0
+    upright, pelvis = ring[0, :3, :3].numpy(), ring[0, :3, 3].numpy()  # where the person stands and how
+    R = upright @ rotation_matrix(params.global_orient.double().numpy())
+    with torch.no_grad():
+        posed = model(params.replace(global_orient=torch.zeros(3)))
+        rest = model.shaped(params.betas)[1][0].double().numpy()
+    vertices = (posed.vertices.double().numpy() - posed.joints[0].double().numpy()) @ R.T + pelvis
+    K = np.array([[1.2 * height, 0, width / 2], [0, 1.2 * height, height / 2], [0, 0, 1]])
+    points = spread_points(vertices, model.faces.numpy(), 300_000)
+    cameras = {}
+    for i, pose in enumerate(poses):
+        cameras[f"kinect_color_{i:03d}"] = {"K": K.tolist(), "R": pose[:3, :3].tolist(), "T": pose[:3, 3].tolist()}
+        pixels, _ = Cameras(torch.from_numpy(K), torch.from_numpy(pose), width, height).project(torch.from_numpy(points))
+        column, row = pixels.floor().long().numpy().T
+        mask = np.zeros((height, width), np.uint8)
+        mask[row, column] = 255
+        rgb = np.where(mask[..., None] > 0, np.uint8(90), np.array([0, 200, 0], np.uint8))
+        for kind, image in (("kinect_color", rgb), ("kinect_mask", mask)):
+            path = folder / kind / f"kinect_{i:03d}" / "000000.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+    (folder / "cameras.json").write_text(json.dumps(cameras))
+    (folder / "smpl_params").mkdir()
+    pose = np.concatenate([params.body_pose.numpy(), np.zeros(6, np.float32)])
+    np.savez(folder / "smpl_params" / "000000.npz", betas=params.betas.numpy(), body_pose=pose, transl=pelvis - rest,
+             global_orient=Rotation.from_matrix(R).as_rotvec())
+    return vertices

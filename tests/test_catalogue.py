@@ -1,12 +1,28 @@
+from pathlib import Path
+
 import pytest
 
-from hgm.catalogue import Entry, assign, chunks, parse_ids, read_entries, write_table
+from hgm.catalogue import Entry, assign, chunks, configured, parse_ids, read_entries, write_table
 from hgm.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_ids_and_ranges():
     assert parse_ids("0000-0002, 0010,0525") == ["0000", "0001", "0002", "0010", "0525"]
     assert parse_ids("") == []
+
+
+def test_names_of_humman_are_for_humman():
+    """Sequences and frames stay as they are; each data set has its own kind of names."""
+    assert parse_ids("p000455_a000986, p000455_a000986_000006") == ["p000455_a000986", "p000455_a000986_000006"]
+    scans = {"train": "", "val": "", "test": str(ROOT / "resources/splits/humman_sherf_test.txt"), "chunk": 11}
+    entries = configured({**scans, "source": "humman"})
+    assert len(entries) == 22 and chunks(entries) == ["test000", "test001"]
+    with pytest.raises(InputError, match=r"scans\.test: p000455_a000986 is not a name of thuman2; expected for example 0000"):
+        configured({**scans, "source": "thuman2"})
+    with pytest.raises(InputError, match=r"scans\.test: 0505 is not a name of humman; expected for example p000455_a000986"):
+        configured({**scans, "test": "0505", "source": "humman"})
 
 
 def test_a_list_file(tmp_path):

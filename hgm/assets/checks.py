@@ -107,7 +107,7 @@ def _scans(asset: Asset, config: Config, root: Path) -> Result:
 
 def _fits(asset: Asset, config: Config, root: Path) -> Result:
     """Every fit is read, with the reader of the workflow."""
-    from hgm.body.fits import load_thuman_fit
+    from hgm.body.fits import thuman_numbers
 
     try:
         folder = scan_folder(root)
@@ -119,7 +119,7 @@ def _fits(asset: Asset, config: Config, root: Path) -> Result:
         found = next((place for place in places if place.is_file()), None)
         if found is None:
             return str(places[0].relative_to(root))
-        load_thuman_fit(found)
+        thuman_numbers(found)
         return None
 
     state, note = _each(configured_scans(config), look, "fits", root)

@@ -1,7 +1,12 @@
-"""Fits of the body to scans, as data sets publish them."""
+"""Fits of the body to scans, as data sets publish them: THuman2.0, THuman2.1 and CustomHumans.
+
+Every one of them is told by its file: a pickle or JSON, its keys and the width of its hands. The results are alike.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,20 +14,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters, parameters_of
 from hgm.body.pickles import load_pickle
 from hgm.errors import InputError
 
-HAND_WIDTHS = (12, 45)  # THuman2.0 and THuman2.1
+COMPONENTS, ROTATIONS = 12, 45  # width of a hand: coefficients of hand components, or 15 joints in axis-angle
 WIDTHS: dict[str, tuple[int, ...]] = {
     "betas": (10,), "expression": (10,), "global_orient": (3,), "body_pose": (63,), "jaw_pose": (3,), "leye_pose": (3,),
-    "reye_pose": (3,), "left_hand_pose": HAND_WIDTHS, "right_hand_pose": HAND_WIDTHS,
+    "reye_pose": (3,), "left_hand_pose": (COMPONENTS, ROTATIONS), "right_hand_pose": (COMPONENTS, ROTATIONS),
 }
+HANDS = ("left_hand_pose", "right_hand_pose")  # in the order of the model's hand tables
 
 
 @dataclass(frozen=True)
-class ThumanFit:
-    """One `smplx_param.pkl`: scan vertices are model(params).vertices * scale + translation, male model."""
+class Fit:
+    """A body's place in a scan: scan vertices are model(params).vertices * scale + translation."""
 
     params: BodyParameters  # unbatched, float32
     scale: float  # scan units per metre
@@ -37,33 +44,91 @@ class ThumanFit:
         return (points - self.translation.to(points)) / self.scale
 
 
-def load_thuman_fit(path: str | Path) -> ThumanFit:
-    """Read THuman2.0's `smplx_param.pkl`, a pickled dict of arrays [1, n], without trusting it.
+def load_fit(path: str | Path, model: BodyModel) -> Fit:
+    """Read the fit of a scan: `smplx_param.pkl` of THuman2.0 or THuman2.1, or the JSON file of CustomHumans.
 
-    The hand width (12, or 45 in THuman2.1) is that of the file. Raises InputError with the file and the key for what
-    is missing, misshapen or not finite, and for a scale that is not positive.
+    `model` is the body model of the data set. Raises InputError with the file and the key for what is missing,
+    misshapen or not finite.
+    """
+    return _custom_humans(path, model) if Path(path).suffix == ".json" else _thuman(path, model)
+
+
+def thuman_numbers(path: str | Path) -> tuple[dict[str, np.ndarray], float, np.ndarray]:
+    """A pickled dict of arrays [1, n], read without trusting it: SMPL-X arrays, scale and translation [3] in scan units.
+
+    The fits of 2022 (THuman2.0) have `translation` in scan units, added after scaling, and 12 hand components of the male
+    model. Those of May 2024, made for 0000 to 2444 (THuman2.1), have `transl` in metres, added before scaling, and hands
+    as 15 rotations of the neutral model, relative to its mean hand (`use_pca=False`, `flat_hand_mean=False`). Scans up to
+    0525 and from 0526 on are two batches whose frames and scales differ (authors in issues 23 and 24 of
+    ytrock/THuman2.0-Dataset); scale and place of each scan are in its fit, so nothing else depends on the batch.
+    Raises InputError with the file and the key for what is missing, misshapen or not finite.
     """
     data = load_pickle(path)
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds a {type(data).__name__}, expected a dict of SMPL-X parameters")
-    arrays = {}
-    for key, widths in WIDTHS.items():
-        array = _numbers(data, key, path)
-        if array.shape not in [shape for width in widths for shape in ((1, width), (width,))]:
-            raise InputError(f"{path}: {key} is {array.shape}, expected (1, {' or '.join(map(str, widths))})")
-        arrays[key] = array.reshape(-1)
-    scale, translation = _numbers(data, "scale", path), _numbers(data, "translation", path)
+    arrays = {key: _numbers(data, key, widths, path) for key, widths in WIDTHS.items()}
+    scale = _finite(data, "scale", path)
     if scale.size != 1 or scale.item() <= 0:
         raise InputError(f"{path}: scale must be one positive number, got {scale.tolist()}")
+    early = "translation" in data or "transl" not in data
+    key = "translation" if early else "transl"
+    translation = _finite(data, key, path)
     if translation.size != 3:
-        raise InputError(f"{path}: translation is {translation.shape}, expected (3,)")
-    return ThumanFit(parameters_of(arrays, path), scale.item(), torch.from_numpy(translation.reshape(3).copy()))
+        raise InputError(f"{path}: {key} is {translation.shape}, expected (3,)")
+    return arrays, scale.item(), translation.reshape(3) * (1.0 if early else scale.item())
 
 
-def _numbers(data: dict[str, object], key: str, path: str | Path) -> np.ndarray:
+def _thuman(path: str | Path, model: BodyModel) -> Fit:
+    arrays, scale, translation = thuman_numbers(path)
+    return Fit(_parameters(arrays, model, path, flat_hands=False), scale, torch.from_numpy(translation.copy()))
+
+
+def _custom_humans(path: str | Path, model: BodyModel) -> Fit:
+    """A dict of flat lists: male model, 12 hand components about a flat hand (`flat_hand_mean=True`). The scan is in
+    metres, its person faces +z with the pelvis joint of the body at the origin; `global_orient` and `transl` have no
+    part in that (custom-humans/editable-humans, tools/load_json_to_smplx.py)."""
+    try:
+        data = json.loads(Path(path).read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not a readable JSON file ({error})") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: holds a {type(data).__name__}, expected an object with SMPL-X parameters")
+    data["global_orient"] = [0.0] * 3
+    arrays = {key: _numbers(data, key, widths, path) for key, widths in WIDTHS.items()}
+    params = _parameters(arrays, model, path, flat_hands=True)
+    with torch.no_grad():
+        pelvis = model.shaped(params.betas)[1][0]
+    return Fit(params, 1.0, -pelvis.double())
+
+
+def _parameters(arrays: Mapping[str, np.ndarray], model: BodyModel, path: str | Path, *, flat_hands: bool) -> BodyParameters:
+    """Parameters whose hands are coefficients about the model's mean hand, whatever the file's are. A hand of 12
+    coefficients about the mean stays as it is; the others become 45, which hold any rotations exactly."""
+    converted = dict(arrays)
+    for side, key in enumerate(HANDS):
+        hand = arrays[key]
+        if len(hand) == COMPONENTS and not flat_hands:
+            continue
+        basis, mean = model.hand_bases[side].double().numpy(), model.hand_means[side].double().numpy()
+        offsets = hand @ basis[:COMPONENTS] if len(hand) == COMPONENTS else hand
+        converted[key] = np.linalg.solve(basis.T, offsets - mean if flat_hands else offsets)
+    return parameters_of(converted, path)
+
+
+def _numbers(data: Mapping[str, object], key: str, widths: tuple[int, ...], path: str | Path) -> np.ndarray:
+    """The finite float64 numbers [n] under a key, n one of `widths`; the file may have a leading dimension of 1."""
+    array = _finite(data, key, path)
+    if array.shape not in [shape for width in widths for shape in ((1, width), (width,))]:
+        raise InputError(f"{path}: {key} is {array.shape}, expected (1, {' or '.join(map(str, widths))})")
+    return array.reshape(-1)
+
+
+def _finite(data: Mapping[str, object], key: str, path: str | Path) -> np.ndarray:
     """The finite float64 numbers under a key."""
     if key not in data:
-        raise InputError(f"{path}: the key {key} is missing; expected a SMPL-X fit of THuman2.0")
+        raise InputError(f"{path}: the key {key} is missing; expected the SMPL-X fit of a scan")
     try:
         array = np.asarray(data[key], np.float64)
     except (TypeError, ValueError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import collections
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -15,12 +16,17 @@ from hgm.errors import InputError
 class RestrictedUnpickler(pickle.Unpickler):
     """An unpickler that knows how numpy arrays are rebuilt (every protocol, numpy 1 and 2, Python 2 and 3).
 
-    Any other global is refused by name before it is imported. trimesh's array class becomes a plain numpy array.
+    Any other global is refused by name before it is imported. trimesh's array class becomes a plain numpy array. `also`
+    names further globals and what stands for them.
     """
+
+    def __init__(self, file: IO[bytes], *, also: Mapping[tuple[str, str], Any], encoding: str) -> None:
+        super().__init__(file, encoding=encoding)
+        self.known = {**ALLOWED, **also}
 
     def find_class(self, module: str, name: str) -> Any:
         try:
-            return ALLOWED[module.replace("numpy._core.", "numpy.core."), name]
+            return self.known[module.replace("numpy._core.", "numpy.core."), name]
         except KeyError:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not allowed") from None
 
@@ -75,11 +81,12 @@ ALLOWED: dict[tuple[str, str], Any] = {
 }
 
 
-def load_pickle(path: str | Path) -> Any:
-    """The object in a pickle file of any protocol. Raises InputError for a missing, broken or hostile file."""
+def load_pickle(path: str | Path, also: Mapping[tuple[str, str], Any] | None = None) -> Any:
+    """The object in a pickle file of any protocol; `also` as for RestrictedUnpickler. Raises InputError for a missing, broken or
+    hostile file."""
     try:
         with open(path, "rb") as file:
-            return RestrictedUnpickler(file, encoding="latin1").load()
+            return RestrictedUnpickler(file, also=also or {}, encoding="latin1").load()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except pickle.UnpicklingError as error:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ def member_key(files: ScanFiles, settings: RenderSettings, common: str = "") -> 
     return digest.hexdigest()
 
 
-def is_finished(folder: Path, key: str, views: int) -> bool:
+def is_finished(folder: Path, key: str, views: int, kinds: Sequence[str] = KINDS) -> bool:
     """Whether a view folder of this key is there, with all its files."""
     from hgm.views import view_path
 
@@ -59,7 +60,7 @@ def is_finished(folder: Path, key: str, views: int) -> bool:
             return False
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    expected = [view_path(folder, kind, i) for kind in KINDS for i in range(views)]
+    expected = [view_path(folder, kind, i) for kind in kinds for i in range(views)]
     return all(path.is_file() for path in [*expected, folder / "cameras.json", folder / "smplx.npz"])
 
 
@@ -72,7 +73,7 @@ def render_member(
     """
     import torch
 
-    from hgm.body.fits import load_thuman_fit
+    from hgm.body.fits import load_fit
     from hgm.cameras import orbit
     from hgm.scans.canonical import scan_to_nu
     from hgm.scans.check import check_fit
@@ -80,7 +81,7 @@ def render_member(
     from hgm.views import save_cameras, save_view
 
     checked = preflight(files)
-    fit = load_thuman_fit(files.fit)
+    fit = load_fit(files.fit, model)
     scan = scan_to_nu(fit, model)
     check_fit(checked.mesh, scan, files.fit)
     renderer.load(files.obj, checked, scan.transform)

@@ -1,4 +1,4 @@
-"""From the frame of a scan to the world of the networks, by THuman2.0's fit of the body to the scan."""
+"""From the frame of a scan to the world of the networks, by the fit of the body to the scan."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 if TYPE_CHECKING:
     from hgm.body import BodyModel, CanonicalBody
-    from hgm.body.fits import ThumanFit
+    from hgm.body.fits import Fit
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,14 @@ class CanonicalScan:
 
     transform: np.ndarray  # [4, 4] float64, a similarity: scan units -> normalised units
     body: CanonicalBody  # unbatched, in the same frame
+    faces: np.ndarray  # [20908, 3] int64, of the body
 
     def apply(self, points: np.ndarray) -> np.ndarray:
         """Points [..., 3] of the scan -> normalised units, float64."""
         return points @ self.transform[:3, :3].T + self.transform[:3, 3]
 
 
-def scan_to_nu(fit: ThumanFit, model: BodyModel) -> CanonicalScan:
+def scan_to_nu(fit: Fit, model: BodyModel) -> CanonicalScan:
     """The similarity that takes a scan to normalised units, and its body there.
 
     A fit places the body with v = model(params) * scale + translation, and the model turns by global_orient about the
@@ -42,7 +43,7 @@ def scan_to_nu(fit: ThumanFit, model: BodyModel) -> CanonicalScan:
     transform = np.eye(4)
     transform[:3, :3] = A / fit.scale
     transform[:3, 3] = -A @ (fit.translation.numpy() / fit.scale + pelvis.double().numpy())
-    return CanonicalScan(transform, body)
+    return CanonicalScan(transform, body, model.faces.numpy())
 
 
 def rotation_matrix(axis_angle: np.ndarray) -> np.ndarray:

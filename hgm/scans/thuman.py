@@ -1,4 +1,4 @@
-"""Where the files of a THuman2.0 scan lie: the release's own folders, ICON's, and those of its common copies."""
+"""Where the files of a THuman2.0 or THuman2.1 scan lie: the releases' own folders, ICON's, and those of common copies."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from hgm.errors import InputError, ScanError
 
-SCAN_FOLDERS = ("THuman2.0_Release", "scans", "")
-FIT_FOLDERS = ("THuman2.0_Smpl_X_Paras", "fits", "THuman2.0_smplx", "smplx")
+SCAN_FOLDERS = ("THuman2.0_Release", "THuman2.1_Release", "scans", "model", "")
+FIT_FOLDERS = ("THuman2.0_Smpl_X_Paras", "fits", "THuman2.0_smplx", "THuman2.1_smplx", "smplx")
 FIT_FILE = "smplx_param.pkl"
 NAME = re.compile(r"\d{4}")
 

@@ -20,7 +20,7 @@ from hgm.refine.refinement import RefineSettings, place_in_mask, refine_body
 from hgm.runtime import derived_seed
 from hgm.stages.reconstruction import Reconstructor
 from hgm.train.loop import write_history
-from hgm.views import load_image, view_path
+from hgm.views import load_cameras, load_image, require_rig, view_path
 
 
 def save_body(path: Path, params: BodyParameters, *, vertices: Tensor, joints: Tensor, source: str, **more: Any) -> None:
@@ -58,6 +58,7 @@ def given_subject(fit: Path, view_folder: Path, model: BodyModel, out: Path) -> 
 
 
 def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out: Path) -> None:
+    require_rig(view_folder, load_cameras(view_folder))
     mask = load_image(view_path(view_folder, "mask", 0))
     rig = orbit(size=mask.shape[-1])
     scale, translation = estimate.scale, estimate.translation

@@ -1,4 +1,4 @@
-"""From scan files to the rendered data set: which scans can be used, and where their views are."""
+"""From the files of a data set to the rendered one: which scans can be used, and where their views are."""
 
 from __future__ import annotations
 
@@ -6,42 +6,49 @@ import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hgm.body import BodyModel
-from hgm.body.fits import load_thuman_fit
+from hgm.body.fits import load_fit
 from hgm.catalogue import Entry
 from hgm.errors import InputError
 from hgm.provenance import read_json
 from hgm.scans.canonical import scan_to_nu
 from hgm.scans.check import check_fit
+from hgm.scans.given import check_given
 from hgm.scans.preflight import preflight
-from hgm.scans.thuman import ScanFiles, locate
+from hgm.scans.sources import find_scan, find_views
+from hgm.stages.places import Place
+from hgm.views import require_rig
 
 log = logging.getLogger(__name__)
 
 
-def check_scan(root: Path, name: str, model: BodyModel) -> ScanFiles:
-    """Files of a scan that can be used. Raises ScanError with the first fault of mesh, texture, fit or their match."""
-    files = locate(root, name)
-    checked = preflight(files)
-    fit = load_thuman_fit(files.fit)
-    check_fit(checked.mesh, scan_to_nu(fit, model), files.fit)
-    return files
+def check_scan(place: Place, name: str) -> None:
+    """Raise InputError with the first fault of a scan: mesh, texture, fit or their match; or of given views: pictures,
+    cameras, body or their match."""
+    files = find_scan(place.source, place.root, name)
+    if files is not None:
+        checked = preflight(files)
+        check_fit(checked.mesh, scan_to_nu(load_fit(files.fit, place.model), place.model), files.fit)
+        return
+    views = find_views(place.source, place.root, name, place.model, place.models)
+    check_given(views, place.model.faces.numpy())
+    if place.source == "views":
+        require_rig(views.place, views.cameras)
 
 
-def check_scans(entries: Sequence[Entry], root: Path, model: BodyModel) -> tuple[list[Entry], dict[str, str]]:
+def check_scans(entries: Sequence[Entry], place: Place) -> tuple[list[Entry], dict[str, str]]:
     """The usable entries, and the reason for each of the others. Raises InputError if none is left."""
     good: list[Entry] = []
     rejected: dict[str, str] = {}
     for entry in entries:
         try:
-            check_scan(root, entry.scan, model)
+            check_scan(place, entry.scan)
             good.append(entry)
         except InputError as error:
             rejected[entry.scan] = str(error)
             log.warning("set aside: %s", error)
     if not good:
         first = next(iter(rejected.items()), ("scans", "no id is configured"))
-        raise InputError(f"{root}: none of {len(entries)} scans can be used; first {first[0]}: {first[1]}")
+        raise InputError(f"{place.root}: none of {len(entries)} scans can be used; first {first[0]}: {first[1]}")
     return good, rejected
 
 

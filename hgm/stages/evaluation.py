@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hgm.body import BodyModel
-from hgm.body.fits import load_thuman_fit
+from hgm.body.fits import load_fit
 from hgm.cameras import Cameras, orbit
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
@@ -36,7 +36,7 @@ Json = dict[str, Any]
 
 def true_surface(files: ScanFiles, model: BodyModel) -> Mesh:
     """The scan's surface in normalised units."""
-    scan = scan_to_nu(load_thuman_fit(files.fit), model)
+    scan = scan_to_nu(load_fit(files.fit, model), model)
     mesh = load_obj(files.obj)
     return Mesh(scan.apply(mesh.vertices), mesh.faces)
 
@@ -79,8 +79,10 @@ def baselines(subject: Path, truth: Views, body: Mapping[str, Any], faces: Tenso
     return found
 
 
-def geometry(path: Path, truth: Mesh, samples: int, seed: int) -> dict[str, float | None]:
-    """Surface errors of a mesh file without and with rigid alignment; all None where there is no usable mesh."""
+def geometry(path: Path, truth: Mesh | None, samples: int, seed: int) -> dict[str, float | None]:
+    """Surface errors of a mesh file without and with rigid alignment; all None where there is no usable mesh or no truth."""
+    if truth is None:
+        return {f"{f.name}{suffix}": None for f in fields(SurfaceErrors) for suffix in ("", "_icp")}
     try:
         loaded = load_mesh(path)
         mesh = Mesh(np.asarray(loaded.vertices), np.asarray(loaded.faces))
@@ -93,10 +95,11 @@ def geometry(path: Path, truth: Mesh, samples: int, seed: int) -> dict[str, floa
 
 
 def evaluate_subject(
-    subject: Path, view_folder: Path, estimate: Path, files: ScanFiles, model: BodyModel, *, variant: str, standin: bool,
+    subject: Path, view_folder: Path, estimate: Path, files: ScanFiles | None, model: BodyModel, *, variant: str, standin: bool,
     lpips: LPIPS | None, seed: int, surface_samples: int, backend: str = "auto",
 ) -> Json:
-    """metrics.json of one subject; a leaf that cannot be had here is null. Also writes the true views beside the novel ones."""
+    """metrics.json of one subject; a leaf that cannot be had here is null, as are surfaces without a scan (`files` None).
+    Also writes the true views beside the novel ones."""
     truth = load_views(view_folder)
     for i, rgb in enumerate(truth.rgb):
         save_image(subject / f"truth_{i:02d}.png", rgb)
@@ -106,6 +109,7 @@ def evaluate_subject(
     if novel.shape[-1] != size:
         novel = renders(Gaussians.load_ply(subject / "gaussians.ply"), size, backend)
     views, back = image_metrics(novel, truth, lpips)
+    surface = None if files is None else true_surface(files, model)
     before, after = joint_errors(first, true_body), joint_errors(body, true_body)
     return {
         "subject": subject.name,
@@ -113,7 +117,7 @@ def evaluate_subject(
         "standin": standin,
         "views": views,
         "back": back,
-        "geometry": geometry(subject / "mesh.glb", true_surface(files, model), surface_samples, seed),
+        "geometry": geometry(subject / "mesh.glb", surface, surface_samples, seed),
         "body": {**{f"initial_{name}": value for name, value in before.items()}, **after},
         "baselines": baselines(subject, truth, body, torch.as_tensor(model.faces), lpips, backend),
     }

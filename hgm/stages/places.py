@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +12,43 @@ from hgm.body import BodyModel
 from hgm.errors import InputError
 
 STANDIN = "standin"
+HOLDS = {"thuman2": "THuman2.0_Release", "thuman21": "THuman2.1_Release or model", "customhumans": "mesh and smplx",
+         "humman": "p000455_a000986 …", "views": "img, mask, parm and depth"}  # what is in scans.root
+
+
+@dataclass(frozen=True)
+class Place:
+    """The data set of section `scans` of the configuration, and the body model of its fits."""
+
+    source: str
+    root: Path
+    models: Path  # holds smplx/SMPLX_*.npz
+    gender: str
+
+    @classmethod
+    def of(cls, scans: Mapping[str, Any], results: Path) -> Place:
+        """Raises InputError when a real data set is named without its folder."""
+        return cls(scans["source"], scan_root(scans, results), models_folder(scans, results), scans["gender"])
+
+    @property
+    def model_file(self) -> Path:
+        return self.models / "smplx" / f"SMPLX_{self.gender.upper()}.npz"
+
+    @cached_property
+    def model(self) -> BodyModel:
+        return BodyModel.load(self.models, self.gender)
 
 
 def scan_root(scans: Mapping[str, Any], results: Path) -> Path:
     """The folder with the scans of section `scans`. Raises InputError when a real data set is named without its folder."""
-    if scans["source"] == STANDIN:
+    source = scans["source"]
+    if source == STANDIN:
         return results / STANDIN
     if scans["root"] is None:
-        raise InputError(f"scans.root: {scans['source']} needs it; set the folder that holds THuman2.0_Release")
+        raise InputError(f"scans.root: {source} needs it; set the folder that holds {HOLDS[source]}")
     root = Path(scans["root"])
     if not root.is_dir():
-        raise InputError(f"scans.root: {root} is not a folder; expected the one that holds THuman2.0_Release")
+        raise InputError(f"scans.root: {root} is not a folder; expected the one that holds {HOLDS[source]}")
     return root
 
 

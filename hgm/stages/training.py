@@ -23,7 +23,7 @@ from hgm.train.loop import Optimisation, fit, write_history
 from hgm.train.losses import LossWeights, Perceptual, hgm_loss
 from hgm.train.prefetch import Prefetch
 from hgm.train.team import ALONE, Team, check_team, device_of, launch
-from hgm.views import load_image, save_image
+from hgm.views import load_cameras, load_image, require_rig, save_image
 
 EARLY = "early.safetensors"  # the unconverged snapshot, beside the final weights
 DATA_THREADS = 4
@@ -100,6 +100,8 @@ def train_hgm(
     curve is that of one process with the same `batch` and `accumulate`, but for rounding.
     Raises InputError on unusable data or weights and SliceEnded at the deadline.
     """
+    for folder in (*training.scans, *training.validation):
+        require_rig(folder, load_cameras(folder))
     arguments = (config, training, out, state, init, lgm, perceptual, deadline)
     if training.gpus == 1:
         _train(ALONE, *arguments)

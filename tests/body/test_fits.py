@@ -1,5 +1,6 @@
-"""THuman2.0's fits: what is read, what is refused, and where the body lands."""
+"""Fits of THuman2.0, THuman2.1 and CustomHumans: what is read, what is refused, and where the body lands."""
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from trimesh.caching import tracked_array
 
 from hgm.body import BodyModel
-from hgm.body.fits import load_thuman_fit
+from hgm.body.fits import load_fit
 from hgm.errors import InputError
 
 
@@ -30,7 +31,7 @@ def write(path: Path, data: Any) -> Path:
 
 def test_lands_where_the_package_puts_it(tmp_path: Path, models: Path, male: BodyModel) -> None:
     data = parameters()
-    fit = load_thuman_fit(write(tmp_path / "smplx_param.pkl", data))
+    fit = load_fit(write(tmp_path / "smplx_param.pkl", data), male)
     reference = smplx.create(models, model_type="smplx", gender="male", ext="npz", num_pca_comps=12)
     tensors = {k: torch.from_numpy(v) for k, v in data.items()}
     with torch.no_grad():
@@ -45,16 +46,61 @@ def test_lands_where_the_package_puts_it(tmp_path: Path, models: Path, male: Bod
 @pytest.mark.parametrize("scale", [np.array([0.416], np.float32), np.array(0.416), np.float64(0.416), 0.416,
                                    tracked_array(np.array(0.416)), tracked_array(np.array([0.416]))])
 @pytest.mark.parametrize("translation", [np.array([[1.0, 2.0, 3.0]]), tracked_array(np.array([1.0, 2.0, 3.0]))])
-def test_spellings_of_scale_and_translation(tmp_path: Path, scale: Any, translation: np.ndarray) -> None:
-    fit = load_thuman_fit(write(tmp_path / "fit.pkl", {**parameters(), "scale": scale, "translation": translation}))
+def test_spellings_of_scale_and_translation(tmp_path: Path, male: BodyModel, scale: Any, translation: np.ndarray) -> None:
+    fit = load_fit(write(tmp_path / "fit.pkl", {**parameters(), "scale": scale, "translation": translation}), male)
     assert fit.scale == pytest.approx(0.416)
     assert torch.equal(fit.translation, torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64))
 
 
-def test_hand_width_is_that_of_the_file(tmp_path: Path) -> None:
-    for hands in (12, 45):
-        fit = load_thuman_fit(write(tmp_path / "fit.pkl", parameters(hands)))
-        assert fit.params.hand_components == hands and fit.params.shape == ()
+def test_fits_of_2024(tmp_path: Path, models: Path) -> None:
+    """THuman2.1: (vertices + transl) * scale with the package's settings use_pca=False and flat_hand_mean=False."""
+    data = parameters(45)
+    data["transl"] = data.pop("translation")[None]
+    neutral = BodyModel.load(models, "neutral")
+    fit = load_fit(write(tmp_path / "smplx_param.pkl", data), neutral)
+    reference = smplx.create(models, model_type="smplx", gender="neutral", ext="npz", use_pca=False)
+    scale = data.pop("scale")
+    with torch.no_grad():
+        expected = reference(**{k: torch.from_numpy(v) for k, v in data.items()}).vertices[0] * torch.from_numpy(scale)
+        ours = fit.to_scan(neutral(fit.params).vertices)
+    assert (ours - expected).abs().max() < 1e-5
+    assert fit.params.hand_components == 45
+
+
+def custom_humans(tmp_path: Path, **changes: Any) -> tuple[Path, dict[str, np.ndarray]]:
+    data = parameters()
+    del data["scale"], data["translation"]
+    flat = {key: value[0].tolist() for key, value in data.items()}
+    path = tmp_path / "mesh-f00101.json"
+    path.write_text(json.dumps({**flat, "transl": [1.0, 2.0, 3.0], **changes}))
+    return path, data
+
+
+def test_custom_humans(tmp_path: Path, models: Path, male: BodyModel) -> None:
+    """As its own script makes the body: 12 components about a flat hand, no orientation, minus the pelvis joint."""
+    path, data = custom_humans(tmp_path)
+    fit = load_fit(path, male)
+    reference = smplx.create(models, model_type="smplx", gender="male", ext="npz", num_pca_comps=12, flat_hand_mean=True)
+    tensors = {key: torch.from_numpy(value) for key, value in data.items() if key != "global_orient"}
+    with torch.no_grad():
+        pelvis = reference(body_pose=tensors["body_pose"], betas=tensors["betas"]).joints[:, 0]
+        expected = reference(**tensors, transl=-pelvis).vertices[0]
+        ours = fit.to_scan(male(fit.params).vertices)
+    assert (ours - expected).abs().max() < 1e-5 and fit.scale == 1
+    assert not fit.params.global_orient.any()
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("[1, 2]", "holds a list"), ("{", "not a readable JSON"), ('{"betas": [1]}', r"betas is \(1,\), expected \(1, 10\)"),
+    ("{}", "the key betas is missing"),
+])
+def test_bad_json(tmp_path: Path, male: BodyModel, text: str, message: str) -> None:
+    path = tmp_path / "mesh-f00101.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"mesh-f00101\.json: [^\n]*{message}[^\n]*$"):
+        load_fit(path, male)
+    with pytest.raises(InputError, match=r"none\.json: cannot be read"):
+        load_fit(tmp_path / "none.json", male)
 
 
 @pytest.mark.parametrize(("key", "value", "message"), [
@@ -69,17 +115,18 @@ def test_hand_width_is_that_of_the_file(tmp_path: Path) -> None:
     ("scale", np.array([0.0]), "scale must be one positive number"),
     ("scale", np.ones(3), "scale must be one positive number"),
     ("scale", np.array([np.nan]), "scale holds numbers that are not finite"),
+    ("translation", None, "the key translation is missing"),
     ("translation", np.zeros(2), r"translation is \(2,\), expected \(3,\)"),
 ])
-def test_bad_values(tmp_path: Path, key: str, value: Any, message: str) -> None:
+def test_bad_values(tmp_path: Path, male: BodyModel, key: str, value: Any, message: str) -> None:
     data = {**parameters(), key: value}
     if value is None:
         del data[key]
     with pytest.raises(InputError, match=rf"fit\.pkl: .*{message}") as caught:
-        load_thuman_fit(write(tmp_path / "fit.pkl", data))
+        load_fit(write(tmp_path / "fit.pkl", data), male)
     assert "\n" not in str(caught.value)
 
 
-def test_not_a_dict(tmp_path: Path) -> None:
+def test_not_a_dict(tmp_path: Path, male: BodyModel) -> None:
     with pytest.raises(InputError, match="holds a list"):
-        load_thuman_fit(write(tmp_path / "fit.pkl", [1, 2]))
+        load_fit(write(tmp_path / "fit.pkl", [1, 2]), male)
