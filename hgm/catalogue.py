@@ -33,8 +33,8 @@ def parse_ids(text: str, key: str = "scans") -> list[str]:
     if text.endswith(".txt"):
         try:
             text = ",".join(Path(text).read_text().split())
-        except OSError as error:
-            raise InputError(f"{key}: cannot read the list {text} ({error.strerror})") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{key}: cannot read the list {text} ({error})") from None
     ids: list[str] = []
     for part in filter(None, (p.strip() for p in text.split(","))):
         if HUMMAN.fullmatch(part):

@@ -16,15 +16,15 @@ Action = Callable[[argparse.Namespace], int]
 def _config(args: argparse.Namespace) -> int:
     import json
 
-    from hgm import config
+    from hgm import config, config_text
     from hgm.runtime import atomic_write
 
     if args.check:
         config.load(args.check)
         sys.stdout.write(f"{args.check}: fine\n")
         return 0
-    files = {"config.yaml": config.to_yaml(), "docs/config.md": config.to_markdown(),
-             "config/schema.json": json.dumps(config.to_schema(), indent=1) + "\n"}
+    files = {"config.yaml": config_text.to_yaml(), "docs/config.md": config_text.to_markdown(),
+             "config/schema.json": json.dumps(config_text.to_schema(), indent=1) + "\n"}
     if not args.write:
         sys.stdout.write(files["config.yaml"])
         return 0
@@ -87,11 +87,12 @@ def _import_weights(args: argparse.Namespace) -> int:
 def _doctor(args: argparse.Namespace) -> int:
     from hgm.assets import doctor, guide
     from hgm.assets.findings import table
+    from hgm.config import read_files
 
     if args.markdown:
         sys.stdout.write(guide.to_markdown())
         return 0
-    config = doctor.read_config(args.configfile)
+    config = read_files(args.configfile)
     try:
         failed = doctor.fetch_free(config, args.fetch, args.into) if args.fetch is not None else {}
     except KeyboardInterrupt:
@@ -107,6 +108,24 @@ def _doctor(args: argparse.Namespace) -> int:
     return 1 if faults or failed else 0
 
 
+
+
+def _pack(args: argparse.Namespace) -> int:
+    from hgm.config import read_files
+    from hgm.stages.transfer import pack
+
+    people = pack(read_files(args.configfile), args.out)
+    sys.stdout.write(f"{args.out}: {people} people, {args.out.stat().st_size / 2**20:.1f} MiB\n")
+    return 0
+
+
+def _unpack(args: argparse.Namespace) -> int:
+    from hgm.config import read_files
+    from hgm.stages.transfer import unpack
+
+    config = read_files(args.configfile)
+    sys.stdout.write(f"results/{config.run}: {unpack(args.file, config)} people\n")
+    return 0
 
 
 def _bench(args: argparse.Namespace) -> int:
@@ -166,6 +185,16 @@ def parser() -> argparse.ArgumentParser:
              "hgm export-views results/demo/views/test000/05* --out shared", _export_views)
     p.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="view folder of a scan, views/<chunk>/<scan>")
     p.add_argument("--out", type=Path, required=True, help="folder for img, mask, parm, depth and smplx")
+
+    p = verb("pack", "the rendered views of a run as one small file, to train on another machine",
+             "hgm pack --configfile config/single_gpu.yaml --out views.zip", _pack)
+    p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
+    p.add_argument("--out", type=Path, required=True, help="the file to write")
+
+    p = verb("unpack", "put packed views in their place under results/<run>",
+             "hgm unpack views.zip --configfile config/single_gpu.yaml", _unpack)
+    p.add_argument("file", type=Path, metavar="FILE", help="a file of hgm pack")
+    p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
 
     p = verb("replay", "do one job of a run again, without Snakemake",
              "hgm replay results/demo/logs/render/train000.job.json", _replay)

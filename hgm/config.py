@@ -1,17 +1,16 @@
-"""One typed model of the configuration: it validates, fills in defaults and makes config.yaml, the schema and docs/config.md.
+"""One typed model of the configuration: it validates and fills in defaults. `hgm.config_text` makes files from it.
 
 The defaults are the demo. A preset in `config/` changes numbers, never code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticUndefined
 
 from hgm.errors import InputError
 
@@ -39,7 +38,7 @@ class Scans(Section):
     val: str = described("0500", "scans for the validation pictures and curve, never trained on")
     test: str = described("0505-0508", "scans that are reconstructed and measured, never trained on")
     chunk: int = described(6, "scans that one job makes and renders; a chunk should last minutes", ge=1)
-    texture: int = described(1024, "edge of a stand-in's texture in pixels", ge=64)
+    texture: int = described(1024, "edge of a stand-in's texture in pixels", ge=128)
 
 
 class Rendering(Section):
@@ -259,52 +258,26 @@ def read(path: str | Path) -> dict[str, Any]:
     return data
 
 
+def read_files(paths: Sequence[Path]) -> Config:
+    """The configuration as the workflow reads it: config.yaml of the working folder, then the given files, the last one wins.
+
+    Raises InputError for what cannot be read or is no configuration.
+    """
+    default = Path("config.yaml")
+    data: dict[str, Any] = {}
+    for path in [*([default] if default.is_file() else []), *paths]:
+        data = _merged(data, read(path))
+    return parse(data)
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(old)
+    for key, value in new.items():
+        before = merged.get(key)
+        merged[key] = _merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return merged
+
+
 def load(path: str | Path) -> Config:
     """Read and validate a YAML file."""
     return parse(read(path))
-
-
-def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any, Any, str]]:
-    for name, field in model.model_fields.items():
-        default = field.default if field.default is not PydanticUndefined else field.get_default(call_default_factory=True)
-        yield name, field, default, field.description or ""
-
-
-def _scalar(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=200).strip()
-    return text.removesuffix("...").strip()
-
-
-def to_yaml() -> str:
-    """The default configuration with a comment above every section and beside every key."""
-    lines = ["# The demo: every stage at a small size, on free stand-in humans. Generated from hgm/config.py (`make config`).",
-             "# A preset (config/*.yaml) or a copy of this file needs only the keys that differ.", ""]
-    for name, _, default, text in _fields(Config):
-        if isinstance(default, Section):
-            lines += ["", f"# {text}", f"{name}:"]
-            for key, _, value, remark in _fields(type(default)):
-                lines.append(f"  {key}: {_scalar(value)}  # {remark}")
-        else:
-            lines.append(f"{name}: {_scalar(default)}  # {text}")
-    return "\n".join(lines) + "\n"
-
-
-def to_schema() -> dict[str, Any]:
-    """JSON schema for editors and for Snakemake's own validation."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
-
-
-def to_markdown() -> str:
-    """docs/config.md."""
-    lines = ["# Configuration", "", "Generated from `hgm/config.py`. Defaults are the demo's (`config.yaml`).", ""]
-    lines += ["| key | default | meaning |", "|---|---|---|"]
-    sections = []
-    for name, _, default, text in _fields(Config):
-        if isinstance(default, Section):
-            sections.append((name, default, text))
-        else:
-            lines.append(f"| `{name}` | `{_scalar(default)}` | {text} |")
-    for name, default, text in sections:
-        lines += ["", f"## {name}", "", f"{text[0].upper()}{text[1:]}.", "", "| key | default | meaning |", "|---|---|---|"]
-        lines += [f"| `{name}.{key}` | `{_scalar(value)}` | {remark} |" for key, _, value, remark in _fields(type(default))]
-    return "\n".join(lines) + "\n"

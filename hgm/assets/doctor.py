@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hgm.assets.checks import check, configured_scans
 from hgm.assets.download import fetch
@@ -13,30 +12,9 @@ from hgm.assets.entries import Asset, load_assets
 from hgm.assets.environment import check_environment
 from hgm.assets.findings import Finding
 from hgm.assets.health import check_health
-from hgm.config import Config, parse, read
+from hgm.config import Config
 from hgm.errors import InputError
 from hgm.runtime import Progress
-
-DEFAULT = Path("config.yaml")
-
-
-def read_config(files: Sequence[Path]) -> Config:
-    """The configuration as the workflow reads it: config.yaml of the working folder, then the given files, the last one wins.
-
-    Raises InputError for what cannot be read or is no configuration.
-    """
-    data: dict[str, Any] = {}
-    for path in [*([DEFAULT] if DEFAULT.is_file() else []), *files]:
-        data = _merged(data, read(path))
-    return parse(data)
-
-
-def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(old)
-    for key, value in new.items():
-        before = merged.get(key)
-        merged[key] = _merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
-    return merged
 
 
 def examine(config: Config, assets: Sequence[Asset] | None = None) -> list[Finding]:

@@ -55,7 +55,7 @@ def splatting_ways(settings: Settings, scene: Scene, *, backward: bool) -> list[
 
     def others() -> Work:
         _need("diff_gaussian_rasterization", settings)
-        return make(at_once("inria"))
+        return make(at_once("diff-gaussian-rasterization"))
 
     def reference() -> Work:
         if settings.on_cuda:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,7 @@ class BodyParameters:
         try:
             with np.load(path, allow_pickle=False) as data:
                 arrays = {f.name: data[f.name] for f in dataclasses.fields(cls) if f.name in data.files}
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: not a readable npz file of body parameters ({error})") from None
         if "jaw_pose" in arrays:
             arrays.setdefault("global_orient", np.zeros_like(arrays["jaw_pose"]))

@@ -17,7 +17,7 @@ from hgm.splat.constants import NEAR
 # backend -> the kind of device it runs on ("" = any) and the package it needs
 BACKENDS = {
     "gsplat": ("cuda", "gsplat"),
-    "inria": ("cuda", "diff_gaussian_rasterization"),
+    "diff-gaussian-rasterization": ("cuda", "diff_gaussian_rasterization"),
     "numba": ("cpu", "numba"),
     "torch": ("", "torch"),
 }
@@ -86,7 +86,7 @@ def render(gaussians: Gaussians, cameras: Cameras, *, backend: str = "auto",
 
 
 def resolve_backend(name: str, device: torch.device | str) -> str:
-    """The backend that `render` uses for tensors on `device`: `gsplat`, `inria`, `numba` or `torch`.
+    """The backend that `render` uses for tensors on `device`: `gsplat`, `diff-gaussian-rasterization`, `numba` or `torch`.
 
     `auto` is, on CUDA, gsplat, else diff-gaussian-rasterization, else torch; on a CPU numba, else torch; elsewhere torch.
     Nothing is imported to find out. Raises InputError for an unknown name or a device the backend does not run on,

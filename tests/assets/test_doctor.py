@@ -10,12 +10,11 @@ import pytest
 import torch
 
 from hgm.assets import environment
-from hgm.assets.doctor import read_config
 from hgm.assets.environment import LOCK, check_environment, locked
 from hgm.assets.findings import Finding, first_few, table
 from hgm.assets.health import check_health, marked_incomplete, orphans
 from hgm.cli import main
-from hgm.config import parse
+from hgm.config import parse, read_files
 from hgm.errors import InputError
 
 
@@ -143,9 +142,9 @@ def test_files_are_merged_as_snakemake_does(tmp_path, monkeypatch):
     Path("config.yaml").write_text("seed: 1\nscans: {chunk: 3, val: '7'}\n")
     Path("a.yaml").write_text("scans: {chunk: 4}\n")
     Path("b.yaml").write_text("seed: 2\n")
-    config = read_config([Path("a.yaml"), Path("b.yaml")])
+    config = read_files([Path("a.yaml"), Path("b.yaml")])
     assert (config.seed, config.scans.chunk, config.scans.val) == (2, 4, "7")
-    assert read_config([]).seed == 1
+    assert read_files([]).seed == 1
 
 
 @pytest.mark.parametrize(("content", "words"), [
@@ -166,7 +165,7 @@ def test_configurations_that_cannot_be_read(tmp_path, monkeypatch):
     Path("loop.yaml").symlink_to("loop.yaml")
     for name in ("loop.yaml", "nowhere.yaml", "."):
         with pytest.raises(InputError, match="not a readable YAML"):
-            read_config([Path(name)])
+            read_files([Path(name)])
 
 
 def test_the_demo_needs_nothing(tmp_path, monkeypatch, capsys):

@@ -23,7 +23,7 @@ from hgm.splat.cuda import _matrices, rasterize_gsplat, rasterize_inria
     ("cpu", {"torch", "numba", "gsplat", "diff_gaussian_rasterization"}, "numba"),
     ("cpu", {"torch", "gsplat"}, "torch"),
     ("cuda", {"torch", "numba", "gsplat", "diff_gaussian_rasterization"}, "gsplat"),
-    ("cuda:1", {"torch", "numba", "diff_gaussian_rasterization"}, "inria"),
+    ("cuda:1", {"torch", "numba", "diff_gaussian_rasterization"}, "diff-gaussian-rasterization"),
     ("cuda", {"torch", "numba"}, "torch"),
     ("mps", {"torch", "numba", "gsplat"}, "torch"),
 ])
@@ -126,7 +126,7 @@ def test_inria_gets_transposed_matrices_unit_quaternions_and_true_fields_of_view
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("backend", ["gsplat", "inria"])
+@pytest.mark.parametrize("backend", ["gsplat", "diff-gaussian-rasterization"])
 def test_cuda_backends_agree_with_the_specification(backend: str) -> None:
     try:
         resolve_backend(backend, "cuda")
