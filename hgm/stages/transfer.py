@@ -115,8 +115,8 @@ def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, results: Path)
         _make_standins(config, results)
     model = body_model(scans, results)
     progress, people = Progress("unpack", len(present)), 0
-    # inputs first and manifests last in each folder: the workflow goes by the order of the files' times
-    for name in sorted(names, key=lambda n: (n.startswith("views/"), n.endswith("manifest.json"), n)):
+    # the workflow goes by the order of the files' times: what it made first comes first
+    for name in sorted(names, key=lambda n: (n.startswith("views/"), n.endswith((".tsv", "manifest.json")), n)):
         target = results / name
         data = archive.read(name)
         if PICTURE.fullmatch(target.name):
