@@ -48,10 +48,10 @@ class Rendering(Section):
 
 
 class Network(Section):
-    preset: Literal["tiny", "small", "paper"] = described("small", "widths of the networks (hgm/nets/config.py lists them)")
+    preset: Literal["tiny", "small", "medium", "paper"] = described("small", "widths of the networks (hgm/nets/config.py lists them)")
     overrides: dict[str, Any] = described({}, "single fields of the preset to change")
     precision: Literal["fp32", "bf16"] = described("fp32", "autocast inside the networks; bf16 needs a GPU")
-    compile: bool = described(False, "compile the networks for training (torch.compile; needs a C++ compiler or a GPU)")
+    compile: bool = described(False, "compile the networks (torch.compile); the first step takes minutes")
 
 
 class Loss(Section):
@@ -99,7 +99,7 @@ class Base(Section):
     vae_channels: list[int] = described([16, 32], "small base: widths of the VAE, one halving between two")
     vae_layers: int = described(1, "small base: residual layers a level", ge=1)
     latent_channels: int = described(8, "small base: channels of a latent", ge=1)
-    vae_steps: int = described(1400, "small base: training steps of the VAE", ge=1)
+    vae_steps: int = described(3600, "small base: training steps of the VAE", ge=1)
     vae_batch: int = described(4, "small base: crops a step", ge=1)
     vae_crop: int = described(24, "small base: edge of the crops in pixels", ge=16)
     vae_lr: float = described(5e-3, "small base: peak learning rate of the VAE", gt=0)
@@ -110,23 +110,26 @@ class Base(Section):
     unet_layers: int = described(1, "small base: residual layers a level", ge=1)
     heads: int = described(4, "small base: attention heads", ge=1)
     text_width: int = described(32, "small base: width of the text encoder", ge=8)
-    unet_steps: int = described(200, "small base: training steps of the U-Net", ge=1)
-    unet_batch: int = described(4, "small base: images a step", ge=1)
+    unet_steps: int = described(300, "small base: training steps of the U-Net", ge=1)
+    unet_batch: int = described(8, "small base: crops a step", ge=1)
     unet_lr: float = described(2e-3, "small base: peak learning rate of the U-Net", gt=0)
+    unet_crop: int = described(64, "small base: edge of the U-Net's crops in pixels of the image", ge=16)
+    unet_timesteps: int = described(250, "small base: train on diffusion times below this one; only the last are run", ge=1)
     ema: float = described(0.99, "small base: decay of averaged weights", ge=0, lt=1)
     empty_caption: float = described(0.1, "small base: share of empty captions, which guidance needs", ge=0, le=1)
 
 
 class ControlNet(Section):
     tile: str | None = described(None, "ControlNet-tile as a diffusers folder; without one a copy of the base's encoder")
-    steps: int = described(200, "optimizer steps (not published)", ge=1)
-    batch: int = described(4, "pairs a step (not published)", ge=1)
+    steps: int = described(300, "optimizer steps (not published)", ge=1)
+    batch: int = described(8, "pairs a step (not published)", ge=1)
     lr: float = described(1e-3, "learning rate (paper: 1e-5)", gt=0)
     schedule: Literal["constant", "onecycle"] = described("onecycle", "course of the learning rate (not published)")
     weight_decay: float = described(1e-2, "AdamW weight decay (not published)", ge=0)
     caption: str = described("best quality", "caption of every pair (not published; the paper's test prompt)")
     empty_caption: float = described(0.1, "share of empty captions (not published)", ge=0, le=1)
-    timesteps: int = described(1000, "train on diffusion times below this one", ge=1)
+    timesteps: int = described(250, "train on diffusion times below this one (paper: 1000)", ge=1)
+    crop: int | None = described(64, "train on crops of so many pixels around the person; null: whole images (paper)")
     clip: float = described(1.0, "largest gradient norm (not published)", gt=0)
     accumulate: int = described(1, "micro-batches a step", ge=1)
     ema: float = described(0.0, "decay of averaged weights; 0 = none", ge=0, lt=1)

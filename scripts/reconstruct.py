@@ -20,7 +20,7 @@ def main(job: Job) -> None:
     results, chunk, variant = manifest.parents[2], job.wildcards["chunk"], VARIANTS[job.wildcards["variant"]]
     reconstructor = load_reconstructor(results, variant, size=params["rendering"]["size"], back_view=params["back_view"],
                                        device=select_device(params["device"]), backend=params["splat"],
-                                       precision=params["network"]["precision"])
+                                       precision=params["network"]["precision"], compiled=params["network"]["compile"])
     bodies, output = job.path("bodies"), Output(**params["reconstruct"])
     keys = read_json(bodies)["members"]
     models = [file_digest(p) for name in ("coarse", "fusion", "back_view") for p in job.paths(name)]

@@ -38,6 +38,11 @@ class BackViewRefiner:
         pipeline.to(device, torch.float16 if device.startswith("cuda") else torch.float32)
         return cls(pipeline)
 
+    def compile_networks(self) -> None:
+        """Compile what runs once a denoising step, and the decoder (torch.compile); the first picture takes minutes."""
+        for network in (self.pipeline.unet, self.pipeline.controlnet, self.pipeline.vae.decoder):
+            network.compile(dynamic=False)
+
     @torch.no_grad()
     def refine(
         self, coarse_rgb: Tensor, coarse_alpha: Tensor, *, seed: int = 22, strength: float = 0.2, steps: int = 100,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hgm.diffusion.base import Base, import_diffusers, mixed_precision, one_line, open_base
+from hgm.diffusion.images import crop_places, cut, foreground_boxes
 from hgm.diffusion.pairs import Pairs
 from hgm.diffusion.settings import ControlNetSettings
 from hgm.errors import InputError
@@ -89,14 +90,19 @@ def train_controlnet(
     controlnet.requires_grad_(True).to(device)
     captions = opened.embed([settings.caption, ""])  # [2, L, E]
     mean, std = target_moments(opened, data)
+    stride, shape = 1 << opened.halvings, data.target(0).shape[-2:]
+    size = _crop_size(settings, opened, shape)
+    boxes = torch.cat([foreground_boxes(data.target(i)[None]) for i in range(len(data))])
 
     def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        indices = torch.randint(len(data), (settings.batch,), generator=generator)
-        latents = mean[indices] + std[indices] * torch.randn(mean[indices].shape, generator=generator)
+        indices = torch.randint(len(data), (settings.batch,), generator=generator).tolist()
+        places = crop_places(boxes, indices, size, shape, generator, multiple=stride)
+        middle, spread = (cut([x[i] for i in indices], places, size, reduced=stride) for x in (mean, std))
+        latents = middle + spread * torch.randn(middle.shape, generator=generator)
         noise = torch.randn(latents.shape, generator=generator)
         times = torch.randint(settings.timesteps, (settings.batch,), generator=generator)
         empty = (torch.rand(settings.batch, generator=generator) < settings.empty_caption).long()
-        condition = torch.stack([data.condition(i) for i in indices.tolist()])
+        condition = cut([data.condition(i) for i in indices], places, size)
         return epsilon_loss(opened, controlnet, latents.to(device), noise.to(device), times.to(device),
                             captions[empty.to(device)], condition.to(device)), {}
 
@@ -108,6 +114,15 @@ def train_controlnet(
         controlnet.save_pretrained(folder)
         write_history(folder / "history.tsv", history)
     return history
+
+
+def _crop_size(settings: ControlNetSettings, base: Base, shape: torch.Size) -> int:
+    """Side of a training crop in pixels; the whole, square image without `crop`."""
+    multiple = 1 << base.halvings + len(base.unet.config.block_out_channels) - 1
+    size = min(shape) if settings.crop is None else settings.crop
+    if not 0 < size <= min(shape) or size % multiple:
+        raise InputError(f"controlnet.crop: {size} pixels; expected a multiple of {multiple}, at most {min(shape)}")
+    return size
 
 
 def target_moments(base: Base, pairs: Pairs) -> tuple[Tensor, Tensor]:

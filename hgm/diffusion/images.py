@@ -46,18 +46,34 @@ def foreground_boxes(images: Tensor) -> Tensor:
     return torch.stack(boxes)
 
 
-def random_crops(images: Tensor, boxes: Tensor, indices: Sequence[int], size: int, generator: torch.Generator) -> Tensor:
-    """Float [len(indices), 3, size, size]: crops whose centre is uniform in the image's box, moved to lie inside the image."""
-    height, width = images.shape[-2:]
-    crops = []
+def crop_places(
+    boxes: Tensor, indices: Sequence[int], size: int, shape: Sequence[int], generator: torch.Generator, *, multiple: int = 1,
+) -> list[tuple[int, int]]:
+    """First row and column of a crop of `size` for each index: its centre is uniform in the image's box, then it is moved to
+    lie inside an image of `shape` (H, W) and to begin at a multiple of `multiple` pixels."""
+    height, width = shape
+    places = []
     for i in indices:
         first_row, last_row, first_column, last_column = boxes[i].tolist()
         u, v = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
         row = round(first_row + u * (last_row - first_row)) - size // 2
         column = round(first_column + v * (last_column - first_column)) - size // 2
         row, column = min(max(row, 0), height - size), min(max(column, 0), width - size)
-        crops.append(images[i, :, row : row + size, column : column + size])
-    return as_float(torch.stack(crops))
+        places.append((row // multiple * multiple, column // multiple * multiple))
+    return places
+
+
+def cut(images: Sequence[Tensor], places: Sequence[tuple[int, int]], size: int, *, reduced: int = 1) -> Tensor:
+    """Crops [B, C, size / reduced, size / reduced] of B images whose sides are `reduced` times shorter than those of `places`."""
+    edge = size // reduced
+    return torch.stack([image[:, row // reduced :, column // reduced :][:, :edge, :edge]
+                        for image, (row, column) in zip(images, places, strict=True)])
+
+
+def random_crops(images: Tensor, boxes: Tensor, indices: Sequence[int], size: int, generator: torch.Generator) -> Tensor:
+    """Float [len(indices), 3, size, size]: crops around the person in images [M, 3, H, W] (see `crop_places`)."""
+    places = crop_places(boxes, indices, size, images.shape[-2:], generator)
+    return as_float(cut([images[i] for i in indices], places, size))
 
 
 def silhouette(alpha: Tensor, threshold: float = 0.5, dilation: int = 2) -> Tensor:

@@ -17,7 +17,7 @@ class BaseSettings:
     vae_channels: tuple[int, ...] = (16, 32)  # one entry a level: one halving, 128 px -> 64 x 64 latents as in the paper
     vae_layers: int = 1
     latent_channels: int = 8
-    vae_steps: int = 1800
+    vae_steps: int = 3600
     vae_batch: int = 4
     vae_crop: int = 24  # pixels of the training crops, around the person; many small steps learn faster than few large ones
     vae_lr: float = 5e-3
@@ -29,8 +29,10 @@ class BaseSettings:
     heads: int = 4
     text_width: int = 32
     unet_steps: int = 300
-    unet_batch: int = 4
+    unet_batch: int = 8
     unet_lr: float = 2e-3
+    unet_crop: int = 64  # pixels of the image that a training latent shows, around the person; most of an image is white
+    unet_timesteps: int = 1000  # train on diffusion times below this one
     ema: float = 0.99
     empty_caption: float = 0.1
 
@@ -47,6 +49,7 @@ class ControlNetSettings:
     caption: str = "best quality"  # ours for training; the paper's test prompt in lower case, as the tokenizer sees it
     empty_caption: float = 0.1  # ours: share of empty captions, which guidance needs
     timesteps: int = 1000  # train on diffusion times below this one; all of them in eq. 4
+    crop: int | None = None  # train on crops of so many pixels around the person; None: whole images, as in the paper
     clip: float = 1.0  # ours
     accumulate: int = 1
     ema: float = 0.0

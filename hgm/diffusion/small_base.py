@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hgm.diffusion.base import Base, import_diffusers, mixed_precision
-from hgm.diffusion.images import as_float, foreground_boxes, random_crops
+from hgm.diffusion.images import as_float, crop_places, cut, foreground_boxes, random_crops
 from hgm.diffusion.settings import BaseSettings, ControlNetSettings
 from hgm.diffusion.text import make_text_encoder, make_tokenizer
 from hgm.errors import InputError
@@ -22,18 +22,28 @@ from hgm.train.loop import Optimisation, fit, write_history
 
 History = list[dict[str, float]]
 HUE = 4.0  # weight of the hue's squared error beside the colours'; without it some seeds stay grey for the whole training
+QUIET = -8.0  # logarithm of the latents' variance before training
 Perceptual = Callable[[Tensor, Tensor], Tensor]  # two images [B, 3, H, W] in [0, 1] -> scalar
 
 
 def build_vae(settings: BaseSettings) -> Any:
     """An untrained AutoencoderKL with one halving less than it has levels."""
     levels = len(settings.vae_channels)
-    return import_diffusers().AutoencoderKL(
+    vae = import_diffusers().AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
         block_out_channels=settings.vae_channels, layers_per_block=settings.vae_layers,
         latent_channels=settings.latent_channels, norm_num_groups=8, sample_size=settings.size, mid_block_add_attention=False,
         scaling_factor=1.0,  # replaced by one over the latents' deviation after training
     )
+    with torch.no_grad():
+        for module in vae.modules():  # residual layers begin as identities …
+            if type(module).__name__ == "ResnetBlock2D":
+                module.conv2.weight.zero_()
+                module.conv2.bias.zero_()
+        spread = slice(settings.latent_channels, None)  # … and latents nearly without noise, in which nothing could be learned
+        vae.quant_conv.weight[spread] *= 0.1
+        vae.quant_conv.bias[spread] = QUIET
+    return vae
 
 
 def build_unet(settings: BaseSettings) -> Any:
@@ -77,7 +87,7 @@ def train_base(
     mean, std = latent_moments(base, images)
     scale = float(f"{1 / torch.sqrt(mean.var() + std.square().mean()).item():.6g}")
     vae.register_to_config(scaling_factor=scale)
-    histories["unet"] = train_unet(base, mean * scale, std * scale, settings, state / "unet", seed, deadline)
+    histories["unet"] = train_unet(base, images, mean * scale, std * scale, settings, state / "unet", seed, deadline)
     save_base(base, out, histories)
     return histories
 
@@ -87,6 +97,8 @@ def check_images(images: Tensor, settings: BaseSettings) -> None:
     multiple = 1 << (len(settings.vae_channels) + len(settings.unet_channels) - 2)
     if images.ndim != 4 or images.shape[1] != 3 or len(images) == 0:
         raise InputError(f"base: expected images [M, 3, H, W], got {tuple(images.shape)}")
+    if settings.unet_crop > min(height, width) or settings.unet_crop % multiple:
+        raise InputError(f"base.unet_crop: {settings.unet_crop} px; expected a multiple of {multiple}, at most {min(height, width)}")
     if min(height, width) < settings.vae_crop or height % multiple or width % multiple:
         raise InputError(f"base: images of {width} x {height} pixels; expected at least {settings.vae_crop} (vae_crop) and a "
                          f"multiple of {multiple} (the halvings of VAE and UNet)")
@@ -138,17 +150,19 @@ def latent_moments(base: Base, images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def train_unet(
-    base: Base, mean: Tensor, std: Tensor, settings: BaseSettings, state: Path, seed: int, deadline: Deadline | None
+    base: Base, images: Tensor, mean: Tensor, std: Tensor, settings: BaseSettings, state: Path, seed: int,
+    deadline: Deadline | None,
 ) -> History:
-    device = base.device.type
+    device, boxes, stride = base.device.type, foreground_boxes(images), 1 << base.halvings
     captions = base.embed([ControlNetSettings.caption, ""])  # [2, L, C]
-    times = base.scheduler.config.num_train_timesteps
 
     def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        indices = torch.randint(len(mean), (settings.unet_batch,), generator=generator)
-        latents = mean[indices] + std[indices] * torch.randn(mean[indices].shape, generator=generator)
+        indices = torch.randint(len(mean), (settings.unet_batch,), generator=generator).tolist()
+        places = crop_places(boxes, indices, settings.unet_crop, images.shape[-2:], generator, multiple=stride)
+        middle, spread = (cut([x[i] for i in indices], places, settings.unet_crop, reduced=stride) for x in (mean, std))
+        latents = middle + spread * torch.randn(middle.shape, generator=generator)
         noise = torch.randn(latents.shape, generator=generator)
-        t = torch.randint(times, (settings.unet_batch,), generator=generator)
+        t = torch.randint(settings.unet_timesteps, (settings.unet_batch,), generator=generator)
         empty = (torch.rand(settings.unet_batch, generator=generator) < settings.empty_caption).long()
         noisy = base.scheduler.add_noise(latents, noise, t)
         with mixed_precision(device):

@@ -1,4 +1,4 @@
-"""Every width of HGM in one frozen dataclass, the published sizes and two small presets."""
+"""Every width of HGM in one frozen dataclass, the published sizes and three smaller presets."""
 
 from __future__ import annotations
 
@@ -150,6 +150,23 @@ class HGMConfig:
         )
         config = cls(unet=unet, merge=merge, views=views, body_head="mixnet", spare_layers=True,
                      initial_scale=_splat_scale(256))
+        return config.replace(**changes)
+
+    @classmethod
+    def medium(cls, views: int = 1, **changes: Any) -> HGMConfig:
+        """256 px in, 128 x 128 Gaussians a view; trains on one GPU within the hour."""
+        unet = UNetWidths(
+            down=(48, 96, 192, 320, 320), down_attention=(False, False, False, True, True),
+            up=(320, 256, 128, 96), up_attention=(True, True, False, False), layers=2, heads=8, groups=16,
+        )
+        merge = UNetWidths(
+            down=(48, 64, 128, 256), down_attention=(False, False, False, True),
+            up=(256, 128, 64, 48), up_attention=(True, False, False, False), layers=2, heads=8, groups=16,
+        )
+        config = cls(
+            unet=unet, merge=merge, views=views, input_size=256, encoder_stem=32,
+            encoder_stages=((32, 2), (64, 2), (128, 3)), voxel=0.01, prior=True, initial_scale=_splat_scale(128),
+        )
         return config.replace(**changes)
 
     @classmethod

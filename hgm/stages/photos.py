@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from hgm.errors import InputError
-from hgm.provenance import read_json
+from hgm.provenance import read_json, write_json
 from hgm.refine.estimate import Estimate
 from hgm.refine.refinement import RefineSettings
 from hgm.runtime import Progress, select_device
@@ -74,6 +75,8 @@ def reconstruct_photos(
 ) -> tuple[int, dict[str, str]]:
     """Reconstruct photos with the networks in `run`; one folder a photo in `out`. Returns how many, and failures by name.
 
+    `metrics.json` in a photo's folder holds the seconds of each stage; models are loaded before the first.
+
     `bodies[i]` is the first SMPL-X estimate of photo i; it is refined against the photo. Raises InputError if the run is
     not finished or a body is missing while the networks need one.
     """
@@ -86,7 +89,8 @@ def reconstruct_photos(
         raise InputError("--body: the networks need a first SMPL-X estimate (smplx.npz) for each photo")
     device, size = select_device(device), config["rendering"]["size"]
     reconstructor = load_reconstructor(run, VARIANTS["full"], size=size, back_view=config["back_view"], device=device,
-                                       backend=config["splat"], precision=config["network"]["precision"])
+                                       backend=config["splat"], precision=config["network"]["precision"],
+                                       compiled=config["network"]["compile"])
     model = body_model(config["scans"], run)
     settings = RefineSettings(**config["refine"])
     output, progress = Output(**config["reconstruct"]), Progress("reconstruct", len(images))
@@ -97,9 +101,14 @@ def reconstruct_photos(
             folder.mkdir(parents=True, exist_ok=True)
             image, mask = open_photo(path, size)
             start = Estimate(parameters(body), f"given: {body.name}")
+            begun = time.perf_counter()
             vertices = refine_subject(start, image, mask, model, reconstructor, folder, settings, backend=config["splat"])
+            refined = time.perf_counter()
             result = reconstructor.reconstruct(image, vertices, VARIANTS["full"])
+            ready = time.perf_counter()
             write_reconstruction(result, image, folder, output, backend=config["splat"])
+            seconds = {"refine": refined - begun, **result.seconds, "write": time.perf_counter() - ready}
+            write_json(folder / "metrics.json", {"seconds": {stage: round(value, 3) for stage, value in seconds.items()}})
         except InputError as error:
             failed[str(path)] = str(error)
         progress.update(i + 1, path.name)

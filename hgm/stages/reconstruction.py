@@ -112,12 +112,18 @@ class Reconstructor:
 
 def load_reconstructor(
     results: Path, variant: Variant, *, size: int, back_view: Mapping[str, Any], device: str = "cpu", backend: str = "auto",
-    precision: str = "fp32",
+    precision: str = "fp32", compiled: bool = False,
 ) -> Reconstructor:
-    """The networks of a finished run that a variant needs, from the folder results/<run>."""
+    """The networks of a finished run that a variant needs, from the folder results/<run>.
+
+    compiled: by torch.compile; worth its minutes for many photos only.
+    """
     coarse = load_hgm(results / f"coarse{variant.networks}", device=device)
     fusion = load_hgm(results / f"fusion{variant.networks}", device=device) if variant.two_view else None
     refiner = BackViewRefiner.load(results / "base", results / "controlnet", device) if variant.diffusion else None
+    for network in (coarse, fusion, refiner):
+        if compiled and network is not None:
+            network.compile_networks()
     return Reconstructor(coarse, fusion, refiner, size=size, back_view=BackViewSettings(**back_view), device=device,
                          backend=backend, precision=precision)
 

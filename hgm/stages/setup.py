@@ -26,7 +26,8 @@ def network(section: Section, size: int, *, views: int, body: bool) -> HGMConfig
     unknown = sorted(set(changes) - known)
     if unknown:
         raise InputError(f"network.overrides.{unknown[0]}: unknown field; expected one of {', '.join(sorted(known))}")
-    preset = {"tiny": HGMConfig.tiny, "small": HGMConfig.small, "paper": HGMConfig.paper}[section["preset"]]
+    preset = {"tiny": HGMConfig.tiny, "small": HGMConfig.small, "medium": HGMConfig.medium,
+              "paper": HGMConfig.paper}[section["preset"]]
     return preset(views=views, **changes)
 
 
@@ -40,6 +41,9 @@ def training(params: Section, stage: str, scans: list[Path], validation: list[Pa
     """Section `stage` (coarse or fusion) of the configuration with what it shares with the others."""
     section, size = params[stage], params["rendering"]["size"]
     fusion = stage == "fusion"
+    if fusion and section["turn"] and section["back_share"] > 0:
+        raise InputError("fusion.turn: the pairs show azimuth 0 from behind, no other; set fusion.turn: false or "
+                         "fusion.back_share: 0.0")
     back = BackViews(pairs, section["back_share"], section["distortion"], section["jitter"]) if fusion else BackViews()
     return Training(
         stage=stage, scans=scans, validation=validation, optimisation=optimisation(section),

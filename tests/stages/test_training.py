@@ -5,6 +5,7 @@ import csv
 import pytest
 import torch
 
+from hgm.config import resolve
 from hgm.errors import InputError
 from hgm.nets import HGM, HGMConfig
 from hgm.nets.weights import read_tensors, save_tensors
@@ -96,10 +97,14 @@ def test_the_back_view_is_replaced_and_disturbed_and_nothing_else(rendered, tmp_
 
 
 def test_settings_come_from_the_configuration():
-    from hgm.config import resolve
-
     config = resolve({"coarse": {"steps": 7, "lr": 0.01}, "network": {"preset": "tiny", "overrides": {"voxel": 0.05}}})
     made = training(config, "coarse", [], [], device="cpu")
     assert made.optimisation.steps == 7 and made.optimisation.lr == 0.01 and made.sampling.inputs == (0,)
     nets = network(config["network"], 64, views=2, body=False)
     assert nets.voxel == 0.05 and nets.views == 2 and not nets.use_body
+
+
+def test_turned_samples_cannot_have_the_pairs_of_azimuth_0():
+    config = resolve({"fusion": {"turn": True, "back_share": 0.5}})
+    with pytest.raises(InputError, match=r"fusion\.turn: the pairs show azimuth 0"):
+        training(config, "fusion", [], [], device="cpu")

@@ -1,7 +1,10 @@
 """The tiny preset, whole: every rule, kills in the middle, and a second run that does nothing."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -46,6 +49,31 @@ def test_a_run_on_stand_ins_says_so(finished):
     assert "stand-in" in (results / "report/index.html").read_text().lower()
     assert '"standin": true' in (results / "subjects/full/0505/metrics.json").read_text()
     assert "other data set" in (results / "tables/paper_vs_ours.csv").read_text()
+
+
+def test_a_photo_is_reconstructed_with_the_networks_of_a_finished_run(finished, tmp_path):
+    subject = finished.folder / "results/tiny/subjects/full/0505"
+    command = ["reconstruct", str(subject / "input.png"), "--body", str(subject / "smplx.npz"), "--run", "results/tiny",
+               "--out", str(tmp_path / "mine")]
+    done = subprocess.run([sys.executable, "-m", "hgm.cli", *command], cwd=finished.folder, capture_output=True, text=True)
+    assert done.returncode == 0 and "1 reconstructed, 0 failed" in done.stdout, done.stderr
+    made = tmp_path / "mine/input"
+    for name in ("gaussians.ply", "back.png", "novel_11.png", "turntable.mp4", "smplx.npz"):
+        assert (made / name).stat().st_size > 0, name
+    seconds = json.loads((made / "metrics.json").read_text())["seconds"]
+    assert set(seconds) == {"refine", "coarse", "back_view", "fusion", "write"} and min(seconds.values()) > 0
+
+
+def test_packed_views_are_taken_for_its_own_by_another_machine(finished, tmp_path):
+    there = Workspace(tmp_path / "there")
+    packed = str(tmp_path / "views.zip")
+    for space, command in ((finished, ("pack", "--out", packed)), (there, ("unpack", packed))):
+        done = subprocess.run([sys.executable, "-m", "hgm.cli", *command, "--configfile", "config/tiny.yaml"], cwd=space.folder,
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    planned = there.run(*TINY, "--dry-run")
+    assert not {"standin", "catalogue", "render"} & set(planned.split()), planned
+    assert {"coarse", "evaluate", "report"} <= set(planned.split())
 
 
 def test_a_second_run_does_nothing(finished):
