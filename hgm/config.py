@@ -82,7 +82,7 @@ class Coarse(HGMTraining):
 
 
 class Fusion(HGMTraining):
-    steps: int = described(240, "optimizer steps (paper: 37500)", ge=1)
+    steps: int = described(300, "optimizer steps (paper: 37500)", ge=1)
     lr: float = described(4e-4, "peak learning rate (release: 4e-4)", gt=0)
     warm_start: bool = described(True, "start from the coarse weights (the paper trains both from the start)")
     back_share: float = described(0.6, "share of samples with an unconverged render as back view", ge=0, le=1)
@@ -110,9 +110,9 @@ class Base(Section):
     unet_layers: int = described(1, "small base: residual layers a level", ge=1)
     heads: int = described(4, "small base: attention heads", ge=1)
     text_width: int = described(32, "small base: width of the text encoder", ge=8)
-    unet_steps: int = described(300, "small base: training steps of the U-Net", ge=1)
+    unet_steps: int = described(600, "small base: training steps of the U-Net", ge=1)
     unet_batch: int = described(8, "small base: crops a step", ge=1)
-    unet_lr: float = described(2e-3, "small base: peak learning rate of the U-Net", gt=0)
+    unet_lr: float = described(3e-3, "small base: peak learning rate of the U-Net", gt=0)
     unet_crop: int = described(64, "small base: edge of the U-Net's crops in pixels of the image", ge=16)
     unet_timesteps: int = described(250, "small base: train on diffusion times below this one; only the last are run", ge=1)
     ema: float = described(0.99, "small base: decay of averaged weights", ge=0, lt=1)
@@ -121,9 +121,9 @@ class Base(Section):
 
 class ControlNet(Section):
     tile: str | None = described(None, "ControlNet-tile as a diffusers folder; without one a copy of the base's encoder")
-    steps: int = described(300, "optimizer steps (not published)", ge=1)
+    steps: int = described(400, "optimizer steps (not published)", ge=1)
     batch: int = described(8, "pairs a step (not published)", ge=1)
-    lr: float = described(1e-3, "learning rate (paper: 1e-5)", gt=0)
+    lr: float = described(2e-3, "learning rate (paper: 1e-5)", gt=0)
     schedule: Literal["constant", "onecycle"] = described("onecycle", "course of the learning rate (not published)")
     weight_decay: float = described(1e-2, "AdamW weight decay (not published)", ge=0)
     caption: str = described("best quality", "caption of every pair (not published; the paper's test prompt)")

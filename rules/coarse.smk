@@ -13,6 +13,7 @@ rule coarse:
         "<benchmarks>/coarse{networks}.jsonl"
     conda:
         "../envs/hgm.yaml"
+    priority: 1
     threads: 1
     resources:
         mem_mb=memory(8000),

@@ -14,6 +14,7 @@ rule fusion:
         "<benchmarks>/fusion{networks}.jsonl"
     conda:
         "../envs/hgm.yaml"
+    priority: 1
     threads: 1
     resources:
         mem_mb=memory(8000),

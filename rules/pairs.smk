@@ -11,6 +11,7 @@ rule pairs:
         "<benchmarks>/pairs.jsonl"
     conda:
         "../envs/hgm.yaml"
+    priority: 1
     threads: 1
     resources:
         mem_mb=memory(8000),
