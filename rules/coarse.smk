@@ -11,9 +11,9 @@ rule coarse:
         "<logs>/coarse{networks}.log",
     benchmark:
         "<benchmarks>/coarse{networks}.jsonl"
+    priority: 1
     conda:
         "../envs/hgm.yaml"
-    priority: 1
     threads: 1
     resources:
         mem_mb=memory(8000),

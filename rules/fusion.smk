@@ -12,9 +12,9 @@ rule fusion:
         "<logs>/fusion{networks}.log",
     benchmark:
         "<benchmarks>/fusion{networks}.jsonl"
+    priority: 1
     conda:
         "../envs/hgm.yaml"
-    priority: 1
     threads: 1
     resources:
         mem_mb=memory(8000),

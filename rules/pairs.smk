@@ -9,9 +9,9 @@ rule pairs:
         "<logs>/pairs.log",
     benchmark:
         "<benchmarks>/pairs.jsonl"
+    priority: 1
     conda:
         "../envs/hgm.yaml"
-    priority: 1
     threads: 1
     resources:
         mem_mb=memory(8000),
