@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ def parse_ids(text: str, key: str = "scans") -> list[str]:
     if text.endswith(".txt"):
         try:
             text = ",".join(Path(text).read_text().split())
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise InputError(f"{key}: cannot read the list {text} ({error})") from None
     ids: list[str] = []
     for part in filter(None, (p.strip() for p in text.split(","))):
@@ -47,7 +48,7 @@ def parse_ids(text: str, key: str = "scans") -> list[str]:
         if last < first:
             raise InputError(f"{key}: the range {part!r} runs backwards")
         ids += [f"{i:04d}" for i in range(first, last + 1)]
-    double = {i for i in ids if ids.count(i) > 1}
+    double = [i for i, count in Counter(ids).items() if count > 1]
     if double:
         raise InputError(f"{key}: {min(double)} stands in it twice")
     return ids
@@ -99,11 +100,17 @@ def read_table(path: str | Path) -> list[dict[str, str]]:
             return list(csv.DictReader(file, delimiter="\t"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); run the catalogue rule first") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a tab-separated table ({error}); run the catalogue rule again") from None
 
 
 def read_entries(path: str | Path) -> list[Entry]:
     """The accepted scans of scans.tsv."""
     try:
-        return [Entry(r["scan"], r["split"], r["chunk"]) for r in read_table(path)]
+        entries = [Entry(r["scan"], r["split"], r["chunk"]) for r in read_table(path)]
     except KeyError as error:
         raise InputError(f"{path}: has no column {error}; expected scan, split, chunk") from None
+    for line, entry in enumerate(entries, 2):
+        if not entry.scan or not entry.chunk or entry.split not in SPLITS:
+            raise InputError(f"{path}: line {line} is not a scan, a split and a chunk; run the catalogue rule again")
+    return entries

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from hgm.errors import InputError
 
@@ -20,7 +20,7 @@ VariantName = Literal["full", "no_body", "no_refine", "one_view", "no_diffusion"
 class Section(BaseModel):
     """No unknown keys, no silent conversion of text to numbers."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def described(default: Any, text: str, **limits: Any) -> Any:
@@ -49,7 +49,7 @@ class Rendering(Section):
 
 class Network(Section):
     preset: Literal["tiny", "small", "medium", "paper"] = described("small", "widths of the networks (hgm/nets/config.py lists them)")
-    overrides: dict[str, Any] = described({}, "single fields of the preset to change")
+    overrides: dict[str, JsonValue] = described({}, "single fields of the preset to change")
     precision: Literal["fp32", "bf16"] = described("fp32", "autocast inside the networks; bf16 needs a GPU")
     compile: bool = described(False, "compile the networks (torch.compile); the first step takes minutes")
 
@@ -232,7 +232,7 @@ def parse(data: Mapping[str, Any]) -> Config:
         if first["type"] == "extra_forbidden":
             known = ", ".join(_siblings(first["loc"]))
             raise InputError(f"{key}: unknown key in the configuration; expected one of: {known}") from None
-        raise InputError(f"{key}: {first['msg']}, got {first['input']!r}") from None
+        raise InputError(f"{key}: {first['msg']}, got {first['input']!r:.100}") from None
 
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:
@@ -254,7 +254,7 @@ def read(path: str | Path) -> dict[str, Any]:
     """The plain mapping in a YAML file, not validated. Raises InputError when it cannot be read or is something else."""
     try:
         data = yaml.safe_load(Path(path).read_text()) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except Exception as error:  # impossible dates, endless brackets and the like are no YAMLError
         raise InputError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from None
     if not isinstance(data, dict):
         raise InputError(f"{path}: expected a mapping of sections, got {type(data).__name__}")
