@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -190,6 +190,8 @@ class Mesh(Section):
 class Evaluate(Section):
     variants: list[VariantName] = described(["full", "no_body", "no_refine", "one_view", "no_diffusion"], "rows of the ablation")
     surface_samples: int = described(100_000, "points for Chamfer distance and normal consistency", ge=100)
+    baselines: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")], str] = described(
+        {}, "other methods' results, folders by name, measured by the same code (docs/baselines.md)")
 
 
 class Weights(Section):
