@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from hgm.errors import InputError
 
@@ -192,6 +192,13 @@ class Evaluate(Section):
     surface_samples: int = described(100_000, "points for Chamfer distance and normal consistency", ge=100)
     baselines: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")], str] = described(
         {}, "other methods' results, folders by name, measured by the same code (docs/baselines.md)")
+
+    @field_validator("baselines")
+    @classmethod
+    def _free_names(cls, folders: dict[str, str]) -> dict[str, str]:
+        for name in folders.keys() & {*get_args(VariantName), "coarse", "textured_body", "copy_nearest"}:
+            raise ValueError(f"{name} is the name of a row of this workflow's own; take another")
+        return folders
 
 
 class Weights(Section):

@@ -9,6 +9,7 @@ from typing import Any
 
 from hgm import catalogue, config
 from hgm.provenance import code_key
+from hgm.stages.baseline_files import baseline_files
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
@@ -58,6 +59,20 @@ class Plan:
     @property
     def variants(self) -> list[str]:
         return self.config["evaluate"]["variants"]
+
+    @property
+    def baselines(self) -> dict[str, str]:
+        """Folders of other methods' results by name."""
+        return self.config["evaluate"]["baselines"]
+
+    def baseline_files(self, method: str, chunk: str) -> list[str]:
+        """Another method's files of the subjects of a chunk, as far as they are there."""
+        return [str(path) for path in baseline_files(self.baselines[method], self.members(chunk))]
+
+    @property
+    def measuring(self) -> dict[str, Any]:
+        """How results are measured; which ones is left out, so that more of them change no other job."""
+        return {"surface_samples": self.config["evaluate"]["surface_samples"]}
 
     def params(self, *sections: str) -> dict[str, Any]:
         """The named sections, as they stand in the resolved configuration."""

@@ -19,7 +19,8 @@ rule evaluate:
         mem_mb=memory(4000),
         runtime=120,
     params:
-        **settings("seed", "splat", "evaluate", "weights"),
+        **settings("seed", "splat", "weights"),
+        evaluate=plan.measuring,
         scans=plan.sources,
         code=plan.code("evaluate"),
     message:

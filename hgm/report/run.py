@@ -141,11 +141,21 @@ class Run:
         wanted = {s.name for s in self.main}
         found = {}
         for name in self.setting("evaluate", "baselines") or ():
-            folders = [self.folder / "baselines" / name / subject for subject in sorted(wanted)]
+            there = wanted - self.lacking.get(name, {}).keys()
+            folders = [self.folder / "baselines" / name / subject for subject in sorted(there)]
             subjects = [Subject(name, f.name, f, metrics) for f in folders if (metrics := _json(f / "metrics.json"))]
             if subjects:
                 found[name] = subjects
         return found
+
+    @cached_property
+    def lacking(self) -> dict[str, dict[str, str]]:
+        """Test subjects that another method's results lack, and why, by the method's name."""
+        found: dict[str, dict[str, str]] = {}
+        for name in self.setting("evaluate", "baselines") or ():
+            for path in sorted((self.folder / "baselines" / name).glob("*.json")):
+                found.setdefault(name, {}).update(_json(path).get("failed", {}))
+        return {name: failed for name, failed in found.items() if failed}
 
     def setting(self, *keys: str) -> Any:
         """One value of the configuration, None where it is absent."""

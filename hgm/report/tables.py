@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,27 +55,31 @@ def _image_rows(subjects: list[Subject], where: tuple[str, ...], label: str, nam
             for s in subjects for d in DEFINITIONS]
 
 
+def _rival_rows(run: Run, where: str) -> list[dict[str, Any]]:
+    """Image metrics of other methods."""
+    return [row for name, subjects in run.rivals.items() for row in _image_rows(subjects, (where,), "method", name)]
+
+
 def nvs(run: Run) -> pd.DataFrame:
-    """Novel views of the main variant, of its simple baselines and of other methods: method, subject, definition, image metrics (Tables 1,
-    2).
+    """Novel views of the main variant, of its simple baselines and of other methods: method, subject, definition, image
+    metrics (Tables 1, 2).
     """
     rows = _image_rows(run.main, ("views",), "method", run.variants[0]) if run.main else []
     for name in BASELINES:
         if any(name in (s.metrics.get("baselines") or {}) for s in run.main):
             rows += _image_rows(run.main, ("baselines", name, "views"), "method", name)
-    for name, subjects in run.rivals.items():
-        rows += _image_rows(subjects, ("views",), "method", name)
+    rows += _rival_rows(run, "views")
     return with_means(_table(rows, ["method", "subject", "definition", *IMAGE]), ["method", "definition"])
 
 
 def back_view(run: Run, kid: Mapping[str, KID | None]) -> pd.DataFrame:
-    """View 6 alone, for each variant, the simple baselines and other methods (Table 7); `kid` by method goes into the rows of the means."""
+    """View 6 alone, for each variant, the simple baselines and other methods (Table 7); `kid` by method goes into the rows of
+    the means."""
     rows = [row for v in run.variants for row in _image_rows(run.of(v), ("back",), "method", v)]
     for name in BASELINES:
         if any(name in (s.metrics.get("baselines") or {}) for s in run.main):
             rows += _image_rows(run.main, ("baselines", name, "back"), "method", name)
-    for name, subjects in run.rivals.items():
-        rows += _image_rows(subjects, ("back",), "method", name)
+    rows += _rival_rows(run, "back")
     frame = with_means(_table(rows, ["method", "subject", "definition", *IMAGE]), ["method", "definition"])
     values = {name: 1000 * value.mean for name, value in kid.items() if value is not None}
     standard = (frame["subject"] == MEAN) & (frame["definition"] == "standard")
@@ -134,7 +138,7 @@ def same_method(name: str, other: str) -> bool:
     return re.sub(r"[^a-z0-9]", "", name.lower()) == re.sub(r"[^a-z0-9]", "", other.lower())
 
 
-def _source(row: Mapping[str, Any], table: Mapping[str, Any], key: str, baselines: Sequence[str]) -> tuple[str, str, str] | None:
+def _source(row: Mapping[str, Any], table: Mapping[str, Any], key: str, baselines: Collection[str]) -> tuple[str, str, str] | None:
     """Table, row and column in which this workflow has the number `key` of a row of the paper; None where it has none.
 
     Another method's row is found among the baselines, by the method's name.
@@ -159,7 +163,7 @@ def _mean(frame: pd.DataFrame, row: str, column: str, definition: str) -> float 
 
 
 def paper_vs_ours(paper: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], dataset: str,
-                  baselines: Sequence[str] = ()) -> pd.DataFrame:
+                  baselines: Collection[str] = ()) -> pd.DataFrame:
     """table, row, metric, paper, ours, tolerance, verdict for every number of the paper; other methods' rows are compared with
     the `baselines` of the same names.
 
