@@ -37,6 +37,10 @@ class Scans(Section):
     train: str = described("0000-0035", "ids and ranges, or the name of a .txt file with one id a line")
     val: str = described("0500", "scans for the validation pictures and curve, never trained on")
     test: str = described("0505-0508", "scans that are reconstructed and measured, never trained on")
+    test_source: Literal["thuman2", "thuman21", "customhumans", "humman", "views"] | None = described(
+        None, "data set of the test scans, where it is not that of the others")
+    test_root: str | None = described(None, "folder of the data set of the test scans")
+    test_gender: Literal["male", "female", "neutral"] | None = described(None, "SMPL-X file of their fits; null: as gender")
     chunk: int = described(6, "scans that one job makes and renders; a chunk should last minutes", ge=1)
     texture: int = described(1024, "edge of a stand-in's texture in pixels", ge=128)
 

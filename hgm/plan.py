@@ -49,8 +49,20 @@ class Plan:
 
     @property
     def sources(self) -> dict[str, Any]:
-        """Where scans and body models are; which scans are in use is left out, so that a longer list changes no other job."""
-        return {key: self.config["scans"][key] for key in ("source", "root", "models", "gender")}
+        """Where the scans to learn from and body models are; which scans are in use is left out, so that a longer list changes
+        no other job."""
+        return catalogue.data_of(self.config["scans"], "train")
+
+    def sources_of(self, chunk: str) -> dict[str, Any]:
+        """The same for the scans of a chunk."""
+        return catalogue.data_of(self.config["scans"], "test" if chunk in self.test_chunks else "train")
+
+    @property
+    def standin_chunks(self) -> list[str]:
+        """Chunks of the stand-ins that the run makes for itself."""
+        if not self.standin:
+            return []
+        return self.learning_chunks if catalogue.apart(self.config["scans"]) else self.chunks
 
     @property
     def standin(self) -> bool:

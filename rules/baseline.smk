@@ -19,7 +19,7 @@ rule baseline:
         **settings("seed", "weights"),
         folder=baseline_folder,
         evaluate=plan.measuring,
-        scans=plan.sources,
+        scans=chunk_sources,
         code=plan.code("baseline"),
     message:
         "Measuring {wildcards.chunk} ({wildcards.method})"

@@ -38,11 +38,7 @@ def benchmarks_folder():
 
 def standin_manifests(wildcards):
     """The scans a stand-in run makes first; nothing for other sources."""
-    return (
-        expand("<results>/standin/{chunk}.json", chunk=plan.chunks)
-        if plan.standin
-        else []
-    )
+    return expand("<results>/standin/{chunk}.json", chunk=plan.standin_chunks)
 
 
 def body_models(wildcards):
@@ -120,6 +116,11 @@ wildcard_constraints:
     networks=r"(|_no_body)",
     variant=r"[a-z_]+",
     method=r"[A-Za-z0-9_-]+",
+
+
+def chunk_sources(wildcards):
+    """Where the scans of a chunk and the body models of their fits are."""
+    return plan.sources_of(wildcards.chunk)
 
 
 def chunk_members(wildcards):

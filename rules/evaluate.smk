@@ -21,7 +21,7 @@ rule evaluate:
     params:
         **settings("seed", "splat", "weights"),
         evaluate=plan.measuring,
-        scans=plan.sources,
+        scans=chunk_sources,
         code=plan.code("evaluate"),
     message:
         "Measuring {wildcards.chunk} ({wildcards.variant})"
