@@ -31,6 +31,7 @@ include: "rules/refine.smk"
 include: "rules/reconstruct.smk"
 include: "rules/mesh.smk"
 include: "rules/evaluate.smk"
+include: "rules/baseline.smk"
 include: "rules/report.smk"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from hgm import catalogue, config
 from hgm.provenance import code_key
+from hgm.stages.baseline_files import baseline_files
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
@@ -48,8 +49,20 @@ class Plan:
 
     @property
     def sources(self) -> dict[str, Any]:
-        """Where scans and body models are; which scans are in use is left out, so that a longer list changes no other job."""
-        return {key: self.config["scans"][key] for key in ("source", "root", "models", "gender")}
+        """Where the scans to learn from and body models are; which scans are in use is left out, so that a longer list changes
+        no other job."""
+        return catalogue.data_of(self.config["scans"], "train")
+
+    def sources_of(self, chunk: str) -> dict[str, Any]:
+        """The same for the scans of a chunk."""
+        return catalogue.data_of(self.config["scans"], "test" if chunk in self.test_chunks else "train")
+
+    @property
+    def standin_chunks(self) -> list[str]:
+        """Chunks of the stand-ins that the run makes for itself."""
+        if not self.standin:
+            return []
+        return self.learning_chunks if catalogue.apart(self.config["scans"]) else self.chunks
 
     @property
     def standin(self) -> bool:
@@ -58,6 +71,20 @@ class Plan:
     @property
     def variants(self) -> list[str]:
         return self.config["evaluate"]["variants"]
+
+    @property
+    def baselines(self) -> dict[str, str]:
+        """Folders of other methods' results by name."""
+        return self.config["evaluate"]["baselines"]
+
+    def baseline_files(self, method: str, chunk: str) -> list[str]:
+        """Another method's files of the subjects of a chunk, as far as they are there."""
+        return [str(path) for path in baseline_files(self.baselines[method], self.members(chunk))]
+
+    @property
+    def measuring(self) -> dict[str, Any]:
+        """How results are measured; which ones is left out, so that more of them change no other job."""
+        return {"surface_samples": self.config["evaluate"]["surface_samples"]}
 
     def params(self, *sections: str) -> dict[str, Any]:
         """The named sections, as they stand in the resolved configuration."""

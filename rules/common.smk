@@ -38,11 +38,7 @@ def benchmarks_folder():
 
 def standin_manifests(wildcards):
     """The scans a stand-in run makes first; nothing for other sources."""
-    return (
-        expand("<results>/standin/{chunk}.json", chunk=plan.chunks)
-        if plan.standin
-        else []
-    )
+    return expand("<results>/standin/{chunk}.json", chunk=plan.standin_chunks)
 
 
 def body_models(wildcards):
@@ -91,6 +87,16 @@ def bodies(wildcards):
     return f"<results>/bodies/{stage}/{wildcards.chunk}.json"
 
 
+def baseline_folder(wildcards):
+    """Where the results of another method are."""
+    return plan.baselines[wildcards.method]
+
+
+def baseline_results(wildcards):
+    """Another method's files of the subjects of a chunk, as far as they are there."""
+    return plan.baseline_files(wildcards.method, wildcards.chunk)
+
+
 def settings(*sections):
     """Sections of the configuration as parameters."""
     return plan.params(*sections)
@@ -109,6 +115,12 @@ wildcard_constraints:
     chunk=r"(train|val|test)\d{3}",
     networks=r"(|_no_body)",
     variant=r"[a-z_]+",
+    method=r"[A-Za-z0-9_-]+",
+
+
+def chunk_sources(wildcards):
+    """Where the scans of a chunk and the body models of their fits are."""
+    return plan.sources_of(wildcards.chunk)
 
 
 def chunk_members(wildcards):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hgm.archives import read_npz
 from hgm.body import BodyModel, BodyParameters
 from hgm.cameras import orbit
 from hgm.errors import InputError
@@ -31,19 +31,18 @@ def save_body(path: Path, params: BodyParameters, *, vertices: Tensor, joints: T
 
 def load_body(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a `smplx.npz`. Raises InputError when it cannot be read or lacks vertices."""
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in data.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a readable body ({error}); run the stage that makes it again") from None
+    arrays = read_npz(path, what="body", advice="run the stage that makes it again")
     if arrays.get("vertices", np.zeros(0)).shape[-1:] != (3,):
         raise InputError(f"{path}: has no vertices [10475, 3]")
     return arrays
 
 
 def parameters(path: Path) -> BodyParameters:
-    """The SMPL-X parameters of one body in a `smplx.npz`, unbatched."""
-    return BodyParameters.from_npz(path).map(lambda x: x.reshape(-1))
+    """The SMPL-X parameters of one body in a `smplx.npz`, unbatched. Raises InputError for a file of several."""
+    params = BodyParameters.from_npz(path)
+    if params.shape.numel() != 1:
+        raise InputError(f"{path}: holds {params.shape.numel()} bodies, expected one")
+    return params.map(lambda x: x.reshape(-1))
 
 
 def estimate_subject(view_folder: Path, model: BodyModel, out: Path, *, seed: int, mpjpe_mm: float) -> None:

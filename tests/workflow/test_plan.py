@@ -32,6 +32,18 @@ def test_variants_share_what_they_do_not_change(workspace):
     assert found["coarse"] == found["fusion"] == 1 and found["reconstruct"] == 2
 
 
+def test_other_methods_are_measured_beside_ours(workspace):
+    """Their files are inputs; with them nothing of ours is measured again, so the number of our jobs stays."""
+    folder = workspace.folder / "theirs" / "0505"
+    folder.mkdir(parents=True)
+    (folder / "mesh.obj").write_text("v 0 0 0\n")
+    found = counts(workspace.run("--dry-run", "--config", "evaluate={variants: [full], baselines: {sith: theirs}}"))
+    assert found["baseline"] == 1 and found["evaluate"] == 1
+    plan = Plan({"evaluate": {"baselines": {"sith": str(folder.parent)}}})
+    assert plan.baseline_files("sith", "test000") == [str(folder / "mesh.obj")]
+    assert plan.measuring == Plan({}).measuring
+
+
 def test_a_wrong_key_ends_the_planning_with_one_line(workspace):
     process = workspace.start("--dry-run", "--config", "coarse={step: 3}")
     output, _ = process.communicate()
