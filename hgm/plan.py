@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from hgm import catalogue, config
+from hgm.errors import InputError
+from hgm.photos.sources import Photo, find_photos
 from hgm.provenance import code_key
 from hgm.stages.baseline_files import baseline_files
+from hgm.stages.variants import VARIANTS
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
@@ -20,6 +23,7 @@ class Plan:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.config = config.resolve(data)
         self.entries = catalogue.configured(self.config["scans"])
+        self.photos = _photos(self.config["images"], self.photo_variant)
 
     def code(self, rule: str) -> str:
         """Key of the code that a rule's script runs."""
@@ -86,6 +90,26 @@ class Plan:
         """How results are measured; which ones is left out, so that more of them change no other job."""
         return {"surface_samples": self.config["evaluate"]["surface_samples"]}
 
+    @property
+    def photo_variant(self) -> str:
+        """Networks and steps of the photos: the first variant."""
+        return self.variants[0] if self.variants else "full"
+
     def params(self, *sections: str) -> dict[str, Any]:
         """The named sections, as they stand in the resolved configuration."""
         return {name: self.config[name] for name in sections}
+
+
+def _photos(places: list[str], variant: str) -> list[Photo]:
+    """The photos of `images`. Raises InputError for one that is not there or lacks the body that the variant needs."""
+    try:
+        photos = find_photos([Path(place) for place in places])
+    except InputError as error:
+        raise InputError(f"images: {error}") from None
+    for photo in photos:
+        if not photo.path.is_file():
+            raise InputError(f"images: {photo.path}: no such file or folder; expected photos")
+        if VARIANTS[variant].body and photo.body is None:
+            raise InputError(f"images: {photo.path}: variant {variant} needs {photo.path.stem}.npz beside it, a first SMPL-X estimate; "
+                             "without one name no_body first in evaluate.variants")
+    return photos

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hgm.archives import read_npz
 from hgm.body import BodyModel, BodyParameters
-from hgm.cameras import orbit
+from hgm.cameras import Cameras, orbit
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.metrics.joints import mpjpe, pa_mpjpe
@@ -60,14 +60,22 @@ def given_subject(fit: Path, view_folder: Path, model: BodyModel, out: Path) -> 
 def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out: Path) -> None:
     require_rig(view_folder, load_cameras(view_folder))
     mask = load_image(view_path(view_folder, "mask", 0))
-    rig = orbit(size=mask.shape[-1])
+    place_subject(estimate, mask, model, orbit(size=mask.shape[-1]), out)
+
+
+def place_subject(estimate: Estimate, mask: Tensor, model: BodyModel, rig: Cameras, out: Path) -> Tensor:
+    """A first estimate as it is, at its own place or that of the mask [1, H, W] that view 0 of `rig` sees.
+
+    Writes `smplx.npz` to `out`; returns the vertices [10475, 3] in normalised units.
+    """
     scale, translation = estimate.scale, estimate.translation
     if scale is None or translation is None:
         scale, translation = place_in_mask(estimate.params, model, mask, rig)
     with torch.no_grad():
         vertices, joints = place(model(estimate.params), scale, translation)
-    save_body(out / "smplx.npz", estimate.params, source=estimate.source, scale=scale, translation=translation.numpy(),
+    save_body(out / "smplx.npz", estimate.params, source=estimate.source, scale=scale, translation=translation.cpu().numpy(),
               vertices=vertices, joints=joints)
+    return vertices
 
 
 def load_estimate(path: Path) -> Estimate:
