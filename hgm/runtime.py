@@ -104,13 +104,17 @@ class Progress:
         """Count the rate from this step on."""
         self.first = step
 
+    def rate(self, step: int) -> float:
+        """Steps a second up to `step`."""
+        return (step - self.first) / max(time.monotonic() - self.start, 1e-9)
+
     def update(self, step: int, note: str = "") -> None:
         now = time.monotonic()
         terminal = self.stream.isatty()
         if now - self.shown < (0.2 if terminal else self.every) and step < self.total:
             return
         self.shown = now
-        rate = (step - self.first) / max(now - self.start, 1e-9)
+        rate = self.rate(step)
         left = (self.total - step) / rate if rate > 0 else float("nan")
         text = f"{self.stage} {step}/{self.total}  {rate:.2f}/s  {left:.0f} s left  {note}".rstrip()
         self.stream.write(f"\r\x1b[K{text}" if terminal and step < self.total else f"{chr(13) if terminal else ''}{text}\n")
