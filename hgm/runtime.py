@@ -56,11 +56,18 @@ def derived_seed(*parts: object) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def select_device(name: str = "auto") -> str:
-    """`auto` -> `cuda` where torch sees a device, else `cpu`. Raises InputError if a named device is absent."""
+def select_device(name: str = "auto", gpus: int = 1) -> str:
+    """`auto` -> `cuda` where torch sees a device, else `cpu`; for both, `gpus` free GPUs of the machine are claimed first.
+
+    Raises InputError if a named device is absent. `cuda:1` is taken as it is, without a claim.
+    """
     import torch
 
+    from hgm.devices import claim
     from hgm.errors import InputError
+
+    if name in ("auto", "cuda"):
+        claim(gpus)
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
