@@ -75,7 +75,7 @@ def forecast(plan: Plan, results: Path, figures: Sequence[Figure]) -> list[Estim
 
 
 def _estimate(rule: str, jobs: list[PlannedJob], plan: Plan, results: Path, figures: Sequence[Figure]) -> Estimate:
-    left = [job for job in jobs if not (results / job.output).exists()]
+    left = [job for job in jobs if not job.done(results)]
     size = repr(size_of(plan.config, rule))
     fitting = [f for f in figures if f.rule == rule and f.size == size]
     times = [(seconds_of(job, plan, figures), job.gpus) for job in left]

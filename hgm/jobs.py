@@ -6,7 +6,8 @@ The rules stay the truth; a test compares this list with Snakemake's own plan.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from hgm.plan import Plan
@@ -41,6 +42,11 @@ class PlannedJob:
     members: tuple[str, ...] = ()  # people it works on one after the other
     work: float = 1.0  # its size: people, or samples that a training sees
     gpus: int = 0
+    successor: str = ""  # an output that takes the place of its own, once `hgm prune` has deleted that
+
+    def done(self, results: Path) -> bool:
+        """Whether its product is there, or was and is not needed any more."""
+        return any((results / path).exists() for path in (self.output, self.successor) if path)
 
     @property
     def state(self) -> str:
@@ -60,7 +66,8 @@ def _jobs(plan: Plan) -> Iterator[PlannedJob]:
     if config["scans"]["models"] is None:
         yield PlannedJob("body_model", "body_model", "standin/models.json")
     if plan.standin:
-        yield from (_chunk(plan, "standin", "", chunk, "standin/{}.json") for chunk in plan.chunks)
+        for chunk in plan.chunks:
+            yield replace(_chunk(plan, "standin", "", chunk, "standin/{}.json"), successor=f"views/{chunk}/manifest.json")
     yield PlannedJob("catalogue", "catalogue", "scans.tsv", work=len(plan.entries))
     yield from (_chunk(plan, "render", "", chunk, "views/{}/manifest.json") for chunk in plan.chunks)
     bare = ["_no_body"] if any(not v.body for v in variants) else []

@@ -22,12 +22,13 @@ SCANS = "THuman2.0_Release"  # of the stand-ins; their fits and body models are 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something that may be deleted. `again`: what makes it again, should it be wanted."""
+    """Something that may be deleted. `marks`: files that say it is there; `again`: what makes it again, should it be wanted."""
 
     stage: str
     path: Path
     size: int
     again: str
+    marks: tuple[Path, ...] = ()
 
 
 def size_of(path: Path) -> int:
@@ -41,10 +42,11 @@ def candidates(plan: Plan, results: Path) -> list[Candidate]:
     """What may go now.
 
     Training state of finished trainings; surfaces of stand-ins that are rendered and, test people, measured in every
-    variant; temporary files of writes that were killed.
+    variant, with the marks that say they are made, so that a new catalogue makes them again; temporary files of writes that
+    were killed.
     """
     jobs = planned_jobs(plan)
-    done = {job.name for job in jobs if (results / job.output).exists()}
+    done = {job.name for job in jobs if job.done(results)}
     found = []
     for job in jobs:
         if job.rule in TRAININGS and job.name in done and (results / job.state).is_dir():
@@ -54,7 +56,10 @@ def candidates(plan: Plan, results: Path) -> list[Candidate]:
             texture = plan.config["scans"]["texture"]
             again = f"hgm standin --ids {spans(job.members)} --out {results / STANDIN} --texture {texture}"
             paths = [results / STANDIN / SCANS / name for name in job.members]
-            found += [_candidate(STANDIN, path, again) for path in paths if path.is_dir()]
+            for path in paths:
+                marks = (results / job.output, results / STANDIN / "made" / path.name / f".{STANDIN}.json")
+                if path.is_dir():
+                    found.append(Candidate(STANDIN, path, size_of(path), again, marks))
     found += [_candidate(TEMPORARY, results / path, "nothing; they are left from killed writes") for path in orphans(results)]
     return found
 
@@ -121,6 +126,8 @@ def mib(size: int) -> str:
 def delete(found: Sequence[Candidate]) -> int:
     """Delete them; returns the bytes."""
     for candidate in found:
+        for mark in candidate.marks:  # first, so that a kill in between leaves nothing that is believed
+            mark.unlink(missing_ok=True)
         if candidate.path.is_dir() and not candidate.path.is_symlink():
             shutil.rmtree(candidate.path)
         else:

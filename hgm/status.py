@@ -41,7 +41,7 @@ def look(job: PlannedJob, results: Path, now: float | None = None) -> Seen:
     if is_held(log):
         note, left = _progress(job, results, log, time.time() if now is None else now)
         return Seen(job, "running", note, _where(log), left)
-    if (results / job.output).exists():
+    if job.done(results):
         return Seen(job, "done")
     lines = _lines(log)
     if not lines:

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from hgm.config import load
 from hgm.errors import InputError
+from hgm.jobs import planned_jobs
 from hgm.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +28,13 @@ def test_the_tiny_preset_plans_every_rule(workspace):
         "fusion": 2, "estimate": 1, "refine": 1, "reconstruct": 5, "mesh": 5, "evaluate": 5, "record": 1, "report": 1, "all": 1,
         "total": 36,
     }
+    assert planned("config/tiny.yaml") == found
+
+
+def planned(preset: str) -> dict[str, int]:
+    """The same counts from hgm.jobs."""
+    rules = Counter(job.rule for job in planned_jobs(Plan(load(ROOT / preset).model_dump(mode="json"))))
+    return {**rules, "all": 1, "total": rules.total() + 1}
 
 
 def test_variants_share_what_they_do_not_change(workspace):
