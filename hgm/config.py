@@ -203,6 +203,7 @@ class Config(Section):
     seed: int = described(10, "the one seed; the same configuration gives the same bytes on a CPU", ge=0)
     device: str = described("auto", "cpu, cuda, or auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     splat: Literal["auto", "gsplat", "diff-gaussian-rasterization", "numba", "torch"] = described("auto", "splatting backend")
+    environments: Literal["cpu", "cu118", "cu126"] = described("cpu", "variant of the conda environments (docs/environments.md)")
     scans: Scans = described(Scans(), "which people")
     rendering: Rendering = described(Rendering(), "the 12 views of each scan")
     network: Network = described(Network(), "the HGM networks")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
+from hgm.env_files import ON_GPU, share_package
 from hgm.errors import InputError
 from hgm.plan import Plan
 from hgm.stages.variants import VARIANTS
@@ -19,6 +20,7 @@ def validated(data):
 
 
 plan = validated(config)
+share_package()
 
 
 def results_folder():
@@ -89,6 +91,12 @@ def bodies(wildcards):
     """Refined bodies, or the first estimates for a variant without refinement."""
     stage = "refined" if VARIANTS[wildcards.variant].refined else "estimated"
     return f"<results>/bodies/{stage}/{wildcards.chunk}.json"
+
+
+def environment(step):
+    """The conda environment of a step, in the variant that the configuration names."""
+    variant = plan.config["environments"]
+    return f"../envs/{step}{f'-{variant}' if step in ON_GPU and variant != 'cpu' else ''}.yaml"
 
 
 def settings(*sections):

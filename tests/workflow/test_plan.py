@@ -64,11 +64,3 @@ def test_members_and_chunks_of_a_plan():
 def test_the_snakefile_needs_no_heavy_import():
     code = "import sys; from hgm.plan import Plan; Plan({}); print(sorted({'torch', 'numpy', 'bpy', 'open3d'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip() == "[]"
-
-
-def test_the_environment_file_agrees_with_the_lock():
-    import yaml
-
-    locked = [x.strip() for x in (ROOT / "requirements.lock").read_text().splitlines() if x.strip() and not x.startswith("#")]
-    dependencies = yaml.safe_load((ROOT / "envs/hgm.yaml").read_text())["dependencies"]
-    assert dependencies[-1]["pip"] == locked
