@@ -6,6 +6,7 @@ beside the log; `python scripts/render.py that.job.json` (or `hgm replay`) does 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -106,7 +107,8 @@ def run(main: Callable[[Job], None]) -> None:
         if job.log:
             Path(job.log).parent.mkdir(parents=True, exist_ok=True)
             Path(job.log).write_text(f"on {platform.node()}, process {os.getpid()}\n")
-            hold(job.log)  # for as long as the job works: `hgm status` looks at it
+            with contextlib.suppress(OSError):  # some network file systems have no locks
+                hold(job.log)  # for as long as the job works: `hgm status` looks at it
             handlers.append(logging.FileHandler(job.log))
             if snakemake is not None:
                 write_json(Path(job.log).with_suffix(".job.json"), asdict(job))

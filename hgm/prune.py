@@ -14,9 +14,8 @@ from hgm.forecast import aligned
 from hgm.jobs import TRAININGS, PlannedJob, planned_jobs
 from hgm.locks import is_held
 from hgm.plan import Plan
-from hgm.stages.places import STANDIN
 
-TEMPORARY = "temporary"
+STANDIN, TEMPORARY = "standin", "temporary"
 SCANS = "THuman2.0_Release"  # of the stand-ins; their fits and body models are small and stay
 
 

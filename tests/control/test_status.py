@@ -87,6 +87,12 @@ def test_watching_goes_on_until_the_last_job_is_done(run):
     assert process.communicate(timeout=60)[0].endswith("Finished.\n") and process.returncode == 0
 
 
+def test_the_verbs_need_only_the_environment_of_the_workflow():
+    code = ("import sys; import hgm.status, hgm.prune, hgm.forecast, hgm.config, hgm.plan; "
+            "print(sorted({'torch', 'numpy', 'PIL', 'scipy'} & set(sys.modules)))")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
 def test_a_folder_that_is_no_run_is_one_clear_error(tmp_path, capsys):
     with pytest.raises(InputError, match="no record of a run"):
         plan_of(tmp_path)
