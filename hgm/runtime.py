@@ -66,7 +66,7 @@ def select_device(name: str = "auto", gpus: int = 1) -> str:
     from hgm.devices import claim
     from hgm.errors import InputError
 
-    if name in ("auto", "cuda"):
+    if name in ("auto", "cuda") and torch.version.cuda is not None:
         claim(gpus)
 
     if name == "auto":

@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from hgm.devices import parse_list, visible
 from hgm.locks import hold, is_held, release
+from hgm.runtime import select_device
 
 LIST = """GPU 0: NVIDIA A100 (UUID: GPU-aaaa)
 GPU 1: NVIDIA A100 (UUID: GPU-bbbb)
@@ -108,6 +110,19 @@ def test_only_what_is_visible_is_claimed(machine):
 
 def test_more_than_there_are_is_left_to_the_caller(machine):
     assert said(machine.start(3), "has") == "has"
+
+
+@pytest.mark.parametrize(("name", "build", "claimed"), [("auto", "12.6", [2]), ("cuda", "12.6", [2]), ("cuda:1", "12.6", []),
+                                                        ("cpu", "12.6", []), ("auto", None, [])])
+def test_a_gpu_is_claimed_before_torch_looks(monkeypatch, name, build, claimed):
+    """And only by a torch that could use it."""
+    calls = []
+    monkeypatch.setattr(torch.version, "cuda", build)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: calls.append("torch looks") or True)
+    monkeypatch.setattr("hgm.devices.claim", calls.append)
+    select_device(name, 2)
+    assert [call for call in calls if call != "torch looks"] == claimed
+    assert not claimed or calls.index(2) < calls.index("torch looks")
 
 
 def test_names_of_devices():
