@@ -150,6 +150,62 @@ def _bench(args: argparse.Namespace) -> int:
     return 0
 
 
+def _status(args: argparse.Namespace) -> int:
+    import time
+
+    from hgm.config import read_files
+    from hgm.forecast import read_figures
+    from hgm.plan import Plan
+    from hgm.status import describe, plan_of
+
+    if args.run is not None and not args.configfile:
+        run, plan = args.run, plan_of(args.run)
+    else:
+        plan = Plan(read_files(args.configfile).model_dump(mode="json"))
+        run = args.run or Path("results") / plan.config["run"]
+    while True:
+        text = describe(plan, run, read_figures(run.parent))
+        sys.stdout.write(f"\x1b[H\x1b[2J{text}" if args.watch and sys.stdout.isatty() else text)
+        sys.stdout.flush()
+        if not args.watch or text.endswith("Finished.\n"):
+            return 0
+        try:
+            time.sleep(args.every)
+        except KeyboardInterrupt:
+            return 0
+
+
+def _plan(args: argparse.Namespace) -> int:
+    from hgm.config import read_files
+    from hgm.forecast import forecast, read_figures, table
+    from hgm.plan import Plan
+
+    plan = Plan(read_files(args.configfile).model_dump(mode="json"))
+    sys.stdout.write(table(forecast(plan, Path("results") / plan.config["run"], read_figures(args.results))))
+    return 0
+
+
+def _prune(args: argparse.Namespace) -> int:
+    from hgm import prune
+    from hgm.status import plan_of
+
+    plan = plan_of(args.run)
+    prune.check_idle(plan, args.run)
+    found = prune.chosen(prune.candidates(plan, args.run), args.stages)
+    sys.stdout.write(prune.describe(args.run, found))
+    if args.dry_run or not found:
+        return 0
+    if not args.yes:
+        sys.stdout.write("Delete? [y/N] ")
+        sys.stdout.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            sys.stdout.write("Nothing was deleted.\n")
+            return 0
+    prune.check_idle(plan, args.run)
+    sys.stdout.write(f"{prune.mib(prune.delete(found))} MiB deleted.\n")
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     """All verbs with their help and an example each."""
     top = argparse.ArgumentParser(prog="hgm", description="HGM: generalizable human Gaussians from a single view.")
@@ -208,6 +264,25 @@ def parser() -> argparse.ArgumentParser:
              "hgm unpack views.zip --configfile config/single_gpu.yaml", _unpack)
     p.add_argument("file", type=Path, metavar="FILE", help="a file of hgm pack")
     p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
+
+    p = verb("status", "where a run stands: jobs, steps, time left, what runs where, what failed and why",
+             "hgm status --run results/demo --watch", _status)
+    p.add_argument("--run", type=Path, help="folder of a run, results/<run>; without it that of the configuration")
+    p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
+    p.add_argument("--watch", action="store_true", help="again and again, until the run is finished or Ctrl-C")
+    p.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="pause of --watch")
+
+    p = verb("plan", "jobs, hours and GPU-hours of a configuration before it starts, from the benchmarks of earlier runs",
+             "hgm plan --configfile config/single_gpu.yaml", _plan)
+    p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
+    p.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="folder of the earlier runs (results)")
+
+    p = verb("prune", "delete what of a run can be made again and nothing needs any more; asks first",
+             "hgm prune --run results/demo --dry-run", _prune)
+    p.add_argument("stages", nargs="*", metavar="STAGE", help="only of these: coarse, fusion, …, standin, temporary")
+    p.add_argument("--run", type=Path, required=True, help="folder of a run, results/<run>")
+    p.add_argument("--dry-run", action="store_true", help="only say what would go")
+    p.add_argument("--yes", action="store_true", help="do not ask")
 
     p = verb("replay", "do one job of a run again, without Snakemake",
              "hgm replay results/demo/logs/render/train000.job.json", _replay)

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from workspace import Workspace
 
+from hgm.jobs import TRAININGS, planned_jobs
 from hgm.provenance import folder_digest
+from hgm.status import describe, plan_of
 
 TINY = ("--configfile", "config/tiny.yaml", "--cores", "2")
 PRODUCTS = ("views", "coarse", "controlnet", "fusion", "pairs", "bodies", "subjects", "tables")
@@ -42,6 +44,16 @@ def test_every_named_file_is_there(finished):
             assert (results / f"subjects/{variant}/0505" / name).stat().st_size > 0, (variant, name)
     for table in ("nvs", "geometry", "ablation", "smplx", "backview", "paper_vs_ours"):
         assert (results / f"tables/{table}.csv").read_text().count("\n") > 1, table
+
+
+def test_the_status_of_a_finished_run_knows_each_of_its_jobs(finished):
+    results = finished.folder / "results/tiny"
+    plan = plan_of(results)
+    assert describe(plan, results, []).endswith("Finished.\n")
+    for job in planned_jobs(plan):
+        for name in (job.output, f"logs/{job.name}.log", f"logs/{job.name}.job.json", f"benchmarks/{job.name}.jsonl"):
+            assert (results / name).is_file(), name
+        assert job.rule not in TRAININGS or (results / job.state).is_dir(), job.name
 
 
 def test_a_run_on_stand_ins_says_so(finished):
