@@ -210,7 +210,8 @@ def parser() -> argparse.ArgumentParser:
     p = verb("export", "a result in the format of another program: Gaussians, mesh, picture or turntable (docs/export.md)",
              "hgm export results/demo/subjects/full/0505 --format spz --out person.spz", _export)
     p.add_argument("result", type=Path, metavar="RESULT", help="a subject's folder, or a file of Gaussians or of a mesh")
-    p.add_argument("--format", choices=["ply", "spz", "splat", "compressed.ply", "glb", "obj", "mp4", "gif", "png"], help="by default what --out ends with")
+    p.add_argument("--format", choices=["ply", "spz", "splat", "compressed.ply", "glb", "obj", "mp4", "gif", "png"],
+                   help="by default what --out ends with")
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
     p.add_argument("--y-down", action="store_true", help="turn Gaussians for viewers that take y as down")
     p.add_argument("--size", type=int, default=512, help="edge of pictures in pixels (512)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ def start(scene: Scene, *, host: str = "127.0.0.1", port: int = 8080, shots: Pat
         import viser
     except ImportError:
         raise MissingDependency(f"hgm view needs viser; pip install viser=={VISER}") from None
+    # browsers open connections ahead and close them unused; each would print a traceback
+    logging.getLogger("websockets.server").setLevel(logging.CRITICAL)
     server = viser.ViserServer(host=host, port=port, label=f"hgm {scene.name}", verbose=False)
     Page(server, scene, shots)
     return server
