@@ -56,23 +56,30 @@ def export_result(result: Result, out: Path, name: str | None = None, *, turn: T
         raise InputError(f"--y-down: {name} needs no turn; give it with {', '.join(GAUSSIANS)}")
     if down and name == "spz":
         raise InputError("--y-down: .spz is defined with y up and viewers turn it themselves; leave the option out")
+    try:
+        _write(result, out, name, Turn() if turn is None else turn, down)
+    except OSError as error:
+        raise InputError(f"--out: {out} cannot be written ({error.strerror}); name a file in a folder of yours") from None
+    return name
+
+
+def _write(result: Result, out: Path, name: str, turn: Turn, down: bool) -> None:
     if name in MESHES:
         from hgm.export.meshes import write_obj
         from hgm.mesh.io import load_mesh, save_mesh
 
         mesh = load_mesh(result.need("mesh"))
         save_mesh(out, mesh) if name == "glb" else write_obj(out, mesh)
-        return name
+        return
     gaussians = read_gaussians(result.need("gaussians"))
     if name in PICTURES:
-        _write_pictures(visible(gaussians).to(select_device()), out, name, Turn() if turn is None else turn)
-        return name
+        _write_pictures(visible(gaussians).to(select_device()), out, name, turn)
+        return
     gaussians = y_down(gaussians) if down else gaussians
     if name == "ply":
         gaussians.save_ply(out)
     else:
         {"compressed.ply": write_compressed_ply, "splat": write_splat, "spz": write_spz}[name](gaussians, out)
-    return name
 
 
 def _write_pictures(gaussians: Gaussians, out: Path, name: str, turn: Turn) -> None:

@@ -105,13 +105,13 @@ class Page:
         try:
             width, height = client.camera.image_width, client.camera.image_height
             picture = client.get_render(height, width, transport_format="png", timeout=WAIT).astype(np.float64)
-        except (TimeoutError, RuntimeError) as error:
-            client.add_notification("No screenshot", f"The browser sent no picture ({error}).", auto_close_seconds=8.0)
+            alpha = picture[..., 3:] / 255
+            with self.saving:
+                path = next(p for i in range(10**6) if not (p := self.shots / f"view_{i:02d}.png").exists())
+                save_png(path, np.rint(picture[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8))
+        except (OSError, RuntimeError) as error:  # a browser that does not answer is a TimeoutError, an OSError too
+            client.add_notification("No screenshot", f"{error}", auto_close_seconds=8.0)
             return None
-        alpha = picture[..., 3:] / 255
-        with self.saving:
-            path = next(p for i in range(10**6) if not (p := self.shots / f"view_{i:02d}.png").exists())
-            save_png(path, np.rint(picture[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8))
         client.add_notification("Screenshot", str(path), auto_close_seconds=8.0)
         return path
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,15 @@ VISER = "1.1.1"
 def start(scene: Scene, *, host: str = "127.0.0.1", port: int = 8080, shots: Path = Path(".")) -> Any:
     """Start a `viser.ViserServer` with the scene; a port in use gives way to the next free one.
 
-    Raises MissingDependency without viser, InputError for an impossible port.
+    Raises MissingDependency without viser, InputError for an impossible port or host.
     """
     if not 1 <= port <= 65535:
         raise InputError(f"--port: {port} is no port; expected 1 to 65535, as 8080")
+    try:  # viser itself would try one port after the other for ever
+        with socket.create_server((host, 0)):
+            pass
+    except OSError:
+        raise InputError(f"--host: {host} is no address of this machine; expected 127.0.0.1 or 0.0.0.0") from None
     try:
         import viser
     except ImportError:

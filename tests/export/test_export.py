@@ -116,6 +116,7 @@ def test_failures_are_one_line(subject: Path, tmp_path: Path, capsys) -> None:
         ((subject, "--out", tmp_path / "a.gif", "--elevation", 90), "--elevation"),
         ((subject, "--out", tmp_path / "a.glb", "--y-down"), "--y-down"),
         ((subject, "--out", tmp_path / "a.spz", "--y-down"), "--y-down"),
+        *(((subject, "--out", tmp_path / f"notes.txt/a.{name}", "--size", 16), "cannot be written") for name in FORMATS),
     )
     for words, expected in cases:
         assert run(*words) == 1

@@ -209,6 +209,10 @@ def test_screenshots_are_saved_over_white_and_never_replaced(subject: Path, tmp_
     silent = FakeClient()
     click(server.controls["Screenshot"], silent)
     assert silent.told[0][0] == "No screenshot" and len(list((tmp_path / "shots").iterdir())) == 2
+    nowhere = FakeServer()
+    Page(nowhere, Scene("x", mesh=b"glTF"), tmp_path / "shots/view_00.png")
+    click(nowhere.controls["Screenshot"], client)
+    assert client.told[2][0] == "No screenshot"
 
 
 def test_failures_are_one_line(subject: Path, tmp_path: Path, capsys, monkeypatch) -> None:
@@ -217,6 +221,7 @@ def test_failures_are_one_line(subject: Path, tmp_path: Path, capsys, monkeypatc
         start(Scene("x"))
     (tmp_path / "bad.glb").write_bytes(b"x")
     for words, expected in (((subject,), "pip install viser=="), ((subject, "--port", "0"), "--port: 0"),
+                            ((subject, "--host", "192.0.2.1"), "--host: 192.0.2.1"),
                             ((tmp_path / "bad.glb",), "not a mesh"), ((tmp_path / "none",), "no such file")):
         assert main(["view", *map(str, words), "--no-browser"]) == 1
         error = capsys.readouterr().err
