@@ -54,6 +54,27 @@ def _export_views(args: argparse.Namespace) -> int:
     return 0
 
 
+def _export(args: argparse.Namespace) -> int:
+    from hgm.export.formats import export_result
+    from hgm.export.pictures import Turn
+    from hgm.result import find_result
+
+    turn = Turn(args.size, args.frames, args.fps, args.azimuth, args.elevation)
+    name = export_result(find_result(args.result), args.out, args.format, turn=turn, down=args.y_down)
+    sys.stdout.write(f"{args.out}: {name}, {args.out.stat().st_size / 1024:.0f} KiB\n")
+    return 0
+
+
+def _view(args: argparse.Namespace) -> int:
+    from hgm.result import find_result
+    from hgm.viewer.scene import load_scene
+    from hgm.viewer.server import serve
+
+    serve(load_scene(find_result(args.result), args.run), host=args.host, port=args.port, shots=args.shots,
+          browser=not args.no_browser)
+    return 0
+
+
 def _replay(args: argparse.Namespace) -> int:
     import subprocess
 
@@ -254,6 +275,28 @@ def parser() -> argparse.ArgumentParser:
              "hgm export-views results/demo/views/test000/05* --out shared", _export_views)
     p.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="view folder of a scan, views/<chunk>/<scan>")
     p.add_argument("--out", type=Path, required=True, help="folder for img, mask, parm, depth and smplx")
+
+    p = verb("export", "a result in the format of another program: Gaussians, mesh, picture or turntable (docs/export.md)",
+             "hgm export results/demo/subjects/full/0505 --format spz --out person.spz", _export)
+    p.add_argument("result", type=Path, metavar="RESULT", help="a subject's folder, or a file of Gaussians or of a mesh")
+    p.add_argument("--format", choices=["ply", "spz", "splat", "compressed.ply", "glb", "obj", "mp4", "gif", "png"],
+                   help="by default what --out ends with")
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
+    p.add_argument("--y-down", action="store_true", help="turn Gaussians for viewers that take y as down")
+    p.add_argument("--size", type=int, default=512, help="edge of pictures in pixels (512)")
+    p.add_argument("--frames", type=int, default=72, help="pictures of a whole turn (72)")
+    p.add_argument("--fps", type=int, default=24, help="pictures a second (24)")
+    p.add_argument("--azimuth", type=float, default=0.0, help="degrees of the first picture, 0 in front (0)")
+    p.add_argument("--elevation", type=float, default=0.0, help="degrees above the pelvis (0)")
+
+    p = verb("view", "a result in the browser: Gaussians, mesh, SMPL-X and the rig's cameras (needs viser)",
+             "hgm view results/demo/subjects/full/0505", _view)
+    p.add_argument("result", type=Path, metavar="RESULT", help="a subject's folder, or one file of it")
+    p.add_argument("--run", type=Path, help="results/<run> whose body model has the faces of SMPL-X, for results outside a run")
+    p.add_argument("--port", type=int, default=8080, help="of the page (8080; the next free one where it is taken)")
+    p.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in (127.0.0.1)")
+    p.add_argument("--shots", type=Path, default=Path("."), metavar="DIR", help="folder for screenshots (here)")
+    p.add_argument("--no-browser", action="store_true", help="print the address only")
 
     p = verb("pack", "the rendered views of a run as one small file, to train on another machine",
              "hgm pack --configfile config/single_gpu.yaml --out views.zip", _pack)
