@@ -28,6 +28,8 @@ SIZES = {  # what a job's time for each member depends on, besides the machine
     "reconstruct": ("device", "rendering.size", "network", "reconstruct", "base.folder", "back_view.steps"),
     "mesh": ("device", "rendering.size", "mesh"),
     "evaluate": ("rendering.size", "evaluate.surface_samples", "weights"),
+    "baseline": ("rendering.size", "evaluate.surface_samples", "weights"),
+    "photos": ("device", "rendering.size", "network", "reconstruct", "base.folder", "back_view.steps", "mesh"),
     "report": ("rendering.size",),
 }
 
@@ -88,6 +90,11 @@ def _jobs(plan: Plan) -> Iterator[PlannedJob]:
         for variant in plan.variants:
             place = f"subjects/{variant}/{{}}.{rule}.json"
             yield from (_chunk(plan, rule, f"{variant}/", chunk, place, gpus=gpus) for chunk in plan.test_chunks)
+    for method in plan.baselines:
+        yield from (_chunk(plan, "baseline", f"{method}/", chunk, f"baselines/{method}/{{}}.json") for chunk in plan.test_chunks)
+    if plan.photos:
+        names = tuple(photo.name for photo in plan.photos)
+        yield PlannedJob("photos", "photos", "photos/manifest.json", names, len(names), gpus=1)
     tested = sum(len(plan.members(chunk)) for chunk in plan.test_chunks)
     yield PlannedJob("report", "report", "report/index.html", work=tested * len(variants))
 

@@ -12,7 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from hgm.env_files import BUNDLED, FOREIGN, GPU_IMPORTS, ON_GPU, STEPS, VARIANTS, closed, files, imported, read_lock
+from hgm.env_files import BUNDLED, FOREIGN, OPTIONAL, ON_GPU, STEPS, VARIANTS, closed, files, imported, read_lock
 from hgm.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -103,7 +103,7 @@ def test_no_package_lacks_what_it_needs(name):
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_has_all_that_its_scripts_import(step):
     paths = {path for rule in STEPS[step] for path in modules_run_by(ROOT / "scripts" / f"{rule}.py")}
-    wanted = top_level(paths) - set(BUNDLED) - set(GPU_IMPORTS)
+    wanted = top_level(paths) - set(BUNDLED) - set(OPTIONAL)
     assert {"torch", "numpy"} <= wanted
     assert wanted - set().union(*(provides(line.split("==")[0]) for line in pip_lines(step))) == set()
 
