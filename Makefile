@@ -4,7 +4,7 @@ BIN := .venv/bin
 CORES ?= all
 TESTS ?= tests
 
-.PHONY: demo test lint env lock config clean
+.PHONY: demo test lint env lock config docs clean
 
 demo: .venv/.ready  ## the whole workflow on free stand-in humans; run it again to go on after a stop
 	flock --nonblock --conflict-exit-code 75 .snakemake.lock $(BIN)/snakemake --nolock --cores $(CORES) $(ARGS) || { test $$? = 75 && echo "Another run is still working in this folder."; exit 1; }
@@ -36,8 +36,17 @@ lock:  ## resolve requirements.in anew
 	mv requirements.lock.new requirements.lock
 	rm -rf .venv-lock
 
-config: .venv/.ready  ## config.yaml, its schema and docs/config.md from hgm/config.py
+config: .venv/.ready  ## config.yaml, its schema, docs/config.md and docs/reference.md from the code
 	$(BIN)/hgm config --write
+
+docs: .venv-docs/.ready  ## the documentation as a site, in site/
+	.venv-docs/bin/mkdocs build --strict
+	@echo "Open site/index.html"
+
+.venv-docs/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check $$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
+	touch $@
 
 clean:  ## the demo's results
 	rm -rf results/demo
