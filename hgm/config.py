@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from hgm.errors import InputError
 
@@ -20,7 +20,7 @@ VariantName = Literal["full", "no_body", "no_refine", "one_view", "no_diffusion"
 class Section(BaseModel):
     """No unknown keys, no silent conversion of text to numbers."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def described(default: Any, text: str, **limits: Any) -> Any:
@@ -37,6 +37,10 @@ class Scans(Section):
     train: str = described("0000-0035", "ids and ranges, or the name of a .txt file with one id a line")
     val: str = described("0500", "scans for the validation pictures and curve, never trained on")
     test: str = described("0505-0508", "scans that are reconstructed and measured, never trained on")
+    test_source: Literal["thuman2", "thuman21", "customhumans", "humman", "views"] | None = described(
+        None, "data set of the test scans, where it is not that of the others")
+    test_root: str | None = described(None, "folder of the data set of the test scans")
+    test_gender: Literal["male", "female", "neutral"] | None = described(None, "SMPL-X file of their fits; null: as gender")
     chunk: int = described(6, "scans that one job makes and renders; a chunk should last minutes", ge=1)
     texture: int = described(1024, "edge of a stand-in's texture in pixels", ge=128)
 
@@ -49,7 +53,7 @@ class Rendering(Section):
 
 class Network(Section):
     preset: Literal["tiny", "small", "medium", "paper"] = described("small", "widths of the networks (hgm/nets/config.py lists them)")
-    overrides: dict[str, Any] = described({}, "single fields of the preset to change")
+    overrides: dict[str, JsonValue] = described({}, "single fields of the preset to change")
     precision: Literal["fp32", "bf16"] = described("fp32", "autocast inside the networks; bf16 needs a GPU")
     compile: bool = described(False, "compile the networks (torch.compile); the first step takes minutes")
 
@@ -190,6 +194,15 @@ class Mesh(Section):
 class Evaluate(Section):
     variants: list[VariantName] = described(["full", "no_body", "no_refine", "one_view", "no_diffusion"], "rows of the ablation")
     surface_samples: int = described(100_000, "points for Chamfer distance and normal consistency", ge=100)
+    baselines: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")], str] = described(
+        {}, "other methods' results, folders by name, measured by the same code (docs/baselines.md)")
+
+    @field_validator("baselines")
+    @classmethod
+    def _free_names(cls, folders: dict[str, str]) -> dict[str, str]:
+        for name in folders.keys() & {*get_args(VariantName), "coarse", "textured_body", "copy_nearest"}:
+            raise ValueError(f"{name} is the name of a row of this workflow's own; take another")
+        return folders
 
 
 class Weights(Section):
@@ -203,6 +216,7 @@ class Config(Section):
     seed: int = described(10, "the one seed; the same configuration gives the same bytes on a CPU", ge=0)
     device: str = described("auto", "cpu, cuda, or auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     splat: Literal["auto", "gsplat", "diff-gaussian-rasterization", "numba", "torch"] = described("auto", "splatting backend")
+    images: list[str] = described([], "photos and folders of photos to reconstruct as well, by the first of evaluate.variants")
     scans: Scans = described(Scans(), "which people")
     rendering: Rendering = described(Rendering(), "the 12 views of each scan")
     network: Network = described(Network(), "the HGM networks")
@@ -232,7 +246,7 @@ def parse(data: Mapping[str, Any]) -> Config:
         if first["type"] == "extra_forbidden":
             known = ", ".join(_siblings(first["loc"]))
             raise InputError(f"{key}: unknown key in the configuration; expected one of: {known}") from None
-        raise InputError(f"{key}: {first['msg']}, got {first['input']!r}") from None
+        raise InputError(f"{key}: {first['msg']}, got {first['input']!r:.100}") from None
 
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:
@@ -254,7 +268,7 @@ def read(path: str | Path) -> dict[str, Any]:
     """The plain mapping in a YAML file, not validated. Raises InputError when it cannot be read or is something else."""
     try:
         data = yaml.safe_load(Path(path).read_text()) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except Exception as error:  # impossible dates, endless brackets and the like are no YAMLError
         raise InputError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from None
     if not isinstance(data, dict):
         raise InputError(f"{path}: expected a mapping of sections, got {type(data).__name__}")

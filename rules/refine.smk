@@ -19,7 +19,7 @@ rule refine:
         gpu=1,
     params:
         **settings("device", "splat", "rendering", "network", "refine"),
-        scans=plan.sources,
+        scans=chunk_sources,
         code=plan.code("refine"),
     message:
         "Refining the bodies of {wildcards.chunk}"
