@@ -21,6 +21,7 @@ from hgm.cli import main, parser
 TEXT = {"text", "yaml", "python", "json", "mermaid", "toml"}  # languages of blocks that hold no commands
 SHELL = {"", "sh", "bash"}
 FILES = {"cd", "ls", "cp", "mkdir", "ln", "cat", "less", "rsync", "scp", "tar", "unzip", "export", "source", "sbatch"}  # not run
+OTHERS = {"git", "pre-commit", "mkdocs", "nvidia-smi", "conda", "apptainer", "docker", "bash"}  # not of this project: not run
 LINKED = ("hgm", "resources", "config.yaml", "config", "profiles", "rules", "scripts", "envs", "Snakefile")
 
 
@@ -28,7 +29,7 @@ def kind(block: Block) -> str:
     """commands, or what else a block without a language can be: drawing, yaml, paths; unknown for none of them."""
     if block.language in TEXT:
         return "text"
-    if block.language in SHELL - {""} or program(block.text.splitlines()[0]) in CLASSES:
+    if block.language in SHELL - {""} or program(block.text.split("\n")[0]) in CLASSES:
         return "commands"
     if re.search("[─-╿]", block.text):
         return "drawing"
@@ -42,7 +43,7 @@ def kind(block: Block) -> str:
 
 def program(line: str) -> str:
     """First word without assignments and folder, with `python -m x` as x."""
-    words = split(line)[0] if line.strip() else []
+    words = split(line)[0]
     if words[1:2] == ["-m"] and words[0].startswith("python") and len(words) > 2:
         return words[2]
     return words[0] if words else ""
@@ -64,7 +65,14 @@ def split(line: str) -> list[list[str]]:
             next(words, None)
         elif found[-1] or not re.fullmatch(r"[A-Z_]+=.*", word):
             found[-1].append(word if found[-1] else Path(word).name)
-    return [f for f in found if f] or [[""]]
+    return [f for f in map(plain, found) if f] or [[""]]
+
+
+def plain(words: list[str]) -> list[str]:
+    """A command of a loop without the loop's own words."""
+    if words[:1] in (["for"], ["done"], ["…"]):
+        return []
+    return words[1:] if words[:1] == ["do"] else words
 
 
 @dataclass(frozen=True)
@@ -78,8 +86,9 @@ class Command:
 
 def commands(block: Block) -> Iterator[Command]:
     for line in block.text.replace("\\\n", " ").splitlines():
-        for words in split(line) if line.strip() and not line.lstrip().startswith("#") else []:
-            yield Command(str(block), tuple(words))
+        for words in split(line):
+            if words != [""]:
+                yield Command(str(block), tuple(words))
 
 
 def files_of(options: str, words: list[str]) -> list[str]:
@@ -191,7 +200,7 @@ def tool(words: list[str], folder: Path) -> None:
 
 CLASSES = {
     "hgm": hgm, "snakemake": snakemake, "make": make, "python": script, "python3": script, "pip": pip, "pytest": pytest_command,
-    **dict.fromkeys(("git", "pre-commit", "mkdocs", "nvidia-smi", *FILES), tool),
+    **dict.fromkeys(OTHERS | FILES, tool),
 }
 
 
@@ -228,10 +237,11 @@ def test_verbs_named_in_sentences_exist():
 
 
 @pytest.mark.parametrize("text", [
-    "docker run x", "hgm reconstrct a.png", "hgm standin", "make dema", "snakemake --configfile config/none.yaml --cores 1",
+    "podmon run x", "hgm reconstrct a.png", "hgm standin", "make dema", "snakemake --configfile config/none.yaml --cores 1",
     "snakemake --cores 2 no_such_target", "python benchmarks/none.py", "python benchmarks/splatting.py --no-such-option",
     "hgm config --check config/none.yaml", "hgm doctor --configfile config/none.yaml", "hgm nothing --help",
-    "pip install -r none.txt", "make test && docker run x", 'hgm bench "',
+    "pip install -r none.txt", "make test && podmon run x", 'hgm bench "',
+    "for f in a b; do podmon $f; done",
 ])
 def test_a_wrong_command_is_found(text, folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
@@ -242,7 +252,7 @@ def test_a_wrong_command_is_found(text, folder, monkeypatch, capsys):
 
 @pytest.mark.parametrize(("text", "what"), [
     ("make demo  # all", "commands"), (".venv/bin/hgm doctor", "commands"), ("X=1 hgm bench", "commands"), ("a ─ b", "drawing"),
-    ("a/b.npz\nc/d.npz", "paths"), ("hgm --help", "commands"), ("coarse:\n  steps: 1", "yaml"), ("docker run x", "unknown"),
+    ("a/b.npz\nc/d.npz", "paths"), ("hgm --help", "commands"), ("coarse:\n  steps: 1", "yaml"), ("podmon run x", "unknown"),
 ])
 def test_kinds_of_blocks_are_told_apart(text, what):
     assert kind(Block("x.md", 1, "", text, "")) == what
