@@ -4,7 +4,7 @@ BIN := .venv/bin
 CORES ?= all
 TESTS ?= tests
 
-.PHONY: demo test lint env env-offline envs lock config clean
+.PHONY: demo test lint env env-offline envs lock config docs clean
 # wheels of `make env-offline`, where there are any: then pip asks nobody
 WHEELS := $(if $(wildcard wheels/*.whl),--no-index --find-links wheels)
 
@@ -47,8 +47,17 @@ lock:  ## resolve requirements.in anew
 envs: .venv/.ready  ## envs/*.yaml from requirements.lock and envs/gpu.lock
 	$(BIN)/python -m hgm.env_files
 
-config: .venv/.ready  ## config.yaml, its schema and docs/config.md from hgm/config.py
+config: .venv/.ready  ## config.yaml, its schema, docs/config.md and docs/reference.md from the code
 	$(BIN)/hgm config --write
+
+docs: .venv-docs/.ready  ## the documentation as a site, in site/
+	.venv-docs/bin/mkdocs build --strict
+	@echo "Open site/index.html"
+
+.venv-docs/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check $$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
+	touch $@
 
 clean:  ## the demo's results
 	rm -rf results/demo

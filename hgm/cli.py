@@ -16,7 +16,7 @@ Action = Callable[[argparse.Namespace], int]
 def _config(args: argparse.Namespace) -> int:
     import json
 
-    from hgm import config, config_text
+    from hgm import cli_text, config, config_text
     from hgm.runtime import atomic_write
 
     if args.check:
@@ -24,6 +24,7 @@ def _config(args: argparse.Namespace) -> int:
         sys.stdout.write(f"{args.check}: fine\n")
         return 0
     files = {"config.yaml": config_text.to_yaml(), "docs/config.md": config_text.to_markdown(),
+             "docs/reference.md": cli_text.to_markdown(parser()),
              "config/schema.json": json.dumps(config_text.to_schema(), indent=1) + "\n"}
     if not args.write:
         sys.stdout.write(files["config.yaml"])
@@ -346,7 +347,7 @@ def parser() -> argparse.ArgumentParser:
     p = verb("config", "print the default configuration, check a file or write the generated files",
              "hgm config --check config/tiny.yaml", _config)
     p.add_argument("--check", type=Path, help="a YAML file to validate")
-    p.add_argument("--write", action="store_true", help="write config.yaml, config/schema.json and docs/config.md")
+    p.add_argument("--write", action="store_true", help="write config.yaml, config/schema.json, docs/config.md and docs/reference.md")
     return top
 
 
