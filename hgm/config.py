@@ -148,8 +148,8 @@ class BackView(Section):
 
 
 class Estimate(Section):
-    source: Literal["disturbed", "fits"] = described("disturbed", "first SMPL-X: true fit with seeded noise, or fits")
-    folder: str | None = described(None, "folder with <subject>/smplx.npz, for source: fits")
+    source: Literal["disturbed", "fits"] = described("disturbed", "first SMPL-X: true fit with seeded noise, or files")
+    folder: str | None = described(None, "files of PIXIE, PyMAF-X or SMPL-X, for source: fits (docs/estimators.md)")
     mpjpe_mm: float = described(80.11, "error of the disturbed fit: PIXIE's on THuman2.0 (paper table 6)", gt=0)
 
 
@@ -159,6 +159,7 @@ class Refine(Section):
     with_body: bool = described(False, "later runs see the body (paper: yes); off, a coarse model trained for minutes misleads less")
     front: float = described(10.0, "weight of the front silhouette (paper: 10)", ge=0)
     side: float = described(3.0, "weight of the 11 other silhouettes (paper: 1)", ge=0)
+    normal: float = described(0.0, "weight of the normals that a net reads from the photo (paper: 0.5); 0: no net is run", ge=0)
     pose_prior: float = described(3.0, "weight of the squared change of pose (not published)", ge=0)
     betas_prior: float = described(1e-3, "weight of the squared shape coefficients (not published)", ge=0)
     scale_prior: float = described(300.0, "weight of the squared log change of scale (not published)", ge=0)
@@ -171,6 +172,7 @@ class Reconstruct(Section):
 
 
 class Normals(Section):
+    icon: str | None = described(None, "ICON's normal.ckpt; without it the run trains a small net of its own")
     channels: list[int] = described([16, 32, 64], "widths of the net that reads normals from a picture (stands for ICON's)")
     steps: int = described(150, "training steps (not in the paper)", ge=1)
     batch: int = described(4, "pictures a step", ge=1)

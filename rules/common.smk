@@ -85,6 +85,16 @@ def back_view_models(wildcards):
     return ["<results>/base/manifest.json", "<results>/controlnet/manifest.json"]
 
 
+def normal_net(wildcards):
+    """The net that the run trains to read normals, unless published weights take its place."""
+    return "<results>/normals/weights.safetensors" if plan.own_normals else []
+
+
+def refining_normal_net(wildcards):
+    """The same for the refinement of bodies, which may do without."""
+    return normal_net(wildcards) if plan.refining_normals else []
+
+
 def bodies(wildcards):
     """Refined bodies, or the first estimates for a variant without refinement."""
     stage = "refined" if VARIANTS[wildcards.variant].refined else "estimated"

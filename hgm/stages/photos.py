@@ -11,12 +11,14 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from hgm.body.estimates import read_estimate
 from hgm.errors import InputError
 from hgm.provenance import read_json, write_json
 from hgm.refine.estimate import Estimate
 from hgm.refine.refinement import RefineSettings
 from hgm.runtime import Progress, select_device
-from hgm.stages.bodies import parameters, refine_subject
+from hgm.stages.bodies import refine_subject
+from hgm.stages.normal_estimators import load_estimator
 from hgm.stages.places import body_model
 from hgm.stages.reconstruction import Output, load_reconstructor, write_reconstruction
 from hgm.stages.variants import VARIANTS
@@ -93,6 +95,7 @@ def reconstruct_photos(
                                        compiled=config["network"]["compile"])
     model = body_model(config["scans"], run)
     settings = RefineSettings(**config["refine"])
+    normals = load_estimator(config["normals"], run, device=device, backend=config["splat"]) if settings.normal > 0 else None
     output, progress = Output(**config["reconstruct"]), Progress("reconstruct", len(images))
     failed: dict[str, str] = {}
     for i, (path, body) in enumerate(zip(images, bodies, strict=True)):
@@ -100,9 +103,11 @@ def reconstruct_photos(
             folder = out / path.stem
             folder.mkdir(parents=True, exist_ok=True)
             image, mask = open_photo(path, size)
-            start = Estimate(parameters(body), f"given: {body.name}")
+            # The photo was cut anew, so that the camera of the file, if any, is of no use.
+            start = Estimate(read_estimate(body, model, path.stem).params, f"given: {body.name}")
             begun = time.perf_counter()
-            vertices = refine_subject(start, image, mask, model, reconstructor, folder, settings, backend=config["splat"])
+            vertices = refine_subject(start, image, mask, model, reconstructor, folder, settings, normals=normals,
+                                      backend=config["splat"])
             refined = time.perf_counter()
             result = reconstructor.reconstruct(image, vertices, VARIANTS["full"])
             ready = time.perf_counter()
