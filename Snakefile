@@ -30,15 +30,18 @@ include: "rules/estimate.smk"
 include: "rules/refine.smk"
 include: "rules/reconstruct.smk"
 include: "rules/mesh.smk"
+include: "rules/photos.smk"
 include: "rules/evaluate.smk"
+include: "rules/baseline.smk"
 include: "rules/report.smk"
 
 
 rule all:
-    """The report with everything it is made from."""
+    """The report with everything it is made from, and the photos of the configuration."""
     default_target: True
     input:
         "<results>/report/index.html",
+        photo_results,
 
 
 rule views:

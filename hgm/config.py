@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from hgm.errors import InputError
 
+DataSet = Literal["thuman2", "thuman21", "customhumans", "humman", "views"]
 VariantName = Literal["full", "no_body", "no_refine", "one_view", "no_diffusion"]
 
 
 class Section(BaseModel):
     """No unknown keys, no silent conversion of text to numbers."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def described(default: Any, text: str, **limits: Any) -> Any:
@@ -28,15 +29,16 @@ def described(default: Any, text: str, **limits: Any) -> Any:
 
 
 class Scans(Section):
-    source: Literal["standin", "thuman2", "thuman21", "customhumans", "humman", "views"] = described(
-        "standin", "free stand-in humans made here, or a data set of docs/data-sets.md")
+    source: Literal["standin", DataSet] = described("standin", "free stand-in humans made here, or a data set of docs/data-sets.md")
     root: str | None = described(None, "folder of the data set; stand-ins make their own")
     models: str | None = described(None, "folder that holds smplx/SMPLX_*.npz; stand-ins make their own")
-    gender: Literal["male", "female", "neutral"] = described(
-        "male", "SMPL-X file of the fits; male for those of 2022 and CustomHumans, neutral for those of 2024 and HuMMan")
+    gender: Literal["male", "female", "neutral"] = described("male", "SMPL-X file of the fits; neutral for those of 2024 and HuMMan")
     train: str = described("0000-0035", "ids and ranges, or the name of a .txt file with one id a line")
     val: str = described("0500", "scans for the validation pictures and curve, never trained on")
     test: str = described("0505-0508", "scans that are reconstructed and measured, never trained on")
+    test_source: DataSet | None = described(None, "data set of the test scans, where it is not that of the others")
+    test_root: str | None = described(None, "folder of the data set of the test scans")
+    test_gender: Literal["male", "female", "neutral"] | None = described(None, "SMPL-X file of their fits; null: as gender")
     chunk: int = described(6, "scans that one job makes and renders; a chunk should last minutes", ge=1)
     texture: int = described(1024, "edge of a stand-in's texture in pixels", ge=128)
 
@@ -49,7 +51,7 @@ class Rendering(Section):
 
 class Network(Section):
     preset: Literal["tiny", "small", "medium", "paper"] = described("small", "widths of the networks (hgm/nets/config.py lists them)")
-    overrides: dict[str, Any] = described({}, "single fields of the preset to change")
+    overrides: dict[str, JsonValue] = described({}, "single fields of the preset to change")
     precision: Literal["fp32", "bf16"] = described("fp32", "autocast inside the networks; bf16 needs a GPU")
     compile: bool = described(False, "compile the networks (torch.compile); the first step takes minutes")
 
@@ -82,7 +84,7 @@ class Coarse(HGMTraining):
 
 
 class Fusion(HGMTraining):
-    steps: int = described(240, "optimizer steps (paper: 37500)", ge=1)
+    steps: int = described(300, "optimizer steps (paper: 37500)", ge=1)
     lr: float = described(4e-4, "peak learning rate (release: 4e-4)", gt=0)
     warm_start: bool = described(True, "start from the coarse weights (the paper trains both from the start)")
     back_share: float = described(0.6, "share of samples with an unconverged render as back view", ge=0, le=1)
@@ -110,9 +112,9 @@ class Base(Section):
     unet_layers: int = described(1, "small base: residual layers a level", ge=1)
     heads: int = described(4, "small base: attention heads", ge=1)
     text_width: int = described(32, "small base: width of the text encoder", ge=8)
-    unet_steps: int = described(300, "small base: training steps of the U-Net", ge=1)
+    unet_steps: int = described(600, "small base: training steps of the U-Net", ge=1)
     unet_batch: int = described(8, "small base: crops a step", ge=1)
-    unet_lr: float = described(2e-3, "small base: peak learning rate of the U-Net", gt=0)
+    unet_lr: float = described(3e-3, "small base: peak learning rate of the U-Net", gt=0)
     unet_crop: int = described(64, "small base: edge of the U-Net's crops in pixels of the image", ge=16)
     unet_timesteps: int = described(250, "small base: train on diffusion times below this one; only the last are run", ge=1)
     ema: float = described(0.99, "small base: decay of averaged weights", ge=0, lt=1)
@@ -121,9 +123,9 @@ class Base(Section):
 
 class ControlNet(Section):
     tile: str | None = described(None, "ControlNet-tile as a diffusers folder; without one a copy of the base's encoder")
-    steps: int = described(300, "optimizer steps (not published)", ge=1)
+    steps: int = described(400, "optimizer steps (not published)", ge=1)
     batch: int = described(8, "pairs a step (not published)", ge=1)
-    lr: float = described(1e-3, "learning rate (paper: 1e-5)", gt=0)
+    lr: float = described(2e-3, "learning rate (paper: 1e-5)", gt=0)
     schedule: Literal["constant", "onecycle"] = described("onecycle", "course of the learning rate (not published)")
     weight_decay: float = described(1e-2, "AdamW weight decay (not published)", ge=0)
     caption: str = described("best quality", "caption of every pair (not published; the paper's test prompt)")
@@ -192,6 +194,15 @@ class Mesh(Section):
 class Evaluate(Section):
     variants: list[VariantName] = described(["full", "no_body", "no_refine", "one_view", "no_diffusion"], "rows of the ablation")
     surface_samples: int = described(100_000, "points for Chamfer distance and normal consistency", ge=100)
+    baselines: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")], str] = described(
+        {}, "other methods' results, folders by name, measured by the same code (docs/baselines.md)")
+
+    @field_validator("baselines")
+    @classmethod
+    def _free_names(cls, folders: dict[str, str]) -> dict[str, str]:
+        for name in folders.keys() & {*get_args(VariantName), "coarse", "textured_body", "copy_nearest"}:
+            raise ValueError(f"{name} is the name of a row of this workflow's own; take another")
+        return folders
 
 
 class Weights(Section):
@@ -205,6 +216,7 @@ class Config(Section):
     seed: int = described(10, "the one seed; the same configuration gives the same bytes on a CPU", ge=0)
     device: str = described("auto", "cpu, cuda, or auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     splat: Literal["auto", "gsplat", "diff-gaussian-rasterization", "numba", "torch"] = described("auto", "splatting backend")
+    images: list[str] = described([], "photos and folders of photos to reconstruct as well, by the first of evaluate.variants")
     scans: Scans = described(Scans(), "which people")
     rendering: Rendering = described(Rendering(), "the 12 views of each scan")
     network: Network = described(Network(), "the HGM networks")
@@ -234,7 +246,7 @@ def parse(data: Mapping[str, Any]) -> Config:
         if first["type"] == "extra_forbidden":
             known = ", ".join(_siblings(first["loc"]))
             raise InputError(f"{key}: unknown key in the configuration; expected one of: {known}") from None
-        raise InputError(f"{key}: {first['msg']}, got {first['input']!r}") from None
+        raise InputError(f"{key}: {first['msg']}, got {first['input']!r:.100}") from None
 
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:
@@ -256,7 +268,7 @@ def read(path: str | Path) -> dict[str, Any]:
     """The plain mapping in a YAML file, not validated. Raises InputError when it cannot be read or is something else."""
     try:
         data = yaml.safe_load(Path(path).read_text()) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except Exception as error:  # impossible dates, endless brackets and the like are no YAMLError
         raise InputError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from None
     if not isinstance(data, dict):
         raise InputError(f"{path}: expected a mapping of sections, got {type(data).__name__}")

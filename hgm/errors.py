@@ -2,7 +2,13 @@
 
 
 class InputError(ValueError):
-    """Something the user gave is unusable; the message is one line and is shown without a traceback."""
+    """Something the user gave is unusable; the message is one line and is shown without a traceback.
+
+    Names out of a damaged file may hold line breaks or what a terminal obeys; they become spaces.
+    """
+
+    def __init__(self, message: object) -> None:
+        super().__init__("".join(c if c.isprintable() else " " for c in str(message)))
 
 
 class ScanError(InputError):

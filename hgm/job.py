@@ -18,7 +18,7 @@ from typing import Any
 from hgm.errors import InputError
 from hgm.provenance import file_digest, key_of, read_json, write_json
 
-Paths = Mapping[str, Any]  # name -> path or list of paths, as strings
+Paths = Mapping[str, str | list[str]]  # name -> path or list of paths, as strings
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,17 @@ def from_snakemake(snakemake: Any) -> Job:
 
 
 def load_job(path: str | Path) -> Job:
-    """Read a `*.job.json`."""
-    data = read_json(path)
+    """Read a `*.job.json`. Raises InputError for a file that is no such record."""
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        return Job(**data)
-    except TypeError as error:
-        raise InputError(f"{path}: not a job record ({error})") from None
+        job = TypeAdapter(Job).validate_python(read_json(path), strict=False)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{path}: not a job record ({'.'.join(map(str, first['loc']))}: {first['msg']})") from None
+    if job.threads < 1 or (job.runtime is not None and not 0 < job.runtime < float("inf")):
+        raise InputError(f"{path}: not a job record (threads {job.threads}, runtime {job.runtime})")
+    return job
 
 
 def run(main: Callable[[Job], None]) -> None:

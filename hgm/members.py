@@ -36,11 +36,12 @@ def finished(folder: Path, stage: str, key: str) -> bool:
 
 def for_each(
     names: Iterable[str], stage: str, *, folder: Callable[[str], Path], key: Callable[[str], str],
-    work: Callable[[str, Path], None],
+    work: Callable[[str, Path], None], may_lack_all: bool = False,
 ) -> Outcome:
     """Do `work(name, folder)` for every member whose folder has no mark of the same key; the mark is written last.
 
-    InputError of a member becomes its reason in `failed`; if no member is left, an InputError with the first reason is raised.
+    InputError of a member becomes its reason in `failed`; if no member is left, an InputError with the first reason is raised,
+    unless all may be lacking.
     """
     outcome = Outcome()
     for name in names:
@@ -56,7 +57,7 @@ def for_each(
         except InputError as error:
             outcome.failed[name] = str(error)
             log.error("%s %s: set aside: %s", stage, name, error)
-    if outcome.failed and not outcome.members:
+    if outcome.failed and not outcome.members and not may_lack_all:
         name, reason = next(iter(outcome.failed.items()))
         raise InputError(f"{stage}: none of {len(outcome.failed)} members could be done; first {name}: {reason}")
     return outcome

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from hgm import catalogue, config
+from hgm.errors import InputError
+from hgm.photos.sources import Photo, find_photos
 from hgm.provenance import code_key
+from hgm.stages.baseline_files import baseline_files
+from hgm.stages.variants import VARIANTS
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
@@ -19,6 +23,7 @@ class Plan:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.config = config.resolve(data)
         self.entries = catalogue.configured(self.config["scans"])
+        self.photos = _photos(self.config["images"], self.photo_variant)
 
     def code(self, rule: str) -> str:
         """Key of the code that a rule's script runs."""
@@ -48,8 +53,20 @@ class Plan:
 
     @property
     def sources(self) -> dict[str, Any]:
-        """Where scans and body models are; which scans are in use is left out, so that a longer list changes no other job."""
-        return {key: self.config["scans"][key] for key in ("source", "root", "models", "gender")}
+        """Where the scans to learn from and body models are; which scans are in use is left out, so that a longer list changes
+        no other job."""
+        return catalogue.data_of(self.config["scans"], "train")
+
+    def sources_of(self, chunk: str) -> dict[str, Any]:
+        """The same for the scans of a chunk."""
+        return catalogue.data_of(self.config["scans"], "test" if chunk in self.test_chunks else "train")
+
+    @property
+    def standin_chunks(self) -> list[str]:
+        """Chunks of the stand-ins that the run makes for itself."""
+        if not self.standin:
+            return []
+        return self.learning_chunks if catalogue.apart(self.config["scans"]) else self.chunks
 
     @property
     def own_normals(self) -> bool:
@@ -69,6 +86,40 @@ class Plan:
     def variants(self) -> list[str]:
         return self.config["evaluate"]["variants"]
 
+    @property
+    def baselines(self) -> dict[str, str]:
+        """Folders of other methods' results by name."""
+        return self.config["evaluate"]["baselines"]
+
+    def baseline_files(self, method: str, chunk: str) -> list[str]:
+        """Another method's files of the subjects of a chunk, as far as they are there."""
+        return [str(path) for path in baseline_files(self.baselines[method], self.members(chunk))]
+
+    @property
+    def measuring(self) -> dict[str, Any]:
+        """How results are measured; which ones is left out, so that more of them change no other job."""
+        return {"surface_samples": self.config["evaluate"]["surface_samples"]}
+
+    @property
+    def photo_variant(self) -> str:
+        """Networks and steps of the photos: the first variant."""
+        return self.variants[0] if self.variants else "full"
+
     def params(self, *sections: str) -> dict[str, Any]:
         """The named sections, as they stand in the resolved configuration."""
         return {name: self.config[name] for name in sections}
+
+
+def _photos(places: list[str], variant: str) -> list[Photo]:
+    """The photos of `images`. Raises InputError for one that is not there or lacks the body that the variant needs."""
+    try:
+        photos = find_photos([Path(place) for place in places])
+    except InputError as error:
+        raise InputError(f"images: {error}") from None
+    for photo in photos:
+        if not photo.path.is_file():
+            raise InputError(f"images: {photo.path}: no such file or folder; expected photos")
+        if VARIANTS[variant].body and photo.body is None:
+            raise InputError(f"images: {photo.path}: variant {variant} needs {photo.path.stem}.npz beside it, a first SMPL-X estimate; "
+                             "without one name no_body first in evaluate.variants")
+    return photos

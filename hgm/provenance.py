@@ -50,11 +50,12 @@ def write_json(path: str | Path, data: Mapping[str, Any]) -> None:
         file.write("\n")
 
 
-def read_json(path: str | Path) -> Any:
+def read_json(path: str | Path, advice: str = "delete it and run again") -> Any:
+    """The data in a JSON file. Raises InputError, which ends with `advice`, where it is missing or damaged."""
     try:
         return json.loads(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not a readable JSON file ({error}); delete it and run again") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a readable JSON file ({error}); {advice}") from None
 
 
 def _module_file(name: str) -> Path | None:

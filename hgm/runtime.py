@@ -77,6 +77,11 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
+def keep_compiled() -> None:
+    """Let torch.compile keep its work in the user's cache, so that every later process finds it."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path.home() / ".cache" / "hgm" / "inductor"))
+
+
 class Deadline:
     """The moment before which a job has to have stopped; never reached when no limit is given."""
 

@@ -23,6 +23,8 @@ from hgm.errors import InputError
 from hgm.runtime import atomic_write
 
 DEPTH_UNIT = 4.0 / 65536.0  # normalised units per step of a 16-bit depth image: 0 … 4
+PLAIN = ("L", "RGB", "RGBA", "I;16", "I")  # kinds of pictures whose numbers are taken as they are
+CHANNELS = {"rgb": 3, "mask": 1, "depth": 1, "normal": 3}
 RIG = 0.02  # how far an entry of a rig's matrix may be off, K in focal lengths
 
 
@@ -68,11 +70,14 @@ def save_image(path: str | Path, image: Tensor) -> None:
 
 
 def load_image(path: str | Path) -> Tensor:
-    """Read an image file as float32 [C, H, W] in [0, 1] (16-bit files as raw counts)."""
+    """Read an image file as float32 [C, H, W] in [0, 1], C being 1, 3 or 4 (16-bit files as raw counts)."""
     try:
         with Image.open(path) as file:
-            array = np.asarray(file)
-    except (OSError, SyntaxError) as error:
+            if file.mode in PLAIN:
+                array = np.asarray(file)
+            else:  # palettes, bitmaps, grey with alpha, CMYK …
+                array = np.asarray(file.convert("RGBA" if file.has_transparency_data else "RGB" if file.mode != "1" else "L"))
+    except Exception as error:  # a damaged file can raise anything from the decoder
         raise InputError(f"{path}: not a readable image ({error})") from None
     if array.dtype == np.uint8:
         image = torch.from_numpy(array.astype(np.float32) / 255.0)
@@ -108,11 +113,16 @@ def save_cameras(folder: str | Path, cameras: Cameras) -> None:
 
 
 def load_cameras(folder: str | Path, dtype: torch.dtype = torch.float32) -> Cameras:
+    """The cameras [V] of a view folder. Raises InputError for a missing or damaged file."""
     path = Path(folder) / "cameras.json"
     try:
-        return Cameras.from_json(json.loads(path.read_text()), dtype)
-    except (OSError, json.JSONDecodeError, KeyError, ValueError, TypeError) as error:
+        cameras = Cameras.from_json(json.loads(path.read_text()), dtype)
+    except (OSError, LookupError, ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise InputError(f"{path}: cannot read the cameras ({error}); render this scan again") from None
+    finite = bool(cameras.K.isfinite().all() and cameras.world_to_camera.isfinite().all())
+    if cameras.K.ndim != 3 or not len(cameras) or not finite or min(cameras.width, cameras.height) < 1:
+        raise InputError(f"{path}: cannot read the cameras (no list of finite matrices, or an empty image); render this scan again")
+    return cameras
 
 
 def require_rig(folder: str | Path, cameras: Cameras) -> None:
@@ -129,12 +139,20 @@ def require_rig(folder: str | Path, cameras: Cameras) -> None:
 
 
 def load_views(folder: str | Path, indices: Sequence[int] | None = None, *, geometry: bool = False) -> Views:
-    """Read the named views (all by default) of one scan; with `geometry` also depth and normals."""
+    """Read the named views (all by default) of one scan; with `geometry` also depth and normals. Raises InputError for a
+    missing or damaged file and for images that are not of the cameras' size."""
     cameras = load_cameras(folder)
     indices = range(len(cameras)) if indices is None else indices
 
+    def picture(kind: str, index: int) -> Tensor:
+        path = view_path(folder, kind, index)
+        image, expected = load_image(path), (CHANNELS[kind], cameras.height, cameras.width)
+        if image.shape != expected:
+            raise InputError(f"{path}: is {list(image.shape)}, expected {list(expected)}; render this scan again")
+        return image
+
     def read(kind: str) -> Tensor:
-        return torch.stack([load_image(view_path(folder, kind, i)) for i in indices])
+        return torch.stack([picture(kind, i) for i in indices])
 
     mask = read("mask")
     depth = read("depth") * DEPTH_UNIT if geometry else None

@@ -11,6 +11,7 @@ rule coarse:
         "<logs>/coarse{networks}.log",
     benchmark:
         "<benchmarks>/coarse{networks}.jsonl"
+    priority: 1
     conda:
         "../envs/hgm.yaml"
     threads: 1

@@ -38,11 +38,7 @@ def benchmarks_folder():
 
 def standin_manifests(wildcards):
     """The scans a stand-in run makes first; nothing for other sources."""
-    return (
-        expand("<results>/standin/{chunk}.json", chunk=plan.chunks)
-        if plan.standin
-        else []
-    )
+    return expand("<results>/standin/{chunk}.json", chunk=plan.standin_chunks)
 
 
 def body_models(wildcards):
@@ -64,15 +60,20 @@ def training_views(wildcards):
     return expand("<results>/views/{chunk}/manifest.json", chunk=plan.training_chunks)
 
 
+def variant_of(wildcards):
+    """The variant of a job; photos take the first one."""
+    return VARIANTS[wildcards.get("variant", plan.photo_variant)]
+
+
 def coarse_model(wildcards):
     """The coarse networks of a variant."""
-    suffix = VARIANTS[wildcards.variant].networks
+    suffix = variant_of(wildcards).networks
     return f"<results>/coarse{suffix}/weights.safetensors"
 
 
 def fusion_model(wildcards):
     """The fusion networks of a variant, if it has any."""
-    variant = VARIANTS[wildcards.variant]
+    variant = variant_of(wildcards)
     if not variant.two_view:
         return []
     return f"<results>/fusion{variant.networks}/weights.safetensors"
@@ -80,7 +81,7 @@ def fusion_model(wildcards):
 
 def back_view_models(wildcards):
     """The diffusion model and its ControlNet, if the variant uses them."""
-    if not VARIANTS[wildcards.variant].diffusion:
+    if not variant_of(wildcards).diffusion:
         return []
     return ["<results>/base/manifest.json", "<results>/controlnet/manifest.json"]
 
@@ -97,8 +98,18 @@ def refining_normal_net(wildcards):
 
 def bodies(wildcards):
     """Refined bodies, or the first estimates for a variant without refinement."""
-    stage = "refined" if VARIANTS[wildcards.variant].refined else "estimated"
+    stage = "refined" if variant_of(wildcards).refined else "estimated"
     return f"<results>/bodies/{stage}/{wildcards.chunk}.json"
+
+
+def baseline_folder(wildcards):
+    """Where the results of another method are."""
+    return plan.baselines[wildcards.method]
+
+
+def baseline_results(wildcards):
+    """Another method's files of the subjects of a chunk, as far as they are there."""
+    return plan.baseline_files(wildcards.method, wildcards.chunk)
 
 
 def settings(*sections):
@@ -119,6 +130,27 @@ wildcard_constraints:
     chunk=r"(train|val|test)\d{3}",
     networks=r"(|_no_body)",
     variant=r"[a-z_]+",
+    method=r"[A-Za-z0-9_-]+",
+
+
+def chunk_sources(wildcards):
+    """Where the scans of a chunk and the body models of their fits are."""
+    return plan.sources_of(wildcards.chunk)
+
+
+def photo_files(wildcards):
+    """Photos of the configuration with the masks and bodies beside them."""
+    return [str(file) for photo in plan.photos for file in photo.files]
+
+
+def photo_results(wildcards):
+    """What the photos become, if the configuration names any."""
+    return "<results>/photos/manifest.json" if plan.photos else []
+
+
+def photo_normal_net(wildcards):
+    """The net that the run trains to read normals, if the variant of the photos knows a body."""
+    return normal_net(wildcards) if variant_of(wildcards).body else []
 
 
 def chunk_members(wildcards):

@@ -17,7 +17,7 @@ rule estimate:
         runtime=60,
     params:
         **settings("seed", "estimate"),
-        scans=plan.sources,
+        scans=chunk_sources,
         code=plan.code("estimate"),
     message:
         "Estimating the bodies of {wildcards.chunk}"

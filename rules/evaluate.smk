@@ -19,8 +19,9 @@ rule evaluate:
         mem_mb=memory(4000),
         runtime=120,
     params:
-        **settings("seed", "splat", "evaluate", "weights"),
-        scans=plan.sources,
+        **settings("seed", "splat", "weights"),
+        evaluate=plan.measuring,
+        scans=chunk_sources,
         code=plan.code("evaluate"),
     message:
         "Measuring {wildcards.chunk} ({wildcards.variant})"

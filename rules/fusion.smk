@@ -12,6 +12,7 @@ rule fusion:
         "<logs>/fusion{networks}.log",
     benchmark:
         "<benchmarks>/fusion{networks}.jsonl"
+    priority: 1
     conda:
         "../envs/hgm.yaml"
     threads: 1

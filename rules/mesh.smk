@@ -20,7 +20,7 @@ rule mesh:
         runtime=120,
     params:
         **settings("device", "splat", "mesh", "normals"),
-        scans=plan.sources,
+        scans=chunk_sources,
         code=plan.code("mesh"),
     message:
         "Meshing {wildcards.chunk} ({wildcards.variant})"

@@ -9,6 +9,7 @@ rule pairs:
         "<logs>/pairs.log",
     benchmark:
         "<benchmarks>/pairs.jsonl"
+    priority: 1
     conda:
         "../envs/hgm.yaml"
     threads: 1

@@ -21,7 +21,7 @@ rule refine:
     params:
         **settings("device", "splat", "rendering", "network", "refine"),
         normals=plan.refining_normals,
-        scans=plan.sources,
+        scans=chunk_sources,
         code=plan.code("refine"),
     message:
         "Refining the bodies of {wildcards.chunk}"

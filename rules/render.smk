@@ -17,7 +17,7 @@ rule render:
         runtime=120,
     params:
         **settings("rendering"),
-        scans=plan.sources,
+        scans=chunk_sources,
         code=plan.code("render"),
     message:
         "Rendering {wildcards.chunk}"

@@ -29,6 +29,11 @@ rule report:
             variant=plan.variants,
             chunk=plan.test_chunks,
         ),
+        baselines=expand(
+            "<results>/baselines/{method}/{chunk}.json",
+            method=plan.baselines,
+            chunk=plan.test_chunks,
+        ),
         coarse="<results>/coarse/history.tsv",
         fusion="<results>/fusion/history.tsv",
         controlnet="<results>/controlnet/history.tsv",

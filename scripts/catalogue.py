@@ -8,9 +8,15 @@ from hgm.stages.places import Place
 
 def main(job: Job) -> None:
     scans, out = job.params["scans"], job.path("scans")
-    good, rejected = check_scans(catalogue.configured(scans), Place.of(scans, out.parent))
+    entries, good, rejected = catalogue.configured(scans), [], []
+    for data, splits in catalogue.data_sets(scans):
+        chosen = [e for e in entries if e.split in splits]
+        if chosen or not entries:
+            usable, faulty = check_scans(chosen, Place.of(data, out.parent))
+            good += usable
+            rejected += faulty.items()
     catalogue.write_table(out, ["scan", "split", "chunk"], [(e.scan, e.split, e.chunk) for e in good])
-    catalogue.write_table(job.path("rejected"), ["scan", "reason"], rejected.items())
+    catalogue.write_table(job.path("rejected"), ["scan", "reason"], rejected)
 
 
 if __name__ == "__main__":

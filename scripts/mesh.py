@@ -7,20 +7,17 @@ import torch
 from hgm.gaussians import Gaussians
 from hgm.job import Job, run
 from hgm.members import for_each
-from hgm.mesh.extraction import MeshSettings
-from hgm.mesh.refinement import NormalRefinement
 from hgm.provenance import key_of, read_json, write_json
 from hgm.runtime import select_device
 from hgm.stages.bodies import load_body
-from hgm.stages.meshing import mesh_subject
+from hgm.stages.meshing import mesh_settings, mesh_subject
 from hgm.stages.normal_estimators import estimator_digest, load_estimator
 from hgm.stages.places import body_model
 
 
 def main(job: Job) -> None:
     params, manifest = job.params, job.path("manifest")
-    device, section = select_device(params["device"]), dict(params["mesh"])
-    settings = MeshSettings(refinement=NormalRefinement(steps=section.pop("refine_steps")), **section)
+    device, settings = select_device(params["device"]), mesh_settings(params["mesh"])
     normals, results = params["normals"], manifest.parents[2]
     estimator = load_estimator(normals, results, device=device, backend=params["splat"])
     faces = body_model(params["scans"], results).faces

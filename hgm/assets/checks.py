@@ -11,7 +11,7 @@ from hgm.assets.entries import Asset, Kind
 from hgm.assets.findings import Finding, State, first_few
 from hgm.assets.weight_files import check_icon, check_lgm, check_weights
 from hgm.config import Config
-from hgm.errors import InputError
+from hgm.errors import InputError, ScanError
 from hgm.scans.obj import MATERIALS
 from hgm.scans.preflight import check_texture, texture_of
 from hgm.scans.thuman import fit_places, scan_folder
@@ -54,6 +54,11 @@ def configured_scans(config: Config, *splits: str) -> list[str]:
     return [e.scan for e in catalogue.configured(config.scans.model_dump()) if not splits or e.split in splits]
 
 
+def _own_scans(config: Config) -> list[str]:
+    """Ids of the scans of scans.source."""
+    return configured_scans(config, *catalogue.data_sets(config.scans.model_dump())[0][1])
+
+
 def _each(names: list[str], look: Callable[[str], str | None], what: str, place: Path) -> Result:
     """`look` gives the path of what a member lacks, or None; it raises for what is damaged."""
     missing: dict[str, str] = {}
@@ -81,7 +86,7 @@ def _each(names: list[str], look: Callable[[str], str | None], what: str, place:
 
 def _scans(asset: Asset, config: Config, root: Path) -> Result:
     """Presence, the material named by the OBJ and both ends of the texture; the rule `catalogue` reads every file whole."""
-    names = configured_scans(config)
+    names = _own_scans(config)
     try:
         folder = scan_folder(root)
     except InputError as error:
@@ -122,18 +127,33 @@ def _fits(asset: Asset, config: Config, root: Path) -> Result:
         thuman_numbers(found)
         return None
 
-    state, note = _each(configured_scans(config), look, "fits", root)
+    state, note = _each(_own_scans(config), look, "fits", root)
     return ("intact" if state == "present" else state), note
+
+
+def _custom_humans(asset: Asset, config: Config, root: Path) -> Result:
+    """Presence of mesh and fit of the test scans."""
+    from hgm.scans.custom import locate_custom
+
+    def look(name: str) -> str | None:
+        try:
+            locate_custom(root, name)
+        except ScanError as error:
+            return str(error)
+        return None
+
+    return _each(configured_scans(config, "test"), look, "test scans", root)
 
 
 def _body_model(asset: Asset, config: Config, models: Path) -> Result:
     from hgm.body.model import read_model
     from hgm.standin.core import is_standin
 
-    path = models / "smplx" / f"SMPLX_{config.scans.gender.upper()}.npz"
-    if not path.is_file():
-        return "missing", f"{path} does not exist"
-    read_model(path)
+    for gender in dict.fromkeys(data["gender"] for data, _ in catalogue.data_sets(config.scans.model_dump())):
+        path = models / "smplx" / f"SMPLX_{gender.upper()}.npz"
+        if not path.is_file():
+            return "missing", f"{path} does not exist"
+        read_model(path)
     scans = config.scans.root
     if is_standin(models) and config.scans.source != "standin" and not (scans is not None and is_standin(scans)):
         return "damaged", f"{models}: holds the stand-in body model, which does not fit real scans; {_step(asset)}"
@@ -154,7 +174,7 @@ def _estimates(asset: Asset, config: Config, folder: Path) -> Result:
 
 
 CHECKS: dict[Kind, Callable[[Asset, Config, Path], Result]] = {
-    "scans": _scans, "fits": _fits, "body_model": _body_model, "estimates": _estimates, "base": check_base,
-    "controlnet": check_controlnet, "vgg16": check_weights, "lpips": check_weights, "inception": check_weights,
+    "scans": _scans, "fits": _fits, "customhumans": _custom_humans, "body_model": _body_model, "estimates": _estimates,
+    "base": check_base, "controlnet": check_controlnet, "vgg16": check_weights, "lpips": check_weights, "inception": check_weights,
     "lgm": check_lgm, "icon": check_icon,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from hgm.bench.scene import Scene
 from hgm.bench.settings import PLAIN, Networks, Settings
 from hgm.bench.splatting import splatting_bytes
 from hgm.cameras import Cameras
+from hgm.diffusion.back_view import BackViewRefiner
 from hgm.errors import InputError
 from hgm.nets import HGM
 from hgm.nets.hgm import HGMOutput
@@ -112,7 +113,7 @@ def photo_ways(settings: Settings, scene: Scene) -> list[Way]:
         def run() -> Reconstruction:
             return stages.reconstruct(image, scene.vertices, VARIANTS["full"])
 
-        return Work(run, splatting_bytes(1, scene.config.gaussians, 1, size), compile=_compiling(how, [coarse, fusion]),
+        return Work(run, splatting_bytes(1, scene.config.gaussians, 1, size), compile=_compiling(how, [coarse, fusion, refiner]),
                     counted=_in_torch(fusion, _in_torch(coarse, run)))
 
     return _with_plain(settings, make)
@@ -134,13 +135,10 @@ def _model(settings: Settings, how: Networks, views: int) -> HGM:
     return HGM(settings.sizes.network(views, channels_last=how.channels_last)).to(settings.device)
 
 
-def _compiling(how: Networks, models: list[HGM]) -> Callable[[], None] | None:
-    """Compile the dense networks in place; the sparse one and the geometry have shapes that change."""
-
+def _compiling(how: Networks, owners: Sequence[HGM | BackViewRefiner]) -> Callable[[], None] | None:
     def run() -> None:
-        for model in models:
-            for part in (model.unet, model.encoder, model.merge, model.body.head):
-                part.compile()
+        for owner in owners:
+            owner.compile_networks()
 
     return run if how.compile else None
 

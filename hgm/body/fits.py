@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hgm.body.model import BodyModel
-from hgm.body.parameters import BodyParameters, parameters_of
+from hgm.body.parameters import BodyParameters, numbers_of, parameters_of
 from hgm.body.pickles import load_pickle
 from hgm.errors import InputError
 
@@ -91,7 +91,7 @@ def _custom_humans(path: str | Path, model: BodyModel) -> Fit:
         data = json.loads(Path(path).read_text())
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error})") from None
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds a {type(data).__name__}, expected an object with SMPL-X parameters")
@@ -129,10 +129,7 @@ def _finite(data: Mapping[str, object], key: str, path: str | Path) -> np.ndarra
     """The finite float64 numbers under a key."""
     if key not in data:
         raise InputError(f"{path}: the key {key} is missing; expected the SMPL-X fit of a scan")
-    try:
-        array = np.asarray(data[key], np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{path}: {key} does not hold numbers") from None
+    array = numbers_of(data[key], f"{path}: {key}").astype(np.float64)
     if not np.isfinite(array).all():
         raise InputError(f"{path}: {key} holds numbers that are not finite; this fit is unusable")
     return array

@@ -5,7 +5,6 @@ The package's model classes do not return the joint transforms and take one batc
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hgm.archives import read_npz
 from hgm.body.parameters import BodyParameters
 from hgm.errors import InputError, MissingDependency
 
@@ -156,21 +156,13 @@ def read_model(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise InputError(f"{path}: no such body model; get SMPL-X (models_smplx_v1_1.zip) with an account of "
                          "smpl-x.is.tue.mpg.de, or write the free stand-ins with: hgm standin")
-    arrays = {}
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            for key, expected in SHAPES.items():
-                if key not in data.files:
-                    raise InputError(f"{path}: the key {key} is missing; expected a SMPL-X model as npz")
-                array = data[key]
-                if not _matches(array.shape, expected):
-                    wanted = str(expected).replace("None", "columns")
-                    raise InputError(f"{path}: {key} is {array.shape}, expected {wanted}; is this a SMPL-X model?")
-                arrays[key] = array
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: not a readable npz file ({error}); get it again") from None
+    arrays = read_npz(path, SHAPES)
+    for key, expected in SHAPES.items():
+        if key not in arrays:
+            raise InputError(f"{path}: the key {key} is missing; expected a SMPL-X model as npz")
+        if not _matches(arrays[key].shape, expected):
+            wanted = str(expected).replace("None", "columns")
+            raise InputError(f"{path}: {key} is {arrays[key].shape}, expected {wanted}; is this a SMPL-X model?")
     columns = arrays["shapedirs"].shape[2]
     if columns < 20 or 20 < columns <= SHAPE_COLUMNS:
         raise InputError(f"{path}: shapedirs has {columns} columns, expected 400 (300 shape, 100 expression) or 20")

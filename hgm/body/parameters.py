@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hgm.archives import read_npz
 from hgm.errors import InputError
 from hgm.runtime import atomic_write
 
@@ -112,14 +112,21 @@ class BodyParameters:
 
         Raises InputError when the file cannot be read or a field is missing or misshapen.
         """
-        try:
-            with np.load(path, allow_pickle=False) as data:
-                arrays = {f.name: data[f.name] for f in dataclasses.fields(cls) if f.name in data.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: not a readable npz file of body parameters ({error})") from None
+        arrays = read_npz(path, [f.name for f in dataclasses.fields(cls)], what="npz file of body parameters")
         if "jaw_pose" in arrays:
             arrays.setdefault("global_orient", np.zeros_like(arrays["jaw_pose"]))
         return parameters_of(arrays, path)
+
+
+def numbers_of(value: Any, name: str) -> np.ndarray:
+    """An array of real numbers of any type; `name` stands in the InputError for anything else."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):  # rows of different lengths
+        raise InputError(f"{name} does not hold numbers") from None
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"{name} does not hold numbers")
+    return array
 
 
 def parameters_of(arrays: dict[str, Any], source: str | Path) -> BodyParameters:
@@ -128,10 +135,8 @@ def parameters_of(arrays: dict[str, Any], source: str | Path) -> BodyParameters:
     for field in dataclasses.fields(BodyParameters):
         if field.name not in arrays:
             raise InputError(f"{source}: the key {field.name} is missing; expected the parameters of SMPL-X")
-        try:
-            array = np.asarray(arrays[field.name], np.float32)
-        except (TypeError, ValueError):
-            raise InputError(f"{source}: {field.name} does not hold numbers") from None
+        with np.errstate(over="ignore"):
+            array = numbers_of(arrays[field.name], f"{source}: {field.name}").astype(np.float32)
         if array.ndim == 0:
             raise InputError(f"{source}: {field.name} is a single number, expected [..., numbers]")
         if not np.isfinite(array).all():

@@ -13,8 +13,10 @@ import numpy as np
 from hgm.errors import InputError
 
 
-class RestrictedUnpickler(pickle.Unpickler):
+class RestrictedUnpickler(pickle._Unpickler):
     """An unpickler that knows how numpy arrays are rebuilt (every protocol, numpy 1 and 2, Python 2 and 3).
+
+    The one in Python, since the one in C takes memory for as many objects as a damaged file says that it holds.
 
     Any other global is refused by name before it is imported. trimesh's array class becomes a plain numpy array. `also`
     names further globals and what stands for them.

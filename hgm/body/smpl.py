@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hgm.archives import read_npz
 from hgm.body.model import BODY_JOINTS, BodyModel
 from hgm.body.parameters import BodyParameters
 from hgm.body.pickles import load_pickle
@@ -91,11 +91,7 @@ def nearest_smplx(smpl: Smpl, betas: np.ndarray, body_pose: np.ndarray, model: B
 
 
 def _npz(path: Path) -> dict[str, Any]:
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            return {key: data[key] for key in ("v_template", "shapedirs", "J_regressor") if key in data.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a readable npz file ({error}); get it again") from None
+    return read_npz(path, ("v_template", "shapedirs", "J_regressor"))
 
 
 def _pickle(path: Path) -> dict[str, Any]:

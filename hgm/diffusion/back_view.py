@@ -14,6 +14,7 @@ from hgm.diffusion.controlnet import open_controlnet
 from hgm.diffusion.images import over_white, silhouette
 from hgm.diffusion.settings import NEGATIVE_PROMPT, PROMPT
 from hgm.errors import InputError
+from hgm.runtime import keep_compiled
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class BackViewRefiner:
 
     def compile_networks(self) -> None:
         """Compile what runs once a denoising step, and the decoder (torch.compile); the first picture takes minutes."""
+        keep_compiled()
         for network in (self.pipeline.unet, self.pipeline.controlnet, self.pipeline.vae.decoder):
             network.compile(dynamic=False)
 

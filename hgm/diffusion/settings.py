@@ -28,9 +28,9 @@ class BaseSettings:
     unet_layers: int = 1
     heads: int = 4
     text_width: int = 32
-    unet_steps: int = 300
+    unet_steps: int = 600
     unet_batch: int = 8
-    unet_lr: float = 2e-3
+    unet_lr: float = 3e-3
     unet_crop: int = 64  # pixels of the image that a training latent shows, around the person; most of an image is white
     unet_timesteps: int = 1000  # train on diffusion times below this one
     ema: float = 0.99

@@ -41,7 +41,7 @@ def _load(path: Path) -> object:
     except pickle.UnpicklingError:
         raise InputError(f"{path}: not a torch checkpoint of plain tensors; nothing else is loaded, since it could run code: "
                          "save its state_dict alone") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
+    except Exception as error:  # a broken stream can raise anything from the tensors it half describes
         raise InputError(f"{path}: not a whole torch file ({_first_line(error)}); download it again") from None
 
 

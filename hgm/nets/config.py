@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from hgm.errors import InputError
 
 RAY_CHANNELS = 6  # moment o x d, then direction d
 INPUT_CHANNELS = 3 + RAY_CHANNELS
+LARGEST = 65536  # of any number in a model.json
 
 
 @dataclass(frozen=True)
@@ -124,18 +126,25 @@ class HGMConfig:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> HGMConfig:
-        """Inverse of `to_json`. Raises InputError on a missing or unknown key."""
-        values = dict(data)
+        """Inverse of `to_json`. Raises InputError on a missing or unknown key and on a value of the wrong kind or size."""
+        from pydantic import TypeAdapter, ValidationError
+
         known = {f.name for f in fields(cls)}
-        for key in values:
+        for key in data if isinstance(data, dict) else ():
             if key not in known:
                 raise InputError(f"model.json: key {key!r} is unknown; the file is of another version of hgm")
         try:
-            for key in ("unet", "merge"):
-                values[key] = UNetWidths(**values[key])
-            return cls(**values)
-        except (KeyError, TypeError) as error:
-            raise InputError(f"model.json: {error}; the file is of another version of hgm") from None
+            config = TypeAdapter(cls).validate_python(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise InputError(f"model.json: {reason}; the file is damaged or of another version of hgm") from None
+        except ArithmeticError as error:  # a division by zero groups, a number beyond all floats
+            raise InputError(f"model.json: {error}; the file is damaged or of another version of hgm") from None
+        for number in _leaves(config.to_json()):
+            if isinstance(number, int | float) and not 0 <= number <= LARGEST:
+                raise InputError(f"model.json: holds {str(number)[:12]}, expected 0 to {LARGEST}; the file is damaged")
+        return config
 
     @classmethod
     def paper(cls, views: int = 1, **changes: Any) -> HGMConfig:
@@ -204,6 +213,15 @@ class HGMConfig:
             voxel=0.04, sparse_levels=2, sparse_momentum=0.1, prior=True, initial_scale=_splat_scale(32),
         )
         return config.replace(**changes)
+
+
+def _leaves(data: Any) -> Iterator[Any]:
+    """The values in nested dictionaries, lists and tuples."""
+    if isinstance(data, dict | list | tuple):
+        for value in data.values() if isinstance(data, dict) else data:
+            yield from _leaves(value)
+    else:
+        yield data
 
 
 def _splat_scale(map_size: int) -> float:

@@ -18,6 +18,7 @@ from hgm.nets.merge import MixNet
 from hgm.nets.prior import pixel_prior, vertex_prior
 from hgm.nets.sparse_volume import SparseVolume
 from hgm.nets.unet import UNet
+from hgm.runtime import keep_compiled
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PRIOR_GAIN = 0.05
@@ -111,9 +112,10 @@ class HGM(nn.Module):
     def compile_networks(self) -> None:
         """Compile the networks whose shapes stay the same (torch.compile); names of weights do not change.
 
-        The first pass takes minutes; torch keeps what it compiled in TORCHINDUCTOR_CACHE_DIR for later processes.
+        The first pass takes minutes, later processes find what was compiled (see `keep_compiled`).
         """
-        for network in [self.unet, self.merge, *([self.encoder] if self.config.use_body else [])]:
+        keep_compiled()
+        for network in [self.unet, self.merge, *([self.encoder, self.body.head] if self.config.use_body else [])]:
             network.compile(dynamic=False)
 
     def parameter_table(self) -> dict[str, int]:

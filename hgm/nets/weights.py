@@ -32,10 +32,15 @@ def load_model(folder: str | Path, device: str | torch.device = "cpu", *, sparse
         config = HGMConfig.from_json(json.loads(path.read_text()))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a folder with {MODEL} and {WEIGHTS}") from None
-    except json.JSONDecodeError as error:
+    except InputError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); write the model again") from None
+    tensors = read_tensors(Path(folder) / WEIGHTS)
+    with torch.device("meta"):  # takes no memory: sizes are compared before any is asked for
+        require_equal_shapes(HGM(config, sparse_backend=sparse_backend), tensors, source=str(Path(folder) / WEIGHTS))
     model = HGM(config, sparse_backend=sparse_backend)
-    load_tensors(model, Path(folder) / WEIGHTS)
+    assign(model, tensors, source=str(Path(folder) / WEIGHTS))
     return model.to(device).eval()
 
 
@@ -68,6 +73,12 @@ def load_tensors(module: nn.Module, path: str | Path) -> None:
 
 def assign(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
     """Load tensors by name, all of them and no others; `source` is named in the InputError on a mismatch."""
+    require_equal_shapes(module, tensors, source=source)
+    module.load_state_dict(dict(tensors))
+
+
+def require_equal_shapes(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
+    """Raise InputError, which names `source` and the first difference, unless a module has tensors of these names and shapes."""
     own = module.state_dict()
     for name, tensor in own.items():
         if name not in tensors:
@@ -79,4 +90,3 @@ def assign(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> 
         if name not in own:
             raise InputError(f"{source}: key {name} of shape {list(tensor.shape)} has no place in the model; "
                              "the weights are of another model")
-    module.load_state_dict(dict(tensors))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ORDER = ("record", "standin_models", "standin", "catalogue", "render", "coarse", "coarse_no_body", "pairs", "base",
-         "controlnet", "fusion", "fusion_no_body", "estimate", "refine", "reconstruct", "mesh", "evaluate", "report")
+         "controlnet", "fusion", "fusion_no_body", "estimate", "refine", "reconstruct", "mesh", "photos", "evaluate", "report")
 
 
 @dataclass(frozen=True)

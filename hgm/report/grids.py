@@ -104,6 +104,12 @@ def scales_remark(run: Run) -> str:
             "SSIM as the released code computes it) compares within this run only.")
 
 
+def lacking_remark(run: Run) -> str:
+    """Says which means of other methods are over fewer subjects."""
+    parts = [f"{name} lacks {', '.join(sorted(failed))}" for name, failed in run.lacking.items()]
+    return f" {'; '.join(parts)}: its means are over the others." if parts else ""
+
+
 def grids(run: Run) -> list[Grid]:
     """Every table of the page but the comparison with the paper."""
     nvs, geometry, smplx, back = (run.table(n) for n in ("nvs", "geometry", "smplx", "backview"))
@@ -120,13 +126,14 @@ def grids(run: Run) -> list[Grid]:
     ablation += [("", "subjects", {"definition": "standard"})]
     found = [
         grid("Novel views", "Mean over the test subjects, views at 0°, 90°, 180° and 270°. The rows below the first are "
-             "baselines that any reconstruction should beat." + scales_remark(run), nvs, "method", images()),
+             "baselines that any reconstruction should beat" + (", then other methods' results." if run.rivals else ".")
+             + lacking_remark(run) + scales_remark(run), nvs, "method", images()),
         grid("Ablation", "The same subjects and metrics with one part of the method left out at a time.",
              run.table("ablation"), "variant", ablation),
         grid("Novel views, each subject", "The main variant.", [r for r in nvs if r.get("method") == main], "subject",
              images(mean=False), names=[*subjects, MEAN], ranked=False),
         grid("Surface", "Distances between the mesh and the scan, 100,000 points a side unless the configuration says "
-             "otherwise; P2S: ours to the scan, S2P: the scan to ours.", aligned, "row", surfaces),
+             "otherwise; P2S: the mesh to the scan, S2P: the scan to the mesh." + lacking_remark(run), aligned, "row", surfaces),
         grid("Body", "Joint errors of the first estimate and of the refined one; PA: after a Procrustes alignment.", smplx,
              "subject", joints, ranked=False),
         grid("Back view", "View 6 alone, the side that the photo does not show.", back, "method",

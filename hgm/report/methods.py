@@ -24,6 +24,15 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> Flat:
 SOURCES = {
     "standin": "The people are free stand-in humans made by this workflow, not scans of the paper's data set.",
     "thuman2": "The people are scans of THuman2.0 with their published SMPL-X fits.",
+    "thuman21": "The people are scans of THuman2.1 with their published SMPL-X fits.",
+    "customhumans": "The people are scans of CustomHumans with their published SMPL-X fits.",
+}
+TESTS = {
+    "thuman2": "The test people are scans of another data set, THuman2.0.",
+    "thuman21": "The test people are scans of another data set, THuman2.1.",
+    "customhumans": "The test people are scans of another data set, CustomHumans.",
+    "humman": "The test people are sequences of another data set, HuMMan.",
+    "views": "The test people are views of another data set.",
 }
 RENDER = (
     "Each scan was brought into the frame of its SMPL-X fit (pelvis at the origin, facing the first camera) and rendered with "
@@ -88,7 +97,7 @@ def methods(run: Run) -> list[str]:
     if "base_folder" in flat:
         base = ("It sits on the Stable Diffusion folder named in the configuration." if flat["base_folder"] else
                 "It sits on a small latent diffusion model that the workflow trained itself, in place of Stable Diffusion 1.5.")
-    data = [SOURCES.get(str(flat.get("scans_source"))), say(RENDER)]
+    data = [SOURCES.get(str(flat.get("scans_source"))), TESTS.get(str(flat.get("scans_test_source"))), say(RENDER)]
     networks = [say(COARSE), say(LOSS + last), say(FUSION, share=percent("fusion_back_share"),
                                                    warm=", from the coarse weights" if flat.get("fusion_warm_start") else "")]
     back = [say(PAIRS, early=percent("coarse_early"), factors=" and ".join(map(str, factors)) if factors else None)

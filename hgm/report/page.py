@@ -55,12 +55,13 @@ def build_report(
 
 def _context(run: Run, assets: Assets, benchmarks: Path | None, paper: Path | None) -> dict[str, Any]:
     spent = costs(run.folder / "benchmarks" if benchmarks is None else benchmarks)
+    numbers = read_paper(paper) if paper is not None and paper.is_file() else None
     return {
         "style": (TEMPLATES / "style.css").read_text(),
         "script": (TEMPLATES / "viewer.js").read_text(),
         "title": str(run.setting("run") or run.folder.name),
         "standin": run.standin,
-        "paper_data": run.dataset == "thuman2",
+        "paper_data": numbers is not None and run.dataset in numbers["datasets"],
         "headlines": _headlines(run),
         "splits": _splits(run),
         "rejected": run.rejected,
@@ -71,7 +72,7 @@ def _context(run: Run, assets: Assets, benchmarks: Path | None, paper: Path | No
         "ablations": ablation_shots(run, assets),
         "variant": VARIANT_NAMES.get(run.variants[0], run.variants[0]) if run.variants else "",
         "grids": grids(run),
-        "comparisons": comparisons(run, read_paper(paper) if paper is not None and paper.is_file() else None),
+        "comparisons": comparisons(run, numbers),
         "costs": spent,
         "total_seconds": sum(c.seconds for c in spent),
         "methods": methods(run),

@@ -11,8 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hgm.provenance import PACKAGE
+
 VARIANTS = ("full", "no_diffusion", "one_view", "no_refine", "no_body")  # in the order of the page; others follow
 PAPER_TEST = [f"{i:04d}" for i in range(505, 526)]  # THuman2.0 test scans of the paper
+PAPER_COUNTS = {45: "customhumans", 10: "customhumans10"}  # CustomHumans scans of the paper, whose names are not published
+PAPER_HUMMAN = PACKAGE.parent / "resources" / "splits" / "humman_sherf_test.txt"
 
 
 @dataclass(frozen=True)
@@ -117,13 +121,41 @@ class Run:
 
     @property
     def dataset(self) -> str:
-        """`thuman2` for exactly the paper's test scans, else a name that matches no table of the paper."""
+        """A data set of resources/paper.yaml for exactly the paper's test people, or as many where they are not named; else a
+        name that matches no table of the paper."""
         if self.standin:
             return "standin"
-        source = str(self.setting("scans", "source"))
-        if source == "thuman2" and sorted(s.name for s in self.main) != PAPER_TEST:
-            return "thuman2, other scans"
-        return source
+        source = str(self.setting("scans", "test_source") or self.setting("scans", "source"))
+        names = sorted(s.name for s in self.main)
+        if source == "customhumans" and len(names) in PAPER_COUNTS:
+            return PAPER_COUNTS[len(names)]
+        sequences = sorted({"_".join(name.split("_")[:2]) for name in names})
+        if (source == "thuman2" and names == PAPER_TEST) or (
+                source == "humman" and sequences == sorted(PAPER_HUMMAN.read_text().split())):
+            return source
+        return f"{source}, other people"
+
+    @cached_property
+    def rivals(self) -> dict[str, list[Subject]]:
+        """Measured subjects of other methods by their names, in the order of the configuration (evaluate.baselines)."""
+        wanted = {s.name for s in self.main}
+        found = {}
+        for name in self.setting("evaluate", "baselines") or ():
+            there = wanted - self.lacking.get(name, {}).keys()
+            folders = [self.folder / "baselines" / name / subject for subject in sorted(there)]
+            subjects = [Subject(name, f.name, f, metrics) for f in folders if (metrics := _json(f / "metrics.json"))]
+            if subjects:
+                found[name] = subjects
+        return found
+
+    @cached_property
+    def lacking(self) -> dict[str, dict[str, str]]:
+        """Test subjects that another method's results lack, and why, by the method's name."""
+        found: dict[str, dict[str, str]] = {}
+        for name in self.setting("evaluate", "baselines") or ():
+            for path in sorted((self.folder / "baselines" / name).glob("*.json")):
+                found.setdefault(name, {}).update(_json(path).get("failed", {}))
+        return {name: failed for name, failed in found.items() if failed}
 
     def setting(self, *keys: str) -> Any:
         """One value of the configuration, None where it is absent."""

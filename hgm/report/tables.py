@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ BODY = ("initial_mpjpe_mm", "mpjpe_mm", "initial_pa_mpjpe_mm", "pa_mpjpe_mm")
 BASELINES = ("coarse", "textured_body", "copy_nearest")
 TABLES = ("nvs", "geometry", "ablation", "smplx", "backview", "paper_vs_ours")
 MEAN = "mean"
+OTHER_DATA = "not comparable: other data set"
+TABLE_METRICS = {"nvs": IMAGE, "geometry": SURFACE, "backview": (*IMAGE, "kid_e3")}  # where a baseline's numbers are
 AMBIGUOUS = ("ssim", "lpips")  # metrics that the released evaluation computes in another way than their names say
 
 
@@ -52,23 +55,31 @@ def _image_rows(subjects: list[Subject], where: tuple[str, ...], label: str, nam
             for s in subjects for d in DEFINITIONS]
 
 
+def _rival_rows(run: Run, where: str) -> list[dict[str, Any]]:
+    """Image metrics of other methods."""
+    return [row for name, subjects in run.rivals.items() for row in _image_rows(subjects, (where,), "method", name)]
+
+
 def nvs(run: Run) -> pd.DataFrame:
-    """Novel views of the main variant and of its baselines: method, subject, definition, image metrics (Tables 1,
-    2).
+    """Novel views of the main variant, of its simple baselines and of other methods: method, subject, definition, image
+    metrics (Tables 1, 2).
     """
     rows = _image_rows(run.main, ("views",), "method", run.variants[0]) if run.main else []
     for name in BASELINES:
         if any(name in (s.metrics.get("baselines") or {}) for s in run.main):
             rows += _image_rows(run.main, ("baselines", name, "views"), "method", name)
+    rows += _rival_rows(run, "views")
     return with_means(_table(rows, ["method", "subject", "definition", *IMAGE]), ["method", "definition"])
 
 
 def back_view(run: Run, kid: Mapping[str, KID | None]) -> pd.DataFrame:
-    """View 6 alone, for each variant and the baselines (Table 7); `kid` by method goes into the rows of the means."""
+    """View 6 alone, for each variant, the simple baselines and other methods (Table 7); `kid` by method goes into the rows of
+    the means."""
     rows = [row for v in run.variants for row in _image_rows(run.of(v), ("back",), "method", v)]
     for name in BASELINES:
         if any(name in (s.metrics.get("baselines") or {}) for s in run.main):
             rows += _image_rows(run.main, ("baselines", name, "back"), "method", name)
+    rows += _rival_rows(run, "back")
     frame = with_means(_table(rows, ["method", "subject", "definition", *IMAGE]), ["method", "definition"])
     values = {name: 1000 * value.mean for name, value in kid.items() if value is not None}
     standard = (frame["subject"] == MEAN) & (frame["definition"] == "standard")
@@ -76,10 +87,11 @@ def back_view(run: Run, kid: Mapping[str, KID | None]) -> pd.DataFrame:
 
 
 def geometry(run: Run) -> pd.DataFrame:
-    """Surface errors of each variant without and with rigid alignment (Table 3)."""
+    """Surface errors of each variant and of other methods, without and with rigid alignment (Table 3)."""
     rows = [{"variant": s.variant, "subject": s.name, "alignment": alignment,
              **{m: s.number("geometry", m + suffix) for m in SURFACE}}
-            for s in run.subjects for alignment, suffix in (("none", ""), ("icp", "_icp"))]
+            for s in [*run.subjects, *(s for subjects in run.rivals.values() for s in subjects)]
+            for alignment, suffix in (("none", ""), ("icp", "_icp"))]
     return with_means(_table(rows, ["variant", "subject", "alignment", *SURFACE]), ["variant", "alignment"])
 
 
@@ -110,15 +122,32 @@ def read_paper(path: str | Path) -> dict[str, Any]:
 
 
 def verdict(paper: float, ours: float | None, better: str, tolerance: float, *, same_data: bool) -> str:
-    """`pass` inside the tolerance, `better` or `fail` outside it; never any of them on other data than the paper's."""
+    """Within the tolerance, better or worse than that; never any of them on other data than the paper's."""
     if not same_data:
-        return "other data set"
+        return OTHER_DATA
     if ours is None:
         return "not available"
     ahead = ours - paper if better == "higher" else paper - ours
     if abs(ahead) <= tolerance + 1e-9:  # the edge belongs to the band
-        return "pass"
-    return "better" if ahead > 0 else "fail"
+        return "within tolerance"
+    return "better" if ahead > 0 else "worse"
+
+
+def same_method(name: str, other: str) -> bool:
+    """Whether two spellings name one method: `LGM (fine-tuned)` and `lgm_fine_tuned`."""
+    return re.sub(r"[^a-z0-9]", "", name.lower()) == re.sub(r"[^a-z0-9]", "", other.lower())
+
+
+def _source(row: Mapping[str, Any], table: Mapping[str, Any], key: str, baselines: Collection[str]) -> tuple[str, str, str] | None:
+    """Table, row and column in which this workflow has the number `key` of a row of the paper; None where it has none.
+
+    Another method's row is found among the baselines, by the method's name.
+    """
+    if "ours" in row:
+        return row["ours"]["table"], row["ours"]["row"], row["ours"].get("column", key)
+    name = next((b for b in baselines if same_method(b, row["method"])), None)
+    place = next((t for t in table.get("baselines", ()) if key in TABLE_METRICS[t]), None)
+    return None if name is None or place is None else (place, name, key)
 
 
 def _mean(frame: pd.DataFrame, row: str, column: str, definition: str) -> float | None:
@@ -133,22 +162,21 @@ def _mean(frame: pd.DataFrame, row: str, column: str, definition: str) -> float 
     return float(values.iloc[0]) if len(values) else None
 
 
-def paper_vs_ours(paper: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], dataset: str) -> pd.DataFrame:
-    """table, row, metric, paper, ours, tolerance, verdict for every number of HGM that this workflow makes itself.
+def paper_vs_ours(paper: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], dataset: str,
+                  baselines: Collection[str] = ()) -> pd.DataFrame:
+    """table, row, metric, paper, ours, tolerance, verdict for every number of the paper; other methods' rows are compared with
+    the `baselines` of the same names.
 
     SSIM and LPIPS stand in it under both definitions, since the paper does not say which one it prints.
     """
     rows = []
     for table in paper["tables"]:
         for row in table["rows"]:
-            source = row.get("ours")
-            if source is None:
-                continue
             for key, value in row["values"].items():
-                metric = paper["metrics"][key]
+                metric, source = paper["metrics"][key], _source(row, table, key, baselines)
                 doubled = key in AMBIGUOUS
                 for definition in ("standard", "released_code") if doubled else ("standard",):
-                    ours = _mean(frames[source["table"]], source["row"], source.get("column", key), definition)
+                    ours = None if source is None else _mean(frames[source[0]], source[1], source[2], definition)
                     rows.append({
                         "table": table["id"],
                         "row": f"{row['method']}, {paper['datasets'][row['dataset']]['name']}",
@@ -170,7 +198,7 @@ def write_tables(run: Run, paper: str | Path, *, kid: Mapping[str, KID | None] |
     """
     frames = {"nvs": nvs(run), "geometry": geometry(run), "ablation": ablation(run), "smplx": smplx(run),
               "backview": back_view(run, kid or {})}
-    frames["paper_vs_ours"] = paper_vs_ours(read_paper(paper), frames, run.dataset)
+    frames["paper_vs_ours"] = paper_vs_ours(read_paper(paper), frames, run.dataset, run.rivals)
     for name in TABLES:
         with atomic_write(run.folder / "tables" / f"{name}.csv", "w") as file:
             frames[name].to_csv(file, index=False, float_format="%.6g", lineterminator="\n")

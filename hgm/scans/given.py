@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from hgm.archives import read_npz
 from hgm.body import BodyParameters, CanonicalBody
+from hgm.body.parameters import numbers_of
 from hgm.cameras import Cameras
 from hgm.errors import InputError, ScanError
 from hgm.provenance import file_digest
@@ -50,12 +52,13 @@ class PlacedBody:
     def load(cls, path: Path) -> PlacedBody:
         """Read the `smplx.npz` of a view folder. Raises InputError."""
         params = BodyParameters.from_npz(path)
-        with np.load(path, allow_pickle=False) as data:
-            found = {key: data[key] for key in ("vertices", "joints", "nu_per_metre") if key in data.files}
-        for key, shape in {"vertices": (10475, 3), "joints": (55, 3), "nu_per_metre": ()}.items():
-            if key not in found or found[key].shape != shape or not np.isfinite(found[key]).all():
+        shapes: dict[str, tuple[int, ...]] = {"vertices": (10475, 3), "joints": (55, 3), "nu_per_metre": ()}
+        found = read_npz(path, shapes)
+        for key, shape in shapes.items():
+            numbers = numbers_of(found[key], f"{path}: {key}") if key in found else np.zeros(0)
+            if numbers.shape != shape or not np.isfinite(numbers.astype(np.float32)).all():
                 raise InputError(f"{path}: {key} is missing or not {shape} finite numbers; expected the body of a view folder")
-        vertices, joints, metre = (torch.from_numpy(np.asarray(found[k], np.float32)) for k in ("vertices", "joints", "nu_per_metre"))
+        vertices, joints, metre = (torch.from_numpy(np.asarray(found[k], np.float32)) for k in shapes)
         return cls(params, CanonicalBody(vertices, joints, metre))
 
 

@@ -50,22 +50,34 @@ def _material(obj: Path, mesh: ObjMesh) -> Path:
     if not mesh.materials:
         raise ScanError(f"{obj}: no mtllib line; expected the name of the material file")
     material = obj.parent / mesh.materials[0].replace("\\", "/")
-    if not material.is_file():
+    if not _is_file(material):
         raise ScanError(f"{material}: no such file; it is the material of {obj.name}, copy it again")
     return material
 
 
 def texture_of(material: Path) -> Path:
     """The picture that a material file names. Raises ScanError where it names none or several, or it is not there."""
-    names = re.findall(r"^\s*map_Kd\s+(.+?)\s*$", material.read_text("utf-8", "replace"), re.M)
+    try:
+        text = material.read_text("utf-8", "replace")
+    except OSError as error:
+        raise ScanError(f"{material}: cannot be read ({error.strerror}); copy it again") from None
+    names = re.findall(r"^\s*map_Kd\s+(.+?)\s*$", text, re.M)
     if not names:
         raise ScanError(f"{material}: no map_Kd line; expected the name of the texture")
     if len(set(names)) > 1:
         raise ScanError(f"{material}: {len(set(names))} textures, expected one for the whole scan")
     texture = material.parent / names[0].replace("\\", "/")
-    if not texture.is_file():
+    if not _is_file(texture):
         raise ScanError(f"{texture}: no such file; it is the texture of {material.name}, copy it again")
     return texture
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file system takes is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def check_texture(path: Path) -> None:
@@ -87,7 +99,7 @@ def check_texture(path: Path) -> None:
     try:
         with Image.open(path) as image:
             width, height = image.size
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # a damaged head can raise anything from the decoder
         raise ScanError(f"{path}: not a readable image ({error}); copy the texture again") from None
     if not width or not height:
         raise ScanError(f"{path}: the image is {width} x {height} pixels; copy the texture again")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -13,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hgm.archives import read_npz
 from hgm.body import BodyModel, BodyParameters
 from hgm.body.estimates import estimate_file, read_estimate
-from hgm.cameras import orbit
+from hgm.cameras import Cameras, orbit
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.metrics.joints import mpjpe, pa_mpjpe
@@ -35,19 +35,18 @@ def save_body(path: Path, params: BodyParameters, *, vertices: Tensor, joints: T
 
 def load_body(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a `smplx.npz`. Raises InputError when it cannot be read or lacks vertices."""
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in data.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a readable body ({error}); run the stage that makes it again") from None
+    arrays = read_npz(path, what="body", advice="run the stage that makes it again")
     if arrays.get("vertices", np.zeros(0)).shape[-1:] != (3,):
         raise InputError(f"{path}: has no vertices [10475, 3]")
     return arrays
 
 
 def parameters(path: Path) -> BodyParameters:
-    """The SMPL-X parameters of one body in a `smplx.npz`, unbatched."""
-    return BodyParameters.from_npz(path).map(lambda x: x.reshape(-1))
+    """The SMPL-X parameters of one body in a `smplx.npz`, unbatched. Raises InputError for a file of several."""
+    params = BodyParameters.from_npz(path)
+    if params.shape.numel() != 1:
+        raise InputError(f"{path}: holds {params.shape.numel()} bodies, expected one")
+    return params.map(lambda x: x.reshape(-1))
 
 
 def estimate_subject(view_folder: Path, model: BodyModel, out: Path, *, seed: int, mpjpe_mm: float) -> None:
@@ -70,14 +69,22 @@ def given_subject(folder: Path, view_folder: Path, model: BodyModel, out: Path) 
 def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out: Path) -> None:
     require_rig(view_folder, load_cameras(view_folder))
     mask = load_image(view_path(view_folder, "mask", 0))
-    rig = orbit(size=mask.shape[-1])
+    place_subject(estimate, mask, model, orbit(size=mask.shape[-1]), out)
+
+
+def place_subject(estimate: Estimate, mask: Tensor, model: BodyModel, rig: Cameras, out: Path) -> Tensor:
+    """A first estimate as it is, at its own place or that of the mask [1, H, W] that view 0 of `rig` sees.
+
+    Writes `smplx.npz` to `out`; returns the vertices [10475, 3] in normalised units.
+    """
     scale, translation = estimate.scale, estimate.translation
     if scale is None or translation is None:
         scale, translation = place_in_mask(estimate.params, model, mask, rig)
     with torch.no_grad():
         vertices, joints = place(model(estimate.params), scale, translation)
-    save_body(out / "smplx.npz", estimate.params, source=estimate.source, scale=scale, translation=translation.numpy(),
+    save_body(out / "smplx.npz", estimate.params, source=estimate.source, scale=scale, translation=translation.cpu().numpy(),
               vertices=vertices, joints=joints)
+    return vertices
 
 
 def load_estimate(path: Path) -> Estimate:

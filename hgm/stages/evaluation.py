@@ -80,16 +80,21 @@ def baselines(subject: Path, truth: Views, body: Mapping[str, Any], faces: Tenso
 
 
 def geometry(path: Path, truth: Mesh | None, samples: int, seed: int) -> dict[str, float | None]:
-    """Surface errors of a mesh file without and with rigid alignment; all None where there is no usable mesh or no truth."""
-    if truth is None:
-        return {f"{f.name}{suffix}": None for f in fields(SurfaceErrors) for suffix in ("", "_icp")}
+    """Surface errors of a subject's mesh file; all None where there is no usable mesh or no truth."""
+    mesh = None
     try:
-        loaded = load_mesh(path)
-        mesh = Mesh(np.asarray(loaded.vertices), np.asarray(loaded.faces))
+        if truth is not None:
+            loaded = load_mesh(path)
+            mesh = Mesh(np.asarray(loaded.vertices), np.asarray(loaded.faces))
     except InputError as error:
         log.warning("no geometry: %s", error)
+    return surface_numbers(mesh, truth, samples, derived_seed(seed, path.parent.name) % 2**32)
+
+
+def surface_numbers(mesh: Mesh | None, truth: Mesh | None, samples: int, number: int) -> dict[str, float | None]:
+    """Surface errors without and with rigid alignment, points drawn by the seed `number`; all None without one of the meshes."""
+    if mesh is None or truth is None:
         return {f"{f.name}{suffix}": None for f in fields(SurfaceErrors) for suffix in ("", "_icp")}
-    number = derived_seed(seed, path.parent.name) % 2**32
     plain, aligned = (surface_errors(mesh, truth, samples=samples, seed=number, align=a).to_json() for a in (False, True))
     return {**plain, **{f"{name}_icp": value for name, value in aligned.items()}}
 

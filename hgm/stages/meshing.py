@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,10 +14,20 @@ from hgm.gaussians import Gaussians
 from hgm.mesh.extraction import MeshSettings, extract_mesh
 from hgm.mesh.io import save_mesh
 from hgm.mesh.picture import mesh_picture
+from hgm.mesh.refinement import NormalRefinement
 from hgm.splat import render
 from hgm.stages.normal_estimators import NormalEstimator
 from hgm.train.data import BACK, FRONT, resize
 from hgm.views import load_image, save_image
+
+if TYPE_CHECKING:
+    import trimesh
+
+
+def mesh_settings(section: Mapping[str, Any]) -> MeshSettings:
+    """The numbers of section `mesh` of the configuration."""
+    numbers = dict(section)
+    return MeshSettings(refinement=NormalRefinement(steps=numbers.pop("refine_steps")), **numbers)
 
 
 def mesh_subject(
@@ -33,6 +45,15 @@ def mesh_subject(
     with torch.no_grad():
         mask = render(gaussians, cameras[:1], backend=backend).alpha[0]
     targets = normals.of_mesh(pictures.to(device), mask, vertices.to(device), faces, cameras)
-    mesh = extract_mesh(gaussians, settings=settings, targets=targets, backend=backend)
+    write_mesh(extract_mesh(gaussians, settings=settings, targets=targets, backend=backend), out)
+
+
+def mesh_without_body(gaussians: Gaussians, out: Path, settings: MeshSettings, *, backend: str = "auto") -> None:
+    """`mesh_subject` where no body is known: without the normals, which the net reads with the help of one."""
+    write_mesh(extract_mesh(gaussians, settings=settings, backend=backend), out)
+
+
+def write_mesh(mesh: trimesh.Trimesh, out: Path) -> None:
+    """`mesh.glb` and its picture `mesh.png`."""
     save_mesh(out / "mesh.glb", mesh)
     save_image(out / "mesh.png", mesh_picture(mesh))

@@ -1,120 +1,181 @@
-"""Photos of a user through the networks of a finished run: `hgm reconstruct`."""
+"""Photos of a user through the networks of a run: `hgm reconstruct`, and the photos named in a configuration."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
+from hgm.body import BodyModel
 from hgm.body.estimates import read_estimate
 from hgm.errors import InputError
-from hgm.provenance import read_json, write_json
+from hgm.mesh.extraction import MeshSettings
+from hgm.photos.learned import Rembg
+from hgm.photos.matting import AlphaChannel, MaskFile, Matting, PlainBackground
+from hgm.photos.person import Person, open_photo
+from hgm.photos.sources import Photo
+from hgm.provenance import write_json
 from hgm.refine.estimate import Estimate
 from hgm.refine.refinement import RefineSettings
 from hgm.runtime import Progress, select_device
-from hgm.stages.bodies import refine_subject
-from hgm.stages.normal_estimators import load_estimator
+from hgm.stages.bodies import place_subject, refine_subject
+from hgm.stages.contact import write_contact_sheet
+from hgm.stages.meshing import mesh_settings, mesh_subject, mesh_without_body
+from hgm.stages.normal_estimators import NormalEstimator, load_estimator
 from hgm.stages.places import body_model
-from hgm.stages.reconstruction import Output, load_reconstructor, write_reconstruction
-from hgm.stages.variants import VARIANTS
+from hgm.stages.reconstruction import STAGES, Output, Reconstruction, Reconstructor, load_reconstructor, write_reconstruction
+from hgm.stages.variants import VARIANTS, Variant
+from hgm.views import save_image
 
-log = logging.getLogger(__name__)
-FILL = 0.72  # share of the image that a person's longer side takes, as 1.35 of 1.875 visible units in the rendered data
-
-
-def open_photo(path: Path, size: int) -> tuple[Tensor, Tensor]:
-    """A photo as the networks see it: rgb [3, size, size] over white and mask [1, size, size], the person centred.
-
-    The mask is the alpha channel, or what differs from a white background. EXIF orientation is applied. Raises InputError
-    for an unreadable file, nobody in it, or a person who fills less than 16 pixels.
-    """
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("RGBA")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: not a readable image ({error})") from None
-    rgba = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).reshape(image.height, image.width, 4)
-    rgba = rgba.movedim(-1, 0).float() / 255
-    mask = rgba[3:]
-    if bool((mask == 1).all()):
-        mask = (rgba[:3].amin(0, keepdim=True) < 0.97).float()
-    rows, columns = (torch.nonzero((mask[0] > 0.5).any(d)).flatten() for d in (1, 0))
-    if len(rows) == 0:
-        raise InputError(f"{path}: nobody found; give a picture with a transparent or white background")
-    top, bottom, left, right = (int(x) for x in (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1))
-    side = max(bottom - top, right - left)
-    if side < 16:
-        raise InputError(f"{path}: the person is {side} pixels large; at least 16 are needed")
-    if mask.mean() > 0.95:
-        raise InputError(f"{path}: no background to be seen; cut the person out first (transparent or white background)")
-    half = side / FILL / 2
-    centre = ((left + right) / 2, (top + bottom) / 2)
-    box = (centre[0] - half, centre[1] - half, centre[0] + half, centre[1] + half)
-    over = torch.cat([rgba[:3] * mask + 1 - mask, mask])
-    return _crop(over, box, size, background=(1.0, 1.0, 1.0, 0.0))
+Announce = Callable[[str], None]  # with a stage's name, as it begins
 
 
-def _crop(
-    image: Tensor, box: tuple[float, float, float, float], size: int, background: Sequence[float],
-) -> tuple[Tensor, Tensor]:
-    """The square `box` (left, top, right, bottom, may leave the image) of [4, H, W], antialiased, at `size` pixels."""
-    left, top, right, bottom = (round(v) for v in box)
-    height, width = image.shape[-2:]
-    canvas = image.new_tensor(background)[:, None, None].expand(-1, bottom - top, right - left).clone()
-    y0, y1, x0, x1 = max(top, 0), min(bottom, height), max(left, 0), min(right, width)
-    canvas[:, y0 - top : y1 - top, x0 - left : x1 - left] = image[:, y0:y1, x0:x1]
-    small = torch.nn.functional.interpolate(canvas[None], (size, size), mode="bilinear", antialias=True)[0].clamp(0, 1)
-    return small[:3], small[3:]
+@dataclass
+class Outcome:
+    """What became of photos, by name: folders, what the user should know, reasons of failures (by path)."""
+
+    done: dict[str, Path] = field(default_factory=dict)
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
 
-def reconstruct_photos(
-    images: Sequence[Path], run: Path, out: Path, *, bodies: Sequence[Path] = (), device: str = "auto",
-) -> tuple[int, dict[str, str]]:
-    """Reconstruct photos with the networks in `run`; one folder a photo in `out`. Returns how many, and failures by name.
+@dataclass(frozen=True)
+class Studio:
+    """Everything that photos need, loaded once."""
 
-    `metrics.json` in a photo's folder holds the seconds of each stage; models are loaded before the first.
+    reconstructor: Reconstructor
+    variant: Variant
+    size: int  # of the picture that the networks see
+    backend: str
+    output: Output
+    refine: RefineSettings
+    model: BodyModel | None  # None where the networks have no body branch
+    mesh: MeshSettings | None  # None: no mesh
+    normals: NormalEstimator | None  # refine body and mesh, where there is a body and one of them asks for it
+    ways: tuple[Matting, ...]  # tell people from background
 
-    `bodies[i]` is the first SMPL-X estimate of photo i; it is refined against the photo. Raises InputError if the run is
-    not finished or a body is missing while the networks need one.
-    """
-    if not (run / "run.json").exists():
-        raise InputError(f"{run}: not the folder of a finished run (no run.json); expected for example results/demo")
-    config = read_json(run / "run.json")["config"]
-    if bodies and len(bodies) != len(images):
-        raise InputError(f"--body: {len(bodies)} given for {len(images)} photos; give one for each, in order")
-    if not bodies:
-        raise InputError("--body: the networks need a first SMPL-X estimate (smplx.npz) for each photo")
-    device, size = select_device(device), config["rendering"]["size"]
-    reconstructor = load_reconstructor(run, VARIANTS["full"], size=size, back_view=config["back_view"], device=device,
-                                       backend=config["splat"], precision=config["network"]["precision"],
-                                       compiled=config["network"]["compile"])
-    model = body_model(config["scans"], run)
-    settings = RefineSettings(**config["refine"])
-    normals = load_estimator(config["normals"], run, device=device, backend=config["splat"]) if settings.normal > 0 else None
-    output, progress = Output(**config["reconstruct"]), Progress("reconstruct", len(images))
-    failed: dict[str, str] = {}
-    for i, (path, body) in enumerate(zip(images, bodies, strict=True)):
-        try:
-            folder = out / path.stem
-            folder.mkdir(parents=True, exist_ok=True)
-            image, mask = open_photo(path, size)
-            # The photo was cut anew, so that the camera of the file, if any, is of no use.
-            start = Estimate(read_estimate(body, model, path.stem).params, f"given: {body.name}")
+    @classmethod
+    def of(cls, run: Path, config: Mapping[str, Any], variant: str, *, device: str = "auto", mesh: bool = False) -> Studio:
+        """The networks of `run`, results/<run>, for one variant. config: the resolved configuration, or the sections of it
+        that are used here. Raises InputError where the run has no such networks."""
+        chosen, device = VARIANTS[variant], select_device(device)
+        refine = RefineSettings(**config["refine"])
+        reads_normals = chosen.body and (mesh or (chosen.refined and refine.normal > 0))
+        require_networks(run, variant, normals=reads_normals and config["normals"]["icon"] is None)
+        reconstructor = load_reconstructor(run, chosen, size=config["rendering"]["size"], back_view=config["back_view"],
+                                           device=device, backend=config["splat"], precision=config["network"]["precision"],
+                                           compiled=config["network"]["compile"])
+        with_body = chosen.body and reconstructor.coarse.config.use_body
+        return cls(
+            reconstructor, chosen, config["rendering"]["size"], config["splat"],
+            output=Output(**config["reconstruct"]), refine=refine,
+            model=body_model(config["scans"], run).to(device) if with_body else None,
+            mesh=mesh_settings(config["mesh"]) if mesh else None,
+            normals=load_estimator(config["normals"], run, device=device, backend=config["splat"])
+            if with_body and reads_normals else None,
+            ways=(AlphaChannel(), PlainBackground(), Rembg()),
+        )
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Of one photo, in order; each has its seconds in metrics.json."""
+        return ("read", *(["refine"] if self.model else []), *STAGES, "write", *(["mesh"] if self.mesh else []))
+
+    def reconstruct(self, photo: Photo, folder: Path, announce: Announce = lambda stage: None) -> Person:
+        """Write all files of one photo to `folder`, `metrics.json` last. Raises InputError that says what is wrong with it."""
+        seconds: dict[str, float] = {}
+
+        @contextmanager
+        def timed(stage: str) -> Iterator[None]:
+            announce(stage)
             begun = time.perf_counter()
-            vertices = refine_subject(start, image, mask, model, reconstructor, folder, settings, normals=normals,
-                                      backend=config["splat"])
-            refined = time.perf_counter()
-            result = reconstructor.reconstruct(image, vertices, VARIANTS["full"])
-            ready = time.perf_counter()
-            write_reconstruction(result, image, folder, output, backend=config["splat"])
-            seconds = {"refine": refined - begun, **result.seconds, "write": time.perf_counter() - ready}
-            write_json(folder / "metrics.json", {"seconds": {stage: round(value, 3) for stage, value in seconds.items()}})
+            yield
+            seconds[stage] = time.perf_counter() - begun
+
+        with timed("read"):
+            ways = self.ways if photo.mask is None else (MaskFile(photo.mask),)
+            person = open_photo(photo, self.size, ways)
+            start = self._estimate(photo)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "metrics.json").unlink(missing_ok=True)
+        vertices = None
+        if start is not None:
+            with timed("refine"):
+                vertices = self._body(start, person, folder)
+        result = self.reconstructor.reconstruct(person.image, vertices, self.variant, announce=announce)
+        seconds |= result.seconds
+        with timed("write"):
+            write_reconstruction(result, person.image, folder, self.output, backend=self.backend)
+            save_image(folder / "mask.png", person.mask)
+        if self.mesh is not None:
+            with timed("mesh"):
+                self._mesh(result, vertices, folder, self.mesh)
+        write_json(folder / "metrics.json", {"seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+                                             "matting": person.matting, "notes": list(person.notes)})
+        return person
+
+    def _estimate(self, photo: Photo) -> Estimate | None:
+        if self.model is None:
+            return None
+        if photo.body is None:
+            raise InputError(f"{photo.path}: no first SMPL-X estimate; give --body FILE, put {photo.path.stem}.npz beside the photo, "
+                             "or take networks that need none: --variant no_body")
+        seen = read_estimate(photo.body, self.model, photo.path.stem)
+        # The photo was cut anew, so that the camera of the file, if any, is of no use.
+        return Estimate(seen.params.to(self.reconstructor.device), f"given: {photo.body.name}")
+
+    def _body(self, start: Estimate, person: Person, folder: Path) -> Tensor:
+        """Vertices [10475, 3] NU, refined if the variant has it so."""
+        assert self.model is not None
+        mask = person.mask.to(self.reconstructor.device)
+        if not self.variant.refined:
+            return place_subject(start, mask, self.model, self.reconstructor.rig, folder)
+        return refine_subject(start, person.image, mask, self.model, self.reconstructor, folder, self.refine, normals=self.normals,
+                              backend=self.backend)
+
+    def _mesh(self, result: Reconstruction, vertices: Tensor | None, folder: Path, settings: MeshSettings) -> None:
+        if vertices is None or self.model is None or self.normals is None:
+            mesh_without_body(result.gaussians, folder, settings, backend=self.backend)
+            return
+        mesh_subject(result.gaussians, vertices, self.model.faces, self.normals, folder, settings, backend=self.backend)
+
+
+def require_networks(run: Path, variant: str, *, normals: bool) -> None:
+    """Raise InputError unless the folder of a run holds the networks of a variant (and its own net of normals)."""
+    chosen = VARIANTS[variant]
+    needed = [f"coarse{chosen.networks}/weights.safetensors"]
+    needed += [f"fusion{chosen.networks}/weights.safetensors"] if chosen.two_view else []
+    needed += ["base/model_index.json", "controlnet/config.json"] if chosen.diffusion else []
+    needed += ["normals/weights.safetensors"] if normals else []
+    for name in needed:
+        if not (run / name).is_file():
+            raise InputError(f"{run / name}: no such file, which variant {variant} needs; finish the run (with this variant in "
+                             "evaluate.variants) or choose another with --variant")
+
+
+def reconstruct_photos(photos: Sequence[Photo], studio: Studio, out: Path) -> Outcome:
+    """Reconstruct photos one after the other into `out`/<name>, then `out`/contact.png of those that succeeded.
+
+    A bad photo is noted and the others go on. Shows photo, stage and time left.
+    """
+    outcome, stages = Outcome(), studio.stages
+    progress = Progress("reconstruct", len(photos) * len(stages))
+    for i, photo in enumerate(photos):
+        def announce(stage: str, begun: int = i * len(stages), name: str = photo.name) -> None:
+            if begun + stages.index(stage) > 0:  # before that nothing is known of the time left
+                progress.update(begun + stages.index(stage), f"{name}: {stage}")
+
+        try:
+            person = studio.reconstruct(photo, out / photo.name, announce)
+            outcome.done[photo.name] = out / photo.name
+            outcome.notes[photo.name] = person.notes
         except InputError as error:
-            failed[str(path)] = str(error)
-        progress.update(i + 1, path.name)
-    return len(images) - len(failed), failed
+            outcome.failed[str(photo.path)] = str(error)
+        progress.update((i + 1) * len(stages), photo.name)
+    write_contact_sheet(outcome.done, out / "contact.png")
+    return outcome

@@ -18,7 +18,7 @@ HOLDS = {"thuman2": "THuman2.0_Release", "thuman21": "THuman2.1_Release or model
 
 @dataclass(frozen=True)
 class Place:
-    """The data set of section `scans` of the configuration, and the body model of its fits."""
+    """A data set of section `scans` of the configuration (`hgm.catalogue.data_of`), and the body model of its fits."""
 
     source: str
     root: Path
@@ -41,14 +41,14 @@ class Place:
 
 def scan_root(scans: Mapping[str, Any], results: Path) -> Path:
     """The folder with the scans of section `scans`. Raises InputError when a real data set is named without its folder."""
-    source = scans["source"]
+    source, key = scans["source"], scans.get("key", "scans.root")
     if source == STANDIN:
         return results / STANDIN
     if scans["root"] is None:
-        raise InputError(f"scans.root: {source} needs it; set the folder that holds {HOLDS[source]}")
+        raise InputError(f"{key}: {source} needs it; set the folder that holds {HOLDS[source]}")
     root = Path(scans["root"])
     if not root.is_dir():
-        raise InputError(f"scans.root: {root} is not a folder; expected the one that holds {HOLDS[source]}")
+        raise InputError(f"{key}: {root} is not a folder; expected the one that holds {HOLDS[source]}")
     return root
 
 

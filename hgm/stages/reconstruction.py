@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from hgm.turntable import write_video
 from hgm.views import save_image
 
 log = logging.getLogger(__name__)
+STAGES = ("coarse", "back_view", "fusion")
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,13 @@ class Reconstructor:
         out = render(gaussians, self.rig[[BACK]], backend=self.backend)
         return out.rgb[0].clamp(0, 1), out.alpha[0].clamp(0, 1)
 
-    def reconstruct(self, image: Tensor, vertices: Tensor | None, variant: Variant) -> Reconstruction:
-        """image [3, H, W] in [0, 1] over white, vertices [P, 3] in normalised units (None without a body branch)."""
+    def reconstruct(
+        self, image: Tensor, vertices: Tensor | None, variant: Variant, *, announce: Callable[[str], None] = lambda stage: None,
+    ) -> Reconstruction:
+        """image [3, H, W] in [0, 1] over white, vertices [P, 3] in normalised units (None without a body branch).
+
+        `announce` is called with the name of each of STAGES as it begins.
+        """
         seconds: dict[str, float] = {}
 
         def timed(stage: str, start: float) -> float:
@@ -94,13 +100,16 @@ class Reconstructor:
             return now
 
         at = time.perf_counter()
+        announce("coarse")
         coarse = self.coarse_gaussians(image, vertices)
         at = timed("coarse", at)
+        announce("back_view")
         back_coarse, alpha = self.back_of(coarse)
         back = back_coarse
         if variant.diffusion and self.refiner is not None:
             back = self.refiner.refine(back_coarse, alpha, **asdict(self.back_view)).to(self.device)
         at = timed("back_view", at)
+        announce("fusion")
         result = coarse
         if variant.two_view and self.fusion is not None:
             images = torch.stack([resize(image, self.rig.width).to(self.device), back.to(self.device)])

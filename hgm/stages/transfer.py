@@ -16,7 +16,7 @@ from PIL import Image
 
 from hgm.body import BodyModel, BodyParameters
 from hgm.body.canonical import canonical
-from hgm.catalogue import configured, read_entries
+from hgm.catalogue import apart, configured, data_sets, read_entries
 from hgm.config import Config
 from hgm.errors import InputError
 from hgm.provenance import read_json
@@ -113,7 +113,7 @@ def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, results: Path)
         raise InputError(f"{file}: of other scans than {', '.join(sorted(wanted)[:3])} …; give the configuration it was made with")
     if scans["source"] == STANDIN:
         _make_standins(config, results)
-    model = body_model(scans, results)
+    models = {split: body_model(data, results) for data, splits in data_sets(scans) for split in splits}
     progress, people = Progress("unpack", len(present)), 0
     # the workflow goes by the order of the files' times: what it made first comes first
     for name in sorted(names, key=lambda n: (n.startswith("views/"), n.endswith((".tsv", "manifest.json")), n)):
@@ -127,7 +127,7 @@ def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, results: Path)
         with atomic_write(target) as out:
             out.write(data)
         if target.name == "smplx.npz":
-            _complete_body(target, model)
+            _complete_body(target, models["test" if name.split("/")[1].startswith("test") else "train"])
     return people
 
 
@@ -147,5 +147,6 @@ def _make_standins(config: Config, results: Path) -> None:
     from hgm.standin.core import write_models
 
     write_models(results / STANDIN / "models")
-    test = [int(e.scan) for e in configured(config.scans.model_dump()) if e.split == "test"]
+    scans = config.scans.model_dump()
+    test = [] if apart(scans) else [int(e.scan) for e in configured(scans) if e.split == "test"]
     make_chunk(results / STANDIN, test, config.scans.texture)

@@ -20,7 +20,7 @@ def rules_with_section(section: str) -> set[str]:
         for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.M | re.S):
             settings = re.search(r"settings\((.*?)\)", body, re.S)
             named = re.findall(r'"(\w+)"', settings[1]) if settings else []
-            if section in named or (section == "scans" and "plan.sources" in body):
+            if section in named or (section == "scans" and re.search("plan.sources|chunk_sources", body)):
                 found.add(name)
     return found
 

@@ -133,6 +133,20 @@ def test_cuda_gives_what_the_cpu_gives() -> None:
         assert (a - b.cpu()).abs().mean() < 2e-3  # convolutions may run in TF32
 
 
+@pytest.mark.gpu
+def test_compiled_networks_give_what_eager_ones_give() -> None:
+    model = tiny_model(2).eval().cuda()
+    images, cameras, vertices = (x.to("cuda") for x in batch_of(model, 2))
+    names = list(model.state_dict())
+    with torch.no_grad():
+        eager = packed(model(images, cameras, vertices))
+        model.compile_networks()
+        compiled = packed(model(images, cameras, vertices))
+    assert list(model.state_dict()) == names
+    for a, b in zip(eager, compiled, strict=True):
+        assert (a - b).abs().mean() < 2e-3
+
+
 def test_channels_last_and_checkpointing_change_nothing() -> None:
     results = []
     for options in ({}, {"channels_last": True}, {"checkpointing": True}):

@@ -32,6 +32,18 @@ def test_variants_share_what_they_do_not_change(workspace):
     assert found["coarse"] == found["fusion"] == 1 and found["reconstruct"] == 2
 
 
+def test_other_methods_are_measured_beside_ours(workspace):
+    """Their files are inputs; with them nothing of ours is measured again, so the number of our jobs stays."""
+    folder = workspace.folder / "theirs" / "0505"
+    folder.mkdir(parents=True)
+    (folder / "mesh.obj").write_text("v 0 0 0\n")
+    found = counts(workspace.run("--dry-run", "--config", "evaluate={variants: [full], baselines: {sith: theirs}}"))
+    assert found["baseline"] == 1 and found["evaluate"] == 1
+    plan = Plan({"evaluate": {"baselines": {"sith": str(folder.parent)}}})
+    assert plan.baseline_files("sith", "test000") == [str(folder / "mesh.obj")]
+    assert plan.measuring == Plan({}).measuring
+
+
 def test_a_wrong_key_ends_the_planning_with_one_line(workspace):
     process = workspace.start("--dry-run", "--config", "coarse={step: 3}")
     output, _ = process.communicate()
@@ -41,6 +53,32 @@ def test_a_wrong_key_ends_the_planning_with_one_line(workspace):
 
 def test_named_targets(workspace):
     assert set(counts(workspace.run("--dry-run", "views"))) == {"body_model", "standin", "catalogue", "render", "views", "total"}
+
+
+def test_photos_of_the_configuration_are_one_more_job(workspace, tmp_path):
+    for name in ("a.png", "a.npz", "b.jpg", "b.npz", "b_mask.png"):
+        (tmp_path / name).touch()
+    found = counts(workspace.run("--configfile", "config/tiny.yaml", "--dry-run", "--config", f"images=[{tmp_path}]"))
+    assert found["photos"] == 1 and found["total"] == 37
+    without_body = ("--config", f"images=[{tmp_path / 'b.jpg'}]", "evaluate={variants: [no_body]}")
+    only = counts(workspace.run("--dry-run", "results/demo/photos/manifest.json", *without_body))
+    assert only["coarse"] == 2 and only["fusion"] == only["controlnet"] == only["photos"] == 1  # coarse: of the pairs, and its own
+    assert not {"normals", "estimate", "refine", "reconstruct", "mesh"} & set(only)
+
+
+def test_photos_that_cannot_be_planned(tmp_path):
+    (tmp_path / "a.png").touch()
+    with pytest.raises(InputError, match=r"images: .*a\.png: variant full needs a\.npz beside it.* name no_body first in evaluate"):
+        Plan({"images": [str(tmp_path)]})
+    assert [p.name for p in Plan({"images": [str(tmp_path)], "evaluate": {"variants": ["no_body"]}}).photos] == ["a"]
+    for name in ("a.npz", "a_mask.png"):
+        (tmp_path / name).touch()
+    assert [f.name for photo in Plan({"images": [str(tmp_path)]}).photos for f in photo.files] == ["a.png", "a_mask.png", "a.npz"]
+    with pytest.raises(InputError, match=r"images: .*gone\.png: no such file or folder"):
+        Plan({"images": [str(tmp_path / "gone.png")]})
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"images: .*empty: no photo in this folder"):
+        Plan({"images": [str(tmp_path / "empty")]})
 
 
 def test_members_and_chunks_of_a_plan():

@@ -41,6 +41,14 @@ def test_the_preset_plans_every_rule_but_the_stand_ins(furnished):
     }
 
 
+def test_customhumans_goes_on_top(furnished):
+    """The same training, two chunks of other test scans."""
+    ids = furnished.folder / "data" / "customhumans_test.txt"
+    ids.write_text("\n".join(f"{i:04d}" for i in range(45)))
+    found = counts(furnished.run("--configfile", PRESET, "config/customhumans.yaml", "--dry-run"))
+    assert found["render"] == 20 + 1 + 2 and found["coarse"] == 2 and found["estimate"] == 2 and found["evaluate"] == 10
+
+
 def rows(furnished: Workspace, capsys) -> dict[str, str]:
     assert main(["doctor", "--configfile", PRESET]) == 1
     return {line.split("  ")[0]: line for line in capsys.readouterr().out.splitlines()}

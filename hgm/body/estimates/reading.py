@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
+from hgm.archives import read_npz
 from hgm.body.estimates import pixie, pymafx, smplx_files
 from hgm.body.estimates.seen import SeenBody
 from hgm.body.joblib_pickles import load_joblib
@@ -50,7 +47,7 @@ def read_estimate(path: str | Path, model: BodyModel, subject: str) -> SeenBody:
 
 def open_estimate(path: Path) -> tuple[Mapping[str, Any], Format]:
     """The content of an estimate's file by name and its format, told by the names. Raises InputError for any other file."""
-    data = _arrays(path) if path.suffix == ".npz" else load_joblib(path)
+    data = read_npz(path, what="npz file of body parameters") if path.suffix == ".npz" else load_joblib(path)
     if not isinstance(data, Mapping):
         raise InputError(f"{path}: holds a {type(data).__name__}, expected parameters of a body by name")
     keys = set(data)
@@ -62,11 +59,3 @@ def open_estimate(path: Path) -> tuple[Mapping[str, Any], Format]:
     if missing:
         raise InputError(f"{path}: the key {missing[0]} is missing; expected parameters of SMPL-X, or a file of PIXIE or PyMAF-X")
     return data, "SMPL-X"
-
-
-def _arrays(path: Path) -> dict[str, Any]:
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            return {name: data[name] for name in data.files}
-    except (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: not a readable npz file of body parameters ({error})".splitlines()[0]) from None

@@ -1,0 +1,27 @@
+"""Archives of arrays (.npz), read without trusting them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from hgm.errors import InputError
+
+
+def read_npz(path: str | Path, keys: Iterable[str] | None = None, *, what: str = "npz file", advice: str = "get it again"
+             ) -> dict[str, np.ndarray]:
+    """Those arrays of a file that `keys` names, all by default; objects in it are never unpickled.
+
+    Raises InputError, which calls the file `what` and ends with `advice`, when it is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            arrays = {key: data[key] for key in (data.files if keys is None else keys) if key in data.files}
+    except Exception as error:  # a damaged archive can raise anything from zipfile, zlib and the parser of the heads
+        raise InputError(f"{path}: not a readable {what} ({error}); {advice}") from None
+    for key, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # numpy hands out the bytes of a member that is no array
+            raise InputError(f"{path}: not a readable {what} ({key} is no array); {advice}")
+    return arrays

@@ -1,0 +1,27 @@
+rule baseline:
+    """Measure another method's results for the subjects of one chunk, as `evaluate` measures ours."""
+    input:
+        views="<results>/views/{chunk}/manifest.json",
+        theirs=baseline_results,
+    output:
+        manifest=ensure("<results>/baselines/{method}/{chunk}.json", non_empty=True),
+    log:
+        "<logs>/baseline/{method}/{chunk}.log",
+    benchmark:
+        "<benchmarks>/baseline/{method}/{chunk}.jsonl"
+    conda:
+        "../envs/hgm.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=120,
+    params:
+        **settings("seed", "weights"),
+        folder=baseline_folder,
+        evaluate=plan.measuring,
+        scans=chunk_sources,
+        code=plan.code("baseline"),
+    message:
+        "Measuring {wildcards.chunk} ({wildcards.method})"
+    script:
+        "../scripts/baseline.py"

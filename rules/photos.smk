@@ -1,0 +1,42 @@
+rule photos:
+    """Reconstruct and mesh the photos of the configuration with the networks of this run."""
+    input:
+        photos=photo_files,
+        models=body_models,
+        coarse=coarse_model,
+        fusion=fusion_model,
+        back_view=back_view_models,
+        normals=photo_normal_net,
+    output:
+        manifest=ensure("<results>/photos/manifest.json", non_empty=True),
+        sheet=ensure("<results>/photos/contact.png", non_empty=True),
+    log:
+        "<logs>/photos.log",
+    benchmark:
+        "<benchmarks>/photos.jsonl"
+    conda:
+        "../envs/hgm.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(8000),
+        runtime=240,
+        gpu=1,
+    params:
+        **settings(
+            "device",
+            "splat",
+            "rendering",
+            "network",
+            "back_view",
+            "refine",
+            "reconstruct",
+            "mesh",
+            "normals",
+        ),
+        variant=plan.photo_variant,
+        scans=plan.sources,
+        code=plan.code("photos"),
+    message:
+        "Reconstructing the photos of the configuration"
+    script:
+        "../scripts/photos.py"

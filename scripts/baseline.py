@@ -1,0 +1,35 @@
+"""Measure another method's results for the subjects of one chunk."""
+
+from pathlib import Path
+
+from hgm.errors import InputError
+from hgm.job import Job, run
+from hgm.members import for_each
+from hgm.metrics.lpips import load_lpips
+from hgm.provenance import read_json, write_json
+from hgm.scans.sources import find_scan
+from hgm.stages.baselines import baseline_key, measure_baseline
+from hgm.stages.places import Place
+
+
+def main(job: Job) -> None:
+    params, manifest, views, method = job.params, job.path("manifest"), job.path("views"), job.wildcards["method"]
+    folder, place = Path(params["folder"]), Place.of(params["scans"], manifest.parents[2])
+    if not folder.is_dir():
+        raise InputError(f"evaluate.baselines.{method}: {folder} is not a folder; expected the method's results by subject")
+    lpips, keys = load_lpips(params["weights"]["vgg16"], params["weights"]["lpips"]), read_json(views)["members"]
+
+    def work(subject: str, out: Path) -> None:
+        metrics = measure_baseline(
+            folder / subject, views.parent / subject, find_scan(place.source, place.root, subject), place.model, out, method=method,
+            lpips=lpips, seed=params["seed"], surface_samples=params["evaluate"]["surface_samples"],
+        )
+        write_json(out / "metrics.json", metrics)
+
+    outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
+                       key=lambda s: baseline_key(folder, s, dict(params), keys[s]), work=work, may_lack_all=True)
+    write_json(manifest, outcome.manifest(job.rule))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,34 @@
+"""Reconstruct the photos that the configuration names."""
+
+import logging
+from pathlib import Path
+
+from hgm.job import Job, run
+from hgm.members import for_each
+from hgm.photos.sources import BODY, find_photos
+from hgm.provenance import file_digest, key_of, write_json
+from hgm.stages.contact import write_contact_sheet
+from hgm.stages.normal_estimators import estimator_digest
+from hgm.stages.photos import Studio
+
+
+def main(job: Job) -> None:
+    params, manifest = job.params, job.path("manifest")
+    results = manifest.parents[1]
+    studio = Studio.of(results, params, params["variant"], device=params["device"], mesh=True)
+    photos = {p.name: p for p in find_photos([p for p in job.paths("photos") if p.suffix != BODY])}
+    models = [file_digest(p) for name in ("models", "coarse", "fusion", "back_view") for p in job.paths(name)]
+    models += [] if studio.normals is None else [estimator_digest(params["normals"], results)]
+
+    def work(name: str, out: Path) -> None:
+        for note in studio.reconstruct(photos[name], out).notes:
+            logging.warning("%s: %s", name, note)
+
+    outcome = for_each(photos, job.rule, folder=lambda n: manifest.parent / n,
+                       key=lambda n: key_of(dict(params), [file_digest(p) for p in photos[n].files], models), work=work)
+    write_contact_sheet({name: manifest.parent / name for name in outcome.members}, job.path("sheet"))
+    write_json(manifest, outcome.manifest(job.rule))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,122 @@
+"""The paper's protocol for one subject, computed again by other means: scikit-image, and triangles one by one in numpy."""
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from hgm.metrics.definitions import Definitions, back_errors, view_errors
+from hgm.metrics.surfaces import CM_PER_UNIT, Mesh, icp, sample, surface_errors
+
+AZIMUTHS = (0, 90, 180, 270)  # degrees; the rig's views are 30 degrees apart
+SIZE = 96
+
+
+def subject(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Twelve renders of a rectangle of noise on white, the truth, and its mask; every view lies elsewhere."""
+    random = np.random.default_rng(seed)
+    truth, mask = np.ones((12, 3, SIZE, SIZE), np.float32), np.zeros((12, 1, SIZE, SIZE), np.float32)
+    for i in range(12):
+        top, left = random.integers(5, 20, 2)
+        mask[i, :, top: top + 60, left: left + 40] = 1
+        blocks = random.random((3, 15, 10), np.float32).repeat(4, 1).repeat(4, 2)
+        truth[i, :, top: top + 60, left: left + 40] = blocks
+    seen = (truth + mask * random.normal(0, 0.1, truth.shape).astype(np.float32)).clip(0, 1)
+    return torch.from_numpy(seen), torch.from_numpy(truth), torch.from_numpy(mask)
+
+
+def similarity(p: np.ndarray, t: np.ndarray) -> float:
+    return float(structural_similarity(p, t, channel_axis=0, data_range=1.0, gaussian_weights=True, sigma=1.5,
+                                       use_sample_covariance=False))
+
+
+def by_skimage(p: np.ndarray, t: np.ndarray) -> tuple[float, float]:
+    """PSNR of the pooled error and the mean of the views' SSIM, [V, 3, H, W] twice."""
+    return (float(peak_signal_noise_ratio(t, p, data_range=1.0)), float(np.mean([similarity(a, b) for a, b in zip(p, t, strict=True)])))
+
+
+def box_of(mask: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of any view's person, 5 % of the longer side wider on each side."""
+    rows, columns = np.flatnonzero(mask.any((0, 1, 3))), np.flatnonzero(mask.any((0, 1, 2)))
+    grow = round(0.05 * max(np.ptp(rows) + 1, np.ptp(columns) + 1))
+    return tuple(slice(max(x.min() - grow, 0), min(x.max() + 1 + grow, SIZE)) for x in (rows, columns))
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_images_of_a_subject(back: bool) -> None:
+    p, t, mask = subject()
+    views = [6] if back else [azimuth // 30 for azimuth in AZIMUTHS]
+    found: Definitions = (back_errors if back else view_errors)(p, t, None, mask=mask)
+    chosen_p, chosen_t = p[views].numpy(), t[views].numpy()
+    psnr, ssim = by_skimage(chosen_p, chosen_t)
+    assert found["standard"]["psnr"] == pytest.approx(psnr, abs=1e-4)
+    assert found["released_code"]["psnr"] == pytest.approx(psnr, abs=1e-4)
+    assert found["standard"]["ssim"] == pytest.approx(ssim, abs=2e-5)
+    rows, columns = box_of(mask[views].numpy() > 0.5)
+    boxed = by_skimage(chosen_p[:, :, rows, columns], chosen_t[:, :, rows, columns])
+    assert found["person_box"] is not None
+    assert found["person_box"]["psnr"] == pytest.approx(boxed[0], abs=1e-4)
+    assert found["person_box"]["ssim"] == pytest.approx(boxed[1], abs=2e-5)
+    assert boxed[0] < psnr - 1
+
+
+def closest_on_triangle(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """The nearest point of a triangle [3, 3]: inside it where the foot of the perpendicular is, else on one of its edges."""
+    a, b, c = corners
+    normal = np.cross(b - a, c - a)
+    foot = point - normal * ((point - a) @ normal) / (normal @ normal)
+    weights = [np.cross(q - p, foot - p) @ normal for p, q in ((a, b), (b, c), (c, a))]
+    if min(weights) >= 0:
+        return foot
+    ends = []
+    for p, q in ((a, b), (b, c), (c, a)):
+        t = np.clip((point - p) @ (q - p) / ((q - p) @ (q - p)), 0, 1)
+        ends.append(p + t * (q - p))
+    return min(ends, key=lambda x: float(np.linalg.norm(x - point)))
+
+
+def one_way(points: np.ndarray, normals: np.ndarray, mesh: Mesh) -> tuple[float, float]:
+    """Mean distance in normalised units and mean |cos| of points [n, 3] against a mesh, triangle by triangle."""
+    triangles = mesh.vertices[mesh.faces]
+    faces = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    faces /= np.linalg.norm(faces, axis=1, keepdims=True)
+    distances, cosines = [], []
+    for point, normal in zip(points, normals, strict=True):
+        away = np.array([np.linalg.norm(closest_on_triangle(point, corners) - point) for corners in triangles])
+        distances.append(away.min())
+        cosines.append(abs(float(faces[away.argmin()] @ normal)))
+    return float(np.mean(distances)), float(np.mean(cosines))
+
+
+def solid(seed: int) -> Mesh:
+    """A convex hull of random points: no symmetry, faces of every size."""
+    hull = trimesh.convex.convex_hull(np.random.default_rng(seed).normal(0, 0.3, (14, 3)))
+    return Mesh(np.asarray(hull.vertices), np.asarray(hull.faces))
+
+
+@pytest.mark.parametrize("align", [False, True])
+def test_surfaces_of_a_subject(align: bool) -> None:
+    """Chamfer: mean of the two directions; P2S: from the prediction; in centimetres of a person of 1.8 m."""
+    prediction, target, count = solid(1), solid(2), 150
+    found = surface_errors(prediction, target, samples=count, seed=7, align=align)
+    moved = prediction.moved(*icp(prediction, target, seed=7)) if align else prediction
+    random = np.random.default_rng(7)
+    ours, truth = sample(moved, count, random), sample(target, count, random)
+    p2s, cos_p = one_way(*ours, target)
+    s2p, cos_s = one_way(*truth, moved)
+    unit = 180 / 1.35  # centimetres: a person of 1.8 m is 1.8 * 0.75 normalised units tall
+    assert pytest.approx(unit) == CM_PER_UNIT
+    assert found.p2s_cm == pytest.approx(p2s * unit, rel=1e-4)
+    assert found.s2p_cm == pytest.approx(s2p * unit, rel=1e-4)
+    assert found.chamfer_cm == pytest.approx((p2s + s2p) / 2 * unit, rel=1e-4)
+    assert found.normal_consistency == pytest.approx((cos_p + cos_s) / 2, abs=0.01)  # a point on an edge has two normals
+
+
+def test_alignment_turns_and_shifts_but_never_scales() -> None:
+    mesh = solid(3)
+    larger = Mesh(mesh.vertices * 1.1, mesh.faces)
+    rotation, shift = icp(larger, mesh)
+    assert rotation @ rotation.T == pytest.approx(np.eye(3), abs=1e-9) and np.linalg.det(rotation) == pytest.approx(1)
+    assert surface_errors(larger, mesh, samples=500, align=True).chamfer_cm > 0.5
+    assert np.linalg.norm(shift) < 0.1
