@@ -16,7 +16,7 @@ Action = Callable[[argparse.Namespace], int]
 def _config(args: argparse.Namespace) -> int:
     import json
 
-    from hgm import config, config_text
+    from hgm import cli_text, config, config_text
     from hgm.runtime import atomic_write
 
     if args.check:
@@ -24,6 +24,7 @@ def _config(args: argparse.Namespace) -> int:
         sys.stdout.write(f"{args.check}: fine\n")
         return 0
     files = {"config.yaml": config_text.to_yaml(), "docs/config.md": config_text.to_markdown(),
+             "docs/reference.md": cli_text.to_markdown(parser()),
              "config/schema.json": json.dumps(config_text.to_schema(), indent=1) + "\n"}
     if not args.write:
         sys.stdout.write(files["config.yaml"])
@@ -51,6 +52,27 @@ def _export_views(args: argparse.Namespace) -> int:
     for folder in args.folders:
         export_views(folder, args.out, folder.name)
     sys.stdout.write(f"{args.out}: {len(args.folders)} scans in img, mask, parm, depth and smplx\n")
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from hgm.export.formats import export_result
+    from hgm.export.pictures import Turn
+    from hgm.result import find_result
+
+    turn = Turn(args.size, args.frames, args.fps, args.azimuth, args.elevation)
+    name = export_result(find_result(args.result), args.out, args.format, turn=turn, down=args.y_down)
+    sys.stdout.write(f"{args.out}: {name}, {args.out.stat().st_size / 1024:.0f} KiB\n")
+    return 0
+
+
+def _view(args: argparse.Namespace) -> int:
+    from hgm.result import find_result
+    from hgm.viewer.scene import load_scene
+    from hgm.viewer.server import serve
+
+    serve(load_scene(find_result(args.result), args.run), host=args.host, port=args.port, shots=args.shots,
+          browser=not args.no_browser)
     return 0
 
 
@@ -150,6 +172,62 @@ def _bench(args: argparse.Namespace) -> int:
     return 0
 
 
+def _status(args: argparse.Namespace) -> int:
+    import time
+
+    from hgm.config import read_files
+    from hgm.forecast import read_figures
+    from hgm.plan import Plan
+    from hgm.status import describe, plan_of
+
+    if args.run is not None and not args.configfile:
+        run, plan = args.run, plan_of(args.run)
+    else:
+        plan = Plan(read_files(args.configfile).model_dump(mode="json"))
+        run = args.run or Path("results") / plan.config["run"]
+    while True:
+        text = describe(plan, run, read_figures(run.parent))
+        sys.stdout.write(f"\x1b[H\x1b[2J{text}" if args.watch and sys.stdout.isatty() else text)
+        sys.stdout.flush()
+        if not args.watch or text.endswith("Finished.\n"):
+            return 0
+        try:
+            time.sleep(args.every)
+        except KeyboardInterrupt:
+            return 0
+
+
+def _plan(args: argparse.Namespace) -> int:
+    from hgm.config import read_files
+    from hgm.forecast import forecast, read_figures, table
+    from hgm.plan import Plan
+
+    plan = Plan(read_files(args.configfile).model_dump(mode="json"))
+    sys.stdout.write(table(forecast(plan, Path("results") / plan.config["run"], read_figures(args.results))))
+    return 0
+
+
+def _prune(args: argparse.Namespace) -> int:
+    from hgm import prune
+    from hgm.status import plan_of
+
+    plan = plan_of(args.run)
+    prune.check_idle(plan, args.run)
+    found = prune.chosen(prune.candidates(plan, args.run), args.stages)
+    sys.stdout.write(prune.describe(args.run, found))
+    if args.dry_run or not found:
+        return 0
+    if not args.yes:
+        sys.stdout.write("Delete? [y/N] ")
+        sys.stdout.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            sys.stdout.write("Nothing was deleted.\n")
+            return 0
+    prune.check_idle(plan, args.run)
+    sys.stdout.write(f"{prune.mib(prune.delete(found))} MiB deleted.\n")
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     """All verbs with their help and an example each."""
     top = argparse.ArgumentParser(prog="hgm", description="HGM: generalizable human Gaussians from a single view.")
@@ -199,6 +277,28 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="view folder of a scan, views/<chunk>/<scan>")
     p.add_argument("--out", type=Path, required=True, help="folder for img, mask, parm, depth and smplx")
 
+    p = verb("export", "a result in the format of another program: Gaussians, mesh, picture or turntable (docs/export.md)",
+             "hgm export results/demo/subjects/full/0505 --format spz --out person.spz", _export)
+    p.add_argument("result", type=Path, metavar="RESULT", help="a subject's folder, or a file of Gaussians or of a mesh")
+    p.add_argument("--format", choices=["ply", "spz", "splat", "compressed.ply", "glb", "obj", "mp4", "gif", "png"],
+                   help="by default what --out ends with")
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
+    p.add_argument("--y-down", action="store_true", help="turn Gaussians for viewers that take y as down")
+    p.add_argument("--size", type=int, default=512, help="edge of pictures in pixels (512)")
+    p.add_argument("--frames", type=int, default=72, help="pictures of a whole turn (72)")
+    p.add_argument("--fps", type=int, default=24, help="pictures a second (24)")
+    p.add_argument("--azimuth", type=float, default=0.0, help="degrees of the first picture, 0 in front (0)")
+    p.add_argument("--elevation", type=float, default=0.0, help="degrees above the pelvis (0)")
+
+    p = verb("view", "a result in the browser: Gaussians, mesh, SMPL-X and the rig's cameras (needs viser)",
+             "hgm view results/demo/subjects/full/0505", _view)
+    p.add_argument("result", type=Path, metavar="RESULT", help="a subject's folder, or one file of it")
+    p.add_argument("--run", type=Path, help="results/<run> whose body model has the faces of SMPL-X, for results outside a run")
+    p.add_argument("--port", type=int, default=8080, help="of the page (8080; the next free one where it is taken)")
+    p.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in (127.0.0.1)")
+    p.add_argument("--shots", type=Path, default=Path("."), metavar="DIR", help="folder for screenshots (here)")
+    p.add_argument("--no-browser", action="store_true", help="print the address only")
+
     p = verb("pack", "the rendered views of a run as one small file, to train on another machine",
              "hgm pack --configfile config/single_gpu.yaml --out views.zip", _pack)
     p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
@@ -208,6 +308,25 @@ def parser() -> argparse.ArgumentParser:
              "hgm unpack views.zip --configfile config/single_gpu.yaml", _unpack)
     p.add_argument("file", type=Path, metavar="FILE", help="a file of hgm pack")
     p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
+
+    p = verb("status", "where a run stands: jobs, steps, time left, what runs where, what failed and why",
+             "hgm status --run results/demo --watch", _status)
+    p.add_argument("--run", type=Path, help="folder of a run, results/<run>; without it that of the configuration")
+    p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
+    p.add_argument("--watch", action="store_true", help="again and again, until the run is finished or Ctrl-C")
+    p.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="pause of --watch")
+
+    p = verb("plan", "jobs, hours and GPU-hours of a configuration before it starts, from the benchmarks of earlier runs",
+             "hgm plan --configfile config/single_gpu.yaml", _plan)
+    p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
+    p.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="folder of the earlier runs (results)")
+
+    p = verb("prune", "delete what of a run can be made again and nothing needs any more; asks first",
+             "hgm prune --run results/demo --dry-run", _prune)
+    p.add_argument("stages", nargs="*", metavar="STAGE", help="only of these: coarse, fusion, …, standin, temporary")
+    p.add_argument("--run", type=Path, required=True, help="folder of a run, results/<run>")
+    p.add_argument("--dry-run", action="store_true", help="only say what would go")
+    p.add_argument("--yes", action="store_true", help="do not ask")
 
     p = verb("replay", "do one job of a run again, without Snakemake",
              "hgm replay results/demo/logs/render/train000.job.json", _replay)
@@ -228,7 +347,7 @@ def parser() -> argparse.ArgumentParser:
     p = verb("config", "print the default configuration, check a file or write the generated files",
              "hgm config --check config/tiny.yaml", _config)
     p.add_argument("--check", type=Path, help="a YAML file to validate")
-    p.add_argument("--write", action="store_true", help="write config.yaml, config/schema.json and docs/config.md")
+    p.add_argument("--write", action="store_true", help="write config.yaml, config/schema.json, docs/config.md and docs/reference.md")
     return top
 
 

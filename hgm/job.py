@@ -6,9 +6,11 @@ beside the log; `python scripts/render.py that.job.json` (or `hgm replay`) does 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import platform
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hgm.errors import InputError
+from hgm.locks import hold
 from hgm.provenance import file_digest, key_of, read_json, write_json
 
 Paths = Mapping[str, str | list[str]]  # name -> path or list of paths, as strings
@@ -108,7 +111,10 @@ def run(main: Callable[[Job], None]) -> None:
         handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
         if job.log:
             Path(job.log).parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(logging.FileHandler(job.log, mode="w"))
+            Path(job.log).write_text(f"on {platform.node()}, process {os.getpid()}\n")
+            with contextlib.suppress(OSError):  # some network file systems have no locks
+                hold(job.log)  # for as long as the job works: `hgm status` looks at it
+            handlers.append(logging.FileHandler(job.log))
             if snakemake is not None:
                 write_json(Path(job.log).with_suffix(".job.json"), asdict(job))
         logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)

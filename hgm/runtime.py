@@ -56,11 +56,18 @@ def derived_seed(*parts: object) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def select_device(name: str = "auto") -> str:
-    """`auto` -> `cuda` where torch sees a device, else `cpu`. Raises InputError if a named device is absent."""
+def select_device(name: str = "auto", gpus: int = 1) -> str:
+    """`auto` -> `cuda` where torch sees a device, else `cpu`; for both, `gpus` free GPUs of the machine are claimed first.
+
+    Raises InputError if a named device is absent. `cuda:1` is taken as it is, without a claim.
+    """
     import torch
 
+    from hgm.devices import claim
     from hgm.errors import InputError
+
+    if name in ("auto", "cuda") and torch.version.cuda is not None:
+        claim(gpus)
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -104,13 +111,17 @@ class Progress:
         """Count the rate from this step on."""
         self.first = step
 
+    def rate(self, step: int) -> float:
+        """Steps a second up to `step`."""
+        return (step - self.first) / max(time.monotonic() - self.start, 1e-9)
+
     def update(self, step: int, note: str = "") -> None:
         now = time.monotonic()
         terminal = self.stream.isatty()
         if now - self.shown < (0.2 if terminal else self.every) and step < self.total:
             return
         self.shown = now
-        rate = (step - self.first) / max(now - self.start, 1e-9)
+        rate = self.rate(step)
         left = (self.total - step) / rate if rate > 0 else float("nan")
         text = f"{self.stage} {step}/{self.total}  {rate:.2f}/s  {left:.0f} s left  {note}".rstrip()
         self.stream.write(f"\r\x1b[K{text}" if terminal and step < self.total else f"{chr(13) if terminal else ''}{text}\n")

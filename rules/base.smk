@@ -9,7 +9,7 @@ rule base:
     benchmark:
         "<benchmarks>/base.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("diffusion")
     threads: 1
     resources:
         mem_mb=memory(8000),

@@ -10,7 +10,7 @@ rule baseline:
     benchmark:
         "<benchmarks>/baseline/{method}/{chunk}.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("evaluate")
     threads: 1
     resources:
         mem_mb=memory(4000),

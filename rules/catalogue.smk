@@ -11,7 +11,7 @@ rule catalogue:
     benchmark:
         "<benchmarks>/catalogue.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("render")
     threads: 1
     resources:
         mem_mb=memory(2000),

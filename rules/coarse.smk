@@ -13,7 +13,7 @@ rule coarse:
         "<benchmarks>/coarse{networks}.jsonl"
     priority: 1
     conda:
-        "../envs/hgm.yaml"
+        environment("train")
     threads: 1
     resources:
         mem_mb=memory(8000),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
+from hgm.env_files import ON_GPU, share_package
 from hgm.errors import InputError
 from hgm.plan import Plan
 from hgm.stages.variants import VARIANTS
@@ -19,6 +20,7 @@ def validated(data):
 
 
 plan = validated(config)
+share_package()
 
 
 def results_folder():
@@ -110,6 +112,12 @@ def baseline_folder(wildcards):
 def baseline_results(wildcards):
     """Another method's files of the subjects of a chunk, as far as they are there."""
     return plan.baseline_files(wildcards.method, wildcards.chunk)
+
+
+def environment(step):
+    """The conda environment of a step, in the variant that the configuration names."""
+    variant = plan.config["environments"]
+    return f"../envs/{step}{f'-{variant}' if step in ON_GPU and variant != 'cpu' else ''}.yaml"
 
 
 def settings(*sections):

@@ -11,7 +11,7 @@ rule controlnet:
     benchmark:
         "<benchmarks>/controlnet.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("diffusion")
     threads: 1
     resources:
         mem_mb=memory(8000),

@@ -10,7 +10,7 @@ rule estimate:
     benchmark:
         "<benchmarks>/estimate/{chunk}.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("diffusion")
     threads: 1
     resources:
         mem_mb=memory(4000),

@@ -13,7 +13,7 @@ rule evaluate:
     benchmark:
         "<benchmarks>/evaluate/{variant}/{chunk}.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("evaluate")
     threads: 1
     resources:
         mem_mb=memory(4000),

@@ -14,7 +14,7 @@ rule fusion:
         "<benchmarks>/fusion{networks}.jsonl"
     priority: 1
     conda:
-        "../envs/hgm.yaml"
+        environment("train")
     threads: 1
     resources:
         mem_mb=memory(8000),

@@ -13,7 +13,7 @@ rule mesh:
     benchmark:
         "<benchmarks>/mesh/{variant}/{chunk}.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("mesh")
     threads: 1
     resources:
         mem_mb=memory(4000),

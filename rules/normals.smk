@@ -12,7 +12,7 @@ rule normals:
     benchmark:
         "<benchmarks>/normals.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("train")
     threads: 1
     resources:
         mem_mb=memory(6000),

@@ -11,7 +11,7 @@ rule pairs:
         "<benchmarks>/pairs.jsonl"
     priority: 1
     conda:
-        "../envs/hgm.yaml"
+        environment("diffusion")
     threads: 1
     resources:
         mem_mb=memory(8000),

@@ -15,7 +15,7 @@ rule photos:
     benchmark:
         "<benchmarks>/photos.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("photos")
     threads: 1
     resources:
         mem_mb=memory(8000),

@@ -14,7 +14,7 @@ rule reconstruct:
     benchmark:
         "<benchmarks>/reconstruct/{variant}/{chunk}.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("diffusion")
     threads: 1
     resources:
         mem_mb=memory(6000),

@@ -12,7 +12,7 @@ rule refine:
     benchmark:
         "<benchmarks>/refine/{chunk}.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("diffusion")
     threads: 1
     resources:
         mem_mb=memory(4000),

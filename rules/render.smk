@@ -10,7 +10,7 @@ rule render:
     benchmark:
         "<benchmarks>/render/{chunk}.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("render")
     threads: 1
     resources:
         mem_mb=memory(2000),

@@ -7,7 +7,7 @@ rule record:
     benchmark:
         "<benchmarks>/record.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("evaluate")
     threads: 1
     resources:
         mem_mb=memory(500),
@@ -66,7 +66,7 @@ rule report:
     benchmark:
         "<benchmarks>/report.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("evaluate")
     threads: 1
     resources:
         mem_mb=memory(2000),

@@ -7,7 +7,7 @@ rule body_model:
     benchmark:
         "<benchmarks>/body_model.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("render")
     threads: 1
     resources:
         mem_mb=memory(1000),
@@ -29,7 +29,7 @@ rule standin:
     benchmark:
         "<benchmarks>/standin/{chunk}.jsonl"
     conda:
-        "../envs/hgm.yaml"
+        environment("render")
     threads: 1
     resources:
         mem_mb=memory(2000),

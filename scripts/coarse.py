@@ -12,7 +12,7 @@ from hgm.stages.training import train_hgm
 
 def main(job: Job) -> None:
     params, out = job.params, job.path("weights").parent
-    device = select_device(params["device"])
+    device = select_device(params["device"], params["coarse"]["gpus"])
     views = job.paths("views")
     size, lgm = params["rendering"]["size"], params["coarse"]["lgm"]
     train_hgm(

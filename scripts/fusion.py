@@ -11,7 +11,7 @@ from hgm.stages.training import train_hgm
 
 def main(job: Job) -> None:
     params, out = job.params, job.path("weights").parent
-    device = select_device(params["device"])
+    device = select_device(params["device"], params["fusion"]["gpus"])
     views = job.paths("views")
     train_hgm(
         network(params["network"], params["rendering"]["size"], views=2, body=not job.wildcards["networks"]),

@@ -1,6 +1,7 @@
 """Job records: from Snakemake, written, replayed; errors in one line."""
 
 import json
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import pytest
 
 from hgm.errors import InputError
 from hgm.job import Job, from_snakemake, load_job
+from hgm.locks import is_held
 from hgm.provenance import write_json
 
 SCRIPT = """
@@ -70,10 +72,23 @@ def test_a_recorded_job_is_done_again(tmp_path):
     assert done.returncode == 0 and (tmp_path / "out.txt").read_text() == "x1"
 
 
+def test_the_log_is_locked_while_the_job_works_and_says_where(tmp_path):
+    log = tmp_path / "log.txt"
+    (tmp_path / "script.py").write_text(SCRIPT.replace("    if job.params.get(\"bad\"):", (
+        "    import subprocess, sys\n"
+        "    code = 'import sys; from hgm.locks import is_held; sys.exit(not is_held(sys.argv[1]))'\n"
+        "    assert subprocess.run([sys.executable, '-c', code, job.log]).returncode == 0\n"
+        "    if job.params.get(\"bad\"):")))
+    write_json(tmp_path / "j.json", vars(job(tmp_path)))
+    done = subprocess.run([sys.executable, str(tmp_path / "script.py"), str(tmp_path / "j.json")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"on \S+, process \d+\n", log.read_text()) and not is_held(log)
+
+
 def test_an_error_of_the_user_is_one_line(tmp_path):
     done = replay(tmp_path, job(tmp_path, bad=True))
     assert done.returncode == 1 and done.stderr.strip() == "error: scans.root: nothing there; set it"
-    assert (tmp_path / "log.txt").read_text().strip() == "error: scans.root: nothing there; set it"
+    assert (tmp_path / "log.txt").read_text().strip().splitlines()[-1] == "error: scans.root: nothing there; set it"
 
 
 def test_an_error_of_ours_keeps_its_traceback(tmp_path):

@@ -22,7 +22,7 @@ from hgm.train.loop import Optimisation, fit
 torch.set_num_threads(1)
 torch.manual_seed(0)
 net = nn.Sequential(nn.Linear(8, 32), nn.Dropout(0.2), nn.Linear(32, 8))
-def loss(step, generator):
+def loss(step, generator, part):
     time.sleep(0.01)
     x = torch.randn(16, 8, generator=generator)
     return (net(x) - x.roll(1, 1)).square().mean(), {}
@@ -35,7 +35,7 @@ def problem() -> tuple[nn.Module, object]:
     torch.manual_seed(0)
     net = nn.Linear(4, 4)
 
-    def loss(step: int, generator: torch.Generator):
+    def loss(step: int, generator: torch.Generator, part: slice):
         x = torch.randn(32, 4, generator=generator)
         return (net(x) - x.flip(1)).square().mean(), {"steps": torch.tensor(float(step))}
 
@@ -98,8 +98,8 @@ def test_accumulation_equals_the_mean_of_micro_batches(tmp_path):
     net, loss = problem()
     seen = []
 
-    def recording(step, generator):
-        value, numbers = loss(step, generator)
+    def recording(step, generator, part):
+        value, numbers = loss(step, generator, part)
         seen.append((step, value.item()))
         return value, numbers
 
@@ -119,7 +119,7 @@ def test_snapshots_and_validation_come_when_asked(tmp_path):
 def test_a_loss_that_is_not_finite_is_one_clear_error(tmp_path):
     net, _ = problem()
     with pytest.raises(InputError, match=r"lower coarse\.lr"):
-        fit(net, lambda step, g: (next(net.parameters()).sum() * float("nan"), {}), Optimisation(steps=3, lr=0.1),
+        fit(net, lambda step, g, part: (next(net.parameters()).sum() * float("nan"), {}), Optimisation(steps=3, lr=0.1),
             stage="coarse", seed=0, state=tmp_path)
 
 

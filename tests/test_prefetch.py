@@ -41,3 +41,11 @@ def test_an_error_is_raised_by_the_batch_it_belongs_to():
         batches[2]
     assert batches[3] == 3
     batches.close()
+
+
+def test_the_last_one_may_be_asked_for_again():
+    for threads in (0, 2):
+        made = []
+        batches = Prefetch(lambda i, made=made: made.append(i) or [i], threads=threads, ahead=1)
+        assert batches[3] is batches[3] and batches[4] == [4] and made.count(3) == 1
+        batches.close()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import fcntl
 import os
 import re
 from pathlib import Path
 
 from hgm.assets.findings import Finding, first_few
+from hgm.locks import is_held
 
 MAKE_LOCK = ".snakemake.lock"  # held with flock by `make demo`
 ORPHAN = re.compile(r"\..+\.[a-z0-9_]{8}\.part")  # hgm.runtime.atomic_write and atomic_folder
@@ -19,18 +19,6 @@ def check_health(results: Path, folder: Path = Path()) -> list[Finding]:
     """Findings about a run's folder `results` and the working folder."""
     working = is_held(folder / MAKE_LOCK)
     return [_lock(folder, working), _incomplete(folder), _orphans(results, working)]
-
-
-def is_held(lock: Path) -> bool:
-    """Whether another process holds the lock file."""
-    try:
-        with open(lock) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _lock(folder: Path, working: bool) -> Finding:

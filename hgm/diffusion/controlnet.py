@@ -94,7 +94,7 @@ def train_controlnet(
     size = _crop_size(settings, opened, shape)
     boxes = torch.cat([foreground_boxes(data.target(i)[None]) for i in range(len(data))])
 
-    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(step: int, generator: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         indices = torch.randint(len(data), (settings.batch,), generator=generator).tolist()
         places = crop_places(boxes, indices, size, shape, generator, multiple=stride)
         middle, spread = (cut([x[i] for i in indices], places, size, reduced=stride) for x in (mean, std))
@@ -103,13 +103,14 @@ def train_controlnet(
         times = torch.randint(settings.timesteps, (settings.batch,), generator=generator)
         empty = (torch.rand(settings.batch, generator=generator) < settings.empty_caption).long()
         condition = cut([data.condition(i) for i in indices], places, size)
-        return epsilon_loss(opened, controlnet, latents.to(device), noise.to(device), times.to(device),
-                            captions[empty.to(device)], condition.to(device)), {}
+        latents, noise, times, empty, condition = (x[part].to(device) for x in (latents, noise, times, empty, condition))
+        return epsilon_loss(opened, controlnet, latents, noise, times, captions[empty], condition), {}
 
     optimisation = Optimisation(settings.steps, settings.lr, schedule=settings.schedule, betas=(0.9, 0.999),
                                 weight_decay=settings.weight_decay, clip=settings.clip, accumulate=settings.accumulate,
                                 ema=settings.ema)
-    history = fit(controlnet, loss, optimisation, stage="controlnet", seed=seed, state=state, deadline=deadline)
+    history = fit(controlnet, loss, optimisation, stage="controlnet", seed=seed, state=state, batch=settings.batch,
+                  deadline=deadline)
     with atomic_folder(out) as folder:
         controlnet.save_pretrained(folder)
         write_history(folder / "history.tsv", history)

@@ -111,12 +111,12 @@ def train_vae(
     boxes = foreground_boxes(images)
     vae, device = base.vae, base.device.type
 
-    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(step: int, generator: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         indices = torch.randint(len(images), (settings.vae_batch,), generator=generator).tolist()
         crops = random_crops(images, boxes, indices, settings.vae_crop, generator)
         shape = (settings.vae_batch, settings.latent_channels, *(s >> base.halvings for s in crops.shape[-2:]))
-        noise = torch.randn(shape, generator=generator)
-        target = crops.to(device)
+        noise = torch.randn(shape, generator=generator)[part]
+        target = crops[part].to(device)
         with mixed_precision(device):
             posterior = vae.encode(target * 2 - 1).latent_dist
             image = vae.decode(posterior.mean + posterior.std * noise.to(device)).sample.float() / 2 + 0.5
@@ -133,7 +133,7 @@ def train_vae(
 
     optimisation = Optimisation(settings.vae_steps, settings.vae_lr, warmup=0.05, betas=(0.9, 0.99), weight_decay=0.0,
                                 ema=settings.ema)
-    history = fit(vae, loss, optimisation, stage="base_vae", seed=seed, state=state, deadline=deadline)
+    history = fit(vae, loss, optimisation, stage="base_vae", seed=seed, state=state, batch=settings.vae_batch, deadline=deadline)
     vae.requires_grad_(False).eval()
     return history
 
@@ -156,7 +156,7 @@ def train_unet(
     device, boxes, stride = base.device.type, foreground_boxes(images), 1 << base.halvings
     captions = base.embed([ControlNetSettings.caption, ""])  # [2, L, C]
 
-    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(step: int, generator: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         indices = torch.randint(len(mean), (settings.unet_batch,), generator=generator).tolist()
         places = crop_places(boxes, indices, settings.unet_crop, images.shape[-2:], generator, multiple=stride)
         middle, spread = (cut([x[i] for i in indices], places, settings.unet_crop, reduced=stride) for x in (mean, std))
@@ -165,13 +165,15 @@ def train_unet(
         t = torch.randint(settings.unet_timesteps, (settings.unet_batch,), generator=generator)
         empty = (torch.rand(settings.unet_batch, generator=generator) < settings.empty_caption).long()
         noisy = base.scheduler.add_noise(latents, noise, t)
+        noisy, noise, t, empty = (x[part] for x in (noisy, noise, t, empty))
         with mixed_precision(device):
             predicted = base.unet(noisy.to(device), t.to(device), captions[empty.to(device)]).sample
         return (predicted.float() - noise.to(device)).square().mean(), {}
 
     optimisation = Optimisation(settings.unet_steps, settings.unet_lr, warmup=0.05, betas=(0.9, 0.99), weight_decay=0.01,
                                 ema=settings.ema)
-    history = fit(base.unet, loss, optimisation, stage="base_unet", seed=seed, state=state, deadline=deadline)
+    history = fit(base.unet, loss, optimisation, stage="base_unet", seed=seed, state=state, batch=settings.unet_batch,
+                  deadline=deadline)
     base.unet.requires_grad_(False).eval()
     return history
 

@@ -43,6 +43,12 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) and value >= 0 else None
 
 
+def benchmark(path: Path) -> tuple[float, float | None] | None:
+    """Seconds and largest memory in MB of the last measurement in a job's benchmark file; None where there is none."""
+    found = [(s, _number(row.get("max_rss"))) for row in _rows(path) if (s := _number(row.get("s"))) is not None]
+    return found[-1] if found else None
+
+
 def costs(folder: Path) -> list[Cost]:
     """One row for each rule with a benchmark below `folder` (`<rule>.jsonl` or `<rule>/…/*.jsonl`), in the order of the run."""
     rules: dict[str, list[dict[str, Any]]] = {}

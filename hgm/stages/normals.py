@@ -98,13 +98,13 @@ def train_normals(
         target = F.normalize(world, dim=0) * (mask > KNOWN)
         return rgb, bodies[scan][view], to_camera(target[None], rig[[view]])[0]
 
-    def loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        chosen = torch.randint(len(store) * 12, (training.batch,), generator=generator).tolist()
+    def loss(step: int, generator: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+        chosen = torch.randint(len(store) * 12, (training.batch,), generator=generator).tolist()[part]
         rgb, body, target = (torch.stack(x).to(device) for x in zip(*(sample(c // 12, c % 12) for c in chosen), strict=True))
         return normal_error(net(rgb, body), target), {"body_alone": normal_error(body, target)}
 
     history = fit(net, loss, Optimisation(training.steps, training.lr, weight_decay=1e-4), stage="normals", seed=seed,
-                  state=state, deadline=deadline)
+                  state=state, batch=training.batch, deadline=deadline)
     save_tensors(net.state_dict(), out / WEIGHTS)
     write_json(out / MODEL, {"channels": list(training.channels)})
     write_history(out / "history.tsv", history)

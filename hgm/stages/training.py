@@ -137,8 +137,8 @@ def _train(
 
     batches = Prefetch(batch, stride=team.size, threads=DATA_THREADS if device.type == "cuda" else 0)
 
-    def loss(micro: int, _: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        sample = batches[micro].to(device)
+    def loss(micro: int, _: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+        sample = batches[micro][part].to(device)
         output = model(sample.images, sample.cameras, sample.vertices, precision=training.precision)
         return hgm_loss(gaussian_sets(output), sample.target_rgb, sample.target_mask, sample.target_cameras, training.loss,
                         perceptual=lpips, backend=training.backend)
@@ -165,8 +165,9 @@ def _train(
     early = max(1, round(training.early * training.optimisation.steps))
     snapshots = {early: lambda: save_tensors(model.state_dict(), state / EARLY)} if training.early > 0 else None
     try:
-        history = fit(model, loss, training.optimisation, stage=training.stage, seed=training.seed, state=state, team=team,
-                      deadline=deadline, validate=validate, validate_every=training.validate_every, snapshots=snapshots)
+        history = fit(model, loss, training.optimisation, stage=training.stage, seed=training.seed, state=state,
+                      batch=training.sampling.batch, team=team, deadline=deadline, validate=validate,
+                      validate_every=training.validate_every, snapshots=snapshots)
     finally:
         batches.close()
     if not team.leads:

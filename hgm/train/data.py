@@ -40,6 +40,11 @@ class Batch:
         return Batch(move(self.images), self.cameras.to(device), move(self.vertices), move(self.target_rgb),
                      move(self.target_mask), self.target_cameras.to(device))
 
+    def __getitem__(self, part: slice) -> Batch:
+        """Some of the samples."""
+        return Batch(self.images[part], self.cameras[part], self.vertices[part], self.target_rgb[part], self.target_mask[part],
+                     self.target_cameras[part])
+
     def pinned(self) -> Batch:
         """The images in page-locked memory, from which a GPU copies while it computes."""
         return Batch(self.images.pin_memory(), self.cameras, self.vertices.pin_memory(), self.target_rgb.pin_memory(),

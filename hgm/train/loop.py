@@ -5,8 +5,10 @@ A step's batch and noise depend on (seed, step) only, so the state to keep is we
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +22,9 @@ from hgm.errors import InputError, SliceEnded
 from hgm.runtime import Deadline, Progress, atomic_write, derived_seed
 from hgm.train.team import ALONE, Team
 
-LossFn = Callable[[int, torch.Generator], tuple[Tensor, dict[str, Tensor]]]
+log = logging.getLogger(__name__)
+LossFn = Callable[[int, torch.Generator, slice], tuple[Tensor, dict[str, Tensor]]]
+SHOW_SECONDS = 5.0  # between two writings of progress.json
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ def fit(
     stage: str,
     seed: int,
     state: Path,
+    batch: int = 1,
     team: Team = ALONE,
     deadline: Deadline | None = None,
     validate: Callable[[int], Mapping[str, float]] | None = None,
@@ -55,12 +60,15 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train `module` (its parameters that require gradients) in place and return the history, one row a step.
 
-    `loss(micro_step, generator)` returns a scalar and scalars to log; `generator` is a CPU generator that depends on
-    (seed, step, micro-batch) only. State goes to the folder `state`; a killed call goes on from it and, on a CPU, ends with
-    the same bits as an undisturbed one. The processes of a `team` share each step's micro-batches and end with equal weights;
+    `loss(micro_step, generator, part)` draws the `batch` samples of a micro-batch and returns the mean over those of `part`,
+    with scalars to log; `generator` is a CPU generator that depends on (seed, step, micro-batch) only. `part` is all samples
+    until a device runs out of memory; then the step is done again with half as many samples at a time, down to one, and the
+    gradients of the parts are summed: a step sees the same samples and the loss curve stays (batch statistics apart). State
+    goes to the folder `state`; a killed call goes on from it and, on a CPU, ends with the same bits as an undisturbed one. The
+    processes of a `team` share each step's micro-batches and end with equal weights;
     the leader writes. `snapshots[step]()` is called after that many steps (again, with the same weights,
     after a resume). With `ema` > 0 the averaged weights are in `module` at the end. Raises SliceEnded at the deadline and
-    InputError when the loss is not finite.
+    InputError when the loss is not finite or one sample at a time needs too much memory.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
@@ -69,7 +77,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(optimisation))
     average = copy.deepcopy(module).requires_grad_(False) if optimisation.ema > 0 else None
     history: list[dict[str, float]] = []
-    step = 0
+    step, at_once = 0, batch
     path = state / "state.pt"
     if path.exists():
         saved = torch.load(path, map_location="cpu", weights_only=True)
@@ -79,32 +87,56 @@ def fit(
         if average is not None:
             average.load_state_dict(saved["average"])
         step, history = saved["step"], saved["history"]
+        at_once = min(batch, saved.get("at_once", batch))
 
     def save() -> None:
         data = {"module": module.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
-                "step": step, "history": history}
+                "step": step, "history": history, "at_once": at_once}
         if average is not None:
             data["average"] = average.state_dict()
         with atomic_write(path) as file:
             torch.save(data, file)
-        with atomic_write(state / "progress.json", "w") as file:
-            json.dump({"stage": stage, "step": step, "steps": optimisation.steps, **(history[-1] if history else {})}, file)
+        show()
 
-    progress, saved_at = Progress(stage, optimisation.steps), time.monotonic()
+    def show() -> None:
+        with atomic_write(state / "progress.json", "w") as file:
+            json.dump({"stage": stage, "steps": optimisation.steps, "rate": progress.rate(step), "at_once": at_once,
+                       **(history[-1] if history else {}), "step": step}, file)
+
+    progress = Progress(stage, optimisation.steps)
+    saved_at = shown_at = time.monotonic()
     progress.resume(step)
     device = next(module.parameters()).device
-    while step < optimisation.steps:
-        module.train()
+
+    def gradients() -> dict[str, Tensor]:
         sums: dict[str, Tensor] = {}
         for micro in team.micro_batches(optimisation.accumulate):
-            generator = torch.Generator().manual_seed(derived_seed(seed, stage, step, micro))
-            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-                torch.manual_seed(derived_seed(seed, stage, step, micro, "global"))
-                value, numbers = loss(step * optimisation.accumulate + micro, generator)
-                (value / optimisation.accumulate).backward()
-            for key, number in {"loss": value, **numbers}.items():
-                share = number.detach() / optimisation.accumulate
-                sums[key] = sums[key] + share if key in sums else share
+            for part in parts(batch, at_once):
+                generator = torch.Generator().manual_seed(derived_seed(seed, stage, step, micro))
+                share = (part.stop - part.start) / batch / optimisation.accumulate
+                with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                    torch.manual_seed(derived_seed(seed, stage, step, micro, "global", *([part.start] if part.start else [])))
+                    value, numbers = loss(step * optimisation.accumulate + micro, generator, part)
+                    (value * share).backward()
+                for key, number in {"loss": value, **numbers}.items():
+                    scaled = number.detach() * share
+                    sums[key] = sums[key] + scaled if key in sums else scaled
+        return sums
+
+    while step < optimisation.steps:
+        module.train()
+        buffers = [b.clone() for b in module.buffers()] if at_once > 1 else []
+        sums: dict[str, Tensor] | None = None
+        while sums is None:
+            with contextlib.suppress(torch.OutOfMemoryError):  # only after the block are the failed step's tensors let go
+                sums = gradients()
+            if sums is None:
+                at_once = halved(at_once, stage)
+                optimizer.zero_grad(set_to_none=True)
+                for buffer, before in zip(module.buffers(), buffers, strict=True):
+                    buffer.copy_(before)
+                if device.type == "cuda":
+                    torch.cuda.empty_cache()
         # read once a step: each reading makes a GPU wait
         logs = dict(zip(sums, team.add(torch.stack(list(sums.values()))).tolist(), strict=True))
         if not math.isfinite(logs["loss"]):
@@ -135,12 +167,31 @@ def fit(
         late = team.agree(deadline is not None and deadline.passed())
         if team.leads and (late or time.monotonic() - saved_at > save_seconds or step == optimisation.steps):
             save()
-            saved_at = time.monotonic()
+            saved_at = shown_at = time.monotonic()
+        elif team.leads and time.monotonic() - shown_at > SHOW_SECONDS:
+            show()
+            shown_at = time.monotonic()
         if late and step < optimisation.steps:
             raise SliceEnded(f"{stage}: stopped at step {step} of {optimisation.steps}, time is up; run again to go on")
     if average is not None:
         module.load_state_dict(average.state_dict())
     return history
+
+
+def parts(batch: int, at_once: int) -> list[slice]:
+    """The samples of a micro-batch in pieces of at most `at_once`."""
+    return [slice(i, min(i + at_once, batch)) for i in range(0, batch, at_once)]
+
+
+def halved(at_once: int, stage: str) -> int:
+    """Half as many samples at a time. Raises InputError where it is one already."""
+    if at_once == 1:
+        raise InputError(f"{stage}: out of memory with one sample at a time; set network.overrides: {{checkpointing: true}} or "
+                         f"network.precision: bf16, lower rendering.size, or use a larger device")
+    fewer = -(-at_once // 2)
+    log.warning("%s: out of memory with %d samples at a time; goes on with %d, which leaves the steps' samples as they are",
+                stage, at_once, fewer)
+    return fewer
 
 
 def _factor(o: Optimisation) -> Callable[[int], float]:

@@ -12,16 +12,22 @@ T = TypeVar("T")
 class Prefetch(Generic[T]):
     """`make(i)` for i = any first one, then every `stride`-th in order; `make` depends on i only and may run on any thread.
 
-    With `threads` = 0 each is made when it is asked for.
+    With `threads` = 0 each is made when it is asked for. The last one may be asked for again.
     """
 
     def __init__(self, make: Callable[[int], T], *, stride: int = 1, threads: int = 0, ahead: int = 8) -> None:
         self.make, self.stride, self.ahead = make, stride, ahead
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="hgm-data") if threads else None
         self.waiting: dict[int, Future[T]] = {}
+        self.last: tuple[int, T] | None = None
 
     def __getitem__(self, index: int) -> T:
         """What `make(index)` returns or raises; the next ones are begun."""
+        if self.last is None or self.last[0] != index:
+            self.last = (index, self._next(index))
+        return self.last[1]
+
+    def _next(self, index: int) -> T:
         if self.pool is None:
             return self.make(index)
         for i in range(index, index + (self.ahead + 1) * self.stride, self.stride):

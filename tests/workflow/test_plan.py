@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from hgm.config import load
 from hgm.errors import InputError
+from hgm.jobs import planned_jobs
 from hgm.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +28,13 @@ def test_the_tiny_preset_plans_every_rule(workspace):
         "fusion": 2, "estimate": 1, "refine": 1, "reconstruct": 5, "mesh": 5, "evaluate": 5, "record": 1, "report": 1, "all": 1,
         "total": 36,
     }
+    assert planned("config/tiny.yaml") == found
+
+
+def planned(preset: str) -> dict[str, int]:
+    """The same counts from hgm.jobs."""
+    rules = Counter(job.rule for job in planned_jobs(Plan(load(ROOT / preset).model_dump(mode="json"))))
+    return {**rules, "all": 1, "total": rules.total() + 1}
 
 
 def test_variants_share_what_they_do_not_change(workspace):
@@ -92,11 +102,3 @@ def test_members_and_chunks_of_a_plan():
 def test_the_snakefile_needs_no_heavy_import():
     code = "import sys; from hgm.plan import Plan; Plan({}); print(sorted({'torch', 'numpy', 'bpy', 'open3d'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip() == "[]"
-
-
-def test_the_environment_file_agrees_with_the_lock():
-    import yaml
-
-    locked = [x.strip() for x in (ROOT / "requirements.lock").read_text().splitlines() if x.strip() and not x.startswith("#")]
-    dependencies = yaml.safe_load((ROOT / "envs/hgm.yaml").read_text())["dependencies"]
-    assert dependencies[-1]["pip"] == locked

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 from workspace import Workspace
 
+from hgm.jobs import TRAININGS, planned_jobs
 from hgm.provenance import folder_digest
+from hgm.status import describe, plan_of
 
 TINY = ("--configfile", "config/tiny.yaml", "--cores", "2")
 PRODUCTS = ("views", "coarse", "controlnet", "fusion", "pairs", "bodies", "subjects", "tables")
@@ -43,6 +46,16 @@ def test_every_named_file_is_there(finished):
         assert (results / f"tables/{table}.csv").read_text().count("\n") > 1, table
 
 
+def test_the_status_of_a_finished_run_knows_each_of_its_jobs(finished):
+    results = finished.folder / "results/tiny"
+    plan = plan_of(results)
+    assert describe(plan, results, []).endswith("Finished.\n")
+    for job in planned_jobs(plan):
+        for name in (job.output, f"logs/{job.name}.log", f"logs/{job.name}.job.json", f"benchmarks/{job.name}.jsonl"):
+            assert (results / name).is_file(), name
+        assert job.rule not in TRAININGS or (results / job.state).is_dir(), job.name
+
+
 def test_a_run_on_stand_ins_says_so(finished):
     results = finished.folder / "results/tiny"
     assert (results / "standin/STANDIN").exists()
@@ -71,9 +84,8 @@ def test_packed_views_are_taken_for_its_own_by_another_machine(finished, tmp_pat
         done = subprocess.run([sys.executable, "-m", "hgm.cli", *command, "--configfile", "config/tiny.yaml"], cwd=space.folder,
                               capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    planned = there.run(*TINY, "--dry-run")
-    assert not {"standin", "catalogue", "render"} & set(planned.split()), planned
-    assert {"coarse", "evaluate", "report"} <= set(planned.split())
+    planned = set(re.findall(r"^(\w+) +\d+$", there.run(*TINY, "--dry-run"), re.MULTILINE))
+    assert {"coarse", "evaluate", "report"} <= planned and not {"standin", "catalogue", "render"} & planned
 
 
 def test_a_second_run_does_nothing(finished):

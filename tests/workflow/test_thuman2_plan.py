@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from test_plan import counts
+from test_plan import counts, planned
 from workspace import Workspace
 
 from hgm.assets.entries import load_assets
@@ -39,6 +39,7 @@ def test_the_preset_plans_every_rule_but_the_stand_ins(furnished):
         "catalogue": 1, "render": 20 + 1 + 1, "coarse": 2, "base": 1, "pairs": 1, "controlnet": 1, "normals": 1, "fusion": 2,
         "estimate": 1, "refine": 1, "reconstruct": 5, "mesh": 5, "evaluate": 5, "record": 1, "report": 1, "all": 1, "total": 51,
     }
+    assert planned(PRESET) == found
 
 
 def test_customhumans_goes_on_top(furnished):

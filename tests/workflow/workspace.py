@@ -10,22 +10,22 @@ LINKED = ("hgm", "resources", "config.yaml", "config")
 
 
 class Workspace:
-    """Runs Snakemake on the checkout's workflow in a folder of its own."""
+    """Runs Snakemake on a checkout's workflow in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, root: Path = ROOT) -> None:
+        self.folder, self.root = folder, root
         folder.mkdir(parents=True, exist_ok=True)
         for name in LINKED:
-            (folder / name).symlink_to(ROOT / name)
+            (folder / name).symlink_to(root / name)
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder),
+        return [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder),
                 "--nolock", *arguments]
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """In a session of its own, so that all of it can be killed at once."""
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.Popen(self.command(*arguments), cwd=ROOT, env=environment, text=True, start_new_session=True,
+        environment = {**os.environ, "PYTHONPATH": str(self.root)}
+        return subprocess.Popen(self.command(*arguments), cwd=self.root, env=environment, text=True, start_new_session=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def run(self, *arguments: str) -> str:

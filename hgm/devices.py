@@ -1,0 +1,107 @@
+"""Which GPU a job works on: jobs on one machine claim different ones by locks that end with their processes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from hgm.locks import hold, release
+
+log = logging.getLogger(__name__)
+LISTED = re.compile(r"^( *)(?:GPU|MIG) .*\(UUID: ([^)]+)\)")
+VISIBLE, CLAIMED = "CUDA_VISIBLE_DEVICES", "HGM_CLAIMED"  # the second tells child processes that the first is held for them
+PAUSE = 2.0  # seconds between two looks while all are taken
+
+
+def parse_list(text: str) -> list[str]:
+    """Names of the devices in the output of `nvidia-smi -L`; of a GPU in MIG mode those of its instances."""
+    found: list[tuple[int, str]] = []
+    for line in text.splitlines():
+        match = LISTED.match(line)
+        if match:
+            found.append((len(match[1]), match[2]))
+    return [name for i, (depth, name) in enumerate(found) if depth or i + 1 == len(found) or not found[i + 1][0]]
+
+
+def visible(names: Sequence[str], wanted: str | None) -> list[str]:
+    """Those of the machine's devices that CUDA_VISIBLE_DEVICES = `wanted` leaves: indices or beginnings of names.
+
+    As in CUDA, what follows the first unknown one is not seen.
+    """
+    if wanted is None:
+        return list(names)
+    found: list[str] = []
+    for part in (p.strip() for p in wanted.split(",")):
+        if part.isdigit():
+            hit = list(names[int(part) : int(part) + 1])
+        else:
+            hit = [n for n in names if part and n.startswith(part)]
+        if len(hit) != 1:
+            break
+        found += hit
+    return found
+
+
+def machine() -> list[str]:
+    """Names of this machine's NVIDIA devices that this process may see; none without nvidia-smi.
+
+    torch cannot be asked: once it has looked, CUDA_VISIBLE_DEVICES has no effect.
+    """
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return []
+    try:
+        listed = subprocess.run([command, "-L"], capture_output=True, text=True, timeout=60, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return visible(parse_list(listed), os.environ.get(VISIBLE))
+
+
+def runtime_folder() -> Path:
+    """Where the locks are: the user's runtime folder, else one of their own among the temporary files."""
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    if given and os.access(given, os.W_OK):
+        return Path(given) / "hgm"
+    return Path(tempfile.gettempdir()) / f"hgm-{os.getuid()}"
+
+
+def lock_file(name: str) -> Path:
+    return runtime_folder() / f"{re.sub(r'[^A-Za-z0-9-]', '_', name)}.lock"
+
+
+def claim(count: int = 1) -> list[str]:
+    """Hold `count` devices until this process ends and let CUDA see only them; waits while others hold too many.
+
+    Has to come before torch looks for devices. Where there are fewer than `count`, nothing is claimed; in a child of a
+    process that has claimed, its devices are returned. All are taken or none, so that two jobs cannot wait for each other.
+    """
+    if os.environ.get(CLAIMED) and os.environ[CLAIMED] == os.environ.get(VISIBLE):
+        return os.environ[CLAIMED].split(",")
+    names = machine()
+    if len(names) < count:
+        return []
+    said = False
+    while True:
+        mine: list[str] = []
+        for name in names:
+            if len(mine) < count and hold(lock_file(name)):
+                mine.append(name)
+        if len(mine) == count:
+            break
+        for name in mine:
+            release(lock_file(name))
+        if not said:
+            log.info("waiting for %d free of %d GPUs (locks in %s)", count, len(names), runtime_folder())
+            said = True
+        time.sleep(PAUSE * random.uniform(0.5, 1.0))
+    os.environ[VISIBLE] = os.environ[CLAIMED] = ",".join(mine)
+    log.info("GPU %s", ", ".join(mine))
+    return mine

@@ -1,0 +1,125 @@
+"""Every job that a configuration asks for, as the rules make them: what is done, what runs and what it will cost.
+
+The rules stay the truth; a test compares this list with Snakemake's own plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hgm.plan import Plan
+from hgm.stages.variants import VARIANTS
+
+TRAININGS = ("coarse", "fusion", "base", "normals", "controlnet")
+SIZES = {  # what a job's time for each member depends on, besides the machine
+    "standin": ("scans.texture",),
+    "catalogue": ("scans.source",),
+    "render": ("rendering",),
+    "coarse": ("device", "rendering.size", "network", "coarse.supervised"),
+    "fusion": ("device", "rendering.size", "network", "fusion.supervised"),
+    "base": ("device", "rendering.size", "base.folder", "base.vae_channels", "base.vae_crop", "base.unet_channels", "base.unet_crop"),
+    "normals": ("device", "rendering.size", "normals.channels"),
+    "pairs": ("device", "rendering.size", "network"),
+    "controlnet": ("device", "rendering.size", "base.folder", "base.unet_channels", "controlnet.crop"),
+    "refine": ("device", "rendering.size", "network", "refine.iterations"),
+    "reconstruct": ("device", "rendering.size", "network", "reconstruct", "base.folder", "back_view.steps"),
+    "mesh": ("device", "rendering.size", "mesh"),
+    "evaluate": ("rendering.size", "evaluate.surface_samples", "weights"),
+    "baseline": ("rendering.size", "evaluate.surface_samples", "weights"),
+    "photos": ("device", "rendering.size", "network", "reconstruct", "base.folder", "back_view.steps", "mesh"),
+    "report": ("rendering.size",),
+}
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One job; `name` is that of its log and benchmark without the suffix."""
+
+    rule: str
+    name: str
+    output: str  # what shows that it is done, below results/<run>
+    members: tuple[str, ...] = ()  # people it works on one after the other
+    work: float = 1.0  # its size: people, or samples that a training sees
+    gpus: int = 0
+    successor: str = ""  # an output that takes the place of its own, once `hgm prune` has deleted that
+
+    def done(self, results: Path) -> bool:
+        """Whether its product is there, or was and is not needed any more."""
+        return any((results / path).exists() for path in (self.output, self.successor) if path)
+
+    @property
+    def state(self) -> str:
+        """Folder of its training state below results/<run>."""
+        return f"state/{self.name}"
+
+
+def planned_jobs(plan: Plan) -> list[PlannedJob]:
+    """All jobs of a configuration in the order of the data, whether done or not."""
+    return list(_jobs(plan))
+
+
+def _jobs(plan: Plan) -> Iterator[PlannedJob]:
+    config = plan.config
+    variants = [VARIANTS[name] for name in plan.variants]
+    yield PlannedJob("record", "record", "run.json")
+    if config["scans"]["models"] is None:
+        yield PlannedJob("body_model", "body_model", "standin/models.json")
+    if plan.standin:
+        for chunk in plan.chunks:
+            yield replace(_chunk(plan, "standin", "", chunk, "standin/{}.json"), successor=f"views/{chunk}/manifest.json")
+    yield PlannedJob("catalogue", "catalogue", "scans.tsv", work=len(plan.entries))
+    yield from (_chunk(plan, "render", "", chunk, "views/{}/manifest.json") for chunk in plan.chunks)
+    bare = ["_no_body"] if any(not v.body for v in variants) else []
+    for suffix in ["", *bare]:
+        yield _training(config, "coarse", suffix, "weights.safetensors")
+    train = sum(len(plan.members(chunk)) for chunk in plan.training_chunks)
+    yield PlannedJob("pairs", "pairs", "pairs/manifest.json", work=train, gpus=1)
+    for rule in ("base", "controlnet"):
+        yield _training(config, rule, "", "manifest.json")
+    two_view_bare = ["_no_body"] if any(v.two_view and not v.body for v in variants) else []
+    for suffix in ["", *two_view_bare]:
+        yield _training(config, "fusion", suffix, "weights.safetensors")
+    yield _training(config, "normals", "", "weights.safetensors")
+    yield from (_chunk(plan, "estimate", "", chunk, "bodies/estimated/{}.json") for chunk in plan.test_chunks)
+    if any(v.refined for v in variants):
+        yield from (_chunk(plan, "refine", "", chunk, "bodies/refined/{}.json", gpus=1) for chunk in plan.test_chunks)
+    for rule, gpus in (("reconstruct", 1), ("mesh", 0), ("evaluate", 0)):
+        for variant in plan.variants:
+            place = f"subjects/{variant}/{{}}.{rule}.json"
+            yield from (_chunk(plan, rule, f"{variant}/", chunk, place, gpus=gpus) for chunk in plan.test_chunks)
+    for method in plan.baselines:
+        yield from (_chunk(plan, "baseline", f"{method}/", chunk, f"baselines/{method}/{{}}.json") for chunk in plan.test_chunks)
+    if plan.photos:
+        names = tuple(photo.name for photo in plan.photos)
+        yield PlannedJob("photos", "photos", "photos/manifest.json", names, len(names), gpus=1)
+    tested = sum(len(plan.members(chunk)) for chunk in plan.test_chunks)
+    yield PlannedJob("report", "report", "report/index.html", work=tested * len(variants))
+
+
+def _chunk(plan: Plan, rule: str, before: str, chunk: str, output: str, *, gpus: int = 0) -> PlannedJob:
+    members = tuple(plan.members(chunk))
+    return PlannedJob(rule, f"{rule}/{before}{chunk}", output.format(chunk), members, len(members), gpus)
+
+
+def _training(config: dict[str, Any], rule: str, suffix: str, output: str) -> PlannedJob:
+    section = config[rule]
+    if rule == "base":
+        samples = 1 if section["folder"] else sum(section[f"{net}_steps"] * section[f"{net}_batch"] for net in ("vae", "unet"))
+    else:
+        samples = section["steps"] * section["batch"] * section.get("accumulate", 1)
+    name = f"{rule}{suffix}"
+    return PlannedJob(rule, name, f"{name}/{output}", work=samples, gpus=section.get("gpus", 1))
+
+
+def size_of(config: dict[str, Any], rule: str) -> dict[str, Any]:
+    """The values that decide what one member or sample of a rule costs."""
+    found = {}
+    for key in SIZES.get(rule, ()):
+        value: Any = config
+        for part in key.split("."):
+            value = value[part]
+        found[key] = value
+    return found

@@ -1,0 +1,1 @@
+"""Results in a browser: layers, the cameras of the rig, a turn and screenshots."""
