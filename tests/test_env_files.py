@@ -12,7 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from hgm.env_files import BUNDLED, FOREIGN, OPTIONAL, ON_GPU, STEPS, VARIANTS, closed, files, imported, read_lock
+from hgm.env_files import BUNDLED, FOREIGN, ON_GPU, OPTIONAL, STEPS, VARIANTS, closed, files, imported, read_lock
 from hgm.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
