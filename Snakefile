@@ -56,4 +56,4 @@ rule models:
         "<results>/coarse/weights.safetensors",
         "<results>/controlnet/manifest.json",
         "<results>/fusion/weights.safetensors",
-        "<results>/normals/weights.safetensors",
+        normal_net,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 
 from hgm.errors import InputError
 
+DataSet = Literal["thuman2", "thuman21", "customhumans", "humman", "views"]
 VariantName = Literal["full", "no_body", "no_refine", "one_view", "no_diffusion"]
 
 
@@ -27,17 +28,14 @@ def described(default: Any, text: str, **limits: Any) -> Any:
 
 
 class Scans(Section):
-    source: Literal["standin", "thuman2", "thuman21", "customhumans", "humman", "views"] = described(
-        "standin", "free stand-in humans made here, or a data set of docs/data-sets.md")
+    source: Literal["standin", DataSet] = described("standin", "free stand-in humans made here, or a data set of docs/data-sets.md")
     root: str | None = described(None, "folder of the data set; stand-ins make their own")
     models: str | None = described(None, "folder that holds smplx/SMPLX_*.npz; stand-ins make their own")
-    gender: Literal["male", "female", "neutral"] = described(
-        "male", "SMPL-X file of the fits; male for those of 2022 and CustomHumans, neutral for those of 2024 and HuMMan")
+    gender: Literal["male", "female", "neutral"] = described("male", "SMPL-X file of the fits; neutral for those of 2024 and HuMMan")
     train: str = described("0000-0035", "ids and ranges, or the name of a .txt file with one id a line")
     val: str = described("0500", "scans for the validation pictures and curve, never trained on")
     test: str = described("0505-0508", "scans that are reconstructed and measured, never trained on")
-    test_source: Literal["thuman2", "thuman21", "customhumans", "humman", "views"] | None = described(
-        None, "data set of the test scans, where it is not that of the others")
+    test_source: DataSet | None = described(None, "data set of the test scans, where it is not that of the others")
     test_root: str | None = described(None, "folder of the data set of the test scans")
     test_gender: Literal["male", "female", "neutral"] | None = described(None, "SMPL-X file of their fits; null: as gender")
     chunk: int = described(6, "scans that one job makes and renders; a chunk should last minutes", ge=1)
@@ -151,8 +149,8 @@ class BackView(Section):
 
 
 class Estimate(Section):
-    source: Literal["disturbed", "fits"] = described("disturbed", "first SMPL-X: true fit with seeded noise, or fits")
-    folder: str | None = described(None, "folder with <subject>/smplx.npz, for source: fits")
+    source: Literal["disturbed", "fits"] = described("disturbed", "first SMPL-X: true fit with seeded noise, or files")
+    folder: str | None = described(None, "files of PIXIE, PyMAF-X or SMPL-X, for source: fits (docs/estimators.md)")
     mpjpe_mm: float = described(80.11, "error of the disturbed fit: PIXIE's on THuman2.0 (paper table 6)", gt=0)
 
 
@@ -162,6 +160,7 @@ class Refine(Section):
     with_body: bool = described(False, "later runs see the body (paper: yes); off, a coarse model trained for minutes misleads less")
     front: float = described(10.0, "weight of the front silhouette (paper: 10)", ge=0)
     side: float = described(3.0, "weight of the 11 other silhouettes (paper: 1)", ge=0)
+    normal: float = described(0.0, "weight of the normals that a net reads from the photo (paper: 0.5); 0: no net is run", ge=0)
     pose_prior: float = described(3.0, "weight of the squared change of pose (not published)", ge=0)
     betas_prior: float = described(1e-3, "weight of the squared shape coefficients (not published)", ge=0)
     scale_prior: float = described(300.0, "weight of the squared log change of scale (not published)", ge=0)
@@ -174,6 +173,7 @@ class Reconstruct(Section):
 
 
 class Normals(Section):
+    icon: str | None = described(None, "ICON's normal.ckpt; without it the run trains a small net of its own")
     channels: list[int] = described([16, 32, 64], "widths of the net that reads normals from a picture (stands for ICON's)")
     steps: int = described(150, "training steps (not in the paper)", ge=1)
     batch: int = described(4, "pictures a step", ge=1)

@@ -24,12 +24,13 @@ SIZES = {  # what a job's time for each member depends on, besides the machine
     "normals": ("device", "rendering.size", "normals.channels"),
     "pairs": ("device", "rendering.size", "network"),
     "controlnet": ("device", "rendering.size", "base.folder", "base.unet_channels", "controlnet.crop"),
-    "refine": ("device", "rendering.size", "network", "refine.iterations"),
+    "refine": ("device", "rendering.size", "network", "refine.iterations", "refine.normal", "normals.icon"),
     "reconstruct": ("device", "rendering.size", "network", "reconstruct", "base.folder", "back_view.steps"),
-    "mesh": ("device", "rendering.size", "mesh"),
+    "mesh": ("device", "rendering.size", "mesh", "normals.icon"),
     "evaluate": ("rendering.size", "evaluate.surface_samples", "weights"),
     "baseline": ("rendering.size", "evaluate.surface_samples", "weights"),
-    "photos": ("device", "rendering.size", "network", "reconstruct", "base.folder", "back_view.steps", "mesh"),
+    "photos": ("device", "rendering.size", "network", "refine.normal", "reconstruct", "base.folder", "back_view.steps", "mesh",
+               "normals.icon"),
     "report": ("rendering.size",),
 }
 
@@ -82,7 +83,8 @@ def _jobs(plan: Plan) -> Iterator[PlannedJob]:
     two_view_bare = ["_no_body"] if any(v.two_view and not v.body for v in variants) else []
     for suffix in ["", *two_view_bare]:
         yield _training(config, "fusion", suffix, "weights.safetensors")
-    yield _training(config, "normals", "", "weights.safetensors")
+    if plan.own_normals:
+        yield _training(config, "normals", "", "weights.safetensors")
     yield from (_chunk(plan, "estimate", "", chunk, "bodies/estimated/{}.json") for chunk in plan.test_chunks)
     if any(v.refined for v in variants):
         yield from (_chunk(plan, "refine", "", chunk, "bodies/refined/{}.json", gpus=1) for chunk in plan.test_chunks)

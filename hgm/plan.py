@@ -69,6 +69,16 @@ class Plan:
         return self.learning_chunks if catalogue.apart(self.config["scans"]) else self.chunks
 
     @property
+    def own_normals(self) -> bool:
+        """Whether the run trains its own net that reads normals."""
+        return self.config["normals"]["icon"] is None
+
+    @property
+    def refining_normals(self) -> dict[str, Any]:
+        """The section of that net for the refinement of bodies; empty where it uses none, so that the net changes nothing there."""
+        return self.config["normals"] if self.config["refine"]["normal"] > 0 else {}
+
+    @property
     def standin(self) -> bool:
         return self.config["scans"]["source"] == "standin"
 

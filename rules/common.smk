@@ -88,6 +88,16 @@ def back_view_models(wildcards):
     return ["<results>/base/manifest.json", "<results>/controlnet/manifest.json"]
 
 
+def normal_net(wildcards):
+    """The net that the run trains to read normals, unless published weights take its place."""
+    return "<results>/normals/weights.safetensors" if plan.own_normals else []
+
+
+def refining_normal_net(wildcards):
+    """The same for the refinement of bodies, which may do without."""
+    return normal_net(wildcards) if plan.refining_normals else []
+
+
 def bodies(wildcards):
     """Refined bodies, or the first estimates for a variant without refinement."""
     stage = "refined" if variant_of(wildcards).refined else "estimated"
@@ -146,11 +156,9 @@ def photo_results(wildcards):
     return "<results>/photos/manifest.json" if plan.photos else []
 
 
-def normal_net(wildcards):
-    """The net that refines meshes, if the variant of the photos knows a body."""
-    if not variant_of(wildcards).body:
-        return []
-    return "<results>/normals/weights.safetensors"
+def photo_normal_net(wildcards):
+    """The net that the run trains to read normals, if the variant of the photos knows a body."""
+    return normal_net(wildcards) if variant_of(wildcards).body else []
 
 
 def chunk_members(wildcards):

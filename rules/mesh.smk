@@ -2,7 +2,7 @@ rule mesh:
     """Fuse depth renders of the Gaussians to a mesh, clean it and refine it by normals."""
     input:
         subjects="<results>/subjects/{variant}/{chunk}.reconstruct.json",
-        normals="<results>/normals/weights.safetensors",
+        normals=normal_net,
         models=body_models,
     output:
         manifest=ensure(
@@ -19,7 +19,7 @@ rule mesh:
         mem_mb=memory(4000),
         runtime=120,
     params:
-        **settings("device", "splat", "mesh"),
+        **settings("device", "splat", "mesh", "normals"),
         scans=chunk_sources,
         code=plan.code("mesh"),
     message:

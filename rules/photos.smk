@@ -6,7 +6,7 @@ rule photos:
         coarse=coarse_model,
         fusion=fusion_model,
         back_view=back_view_models,
-        normals=normal_net,
+        normals=photo_normal_net,
     output:
         manifest=ensure("<results>/photos/manifest.json", non_empty=True),
         sheet=ensure("<results>/photos/contact.png", non_empty=True),
@@ -31,6 +31,7 @@ rule photos:
             "refine",
             "reconstruct",
             "mesh",
+            "normals",
         ),
         variant=plan.photo_variant,
         scans=plan.sources,

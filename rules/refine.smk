@@ -4,6 +4,7 @@ rule refine:
         models=body_models,
         bodies="<results>/bodies/estimated/{chunk}.json",
         coarse="<results>/coarse/weights.safetensors",
+        normals=refining_normal_net,
     output:
         manifest=ensure("<results>/bodies/refined/{chunk}.json", non_empty=True),
     log:
@@ -19,6 +20,7 @@ rule refine:
         gpu=1,
     params:
         **settings("device", "splat", "rendering", "network", "refine"),
+        normals=plan.refining_normals,
         scans=chunk_sources,
         code=plan.code("refine"),
     message:

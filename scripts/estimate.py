@@ -21,8 +21,8 @@ def main(job: Job) -> None:
             estimate_subject(views.parent / subject, model, out, seed=job.params["seed"], mpjpe_mm=section["mpjpe_mm"])
             return
         if section["folder"] is None:
-            raise InputError("estimate.folder: source: fits needs the folder that holds <subject>/smplx.npz")
-        given_subject(Path(section["folder"]) / subject / "smplx.npz", views.parent / subject, model, out)
+            raise InputError("estimate.folder: source: fits needs the folder of an estimator's files (docs/estimators.md)")
+        given_subject(Path(section["folder"]), views.parent / subject, model, out)
 
     outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
                        key=lambda s: key_of(dict(job.params), keys[s]), work=work)

@@ -9,7 +9,7 @@ from hgm.stages.places import body_model
 
 def main(job: Job) -> None:
     params, out = job.params, job.path("weights").parent
-    section = dict(params["normals"])
+    section = {key: value for key, value in params["normals"].items() if key != "icon"}
     training = NormalTraining(channels=tuple(section.pop("channels")), **section)
     faces = body_model(params["scans"], out.parent).faces
     train_normals(rendered(job.paths("views"), "train"), faces, training, out, out.parent / "state" / "normals" / job.key,

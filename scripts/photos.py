@@ -8,14 +8,17 @@ from hgm.members import for_each
 from hgm.photos.sources import BODY, find_photos
 from hgm.provenance import file_digest, key_of, write_json
 from hgm.stages.contact import write_contact_sheet
+from hgm.stages.normal_estimators import estimator_digest
 from hgm.stages.photos import Studio
 
 
 def main(job: Job) -> None:
     params, manifest = job.params, job.path("manifest")
-    studio = Studio.of(manifest.parents[1], params, params["variant"], device=params["device"], mesh=True)
+    results = manifest.parents[1]
+    studio = Studio.of(results, params, params["variant"], device=params["device"], mesh=True)
     photos = {p.name: p for p in find_photos([p for p in job.paths("photos") if p.suffix != BODY])}
-    models = [file_digest(p) for name in ("models", "coarse", "fusion", "back_view", "normals") for p in job.paths(name)]
+    models = [file_digest(p) for name in ("models", "coarse", "fusion", "back_view") for p in job.paths(name)]
+    models += [] if studio.normals is None else [estimator_digest(params["normals"], results)]
 
     def work(name: str, out: Path) -> None:
         for note in studio.reconstruct(photos[name], out).notes:

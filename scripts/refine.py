@@ -8,6 +8,7 @@ from hgm.provenance import file_digest, key_of, read_json, write_json
 from hgm.refine.refinement import RefineSettings
 from hgm.runtime import select_device
 from hgm.stages.bodies import load_estimate, refine_subject
+from hgm.stages.normal_estimators import estimator_digest, load_estimator
 from hgm.stages.places import body_model
 from hgm.stages.reconstruction import Reconstructor
 from hgm.stages.training import load_hgm
@@ -24,12 +25,14 @@ def main(job: Job) -> None:
                                   precision=params["network"]["precision"])
     settings = RefineSettings(**params["refine"])
     keys = read_json(job.path("bodies"))["members"]
-    weights = file_digest(job.path("coarse"))
+    normals = params["normals"] or None  # empty where their weight is zero
+    estimator = None if normals is None else load_estimator(normals, results, device=device, backend=params["splat"])
+    weights = [file_digest(job.path("coarse")), *([] if normals is None else [estimator_digest(normals, results)])]
 
     def work(subject: str, out: Path) -> None:
         image, mask = (load_image(view_path(results / "views" / chunk / subject, kind, 0)) for kind in ("rgb", "mask"))
         start = load_estimate(job.path("bodies").parent / subject / "smplx.npz")
-        refine_subject(start, image, mask, model, reconstructor, out, settings, backend=params["splat"])
+        refine_subject(start, image, mask, model, reconstructor, out, settings, normals=estimator, backend=params["splat"])
 
     outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
                        key=lambda s: key_of(dict(params), keys[s], weights), work=work)

@@ -9,7 +9,7 @@ from hgm import catalogue
 from hgm.assets.diffusers_folders import check_base, check_controlnet
 from hgm.assets.entries import Asset, Kind
 from hgm.assets.findings import Finding, State, first_few
-from hgm.assets.weight_files import check_lgm, check_weights
+from hgm.assets.weight_files import check_icon, check_lgm, check_weights
 from hgm.config import Config
 from hgm.errors import InputError, ScanError
 from hgm.scans.obj import MATERIALS
@@ -161,26 +161,20 @@ def _body_model(asset: Asset, config: Config, models: Path) -> Result:
 
 
 def _estimates(asset: Asset, config: Config, folder: Path) -> Result:
-    from hgm.body.parameters import BodyParameters
+    from hgm.body.estimates import find_estimate, open_estimate
 
     def look(name: str) -> str | None:
-        path = folder / name / "smplx.npz"
-        if not path.is_file():
+        path = find_estimate(folder, name)
+        if path is None:
             return f"{name}/smplx.npz"
-        try:
-            BodyParameters.from_npz(path)
-        except InputError:
-            raise
-        except Exception as error:  # numpy and zipfile raise what they like for a broken npz
-            raise InputError(f"{path}: not a readable npz file ({error})") from None
+        open_estimate(path)
         return None
 
-    state, note = _each(configured_scans(config, "test"), look, "test subjects", folder)
-    return ("intact" if state == "present" else state), note
+    return _each(configured_scans(config, "test"), look, "test subjects", folder)
 
 
 CHECKS: dict[Kind, Callable[[Asset, Config, Path], Result]] = {
     "scans": _scans, "fits": _fits, "customhumans": _custom_humans, "body_model": _body_model, "estimates": _estimates,
     "base": check_base, "controlnet": check_controlnet, "vgg16": check_weights, "lpips": check_weights, "inception": check_weights,
-    "lgm": check_lgm,
+    "lgm": check_lgm, "icon": check_icon,
 }

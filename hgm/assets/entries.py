@@ -13,7 +13,8 @@ from hgm.errors import InputError
 
 LIST = Path(__file__).resolve().parents[2] / "resources" / "assets.yaml"
 GIVEN = "given"
-Kind = Literal["scans", "fits", "customhumans", "body_model", "estimates", "base", "controlnet", "vgg16", "lpips", "inception", "lgm"]
+Kind = Literal["scans", "fits", "customhumans", "body_model", "estimates", "base", "controlnet", "vgg16", "lpips", "inception", "lgm",
+               "icon"]
 
 
 class _Row(BaseModel):

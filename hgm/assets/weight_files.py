@@ -45,6 +45,14 @@ def check_lgm(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
     return "present", "LGM's tensors; not the published file"
 
 
+def check_icon(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
+    """All tensors of ICON's net by name and shape. Raises InputError for anything else."""
+    from hgm.nets.icon import load_icon
+
+    load_icon(path)
+    return "present", "the right tensors; no published hash"
+
+
 def _expected(asset: Asset) -> dict[str, Tensor]:
     """Tensors by the published names, of the right shapes."""
     import torch

@@ -27,7 +27,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: not a checkpoint; expected a file that ends in .safetensors, {', '.join(TORCH)}")
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a downloaded checkpoint")
-    tensors = read_tensors(path) if path.suffix == ".safetensors" else _tensors(_load(path), path)
+    tensors = read_tensors(path) if path.suffix == ".safetensors" else tensors_of(_load(path), path)
     if not tensors:
         raise InputError(f"{path}: holds no tensors; expected a checkpoint of LGM or HGM")
     if all(name.startswith(PARALLEL) for name in tensors):
@@ -45,7 +45,8 @@ def _load(path: Path) -> object:
         raise InputError(f"{path}: not a whole torch file ({_first_line(error)}); download it again") from None
 
 
-def _tensors(content: object, path: Path) -> dict[str, Tensor]:
+def tensors_of(content: object, path: Path) -> dict[str, Tensor]:
+    """The tensors of a loaded checkpoint by name. Raises InputError where it holds anything else."""
     for name in NESTED:
         if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
             content = content[name]

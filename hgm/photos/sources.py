@@ -19,7 +19,7 @@ class Photo:
     name: str  # of its result folder, unique among the photos found together
     path: Path
     mask: Path | None = None  # the person white on black
-    body: Path | None = None  # first SMPL-X estimate, npz
+    body: Path | None = None  # first SMPL-X estimate, of any format of hgm.body.estimates
 
     @property
     def files(self) -> list[Path]:

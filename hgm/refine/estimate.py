@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from hgm.body import Body, BodyModel, BodyParameters, canonical
+from hgm.body.estimates import SeenBody
 from hgm.body.model import BODY_JOINTS
+from hgm.cameras import Cameras
 from hgm.metrics.joints import mpjpe
 from hgm.runtime import derived_seed
 
@@ -32,6 +34,20 @@ class Estimate:
     @property
     def is_disturbed_truth(self) -> bool:
         return self.source.startswith(DISTURBED)
+
+
+def placed(seen: SeenBody, camera: Cameras) -> Estimate:
+    """A body that an estimator saw in the photo of `camera` (unbatched, looking at the world's origin), as an estimate.
+
+    The weak-perspective scale holds at the pelvis, whose depth is that of the origin (spec section 6.3.2); a body without
+    camera keeps neither scale nor translation.
+    """
+    if seen.pixels_per_metre is None or seen.pelvis is None:
+        return Estimate(seen.params, seen.source)
+    unit = camera.K[0, 0] / camera.centers.norm()  # pixels per NU at the origin
+    offset = (seen.pelvis.to(camera.K) - camera.K[:2, 2]) / unit
+    position = camera.world_to_camera[:3, :3].mT @ torch.cat([offset, offset.new_zeros(1)])
+    return Estimate(seen.params, seen.source, seen.pixels_per_metre / float(unit), position)
 
 
 @dataclass(frozen=True)

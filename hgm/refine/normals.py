@@ -55,9 +55,10 @@ def turned_inside_out(gaussians: Gaussians, camera: Cameras) -> Gaussians:
 
 
 def normal_loss(maps: NormalMaps, targets: NormalMaps) -> Tensor:
-    """Mean L1 distance of the normals, over front and back and over the pixels that have a target."""
-    losses = []
+    """Mean L1 distance of the normals over the pixels that have a target, and over front and back where both have any."""
+    losses, sides = [], 0
     for ours, target in ((maps.front, targets.front), (maps.back, targets.back)):
         known = (target.norm(dim=0) > 0.5).to(ours)
         losses.append(((ours - target).abs().sum(0) * known).sum() / known.sum().clamp(min=1))
-    return torch.stack(losses).mean()
+        sides += bool(known.any())
+    return torch.stack(losses).sum() / max(sides, 1)

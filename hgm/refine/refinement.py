@@ -65,14 +65,15 @@ class Refined:
 
 def refine_body(
     initial: Estimate, model: BodyModel, *, input_mask: Tensor, cameras: Cameras, gaussians_from: GaussiansFrom,
-    normals: NormalMaps | None = None, settings: RefineSettings | None = None, backend: str = "auto",
+    normals_from: Callable[[Tensor], NormalMaps] | None = None, settings: RefineSettings | None = None, backend: str = "auto",
     progress: Callable[[int, Tensor, Tensor], None] | None = None,
 ) -> Refined:
     """Fit `initial` to silhouettes.
 
     input_mask [1, H, W] is the coverage of the input photo, cameras [V] the rig whose view 0 took it. `gaussians_from(None)`
     gives the Gaussians [N] of HGM's image branch, `gaussians_from(vertices [10475, 3] NU)` those merged with this body; it is
-    called once a round, without gradients. `normals` are targets of view 0 of any size. `progress(step, vertices, joints)` sees
+    called once a round, without gradients. `normals_from(vertices)` gives the normals that the body is to show in view 0, of any
+    size; it is asked at every step (paper section 3.2), unless their weight is zero. `progress(step, vertices, joints)` sees
     the body of every step, for logs of an error that only the caller can know. Raises InputError for an empty mask.
     """
     settings = RefineSettings() if settings is None else settings
@@ -112,7 +113,9 @@ def refine_body(
             progress(step, vertices.detach(), joints.detach())
         miss = 1 - soft_iou(silhouettes(vertices, patches, view, backend=backend), targets)
         terms = {"front": settings.front * miss[0], "side": settings.side * miss[1:].mean()}
-        if normals is not None:
+        if normals_from is not None and settings.normal > 0:
+            with torch.no_grad():
+                normals = normals_from(vertices.detach())
             seen = _at(cameras[0], normals.front.shape[-1])
             terms["normal"] = settings.normal * normal_loss(render_normals(vertices, patches, seen, backend=backend), normals)
         terms["prior"] = (settings.pose_prior * (free["body_pose"] - start.body_pose).square().sum()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,15 @@ from torch import Tensor
 
 from hgm.archives import read_npz
 from hgm.body import BodyModel, BodyParameters
+from hgm.body.estimates import estimate_file, read_estimate
 from hgm.cameras import Cameras, orbit
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.metrics.joints import mpjpe, pa_mpjpe
-from hgm.refine.estimate import Estimate, disturb, place
+from hgm.refine.estimate import Estimate, disturb, place, placed
 from hgm.refine.refinement import RefineSettings, place_in_mask, refine_body
 from hgm.runtime import derived_seed
+from hgm.stages.normal_estimators import NormalEstimator
 from hgm.stages.reconstruction import Reconstructor
 from hgm.train.loop import write_history
 from hgm.views import load_cameras, load_image, require_rig, view_path
@@ -52,9 +56,14 @@ def estimate_subject(view_folder: Path, model: BodyModel, out: Path, *, seed: in
     _save_estimate(estimate, model, view_folder, out)
 
 
-def given_subject(fit: Path, view_folder: Path, model: BodyModel, out: Path) -> None:
-    """A user's own first estimate: a `smplx.npz` with SMPL-X parameters; scale and place come from the mask."""
-    _save_estimate(Estimate(parameters(fit), f"given: {fit.name}"), model, view_folder, out)
+def given_subject(folder: Path, view_folder: Path, model: BodyModel, out: Path) -> None:
+    """An estimator's body of the subject, from a folder of its files (hgm/body/estimates). Scale and place come from its camera
+    where it has one, else from the mask."""
+    subject = view_folder.name
+    seen = read_estimate(estimate_file(folder, subject), model, subject)
+    size = load_image(view_path(view_folder, "mask", 0)).shape[-1]
+    estimate = placed(seen, orbit(size=size)[0])
+    _save_estimate(dataclasses.replace(estimate, source=f"given: {seen.source}"), model, view_folder, out)
 
 
 def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out: Path) -> None:
@@ -87,9 +96,10 @@ def load_estimate(path: Path) -> Estimate:
 
 def refine_subject(
     start: Estimate, image: Tensor, mask: Tensor, model: BodyModel, reconstructor: Reconstructor, out: Path,
-    settings: RefineSettings, *, backend: str = "auto",
+    settings: RefineSettings, *, normals: NormalEstimator | None = None, backend: str = "auto",
 ) -> Tensor:
-    """Refine an estimate against the photo's mask [1, H, W] and the silhouettes of the coarse model on the photo [3, H, W].
+    """Refine an estimate against the photo's mask [1, H, W] and the silhouettes of the coarse model on the photo [3, H, W],
+    and against the normals that an estimator reads from the photo, if there is one.
 
     Writes `smplx.npz` and `refinement.tsv` to `out`; returns the vertices [10475, 3] in normalised units.
     """
@@ -97,8 +107,9 @@ def refine_subject(
     def gaussians_from(vertices: Tensor | None) -> Gaussians:
         return reconstructor.coarse_gaussians(image, vertices)
 
+    normals_from = None if normals is None else partial(normals.of_body, image, mask, faces=model.faces, camera=reconstructor.rig[0])
     refined = refine_body(start, model, input_mask=mask.to(reconstructor.device), cameras=reconstructor.rig,
-                          gaussians_from=gaussians_from, settings=settings, backend=backend)
+                          gaussians_from=gaussians_from, normals_from=normals_from, settings=settings, backend=backend)
     save_body(out / "smplx.npz", refined.params, source=f"refined from: {start.source}", scale=refined.scale,
               translation=refined.translation.cpu().numpy(), vertices=refined.vertices, joints=refined.joints)
     write_history(out / "refinement.tsv", refined.history)

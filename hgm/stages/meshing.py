@@ -15,7 +15,8 @@ from hgm.mesh.extraction import MeshSettings, extract_mesh
 from hgm.mesh.io import save_mesh
 from hgm.mesh.picture import mesh_picture
 from hgm.mesh.refinement import NormalRefinement
-from hgm.stages.normals import NormalNet, predict_targets
+from hgm.splat import render
+from hgm.stages.normal_estimators import NormalEstimator
 from hgm.train.data import BACK, FRONT, resize
 from hgm.views import load_image, save_image
 
@@ -30,7 +31,7 @@ def mesh_settings(section: Mapping[str, Any]) -> MeshSettings:
 
 
 def mesh_subject(
-    gaussians: Gaussians, vertices: Tensor, faces: Tensor, net: NormalNet, out: Path, settings: MeshSettings,
+    gaussians: Gaussians, vertices: Tensor, faces: Tensor, normals: NormalEstimator, out: Path, settings: MeshSettings,
     *, backend: str = "auto",
 ) -> None:
     """Write `mesh.glb` and `mesh.png` to the subject's folder, which holds `input.png` and `back.png`.
@@ -41,7 +42,9 @@ def mesh_subject(
     front = load_image(out / "input.png")
     pictures = torch.stack([front, resize(load_image(out / "back.png"), front.shape[-1])])
     cameras = orbit(size=front.shape[-1])[[FRONT, BACK]].to(device)
-    targets = predict_targets(net, pictures, vertices, faces, cameras, backend=backend)
+    with torch.no_grad():
+        mask = render(gaussians, cameras[:1], backend=backend).alpha[0]
+    targets = normals.of_mesh(pictures.to(device), mask, vertices.to(device), faces, cameras)
     write_mesh(extract_mesh(gaussians, settings=settings, targets=targets, backend=backend), out)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from hgm.body import BodyModel
+from hgm.body.estimates import read_estimate
 from hgm.errors import InputError
 from hgm.mesh.extraction import MeshSettings
 from hgm.photos.learned import Rembg
@@ -22,10 +23,10 @@ from hgm.provenance import write_json
 from hgm.refine.estimate import Estimate
 from hgm.refine.refinement import RefineSettings
 from hgm.runtime import Progress, select_device
-from hgm.stages.bodies import parameters, place_subject, refine_subject
+from hgm.stages.bodies import place_subject, refine_subject
 from hgm.stages.contact import write_contact_sheet
 from hgm.stages.meshing import mesh_settings, mesh_subject, mesh_without_body
-from hgm.stages.normals import NormalNet, load_normals
+from hgm.stages.normal_estimators import NormalEstimator, load_estimator
 from hgm.stages.places import body_model
 from hgm.stages.reconstruction import STAGES, Output, Reconstruction, Reconstructor, load_reconstructor, write_reconstruction
 from hgm.stages.variants import VARIANTS, Variant
@@ -55,7 +56,7 @@ class Studio:
     refine: RefineSettings
     model: BodyModel | None  # None where the networks have no body branch
     mesh: MeshSettings | None  # None: no mesh
-    normals: NormalNet | None  # refine the mesh, where there is a body
+    normals: NormalEstimator | None  # refine body and mesh, where there is a body and one of them asks for it
     ways: tuple[Matting, ...]  # tell people from background
 
     @classmethod
@@ -63,17 +64,20 @@ class Studio:
         """The networks of `run`, results/<run>, for one variant. config: the resolved configuration, or the sections of it
         that are used here. Raises InputError where the run has no such networks."""
         chosen, device = VARIANTS[variant], select_device(device)
-        require_networks(run, variant, mesh)
+        refine = RefineSettings(**config["refine"])
+        reads_normals = chosen.body and (mesh or (chosen.refined and refine.normal > 0))
+        require_networks(run, variant, normals=reads_normals and config["normals"]["icon"] is None)
         reconstructor = load_reconstructor(run, chosen, size=config["rendering"]["size"], back_view=config["back_view"],
                                            device=device, backend=config["splat"], precision=config["network"]["precision"],
                                            compiled=config["network"]["compile"])
         with_body = chosen.body and reconstructor.coarse.config.use_body
         return cls(
             reconstructor, chosen, config["rendering"]["size"], config["splat"],
-            output=Output(**config["reconstruct"]), refine=RefineSettings(**config["refine"]),
+            output=Output(**config["reconstruct"]), refine=refine,
             model=body_model(config["scans"], run).to(device) if with_body else None,
             mesh=mesh_settings(config["mesh"]) if mesh else None,
-            normals=load_normals(run / "normals", device) if mesh and with_body else None,
+            normals=load_estimator(config["normals"], run, device=device, backend=config["splat"])
+            if with_body and reads_normals else None,
             ways=(AlphaChannel(), PlainBackground(), Rembg()),
         )
 
@@ -121,7 +125,9 @@ class Studio:
         if photo.body is None:
             raise InputError(f"{photo.path}: no first SMPL-X estimate; give --body FILE, put {photo.path.stem}.npz beside the photo, "
                              "or take networks that need none: --variant no_body")
-        return Estimate(parameters(photo.body).to(self.reconstructor.device), f"given: {photo.body.name}")
+        seen = read_estimate(photo.body, self.model, photo.path.stem)
+        # The photo was cut anew, so that the camera of the file, if any, is of no use.
+        return Estimate(seen.params.to(self.reconstructor.device), f"given: {photo.body.name}")
 
     def _body(self, start: Estimate, person: Person, folder: Path) -> Tensor:
         """Vertices [10475, 3] NU, refined if the variant has it so."""
@@ -129,7 +135,8 @@ class Studio:
         mask = person.mask.to(self.reconstructor.device)
         if not self.variant.refined:
             return place_subject(start, mask, self.model, self.reconstructor.rig, folder)
-        return refine_subject(start, person.image, mask, self.model, self.reconstructor, folder, self.refine, backend=self.backend)
+        return refine_subject(start, person.image, mask, self.model, self.reconstructor, folder, self.refine, normals=self.normals,
+                              backend=self.backend)
 
     def _mesh(self, result: Reconstruction, vertices: Tensor | None, folder: Path, settings: MeshSettings) -> None:
         if vertices is None or self.model is None or self.normals is None:
@@ -138,13 +145,13 @@ class Studio:
         mesh_subject(result.gaussians, vertices, self.model.faces, self.normals, folder, settings, backend=self.backend)
 
 
-def require_networks(run: Path, variant: str, mesh: bool) -> None:
-    """Raise InputError unless the folder of a run holds the networks of a variant (and those of the mesh)."""
+def require_networks(run: Path, variant: str, *, normals: bool) -> None:
+    """Raise InputError unless the folder of a run holds the networks of a variant (and its own net of normals)."""
     chosen = VARIANTS[variant]
     needed = [f"coarse{chosen.networks}/weights.safetensors"]
     needed += [f"fusion{chosen.networks}/weights.safetensors"] if chosen.two_view else []
     needed += ["base/model_index.json", "controlnet/config.json"] if chosen.diffusion else []
-    needed += ["normals/weights.safetensors"] if mesh and chosen.body else []
+    needed += ["normals/weights.safetensors"] if normals else []
     for name in needed:
         if not (run / name).is_file():
             raise InputError(f"{run / name}: no such file, which variant {variant} needs; finish the run (with this variant in "

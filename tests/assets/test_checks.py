@@ -141,7 +141,7 @@ def test_first_estimates(listed, config, tmp_path):
     own = with_config(config, estimate={"source": "fits", "folder": str(tmp_path)})
     assert "0002/smplx.npz" in looked(listed["estimates"], own)[1]
     BodyParameters.zeros().save_npz(tmp_path / "0002/smplx.npz")
-    assert looked(listed["estimates"], own) == ("intact", "1 test subjects")
+    assert looked(listed["estimates"], own) == ("present", "1 test subjects")
     (tmp_path / "0002/smplx.npz").write_bytes(b"PK\x03\x04 cut")
     state, note = looked(listed["estimates"], own)
     assert state == "damaged" and "0002" in note and "not a readable npz" in note

@@ -66,7 +66,7 @@ def test_same_start_same_bytes_and_the_normal_term(
     mask = caster(RIG[:1])[0][0]
     normals = NormalMaps(caster(RIG[:1])[1][0], caster(RIG[:1], last=True)[1][0])
     runs = [refine_body(disturb(person, model, seed=2), model, input_mask=mask, cameras=RIG, gaussians_from=lambda _: target,
-                        normals=maps, settings=settings) for maps in (None, None, normals)]
+                        normals_from=source, settings=settings) for source in (None, None, lambda _: normals)]
     assert torch.equal(runs[0].vertices, runs[1].vertices)
     assert not torch.equal(runs[0].vertices, runs[2].vertices)
     assert "normal" in runs[2].history[0] and "normal" not in runs[0].history[0]

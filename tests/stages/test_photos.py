@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from estimate_files import FLIP, known, write_pixie, write_pymafx
 from PIL import Image
 
 from hgm import config
@@ -32,6 +33,7 @@ from hgm.standin import core
 from hgm.views import load_image
 
 ROOT = Path(__file__).resolve().parents[2]
+CAMERA = np.array([0.93, 0.04, 0.31])
 FILES = {"input.png", "mask.png", "coarse.ply", "back_coarse.png", "back.png", "gaussians.ply", "turntable.mp4", "metrics.json"}
 
 
@@ -136,6 +138,41 @@ def test_without_refinement_the_given_body_is_placed_in_the_mask(run, photos, tm
         assert float(at[:, axis].max()) == pytest.approx(float(covered[-1]) + 1, abs=1.5)
 
 
+@pytest.mark.parametrize("write", [write_pixie, write_pymafx])
+def test_bodies_of_estimators(run, photos, tmp_path, write):
+    body = known(run / "standin/models", eyes=False)
+    path = (write_pixie(tmp_path, "x", body, CAMERA) if write is write_pixie else
+            write_pymafx(tmp_path / "output.pkl", body, CAMERA, ["bob_f0_p0", "ann_f1_p0"]))
+    out = tmp_path / "out"
+    assert main(["reconstruct", str(photos / "ann.jpg"), "--body", str(path), "--run", str(run), "--out", str(out), "--variant",
+                 "no_refine", "--device", "cpu"]) == 0
+    made = load_body(out / "ann/smplx.npz")
+    assert str(made["source"]) == f"given: {path.name}"
+    expected = (body.vertices - body.joints[0]) @ FLIP * float(made["scale"]) + made["translation"]
+    assert np.abs(made["vertices"] - expected).max() < 1e-3
+
+
+def test_normals_pull_the_bodies_of_a_run_that_weighs_them(run, photos, tmp_path, capsys):
+    weighing = tmp_path / "weighing"
+    weighing.mkdir()
+    for path in run.iterdir():
+        (weighing / path.name).symlink_to(path)
+    record = read_json(run / "run.json")
+    record["config"]["refine"]["normal"] = 0.5
+    (weighing / "run.json").unlink()
+    write_json(weighing / "run.json", record)
+    rest = (str(photos / "ann.jpg"), "--run", str(weighing), "--out", str(tmp_path / "out"))
+    assert main(["reconstruct", *rest, "--device", "cpu"]) == 0
+    head, *rows = (line.split("\t") for line in (tmp_path / "out/ann/refinement.tsv").read_text().splitlines())
+    assert len(rows) == 2 and all(float(row[head.index("normal")]) > 0 for row in rows)
+    (weighing / "normals").unlink()
+    assert "weighing/normals/weights.safetensors: no such file, which variant full needs" in told(capsys, *rest)
+    assert main(["reconstruct", *rest, "--variant", "no_refine", "--device", "cpu"]) == 0
+    record["config"]["normals"]["icon"] = str(tmp_path / "normal.ckpt")
+    write_json(weighing / "run.json", record)
+    assert "normal.ckpt" in told(capsys, *rest)
+
+
 def told(capsys, *arguments: object) -> str:
     """The one line of a command that fails."""
     assert main(["reconstruct", *map(str, arguments), "--device", "cpu"]) == 1
@@ -191,7 +228,7 @@ def test_the_photos_of_a_run_are_done_once(run, photos):
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     settings = read_json(run / "run.json")["config"]
-    names = ("device", "splat", "rendering", "network", "back_view", "refine", "reconstruct", "mesh", "scans")
+    names = ("device", "splat", "rendering", "network", "back_view", "refine", "reconstruct", "mesh", "normals", "scans")
     files = [photos / name for name in ("ann.jpg", "ann.npz", "bob.png", "bob_mask.png", "torn.png")]
     results = run / "photos"
     job = Job("photos", {"photos": list(map(str, files)), "coarse": str(run / "coarse/weights.safetensors")},

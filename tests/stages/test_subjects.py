@@ -57,7 +57,7 @@ def test_refinement_against_the_true_silhouettes_comes_closer(rendered, model, t
 
 
 def test_a_given_fit_is_placed_by_the_mask(rendered, model, tmp_path):
-    given_subject(rendered[0] / "smplx.npz", rendered[0], model, tmp_path)
+    given_subject(rendered[0].parent, rendered[0], model, tmp_path)
     found, truth = (load_body(p)["vertices"] for p in (tmp_path / "smplx.npz", rendered[0] / "smplx.npz"))
     assert np.abs(found - truth).max() < 0.05
 

@@ -31,7 +31,7 @@ def test_the_tiny_preset_plans_every_rule(workspace):
     assert planned("config/tiny.yaml") == found
 
 
-def planned(preset: str) -> dict[str, int]:
+def planned(preset: str | Path) -> dict[str, int]:
     """The same counts from hgm.jobs."""
     rules = Counter(job.rule for job in planned_jobs(Plan(load(ROOT / preset).model_dump(mode="json"))))
     return {**rules, "all": 1, "total": rules.total() + 1}
@@ -74,6 +74,15 @@ def test_photos_of_the_configuration_are_one_more_job(workspace, tmp_path):
     only = counts(workspace.run("--dry-run", "results/demo/photos/manifest.json", *without_body))
     assert only["coarse"] == 2 and only["fusion"] == only["controlnet"] == only["photos"] == 1  # coarse: of the pairs, and its own
     assert not {"normals", "estimate", "refine", "reconstruct", "mesh"} & set(only)
+
+
+def test_normals_of_icon_take_the_place_of_the_trained_net(workspace, tmp_path):
+    for name in ("a.png", "a.npz", "normal.ckpt"):
+        (tmp_path / name).touch()
+    (tmp_path / "icon.yaml").write_text(f"normals: {{icon: {tmp_path / 'normal.ckpt'}}}\nimages: [{tmp_path / 'a.png'}]\n")
+    found = counts(workspace.run("--configfile", "config/tiny.yaml", str(tmp_path / "icon.yaml"), "--dry-run"))
+    assert found["photos"] == 1 and found["mesh"] == 5 and "normals" not in found
+    assert "normals" not in planned(tmp_path / "icon.yaml") and planned("config/tiny.yaml")["normals"] == 1
 
 
 def test_photos_that_cannot_be_planned(tmp_path):

@@ -1,0 +1,9 @@
+"""First estimates of a body from a photo, as estimators write them: PIXIE, PyMAF-X, or any file of SMPL-X parameters.
+
+Each format has a module; `read_estimate` tells them apart by their keys.
+"""
+
+from hgm.body.estimates.reading import estimate_file, find_estimate, open_estimate, read_estimate
+from hgm.body.estimates.seen import SeenBody
+
+__all__ = ["SeenBody", "estimate_file", "find_estimate", "open_estimate", "read_estimate"]
