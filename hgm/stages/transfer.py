@@ -75,7 +75,7 @@ def _add_views(archive: zipfile.ZipFile, results: Path, folder: Path, *, depth: 
         for path in sorted(folder.glob(f"{kind}_*.png")):
             buffer = io.BytesIO()
             with Image.open(path) as image:
-                image.save(buffer, "WEBP", lossless=True, quality=100, method=4)
+                image.save(buffer, "WEBP", lossless=True, quality=60, method=6)  # of effort, not of pixels
             _add(archive, results, path.with_suffix(".webp"), buffer.getvalue())
     for path in sorted(folder.glob("depth_*.png")) if depth else []:
         _add(archive, results, path)
