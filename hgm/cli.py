@@ -137,8 +137,6 @@ def _doctor(args: argparse.Namespace) -> int:
     return 1 if faults or failed else 0
 
 
-
-
 def _pack(args: argparse.Namespace) -> int:
     from hgm.config import read_files
     from hgm.stages.transfer import pack
@@ -239,6 +237,10 @@ def parser() -> argparse.ArgumentParser:
         p.set_defaults(action=action)
         return p
 
+    def configured(p: argparse.ArgumentParser) -> None:
+        p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE",
+                       help="as Snakemake's: presets on config.yaml")
+
     p = verb("reconstruct", "photos to Gaussians, with the networks of a finished run",
              "hgm reconstruct photo.png --body smplx.npz --run results/demo --out mine", _reconstruct)
     p.add_argument("images", nargs="+", type=Path, metavar="PHOTO", help="photos and folders of photos (docs/photos.md)")
@@ -266,7 +268,7 @@ def parser() -> argparse.ArgumentParser:
 
     p = verb("doctor", "check everything that a configuration needs, and fetch what is free",
              "hgm doctor --configfile config/thuman2.yaml", _doctor)
-    p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
+    configured(p)
     p.add_argument("--fetch", nargs="*", metavar="ASSET",
                    help="first download what the configuration needs, lacks and may be fetched freely, or the named assets")
     p.add_argument("--into", type=Path, default=Path("assets"), metavar="DIR", help="folder for downloads (assets)")
@@ -301,24 +303,24 @@ def parser() -> argparse.ArgumentParser:
 
     p = verb("pack", "the rendered views of a run as one small file, to train on another machine",
              "hgm pack --configfile config/single_gpu.yaml --out views.zip", _pack)
-    p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
+    configured(p)
     p.add_argument("--out", type=Path, required=True, help="the file to write")
 
     p = verb("unpack", "put packed views in their place under results/<run>",
              "hgm unpack views.zip --configfile config/single_gpu.yaml", _unpack)
     p.add_argument("file", type=Path, metavar="FILE", help="a file of hgm pack")
-    p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
+    configured(p)
 
     p = verb("status", "where a run stands: jobs, steps, time left, what runs where, what failed and why",
              "hgm status --run results/demo --watch", _status)
     p.add_argument("--run", type=Path, help="folder of a run, results/<run>; without it that of the configuration")
-    p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
+    configured(p)
     p.add_argument("--watch", action="store_true", help="again and again, until the run is finished or Ctrl-C")
     p.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="pause of --watch")
 
     p = verb("plan", "jobs, hours and GPU-hours of a configuration before it starts, from the benchmarks of earlier runs",
              "hgm plan --configfile config/single_gpu.yaml", _plan)
-    p.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE", help="as Snakemake's: presets on config.yaml")
+    configured(p)
     p.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="folder of the earlier runs (results)")
 
     p = verb("prune", "delete what of a run can be made again and nothing needs any more; asks first",
