@@ -174,9 +174,9 @@ def _status(args: argparse.Namespace) -> int:
     import time
 
     from hgm.config import read_files
-    from hgm.forecast import read_figures
+    from hgm.control.forecast import read_figures
+    from hgm.control.status import describe, plan_of
     from hgm.plan import Plan
-    from hgm.status import describe, plan_of
 
     if args.run is not None and not args.configfile:
         run, plan = args.run, plan_of(args.run)
@@ -197,7 +197,7 @@ def _status(args: argparse.Namespace) -> int:
 
 def _plan(args: argparse.Namespace) -> int:
     from hgm.config import read_files
-    from hgm.forecast import forecast, read_figures, table
+    from hgm.control.forecast import forecast, read_figures, table
     from hgm.plan import Plan
 
     plan = Plan(read_files(args.configfile).model_dump(mode="json"))
@@ -206,8 +206,8 @@ def _plan(args: argparse.Namespace) -> int:
 
 
 def _prune(args: argparse.Namespace) -> int:
-    from hgm import prune
-    from hgm.status import plan_of
+    from hgm.control import prune
+    from hgm.control.status import plan_of
 
     plan = plan_of(args.run)
     prune.check_idle(plan, args.run)

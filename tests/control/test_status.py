@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from hgm.cli import main
+from hgm.control.forecast import read_figures
+from hgm.control.status import describe, look, plan_of, set_aside
 from hgm.errors import InputError
-from hgm.forecast import read_figures
-from hgm.status import describe, look, plan_of, set_aside
 
 
 def state(run, name: str) -> tuple[str, str]:
@@ -88,7 +88,7 @@ def test_watching_goes_on_until_the_last_job_is_done(run):
 
 
 def test_the_verbs_need_only_the_environment_of_the_workflow():
-    code = ("import sys; import hgm.status, hgm.prune, hgm.forecast, hgm.config, hgm.plan; "
+    code = ("import sys; import hgm.control.status, hgm.control.prune, hgm.control.forecast, hgm.config, hgm.plan; "
             "print(sorted({'torch', 'numpy', 'PIL', 'scipy'} & set(sys.modules)))")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 

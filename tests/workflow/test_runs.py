@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from workspace import Workspace
 
-from hgm.jobs import TRAININGS, planned_jobs
+from hgm.control.jobs import TRAININGS, planned_jobs
+from hgm.control.status import describe, plan_of
 from hgm.provenance import folder_digest
-from hgm.status import describe, plan_of
 
 TINY = ("--configfile", "config/tiny.yaml", "--cores", "2")
 PRODUCTS = ("views", "coarse", "controlnet", "fusion", "pairs", "bodies", "subjects", "tables")

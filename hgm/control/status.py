@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from hgm.control.forecast import Figure, aligned, clock, seconds_of
+from hgm.control.jobs import TRAININGS, PlannedJob, planned_jobs
 from hgm.errors import InputError
-from hgm.forecast import Figure, aligned, clock, seconds_of
-from hgm.jobs import TRAININGS, PlannedJob, planned_jobs
 from hgm.locks import is_held
 from hgm.plan import Plan
 from hgm.provenance import read_json
