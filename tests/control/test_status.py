@@ -22,7 +22,7 @@ def test_states_of_jobs_by_their_files(run):
     run.finish("catalogue")
     run.write("logs/render/train000.log", "on a, process 3\ntrain000 1/3 0000\nerror: 0001.obj: cut off; copy it again\n")
     run.write("logs/coarse.log", "on a, process 4\nunexpected failure in coarse.py\nTraceback …\nRuntimeError: surprise\n")
-    run.write("logs/fusion.log", "unexpected failure\nhgm.errors.SliceEnded: fusion: stopped at step 5 of 9, time is up\n")
+    run.write("logs/fusion.log", "slice ended: fusion: stopped at step 5 of 9, time is up\n")
     run.write("logs/standin/train001.log", "on a, process 5\nstandin 0003: done\nstandin 0004: set aside: bad\n")
     assert state(run, "catalogue") == ("done", "")
     assert state(run, "render/train000") == ("failed", "0001.obj: cut off; copy it again")
