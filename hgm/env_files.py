@@ -14,8 +14,9 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from hgm.code_keys import code_files
 from hgm.errors import InputError
-from hgm.provenance import PACKAGE, code_files
+from hgm.provenance import PACKAGE
 from hgm.runtime import atomic_write
 
 ROOT = PACKAGE.parent

@@ -174,7 +174,7 @@ def test_ctrl_c_cancels_the_jobs_and_leaves_a_run_that_goes_on(training, calm, c
 def test_a_training_is_cut_into_slices_of_the_time_limit(cluster, calm, tmp_path):
     """More than a minute of work in jobs of one minute: SLURM starts the job again by itself, and it goes on from its state."""
     longer = tmp_path / "longer.yaml"
-    longer.write_text("coarse: {steps: 320, validate_every: 100}")
+    longer.write_text("coarse: {steps: 260, validate_every: 100}")
     target = (*WANTED, str(longer))
     whole = calm.copied_to(tmp_path / "whole")
     run = ClusterRun(cluster, calm.copied_to(tmp_path / "work").folder)
