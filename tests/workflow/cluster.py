@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "squeue")
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)  # Debian: libfaketime
 COMMANDS = ("srun", "sbatch", "squeue", "scancel", "scontrol", "sinfo")
 CGROUPS = [Path("/sys/fs/cgroup/freezer"), Path("/sys/fs/cgroup/memory")]
 
@@ -37,7 +38,7 @@ class Cluster:
     # life
 
     def start(self) -> None:
-        for name in ("etc", "run", "log", "state", "spool", "bin", "dev"):
+        for name in ("etc", "run", "log", "state", "spool", "bin", "dev", "prolog"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self._write()
         socket_file = self.folder / "run/munge.socket"
@@ -124,6 +125,12 @@ class Cluster:
             _kill_tree(pid)
         self.slurm("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=power")
 
+    def clock_off(self, node: str, seconds: int) -> None:
+        """Programs of jobs on a node see another time and stamp files with it. 0 undoes it."""
+        place = self.folder / f"prolog/{node}"
+        place.write_text(f"export LD_PRELOAD={FAKETIME}\nexport FAKETIME={seconds:+d}\n"
+                         "export DONT_FAKE_MONOTONIC=1\n" if seconds else "")
+
     # inside
 
     def _spawn(self, name: str, program: str, *arguments: str) -> None:
@@ -186,14 +193,17 @@ class Cluster:
             "ReturnToService=2", "SlurmdParameters=config_overrides", "SelectType=select/cons_tres",
             "SelectTypeParameters=CR_Core_Memory", "GresTypes=gpu", "SchedulerType=sched/backfill",
             "SchedulerParameters=bf_interval=1,bf_continue,sched_interval=2,sched_min_interval=50000,batch_sched_delay=0,requeue_delay=1",
-            "AccountingStorageType=accounting_storage/none", "MinJobAge=60", "MaxJobCount=10000", "KillWait=3", "CompleteWait=0",
+            "AccountingStorageType=accounting_storage/none", "MinJobAge=300", "MaxJobCount=10000", "KillWait=3", "CompleteWait=0",
             "OverTimeLimit=0", "InactiveLimit=0", "SlurmdTimeout=10", "SlurmctldTimeout=10", "MessageTimeout=10", "TCPTimeout=2",
-            "PreemptType=preempt/partition_prio", "PreemptMode=REQUEUE", "JobRequeue=1", *nodes,
+            f"TaskProlog={folder}/bin/task_prolog", "PreemptType=preempt/partition_prio", "PreemptMode=REQUEUE", "JobRequeue=1", *nodes,
             f"PartitionName=main Nodes=ALL Default=YES PriorityTier=10 {limits}",
             f"PartitionName=gpu Nodes=n[1-{self.gpu_nodes}] PriorityTier=10 {limits}",
             f"PartitionName=scav Nodes=ALL PriorityTier=1 PreemptMode=REQUEUE GraceTime={self.grace} {limits}",
         ]
         (folder / "etc/slurm.conf").write_text("\n".join(lines) + "\n")
+        prolog = folder / "bin/task_prolog"
+        prolog.write_text(f'#!/bin/sh\ncat {folder}/prolog/$SLURMD_NODENAME 2>/dev/null || true\n')
+        prolog.chmod(0o755)
         for name in COMMANDS:  # programs in jobs find this cluster and not that of the machine
             path = folder / "bin" / name
             path.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/etc/slurm.conf exec /usr/bin/{name} "$@"\n')

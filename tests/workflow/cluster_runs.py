@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cluster import Cluster, wait_until
-from workspace import TINY, Workspace
+from workspace import ROOT, TINY, Workspace
 
 ON_CLUSTER = TINY[:2]
 QUICK = ("--slurm-safe-init-seconds-before-status-checks", "1", "--latency-wait", "10")
@@ -22,11 +22,11 @@ QUICK = ("--slurm-safe-init-seconds-before-status-checks", "1", "--latency-wait"
 class ClusterRun(Workspace):
     """As a Workspace, with profiles/slurm and a site file of the local cluster."""
 
-    def __init__(self, cluster: Cluster, folder: Path, *, partition: str = "main", gpu_partition: str = "gpu") -> None:
-        super().__init__(folder)
+    def __init__(self, cluster: Cluster, folder: Path, root: Path = ROOT, *, gpu_partition: str = "gpu") -> None:
+        super().__init__(folder, root)
         self.cluster = cluster
         self.site = folder / "site.yaml"
-        self.site.write_text(f"cpu: {{slurm_partition: {partition}}}\ngpu: {{slurm_partition: {gpu_partition}, gres: 'gpu:fake'}}\n")
+        self.site.write_text(f"cpu: {{slurm_partition: main}}\ngpu: {{slurm_partition: {gpu_partition}, gres: 'gpu:fake'}}\n")
         self.log = folder / "head.log"
 
     def command(self, *arguments: str) -> list[str]:

@@ -8,7 +8,7 @@ import shutil
 import signal
 
 import pytest
-from cluster import wait_until
+from cluster import FAKETIME, wait_until
 from cluster_runs import ON_CLUSTER, ClusterRun
 
 from hgm.provenance import folder_digest
@@ -169,6 +169,19 @@ def test_ctrl_c_cancels_the_jobs_and_leaves_a_run_that_goes_on(training, calm, c
         wait_until(lambda: not cluster.jobs(), "an empty queue")
     run.run(*WANTED)
     assert same(run, calm)
+
+
+@pytest.mark.skipif(FAKETIME is None, reason="needs libfaketime (Debian: apt-get install libfaketime)")
+@pytest.mark.parametrize("seconds", [120, -120])
+def test_a_node_may_have_a_wrong_clock(training, calm, cluster, seconds):
+    run = training()
+    run.site.write_text("gpu: {slurm_partition: gpu, gres: 'gpu:fake', slurm_extra: '--nodelist=n1'}\n")
+    cluster.clock_off("n1", seconds)
+    try:
+        run.run(*WANTED)
+    finally:
+        cluster.clock_off("n1", 0)
+    assert same(run, calm) and "Nothing to be done" in run.run(*WANTED)
 
 
 def test_a_training_is_cut_into_slices_of_the_time_limit(cluster, calm, tmp_path):
