@@ -1,6 +1,5 @@
 """One typed model of the configuration: it validates and fills in defaults. `hgm.config_text` makes files from it.
-The defaults are the demo. A preset in `config/` changes numbers, never code.
-"""
+The defaults are the demo. A preset in `config/` changes numbers, never code."""
 
 from __future__ import annotations
 
@@ -12,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from hgm.errors import InputError
+from hgm.home import with_home
 
 DataSet = Literal["thuman2", "thuman21", "customhumans", "humman", "views"]
 VariantName = Literal["full", "no_body", "no_refine", "one_view", "no_diffusion"]
@@ -239,7 +239,7 @@ class Config(Section):
 def parse(data: Mapping[str, Any]) -> Config:
     """Validate plain data. Raises InputError with one line that names the first wrong key."""
     try:
-        return Config.model_validate(data)
+        return Config.model_validate(with_home(data))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "configuration"
