@@ -194,7 +194,8 @@ def export_views(folder: Path, root: Path, name: str) -> None:
 
 def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     try:
-        array = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise ScanError(f"{path}: cannot be read ({error.strerror or error}); expected the camera of a view") from None
     except Exception as error:  # a damaged head can raise anything from its parser

@@ -144,7 +144,7 @@ def _named(archive: zipfile.ZipFile, names: list[str]) -> set[str]:
     tables = [io.StringIO(archive.read(name).decode()) for name in TABLES if name in names]
     found = {str(row.get("scan")) for table in tables for row in csv.DictReader(table, delimiter="\t")}
     for name in names:
-        if name.endswith("/manifest.json") or name.startswith(f"{STANDIN}/"):
+        if name.endswith("/manifest.json"):
             manifest = json.loads(archive.read(name))
             if not isinstance(manifest, dict):
                 raise ValueError(f"{name} is no manifest")
