@@ -1,4 +1,5 @@
-# Everything happens in .venv; nothing is installed outside it.
+# Everything happens in .venv; nothing is installed outside it. Programs are started as modules: pip's launchers in .venv/bin hold the
+# path of this folder as shell text.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CORES ?= all
@@ -9,17 +10,17 @@ TESTS ?= tests
 WHEELS := $(if $(wildcard wheels/*.whl),--no-index --find-links wheels)
 
 demo: .venv/.ready  ## the whole workflow on free stand-in humans; run it again to go on after a stop
-	flock --nonblock --conflict-exit-code 75 .snakemake.lock $(BIN)/snakemake --nolock --cores $(CORES) $(ARGS) || { test $$? = 75 && echo "Another run is still working in this folder."; exit 1; }
+	flock --nonblock --conflict-exit-code 75 .snakemake.lock $(BIN)/python -m snakemake --nolock --cores $(CORES) $(ARGS) || { test $$? = 75 && echo "Another run is still working in this folder."; exit 1; }
 	@echo "Open results/demo/report/index.html"
 
 test: lint  ## style, types, unit and workflow tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n 2 --dist loadfile
 
 lint: .venv/.ready
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile rules
-	$(BIN)/snakemake --lint
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m snakefmt --check Snakefile rules
+	$(BIN)/python -m snakemake --lint
 
 env: .venv/.ready  ## the environment only; without internet, from the folder wheels
 
@@ -30,6 +31,7 @@ env-offline:  ## all packages into the folder wheels, for machines without inter
 	rm -rf .venv-wheels
 
 .venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import os, re, sys; p = os.getcwd(); bad = re.search(r"[\x00-\x1f\x7f\x22\x24\x5c\x60:{}]", p); sys.exit(bad and f"{p!r}: the path of this folder holds {bad[0]!r}, which Python environments or Snakemake cannot live with; move it")'
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed (bpy): make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) -r requirements.lock
@@ -48,10 +50,10 @@ envs: .venv/.ready  ## envs/*.yaml from requirements.lock and envs/gpu.lock
 	$(BIN)/python -m hgm.env_files
 
 config: .venv/.ready  ## config.yaml, its schema, docs/config.md and docs/reference.md from the code
-	$(BIN)/hgm config --write
+	$(BIN)/python -m hgm.cli config --write
 
 docs: .venv-docs/.ready  ## the documentation as a site, in site/
-	.venv-docs/bin/mkdocs build --strict
+	.venv-docs/bin/python -m mkdocs build --strict
 	@echo "Open site/index.html"
 
 .venv-docs/.ready: pyproject.toml

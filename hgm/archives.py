@@ -9,6 +9,8 @@ import numpy as np
 
 from hgm.errors import InputError
 
+LARGEST = 2 << 30  # bytes; SMPL-X's models, the largest that are read, unpack to a sixth of it
+
 
 def read_npz(path: str | Path, keys: Iterable[str] | None = None, *, what: str = "npz file", advice: str = "get it again"
              ) -> dict[str, np.ndarray]:
@@ -18,6 +20,8 @@ def read_npz(path: str | Path, keys: Iterable[str] | None = None, *, what: str =
     """
     try:
         with np.load(path, allow_pickle=False) as data:
+            if sum(member.file_size for member in data.zip.infolist()) > LARGEST:
+                raise ValueError(f"it unpacks to more than {LARGEST >> 30} GiB")
             arrays = {key: data[key] for key in (data.files if keys is None else keys) if key in data.files}
     except Exception as error:  # a damaged archive can raise anything from zipfile, zlib and the parser of the heads
         raise InputError(f"{path}: not a readable {what} ({error}); {advice}") from None

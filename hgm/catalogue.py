@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hgm.errors import InputError
+from hgm.home import without_home
 from hgm.runtime import atomic_write
 
 SPLITS = ("train", "val", "test")
@@ -119,11 +120,11 @@ def chunks(entries: Iterable[Entry], *splits: str) -> list[str]:
 
 
 def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A tab-separated table by atomic rename."""
+    """A tab-separated table by atomic rename; paths below the home folder begin with `~`."""
     with atomic_write(path, "w") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows([without_home(list(row)) for row in rows])
 
 
 def read_table(path: str | Path) -> list[dict[str, str]]:
@@ -136,6 +137,11 @@ def read_table(path: str | Path) -> list[dict[str, str]]:
         raise InputError(f"{path}: not a tab-separated table ({error}); run the catalogue rule again") from None
 
 
+def is_folder_name(name: str) -> bool:
+    """Whether it can name a folder inside another one."""
+    return name.isprintable() and Path(name).name == name != ".."
+
+
 def read_entries(path: str | Path) -> list[Entry]:
     """The accepted scans of scans.tsv."""
     try:
@@ -143,6 +149,6 @@ def read_entries(path: str | Path) -> list[Entry]:
     except KeyError as error:
         raise InputError(f"{path}: has no column {error}; expected scan, split, chunk") from None
     for line, entry in enumerate(entries, 2):
-        if not entry.scan or not entry.chunk or entry.split not in SPLITS:
+        if not is_folder_name(entry.scan) or not is_folder_name(entry.chunk) or entry.split not in SPLITS:
             raise InputError(f"{path}: line {line} is not a scan, a split and a chunk; run the catalogue rule again")
     return entries

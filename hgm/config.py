@@ -1,6 +1,5 @@
 """One typed model of the configuration: it validates and fills in defaults. `hgm.config_text` makes files from it.
-The defaults are the demo. A preset in `config/` changes numbers, never code.
-"""
+The defaults are the demo. A preset in `config/` changes numbers, never code."""
 
 from __future__ import annotations
 
@@ -12,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from hgm.errors import InputError
+from hgm.home import with_home
 
 DataSet = Literal["thuman2", "thuman21", "customhumans", "humman", "views"]
 VariantName = Literal["full", "no_body", "no_refine", "one_view", "no_diffusion"]
@@ -211,7 +211,7 @@ class Weights(Section):
 
 
 class Config(Section):
-    run: str = described("demo", "name of the run: its results are in results/<run>", pattern=r"^[A-Za-z0-9_.-]+$")
+    run: str = described("demo", "name of the run: its results are in results/<run>", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
     seed: int = described(10, "the one seed; the same configuration gives the same bytes on a CPU", ge=0)
     device: str = described("auto", "cpu, cuda, or auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     splat: Literal["auto", "gsplat", "diff-gaussian-rasterization", "numba", "torch"] = described("auto", "splatting backend")
@@ -239,7 +239,7 @@ class Config(Section):
 def parse(data: Mapping[str, Any]) -> Config:
     """Validate plain data. Raises InputError with one line that names the first wrong key."""
     try:
-        return Config.model_validate(data)
+        return Config.model_validate(with_home(data))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "configuration"

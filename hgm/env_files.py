@@ -39,7 +39,12 @@ NAME = re.compile(r"^\s*([A-Za-z0-9._-]+)")
 
 
 def share_package() -> None:
-    """Let scripts find the package in every conda environment, since none has it installed."""
+    """Let scripts find the package in every conda environment, since none has it installed.
+
+    Raises InputError where the path of the checkout holds what PYTHONPATH or Snakemake's patterns mean otherwise.
+    """
+    if bad := re.search(rf"[{os.pathsep}{{}}]", str(ROOT)):
+        raise InputError(f"{ROOT}: the path of the checkout holds {bad[0]!r}, which Snakemake cannot live with; move the checkout")
     given = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(ROOT), *given]))
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from hgm import slurm
 from hgm.errors import InputError, SliceEnded
+from hgm.home import with_home
 from hgm.locks import hold
 from hgm.provenance import file_digest, key_of, read_json, write_json
 
@@ -98,7 +99,7 @@ def load_job(path: str | Path) -> Job:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        job = TypeAdapter(Job).validate_python(read_json(path), strict=False)
+        job = TypeAdapter(Job).validate_python(with_home(read_json(path)), strict=False)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{path}: not a job record ({'.'.join(map(str, first['loc']))}: {first['msg']})") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ class Plan:
         self.config = config.resolve(data)
         self.entries = catalogue.configured(self.config["scans"])
         self.photos = _photos(self.config["images"], self.photo_variant)
+        for name, folder in self.baselines.items():
+            _check_pattern(f"evaluate.baselines.{name}", folder)
 
     def code(self, rule: str) -> str:
         """Key of the code that a rule's script runs."""
@@ -110,6 +113,12 @@ class Plan:
         return {name: self.config[name] for name in sections}
 
 
+def _check_pattern(key: str, path: str) -> None:
+    """Raises InputError for an input file whose path Snakemake would take for a pattern."""
+    if bad := re.search("[{}<>]", path):
+        raise InputError(f"{key}: {path}: holds {bad[0]!r}, by which Snakemake means something else; rename it")
+
+
 def _photos(places: list[str], variant: str) -> list[Photo]:
     """The photos of `images`. Raises InputError for one that is not there or lacks the body that the variant needs."""
     try:
@@ -119,6 +128,8 @@ def _photos(places: list[str], variant: str) -> list[Photo]:
     for photo in photos:
         if not photo.path.is_file():
             raise InputError(f"images: {photo.path}: no such file or folder; expected photos")
+        for file in photo.files:
+            _check_pattern("images", str(file))
         if VARIANTS[variant].body and photo.body is None:
             raise InputError(f"images: {photo.path}: variant {variant} needs {photo.path.stem}.npz beside it, a first SMPL-X estimate; "
                              "without one name no_body first in evaluate.variants")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hgm.errors import InputError
+from hgm.home import without_home
 from hgm.runtime import atomic_write
 
 PACKAGE = Path(__file__).resolve().parent
@@ -42,9 +43,9 @@ def key_of(*parts: Any) -> str:
 
 
 def write_json(path: str | Path, data: Mapping[str, Any]) -> None:
-    """Sorted, indented JSON by atomic rename: the bytes depend on the data only."""
+    """Sorted, indented JSON by atomic rename: the bytes depend on the data only. Paths below the home folder begin with `~`."""
     with atomic_write(path, "w") as file:
-        json.dump(data, file, indent=1, sort_keys=True, allow_nan=False)
+        json.dump(without_home(data), file, indent=1, sort_keys=True, allow_nan=False)
         file.write("\n")
 
 

@@ -38,7 +38,8 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], *, fps: int = 24
             "-an", "-c:v", "libx264", "-preset", "medium", "-crf", str(quality), "-threads", "1",
             "-x264-params", "threads=1:lookahead-threads=1:sliced-threads=0", "-vf", "scale=out_color_matrix=bt709",
             "-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
-            "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1", "-movflags", "+faststart", str(part),
+            "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1", "-movflags", "+faststart",
+            f"file:{part}",  # with a colon in its path it would be a protocol
         ]
         with tempfile.TemporaryFile() as log:
             encoder = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log)

@@ -14,13 +14,13 @@ from hgm.stages.variants import VARIANTS
 def validated(data):
     """The plan of a configuration; one line and no traceback where it is wrong."""
     try:
+        share_package()
         return Plan(data)
     except InputError as error:
         raise WorkflowError(f"configuration: {error}") from None
 
 
 plan = validated(config)
-share_package()
 
 
 def results_folder():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def candidates(plan: Plan, results: Path) -> list[Candidate]:
     for job in jobs:
         if job.rule == STANDIN and _unneeded(job, plan, done):
             texture = plan.config["scans"]["texture"]
-            again = f"hgm standin --ids {spans(job.members)} --out {results / STANDIN} --texture {texture}"
+            again = f"hgm standin --ids {spans(job.members)} --out {shlex.quote(str(results / STANDIN))} --texture {texture}"
             paths = [results / STANDIN / SCANS / name for name in job.members]
             for path in paths:
                 marks = (results / job.output, results / STANDIN / "made" / path.name / f".{STANDIN}.json")

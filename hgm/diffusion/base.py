@@ -94,7 +94,7 @@ def open_base(folder: Path, device: str = "cpu") -> Base:
         pipeline = diffusers.StableDiffusionPipeline.from_pretrained(
             folder, safety_checker=None, feature_extractor=None, requires_safety_checker=False, local_files_only=True
         )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged or hostile folder can raise anything from the two libraries
         raise InputError(f"{folder}: cannot open the diffusion base ({one_line(error)})") from None
     kind = pipeline.scheduler.config.get("prediction_type", "epsilon")
     if kind != "epsilon":

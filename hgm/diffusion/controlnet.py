@@ -39,7 +39,7 @@ def open_controlnet(folder: Path, base: Base) -> Any:
         raise InputError(f"{folder}: no config.json; expected a ControlNet folder in diffusers' layout")
     try:
         controlnet = import_diffusers().ControlNetModel.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged or hostile folder can raise anything from the two libraries
         raise InputError(f"{folder}: cannot open the ControlNet ({one_line(error)})") from None
     controlnet.register_to_config(_name_or_path="")  # the saved bytes do not tell where the start lay
     ours, theirs = controlnet.config, base.unet.config

@@ -32,6 +32,7 @@ FRACTION = 12  # bits: steps of 1/4096 unit, a third of a millimetre of the pers
 COLOR_SCALE = 0.15  # of f_dc
 BYTES = 9 + 1 + 3 + 3 + 3  # of one Gaussian without harmonics
 HARMONICS = {0: 0, 1: 9, 2: 24, 3: 45}  # bytes of each degree
+MOST = 10_000_000  # Gaussians, as in load-spz.cc
 LIMIT = 2 ** (23 - FRACTION)  # units: what 24 bits hold
 
 
@@ -61,15 +62,21 @@ def read_spz(path: str | Path) -> Gaussians:
     if packed[:4] == b"NGSP":
         raise InputError(f"{path}: .spz of version 4 or later; version 2 is read, save it again as that or as .ply")
     try:
-        data = gzip.decompress(packed)
-        magic, version, count, degree, fraction, _, _ = HEADER.unpack_from(data)
+        with gzip.open(path) as stream:
+            data = stream.read(HEADER.size)
+            magic, version, count, degree, fraction, _, _ = HEADER.unpack(data)
+            size = HEADER.size + count * (BYTES + HARMONICS.get(degree, 0))
+            if magic == MAGIC and count <= MOST:  # not a byte more than there should be
+                data += stream.read(size - HEADER.size)
+                stream.read(1)  # the end, with the check sum
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise InputError(f"{path}: not an .spz file ({error})") from None
     if magic != MAGIC:
         raise InputError(f"{path}: not an .spz file (no NGSP in front)")
     if version != VERSION:
         raise InputError(f"{path}: .spz of version {version}; version 2 is read, save it again as that or as .ply")
-    size = HEADER.size + count * (BYTES + HARMONICS.get(degree, 0))
+    if count > MOST:
+        raise InputError(f"{path}: says that it holds {count} Gaussians; up to {MOST} are read")
     if degree not in HARMONICS or len(data) < size:
         raise InputError(f"{path}: broken .spz: {count} Gaussians of degree {degree} need {size} bytes, it has {len(data)}")
     at = HEADER.size

@@ -9,6 +9,7 @@ from pathlib import Path
 from hgm.errors import InputError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic", ".heif"})
+NOT_FOLDERS = (".", "..", "manifest.json", "contact.png")  # what else lies beside the folders of results, or above
 MASK, BODY = "_mask.png", ".npz"  # what lies beside a photo: its stem and this
 
 
@@ -63,7 +64,7 @@ def _there(path: Path) -> Path | None:
 
 
 def _unused(stem: str, taken: Iterable[str]) -> str:
-    names = set(taken)
+    names = {*taken, *NOT_FOLDERS}
     name, number = stem, 2
     while name in names:
         name, number = f"{stem}_{number}", number + 1

@@ -87,7 +87,7 @@ class Renderer:
         kept = sum(len(o.data.polygons) for o in objects)
         if kept < (1 - LOST_FACES) * checked.mesh.polygons:
             raise ScanError(f"{obj}: Blender kept {kept} of {checked.mesh.polygons} faces; the file is damaged")
-        image = bpy.data.images.load(str(checked.texture.resolve()), check_existing=True)
+        image = self._image(checked.texture)
         if not (image.size[0] and image.size[1]):
             raise ScanError(f"{checked.texture}: Blender cannot read this image; copy the texture again")
         material = self._material(image)
@@ -163,6 +163,14 @@ class Renderer:
         items = [*data.objects, *data.meshes, *data.materials, *data.cameras]
         items += [image for image in data.images if image.name not in ("Render Result", "Viewer Node")]
         data.batch_remove(items)
+
+    def _image(self, path: Path) -> Any:
+        """A picture by its bytes, since Blender takes a backslash in a name for a slash; of size 0 where it cannot be read."""
+        data = path.read_bytes()
+        image = self.bpy.data.images.new("texture", 1, 1)
+        image.pack(data=data, data_len=len(data))
+        image.source = "FILE"
+        return image
 
     def _material(self, image: Any) -> Any:
         material = self.bpy.data.materials.new("scan")

@@ -143,7 +143,7 @@ class HummanFrame:
                 arrays = {key: np.asarray(data[key], np.float64).reshape(-1) for key in SHAPES if key in data.files}
         except OSError as error:
             raise ScanError(f"{path}: cannot be read ({error.strerror or error}); {self.name} needs its SMPL parameters") from None
-        except (ValueError, EOFError) as error:
+        except Exception as error:  # a damaged archive can raise anything from zipfile, zlib and the parser of the heads
             raise ScanError(f"{path}: not a readable npz file ({error}); copy it again") from None
         for key, width in SHAPES.items():
             if key not in arrays or arrays[key].shape != (width,) or not np.isfinite(arrays[key]).all():
@@ -187,5 +187,5 @@ def _image(path: Path, mode: str) -> np.ndarray:
     try:
         with Image.open(path) as image:
             return np.array(image.convert(mode))
-    except (OSError, SyntaxError) as error:
+    except Exception as error:  # a damaged file can raise anything from the decoder
         raise ScanError(f"{path}: not a readable image ({getattr(error, 'strerror', None) or error}); copy it again") from None

@@ -194,10 +194,11 @@ def export_views(folder: Path, root: Path, name: str) -> None:
 
 def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     try:
-        array = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise ScanError(f"{path}: cannot be read ({error.strerror or error}); expected the camera of a view") from None
-    except (ValueError, EOFError) as error:
+    except Exception as error:  # a damaged head can raise anything from its parser
         raise ScanError(f"{path}: not a readable npy file ({error}); copy it again") from None
     if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
         raise ScanError(f"{path}: {array.dtype} {array.shape}, expected finite numbers {shape}")
@@ -209,5 +210,5 @@ def _image(path: Path, mode: str | None) -> np.ndarray:
     try:
         with Image.open(path) as image:
             return np.array(image if mode is None else image.convert(mode))
-    except (OSError, SyntaxError) as error:
+    except Exception as error:  # a damaged file can raise anything from the decoder
         raise ScanError(f"{path}: not a readable image ({getattr(error, 'strerror', None) or error}); copy it again") from None

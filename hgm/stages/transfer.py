@@ -6,7 +6,9 @@ Depth is kept for the test people only, since nothing trains on it.
 
 from __future__ import annotations
 
+import csv
 import io
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -26,6 +28,7 @@ from hgm.views import png_bytes
 
 LOSSLESS = {"rgb": "RGB", "mask": "L", "normal": "RGB"}  # kind of view -> PIL mode
 TABLES = ("scans.tsv", "rejected.tsv")
+LARGEST = 64 << 20  # bytes of a member, unpacked; the views of the paper's preset have a hundredth
 PICTURE = re.compile(r"(rgb|mask|normal)_\d{2}\.webp")
 PLACES = re.compile(r"scans\.tsv|rejected\.tsv|standin/\w+\.json|views/\w+/manifest\.json|"
                     r"views/\w+/\w+/(cameras\.json|key\.json|smplx\.npz|(rgb|mask|normal)_\d{2}\.webp|depth_\d{2}\.png)")
@@ -98,18 +101,22 @@ def unpack(file: Path, config: Config) -> int:
     try:
         with zipfile.ZipFile(file) as archive:
             return _unpack(archive, file, config, results)
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive can raise anything from zipfile, zlib and the readers of what is in it
         raise InputError(f"{file}: not a whole file of hgm pack ({error})") from None
 
 
 def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, results: Path) -> int:
     names = archive.namelist()
-    for name in names:
-        if not PLACES.fullmatch(name):
-            raise InputError(f"{file}: {name!r} has no place in a data set; expected a file of hgm pack")
+    for member in archive.infolist():
+        if not PLACES.fullmatch(member.filename):
+            raise InputError(f"{file}: {member.filename!r} has no place in a data set; expected a file of hgm pack")
+        if member.file_size > LARGEST:
+            raise InputError(f"{file}: {member.filename} would unpack to {member.file_size >> 20} MiB; expected a file of hgm pack")
     scans = config.scans.model_dump()
     wanted, present = {e.scan for e in configured(scans)}, {n.split("/")[2] for n in names if n.endswith("/key.json")}
-    if not present <= wanted or TABLES[0] not in names:
+    if TABLES[0] not in names or not present | _named(archive, names) <= wanted:
         raise InputError(f"{file}: of other scans than {', '.join(sorted(wanted)[:3])} …; give the configuration it was made with")
     if scans["source"] == STANDIN:
         _make_standins(config, results)
@@ -129,6 +136,20 @@ def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, results: Path)
         if target.name == "smplx.npz":
             _complete_body(target, models["test" if name.split("/")[1].startswith("test") else "train"])
     return people
+
+
+def _named(archive: zipfile.ZipFile, names: list[str]) -> set[str]:
+    """The scans that the tables and the manifests name: later stages make folders of these names. Raises ValueError for a damaged
+    one."""
+    tables = [io.StringIO(archive.read(name).decode()) for name in TABLES if name in names]
+    found = {str(row.get("scan")) for table in tables for row in csv.DictReader(table, delimiter="\t")}
+    for name in names:
+        if name.endswith("/manifest.json"):
+            manifest = json.loads(archive.read(name))
+            if not isinstance(manifest, dict):
+                raise ValueError(f"{name} is no manifest")
+            found |= {*manifest.get("members", ()), *manifest.get("failed", ())}
+    return found
 
 
 def _png(webp: bytes, mode: str) -> bytes:

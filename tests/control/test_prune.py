@@ -1,5 +1,7 @@
 """What may go, and what must not."""
 
+import shlex
+
 import pytest
 
 from hgm.cli import main
@@ -61,6 +63,15 @@ def test_pruning_deletes_what_it_said_and_the_marks_of_it(run, capsys):
         assert (run.results / kept).exists(), kept
     assert paths(run) == {"state/coarse_no_body", "state/fusion", "state/normals"}
     assert main(["status", "--run", str(run.results)]) == 0 and capsys.readouterr().out.endswith("Finished.\n")
+
+
+def test_the_line_that_makes_stand_ins_again_can_be_pasted(run, tmp_path):
+    furnish(run)
+    run.finish()
+    folder = tmp_path / "it's; $(touch pwned)"
+    run.results.rename(folder)
+    lines = {c.again for c in candidates(run.plan, folder) if c.stage == "standin"}
+    assert lines and all(shlex.split(line)[4:6] == ["--out", str(folder / "standin")] for line in lines)
 
 
 @pytest.mark.parametrize(("answer", "gone"), [("n\n", False), ("", False), ("y\n", True)])

@@ -30,4 +30,4 @@ def test_hooks_are_the_lint():
     hooks = [h for repo in yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"] for h in repo["hooks"]]
     lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
     assert [h["id"] for h in hooks] == ["ruff", "mypy", "snakefmt"]
-    assert all(f"$(BIN)/{h['id']}" in lint and h["entry"].startswith(f".venv/bin/{h['id']}") for h in hooks)
+    assert all(f"$(BIN)/python -m {h['id']}" in lint and h["entry"].startswith(f".venv/bin/python -m {h['id']}") for h in hooks)

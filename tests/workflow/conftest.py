@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster, missing
-from workspace import TINY, Workspace
+from workspace import MARKED, TINY, Workspace
 
 
 @pytest.fixture
@@ -18,7 +18,8 @@ def workspace(tmp_path) -> Workspace:
 
 @pytest.fixture(scope="session")
 def calm(tmp_path_factory) -> Workspace:
-    """An undisturbed run of the tiny preset, made once for all test processes: to look at and to copy, not to change."""
+    """An undisturbed run of the tiny preset, made once for all test processes: to look at and to copy, not to change. Its folder lies
+    in its home folder."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -26,7 +27,10 @@ def calm(tmp_path_factory) -> Workspace:
         fcntl.flock(lock, fcntl.LOCK_EX)
         space = Workspace(shared / "calm")
         if not (shared / "calm.done").exists():
-            space.run(*TINY)
+            with pytest.MonkeyPatch.context() as patch:
+                for name, value in {"HOME": str(shared), **MARKED}.items():
+                    patch.setenv(name, value)
+                space.run(*TINY)
             (shared / "calm.done").touch()
     return space
 

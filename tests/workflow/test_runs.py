@@ -1,8 +1,10 @@
-"""The tiny preset, whole: every rule, kills in the middle, and a second run that does nothing."""
+"""The tiny preset, whole: every rule, kills in the middle, a folder of a hostile name, and a second run that does nothing."""
 
 import json
 import os
+import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,10 +12,14 @@ import time
 from pathlib import Path
 
 import pytest
-from workspace import TINY, Workspace
+import yaml
+from hostile_names import FOLDER, NAME, PWNED
+from workspace import MARKED, TINY, Workspace
 
 from hgm.control.jobs import TRAININGS, planned_jobs
 from hgm.control.status import describe, plan_of
+from hgm.result import find_result
+from hgm.viewer.scene import load_scene
 
 VARIANTS = ("full", "no_body", "no_refine", "one_view", "no_diffusion")
 
@@ -22,6 +28,18 @@ VARIANTS = ("full", "no_body", "no_refine", "one_view", "no_diffusion")
 def finished(calm, tmp_path_factory) -> Workspace:
     """An undisturbed run of this file's own."""
     return calm.copied_to(tmp_path_factory.mktemp("calm") / "work")
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory) -> Workspace:
+    """A run that was killed three times and then finished, in a folder whose name is a trap for shells and patterns."""
+    space = Workspace(tmp_path_factory.mktemp("killed") / FOLDER)
+    results = space.folder / "results/tiny"
+    kill_when(space, results / "views/train000/0*", 0.5)  # render: one scan done, the others not
+    kill_when(space, results / "state/coarse/*", 0.2)  # coarse: in its first steps
+    kill_when(space, results / "state/controlnet/*", 0.2)
+    space.run(*TINY)
+    return space
 
 
 def test_every_named_file_is_there(finished):
@@ -94,26 +112,83 @@ def kill_when(space: Workspace, sign: Path | None, delay: float) -> None:
     process.wait()
 
 
-def test_killed_runs_end_with_the_bytes_of_an_undisturbed_one(finished, tmp_path):
-    space = Workspace(tmp_path / "work")
-    results = space.results
-    kill_when(space, results / "views/train000/0*", 0.5)  # render: one scan done, the others not
-    kill_when(space, results / "state/coarse/*", 0.2)  # coarse: in its first steps
-    kill_when(space, results / "state/controlnet/*", 0.2)
-    space.run(*TINY)
-    assert space.products() == finished.products()
+def test_killed_runs_in_a_hostile_folder_end_with_the_bytes_of_an_undisturbed_one(finished, killed):
+    assert killed.products() == finished.products()
+    assert not any(path.name == PWNED for path in killed.folder.parent.rglob("*")) and not Path(PWNED).exists()
+
+
+def test_a_run_leaves_no_secret(calm):
+    """Neither environment nor user, host and home folder; logs may name the machine."""
+    results, host = calm.results, platform.node()
+    marks = [*MARKED.values(), str(calm.folder.parent), f"{Path.home()}/"]
+    pattern = re.compile("|".join(map(re.escape, marks)).encode())
+    files = [path for path in results.rglob("*") if path.is_file()]
+    found = {path.relative_to(results).as_posix() for path in files if pattern.search(path.read_bytes())}
+    assert found == set()
+    for path in (results / "run.json", results / "report/index.html", *results.rglob("manifest.json")):
+        words = re.findall(r"[\w.-]+", re.sub(r"base64,[\w+/=]+", "", path.read_text()))
+        assert host not in words, path
+
+
+def command(space: Workspace, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """`hgm` in a working folder, done well."""
+    done = subprocess.run([sys.executable, "-m", "hgm.cli", *map(str, words)], cwd=space.folder, capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": str(space.root)})
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_the_command_takes_hostile_paths(killed):
+    folder, run = killed.folder / NAME, "results/tiny"
+    folder.mkdir()
+    subject = killed.folder / run / "subjects/full/0505"
+    shutil.copy(subject / "input.png", folder / f"{NAME}.png")
+    shutil.copy(subject / "smplx.npz", folder / f"{NAME}.npz")
+    (folder / f"{NAME}.yaml").write_text("{}")
+    out = folder / f"-o {NAME}"
+    assert "1 reconstructed, 0 failed" in command(killed, "reconstruct", folder, "--run", run, "--out", out).stdout
+    for suffix in (".ply", ".spz", ".glb", ".png", ".gif", ".mp4"):
+        result = subject if suffix == ".glb" else out / NAME
+        command(killed, "export", result, "--out", folder / f"{NAME}{suffix}", "--size", "32", "--frames", "2")
+        assert (folder / f"{NAME}{suffix}").stat().st_size > 0
+    assert len(load_scene(find_result(out / NAME)).gaussians) > 0
+    command(killed, "export-views", "results/tiny/views/test000/0505", "--out", folder / "views")
+    command(killed, "pack", "--configfile", "config/tiny.yaml", folder / f"{NAME}.yaml", "--out", folder / f"{NAME}.zip")
+    there = Workspace(folder / "there")
+    command(there, "unpack", folder / f"{NAME}.zip", "--configfile", "config/tiny.yaml", folder / f"{NAME}.yaml")
+    assert "Finished." in command(killed, "status", "--run", killed.folder / run).stdout
+    assert "MiB" in command(killed, "prune", "--run", killed.folder / run, "--dry-run").stdout
+    command(killed, "replay", killed.folder / run / "logs/record.job.json")
+    assert not any(path.name == PWNED for path in killed.folder.parent.rglob("*"))
+
+
+def test_photos_and_other_methods_of_hostile_names_go_through_the_workflow(killed):
+    photos, theirs = killed.folder.parent / NAME, killed.folder.parent / f"-{NAME}"
+    (theirs / "0505").mkdir(parents=True)
+    photos.mkdir()
+    results = killed.folder / "results/tiny"
+    subject = results / "subjects/full/0505"
+    shutil.copy(subject / "input.png", photos / f"{NAME}.png")
+    shutil.copy(subject / "smplx.npz", photos / f"{NAME}.npz")
+    for i in range(12):
+        shutil.copy(subject / f"novel_{i:02d}.png", theirs / "0505")
+    changes = killed.folder.parent / f"{NAME}.yaml"
+    changes.write_text(yaml.safe_dump({"images": [str(photos)], "evaluate": {"baselines": {"sith": str(theirs)}}}, allow_unicode=True))
+    killed.run("--configfile", "config/tiny.yaml", str(changes), "--cores", "2")
+    assert (results / "photos" / NAME / "gaussians.ply").stat().st_size > 0
+    assert json.loads((results / "baselines/sith/test000.json").read_text())["failed"] == {}
+    assert not any(path.name == PWNED for path in killed.folder.parent.rglob("*"))
 
 
 def test_a_broken_scan_is_set_aside_and_the_rest_goes_on(finished, tmp_path):
-    """The stand-ins of the finished run, one of them without its texture, as a user's own data."""
-    import shutil
-
+    """The stand-ins of the finished run, one of them without its texture, as a user's own data in a folder of a hostile name."""
     space = Workspace(tmp_path / "work")
-    own = tmp_path / "own"
+    own = tmp_path / FOLDER
     shutil.copytree(finished.folder / "results/tiny/standin", own)
     (own / "THuman2.0_Release/0001/material0.jpeg").unlink()
-    scans = f"scans={{source: thuman2, root: {own}, models: {own}/models}}"
-    space.run(*TINY, "--config", scans, "--until", "render")
+    changes = tmp_path / "own.yaml"
+    changes.write_text(yaml.safe_dump({"scans": {"source": "thuman2", "root": str(own), "models": str(own / "models")}}))
+    space.run("--configfile", "config/tiny.yaml", str(changes), "--cores", "2", "--until", "render")
     results = space.folder / "results/tiny"
     rejected = (results / "rejected.tsv").read_text().splitlines()
     assert len(rejected) == 2 and rejected[1].startswith("0001\t") and "material0.jpeg" in rejected[1]

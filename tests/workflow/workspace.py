@@ -11,6 +11,7 @@ from hgm.provenance import folder_digest
 ROOT = Path(__file__).resolve().parents[2]
 LINKED = ("hgm", "resources", "config.yaml", "config")
 TINY = ("--configfile", "config/tiny.yaml", "--cores", "2")
+MARKED = {"USER": "user-b26f", "LOGNAME": "user-b26f", "HGM_TOKEN": "token-7c41"}  # in the environment of a run, not in its results
 PRODUCTS = ("views", "coarse", "controlnet", "fusion", "pairs", "bodies", "subjects", "tables")
 
 

@@ -1,0 +1,180 @@
+"""Each environment's pip list, installed into a fresh virtual environment: it resolves, it is whole, and all that its step runs can be
+imported. Minutes and gigabytes, so one environment after the other, each deleted again."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.utils import canonicalize_name
+
+from hgm.env_files import BUNDLED, FOREIGN, OPTIONAL, STEPS, read_lock
+from hgm.provenance import code_files
+
+ROOT = Path(__file__).resolve().parents[1]
+GPU_LINES = set(read_lock(ROOT / "envs/gpu.lock").values())
+WHEELS = ["--no-index", "--find-links", str(ROOT / "wheels")] if list((ROOT / "wheels").glob("*.whl")) else []  # of make env-offline
+OLD_PIP = "22.0.4"  # of PIXIE's Python 3.7
+
+pytestmark = pytest.mark.slow
+
+
+class Fresh:
+    """A virtual environment with nothing in it but pip."""
+
+    def __init__(self, folder: Path, python: str | Path = sys.executable) -> None:
+        self.folder, self.python = folder, folder / "bin/python"
+        subprocess.run([str(python), "-m", "venv", str(folder)], check=True)
+
+    def run(self, *arguments: str | Path, path: str = "") -> subprocess.CompletedProcess[str]:
+        """Its Python, which sees nothing of the environment that the tests run in."""
+        environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        environment.update(PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1", PIP_DISABLE_PIP_VERSION_CHECK="1")
+        command = [str(self.python), *map(str, arguments)]
+        return subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True)
+
+    def install(self, lines: list[str], *options: str) -> subprocess.CompletedProcess[str]:
+        """pip resolves the lines together with all that they need."""
+        listed = self.folder / "list.txt"
+        listed.write_text("\n".join(lines) + "\n")
+        return self.run("-m", "pip", "install", "--quiet", "--no-compile", *options, "-r", listed)
+
+    def faults(self, lines: list[str]) -> list[str]:
+        """What pip finds wrong with the packages that are there, and how they differ from the list."""
+        check = self.run("-m", "pip", "check")
+        found = self.run("-m", "pip", "freeze")
+        assert found.returncode == 0, found.stderr
+        return [*([check.stdout] if check.returncode else []), *differences(found.stdout.split("\n"), lines)]
+
+
+def differences(installed: list[str], listed: list[str]) -> list[str]:
+    """Packages that are in one of two lists `name==version` only; a local version (+cpu) and what each Python or torch build brings of
+    its own do not count."""
+    def plain(lines: list[str]) -> set[str]:
+        pairs = [line.split("==") for line in lines if "==" in line]
+        return {f"{canonicalize_name(name)}=={version.split('+')[0]}" for name, version in pairs if not FOREIGN.fullmatch(name.lower())}
+
+    return [*(f"not listed: {x}" for x in sorted(plain(installed) - plain(listed))),
+            *(f"not installed: {x}" for x in sorted(plain(listed) - plain(installed)))]
+
+
+def pip_lines(name: str) -> list[str]:
+    lines = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())["dependencies"][2]["pip"]
+    return [line for line in lines if not line.startswith("--")]
+
+
+def import_lines(step: str) -> list[str]:
+    """The modules of the package that a step's scripts reach, and every import statement in them and in the scripts, whether at the top
+    or inside a function; not of what is optional, nor of what lies in bpy's own folder."""
+    lines = set()
+    for path in {file for rule in STEPS[step] for file in code_files(ROOT / f"scripts/{rule}.py")}:
+        if path.is_relative_to(ROOT / "hgm"):
+            lines.add(f"import {'.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__')}")
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom) and not from_future(node):
+                lines.add(ast.unparse(node))
+    return sorted(line for line in lines if top(line) not in {*OPTIONAL, *BUNDLED})
+
+
+def from_future(node: ast.Import | ast.ImportFrom) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+
+
+def top(line: str) -> str:
+    """The package that an import statement names."""
+    return re.split(r"[ .]", line)[1]
+
+
+@pytest.fixture
+def fresh(tmp_path, index):
+    made = Fresh(tmp_path / "environment")
+    yield made
+    shutil.rmtree(made.folder)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory) -> None:
+    """Without a package index or its wheels there is nothing to install from."""
+    made = Fresh(tmp_path_factory.mktemp("index") / "environment")
+    asked = made.install(pip_lines("workflow")[:1], "--dry-run", "--no-deps", "--ignore-installed", *WHEELS)
+    shutil.rmtree(made.folder)
+    if asked.returncode and "CI" not in os.environ:
+        pytest.skip("no package index within reach")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_steps_list_installs_and_its_code_imports(step, fresh):
+    lines = pip_lines(step)
+    done = fresh.install(lines, *WHEELS)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert fresh.faults(lines) == []
+    program = fresh.folder / "imports.py"
+    program.write_text("\n".join([*import_lines(step), "print(hgm.__file__)"]) + "\n")
+    done = fresh.run(program, path=str(ROOT))
+    assert done.returncode == 0 and done.stdout.split("\n")[-2] == str(ROOT / "hgm/__init__.py"), done.stderr[-4000:]
+
+
+def test_the_workflows_list_installs_and_plans_a_run(fresh):
+    lines = pip_lines("workflow")
+    done = fresh.install(lines, *WHEELS)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert fresh.faults(lines) == []
+    for name in ("hgm", "resources", "config.yaml", "config"):
+        (fresh.folder / name).symlink_to(ROOT / name)
+    for command in (("snakemake", "--snakefile", ROOT / "Snakefile", "--dry-run"), ("hgm.cli", "plan"), ("hgm.cli", "status")):
+        done = fresh.run("-m", *command, "--configfile", "config/tiny.yaml", path=str(ROOT))
+        assert done.returncode == 0 and "reconstruct" in done.stdout, done.stdout[-4000:] + done.stderr[-4000:]
+
+
+@pytest.mark.skipif(bool(WHEELS), reason="the wheels of make env-offline have none for GPUs")
+@pytest.mark.parametrize("name", ["train-cu126", "photos-cu118"])
+def test_a_gpu_list_resolves(name, fresh):
+    """What pip would install. The index of torch's CUDA builds is not asked; the GPU's own lines are the same in all files of a
+    variant."""
+    lines = pip_lines(name)
+    assert len(GPU_LINES & set(lines)) == 5
+    done = fresh.install(lines, "--dry-run", "--ignore-installed", "--report", str(fresh.folder / "report.json"))
+    assert done.returncode == 0, done.stderr[-4000:]
+    chosen = [x["metadata"] for x in json.loads((fresh.folder / "report.json").read_text())["install"]]
+    assert differences([f"{x['name']}=={x['version']}" for x in chosen], lines) == []
+
+
+def python37() -> Path | None:
+    """A Python 3.7, where there is one."""
+    found = shutil.which("python3.7")
+    places = [*([Path(found)] if found else []), *sorted(Path.home().glob(".pyenv/versions/3.7*/bin/python3.7"))]
+    return next((path for path in places if subprocess.run([path, "-c", ""], capture_output=True).returncode == 0), None)
+
+
+@pytest.mark.skipif(python37() is None or bool(WHEELS), reason="needs Python 3.7 and a package index")
+def test_pixies_list_installs_and_has_what_pixie_imports(tmp_path, index):
+    data = yaml.safe_load((ROOT / "envs/estimators/pixie.yaml").read_text())["dependencies"]
+    assert data[:2] == ["python=3.7", f"pip={OLD_PIP}"] and all("==" in line for line in data[2]["pip"])
+    made = Fresh(tmp_path / "environment", python37())
+    assert made.run("-m", "pip", "install", "--quiet", f"pip=={OLD_PIP}", "wheel").returncode == 0
+    done = made.install(data[2]["pip"])
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert made.faults(data[2]["pip"]) == []
+    done = made.run("-c", "import chumpy, cv2, face_alignment, imageio, kornia.filters, matplotlib.cm, scipy.io, skimage.transform\n"
+                          "import torch.utils.cpp_extension, torchvision.models.resnet, tqdm, yacs.config, yaml\n"
+                          "from kornia.geometry.transform import imgwarp\nface_alignment.LandmarksType._2D")
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(made.folder)
+
+
+def test_a_list_with_too_little_or_the_wrong_is_found(fresh):
+    """jinja2 needs markupsafe, which is not listed; two pins that exclude each other are refused by pip."""
+    lock = read_lock(ROOT / "requirements.lock")
+    assert fresh.install([lock["jinja2"]], *WHEELS).returncode == 0
+    assert [fault.split("==")[0] for fault in fresh.faults([lock["jinja2"]])] == ["not listed: markupsafe"]
+    assert fresh.faults([lock["jinja2"], lock["markupsafe"], lock["yte"]]) == [f"not installed: {lock['yte']}"]
+    conflict = fresh.install([lock["jinja2"], "markupsafe<1"], "--dry-run", *WHEELS)
+    assert conflict.returncode != 0
+    assert fresh.run("-m", "pip", "uninstall", "--quiet", "--yes", "markupsafe").returncode == 0
+    assert any("markupsafe" in fault and "not installed" in fault for fault in fresh.faults([lock["jinja2"]]))
