@@ -58,7 +58,7 @@ def _incomplete(folder: Path) -> Finding:
 
 
 def cut_short(results: Path) -> dict[Path, list[Path]]:
-    """Lost or shortened files of finished members, by the manifest without which they are made again."""
+    """Lost or shortened files of finished members, by the manifest of the job that makes them again."""
     found: dict[Path, list[Path]] = {}
     for mark in sorted(results.rglob(".*.json")):
         stage, member = mark.stem[1:], mark.parent.name
@@ -89,7 +89,7 @@ def _products(results: Path) -> Finding:
         return Finding(title, "intact", "none lost or cut short")
     files = [str(path.relative_to(results)) for paths in found.values() for path in paths]
     manifests = shlex.join(map(str, found))
-    return Finding(title, "damaged", f"{len(files)} lost or cut short {first_few(files)}; rm {manifests}, then run again")
+    return Finding(title, "damaged", f"{len(files)} lost or cut short {first_few(files)}; run again with --forcerun {manifests}")
 
 
 def orphans(results: Path) -> list[Path]:

@@ -193,7 +193,7 @@ def test_a_name_that_is_not_free(tmp_path, monkeypatch, capsys):
     assert "body_model cannot be fetched freely" in capsys.readouterr().err
 
 
-def test_a_product_cut_short_is_found_with_the_manifest_to_delete(tmp_path):
+def test_a_product_cut_short_is_found_with_the_job_that_makes_it_again(tmp_path):
     place = tmp_path / "subjects/full/0505"
     outcome = for_each(["0505"], "mesh", folder=lambda n: place, key=lambda n: "k",
                        work=lambda n, folder: (folder / "mesh.glb").write_bytes(b"12345678"))
@@ -202,4 +202,4 @@ def test_a_product_cut_short_is_found_with_the_manifest_to_delete(tmp_path):
     (place / "mesh.glb").write_bytes(b"1234")
     [found] = [f for f in check_health(tmp_path, tmp_path) if f.title == "products"]
     assert found.state == "damaged" and "(subjects/full/0505/mesh.glb)" in found.note
-    assert f"rm {place.parent / 'test000.mesh.json'}, then run again" in found.note
+    assert f"run again with --forcerun {place.parent / 'test000.mesh.json'}" in found.note
