@@ -4,15 +4,15 @@ BIN := .venv/bin
 CORES ?= all
 TESTS ?= tests
 
-.PHONY: demo test lint env env-offline envs lock config docs clean
+.PHONY: demo test lint env env-offline envs lock viewer config docs clean
 # wheels of `make env-offline`, where there are any: then pip asks nobody
 WHEELS := $(if $(wildcard wheels/*.whl),--no-index --find-links wheels)
 
-demo: .venv/.ready  ## the whole workflow on free stand-in humans; run it again to go on after a stop
+demo: .venv/.ready .venv/.viewer  ## the whole workflow on free stand-in humans; run it again to go on after a stop
 	flock --nonblock --conflict-exit-code 75 .snakemake.lock $(BIN)/snakemake --nolock --cores $(CORES) $(ARGS) || { test $$? = 75 && echo "Another run is still working in this folder."; exit 1; }
 	@echo "Open results/demo/report/index.html"
 
-test: lint  ## style, types, unit and workflow tests
+test: lint .venv/.viewer  ## style, types, unit and workflow tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n 2 --dist loadfile
 
 lint: .venv/.ready
@@ -21,10 +21,13 @@ lint: .venv/.ready
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-env: .venv/.ready  ## the environment only; without internet, from the folder wheels
+env: .venv/.ready .venv/.viewer  ## the environment only; without internet, from the folder wheels
 
-env-offline:  ## all packages into the folder wheels, for machines without internet
-	rm -rf .venv-wheels
+env-offline:  ## all packages and the report's viewer into the folder wheels, for machines without internet
+	rm -rf .venv-wheels wheels/viewer.js
+	$(MAKE) viewer
+	mkdir -p wheels
+	cp hgm/report/web/dist/viewer.js wheels/viewer.js
 	$(PYTHON) -m venv .venv-wheels
 	.venv-wheels/bin/python -m pip wheel --quiet --disable-pip-version-check -w wheels -r requirements.lock "setuptools>=68" wheel
 	rm -rf .venv-wheels
@@ -35,6 +38,13 @@ env-offline:  ## all packages into the folder wheels, for machines without inter
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) --no-deps -e .
 	touch $@
+
+viewer:  ## the report's interactive view, hgm/report/web/dist/viewer.js
+	sh hgm/report/web/build.sh $(PYTHON)
+
+.venv/.viewer: .venv/.ready $(wildcard hgm/report/web/*.*)
+	@sh hgm/report/web/build.sh $(PYTHON) || echo "The report's interactive view could not be built, films take its place; make viewer tries again."
+	@touch $@
 
 lock:  ## resolve requirements.in anew
 	rm -rf .venv-lock

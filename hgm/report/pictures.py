@@ -48,6 +48,10 @@ class Assets:
         Image.fromarray(image).save(buffer, "JPEG", quality=90, subsampling=0, optimize=True)
         return Picture(self.add(buffer.getvalue(), ".jpg"), width, height)
 
+    def optional(self, image: np.ndarray | None) -> Picture | None:
+        """The same where there is an image."""
+        return None if image is None else self.picture(image)
+
     def file(self, path: Path | None, limit: int = 16 * 2**20) -> str | None:
         """Copy a file of the run; None where it is absent or larger than `limit` bytes."""
         if path is None or not path.is_file() or path.stat().st_size > limit:
