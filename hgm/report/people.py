@@ -8,10 +8,9 @@ from hgm.metrics.definitions import BACK_VIEW, TEST_VIEWS
 from hgm.report.gallery import Shot, shot
 from hgm.report.pictures import Assets, Picture, error_map, read, sheet
 from hgm.report.run import Run, Subject
-from hgm.report.solids import gaussian_solid, mesh_solid
+from hgm.report.solids import gaussian_solid, mesh_solid, share
 
 FILES = ("gaussians.ply", "mesh.glb", "smplx.npz", "metrics.json")
-ROOM = 512 * 2**20  # bytes of three-dimensional data beside the page; people after that have the film only
 EDGE = 512
 
 
@@ -55,13 +54,9 @@ class Person:
 
 def people(run: Run, assets: Assets, *, turned: bool) -> list[Person]:
     """One for each subject of the main variant, by name; `turned`: with data for the viewer."""
-    room = ROOM if turned else 0
-    found = []
-    for index, subject in enumerate(run.main):
-        viewer, used = _viewer(run, subject, assets) if room > 0 else (None, 0)
-        room -= used
-        found.append(_person(subject, f"people/{index + 1:04d}.html", viewer, assets))
-    return found
+    limit = share(len(run.main))
+    return [_person(subject, f"people/{index + 1:04d}.html", _viewer(run, subject, assets, limit) if turned else None, assets)
+            for index, subject in enumerate(run.main)]
 
 
 def _person(subject: Subject, page: str, viewer: Viewer | None, assets: Assets) -> Person:
@@ -85,22 +80,20 @@ def _person(subject: Subject, page: str, viewer: Viewer | None, assets: Assets) 
     )
 
 
-def _viewer(run: Run, subject: Subject, assets: Assets) -> tuple[Viewer | None, int]:
-    """What can be turned of a subject, and its size in bytes."""
+def _viewer(run: Run, subject: Subject, assets: Assets, limit: int) -> Viewer | None:
     made = {}
     for kind, file, pack in (("gaussians", "gaussians.ply", gaussian_solid), ("mesh", "mesh.glb", mesh_solid)):
         path = subject.file(file)
-        solid = None if path is None else pack(path)
+        solid = None if path is None else pack(path, limit)
         if solid is not None:
             made[kind] = solid
     if not made:
-        return None, 0
+        return None
     words = {"gaussians": "Gaussians", "mesh": "triangles"}
     notes = [f"{s.count:,}{f' of {s.total:,}' if s.count < s.total else ''} {words[kind]}" for kind, s in made.items()]
     scripts = {kind: assets.add(s.script, ".js") for kind, s in made.items()}
     size = run.setting("rendering", "size")
-    viewer = Viewer(size if isinstance(size, int) else EDGE, scripts.get("gaussians"), scripts.get("mesh"), ", ".join(notes))
-    return viewer, sum(len(s.script) for s in made.values())
+    return Viewer(size if isinstance(size, int) else EDGE, scripts.get("gaussians"), scripts.get("mesh"), ", ".join(notes))
 
 
 def _numbers(subject: Subject) -> list[tuple[str, str]]:

@@ -43,7 +43,7 @@ class Assets:
         """Store uint8 [H, W, 3]."""
         buffer, (height, width) = io.BytesIO(), image.shape[:2]
         if max(height, width) <= LOSSLESS_EDGE:
-            Image.fromarray(image).save(buffer, "PNG", optimize=True)
+            Image.fromarray(image).save(buffer, "PNG")
             return Picture(self.add(buffer.getvalue(), ".png"), width, height)
         Image.fromarray(image).save(buffer, "JPEG", quality=90, subsampling=0, optimize=True)
         return Picture(self.add(buffer.getvalue(), ".jpg"), width, height)

@@ -13,8 +13,6 @@ import pytest
 
 from hgm.errors import InputError
 from hgm.report.page import PAPER, build_report
-from hgm.report.people import people
-from hgm.report.pictures import Assets
 from hgm.report.run import Run
 from hgm.report.tables import write_tables
 
@@ -177,14 +175,6 @@ def test_a_long_table_has_its_own_page(
     index, tables = Page((out / "index.html").read_text()), Page((out / "people" / "tables.html").read_text())
     assert "people/tables.html" in index.links and "All 4 rows" in " ".join(index.text)
     assert tables.text.count(NASTY) == 2 and tables.tags.count("table") >= 2
-
-
-def test_three_dimensional_data_end_where_there_is_no_room(
-    finished: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("hgm.report.people.ROOM", 1)
-    shown = people(Run(*finished), Assets(tmp_path), turned=True)
-    assert [one.viewer is not None for one in shown] == [True, False, False] and all(one.film for one in shown)
 
 
 def test_equal_runs_make_equal_pages(

@@ -22,7 +22,7 @@ from hgm.report.methods import methods
 from hgm.report.pictures import Assets, error_map, read, read_depth, sheet
 from hgm.report.run import Run
 from hgm.report.sets import back_view_kid
-from hgm.report.solids import Solid, gaussian_solid, mesh_solid, most_visible
+from hgm.report.solids import Solid, gaussian_solid, mesh_solid, most_visible, share
 from hgm.report.workflow import Graph, columns, read_graph, workflow_svg
 
 from .conftest import ball, person, write_jobs
@@ -38,12 +38,12 @@ def unpacked(solid: Solid | None, kind: str) -> bytes:
 def test_gaussians_for_the_viewer_are_an_spz(tmp_path: Path) -> None:
     one = person(0, 50)
     one.save_ply(tmp_path / "gaussians.ply")
-    solid = gaussian_solid(tmp_path / "gaussians.ply")
+    solid = gaussian_solid(tmp_path / "gaussians.ply", 50)
     (tmp_path / "back.spz").write_bytes(unpacked(solid, "gaussians"))
     assert solid is not None and (solid.count, solid.total) == (50, 50)
     assert (read_spz(tmp_path / "back.spz").means - one.means).abs().max() < 2e-4
     (tmp_path / "broken.ply").write_bytes(b"ply")
-    assert gaussian_solid(tmp_path / "broken.ply") is None
+    assert gaussian_solid(tmp_path / "broken.ply", 50) is None
 
 
 def test_a_large_set_keeps_what_covers_most() -> None:
@@ -58,7 +58,7 @@ def test_a_large_set_keeps_what_covers_most() -> None:
 def test_a_mesh_for_the_viewer_is_the_file_or_a_coarser_one(tmp_path: Path) -> None:
     sphere = ball(5)
     save_mesh(tmp_path / "mesh.glb", sphere)
-    whole = mesh_solid(tmp_path / "mesh.glb")
+    whole = mesh_solid(tmp_path / "mesh.glb", 20480)
     assert whole is not None and whole.count == whole.total == len(sphere.faces) == 20480
     assert gzip.decompress(unpacked(whole, "mesh")) == (tmp_path / "mesh.glb").read_bytes()
     few = mesh_solid(tmp_path / "mesh.glb", 4000)
@@ -71,7 +71,11 @@ def test_a_mesh_for_the_viewer_is_the_file_or_a_coarser_one(tmp_path: Path) -> N
     colors, depth = colors_of(coarse), coarse.vertices[:, 2]
     assert (colors[depth > 0.1, 0] > 150).all() and (colors[depth < -0.1, 2] > 150).all()
     (tmp_path / "broken.glb").write_bytes(b"glTF")
-    assert mesh_solid(tmp_path / "broken.glb") is None
+    assert mesh_solid(tmp_path / "broken.glb", 10) is None
+
+
+def test_many_people_share_the_room() -> None:
+    assert [share(n) for n in (0, 4, 100, 500, 10**6)] == [150_000, 150_000, 150_000, 30_000, 5_000]
 
 
 def test_the_drawing_of_the_rules_leaves_out_what_follows(tmp_path: Path) -> None:
