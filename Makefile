@@ -25,9 +25,8 @@ env: .venv/.ready .venv/.viewer  ## the environment only; without internet, from
 
 env-offline:  ## all packages and the report's viewer into the folder wheels, for machines without internet
 	rm -rf .venv-wheels wheels/viewer.js
-	$(MAKE) viewer
 	mkdir -p wheels
-	cp hgm/report/web/dist/viewer.js wheels/viewer.js
+	-sh hgm/report/web/build.sh $(PYTHON) && cp hgm/report/web/dist/viewer.js wheels/viewer.js
 	$(PYTHON) -m venv .venv-wheels
 	.venv-wheels/bin/python -m pip wheel --quiet --disable-pip-version-check -w wheels -r requirements.lock "setuptools>=68" wheel
 	rm -rf .venv-wheels
@@ -43,7 +42,7 @@ viewer:  ## the report's interactive view, hgm/report/web/dist/viewer.js
 	sh hgm/report/web/build.sh $(PYTHON)
 
 .venv/.viewer: .venv/.ready $(wildcard hgm/report/web/*.*)
-	@sh hgm/report/web/build.sh $(PYTHON) || echo "The report's interactive view could not be built, films take its place; make viewer tries again."
+	@sh hgm/report/web/build.sh $(PYTHON) >/dev/null 2>&1 || echo "The report's interactive view could not be built, films take its place; make viewer says why."
 	@touch $@
 
 lock:  ## resolve requirements.in anew

