@@ -49,10 +49,10 @@ async function mount(box) {
   renderer.setClearColor(0xffffff, 1);
   const canvas = renderer.domElement, scene = new THREE.Scene(), camera = new THREE.PerspectiveCamera(45, 1, 0.05, 20);
   const spark = new SparkRenderer({ renderer, onDirty: ask, sortRadial: false, maxStdDev: 3 });
-  const light = new THREE.DirectionalLight(0xffffff, 2.6);
-  light.position.set(0.6, 0.7, 0.8);
+  const light = new THREE.DirectionalLight(0xffffff, 3);
+  light.position.set(1.2, 1, 0.9);
   camera.add(light);
-  scene.add(spark, camera, new THREE.HemisphereLight(0xffffff, 0xb8bcc8, 1.1));
+  scene.add(spark, camera, new THREE.HemisphereLight(0xffffff, 0x9aa0b0, 0.9));
 
   const controls = new OrbitControls(camera, canvas);
   Object.assign(controls, { enablePan: false, minDistance: 0.3, maxDistance: 4, rotateSpeed: 0.8 });
