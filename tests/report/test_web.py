@@ -1,6 +1,7 @@
 """The interactive view's program: where it comes from, and that its licences come with it."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,11 @@ def test_offline_it_comes_from_the_folder_of_wheels(tmp_path: Path) -> None:
     shutil.copytree(WEB, tmp_path / "web", ignore=shutil.ignore_patterns("dist"))
     subprocess.run(["sh", "web/build.sh", sys.executable], cwd=tmp_path, check=True)
     assert (tmp_path / "web" / "dist" / "viewer.js").read_text() == "made elsewhere"
+
+
+def test_the_rule_names_every_template() -> None:
+    named = re.findall(r'"(hgm/report/templates/[^"]+)"', (PACKAGE.parent / "rules" / "report.smk").read_text())
+    assert named == sorted(p.relative_to(PACKAGE.parent).as_posix() for p in (PACKAGE / "report" / "templates").iterdir())
 
 
 def test_the_plan_knows_which_program_the_report_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
