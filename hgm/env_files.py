@@ -14,8 +14,9 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from hgm.code_keys import code_files
 from hgm.errors import InputError
-from hgm.provenance import PACKAGE, code_files
+from hgm.provenance import PACKAGE
 from hgm.runtime import atomic_write
 
 ROOT = PACKAGE.parent
@@ -27,7 +28,7 @@ STEPS = {  # environment -> the rules that work in it
     "photos": ("photos",),
     "evaluate": ("record", "evaluate", "baseline", "report"),
 }
-WORKFLOW = ("snakemake", "pydantic", "pyyaml")  # what plans a run and starts its jobs
+WORKFLOW = ("snakemake", "snakemake-executor-plugin-slurm", "pydantic", "pyyaml")  # what plans a run and starts its jobs
 ALSO = {"diffusion": ("accelerate",), "photos": ("accelerate",)}  # no import statement names it, but a chosen package uses it
 ON_GPU = ("train", "diffusion", "mesh", "photos")
 VARIANTS = ("cu118", "cu126")  # of CUDA 11.8 and 12.6

@@ -12,16 +12,20 @@ import logging
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hgm.errors import InputError
+from hgm import slurm
+from hgm.errors import InputError, SliceEnded
 from hgm.locks import hold
 from hgm.provenance import file_digest, key_of, read_json, write_json
 
 Paths = Mapping[str, str | list[str]]  # name -> path or list of paths, as strings
+SLICE_ENDED = "slice ended: "  # how the log of a job ends that has more to do
+REQUEUE_SECONDS = 300.0  # for SLURM to end a job that it puts back into the queue
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,10 @@ class Job:
         value = self.input.get(name, [])
         return [Path(value)] if isinstance(value, str) else [Path(v) for v in value]
 
-    @property
     def seconds(self) -> float | None:
-        """The job's time limit."""
-        return None if self.runtime is None else 60.0 * self.runtime
+        """Seconds that the job may work from now on: what SLURM leaves it, else its time limit."""
+        left = slurm.seconds_left()
+        return left if left is not None or self.runtime is None else 60.0 * self.runtime
 
     @property
     def key(self) -> str:
@@ -123,6 +127,11 @@ def run(main: Callable[[Job], None]) -> None:
         main(job)
     except InputError as error:
         logging.error("error: %s", error)
+        sys.exit(1)
+    except SliceEnded as ended:
+        logging.info("%s%s", SLICE_ENDED, ended)
+        if slurm.requeue():
+            time.sleep(REQUEUE_SECONDS)
         sys.exit(1)
     except Exception:
         logging.exception("unexpected failure in %s", getattr(script, "__file__", "a script"))

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hgm import catalogue, config
+from hgm.code_keys import code_key
 from hgm.errors import InputError
 from hgm.photos.sources import Photo, find_photos
-from hgm.provenance import code_key
 from hgm.report.bundle import viewer_digest
 from hgm.stages.baseline_files import baseline_files
 from hgm.stages.variants import VARIANTS

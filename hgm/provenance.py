@@ -1,14 +1,12 @@
-"""What made a file: manifests (sorted JSON, content hashes, no time stamps), keys of a stage's code, the run's own record."""
+"""What made a file: manifests (sorted JSON, content hashes, no time stamps), keys of plain data, the run's own record."""
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,79 +54,6 @@ def read_json(path: str | Path, advice: str = "delete it and run again") -> Any:
         return json.loads(Path(path).read_text())
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error}); {advice}") from None
-
-
-def _module_file(name: str) -> Path | None:
-    path = PACKAGE.parent.joinpath(*name.split("."))
-    if path.with_suffix(".py").is_file():
-        return path.with_suffix(".py")
-    return path / "__init__.py" if (path / "__init__.py").is_file() else None
-
-
-def _imports(tree: ast.AST, path: Path) -> set[str]:
-    """Names of the package's modules that a parsed file imports, at any depth of the file."""
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names.update(a.name for a in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                package = path.parent.relative_to(PACKAGE.parent).parts
-                base = ".".join([*package[: len(package) - node.level + 1], *([base] if base else [])])
-            names.add(base)
-            names.update(f"{base}.{a.name}" for a in node.names)
-    return {n for n in names if n.split(".")[0] == PACKAGE.name}
-
-
-def _without_docstrings(tree: ast.AST) -> str:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body
-                and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
-                and isinstance(body[0].value.value, str)):
-            node.body = body[1:]
-    return ast.dump(tree)
-
-
-@cache
-def _parsed(path: Path) -> tuple[str, frozenset[str]]:
-    tree = ast.parse(path.read_text(), str(path))
-    imports = frozenset(_imports(tree, path)) if path.is_relative_to(PACKAGE) else frozenset(_imports(tree, PACKAGE / "x.py"))
-    return digest(_without_docstrings(tree)), imports
-
-
-def code_files(entry: str | Path) -> list[Path]:
-    """The files of the package that `entry` imports, directly or through others, and `entry` itself; sorted.
-
-    Packages on the way count too, since importing a module runs them.
-    """
-    todo, seen = [Path(entry).resolve()], set()
-    while todo:
-        path = todo.pop()
-        if path in seen:
-            continue
-        seen.add(path)
-        for name in _parsed(path)[1]:
-            parts = name.split(".")
-            for i in range(1, len(parts) + 1):
-                found = _module_file(".".join(parts[:i]))
-                if found is not None:
-                    todo.append(found)
-    return sorted(seen)
-
-
-def code_key(entry: str | Path) -> str:
-    """A key of all code that a script runs: the syntax trees without comments, docstrings and formatting.
-
-    A comment, a docstring or a reformatted line leaves the key as it is; so does a module that the script does not import.
-    """
-    root = PACKAGE.parent
-    lines = []
-    for path in code_files(entry):
-        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        lines.append(f"{name} {_parsed(path)[0]}")
-    return digest("\n".join(lines))[:KEY_LENGTH]
 
 
 def git_state(folder: str | Path = PACKAGE.parent) -> dict[str, Any]:

@@ -90,10 +90,10 @@ def keep_compiled() -> None:
 
 
 class Deadline:
-    """The moment before which a job has to have stopped; never reached when no limit is given."""
+    """The moment before which a job has to have stopped, with time to save; never reached when no limit is given."""
 
     def __init__(self, seconds: float | None = None, margin: float = 60.0) -> None:
-        self.at = None if seconds is None else time.monotonic() + max(seconds - margin, 0.0)
+        self.at = None if seconds is None else time.monotonic() + max(seconds - min(margin, 0.1 * seconds), 0.0)
 
     def passed(self) -> bool:
         return self.at is not None and time.monotonic() >= self.at

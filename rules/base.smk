@@ -12,7 +12,7 @@ rule base:
         environment("diffusion")
     threads: 1
     resources:
-        mem_mb=memory(8000),
+        mem_mb=growing(8000),
         runtime=720,
         gpu=1,
     params:

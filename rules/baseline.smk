@@ -13,8 +13,8 @@ rule baseline:
         environment("evaluate")
     threads: 1
     resources:
-        mem_mb=memory(4000),
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         **settings("seed", "weights"),
         folder=baseline_folder,

@@ -14,8 +14,8 @@ rule catalogue:
         environment("render")
     threads: 1
     resources:
-        mem_mb=memory(2000),
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         **settings("scans"),
         code=plan.code("catalogue"),

@@ -16,7 +16,7 @@ rule coarse:
         environment("train")
     threads: 1
     resources:
-        mem_mb=memory(8000),
+        mem_mb=growing(8000),
         runtime=1440,
         gpu=plan.config["coarse"]["gpus"],
     params:

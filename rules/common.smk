@@ -125,11 +125,11 @@ def settings(*sections):
     return plan.params(*sections)
 
 
-def memory(mb):
-    """Megabytes that grow with each attempt."""
+def growing(amount):
+    """Megabytes or minutes that grow with each attempt. Trainings have slices of constant length instead."""
 
     def scaled(wildcards, attempt):
-        return mb * attempt
+        return amount * attempt
 
     return scaled
 

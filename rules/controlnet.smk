@@ -14,7 +14,7 @@ rule controlnet:
         environment("diffusion")
     threads: 1
     resources:
-        mem_mb=memory(8000),
+        mem_mb=growing(8000),
         runtime=1440,
         gpu=1,
     params:

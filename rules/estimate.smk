@@ -13,8 +13,8 @@ rule estimate:
         environment("diffusion")
     threads: 1
     resources:
-        mem_mb=memory(4000),
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         **settings("seed", "estimate"),
         scans=chunk_sources,

@@ -16,8 +16,8 @@ rule evaluate:
         environment("evaluate")
     threads: 1
     resources:
-        mem_mb=memory(4000),
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         **settings("seed", "splat", "weights"),
         evaluate=plan.measuring,

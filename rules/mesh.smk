@@ -16,8 +16,8 @@ rule mesh:
         environment("mesh")
     threads: 1
     resources:
-        mem_mb=memory(4000),
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         **settings("device", "splat", "mesh", "normals"),
         scans=chunk_sources,

@@ -15,7 +15,7 @@ rule normals:
         environment("train")
     threads: 1
     resources:
-        mem_mb=memory(6000),
+        mem_mb=growing(6000),
         runtime=720,
         gpu=1,
     params:

@@ -14,8 +14,8 @@ rule pairs:
         environment("diffusion")
     threads: 1
     resources:
-        mem_mb=memory(8000),
-        runtime=120,
+        mem_mb=growing(8000),
+        runtime=growing(120),
         gpu=1,
     params:
         **settings("device", "splat", "rendering", "network", "pairs"),

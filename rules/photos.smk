@@ -18,8 +18,8 @@ rule photos:
         environment("photos")
     threads: 1
     resources:
-        mem_mb=memory(8000),
-        runtime=240,
+        mem_mb=growing(8000),
+        runtime=growing(240),
         gpu=1,
     params:
         **settings(

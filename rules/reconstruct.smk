@@ -17,8 +17,8 @@ rule reconstruct:
         environment("diffusion")
     threads: 1
     resources:
-        mem_mb=memory(6000),
-        runtime=120,
+        mem_mb=growing(6000),
+        runtime=growing(120),
         gpu=1,
     params:
         **settings(

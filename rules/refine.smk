@@ -15,8 +15,8 @@ rule refine:
         environment("diffusion")
     threads: 1
     resources:
-        mem_mb=memory(4000),
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
         gpu=1,
     params:
         **settings("device", "splat", "rendering", "network", "refine"),

@@ -13,8 +13,8 @@ rule render:
         environment("render")
     threads: 1
     resources:
-        mem_mb=memory(2000),
-        runtime=120,
+        mem_mb=growing(2000),
+        runtime=growing(120),
     params:
         **settings("rendering"),
         scans=chunk_sources,

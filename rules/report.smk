@@ -10,8 +10,8 @@ rule record:
         environment("evaluate")
     threads: 1
     resources:
-        mem_mb=memory(500),
-        runtime=10,
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
         config=plan.config,
         code=plan.code("record"),
@@ -73,8 +73,8 @@ rule report:
         environment("evaluate")
     threads: 1
     resources:
-        mem_mb=memory(2000),
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         config=plan.config,
         viewer=plan.viewer,

@@ -10,8 +10,8 @@ rule body_model:
         environment("render")
     threads: 1
     resources:
-        mem_mb=memory(1000),
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         code=plan.code("body_model"),
     message:
@@ -32,8 +32,8 @@ rule standin:
         environment("render")
     threads: 1
     resources:
-        mem_mb=memory(2000),
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         scans=chunk_members,
         texture=plan.config["scans"]["texture"],

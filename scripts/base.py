@@ -23,7 +23,7 @@ def main(job: Job) -> None:
     else:
         views = torch.cat([(load_views(f).rgb * 255).round().byte() for f in rendered(job.paths("views"), "train")])
         train_base(views, out, settings=BaseSettings(size=job.params["rendering"]["size"], **section),
-                   state=out.parent / "state" / "base" / job.key, seed=job.params["seed"], deadline=Deadline(job.seconds),
+                   state=out.parent / "state" / "base" / job.key, seed=job.params["seed"], deadline=Deadline(job.seconds()),
                    device=device, perceptual=perceptual_loss(job.params["weights"], device))
     key = folder_digest(out, skip=[manifest.name])
     write_json(manifest, {"stage": job.rule, "source": folder or "trained here", "key": key})

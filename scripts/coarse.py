@@ -19,7 +19,7 @@ def main(job: Job) -> None:
         network(params["network"], size, views=1, body=not job.wildcards["networks"]),
         training(params, "coarse", rendered(views, "train"), rendered(views, "val"), device=device),
         out, out.parent / "state" / out.name / job.key, lgm=Path(lgm) if lgm else None,
-        perceptual=partial(perceptual_loss, params["weights"]), deadline=Deadline(job.seconds),
+        perceptual=partial(perceptual_loss, params["weights"]), deadline=Deadline(job.seconds()),
     )
 
 

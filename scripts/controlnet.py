@@ -16,7 +16,7 @@ def main(job: Job) -> None:
     history = train_controlnet(
         job.path("pairs").parent, job.path("base").parent, out, settings=ControlNetSettings(**section),
         state=out.parent / "state" / "controlnet" / job.key, seed=job.params["seed"], init=Path(tile) if tile else None,
-        deadline=Deadline(job.seconds), device=select_device(job.params["device"]),
+        deadline=Deadline(job.seconds()), device=select_device(job.params["device"]),
     )
     write_history(job.path("history"), history)
     write_json(manifest, {"stage": job.rule, "key": folder_digest(out, skip=[manifest.name])})

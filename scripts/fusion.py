@@ -18,7 +18,7 @@ def main(job: Job) -> None:
         training(params, "fusion", rendered(views, "train"), rendered(views, "val"), device=device,
                  pairs=job.path("pairs").parent),
         out, out.parent / "state" / out.name / job.key, init=job.path("coarse") if params["fusion"]["warm_start"] else None,
-        perceptual=partial(perceptual_loss, params["weights"]), deadline=Deadline(job.seconds),
+        perceptual=partial(perceptual_loss, params["weights"]), deadline=Deadline(job.seconds()),
     )
 
 

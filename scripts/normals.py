@@ -14,7 +14,7 @@ def main(job: Job) -> None:
     faces = body_model(params["scans"], out.parent).faces
     train_normals(rendered(job.paths("views"), "train"), faces, training, out, out.parent / "state" / "normals" / job.key,
                   seed=params["seed"], device=select_device(params["device"]), backend=params["splat"],
-                  deadline=Deadline(job.seconds))
+                  deadline=Deadline(job.seconds()))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def test_a_snakemake_job_becomes_plain_data():
     )
     found = from_snakemake(snakemake)
     assert found.paths("views")[1].name == "b" and found.path("weights").name == "w" and found.paths("none") == []
-    assert found.seconds == 3600 and json.dumps(found.params) == '{"coarse": {"steps": 3}}'
+    assert found.seconds() == 3600 and json.dumps(found.params) == '{"coarse": {"steps": 3}}'
 
 
 def test_the_key_sees_params_wildcards_and_contents(tmp_path):

@@ -7,7 +7,6 @@ and the picture needs no light. The state of bpy is global: one Renderer in a pr
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import sys
 import tempfile
@@ -21,15 +20,14 @@ import numpy as np
 
 from hgm.cameras import Cameras
 from hgm.errors import InputError, ScanError
+from hgm.render.border import FAR, NEAR, border_of
 from hgm.render.member import memory_folder
 from hgm.scans.preflight import CheckedScan
 
 GPU_BACKENDS = ("OPTIX", "CUDA")  # the faster first
 DEVICES = ("cpu", "auto", "gpu")
 SENSOR = 36.0  # millimetres; any width will do, the lens follows
-NEAR, FAR = 0.01, 100.0  # normalised units; nothing nearer or farther is hit
 MISS = 1e9  # Blender writes 1e10 for a miss and 1e11 outside the border
-PAD = 3  # pixels of border around the projected scan
 LOST_FACES = 0.01  # share of faces that Blender may leave out: it drops doubled and collapsed ones
 
 
@@ -195,20 +193,11 @@ class Renderer:
         lens.clip_start, lens.clip_end = NEAR, FAR
         scene.camera.matrix_world = _matrix(np.linalg.inv(w2c) @ np.diag([1.0, -1.0, -1.0, 1.0]))
 
-        p = self.points @ w2c[:3, :3].T + w2c[:3, 3]
-        render.use_border = False
-        if not len(p) or p[:, 2].min() <= NEAR:
-            return True
-        q = p @ K.T
-        (left, top), (right, bottom) = (q[:, :2] / q[:, 2:]).min(0), (q[:, :2] / q[:, 2:]).max(0)
-        x0, x1 = max(0, math.floor(left) - PAD), min(width, math.ceil(right) + PAD)
-        y0, y1 = max(0, math.floor(top) - PAD), min(height, math.ceil(bottom) + PAD)
-        if x0 >= x1 or y0 >= y1:
-            raise ScanError("the view is blank: the scan lies outside the image; is the fit that of this scan?")
+        border = border_of(self.points, K, w2c, width, height)
         render.use_border, render.use_crop_to_border = True, False
-        render.border_min_x, render.border_max_x = x0 / width, x1 / width
-        render.border_min_y, render.border_max_y = 1 - y1 / height, 1 - y0 / height
-        return bool(left < 0 or top < 0 or right > width or bottom > height)
+        render.border_min_x, render.border_max_x = border.left / width, border.right / width
+        render.border_min_y, render.border_max_y = 1 - border.bottom / height, 1 - border.top / height
+        return border.cropped
 
     def _save(self, name: str, file_format: str, **settings: Any) -> Path:
         """Write the finished render; in background mode a file is the only way to its pixels."""

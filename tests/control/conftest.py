@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hgm.config import resolve
-from hgm.jobs import planned_jobs
+from hgm.control.jobs import planned_jobs
 from hgm.plan import Plan
 
 HOLDS = """

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hgm.cli import main
-from hgm.forecast import forecast, read_figures, table
-from hgm.jobs import planned_jobs
+from hgm.control.forecast import forecast, read_figures, table
+from hgm.control.jobs import planned_jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -3,9 +3,9 @@
 import pytest
 
 from hgm.cli import main
+from hgm.control.jobs import planned_jobs
+from hgm.control.prune import candidates, check_idle, chosen, spans
 from hgm.errors import InputError
-from hgm.jobs import planned_jobs
-from hgm.prune import candidates, check_idle, chosen, spans
 
 
 def furnish(run) -> None:

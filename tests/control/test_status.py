@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from hgm.cli import main
+from hgm.control.forecast import read_figures
+from hgm.control.status import describe, look, plan_of, set_aside
 from hgm.errors import InputError
-from hgm.forecast import read_figures
-from hgm.status import describe, look, plan_of, set_aside
 
 
 def state(run, name: str) -> tuple[str, str]:
@@ -22,7 +22,7 @@ def test_states_of_jobs_by_their_files(run):
     run.finish("catalogue")
     run.write("logs/render/train000.log", "on a, process 3\ntrain000 1/3 0000\nerror: 0001.obj: cut off; copy it again\n")
     run.write("logs/coarse.log", "on a, process 4\nunexpected failure in coarse.py\nTraceback …\nRuntimeError: surprise\n")
-    run.write("logs/fusion.log", "unexpected failure\nhgm.errors.SliceEnded: fusion: stopped at step 5 of 9, time is up\n")
+    run.write("logs/fusion.log", "slice ended: fusion: stopped at step 5 of 9, time is up\n")
     run.write("logs/standin/train001.log", "on a, process 5\nstandin 0003: done\nstandin 0004: set aside: bad\n")
     assert state(run, "catalogue") == ("done", "")
     assert state(run, "render/train000") == ("failed", "0001.obj: cut off; copy it again")
@@ -88,7 +88,7 @@ def test_watching_goes_on_until_the_last_job_is_done(run):
 
 
 def test_the_verbs_need_only_the_environment_of_the_workflow():
-    code = ("import sys; import hgm.status, hgm.prune, hgm.forecast, hgm.config, hgm.plan; "
+    code = ("import sys; import hgm.control.status, hgm.control.prune, hgm.control.forecast, hgm.config, hgm.plan; "
             "print(sorted({'torch', 'numpy', 'PIL', 'scipy'} & set(sys.modules)))")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 

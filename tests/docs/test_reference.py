@@ -7,12 +7,11 @@ import re
 import pytest
 from doc_pages import ROOT, prose
 
-from hgm import cli_text
-from hgm.cli import parser
+from hgm.cli import parser, reference
 
 
 def test_the_reference_is_up_to_date():
-    assert (ROOT / "docs/reference.md").read_text() == cli_text.to_markdown(parser()), "run `make config`"
+    assert (ROOT / "docs/reference.md").read_text() == reference.to_markdown(parser()), "run `make config`"
 
 
 def test_arguments_are_told_as_they_are_written():
@@ -22,7 +21,7 @@ def test_arguments_are_told_as_they_are_written():
     verb.add_argument("--out", required=True, help="where")
     verb.add_argument("-k", "--kind", choices=["p", "q"], default="p", help="which")
     verb.add_argument("--fast", action="store_true", help="quick")
-    lines = cli_text.to_markdown(top).splitlines()
+    lines = reference.to_markdown(top).splitlines()
     assert lines[lines.index("## go"):] == [
         "## go", "", "A \\| b &lt;c>.", "", "```", "hgm go x --out y", "```", "", "| argument | default | meaning |", "|---|---|---|",
         "| `FILE …` | needed | some |", "| `--out OUT` | needed | where |", "| `--kind {p,q}` | `p` | which |",

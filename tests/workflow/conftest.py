@@ -1,8 +1,47 @@
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
-from workspace import Workspace
+from cluster import Cluster, missing
+from workspace import TINY, Workspace
 
 
 @pytest.fixture
 def workspace(tmp_path) -> Workspace:
     """An empty working folder."""
     return Workspace(tmp_path / "work")
+
+
+@pytest.fixture(scope="session")
+def calm(tmp_path_factory) -> Workspace:
+    """An undisturbed run of the tiny preset, made once for all test processes: to look at and to copy, not to change."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with open(shared / "calm.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        space = Workspace(shared / "calm")
+        if not (shared / "calm.done").exists():
+            space.run(*TINY)
+            (shared / "calm.done").touch()
+    return space
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A SLURM of three nodes on this machine."""
+    if missing():
+        pytest.skip(missing())
+    folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))  # short: paths of sockets end at 108 characters
+    folder.chmod(0o755)
+    made = Cluster(folder)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hgm.config import load
+from hgm.control.jobs import planned_jobs
 from hgm.errors import InputError
-from hgm.jobs import planned_jobs
 from hgm.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +32,7 @@ def test_the_tiny_preset_plans_every_rule(workspace):
 
 
 def planned(preset: str | Path) -> dict[str, int]:
-    """The same counts from hgm.jobs."""
+    """The same counts from hgm.control.jobs."""
     rules = Counter(job.rule for job in planned_jobs(Plan(load(ROOT / preset).model_dump(mode="json"))))
     return {**rules, "all": 1, "total": rules.total() + 1}
 

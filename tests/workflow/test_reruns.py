@@ -161,8 +161,8 @@ def test_resources_profiles_and_commands_rerun_nothing(planned, edit):
     edit("rules/mesh.smk", "mem_mb=memory(4000)", "mem_mb=memory(5000)")
     edit("rules/coarse.smk", "runtime=1440", "runtime=2880")
     edit("profiles/default/profile.yaml", "scheduler: greedy", "scheduler: greedy\nretries: 1")
-    edit("hgm/status.py", "SHOWN = ", "CHANGED = 1\nSHOWN = ")
-    edit("hgm/cli.py", "def main(", "CHANGED = 1\n\n\ndef main(")
+    edit("hgm/control/status.py", "SHOWN = ", "CHANGED = 1\nSHOWN = ")
+    edit("hgm/cli/__init__.py", "def main(", "CHANGED = 1\n\n\ndef main(")
     assert planned() == set()
 
 

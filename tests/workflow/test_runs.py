@@ -10,28 +10,18 @@ import time
 from pathlib import Path
 
 import pytest
-from workspace import Workspace
+from workspace import TINY, Workspace
 
-from hgm.jobs import TRAININGS, planned_jobs
-from hgm.provenance import folder_digest
-from hgm.status import describe, plan_of
+from hgm.control.jobs import TRAININGS, planned_jobs
+from hgm.control.status import describe, plan_of
 
-TINY = ("--configfile", "config/tiny.yaml", "--cores", "2")
-PRODUCTS = ("views", "coarse", "controlnet", "fusion", "pairs", "bodies", "subjects", "tables")
 VARIANTS = ("full", "no_body", "no_refine", "one_view", "no_diffusion")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Workspace:
-    """An undisturbed run."""
-    space = Workspace(tmp_path_factory.mktemp("calm") / "work")
-    space.run(*TINY)
-    return space
-
-
-def products(space: Workspace) -> dict[str, str]:
-    results = space.folder / "results/tiny"
-    return {name: folder_digest(results / name) for name in PRODUCTS}
+def finished(calm, tmp_path_factory) -> Workspace:
+    """An undisturbed run of this file's own."""
+    return calm.copied_to(tmp_path_factory.mktemp("calm") / "work")
 
 
 def test_every_named_file_is_there(finished):
@@ -106,13 +96,12 @@ def kill_when(space: Workspace, sign: Path | None, delay: float) -> None:
 
 def test_killed_runs_end_with_the_bytes_of_an_undisturbed_one(finished, tmp_path):
     space = Workspace(tmp_path / "work")
-    results = space.folder / "results/tiny"
+    results = space.results
     kill_when(space, results / "views/train000/0*", 0.5)  # render: one scan done, the others not
     kill_when(space, results / "state/coarse/*", 0.2)  # coarse: in its first steps
     kill_when(space, results / "state/controlnet/*", 0.2)
     space.run(*TINY)
-    calm, killed = products(finished), products(space)
-    assert [name for name in PRODUCTS if calm[name] != killed[name]] == []
+    assert space.products() == finished.products()
 
 
 def test_a_broken_scan_is_set_aside_and_the_rest_goes_on(finished, tmp_path):

@@ -1,12 +1,17 @@
 """A working folder beside the checkout: the workflow's files linked, the results its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from hgm.provenance import folder_digest
+
 ROOT = Path(__file__).resolve().parents[2]
 LINKED = ("hgm", "resources", "config.yaml", "config")
+TINY = ("--configfile", "config/tiny.yaml", "--cores", "2")
+PRODUCTS = ("views", "coarse", "controlnet", "fusion", "pairs", "bodies", "subjects", "tables")
 
 
 class Workspace:
@@ -16,7 +21,22 @@ class Workspace:
         self.folder, self.root = folder, root
         folder.mkdir(parents=True, exist_ok=True)
         for name in LINKED:
-            (folder / name).symlink_to(root / name)
+            if not (folder / name).is_symlink():
+                (folder / name).symlink_to(root / name)
+
+    @property
+    def results(self) -> Path:
+        """Of the tiny preset."""
+        return self.folder / "results/tiny"
+
+    def copied_to(self, folder: Path) -> "Workspace":
+        """The same in another folder, with all times, so that it looks as finished there."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Workspace(folder, self.root)
+
+    def products(self) -> dict[str, str]:
+        """A hash of each kind of product of the tiny preset."""
+        return {name: folder_digest(self.results / name) for name in PRODUCTS}
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder),

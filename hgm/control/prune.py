@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hgm.assets.health import MAKE_LOCK, orphans
+from hgm.control.forecast import aligned
+from hgm.control.jobs import TRAININGS, PlannedJob, planned_jobs
 from hgm.errors import InputError
-from hgm.forecast import aligned
-from hgm.jobs import TRAININGS, PlannedJob, planned_jobs
 from hgm.locks import is_held
 from hgm.plan import Plan
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hgm.control.jobs import PlannedJob, planned_jobs, size_of
 from hgm.errors import InputError
-from hgm.jobs import PlannedJob, planned_jobs, size_of
 from hgm.plan import Plan
 from hgm.provenance import read_json
 from hgm.report.costs import benchmark

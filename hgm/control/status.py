@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from hgm.control.forecast import Figure, aligned, clock, seconds_of
+from hgm.control.jobs import TRAININGS, PlannedJob, planned_jobs
 from hgm.errors import InputError
-from hgm.forecast import Figure, aligned, clock, seconds_of
-from hgm.jobs import TRAININGS, PlannedJob, planned_jobs
+from hgm.job import SLICE_ENDED
 from hgm.locks import is_held
 from hgm.plan import Plan
 from hgm.provenance import read_json
@@ -20,7 +21,6 @@ from hgm.provenance import read_json
 State = Literal["done", "running", "failed", "stopped", "waiting"]
 STATES: tuple[State, ...] = ("done", "running", "failed", "stopped", "waiting")
 WORKED = re.compile(r"^(?:\w+ \S+: (?:done|set aside)|\S+ \d+/\d+ )", re.MULTILINE)  # a line of a log for each member that is through
-ENDED = "hgm.errors.SliceEnded: "
 SHOWN = ("loss", "validation_psnr")
 
 
@@ -46,8 +46,8 @@ def look(job: PlannedJob, results: Path, now: float | None = None) -> Seen:
     lines = _lines(log)
     if not lines:
         return Seen(job, "waiting")
-    if lines[-1].startswith(ENDED):
-        return Seen(job, "stopped", lines[-1].removeprefix(ENDED))
+    if lines[-1].startswith(SLICE_ENDED):
+        return Seen(job, "stopped", lines[-1].removeprefix(SLICE_ENDED))
     errors = [i for i, line in enumerate(lines) if line.startswith(("error: ", "unexpected failure"))]
     if errors:
         reason = lines[errors[-1]].removeprefix("error: ") if lines[errors[-1]].startswith("error: ") else lines[-1]

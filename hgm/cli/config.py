@@ -1,0 +1,39 @@
+"""`hgm config`: the configuration and what is generated from it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from hgm.cli.verbs import Verbs
+
+
+def add_config(verbs: Verbs) -> None:
+    p = verbs.add("config", "print the default configuration, check a file or write the generated files",
+                  "hgm config --check config/tiny.yaml", _config)
+    p.add_argument("--check", type=Path, help="a YAML file to validate")
+    p.add_argument("--write", action="store_true", help="write config.yaml, config/schema.json, docs/config.md and docs/reference.md")
+
+
+def _config(args: argparse.Namespace) -> int:
+    import json
+
+    from hgm import config, config_text
+    from hgm.cli import parser, reference
+    from hgm.runtime import atomic_write
+
+    if args.check:
+        config.load(args.check)
+        sys.stdout.write(f"{args.check}: fine\n")
+        return 0
+    files = {"config.yaml": config_text.to_yaml(), "docs/config.md": config_text.to_markdown(),
+             "docs/reference.md": reference.to_markdown(parser()),
+             "config/schema.json": json.dumps(config_text.to_schema(), indent=1) + "\n"}
+    if not args.write:
+        sys.stdout.write(files["config.yaml"])
+        return 0
+    for name, text in files.items():
+        with atomic_write(name, "w") as file:
+            file.write(text)
+    return 0

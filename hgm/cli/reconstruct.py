@@ -1,0 +1,42 @@
+"""`hgm reconstruct`: photos to Gaussians."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from hgm.cli.verbs import Verbs
+
+
+def add_reconstruct(verbs: Verbs) -> None:
+    p = verbs.add("reconstruct", "photos to Gaussians, with the networks of a finished run",
+                  "hgm reconstruct photo.png --body smplx.npz --run results/demo --out mine", _reconstruct)
+    p.add_argument("images", nargs="+", type=Path, metavar="PHOTO", help="photos and folders of photos (docs/photos.md)")
+    p.add_argument("--run", type=Path, required=True, help="folder of a finished run, results/<run>")
+    p.add_argument("--out", type=Path, required=True, help="folder for the results, one folder a photo")
+    p.add_argument("--body", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
+                   help="first SMPL-X of each photo (docs/estimators.md), in order; else <photo>.npz beside it")
+    p.add_argument("--mask", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
+                   help="mask of each photo, in order; else <photo>_mask.png beside it")
+    p.add_argument("--variant", choices=("full", "no_body", "no_refine", "one_view", "no_diffusion"), default="full",
+                   help="networks and steps; no_body needs no SMPL-X")
+    p.add_argument("--mesh", action="store_true", help="also extract the mesh")
+    p.add_argument("--device", default="auto", help="cpu, cuda or auto")
+
+
+def _reconstruct(args: argparse.Namespace) -> int:
+    from hgm.photos.sources import find_photos
+    from hgm.stages.finished import finished_config
+    from hgm.stages.photos import Studio, reconstruct_photos
+
+    photos = find_photos(args.images, masks=args.mask, bodies=args.body)
+    studio = Studio.of(args.run, finished_config(args.run), args.variant, device=args.device, mesh=args.mesh)
+    outcome = reconstruct_photos(photos, studio, args.out)
+    for name, notes in outcome.notes.items():
+        for note in notes:
+            sys.stderr.write(f"warning: {name}: {note}\n")
+    for name, reason in outcome.failed.items():
+        sys.stderr.write(f"error: {reason if name in reason else f'{name}: {reason}'}\n")
+    sys.stdout.write(f"{args.out}: {len(outcome.done)} reconstructed, {len(outcome.failed)} failed\n")
+    return 1 if outcome.failed else 0

@@ -1,0 +1,42 @@
+"""What makes two jobs the same: the files they make, and everything that decides their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Identity:
+    """`product`: hash of rule and outputs; `content`: hash of parameters and inputs (path, time of change in ns, size)."""
+
+    product: str
+    content: str
+
+    def __str__(self) -> str:
+        return f"{self.product} {self.content}"
+
+
+def identity(job: Any) -> Identity:
+    """The identity of a Snakemake job."""
+    inputs = [(str(path), *_stamp(str(path))) for path in job.input]
+    return Identity(_hash([job.name, sorted(map(str, job.output))]), _hash([sorted(inputs), _plain(job.params)]))
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+def _plain(params: Any) -> Any:
+    return [list(params), dict(params.items())]
+
+
+def _hash(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -1,0 +1,92 @@
+"""SLURM's own commands, without a shell: submit, list, cancel and release the jobs of one name."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SECONDS = 120.0  # for one command; a busy controller takes its time
+UNREACHABLE = re.compile(
+    r"unable to contact|socket timed out|connection refused|zero bytes|communication|temporarily|timed out|"
+    r"transport endpoint|could not establish a configuration|slurmctld.*(?:down|not respond)|protocol authentication error|munge",
+    re.IGNORECASE)
+ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED",
+         "SPECIAL_EXIT", "TIMEOUT"}
+FIELDS = "%i|%T|%r|%k"  # id, state, reason, comment
+FAILED_LAUNCH = "launch failed requeued held"
+
+
+class Refused(Exception):
+    """SLURM answered, and said no."""
+
+
+class Unreachable(Exception):
+    """SLURM did not answer."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One job as the queue lists it; `comment` is `<product> <content>` of `identity`."""
+
+    job_id: str
+    state: str
+    reason: str
+    comment: str
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def product(self) -> str:
+        return self.comment.partition(" ")[0]
+
+    @property
+    def content(self) -> str:
+        return self.comment.partition(" ")[2]
+
+    @property
+    def held_by_failed_launch(self) -> bool:
+        """Parked after a restart of the controller; nothing but a release starts it again."""
+        return self.state == "PENDING" and FAILED_LAUNCH in self.reason
+
+
+def command(arguments: Sequence[str], text: str | None = None) -> str:
+    """Standard output of a SLURM command. Raises Unreachable where the controller does not answer, else Refused."""
+    try:
+        done = subprocess.run(list(arguments), input=text, capture_output=True, text=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Unreachable(f"{arguments[0]}: no answer within {SECONDS:.0f} s") from None
+    except FileNotFoundError:
+        raise Refused(f"{arguments[0]}: no such command; is this a machine of the cluster?") from None
+    if done.returncode == 0:
+        return done.stdout
+    said = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
+    raise (Unreachable if UNREACHABLE.search(said) else Refused)(f"{arguments[0]}: {said}")
+
+
+def submit(arguments: Sequence[str], script: str) -> str:
+    """The id of a new job. `arguments` are sbatch's options, `script` the batch script."""
+    out = command(["sbatch", *arguments], script).strip()
+    job_id = out.splitlines()[-1].split(";")[0] if out else ""
+    if not job_id.isdigit():
+        raise Refused(f"sbatch: expected a job id, got {out!r}")
+    return job_id
+
+
+def entries(name: str) -> list[Entry]:
+    """The user's jobs of a name, waiting, running and just ended."""
+    lines = command(["squeue", "--me", "--noheader", "--states=all", f"--name={name}", f"--format={FIELDS}"]).splitlines()
+    return [Entry(*line.split("|", 3)) for line in lines if line.count("|") >= 3]
+
+
+def cancel(which: Sequence[str]) -> None:
+    """Cancel by ids, or by `--name`, `<name>`."""
+    command(["scancel", "--me", *which])
+
+
+def release(job_id: str) -> None:
+    """Let a held job start."""
+    command(["scontrol", "release", job_id])

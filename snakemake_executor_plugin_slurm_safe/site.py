@@ -1,0 +1,74 @@
+"""What a cluster wants to be told: one YAML file for CPU jobs and for GPU jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from snakemake_interface_common.exceptions import WorkflowError
+
+KINDS = ("cpu", "gpu")
+KEYS = ("slurm_partition", "slurm_account", "qos", "constraint", "slurm_extra", "max_runtime")
+GRES = "gres"  # of GPU jobs: gpu, or gpu:<model>
+
+
+class Resources(dict[str, Any]):
+    """Resources by name and as attributes, as Snakemake's own."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A job as sbatch has to see it."""
+
+    name: str
+    threads: int
+    resources: Resources
+
+    def is_group(self) -> bool:
+        return False
+
+
+Site = Mapping[str, Mapping[str, Any]]
+
+
+def read_site(path: Path | None) -> Site:
+    """The sections `cpu` and `gpu` of a site file. Raises WorkflowError with one line for anything else."""
+    if path is None:
+        return {kind: {} for kind in KINDS}
+    try:
+        data = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise WorkflowError(f"{path}: {error.strerror}; expected the file that describes the cluster (docs/cluster.md)") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise WorkflowError(f"{path}: no YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(data, dict) or not set(data) <= set(KINDS):
+        raise WorkflowError(f"{path}: expected the sections {' and '.join(KINDS)}")
+    for kind, section in data.items():
+        allowed = (*KEYS, GRES) if kind == "gpu" else KEYS
+        unknown = set(section) - set(allowed) if isinstance(section, dict) else {type(section).__name__}
+        if unknown:
+            raise WorkflowError(f"{path}: {kind}: {', '.join(sorted(map(str, unknown)))} is unknown; expected {', '.join(allowed)}")
+    return {kind: {key: value for key, value in data.get(kind, {}).items() if value is not None} for kind in KINDS}
+
+
+def request(job: Any, site: Site) -> Request:
+    """A job's own resources over those of the site; `gpu` becomes `gres`, and no runtime is longer than the site allows."""
+    own = {name: job.resources.get(name) for name in job.resources.keys()}  # noqa: SIM118 - Snakemake's list iterates over values
+    gpus = own.pop("gpu", 0) or 0
+    section = dict(site["gpu" if gpus else "cpu"])
+    gres, longest = section.pop(GRES, "gpu"), section.pop("max_runtime", None)
+    resources = Resources({**section, **{name: value for name, value in own.items() if value is not None}})
+    if gpus:
+        resources.setdefault(GRES, f"{gres}:{gpus}")
+    if longest is not None and resources.get("runtime"):
+        resources["runtime"] = min(int(resources["runtime"]), int(longest))
+    return Request(job.name, job.threads, resources)

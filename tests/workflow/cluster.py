@@ -1,0 +1,247 @@
+"""A real SLURM of several nodes on this one machine, in a folder of its own: munge, controller and node daemons, declared GPUs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+PROGRAMS = ("slurmctld", "slurmd", "munged", "squeue")
+COMMANDS = ("srun", "sbatch", "squeue", "scancel", "scontrol", "sinfo")
+CGROUPS = [Path("/sys/fs/cgroup/freezer"), Path("/sys/fs/cgroup/memory")]
+
+
+def missing() -> str:
+    """Why there can be no cluster here; empty where there can."""
+    lacking = [name for name in PROGRAMS if shutil.which(name) is None and not Path("/usr/sbin", name).exists()]
+    return f"SLURM is not installed (no {', '.join(lacking)}; Debian: apt-get install slurm-wlm)" if lacking else ""
+
+
+class Cluster:
+    """`nodes` nodes n1, n2, …; the first `gpu_nodes` have two GPUs each. Partitions: main, gpu, scav (preempted by both)."""
+
+    def __init__(self, folder: Path, *, nodes: int = 3, cpus: int = 4, memory: int = 16000, gpu_nodes: int = 2, grace: int = 2) -> None:
+        self.folder, self.nodes = folder, [f"n{i + 1}" for i in range(nodes)]
+        self.cpus, self.memory, self.gpu_nodes, self.grace = cpus, memory, gpu_nodes, grace
+        self.port = _free_ports(10 + nodes)
+        self.cgroups = all(os.access(place, os.W_OK) for place in CGROUPS)
+        self.daemons: dict[str, subprocess.Popen] = {}
+
+    # life
+
+    def start(self) -> None:
+        for name in ("etc", "run", "log", "state", "spool", "bin", "dev"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self._write()
+        socket_file = self.folder / "run/munge.socket"
+        self._spawn("munged", "munged", "--foreground", f"--socket={socket_file}", f"--key-file={self.folder}/etc/munge.key",
+                    f"--pid-file={self.folder}/run/munged.pid", f"--log-file={self.folder}/log/munged.log",
+                    f"--seed-file={self.folder}/run/munge.seed")
+        wait_until(socket_file.exists, "munge")
+        self.start_controller("-i")
+        for node in self.nodes:
+            self.start_node(node)
+        wait_until(lambda: self.states() == dict.fromkeys(self.nodes, "idle"), "idle nodes")
+
+    def stop(self) -> None:
+        with contextlib.suppress(subprocess.SubprocessError):
+            self.slurm("scancel", "--me")
+            wait_until(lambda: not self.slurm("squeue", "--noheader"), "an empty queue", 15)
+        for name in sorted(self.daemons, key=lambda n: (n == "munged", n == "slurmctld")):
+            self._end(name, signal.SIGTERM)
+        for pid in self._step_daemons():
+            _kill_tree(pid)
+        for place in CGROUPS if self.cgroups else ():
+            for node in self.nodes:
+                for folder in sorted(place.glob(f"slurm_{node}/**/"), reverse=True):
+                    with contextlib.suppress(OSError):
+                        folder.rmdir()
+
+    # questions and orders
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For programs that use the cluster."""
+        return {**os.environ, "SLURM_CONF": f"{self.folder}/etc/slurm.conf", "PATH": f"{self.folder}/bin:{os.environ['PATH']}"}
+
+    def slurm(self, *command: str) -> str:
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+    def states(self) -> dict[str, str]:
+        """State of each node."""
+        lines = self.slurm("sinfo", "--noheader", "--Node", "--partition=main", "--format=%N %t").splitlines()
+        return dict(line.split() for line in lines)
+
+    def jobs(self, fields: str = "%i") -> list[str]:
+        """Waiting and running jobs."""
+        return self.slurm("squeue", "--noheader", f"--format={fields}").splitlines()
+
+    def release(self) -> None:
+        """Start requeued jobs now; SLURM holds them back for two minutes."""
+        def started() -> bool:
+            waiting = [line.split()[0] for line in self.jobs("%i %T") if line.endswith("PENDING")]
+            for job in waiting:
+                self.slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
+            return not waiting
+
+        wait_until(started, "the start of requeued jobs", 30, pause=0.5)
+
+    # faults
+
+    def start_controller(self, *options: str) -> None:
+        self._spawn("slurmctld", "slurmctld", "-D", "-f", f"{self.folder}/etc/slurm.conf", *options)
+        wait_until(lambda: "is UP" in self.slurm("scontrol", "ping"), "the controller")
+
+    def kill_controller(self) -> None:
+        self._end("slurmctld", signal.SIGKILL)
+
+    def start_node(self, node: str) -> None:
+        (self.folder / "spool" / node).mkdir(exist_ok=True)
+        self._spawn(node, "slurmd", "-D", "-f", f"{self.folder}/etc/slurm.conf", "-N", node)
+
+    def revive(self, node: str) -> None:
+        """A node that was down works again."""
+        self.start_node(node)
+        time.sleep(0.5)
+        subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], env=self.environment, capture_output=True)
+        wait_until(lambda: self.states()[node] in ("idle", "mix", "alloc"), f"{node}")
+
+    def kill_slurmd(self, node: str) -> None:
+        """Only the daemon: jobs of the node go on."""
+        self._end(node, signal.SIGKILL)
+
+    def power_off(self, node: str) -> None:
+        """The daemon and all that works on the node; SLURM is told at once."""
+        self._end(node, signal.SIGKILL)
+        for pid in self._step_daemons(node):
+            _kill_tree(pid)
+        self.slurm("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=power")
+
+    # inside
+
+    def _spawn(self, name: str, program: str, *arguments: str) -> None:
+        found = shutil.which(program) or f"/usr/sbin/{program}"
+        with open(self.folder / f"log/{name}.out", "ab") as log:
+            self.daemons[name] = subprocess.Popen([found, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                                  env={**os.environ, "SLURM_CONF": f"{self.folder}/etc/slurm.conf"},
+                                                  start_new_session=True)
+
+    def _end(self, name: str, sign: signal.Signals) -> None:
+        process = self.daemons.pop(name, None)
+        if process is None:
+            return
+        process.send_signal(sign)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _step_daemons(self, node: str = "") -> list[int]:
+        """Of a node, or of all: they hold a socket in its spool folder."""
+        place = f"{self.folder}/spool/{node}{'/' if node else ''}"
+        lines = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+        sockets = {f"socket:[{line[6]}]" for line in lines if len(line) > 7 and line[7].startswith(place)}
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (process / "comm").read_text().strip() == "slurmstepd" and sockets & {
+                        os.readlink(fd) for fd in (process / "fd").iterdir()}:
+                    found.append(int(process.name))
+        return found
+
+    def _write(self) -> None:
+        folder, host = self.folder, socket.gethostname().split(".")[0]
+        key = folder / "etc/munge.key"
+        key.touch(0o600)
+        key.write_bytes(os.urandom(1024))
+        devices = _devices(folder / "dev")
+        (folder / "etc/gres.conf").write_text("AutoDetect=off\n" + "".join(
+            f"NodeName={node} Name=gpu Type=fake File={devices}[0-1]\n" for node in self.nodes[: self.gpu_nodes]))
+        if self.cgroups:
+            (folder / "etc/cgroup.conf").write_text(
+                "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nCgroupAutomount=no\nConstrainRAMSpace=yes\n"
+                "ConstrainCores=no\nConstrainDevices=no\nConstrainSwapSpace=no\n")
+        common = (f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs={self.cpus} Boards=1 SocketsPerBoard=1 CoresPerSocket={self.cpus} "
+                  f"ThreadsPerCore=1 RealMemory={self.memory} State=UNKNOWN")
+        nodes = [f"NodeName={node} {common} Port={self.port + 2 + i}" + (" Gres=gpu:fake:2" if i < self.gpu_nodes else "")
+                 for i, node in enumerate(self.nodes)]
+        limits = "MaxTime=1-0 DefaultTime=10 State=UP"
+        lines = [
+            "ClusterName=lab", f"SlurmctldHost={host}(127.0.0.1)", f"SlurmctldPort={self.port}", "AuthType=auth/munge",
+            "CredType=cred/munge", f"AuthInfo=socket={folder}/run/munge.socket", f"SlurmUser={_user()}", f"SlurmdUser={_user()}",
+            f"StateSaveLocation={folder}/state", f"SlurmdSpoolDir={folder}/spool/%n", f"SlurmctldPidFile={folder}/run/slurmctld.pid",
+            f"SlurmdPidFile={folder}/run/slurmd.%n.pid", f"SlurmctldLogFile={folder}/log/slurmctld.log",
+            f"SlurmdLogFile={folder}/log/slurmd.%n.log", "MailProg=/bin/true", "SwitchType=switch/none", "MpiDefault=none",
+            *(["ProctrackType=proctrack/cgroup", "TaskPlugin=task/cgroup"] if self.cgroups else
+              ["ProctrackType=proctrack/linuxproc", "TaskPlugin=task/none", "JobAcctGatherParams=OverMemoryKill"]),
+            "JobAcctGatherType=jobacct_gather/linux", "JobAcctGatherFrequency=task=1", "PropagateResourceLimits=NONE",
+            "ReturnToService=2", "SlurmdParameters=config_overrides", "SelectType=select/cons_tres",
+            "SelectTypeParameters=CR_Core_Memory", "GresTypes=gpu", "SchedulerType=sched/backfill",
+            "SchedulerParameters=bf_interval=1,bf_continue,sched_interval=2,sched_min_interval=50000,batch_sched_delay=0,requeue_delay=1",
+            "AccountingStorageType=accounting_storage/none", "MinJobAge=60", "MaxJobCount=10000", "KillWait=3", "CompleteWait=0",
+            "OverTimeLimit=0", "InactiveLimit=0", "SlurmdTimeout=10", "SlurmctldTimeout=10", "MessageTimeout=10", "TCPTimeout=2",
+            "PreemptType=preempt/partition_prio", "PreemptMode=REQUEUE", "JobRequeue=1", *nodes,
+            f"PartitionName=main Nodes=ALL Default=YES PriorityTier=10 {limits}",
+            f"PartitionName=gpu Nodes=n[1-{self.gpu_nodes}] PriorityTier=10 {limits}",
+            f"PartitionName=scav Nodes=ALL PriorityTier=1 PreemptMode=REQUEUE GraceTime={self.grace} {limits}",
+        ]
+        (folder / "etc/slurm.conf").write_text("\n".join(lines) + "\n")
+        for name in COMMANDS:  # programs in jobs find this cluster and not that of the machine
+            path = folder / "bin" / name
+            path.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/etc/slurm.conf exec /usr/bin/{name} "$@"\n')
+            path.chmod(0o755)
+
+
+def _devices(folder: Path) -> Path:
+    """Two numbered character devices that stand for GPUs; SLURM only counts them."""
+    try:
+        for i in range(2):
+            os.mknod(folder / f"gpu{i}", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        return folder / "gpu"
+    except PermissionError:
+        return Path("/dev/tty")
+
+
+def _kill_tree(pid: int) -> None:
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in children.read_text().split():
+                _kill_tree(int(child))
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _user() -> str:
+    import pwd
+
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+def _free_ports(count: int) -> int:
+    """The first of `count` ports that nobody listens on."""
+    for _ in range(100):
+        first = random.randrange(20000, 30000)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+    raise RuntimeError("no free ports")
+
+
+def wait_until(true, what: str, seconds: float = 60.0, pause: float = 0.1) -> None:
+    """Wait for a condition. Raises TimeoutError naming `what`."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with contextlib.suppress(subprocess.SubprocessError):
+            if true():
+                return
+        time.sleep(pause)
+    raise TimeoutError(f"{what} did not come within {seconds:.0f} s")

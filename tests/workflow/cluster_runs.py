@@ -1,0 +1,85 @@
+"""The workflow in a working folder of its own, on the local cluster."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cluster import Cluster, wait_until
+from workspace import TINY, Workspace
+
+ON_CLUSTER = TINY[:2]
+QUICK = ("--slurm-safe-init-seconds-before-status-checks", "1", "--latency-wait", "10")
+
+
+class ClusterRun(Workspace):
+    """As a Workspace, with profiles/slurm and a site file of the local cluster."""
+
+    def __init__(self, cluster: Cluster, folder: Path, *, partition: str = "main", gpu_partition: str = "gpu") -> None:
+        super().__init__(folder)
+        self.cluster = cluster
+        self.site = folder / "site.yaml"
+        self.site.write_text(f"cpu: {{slurm_partition: {partition}}}\ngpu: {{slurm_partition: {gpu_partition}, gres: 'gpu:fake'}}\n")
+        self.log = folder / "head.log"
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder),
+                "--nolock", "--profile", str(self.root / "profiles/slurm"), "--slurm-safe-site", str(self.site), *QUICK, *arguments]
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        environment = {**self.cluster.environment, "PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}
+        with open(self.log, "a") as log:
+            return subprocess.Popen(self.command(*arguments), cwd=self.folder, env=environment, start_new_session=True,
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, text=True)
+
+    def run(self, *arguments: str) -> str:
+        before = len(self.said())
+        self.end(self.start(*arguments))
+        return self.said()[before:]
+
+    def end(self, head: subprocess.Popen) -> None:
+        """Wait for a head's success."""
+        head.wait()
+        assert head.returncode == 0, self.said()[-6000:]
+
+    def said(self) -> str:
+        """All that the heads printed."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def submitted(self) -> list[str]:
+        """Ids of all SLURM jobs that heads of this folder submitted."""
+        return re.findall(r"is SLURM job (\d+) ", self.said())
+
+    @contextmanager
+    def held(self, job: str) -> Iterator[Held]:
+        """A job of the run, `<rule>` or `<rule>/<chunk>`, stopped in its work (SIGSTOP) until the block ends."""
+        log = self.results / f"logs/{job}.log"
+        line = re.compile(r"on \S+, process (\d+)\n")
+        wait_until(lambda: log.exists() and line.match(log.read_text()), f"{job}\n{self.said()[-3000:]}", 120, pause=0.02)
+        process = int(line.match(log.read_text())[1])
+        os.kill(process, signal.SIGSTOP)
+        running = [one.split() for one in self.cluster.jobs("%i %N %T")]
+        [(job_id, node, _)] = [one for one in running if one[-1] == "RUNNING"]
+        try:
+            yield Held(process, job_id, node)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
+
+    def wait_for_word(self, word: str, seconds: float = 60) -> None:
+        """Until a head has said something."""
+        wait_until(lambda: word in self.said(), f"{word!r}; heads said {self.said()[-3000:]}", seconds)
+
+
+class Held:
+    """A stopped job: its process, its SLURM id, its node, since when."""
+
+    def __init__(self, process: int, job_id: str, node: str) -> None:
+        self.process, self.job_id, self.node, self.since = process, job_id, node, time.monotonic()
