@@ -7,6 +7,7 @@ beside the log; `python scripts/render.py that.job.json` (or `hgm replay`) does 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -25,6 +26,12 @@ from hgm.provenance import file_digest, key_of, read_json, write_json
 
 Paths = Mapping[str, str | list[str]]  # name -> path or list of paths, as strings
 SLICE_ENDED = "slice ended: "  # how the log of a job ends that has more to do
+STORAGE: dict[int | None, str] = {  # what a disk may say, and what to do about it
+    errno.ENOSPC: "free some space (hgm prune shows what may go) and run again",
+    errno.EDQUOT: "your quota is used up: free some space (hgm prune shows what may go) and run again",
+    errno.EROFS: "results have to be on a file system that can be written",
+    errno.EACCES: "change its owner or permissions, or run in a folder of your own",
+}
 REQUEUE_SECONDS = 300.0  # for SLURM to end a job that it puts back into the queue
 
 
@@ -128,11 +135,20 @@ def run(main: Callable[[Job], None]) -> None:
     except InputError as error:
         logging.error("error: %s", error)
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in STORAGE:
+            _unexpected(script)
+        logging.error("error: %s: %s; %s", error.filename or Path.cwd(), error.strerror, STORAGE[error.errno])
+        sys.exit(1)
     except SliceEnded as ended:
         logging.info("%s%s", SLICE_ENDED, ended)
         if slurm.requeue():
             time.sleep(REQUEUE_SECONDS)
         sys.exit(1)
     except Exception:
-        logging.exception("unexpected failure in %s", getattr(script, "__file__", "a script"))
-        sys.exit(1)
+        _unexpected(script)
+
+
+def _unexpected(script: Any) -> None:
+    logging.exception("unexpected failure in %s", getattr(script, "__file__", "a script"))
+    sys.exit(1)

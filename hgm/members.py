@@ -27,19 +27,40 @@ class Outcome:
 
 
 def finished(folder: Path, stage: str, key: str) -> bool:
-    """Whether `folder` holds this stage's result for this key."""
+    """Whether `folder` holds this stage's result for this key, with no file lost or cut short since."""
+    return _mark(folder, stage).get("key") == key and not damaged(folder, stage)
+
+
+def damaged(folder: Path, stage: str) -> list[str]:
+    """Files of a stage's finished result that are missing or shorter than they were written; empty where nothing is finished."""
+    sizes = _mark(folder, stage).get("sizes", {})
+    return [name for name, size in sizes.items() if not (folder / name).is_file() or (folder / name).stat().st_size < size]
+
+
+def _mark(folder: Path, stage: str) -> dict[str, Any]:
     try:
-        return json.loads((folder / f".{stage}.json").read_text()) == {"key": key}
+        data = json.loads((folder / f".{stage}.json").read_text())
     except (OSError, ValueError):
-        return False
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _files(folder: Path) -> dict[str, tuple[int, int]]:
+    """Visible files below a folder: time of change in ns and size."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            found[path.relative_to(folder).as_posix()] = (path.stat().st_mtime_ns, path.stat().st_size)
+    return found
 
 
 def for_each(
     names: Iterable[str], stage: str, *, folder: Callable[[str], Path], key: Callable[[str], str],
     work: Callable[[str, Path], None], may_lack_all: bool = False,
 ) -> Outcome:
-    """Do `work(name, folder)` for every member whose folder has no mark of the same key; the mark is written last.
+    """Do `work(name, folder)` for every member whose folder has no mark of the same key, or whose files are not whole any more.
 
+    The mark, with the sizes of the files that `work` wrote, is written last.
     InputError of a member becomes its reason in `failed`; if no member is left, an InputError with the first reason is raised,
     unless all may be lacking.
     """
@@ -50,8 +71,10 @@ def for_each(
             if not finished(place, stage, identity):
                 place.mkdir(parents=True, exist_ok=True)
                 (place / f".{stage}.json").unlink(missing_ok=True)
+                before = _files(place)
                 work(name, place)
-                write_json(place / f".{stage}.json", {"key": identity})
+                sizes = {file: stamp[1] for file, stamp in _files(place).items() if before.get(file) != stamp}
+                write_json(place / f".{stage}.json", {"key": identity, "sizes": sizes})
             outcome.members[name] = identity
             log.info("%s %s: done", stage, name)
         except InputError as error:

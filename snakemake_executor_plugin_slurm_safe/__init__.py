@@ -22,6 +22,7 @@ import snakemake_executor_plugin_slurm as slurm
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import get_job_wildcards, set_gres_string
 from snakemake_executor_plugin_slurm.validation import validate_slurm_extra
+from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.utils import format_cli_arg
@@ -47,6 +48,8 @@ class Executor(slurm.Executor):
 
     def __post_init__(self, test_mode: bool = False) -> None:
         super().__post_init__(test_mode)
+        if "%" in os.getcwd():
+            raise WorkflowError(f"{os.getcwd()!r}: SLURM takes % in the path of a log for a pattern; move to a folder without it")
         prefix = self.workflow.executor_settings.jobname_prefix or "snakemake"
         # one name for all heads of a folder, so that each finds the jobs of those before it
         self.run_uuid = f"{prefix}_{hashlib.sha256(os.fsencode(os.getcwd())).hexdigest()[:12]}"

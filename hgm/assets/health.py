@@ -1,4 +1,4 @@
-"""What an interrupted run left behind: locks, Snakemake's marks of unfinished files, temporary files of atomic writes."""
+"""What an interrupted run left behind: locks, Snakemake's marks of unfinished files, products cut short, temporary files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import base64
 import binascii
 import os
 import re
+import shlex
 from pathlib import Path
 
 from hgm.assets.findings import Finding, first_few
+from hgm.errors import InputError
 from hgm.locks import is_held
+from hgm.members import damaged
+from hgm.provenance import read_json
 
 MAKE_LOCK = ".snakemake.lock"  # held with flock by `make demo`
 ORPHAN = re.compile(r"\..+\.[a-z0-9_]{8}\.part")  # hgm.runtime.atomic_write and atomic_folder
@@ -18,7 +22,7 @@ ORPHAN = re.compile(r"\..+\.[a-z0-9_]{8}\.part")  # hgm.runtime.atomic_write and
 def check_health(results: Path, folder: Path = Path()) -> list[Finding]:
     """Findings about a run's folder `results` and the working folder."""
     working = is_held(folder / MAKE_LOCK)
-    return [_lock(folder, working), _incomplete(folder), _orphans(results, working)]
+    return [_lock(folder, working), _incomplete(folder), _products(results), _orphans(results, working)]
 
 
 def _lock(folder: Path, working: bool) -> Finding:
@@ -51,6 +55,41 @@ def _incomplete(folder: Path) -> Finding:
     if not names:
         return Finding(title, "intact", "none left")
     return Finding(title, "present", f"{len(names)} {first_few(names)}; the next run makes them again")
+
+
+def cut_short(results: Path) -> dict[Path, list[Path]]:
+    """Lost or shortened files of finished members, by the manifest without which they are made again."""
+    found: dict[Path, list[Path]] = {}
+    for mark in sorted(results.rglob(".*.json")):
+        stage, member = mark.stem[1:], mark.parent.name
+        files = [mark.parent / name for name in damaged(mark.parent, stage)]
+        if files:
+            found.setdefault(_manifest(mark, stage, member, results), []).extend(files)
+    return found
+
+
+def _manifest(mark: Path, stage: str, member: str, results: Path) -> Path:
+    for place in mark.parents[1:]:
+        for path in sorted(place.glob("*.json")):
+            data = read_json(path)
+            if isinstance(data, dict) and data.get("stage") == stage and member in data.get("members", {}):
+                return path
+        if place == results:
+            break
+    return mark
+
+
+def _products(results: Path) -> Finding:
+    title = "products"
+    try:
+        found = cut_short(results)
+    except InputError as error:
+        return Finding(title, "damaged", str(error))
+    if not found:
+        return Finding(title, "intact", "none lost or cut short")
+    files = [str(path.relative_to(results)) for paths in found.values() for path in paths]
+    manifests = shlex.join(map(str, found))
+    return Finding(title, "damaged", f"{len(files)} lost or cut short {first_few(files)}; rm {manifests}, then run again")
 
 
 def orphans(results: Path) -> list[Path]:

@@ -15,7 +15,6 @@ from torch import Tensor
 from hgm.body import BodyModel
 from hgm.body.fits import load_fit
 from hgm.cameras import Cameras, orbit
-from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.mesh.io import load_mesh
 from hgm.metrics.definitions import Definitions, back_errors, view_errors
@@ -80,14 +79,11 @@ def baselines(subject: Path, truth: Views, body: Mapping[str, Any], faces: Tenso
 
 
 def geometry(path: Path, truth: Mesh | None, samples: int, seed: int) -> dict[str, float | None]:
-    """Surface errors of a subject's mesh file; all None where there is no usable mesh or no truth."""
+    """Surface errors of a subject's mesh file; all None without the file or the truth. Raises InputError for a damaged file."""
     mesh = None
-    try:
-        if truth is not None:
-            loaded = load_mesh(path)
-            mesh = Mesh(np.asarray(loaded.vertices), np.asarray(loaded.faces))
-    except InputError as error:
-        log.warning("no geometry: %s", error)
+    if truth is not None and path.exists():
+        loaded = load_mesh(path)
+        mesh = Mesh(np.asarray(loaded.vertices), np.asarray(loaded.faces))
     return surface_numbers(mesh, truth, samples, derived_seed(seed, path.parent.name) % 2**32)
 
 

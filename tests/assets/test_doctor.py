@@ -16,6 +16,8 @@ from hgm.assets.health import check_health, marked_incomplete, orphans
 from hgm.cli import main
 from hgm.config import parse, read_files
 from hgm.errors import InputError
+from hgm.members import for_each
+from hgm.provenance import write_json
 
 
 def states(findings: list[Finding]) -> dict[str, str]:
@@ -134,7 +136,7 @@ os._exit(9)
     found = orphans(tmp_path)
     assert [path.parent.as_posix() for path in found] == [".", "coarse"]
     assert found[0].name.startswith(".controlnet.") and found[1].name.startswith(".history.tsv.")
-    assert "delete them once no run" in check_health(tmp_path, tmp_path)[2].note
+    assert "delete them once no run" in check_health(tmp_path, tmp_path)[3].note
 
 
 def test_files_are_merged_as_snakemake_does(tmp_path, monkeypatch):
@@ -189,3 +191,15 @@ def test_a_name_that_is_not_free(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["doctor", "--fetch", "body_model"]) == 1
     assert "body_model cannot be fetched freely" in capsys.readouterr().err
+
+
+def test_a_product_cut_short_is_found_with_the_manifest_to_delete(tmp_path):
+    place = tmp_path / "subjects/full/0505"
+    outcome = for_each(["0505"], "mesh", folder=lambda n: place, key=lambda n: "k",
+                       work=lambda n, folder: (folder / "mesh.glb").write_bytes(b"12345678"))
+    write_json(place.parent / "test000.mesh.json", outcome.manifest("mesh"))
+    assert [f.state for f in check_health(tmp_path, tmp_path) if f.title == "products"] == ["intact"]
+    (place / "mesh.glb").write_bytes(b"1234")
+    [found] = [f for f in check_health(tmp_path, tmp_path) if f.title == "products"]
+    assert found.state == "damaged" and "(subjects/full/0505/mesh.glb)" in found.note
+    assert f"rm {place.parent / 'test000.mesh.json'}, then run again" in found.note

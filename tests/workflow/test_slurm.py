@@ -1,0 +1,38 @@
+"""The workflow on a real SLURM of three nodes."""
+
+import pytest
+from cluster_runs import ON_CLUSTER, ClusterRun
+
+
+@pytest.fixture
+def empty(cluster, tmp_path) -> ClusterRun:
+    """An empty working folder on the cluster."""
+    return ClusterRun(cluster, tmp_path / "work")
+
+
+def test_the_tiny_preset_ends_with_the_bytes_of_a_local_run(empty, calm):
+    said = empty.run(*ON_CLUSTER)
+    assert "(100%) done" in said and len(empty.submitted()) == 35
+    assert empty.products() == calm.products()
+    assert "Nothing to be done" in empty.run(*ON_CLUSTER)
+
+
+def test_what_a_job_asks_for(empty, cluster):
+    """GPU jobs go to the GPU partition with a declared GPU each, others to the site's default; memory and time are the rule's."""
+    head = empty.start("results/tiny/coarse/weights.safetensors", *ON_CLUSTER)
+    with empty.held("coarse") as job:
+        asked = cluster.slurm("scontrol", "show", "job", job.job_id)
+        node = cluster.slurm("scontrol", "show", "node", job.node, "--details")
+    empty.end(head)
+    for part in ("Partition=gpu", "gres:gpu:fake:1", "TimeLimit=1-00:00:00", "mem=8000M", "Requeue=1", "JobName=hgm_"):
+        assert part in asked, asked
+    assert "gpu:fake:1(IDX:0)" in node
+
+
+def test_no_output_of_the_shell_is_trusted(cluster, calm, tmp_path):
+    """A folder whose name is a shell's idea of a command."""
+    folder = tmp_path / "a b'$(touch pwned)\";é\n漢"
+    run = ClusterRun(cluster, calm.copied_to(folder).folder)
+    (run.results / "normals/weights.safetensors").unlink()
+    run.run("results/tiny/normals/weights.safetensors", *ON_CLUSTER)
+    assert not list(tmp_path.rglob("pwned")) and run.products() == calm.products()
