@@ -43,10 +43,14 @@ class Visit:
         self.page = context.new_page()
         self.faults: list[str] = []
         self.asked: list[str] = []
-        self.page.on("console", lambda m: self.faults.append(f"{m.type}: {m.text}") if m.type in ("error", "warning") else None)
+        self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("requestfailed", self._failed)
         self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def _said(self, message: Any) -> None:
+        if message.type in ("error", "warning") and "GL Driver Message" not in message.text:  # remarks on the speed of drawing
+            self.faults.append(f"{message.type}: {message.text}")
 
     def _failed(self, request: Any) -> None:
         if request.failure != "net::ERR_ABORTED":  # by leaving the page, or by a film that has enough
