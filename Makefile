@@ -5,15 +5,17 @@ BIN := .venv/bin
 CORES ?= all
 TESTS ?= tests
 
-.PHONY: demo test lint env env-offline envs lock config docs clean
+.PHONY: demo run test lint env env-offline envs lock viewer config docs clean
 # wheels of `make env-offline`, where there are any: then pip asks nobody
 WHEELS := $(if $(wildcard wheels/*.whl),--no-index --find-links wheels)
 
-demo: .venv/.ready  ## the whole workflow on free stand-in humans; run it again to go on after a stop
-	flock --nonblock --conflict-exit-code 75 .snakemake.lock $(BIN)/python -m snakemake --nolock --cores $(CORES) $(ARGS) || { test $$? = 75 && echo "Another run is still working in this folder."; exit 1; }
+demo: run  ## the whole workflow on free stand-in humans; run it again to go on after a stop
 	@echo "Open results/demo/report/index.html"
 
-test: lint  ## style, types, unit and workflow tests
+run: .venv/.ready .venv/.viewer  ## any configuration: make run ARGS="--configfile config/single_gpu.yaml"
+	flock --nonblock --conflict-exit-code 75 .snakemake.lock $(BIN)/python -m snakemake --nolock --cores $(CORES) $(ARGS) || { test $$? = 75 && echo "Another run is still working in this folder."; exit 1; }
+
+test: lint .venv/.viewer  ## style, types, unit and workflow tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n 2 --dist loadfile
 
 lint: .venv/.ready
@@ -22,10 +24,12 @@ lint: .venv/.ready
 	$(BIN)/python -m snakefmt --check Snakefile rules
 	$(BIN)/python -m snakemake --lint
 
-env: .venv/.ready  ## the environment only; without internet, from the folder wheels
+env: .venv/.ready .venv/.viewer  ## the environment only; without internet, from the folder wheels
 
-env-offline:  ## all packages into the folder wheels, for machines without internet
-	rm -rf .venv-wheels
+env-offline:  ## all packages and the report's viewer into the folder wheels, for machines without internet
+	rm -rf .venv-wheels wheels/viewer.js
+	mkdir -p wheels
+	-sh hgm/report/web/build.sh $(PYTHON) && cp hgm/report/web/dist/viewer.js wheels/viewer.js
 	$(PYTHON) -m venv .venv-wheels
 	.venv-wheels/bin/python -m pip wheel --quiet --disable-pip-version-check -w wheels -r requirements.lock "setuptools>=68" wheel
 	rm -rf .venv-wheels
@@ -37,6 +41,13 @@ env-offline:  ## all packages into the folder wheels, for machines without inter
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) --no-deps -e .
 	touch $@
+
+viewer:  ## the report's interactive view, hgm/report/web/dist/viewer.js
+	sh hgm/report/web/build.sh $(PYTHON)
+
+.venv/.viewer: .venv/.ready $(wildcard hgm/report/web/*.*)
+	@sh hgm/report/web/build.sh $(PYTHON) >/dev/null 2>&1 || echo "The report's interactive view could not be built, films take its place; make viewer says why."
+	@touch $@
 
 lock:  ## resolve requirements.in anew
 	rm -rf .venv-lock

@@ -12,6 +12,7 @@ from hgm import catalogue, config
 from hgm.code_keys import code_key
 from hgm.errors import InputError
 from hgm.photos.sources import Photo, find_photos
+from hgm.report.bundle import viewer_digest
 from hgm.stages.baseline_files import baseline_files
 from hgm.stages.variants import VARIANTS
 
@@ -102,6 +103,11 @@ class Plan:
     def measuring(self) -> dict[str, Any]:
         """How results are measured; which ones is left out, so that more of them change no other job."""
         return {"surface_samples": self.config["evaluate"]["surface_samples"]}
+
+    @property
+    def viewer(self) -> str | None:
+        """Which interactive view the report gets: it is built apart from the workflow, and may be lacking."""
+        return viewer_digest()
 
     @property
     def photo_variant(self) -> str:

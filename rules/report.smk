@@ -41,9 +41,13 @@ rule report:
         rejected="<results>/rejected.tsv",
         paper="resources/paper.yaml",
         templates=[
+            "hgm/report/templates/base.html.j2",
             "hgm/report/templates/index.html.j2",
+            "hgm/report/templates/page.js",
+            "hgm/report/templates/parts.html.j2",
+            "hgm/report/templates/person.html.j2",
             "hgm/report/templates/style.css",
-            "hgm/report/templates/viewer.js",
+            "hgm/report/templates/tables.html.j2",
         ],
     output:
         page=ensure("<results>/report/index.html", non_empty=True),
@@ -73,6 +77,7 @@ rule report:
         runtime=growing(60),
     params:
         config=plan.config,
+        viewer=plan.viewer,
         code=plan.code("report"),
     message:
         "Building the report"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ORDER = ("record", "standin_models", "standin", "catalogue", "render", "coarse", "coarse_no_body", "pairs", "base",
-         "controlnet", "fusion", "fusion_no_body", "estimate", "refine", "reconstruct", "mesh", "photos", "evaluate", "report")
+ORDER = ("record", "body_model", "standin", "catalogue", "render", "coarse", "coarse_no_body", "pairs", "base", "controlnet",
+         "fusion", "fusion_no_body", "normals", "estimate", "refine", "reconstruct", "mesh", "photos", "evaluate", "baseline", "report")
 
 
 @dataclass(frozen=True)

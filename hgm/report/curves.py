@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from markupsafe import escape
 
 BINS = 200
 # Colours that matplotlib draws with, and the style of the page that takes their place.
@@ -97,17 +98,26 @@ def _label(key: str) -> str:
     return key.rsplit("_", 1)[0].replace("_", " ") if "_" in key else key
 
 
+def _short(attribute: str) -> str:
+    """A tenth of a point is enough, and letters need no space around them."""
+    rounded = re.sub(r"\d+\.\d{2,}", lambda m: f"{float(m[0]):.1f}".removesuffix(".0"), attribute)
+    return re.sub(r" ?([MLCQz]) ?", r"\1", rounded)
+
+
 def _inline(svg: str, name: str) -> str:
     """The `<svg>` element alone, without metadata or links, with the page's colours and names of its own."""
     svg = svg[svg.index("<svg"):]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg)
-    svg = re.sub(r' width="[\d.]+pt" height="[\d.]+pt"', ' role="img" class="curve"', svg, count=1)
+    svg = re.sub(r' width="[\d.]+pt" height="[\d.]+pt"', f' role="img" class="curve" aria-label="{escape(name)}"', svg, count=1)
+    svg = re.sub(r"\s*\n\s*", " ", svg)
+    svg = re.sub(r' (d|x|y|transform)="[^"]*"', lambda m: _short(m[0]), svg)
     svg = re.sub(r"font(-family)?: ([^;\"]*?)'[^;\"]*?sans-serif", r"font\1: \2sans-serif", svg)
     for colour, style in STYLE.items():
         svg = svg.replace(colour, style)
     prefix = re.sub(r"\W", "-", name)
     names = set(re.findall(r' id="([^"]+)"', svg))
-    svg = re.sub(r' id="([^"]+)"', rf' id="{prefix}-\1"', svg)
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", svg)
     svg = re.sub(r'(xlink:)?href="#([^"]+)"', lambda m: f'href="#{prefix}-{m[2]}"' if m[2] in names else m[0], svg)
     return re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{prefix}-{m[1]})" if m[1] in names else m[0], svg)

@@ -17,6 +17,7 @@ STAGE_NAMES = {
     "base vae": "Diffusion base: autoencoder",
     "base unet": "Diffusion base: denoiser",
     "controlnet": "ControlNet",
+    "normals": "Normals from a picture",
     "fusion": "Fusion HGM",
     "fusion_no_body": "Fusion HGM, no SMPL-X branch",
 }

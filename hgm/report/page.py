@@ -1,7 +1,8 @@
-"""The page of a run: one folder that opens offline, on a phone as well, and is equal for equal runs."""
+"""The pages of a run: one folder that opens offline, on a phone as well, and is equal for equal runs."""
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,56 +12,80 @@ import yaml
 
 from hgm.errors import InputError
 from hgm.provenance import PACKAGE
+from hgm.report.bundle import VIEWER
 from hgm.report.costs import costs, duration
 from hgm.report.curves import curve_svg, panels
-from hgm.report.gallery import ablation_shots, cards, data_sheets, pair_sheet, validation_shots
-from hgm.report.grids import comparisons, grids
+from hgm.report.gallery import ablation_shots, data_sheets, pair_sheet, validation_shots
+from hgm.report.grids import Grid, comparisons, grids
 from hgm.report.methods import methods
 from hgm.report.names import STAGE_NAMES, VARIANT_NAMES
+from hgm.report.people import people
 from hgm.report.pictures import Assets
 from hgm.report.run import Run
 from hgm.report.tables import MEAN, read_paper
+from hgm.report.workflow import read_graph, workflow_svg
 from hgm.runtime import atomic_write
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAPER = PACKAGE.parent / "resources" / "paper.yaml"
+LONG = 40  # rows: a longer table of each person has a page of its own
+log = logging.getLogger(__name__)
 
 
 def build_report(
     run: Path, out: Path, config: Mapping[str, Any], *, benchmarks: Path | None = None, paper: Path | None = PAPER,
+    viewer: Path = VIEWER,
 ) -> Path:
-    """Write `out`/index.html and `out`/assets from the files of a run and return the page's path.
+    """Write `out`/index.html, a page for each person in `out`/people and `out`/assets from the files of a run; return the index.
 
     run: results/<run>, its tables written before (`hgm.report.tables.write_tables`). config: the resolved configuration.
     benchmarks: folder with Snakemake's benchmark files, results/<run>/benchmarks unless given. paper: resources/paper.yaml.
+    viewer: the built program of the interactive view; films take its place where it is not built.
     What the run lacks is shown as not available. Raises InputError when `run` is no folder.
     """
     import jinja2
 
     if not run.is_dir():
         raise InputError(f"{run}: not a results folder; run the workflow first")
-    data = Run(run, config)
-    shutil.rmtree(out / "assets", ignore_errors=True)
+    if not viewer.is_file():
+        log.warning("The report has films in place of the interactive view: build it with `make viewer`, then run the report again")
+    data, assets = Run(run, config), Assets(out)
+    for folder in ("assets", "people"):
+        shutil.rmtree(out / folder, ignore_errors=True)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["duration"] = duration
-    page = environment.get_template("index.html.j2").render(_context(data, Assets(out), benchmarks, paper))
-    path = out / "index.html"
-    with atomic_write(path, "w") as file:
-        file.write(page)
-    return path
+    environment.globals |= {
+        "title": str(data.setting("run") or run.name),
+        "standin": data.standin,
+        "style": assets.add((TEMPLATES / "style.css").read_bytes(), ".css"),
+        "script": assets.add((TEMPLATES / "page.js").read_bytes(), ".js"),
+        "bundle": assets.add(viewer.read_bytes(), ".js") if viewer.is_file() else None,
+    }
+
+    def write(name: str, template: str, **values: Any) -> None:
+        page = environment.get_template(template).render(root="../" * name.count("/"), **values)
+        with atomic_write(out / name, "w") as file:
+            file.write(page)
+
+    shown = people(data, assets, turned=viewer.is_file())
+    for before, person, after in zip([None, *shown], shown, [*shown[1:], None], strict=False):
+        write(person.page, "person.html.j2", person=person, before=before, after=after)
+    tables = grids(data)
+    folded = [grid for grid in tables if len(grid.rows) > LONG]
+    if folded:
+        write("people/tables.html", "tables.html.j2", grids=folded)
+    write("index.html", "index.html.j2", people=shown, folded=folded, **_context(data, assets, tables, benchmarks, paper))
+    return out / "index.html"
 
 
-def _context(run: Run, assets: Assets, benchmarks: Path | None, paper: Path | None) -> dict[str, Any]:
+def _context(run: Run, assets: Assets, tables: list[Grid], benchmarks: Path | None, paper: Path | None) -> dict[str, Any]:
     spent = costs(run.folder / "benchmarks" if benchmarks is None else benchmarks)
     numbers = read_paper(paper) if paper is not None and paper.is_file() else None
+    graph = read_graph(run.folder / "logs")
     return {
-        "style": (TEMPLATES / "style.css").read_text(),
-        "script": (TEMPLATES / "viewer.js").read_text(),
-        "title": str(run.setting("run") or run.folder.name),
-        "standin": run.standin,
         "paper_data": numbers is not None and run.dataset in numbers["datasets"],
         "headlines": _headlines(run),
         "splits": _splits(run),
@@ -68,11 +93,11 @@ def _context(run: Run, assets: Assets, benchmarks: Path | None, paper: Path | No
         "sheets": data_sheets(run, assets),
         "pairs": pair_sheet(run, assets),
         "stages": _stages(run, assets),
-        "cards": cards(run, assets),
         "ablations": ablation_shots(run, assets),
         "variant": VARIANT_NAMES.get(run.variants[0], run.variants[0]) if run.variants else "",
-        "grids": grids(run),
+        "grids": tables,
         "comparisons": comparisons(run, numbers),
+        "graph": None if graph is None else workflow_svg(graph),
         "costs": spent,
         "total_seconds": sum(c.seconds for c in spent),
         "methods": methods(run),

@@ -43,10 +43,14 @@ class Assets:
         """Store uint8 [H, W, 3]."""
         buffer, (height, width) = io.BytesIO(), image.shape[:2]
         if max(height, width) <= LOSSLESS_EDGE:
-            Image.fromarray(image).save(buffer, "PNG", optimize=True)
+            Image.fromarray(image).save(buffer, "PNG")
             return Picture(self.add(buffer.getvalue(), ".png"), width, height)
         Image.fromarray(image).save(buffer, "JPEG", quality=90, subsampling=0, optimize=True)
         return Picture(self.add(buffer.getvalue(), ".jpg"), width, height)
+
+    def optional(self, image: np.ndarray | None) -> Picture | None:
+        """The same where there is an image."""
+        return None if image is None else self.picture(image)
 
     def file(self, path: Path | None, limit: int = 16 * 2**20) -> str | None:
         """Copy a file of the run; None where it is absent or larger than `limit` bytes."""

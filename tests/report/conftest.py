@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import trimesh
 from PIL import Image, ImageDraw
 
 from hgm.catalogue import write_table
 from hgm.config import resolve
 from hgm.gaussians import Gaussians
+from hgm.mesh.conversion import with_colors
+from hgm.mesh.io import save_mesh
 from hgm.turntable import write_video
 
-NASTY = '<b>&"x"'  # a subject whose name must be escaped
+NASTY = "<script>alert('x')<b>&\"\n名"  # a subject whose name must be escaped
 SUBJECTS = ["0505", "0506", NASTY]
 SIZE = 96
 
@@ -71,6 +74,13 @@ def person(seed: int, count: int = 3000) -> Gaussians:
                      tensor([[1.0, 0, 0, 0]]).expand(count, 4).contiguous(), tensor(np.clip(paint * shade, 0, 1)))
 
 
+def ball(subdivisions: int = 3) -> trimesh.Trimesh:
+    """A sphere of radius 0.5, red on the side that the first camera sees and blue behind."""
+    sphere = trimesh.creation.icosphere(subdivisions, radius=0.5)
+    colors = np.where(sphere.vertices[:, 2:] > 0, [[200, 40, 40]], [[40, 60, 200]]).astype(np.uint8)
+    return with_colors(sphere.vertices, sphere.faces, colors)
+
+
 def images(psnr: float, lpips: float | None) -> dict[str, Any]:
     standard = {"psnr": psnr, "ssim": 0.8 + psnr / 200, "ms_ssim": 0.85 + psnr / 250, "lpips": lpips}
     released = {**standard, "ssim": standard["ms_ssim"] + 0.02, "lpips": None if lpips is None else lpips * 0.6}
@@ -108,6 +118,7 @@ def write_subject(folder: Path, name: str, variant: str, index: int, **more: Any
         write_video(folder / "turntable.mp4", (figure(a, colour, blur=2) for a in np.linspace(0, 2 * np.pi, 24, False)), fps=12)
         save_png(folder / "mesh.png", np.repeat(figure(0.4, (150, 150, 155))[:, :, :1], 3, axis=2))
         person(index).save_ply(folder / "gaussians.ply")
+        save_mesh(folder / "mesh.glb", ball())
 
 
 def write_history(path: Path, steps: int, *, validate: int, parts: tuple[str, ...] = ()) -> None:
@@ -149,6 +160,17 @@ def write_benchmarks(folder: Path) -> None:
                                 for s in seconds))
 
 
+def write_jobs(folder: Path) -> None:
+    """Records of four rules, one of them with two jobs; what `a` made reaches `d` directly as well as through `b`."""
+    jobs = {"a": ("a", {}, {"out": "a.txt"}), "b/0": ("b", {"x": "a.txt"}, {"out": "b0.txt"}),
+            "b/1": ("b", {"x": "a.txt"}, {"out": "b1.txt"}), "c": ("c", {"given": "resources/paper.yaml"}, {"out": ["c.txt"]}),
+            "d": ("d", {"all": ["a.txt", "b0.txt", "b1.txt"], "c": "c.txt"}, {"page": "index.html"})}
+    for name, (rule, inputs, outputs) in jobs.items():
+        path = folder / f"{name}.job.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"rule": rule, "input": inputs, "output": outputs}))
+
+
 def write_run(run: Path) -> dict[str, Any]:
     """Fill `run` with everything a run leaves but tables and report; returns the configuration."""
     config: Mapping[str, Any] = resolve({"run": "fixture"})
@@ -172,6 +194,7 @@ def write_run(run: Path) -> dict[str, Any]:
         pictures = [np.concatenate([figure(angle(v), blue), figure(angle(v), blue, blur=blur)]) for v in (0, 3, 6, 9)]
         save_png(run / "coarse" / "validation" / f"step_{step:06d}.png", np.concatenate(pictures, 1))
     write_benchmarks(run / "benchmarks")
+    write_jobs(run / "logs")
     record = {"config": config, "config_key": "8c1f00aa12de", "git": {"commit": "0123abc" * 5, "clean": True},
               "versions": {"torch": "2.13.0", "gsplat": None}, "python": "3.11.7",
               "machine": {"system": "Linux", "processor": "x86_64"}}

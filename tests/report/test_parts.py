@@ -1,55 +1,103 @@
-"""The parts of the page: packed Gaussians, pictures, curves, costs, sentences."""
+"""The parts of the page: what the viewer turns, the drawing of the rules, pictures, curves, costs, sentences."""
 
 import base64
+import gzip
 import json
 import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
 from hgm.config import Coarse, resolve
-from hgm.gaussians import Gaussians, rotation_matrices
+from hgm.export.spz import read_spz
+from hgm.gaussians import Gaussians
+from hgm.mesh.conversion import colors_of
+from hgm.mesh.io import load_mesh, save_mesh
 from hgm.report.costs import costs, duration
 from hgm.report.curves import binned, curve_svg, panels
 from hgm.report.methods import methods
 from hgm.report.pictures import Assets, error_map, read, read_depth, sheet
 from hgm.report.run import Run
 from hgm.report.sets import back_view_kid
-from hgm.report.splats import BYTES, pack
+from hgm.report.solids import Solid, gaussian_solid, mesh_solid, most_visible, share
+from hgm.report.workflow import Graph, columns, read_graph, workflow_svg
 
-from .conftest import person
+from .conftest import ball, person, write_jobs
 
 
-def test_packed_gaussians_come_back_within_their_steps() -> None:
-    g = torch.Generator().manual_seed(0)
-    quats = torch.nn.functional.normalize(torch.randn(50, 4, generator=g), dim=-1)
-    one = Gaussians(torch.rand(50, 3, generator=g) * 1.6 - 0.8, torch.rand(50, generator=g) * 0.9 + 0.1,
-                    torch.rand(50, 3, generator=g) * 0.05 + 1e-3, quats, torch.rand(50, 3, generator=g))
-    packed = pack(one)
-    start = re.escape('(window.hgmSplats=window.hgmSplats||{})["subject-0"]={count:50,data:"')
-    match = re.fullmatch(start + r'([^"]+)"\};\n', packed.script("subject-0"))
-    assert match is not None and packed.total == 50
-    table = np.frombuffer(base64.b64decode(match[1]), np.uint8).reshape(50, BYTES)
-    means = table[:, :6].copy().view("<u2") / 65535 * 2 - 1
-    assert np.abs(means - one.means.numpy()).max() < 2e-5
-    assert np.abs(np.log(np.exp(table[:, 6:9] / 25.5 - 10) / one.scales.numpy())).max() < 0.021
-    turned = rotation_matrices(torch.tensor(table[:, 9:13].copy().view(np.int8).astype(np.float32)))
-    assert (turned - rotation_matrices(one.quats)).abs().max() < 0.03
-    assert np.abs(table[:, 13:16] / 255 - one.colors.numpy()).max() < 0.003
-    assert np.abs(table[:, 16] / 255 - one.opacities.numpy()).max() < 0.003
+def unpacked(solid: Solid | None, kind: str) -> bytes:
+    assert solid is not None
+    match = re.fullmatch(rb'\(window\.hgmData\?\?=\{\}\)\.%s="([A-Za-z0-9+/=]+)";\n' % kind.encode(), solid.script)
+    assert match is not None
+    return base64.b64decode(match[1])
+
+
+def test_gaussians_for_the_viewer_are_an_spz(tmp_path: Path) -> None:
+    one = person(0, 50)
+    one.save_ply(tmp_path / "gaussians.ply")
+    solid = gaussian_solid(tmp_path / "gaussians.ply", 50)
+    (tmp_path / "back.spz").write_bytes(unpacked(solid, "gaussians"))
+    assert solid is not None and (solid.count, solid.total) == (50, 50)
+    assert (read_spz(tmp_path / "back.spz").means - one.means).abs().max() < 2e-4
+    (tmp_path / "broken.ply").write_bytes(b"ply")
+    assert gaussian_solid(tmp_path / "broken.ply", 50) is None
 
 
 def test_a_large_set_keeps_what_covers_most() -> None:
     many = person(0, 500)
-    scales = many.scales.clone()
-    scales[:100] = 0.05
-    packed = pack(Gaussians(many.means, many.opacities, scales, many.quats, many.colors), limit=100)
-    assert (packed.count, packed.total) == (100, 500)
-    kept = np.frombuffer(packed.data, np.uint8).reshape(100, BYTES)
-    wanted = np.rint((many.means[:100].numpy() + 1) / 2 * 65535).astype("<u2")
-    assert np.array_equal(kept[:, :6].copy().view("<u2"), wanted)
+    scales, opacities = many.scales.clone(), many.opacities.clone()
+    scales[:100], opacities[400:] = 0.05, 1e-4
+    few = most_visible(Gaussians(many.means, opacities, scales, many.quats, many.colors), 100)
+    assert torch.equal(few.means, many.means[:100])
+    assert len(most_visible(Gaussians(many.means, opacities, scales, many.quats, many.colors), 1000)) == 400
+
+
+def test_a_mesh_for_the_viewer_is_the_file_or_a_coarser_one(tmp_path: Path) -> None:
+    sphere = ball(5)
+    save_mesh(tmp_path / "mesh.glb", sphere)
+    whole = mesh_solid(tmp_path / "mesh.glb", 20480)
+    assert whole is not None and whole.count == whole.total == len(sphere.faces) == 20480
+    assert gzip.decompress(unpacked(whole, "mesh")) == (tmp_path / "mesh.glb").read_bytes()
+    few = mesh_solid(tmp_path / "mesh.glb", 4000)
+    assert few is not None and 2000 < few.count < 5000 and few.total == 20480
+    (tmp_path / "few.glb").write_bytes(gzip.decompress(unpacked(few, "mesh")))
+    coarse = load_mesh(tmp_path / "few.glb")
+    radii = np.linalg.norm(coarse.vertices, axis=1)
+    assert len(coarse.faces) == few.count and radii.min() > 0.48 and radii.max() < 0.51
+    assert coarse.area == pytest.approx(sphere.area, rel=0.03)
+    colors, depth = colors_of(coarse), coarse.vertices[:, 2]
+    assert (colors[depth > 0.1, 0] > 150).all() and (colors[depth < -0.1, 2] > 150).all()
+    (tmp_path / "broken.glb").write_bytes(b"glTF")
+    assert mesh_solid(tmp_path / "broken.glb", 10) is None
+
+
+def test_many_people_share_the_room() -> None:
+    assert [share(n) for n in (0, 4, 100, 500, 10**6)] == [150_000, 150_000, 150_000, 30_000, 5_000]
+
+
+def test_the_drawing_of_the_rules_leaves_out_what_follows(tmp_path: Path) -> None:
+    write_jobs(tmp_path)
+    (tmp_path / "broken.job.json").write_text("{")
+    graph = read_graph(tmp_path)
+    assert graph is not None and graph.jobs == {"a": 1, "b": 2, "c": 1, "d": 1}
+    assert graph.arrows == [("a", "b"), ("b", "d"), ("c", "d")]
+    table, ways = columns(graph)
+    assert [set(column) for column in table] == [{"a"}, {"b", "c"}, {"d"}] and ["a", "b"] in ways
+    svg = workflow_svg(graph)
+    assert svg.count("<rect") == 4 and svg.count('class="arrow"') == 3 and "2 jobs" in svg and "a to b" in svg
+    assert read_graph(tmp_path / "nowhere") is None
+
+
+def test_a_way_over_a_column_keeps_a_place_of_its_own() -> None:
+    table, _ = columns(Graph(dict.fromkeys("abcx", 1), [("a", "b"), ("b", "c"), ("a", "x"), ("x", "c")]))
+    assert [len(column) for column in table] == [1, 2, 1]
+    long = columns(Graph(dict.fromkeys("abcdx", 1), [("a", "b"), ("b", "c"), ("c", "d"), ("a", "x"), ("x", "d")]))
+    assert sorted(map(len, long[1])) == [2, 2, 2, 2, 3] and all(len(column) <= 2 for column in long[0])
+    circle = columns(Graph(dict.fromkeys("ab", 1), [("a", "b"), ("b", "a")]))
+    assert sum(1 for column in circle[0] for name in column if name in "ab") == 2
 
 
 def test_pictures_are_stored_once_and_broken_ones_are_none(tmp_path: Path) -> None:
@@ -85,7 +133,8 @@ def test_curves_use_the_pages_colours_and_repeat() -> None:
                                ("validation PSNR (dB)", ["validation_psnr"])]
     one, two = (curve_svg(history, "coarse", "loss", ["loss"]) for _ in range(2))
     assert one is not None and one == two and one.startswith("<svg") and one.rstrip().endswith("</svg>")
-    assert "var(--series-0)" in one and "var(--muted)" in one and "http" not in one and len(one) < 60_000
+    assert 'role="img"' in one and 'aria-label="coarse loss"' in one
+    assert "var(--series-0)" in one and "var(--muted)" in one and "http" not in one and len(one) < 40_000
     assert curve_svg(history, "coarse", "validation", ["validation_psnr"]) is None  # one point is no curve
     steps, mean, low, high = binned(np.arange(1000.0), np.arange(1000.0) % 10, 50)
     assert len(steps) == 50 and np.allclose(mean, 4.5) and low.max() == 0 and high.min() == 9

@@ -124,6 +124,20 @@ def test_resources_of_the_report_rerun_only_the_report(planned, edit):
     assert planned() == {"report"}
 
 
+def test_the_reports_viewer_reruns_only_the_report(planned, planner):
+    path = planner.space.root / "hgm/report/web/dist/viewer.js"
+    before = path.read_bytes() if path.exists() else None
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("built anew")
+    try:
+        assert planned() == {"report"}
+        path.unlink()
+        assert planned() == (set() if before is None else {"report"})
+    finally:
+        if before is not None:
+            path.write_bytes(before)
+
+
 def test_comments_docstrings_and_layout_rerun_nothing(planned, edit):
     edit("hgm/mesh/cleaning.py", '"""', '"""Reworded. ')
     edit("hgm/train/loop.py", "import copy\n", "# a remark\n\nimport copy\n")

@@ -1,0 +1,56 @@
+"""The interactive view's program: where it comes from, and that its licences come with it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hgm.plan import Plan
+from hgm.provenance import PACKAGE
+from hgm.report.bundle import VIEWER
+
+WEB = PACKAGE / "report" / "web"
+
+
+def test_the_lock_pins_packages_of_npms_registry() -> None:
+    packages = {name: p for name, p in json.loads((WEB / "package-lock.json").read_text())["packages"].items() if name}
+    assert {"node_modules/three", "node_modules/@sparkjsdev/spark", "node_modules/fflate", "node_modules/esbuild"} <= set(packages)
+    for name, package in packages.items():
+        assert package["integrity"].startswith("sha512-") and package["license"] == "MIT", name
+        assert package.get("resolved", "https://registry.npmjs.org/").startswith("https://registry.npmjs.org/"), name
+
+
+def test_offline_it_comes_from_the_folder_of_wheels(tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "viewer.js").write_text("made elsewhere")
+    shutil.copytree(WEB, tmp_path / "web", ignore=shutil.ignore_patterns("dist"))
+    subprocess.run(["sh", "web/build.sh", sys.executable], cwd=tmp_path, check=True)
+    assert (tmp_path / "web" / "dist" / "viewer.js").read_text() == "made elsewhere"
+
+
+def test_the_rule_names_every_template() -> None:
+    named = re.findall(r'"(hgm/report/templates/[^"]+)"', (PACKAGE.parent / "rules" / "report.smk").read_text())
+    assert named == sorted(p.relative_to(PACKAGE.parent).as_posix() for p in (PACKAGE / "report" / "templates").iterdir())
+
+
+def test_the_plan_knows_which_program_the_report_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hgm.report.bundle.VIEWER", tmp_path / "viewer.js")
+    plan = Plan({})
+    assert plan.viewer is None
+    (tmp_path / "viewer.js").write_text("a")
+    first = plan.viewer
+    (tmp_path / "viewer.js").write_text("b")
+    assert first is not None and plan.viewer not in (None, first)
+
+
+@pytest.mark.skipif(not VIEWER.is_file(), reason="the interactive view is not built (make viewer)")
+def test_the_program_is_one_script_with_its_licences() -> None:
+    text = VIEWER.read_text()
+    assert text.count("Permission is hereby granted") == 3
+    for owner in ("WORLD LABS TECHNOLOGIES", "three.js authors", "Arjun Barrett"):
+        assert owner in text
+    assert "hgmViewer" in text and "\nimport " not in text and "import.meta" not in text
