@@ -1,0 +1,63 @@
+"""A program on a pseudo-terminal, and what stands on it when it has ended."""
+
+import os
+import pty
+import re
+import subprocess
+import threading
+from pathlib import Path
+
+PART = re.compile(r"\x1b\[(\d*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n]+)")
+
+
+def screen(text: str) -> list[str]:
+    """The lines that a terminal shows: of its commands those for the cursor up, erasing and colours."""
+    lines, row, column = [""], 0, 0
+    for count, command, back, down, letters in PART.findall(text):
+        if letters:
+            lines[row] = lines[row][:column].ljust(column) + letters + lines[row][column + len(letters) :]
+            column += len(letters)
+        elif back:
+            column = 0
+        elif down:
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif command == "A":
+            row = max(row - int(count or 1), 0)
+        elif command == "J":
+            lines[row:] = [lines[row][:column]]
+        elif command == "K":
+            lines[row] = lines[row][:column]
+        else:
+            assert command == "m", f"a terminal is told {command}, which this one does not know"
+    return [line.rstrip() for line in lines]
+
+
+class OnTerminal:
+    """Standard output and error of a program are a terminal; `text` is what it wrote so far."""
+
+    def __init__(self, command: list[str], folder: Path, **environment: str) -> None:
+        ours, theirs = pty.openpty()
+        self.text = ""
+        self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
+                                        start_new_session=True, env={**os.environ, "TERM": "xterm", **environment})
+        os.close(theirs)
+        self._reader = threading.Thread(target=self._read, args=(ours,), daemon=True)
+        self._reader.start()
+
+    def _read(self, descriptor: int) -> None:
+        while True:
+            try:
+                piece = os.read(descriptor, 65536)
+            except OSError:
+                piece = b""
+            if not piece:
+                break
+            self.text += piece.decode(errors="replace")
+        os.close(descriptor)
+
+    def end(self, seconds: float = 300) -> int:
+        """Wait for its end; the exit status."""
+        status = self.process.wait(seconds)
+        self._reader.join(10)
+        return status
