@@ -27,11 +27,13 @@ def add_reconstruct(verbs: Verbs) -> None:
 
 def _reconstruct(args: argparse.Namespace) -> int:
     from hgm.photos.sources import find_photos
+    from hgm.runtime import Progress
     from hgm.stages.finished import finished_config
     from hgm.stages.photos import Studio, reconstruct_photos
 
     photos = find_photos(args.images, masks=args.mask, bodies=args.body)
-    studio = Studio.of(args.run, finished_config(args.run), args.variant, device=args.device, mesh=args.mesh)
+    with Progress(f"reading the networks of {args.run}"):
+        studio = Studio.of(args.run, finished_config(args.run), args.variant, device=args.device, mesh=args.mesh)
     outcome = reconstruct_photos(photos, studio, args.out)
     for name, notes in outcome.notes.items():
         for note in notes:

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hgm.control.forecast import Figure, clock, seconds_of
+from hgm.control.forecast import Figure, seconds_of
 from hgm.control.jobs import PlannedJob, planned_jobs
 from hgm.control.status import look, progress_of
 from hgm.plan import Plan
+from hgm.runtime import clock
 
 SETTLED = 30.0  # seconds after which the pace that was measured weighs as much as one job after the other
 

@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hgm.control.forecast import Figure, aligned, clock, seconds_of
+from hgm.control.forecast import Figure, aligned, seconds_of
 from hgm.control.jobs import TRAININGS, PlannedJob, planned_jobs
 from hgm.errors import InputError
 from hgm.locks import is_held
 from hgm.plan import Plan
 from hgm.provenance import read_json
+from hgm.runtime import clock
 
 State = Literal["done", "running", "failed", "stopped", "waiting"]
 STATES: tuple[State, ...] = ("done", "running", "failed", "stopped", "waiting")
-WORKED = re.compile(r"^(?:\w+ \S+: (?:done|set aside)|\S+ \d+/\d+ )", re.MULTILINE)  # a line of a log for each member that is through
+# a line of a log for each member that is through
+WORKED = re.compile(r"^(?:\w+ \S+: (?:done|set aside)|\S+ \d+/\d+ \S+$)", re.MULTILINE)
 ENDED = "hgm.errors.SliceEnded: "
 SHOWN = ("loss", "validation_psnr")
 

@@ -145,6 +145,32 @@ class Studio:
         mesh_subject(result.gaussians, vertices, self.model.faces, self.normals, folder, settings, backend=self.backend)
 
 
+class Pace:
+    """How long the stages of photos take, and so the time left."""
+
+    def __init__(self, stages: Sequence[str], photos: int) -> None:
+        self.stages, self.photos = stages, photos
+        self.took: dict[str, list[float]] = {stage: [] for stage in stages}
+        self.now: tuple[str, float] | None = None  # the stage at hand and when it began
+
+    def begin(self, stage: str, photos_done: int) -> float | None:
+        """A stage of the next photo begins. Seconds until all photos are done, once every stage has been seen."""
+        self.end()
+        self.now = stage, time.perf_counter()
+        if not all(self.took.values()):
+            return None
+        mean = {name: sum(times) / len(times) for name, times in self.took.items()}
+        ahead = sum(mean[name] for name in self.stages[self.stages.index(stage) :])
+        return ahead + (self.photos - photos_done - 1) * sum(mean.values())
+
+    def end(self) -> None:
+        """The stage at hand is over."""
+        if self.now is not None:
+            stage, begun = self.now
+            self.took[stage].append(time.perf_counter() - begun)
+            self.now = None
+
+
 def require_networks(run: Path, variant: str, *, normals: bool) -> None:
     """Raise InputError unless the folder of a run holds the networks of a variant (and its own net of normals)."""
     chosen = VARIANTS[variant]
@@ -163,19 +189,20 @@ def reconstruct_photos(photos: Sequence[Photo], studio: Studio, out: Path) -> Ou
 
     A bad photo is noted and the others go on. Shows photo, stage and time left.
     """
-    outcome, stages = Outcome(), studio.stages
-    progress = Progress("reconstruct", len(photos) * len(stages))
-    for i, photo in enumerate(photos):
-        def announce(stage: str, begun: int = i * len(stages), name: str = photo.name) -> None:
-            if begun + stages.index(stage) > 0:  # before that nothing is known of the time left
-                progress.update(begun + stages.index(stage), f"{name}: {stage}")
+    outcome, pace = Outcome(), Pace(studio.stages, len(photos))
+    with Progress("reconstruct", len(photos) * len(studio.stages)) as progress:
+        for i, photo in enumerate(photos):
+            def announce(stage: str, photos_done: int = i, name: str = photo.name) -> None:
+                left = pace.begin(stage, photos_done)
+                progress.update(photos_done * len(pace.stages) + pace.stages.index(stage), f"{name}: {stage}", left)
 
-        try:
-            person = studio.reconstruct(photo, out / photo.name, announce)
-            outcome.done[photo.name] = out / photo.name
-            outcome.notes[photo.name] = person.notes
-        except InputError as error:
-            outcome.failed[str(photo.path)] = str(error)
-        progress.update((i + 1) * len(stages), photo.name)
+            try:
+                person = studio.reconstruct(photo, out / photo.name, announce)
+                outcome.done[photo.name] = out / photo.name
+                outcome.notes[photo.name] = person.notes
+            except InputError as error:
+                outcome.failed[str(photo.path)] = str(error)
+            pace.end()
+            progress.update((i + 1) * len(pace.stages), photo.name)
     write_contact_sheet(outcome.done, out / "contact.png")
     return outcome
