@@ -128,7 +128,7 @@ class Progress:
         self.in_job = stream is None and log.isEnabledFor(logging.INFO)  # hgm.job lets INFO through, the command does not
         self.terminal = not self.in_job and self.stream.isatty()
         self.start = time.monotonic()
-        self.first, self.next, self.drawn = 0, self.start + (self.FIRST if self.in_job else self.PAUSE), False
+        self.first, self.next, self.drawn = 0, self.start + (self.FIRST if self.in_job else 0.0), False
         self._draw(f"{stage} 0/{total}" if total else stage)
 
     def __enter__(self) -> Progress:

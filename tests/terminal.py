@@ -4,8 +4,11 @@ import os
 import pty
 import re
 import subprocess
+import sys
 import threading
 from pathlib import Path
+
+import pytest
 
 PART = re.compile(r"\x1b\[(\d*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n]+)")
 
@@ -33,6 +36,19 @@ def screen(text: str) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+def _read(to: "OnTerminal | ErrorsOnTerminal", descriptor: int) -> None:
+    """Add to `text` until the other end is closed."""
+    while True:
+        try:
+            piece = os.read(descriptor, 65536)
+        except OSError:
+            piece = b""
+        if not piece:
+            break
+        to.text += piece.decode(errors="replace")
+    os.close(descriptor)
+
+
 class OnTerminal:
     """Standard output and error of a program are a terminal; `text` is what it wrote so far."""
 
@@ -42,22 +58,28 @@ class OnTerminal:
         self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
                                         start_new_session=True, env={**os.environ, "TERM": "xterm", **environment})
         os.close(theirs)
-        self._reader = threading.Thread(target=self._read, args=(ours,), daemon=True)
+        self._reader = threading.Thread(target=_read, args=(self, ours), daemon=True)
         self._reader.start()
-
-    def _read(self, descriptor: int) -> None:
-        while True:
-            try:
-                piece = os.read(descriptor, 65536)
-            except OSError:
-                piece = b""
-            if not piece:
-                break
-            self.text += piece.decode(errors="replace")
-        os.close(descriptor)
 
     def end(self, seconds: float = 300) -> int:
         """Wait for its end; the exit status."""
         status = self.process.wait(seconds)
         self._reader.join(10)
         return status
+
+
+class ErrorsOnTerminal:
+    """Standard error of this process is a pseudo-terminal; `text` is what it wrote until `end`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ours, theirs = pty.openpty()
+        self.text = ""
+        self.stream = os.fdopen(theirs, "w")
+        monkeypatch.setattr(sys, "stderr", self.stream)
+        self._reader = threading.Thread(target=_read, args=(self, ours), daemon=True)
+        self._reader.start()
+
+    def end(self) -> str:
+        self.stream.close()
+        self._reader.join(10)
+        return self.text
