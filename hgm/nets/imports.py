@@ -39,6 +39,7 @@ def import_weights(path: str | Path, out: str | Path, config: HGMConfig) -> tupl
         adopted = adopt(model, tensors, source=source)
         progress.update(3, "writing")
         save_model(model, out)
+        progress.update(4)
     return model, adopted
 
 

@@ -37,7 +37,7 @@ Announce = Callable[[str], None]  # with a stage's name, as it begins
 
 @dataclass
 class Outcome:
-    """What became of photos, by name: folders, what the user should know, reasons of failures (by path)."""
+    """What became of photos: folders by name, what the user should know and reasons of failures by path."""
 
     done: dict[str, Path] = field(default_factory=dict)
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -187,8 +187,12 @@ def require_networks(run: Path, variant: str, *, normals: bool) -> None:
 def reconstruct_photos(photos: Sequence[Photo], studio: Studio, out: Path) -> Outcome:
     """Reconstruct photos one after the other into `out`/<name>, then `out`/contact.png of those that succeeded.
 
-    A bad photo is noted and the others go on. Shows photo, stage and time left.
+    A bad photo is noted and the others go on. Shows photo, stage and time left. Raises InputError where `out` is no place to write.
     """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out: {out} cannot be made ({error.strerror}); name a folder of yours") from None
     outcome, pace = Outcome(), Pace(studio.stages, len(photos))
     with Progress("reconstruct", len(photos) * len(studio.stages)) as progress:
         for i, photo in enumerate(photos):
@@ -199,10 +203,16 @@ def reconstruct_photos(photos: Sequence[Photo], studio: Studio, out: Path) -> Ou
             try:
                 person = studio.reconstruct(photo, out / photo.name, announce)
                 outcome.done[photo.name] = out / photo.name
-                outcome.notes[photo.name] = person.notes
+                outcome.notes[str(photo.path)] = (*person.notes, *_namesake(photo))
             except InputError as error:
                 outcome.failed[str(photo.path)] = str(error)
             pace.end()
             progress.update((i + 1) * len(pace.stages), photo.name)
     write_contact_sheet(outcome.done, out / "contact.png")
     return outcome
+
+
+def _namesake(photo: Photo) -> tuple[str, ...]:
+    """Where a photo lies whose name another one took."""
+    stem = photo.path.stem
+    return () if photo.name == stem else (f"another photo is called {stem}; this one's results are in {photo.name}",)
