@@ -32,6 +32,7 @@ env-offline:  ## all packages into the folder wheels, for machines without inter
 .venv/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed (bpy): make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
+	@echo "Fetching the packages of requirements.lock; this takes some minutes, once"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) --no-deps -e .
 	touch $@

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import threading
+import traceback
 from logging import INFO, WARNING, LogRecord
 from typing import IO, TYPE_CHECKING, Any
 
@@ -111,8 +112,8 @@ class LogHandler(LogHandlerBase):
                 self._before(record)
             else:
                 self._during(record, self.run)
-        except Exception:
-            self.handleError(record)
+        except Exception:  # standard error is not the terminal now
+            self.screen.tell(traceback.format_exc())
 
     def _before(self, record: LogRecord) -> None:
         if getattr(record, "event", None) == LogEvent.RUN_INFO:
@@ -194,6 +195,9 @@ class LogHandler(LogHandlerBase):
             self.acquire()
             try:
                 self._draw()
+            except Exception:
+                self.screen.tell(traceback.format_exc())
+                return
             finally:
                 self.release()
 
@@ -206,10 +210,12 @@ class LogHandler(LogHandlerBase):
             self.ended.set()
             if self.painter.is_alive():
                 self.painter.join()
-            self._release()
-            if self.run is not None and self.screen.live and not self.failed and self.run.done == self.run.total:
-                self.screen.tell(self.run.summary())
-            for taken in self.taken:
-                taken.give_back(passed_on=self.run is None)
+            try:
+                self._release()
+                if self.run is not None and self.screen.live and not self.failed and self.run.done == self.run.total:
+                    self.screen.tell(self.run.summary())
+            finally:
+                for taken in self.taken:
+                    taken.give_back(passed_on=self.run is None)
             self.stream.close()
         super().close()
