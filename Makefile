@@ -38,6 +38,7 @@ env-offline:  ## all packages and the report's viewer into the folder wheels, fo
 	@$(PYTHON) -c 'import os, re, sys; p = os.getcwd(); bad = re.search(r"[\x00-\x1f\x7f\x22\x24\x5c\x60:{}]", p); sys.exit(bad and f"{p!r}: the path of this folder holds {bad[0]!r}, which Python environments or Snakemake cannot live with; move it")'
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed (bpy): make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
+	@echo "Fetching the packages of requirements.lock; this takes some minutes, once"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) --no-deps -e .
 	touch $@

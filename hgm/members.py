@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hgm.errors import InputError
 from hgm.provenance import write_json
+from hgm.runtime import Progress
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def _files(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def for_each(
-    names: Iterable[str], stage: str, *, folder: Callable[[str], Path], key: Callable[[str], str],
+    names: Collection[str], stage: str, *, folder: Callable[[str], Path], key: Callable[[str], str],
     work: Callable[[str, Path], None], may_lack_all: bool = False,
 ) -> Outcome:
     """Do `work(name, folder)` for every member whose folder has no mark of the same key, or whose files are not whole any more.
@@ -64,8 +65,8 @@ def for_each(
     InputError of a member becomes its reason in `failed`; if no member is left, an InputError with the first reason is raised,
     unless all may be lacking.
     """
-    outcome = Outcome()
-    for name in names:
+    outcome, progress = Outcome(), Progress(stage, len(names))
+    for name in progress.each(names, str):
         try:
             identity, place = key(name), folder(name)
             if not finished(place, stage, identity):

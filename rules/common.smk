@@ -9,6 +9,7 @@ from hgm.env_files import ON_GPU, share_package
 from hgm.errors import InputError
 from hgm.plan import Plan
 from hgm.stages.variants import VARIANTS
+from snakemake_logger_plugin_live import watch
 
 
 def validated(data):
@@ -21,6 +22,7 @@ def validated(data):
 
 
 plan = validated(config)
+watch(plan)
 
 
 def results_folder():

@@ -6,6 +6,7 @@ from hgm.catalogue import read_entries
 from hgm.errors import InputError
 from hgm.job import Job, run
 from hgm.provenance import write_json
+from hgm.runtime import Progress
 from hgm.stages.places import Place
 from hgm.stages.rendering import write_chunk
 
@@ -13,9 +14,15 @@ from hgm.stages.rendering import write_chunk
 def main(job: Job) -> None:
     chunk, manifest = job.wildcards["chunk"], job.path("manifest")
     names = [e.scan for e in read_entries(job.path("scans")) if e.chunk == chunk]
+    progress = Progress(job.rule, len(names))
+
+    def through(count: int, name: str) -> None:
+        logging.info("%s %d/%d %s", chunk, count, len(names), name)
+        progress.update(count, name)
+
     result = write_chunk(
         Place.of(job.params["scans"], manifest.parents[2]), names, manifest.parent, job.params["rendering"], workers=job.threads,
-        code=job.params["code"], progress=lambda count, name: logging.info("%s %d/%d %s", chunk, count, len(names), name),
+        code=job.params["code"], progress=through,
     )
     for name, reason in result.rejected.items():
         logging.error("set aside %s: %s", name, reason)

@@ -6,6 +6,7 @@ from hgm.report.page import build_report
 from hgm.report.run import Run
 from hgm.report.sets import back_view_kid
 from hgm.report.tables import write_tables
+from hgm.runtime import Progress
 
 
 def main(job: Job) -> None:
@@ -13,8 +14,13 @@ def main(job: Job) -> None:
     results = page.parents[1]
     shown = without_home(config)
     data = Run(results, shown)
-    write_tables(data, job.path("paper"), kid=back_view_kid(data, config["weights"]["inception"], seed=config["seed"]))
+    progress = Progress("report", 3)
+    kid = back_view_kid(data, config["weights"]["inception"], seed=config["seed"])
+    progress.update(1, "tables")
+    write_tables(data, job.path("paper"), kid=kid)
+    progress.update(2, "page")
     build_report(results, page.parent, shown, paper=job.path("paper"))
+    progress.update(3)
 
 
 if __name__ == "__main__":

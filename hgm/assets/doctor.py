@@ -21,14 +21,8 @@ def examine(config: Config, assets: Sequence[Asset] | None = None) -> list[Findi
     """All findings: assets, environment, the run's own folder."""
     configured_scans(config)  # a wrong list of ids is the first thing to know
     assets = load_assets() if assets is None else assets
-    progress = Progress("doctor", len(assets), stream=sys.stderr) if sys.stderr.isatty() else None
-    findings = []
-    for done, asset in enumerate(assets):
-        if progress is not None:
-            progress.update(done, asset.title)
-        findings.append(check(asset, config))
-    if progress is not None:
-        progress.update(len(assets))
+    with Progress("doctor", len(assets)) as progress:
+        findings = [check(asset, config) for asset in progress.each(assets, lambda a: a.title)]
     return [*findings, *check_environment(config), *check_health(Path("results") / config.run)]
 
 

@@ -20,7 +20,7 @@ from hgm.provenance import file_digest
 from hgm.runtime import Progress
 
 BLOCK = 1 << 20  # bytes
-LARGE = 8 << 20  # bytes; smaller files need no progress line
+LARGE = 8 << 20  # bytes; of smaller files only the name is shown
 TIMEOUT = 60.0  # seconds without an answer
 PARTIAL, BEYOND = 206, 416  # HTTP
 
@@ -85,13 +85,11 @@ def _receive(url: str, file: IO[bytes], name: str) -> int:
                 have = 0
             length = answer.headers.get("Content-Length")
             total = have + int(length) if length else 0
-            progress = Progress(f"{name} (MB)", total >> 20) if total > LARGE else None
-            if progress is not None:
+            with Progress(f"{name} (MiB)", total >> 20 if total > LARGE else 0) as progress:
                 progress.resume(have >> 20)
-            while block := answer.read(BLOCK):
-                file.write(block)
-                have += len(block)
-                if progress is not None:
+                while block := answer.read(BLOCK):
+                    file.write(block)
+                    have += len(block)
                     progress.update(have >> 20)
             if have < total:
                 raise ConnectionError("the server closed the connection")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from hgm.bench.stages import STAGES
 from hgm.errors import InputError
 from hgm.nets.hgm import PRECISIONS
 from hgm.provenance import write_json
+from hgm.runtime import Progress
 from hgm.splat.pool import threads
 
 
@@ -32,19 +33,23 @@ def benchmark(settings: Settings, only: Sequence[str] = (), *, out: Path | None 
     for name in only:
         if name not in STAGES:
             raise InputError(f"--only: {name!r} is unknown; expected some of {', '.join(STAGES)}")
-    rates = best_rates(settings)
+    with Progress("bench: rates of this machine"):
+        rates = best_rates(settings)
     about = describe(settings, rates)
     write(f"{table.preamble(about)}\n{table.heading()}\n")
     rows: list[Row] = []
-    for row in rows_of(settings, only or list(STAGES), rates):
-        write(table.line(row, first=not rows or rows[-1].stage != row.stage) + "\n")
-        rows.append(row)
+    names = only or list(STAGES)
+    with Progress("bench", len(names)) as progress:
+        for row in rows_of(settings, progress.each(names, str), rates):
+            progress.clear()
+            write(table.line(row, first=not rows or rows[-1].stage != row.stage) + "\n")
+            rows.append(row)
     if out is not None:
         write_json(out, {**about, "rows": [{**dataclasses.asdict(row), "over_floor": row.over_floor} for row in rows]})
     return rows
 
 
-def rows_of(settings: Settings, stages: Sequence[str], rates: Rates) -> Iterator[Row]:
+def rows_of(settings: Settings, stages: Iterable[str], rates: Rates) -> Iterator[Row]:
     """The rows of each stage; a stage whose ways cannot even be listed gives one row with its reason."""
     scene = Scene(settings.sizes.network(1), settings.device)
     for name in stages:

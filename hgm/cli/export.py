@@ -17,10 +17,12 @@ def add_export_views(verbs: Verbs) -> None:
 
 
 def _export_views(args: argparse.Namespace) -> int:
+    from hgm.runtime import Progress
     from hgm.scans.multiview import export_views
 
-    for folder in args.folders:
-        export_views(folder, args.out, folder.name)
+    with Progress("export-views", len(args.folders)) as progress:
+        for folder in progress.each(args.folders, lambda f: f.name):
+            export_views(folder, args.out, folder.name)
     sys.stdout.write(f"{args.out}: {len(args.folders)} scans in img, mask, parm, depth and smplx\n")
     return 0
 

@@ -27,16 +27,18 @@ def add_reconstruct(verbs: Verbs) -> None:
 
 def _reconstruct(args: argparse.Namespace) -> int:
     from hgm.photos.sources import find_photos
+    from hgm.runtime import Progress
     from hgm.stages.finished import finished_config
     from hgm.stages.photos import Studio, reconstruct_photos
 
     photos = find_photos(args.images, masks=args.mask, bodies=args.body)
-    studio = Studio.of(args.run, finished_config(args.run), args.variant, device=args.device, mesh=args.mesh)
+    with Progress(f"reading the networks of {args.run}"):
+        studio = Studio.of(args.run, finished_config(args.run), args.variant, device=args.device, mesh=args.mesh)
     outcome = reconstruct_photos(photos, studio, args.out)
-    for name, notes in outcome.notes.items():
+    for path, notes in outcome.notes.items():
         for note in notes:
-            sys.stderr.write(f"warning: {name}: {note}\n")
-    for name, reason in outcome.failed.items():
-        sys.stderr.write(f"error: {reason if name in reason else f'{name}: {reason}'}\n")
+            sys.stderr.write(f"warning: {path}: {note}\n")
+    for path, reason in outcome.failed.items():
+        sys.stderr.write(f"error: {reason if path in reason else f'{path}: {reason}'}\n")
     sys.stdout.write(f"{args.out}: {len(outcome.done)} reconstructed, {len(outcome.failed)} failed\n")
     return 1 if outcome.failed else 0

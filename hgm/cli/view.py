@@ -21,9 +21,12 @@ def add_view(verbs: Verbs) -> None:
 
 def _view(args: argparse.Namespace) -> int:
     from hgm.result import find_result
+    from hgm.runtime import Progress
     from hgm.viewer.scene import load_scene
     from hgm.viewer.server import serve
 
-    serve(load_scene(find_result(args.result), args.run), host=args.host, port=args.port, shots=args.shots,
+    with Progress(f"reading {args.result}"):
+        scene = load_scene(find_result(args.result), args.run)
+    serve(scene, host=args.host, port=args.port, shots=args.shots,
           browser=not args.no_browser)
     return 0

@@ -11,6 +11,7 @@ from hgm.errors import InputError
 from hgm.plan import Plan
 from hgm.provenance import read_json
 from hgm.report.costs import benchmark
+from hgm.runtime import clock
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,6 @@ def _estimate(rule: str, jobs: list[PlannedJob], plan: Plan, results: Path, figu
     return Estimate(rule, len(jobs), len(left), sum(s for s, _ in known), sum(s * gpus for s, gpus in known),
                     max((f.memory_mb for f in fitting if f.memory_mb is not None), default=None),
                     f"from {', '.join(sorted({f.run for f in fitting}))}" if left else "done")
-
-
-def clock(seconds: float | None) -> str:
-    """Hours, minutes and seconds as `1:02:03`, or a dash."""
-    if seconds is None:
-        return "-"
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
 def table(estimates: Sequence[Estimate]) -> str:

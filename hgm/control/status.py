@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hgm.control.forecast import Figure, aligned, clock, seconds_of
+from hgm.control.forecast import Figure, aligned, seconds_of
 from hgm.control.jobs import TRAININGS, PlannedJob, planned_jobs
 from hgm.errors import InputError
 from hgm.job import SLICE_ENDED
 from hgm.locks import is_held
 from hgm.plan import Plan
 from hgm.provenance import read_json
+from hgm.runtime import clock
 
 State = Literal["done", "running", "failed", "stopped", "waiting"]
 STATES: tuple[State, ...] = ("done", "running", "failed", "stopped", "waiting")
-WORKED = re.compile(r"^(?:\w+ \S+: (?:done|set aside)|\S+ \d+/\d+ )", re.MULTILINE)  # a line of a log for each member that is through
+# a line of a log for each member that is through
+WORKED = re.compile(r"^(?:\w+ \S+: (?:done|set aside)|\S+ \d+/\d+ \S+$)", re.MULTILINE)
 SHOWN = ("loss", "validation_psnr")
 
 
@@ -39,7 +41,7 @@ def look(job: PlannedJob, results: Path, now: float | None = None) -> Seen:
     """The state of one job: it runs while the lock of its log is held, and is done when its output is there."""
     log = results / "logs" / f"{job.name}.log"
     if is_held(log):
-        note, left = _progress(job, results, log, time.time() if now is None else now)
+        note, left = progress_of(job, results, log, time.time() if now is None else now)
         return Seen(job, "running", note, _where(log), left)
     if job.done(results):
         return Seen(job, "done")
@@ -52,7 +54,7 @@ def look(job: PlannedJob, results: Path, now: float | None = None) -> Seen:
     if errors:
         reason = lines[errors[-1]].removeprefix("error: ") if lines[errors[-1]].startswith("error: ") else lines[-1]
         return Seen(job, "failed", reason, _where(log))
-    note, _ = _progress(job, results, log, 0.0)
+    note, _ = progress_of(job, results, log, 0.0)
     return Seen(job, "stopped", f"ended without a word, {note}" if note else "ended without a word")
 
 
@@ -69,23 +71,27 @@ def _where(log: Path) -> str:
     return ", ".join([*parts, *[line for line in lines if line.startswith("GPU ")][:1]])
 
 
-def _progress(job: PlannedJob, results: Path, log: Path, now: float) -> tuple[str, float | None]:
-    """How far a job is, and the seconds it still needs."""
-    if job.rule in TRAININGS:
-        return _training(results / job.state)
-    if not job.members:
-        return "", None
-    through = len(WORKED.findall("\n".join(_lines(log))))
+def progress_of(job: PlannedJob, results: Path, log: Path, now: float) -> tuple[str, float | None]:
+    """How far a running job is, and the seconds it still needs."""
     try:
         started = log.with_suffix(".job.json").stat().st_mtime
     except OSError:
+        started = None
+    if job.rule in TRAININGS:
+        return _training(results / job.state, started or 0.0)
+    if not job.members:
+        return "", None
+    through = len(WORKED.findall("\n".join(_lines(log))))
+    if started is None:
         return f"{through} of {len(job.members)}", None
     left = (now - started) / through * (len(job.members) - through) if through and now > started else None
     return f"{through} of {len(job.members)}", left
 
 
-def _training(state: Path) -> tuple[str, float | None]:
+def _training(state: Path, since: float) -> tuple[str, float | None]:
+    """From the newest word of a training, unless that is older than the job: then it is another's, or the first step still goes on."""
     files = [(path.stat().st_mtime, path) for path in state.rglob("progress.json")] if state.is_dir() else []
+    files = [(at, path) for at, path in files if at >= since]
     if not files:
         return "", None
     try:

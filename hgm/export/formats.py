@@ -13,7 +13,7 @@ from hgm.export.splat import read_splat, write_splat
 from hgm.export.spz import read_spz, write_spz
 from hgm.gaussians import Gaussians
 from hgm.result import Result
-from hgm.runtime import select_device
+from hgm.runtime import Progress, select_device
 
 GAUSSIANS = ("compressed.ply", "ply", "splat", "spz")
 MESHES = ("glb", "obj")
@@ -86,10 +86,8 @@ def _write_pictures(gaussians: Gaussians, out: Path, name: str, turn: Turn) -> N
     from hgm.turntable import write_video
     from hgm.views import save_png
 
-    pictures = frames(gaussians, turn)
     if name == "png":
-        save_png(out, next(pictures))
-    elif name == "gif":
-        write_gif(out, pictures, fps=turn.fps)
-    else:
-        write_video(out, pictures, fps=turn.fps)
+        save_png(out, next(frames(gaussians, turn)))
+        return
+    with Progress("turntable", turn.frames) as progress:
+        (write_gif if name == "gif" else write_video)(out, progress.each(frames(gaussians, turn)), fps=turn.fps)

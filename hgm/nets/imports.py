@@ -13,6 +13,7 @@ from hgm.nets.config import HGMConfig
 from hgm.nets.hgm import HGM
 from hgm.nets.release import BODIES, LGM, Adopted, Counts, adopt, fitting, kind_of
 from hgm.nets.weights import save_model
+from hgm.runtime import Progress
 
 SEED = 0  # of the weights that a checkpoint lacks
 
@@ -26,12 +27,19 @@ def import_weights(path: str | Path, out: str | Path, config: HGMConfig) -> tupl
     """
     if config.views not in (1, 2):
         raise InputError(f"views: expected 1 (coarse) or 2 (fusion), got {config.views}")
-    tensors, source = read_checkpoint(path), str(path)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
-        model = HGM(fitting(config, tensors, kind_of(tensors, source=source), source=source))
-    adopted = adopt(model, tensors, source=source)
-    save_model(model, out)
+    source = str(path)
+    with Progress("import-weights", 4) as progress:
+        progress.update(0, "reading")
+        tensors = read_checkpoint(path)
+        progress.update(1, "building the network")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(SEED)
+            model = HGM(fitting(config, tensors, kind_of(tensors, source=source), source=source))
+        progress.update(2, "mapping")
+        adopted = adopt(model, tensors, source=source)
+        progress.update(3, "writing")
+        save_model(model, out)
+        progress.update(4)
     return model, adopted
 
 

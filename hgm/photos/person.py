@@ -91,7 +91,7 @@ def _notes(core: np.ndarray, others: int) -> list[str]:
     cut = [name for name, line in borders.items() if line.any()]
     if cut:
         notes.append(f"the person reaches the {' and '.join(cut)} of the picture and may be cut off there; the networks expect "
-                     "a whole person")
+                     "a whole person, so give a picture with room around it")
     return notes
 
 

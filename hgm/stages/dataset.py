@@ -10,6 +10,7 @@ from hgm.body.fits import load_fit
 from hgm.catalogue import Entry
 from hgm.errors import InputError
 from hgm.provenance import read_json
+from hgm.runtime import Progress
 from hgm.scans.canonical import scan_to_nu
 from hgm.scans.check import check_fit
 from hgm.scans.given import check_given
@@ -39,7 +40,7 @@ def check_scans(entries: Sequence[Entry], place: Place) -> tuple[list[Entry], di
     """The usable entries, and the reason for each of the others. Raises InputError if none is left."""
     good: list[Entry] = []
     rejected: dict[str, str] = {}
-    for entry in entries:
+    for entry in Progress("catalogue", len(entries)).each(entries, lambda e: e.scan):
         try:
             check_scan(place, entry.scan)
             good.append(entry)

@@ -37,7 +37,7 @@ Announce = Callable[[str], None]  # with a stage's name, as it begins
 
 @dataclass
 class Outcome:
-    """What became of photos, by name: folders, what the user should know, reasons of failures (by path)."""
+    """What became of photos: folders by name, what the user should know and reasons of failures by path."""
 
     done: dict[str, Path] = field(default_factory=dict)
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -145,6 +145,32 @@ class Studio:
         mesh_subject(result.gaussians, vertices, self.model.faces, self.normals, folder, settings, backend=self.backend)
 
 
+class Pace:
+    """How long the stages of photos take, and so the time left."""
+
+    def __init__(self, stages: Sequence[str], photos: int) -> None:
+        self.stages, self.photos = stages, photos
+        self.took: dict[str, list[float]] = {stage: [] for stage in stages}
+        self.now: tuple[str, float] | None = None  # the stage at hand and when it began
+
+    def begin(self, stage: str, photos_done: int) -> float | None:
+        """A stage of the next photo begins. Seconds until all photos are done, once every stage has been seen."""
+        self.end()
+        self.now = stage, time.perf_counter()
+        if not all(self.took.values()):
+            return None
+        mean = {name: sum(times) / len(times) for name, times in self.took.items()}
+        ahead = sum(mean[name] for name in self.stages[self.stages.index(stage) :])
+        return ahead + (self.photos - photos_done - 1) * sum(mean.values())
+
+    def end(self) -> None:
+        """The stage at hand is over."""
+        if self.now is not None:
+            stage, begun = self.now
+            self.took[stage].append(time.perf_counter() - begun)
+            self.now = None
+
+
 def require_networks(run: Path, variant: str, *, normals: bool) -> None:
     """Raise InputError unless the folder of a run holds the networks of a variant (and its own net of normals)."""
     chosen = VARIANTS[variant]
@@ -161,21 +187,32 @@ def require_networks(run: Path, variant: str, *, normals: bool) -> None:
 def reconstruct_photos(photos: Sequence[Photo], studio: Studio, out: Path) -> Outcome:
     """Reconstruct photos one after the other into `out`/<name>, then `out`/contact.png of those that succeeded.
 
-    A bad photo is noted and the others go on. Shows photo, stage and time left.
+    A bad photo is noted and the others go on. Shows photo, stage and time left. Raises InputError where `out` is no place to write.
     """
-    outcome, stages = Outcome(), studio.stages
-    progress = Progress("reconstruct", len(photos) * len(stages))
-    for i, photo in enumerate(photos):
-        def announce(stage: str, begun: int = i * len(stages), name: str = photo.name) -> None:
-            if begun + stages.index(stage) > 0:  # before that nothing is known of the time left
-                progress.update(begun + stages.index(stage), f"{name}: {stage}")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out: {out} cannot be made ({error.strerror}); name a folder of yours") from None
+    outcome, pace = Outcome(), Pace(studio.stages, len(photos))
+    with Progress("reconstruct", len(photos) * len(studio.stages)) as progress:
+        for i, photo in enumerate(photos):
+            def announce(stage: str, photos_done: int = i, name: str = photo.name) -> None:
+                left = pace.begin(stage, photos_done)
+                progress.update(photos_done * len(pace.stages) + pace.stages.index(stage), f"{name}: {stage}", left)
 
-        try:
-            person = studio.reconstruct(photo, out / photo.name, announce)
-            outcome.done[photo.name] = out / photo.name
-            outcome.notes[photo.name] = person.notes
-        except InputError as error:
-            outcome.failed[str(photo.path)] = str(error)
-        progress.update((i + 1) * len(stages), photo.name)
+            try:
+                person = studio.reconstruct(photo, out / photo.name, announce)
+                outcome.done[photo.name] = out / photo.name
+                outcome.notes[str(photo.path)] = (*person.notes, *_namesake(photo))
+            except InputError as error:
+                outcome.failed[str(photo.path)] = str(error)
+            pace.end()
+            progress.update((i + 1) * len(pace.stages), photo.name)
     write_contact_sheet(outcome.done, out / "contact.png")
     return outcome
+
+
+def _namesake(photo: Photo) -> tuple[str, ...]:
+    """Where a photo lies whose name another one took."""
+    stem = photo.path.stem
+    return () if photo.name == stem else (f"another photo is called {stem}; this one's results are in {photo.name}",)

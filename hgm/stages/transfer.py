@@ -52,8 +52,8 @@ def pack(config: Config, out: Path) -> int:
     for chunk in chunks:
         if not (results / "views" / chunk / "manifest.json").is_file():
             raise InputError(f"{results / 'views' / chunk}: not rendered yet; finish the target views first")
-    progress, people = Progress("pack", len(entries)), 0
-    with atomic_write(out) as file, zipfile.ZipFile(file, "w") as archive:
+    people = 0
+    with Progress("pack", len(entries)) as progress, atomic_write(out) as file, zipfile.ZipFile(file, "w") as archive:
         for path in [*(results / name for name in TABLES), *sorted((results / STANDIN).glob("*.json"))]:
             _add(archive, results, path)
         for chunk in chunks:
@@ -121,20 +121,21 @@ def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, results: Path)
     if scans["source"] == STANDIN:
         _make_standins(config, results)
     models = {split: body_model(data, results) for data, splits in data_sets(scans) for split in splits}
-    progress, people = Progress("unpack", len(present)), 0
-    # the workflow goes by the order of the files' times: what it made first comes first
-    for name in sorted(names, key=lambda n: (n.startswith("views/"), n.endswith((".tsv", "manifest.json")), n)):
-        target = results / name
-        data = archive.read(name)
-        if PICTURE.fullmatch(target.name):
-            target, data = target.with_suffix(".png"), _png(data, LOSSLESS[target.name.split("_")[0]])
-        elif target.name == "smplx.npz":
-            people += 1
-            progress.update(people, target.parent.name)
-        with atomic_write(target) as out:
-            out.write(data)
-        if target.name == "smplx.npz":
-            _complete_body(target, models["test" if name.split("/")[1].startswith("test") else "train"])
+    people = 0
+    with Progress("unpack", len(present)) as progress:
+        # the workflow goes by the order of the files' times: what it made first comes first
+        for name in sorted(names, key=lambda n: (n.startswith("views/"), n.endswith((".tsv", "manifest.json")), n)):
+            target = results / name
+            data = archive.read(name)
+            if PICTURE.fullmatch(target.name):
+                target, data = target.with_suffix(".png"), _png(data, LOSSLESS[target.name.split("_")[0]])
+            elif target.name == "smplx.npz":
+                people += 1
+                progress.update(people, target.parent.name)
+            with atomic_write(target) as out:
+                out.write(data)
+            if target.name == "smplx.npz":
+                _complete_body(target, models["test" if name.split("/")[1].startswith("test") else "train"])
     return people
 
 

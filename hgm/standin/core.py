@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from hgm.errors import InputError
-from hgm.runtime import atomic_write
+from hgm.runtime import Progress, atomic_write
 from hgm.standin import correctives, hands
 from hgm.standin.packing import from_grid, unpack
 from hgm.standin.skeleton import EYE_FACES, JOINTS, MIRROR, PARENTS, VERTICES
@@ -51,9 +51,10 @@ def write_models(folder: str | Path) -> list[Path]:
     for name, text in ((MARKER, MARKER_TEXT), ("LICENSE", _text("LICENSE")), ("NOTICE", _text("NOTICE"))):
         with atomic_write(folder / name, "w") as file:
             file.write(text)
-    for gender, path in zip(GENDERS, files, strict=True):
-        with atomic_write(path) as file:
-            np.savez_compressed(file, **model(gender))
+    with Progress("body models", len(files)) as progress:
+        for gender, path in progress.each(list(zip(GENDERS, files, strict=True)), lambda one: one[0]):
+            with atomic_write(path) as file:
+                np.savez_compressed(file, **model(gender))
     return files
 
 

@@ -84,14 +84,12 @@ def make_chunk(root: str | Path, numbers: Iterable[int], texture: int = 2048) ->
     Returns the scans' folders in the order of `numbers`.
     """
     numbers = list(numbers)
-    progress = Progress("stand-in scans", len(numbers))
     folders = []
-    for done, number in enumerate(numbers, 1):
-        name = scan_name(number)
-        if not is_complete(root, name, texture):
-            write_scan(root, name, make_scan(number, texture))
-        folders.append(Path(root) / SCANS / name)
-        progress.update(done)
+    with Progress("stand-in scans", len(numbers)) as progress:
+        for name, number in progress.each([(scan_name(n), n) for n in numbers], lambda one: one[0]):
+            if not is_complete(root, name, texture):
+                write_scan(root, name, make_scan(number, texture))
+            folders.append(Path(root) / SCANS / name)
     return folders
 
 

@@ -194,6 +194,12 @@ def test_a_stop_by_hand_keeps_what_has_come(site, target, monkeypatch, capsys, t
         def __init__(self, *args: object) -> None:
             pass
 
+        def __enter__(self) -> "Hand":
+            return self
+
+        def __exit__(self, *reason: object) -> None:
+            pass
+
         def resume(self, step: int) -> None:
             pass
 

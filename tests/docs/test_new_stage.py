@@ -12,7 +12,7 @@ import pytest
 from doc_pages import ROOT, blocks
 
 PAGE = ROOT / "docs/new-stage.md"
-COPIED = ("hgm", "rules", "scripts", "resources", "config", "envs", "profiles")
+COPIED = ("hgm", "rules", "scripts", "resources", "config", "envs", "profiles", "snakemake_logger_plugin_live")
 
 
 def run(folder: Path, *command: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from release_samples import SMALL, checkpoint, lgm_keys, release_keys, shapes
+from terminal import ErrorsOnTerminal, screen
 from torch import Tensor
 
 from hgm.cli import main
@@ -14,6 +15,7 @@ from hgm.nets.checkpoints import read_checkpoint
 from hgm.nets.imports import import_weights, start_from_lgm, summary
 from hgm.nets.release import our_key
 from hgm.nets.weights import WEIGHTS, load_tensors, save_tensors
+from hgm.runtime import Progress
 from hgm.stages.training import load_hgm
 
 TINY = HGMConfig.tiny()
@@ -171,3 +173,15 @@ def test_the_command_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixt
     assert load_hgm(out).config == HGMConfig.tiny(2)
     assert main(["import-weights", str(tmp_path / "none.pth"), "--out", str(out)]) == 1
     assert capsys.readouterr().err == f"error: {tmp_path / 'none.pth'}: no such file; expected a downloaded checkpoint\n"
+
+
+def test_the_command_says_on_a_terminal_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HGMConfig, "paper", lambda views: HGMConfig.tiny(views))
+    monkeypatch.setattr(Progress, "PAUSE", 0.0)
+    save_tensors(lgm(), tmp_path / "lgm.safetensors")
+    terminal = ErrorsOnTerminal(monkeypatch)
+    assert main(["import-weights", str(tmp_path / "lgm.safetensors"), "--out", str(tmp_path / "out")]) == 0
+    text = terminal.end()
+    for words in ("import-weights 0/4  reading", "  building the network", "  mapping", "import-weights 3/4  ", " left  writing"):
+        assert words in text, words
+    assert screen(text)[0].startswith("import-weights 4/4  ")

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -13,6 +14,7 @@ import torch
 import yaml
 from estimate_files import FLIP, known, write_pixie, write_pymafx
 from PIL import Image
+from terminal import ErrorsOnTerminal, screen
 
 from hgm import config
 from hgm.cameras import orbit
@@ -27,8 +29,10 @@ from hgm.job import Job
 from hgm.nets import HGM, HGMConfig
 from hgm.nets.weights import save_model, save_tensors
 from hgm.provenance import read_json, write_json
+from hgm.runtime import Progress
 from hgm.stages.bodies import load_body
 from hgm.stages.normals import NormalNet
+from hgm.stages.photos import Pace
 from hgm.standin import core
 from hgm.views import load_image
 
@@ -86,7 +90,7 @@ def test_photos_to_gaussians_and_meshes_in_one_go(run, photos, tmp_path, capsys)
     assert told.out == f"{out}: 2 reconstructed, 1 failed\n"
     lines = told.err.splitlines()
     assert [line for line in lines if line.startswith(("error", "warning"))] == lines[-2:]
-    assert lines[-2] == "warning: bob: 2 people found; the largest is taken"
+    assert lines[-2] == f"warning: {photos / 'bob.png'}: 2 people found; the largest is taken"
     assert lines[-1].startswith(f"error: {photos / 'torn.png'}: not a readable image")
     assert {p.name for p in out.iterdir()} == {"ann", "bob", "contact.png"}
     for name in ("ann", "bob"):
@@ -203,6 +207,98 @@ def test_a_run_that_lacks_networks_says_which(run, photos, tmp_path, capsys):
     assert "half/coarse_no_body/weights.safetensors: no such file, which variant no_body" in told(capsys, *rest, "--variant", "no_body")
     assert "half/normals/weights.safetensors" in told(capsys, *rest, "--variant", "one_view", "--mesh")
     assert main(["reconstruct", *map(str, rest), "--variant", "one_view", "--device", "cpu"]) == 0
+
+
+def test_each_bad_photo_is_one_line_and_the_others_go_on(run, photos, tmp_path, capsys):
+    """An empty mask, a person at the border, no body, a body that is none, an unreadable photo, two photos of one name."""
+    person, body = photos / "ann.jpg", (photos / "ann.npz").read_bytes()
+    Image.open(person).crop((0, 0, 300, 150)).save(photos / "cut.png")
+    (photos / "cut.npz").write_bytes(body)
+    Image.open(person).save(photos / "empty.png")
+    Image.new("L", (300, 300)).save(photos / "empty_mask.png")
+    (photos / "empty.npz").write_bytes(body)
+    Image.open(person).save(photos / "odd.png")
+    (photos / "odd.npz").write_bytes(b"odd")
+    (photos / "more").mkdir()
+    Image.open(person).save(photos / "more/ann.png")
+    (photos / "more/ann.npz").write_bytes(body)
+    out = tmp_path / "out"
+    words = ["reconstruct", photos, photos / "more", "--run", run, "--out", out, "--device", "cpu"]
+    assert main(list(map(str, words))) == 1
+    told = capsys.readouterr()
+    assert told.out == f"{out}: 3 reconstructed, 4 failed\n"
+    expected = {
+        "cut.png": "warning: {}: the person reaches the bottom of the picture and may be cut off there; the networks expect a whole "
+                   "person, so give a picture with room around it",
+        "more/ann.png": "warning: {}: another photo is called ann; this one's results are in ann_2",
+        "bob.png": "error: {}: no first SMPL-X estimate; give --body FILE, put bob.npz beside the photo, or take networks that",
+        "empty.png": "error: {}: " + str(photos / "empty_mask.png") + ": the mask is empty; expected the person white on black",
+        "odd.png": "error: {}: " + str(photos / "odd.npz") + ": not a readable npz file",
+        "torn.png": "error: {}: not a readable image",
+    }
+    lines = told.err.splitlines()
+    assert len(lines) == len(expected)
+    for name, words_of_it in expected.items():
+        assert [line for line in lines if line.startswith(words_of_it.format(photos / name))], (name, lines)
+    assert {p.name for p in out.iterdir()} == {"ann", "ann_2", "cut", "contact.png"}
+
+
+def test_a_result_folder_that_cannot_be_is_one_line(run, photos, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    line = told(capsys, photos / "ann.jpg", "--run", run, "--out", tmp_path / "file" / "out")
+    assert line == f"error: --out: {tmp_path}/file/out cannot be made (Not a directory); name a folder of yours"
+
+
+@pytest.mark.parametrize(("gone", "words"), [
+    ("coarse/weights.safetensors", "coarse/weights.safetensors: no such file, which variant full needs; finish the run"),
+    ("fusion", "fusion/weights.safetensors: no such file, which variant full needs; finish the run"),
+    ("base", "base/model_index.json: no such file, which variant full needs; finish the run"),
+    ("controlnet", "controlnet/config.json: no such file, which variant full needs; finish the run"),
+    ("standin", "SMPLX_MALE.npz: no such body model; get SMPL-X"),
+])
+def test_whatever_of_a_run_is_missing_is_one_line(run, photos, tmp_path, capsys, gone, words):
+    half = tmp_path / "half"
+    shutil.copytree(run, half, copy_function=os.link)
+    shutil.rmtree(half / gone) if (half / gone).is_dir() else (half / gone).unlink()
+    assert words in told(capsys, photos / "ann.jpg", "--run", half, "--out", tmp_path / "out")
+
+
+def test_a_terminal_shows_photo_stage_and_time_left(run, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(Progress, "PAUSE", 0.0)
+    (photos / "bob.npz").write_bytes((photos / "ann.npz").read_bytes())
+    terminal = ErrorsOnTerminal(monkeypatch)
+    words = ["reconstruct", photos, "--run", run, "--out", tmp_path / "out", "--device", "cpu", "--mesh"]
+    assert main(list(map(str, words))) == 1
+    text = terminal.end()
+    assert f"reading the networks of {run}" in text
+    drawn = [line for line in text.split("\r\x1b[K") if line.startswith("reconstruct ")]
+    stages = ("read", "refine", "coarse", "back_view", "fusion", "write", "mesh")
+    for i, name in enumerate(("ann", "bob")):
+        for k, stage in enumerate(stages):
+            start, end = f"reconstruct {7 * i + k}/21", f"  {name}: {stage}"
+            assert any(line.startswith(start) and line.endswith(end) for line in drawn), end
+    assert all(" left  " in line for line in drawn if "bob: " in line)
+    lines = screen(text)
+    assert lines[0].startswith("reconstruct 21/21  ") and lines[1].startswith("warning: ") and lines[2].startswith("error: ")
+    assert lines[3:] == [""]
+
+
+def test_the_time_left_is_that_of_the_stages_seen(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("hgm.stages.photos.time.perf_counter", lambda: now[0])
+    pace = Pace(("read", "mesh"), 3)
+
+    def photo(done: int, read: float, mesh: float) -> list[float | None]:
+        left = []
+        for stage, seconds in (("read", read), ("mesh", mesh)):
+            left.append(pace.begin(stage, done))
+            now[0] += seconds
+        pace.end()
+        return left
+
+    assert photo(0, 1.0, 9.0) == [None, None]
+    assert photo(1, 3.0, 9.0) == [20.0, 9.0 + 11.0]  # two more of 10 s; then the mesh, and one of 2 + 9 s
+    assert photo(2, 1.0, 1.0) == [11.0, 9.0]
 
 
 def test_a_run_of_an_older_version_gets_defaults_for_newer_keys(run, tmp_path):

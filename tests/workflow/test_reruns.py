@@ -15,7 +15,8 @@ from planner import Planner
 from workspace import ROOT, Workspace
 
 PRESET = "config/tiny.yaml"
-COPIED = ("Snakefile", "rules", "scripts", "hgm", "envs", "config", "config.yaml", "profiles", "resources")
+COPIED = ("Snakefile", "rules", "scripts", "hgm", "envs", "config", "config.yaml", "profiles", "resources",
+          "snakemake_logger_plugin_live")
 # what follows from a rule, itself included
 AFTER = {
     "report": {"report"},
