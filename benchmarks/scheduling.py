@@ -26,7 +26,8 @@ from cluster import Cluster, missing  # noqa: E402
 from cluster_runs import ClusterRun  # noqa: E402
 from workspace import Workspace  # noqa: E402
 
-COPIED = ("Snakefile", "rules", "scripts", "hgm", "envs", "config", "config.yaml", "profiles", "resources", "snakemake_logger_plugin_live")
+COPIED = ("Snakefile", "rules", "scripts", "hgm", "envs", "config", "config.yaml", "profiles", "resources",
+          "snakemake_logger_plugin_live")
 SLEEP = """import time
 from pathlib import Path
 

@@ -28,7 +28,7 @@ from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from snakemake_executor_plugin_slurm_safe.identity import identity
-from snakemake_executor_plugin_slurm_safe.queue import Entry, Refused, Unreachable, cancel, entries, release, submit
+from snakemake_executor_plugin_slurm_safe.queue import Entry, Refused, Unreachable, cancel, entries, has_accounts, release, submit
 from snakemake_executor_plugin_slurm_safe.site import Site, read_site, request
 
 common_settings = slurm.common_settings
@@ -54,6 +54,9 @@ class Executor(slurm.Executor):
         # one name for all heads of a folder, so that each finds the jobs of those before it
         self.run_uuid = f"{prefix}_{hashlib.sha256(os.fsencode(os.getcwd())).hexdigest()[:12]}"
         self.logger.info(f"SLURM jobs of this folder are named {self.run_uuid}.")
+        if self.workflow.executor_settings.efficiency_report and not has_accounts():
+            self.workflow.executor_settings.efficiency_report = False
+            self.logger.info("SLURM keeps no accounts here (sacct): no efficiency report.")
         self._site = read_site(self.workflow.executor_settings.site)
         self._leftovers: dict[str, Entry] | None = None
         self._submitting = threading.Lock()
@@ -64,7 +67,7 @@ class Executor(slurm.Executor):
     # what a job runs: one Snakemake in the batch step
 
     def additional_general_args(self) -> str:
-        return ""
+        return "--quiet host rules progress"
 
     def get_python_executable(self) -> str:
         return shlex.quote(sys.executable)
@@ -94,10 +97,10 @@ class Executor(slurm.Executor):
         if left is None:
             return None
         if left.content != key.content:
-            self.logger.info(f"SLURM job {left.job_id} of an earlier run makes the same from other inputs or parameters: cancelled.")
+            self.logger.warning(f"SLURM job {left.job_id} of an earlier run makes the same from other inputs or parameters: cancelled.")
             cancel([left.job_id])
             return None
-        self.logger.info(f"Job {job.jobid} goes on as SLURM job {left.job_id} of an earlier run.")
+        self.logger.warning(f"{job.name} goes on as SLURM job {left.job_id} of an earlier run.")
         return SubmittedJobInfo(job, external_jobid=left.job_id, aux={"slurm_logfile": self._log(job, left.job_id)})
 
     def _submitted(self, job: Any) -> SubmittedJobInfo | None:
@@ -196,20 +199,21 @@ class Executor(slurm.Executor):
     def _outcome(self, info: SubmittedJobInfo, queue: dict[str, Entry] | None) -> str | None:
         """"" for success, a reason for failure, None while the job goes on or nobody knows."""
         entry = None if queue is None else queue.get(info.external_jobid)
-        if entry is not None and not entry.ended:
+        completing = entry is not None and entry.state == "COMPLETING"  # for minutes where a daemon is lost
+        if entry is not None and not entry.ended and not completing:
             self._gone.pop(info.external_jobid, None)
             if entry.held_by_failed_launch:
                 self.logger.warning(f"SLURM holds job {entry.job_id} back after a failed launch: released.")
                 release(entry.job_id)
             return None
-        if entry is not None:
+        if entry is not None and not completing:
             return "" if entry.state == "COMPLETED" else entry.state
         try:  # written by the job itself: it tells the end also when SLURM does not know the job any more
             code = info.aux["slurm_logfile"].with_suffix(".status").read_text().strip()
             return "" if code == "0" else f"FAILED (exit status {code})"
         except OSError:
             pass
-        if queue is None:
+        if queue is None or completing:
             return None
         gone = self._gone.setdefault(info.external_jobid, time.monotonic())
         if time.monotonic() - gone < self.workflow.execution_settings.latency_wait:

@@ -87,12 +87,13 @@ class Cluster:
     def release(self) -> None:
         """Start requeued jobs now; SLURM holds them back for two minutes."""
         def started() -> bool:
-            waiting = [line.split()[0] for line in self.jobs("%i %T") if line.endswith("PENDING")]
-            for job in waiting:
-                self.slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
+            waiting = [line.split(maxsplit=2) for line in self.jobs("%i %T %r") if "PENDING" in line]
+            for job, _, reason in waiting:
+                if reason == "BeginTime":
+                    self.slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
             return not waiting
 
-        wait_until(started, "the start of requeued jobs", 30, pause=0.5)
+        wait_until(started, "the start of requeued jobs", 60, pause=4.0)
 
     # faults
 

@@ -55,7 +55,8 @@ class ClusterRun(Workspace):
 
     def submitted(self) -> list[str]:
         """Ids of all SLURM jobs that heads of this folder submitted."""
-        return re.findall(r"is SLURM job (\d+) ", self.said())
+        logs = sorted(self.folder.glob(".snakemake/log/*.snakemake.log"))
+        return [job for log in logs for job in re.findall(r"is SLURM job (\d+) ", log.read_text())]
 
     @contextmanager
     def held(self, job: str) -> Iterator[Held]:
