@@ -108,12 +108,22 @@ class Cluster:
         (self.folder / "spool" / node).mkdir(exist_ok=True)
         self._spawn(node, "slurmd", "-D", "-f", f"{self.folder}/etc/slurm.conf", "-N", node)
 
-    def revive(self, node: str) -> None:
-        """A node that was down works again."""
-        self.start_node(node)
-        time.sleep(0.5)
-        subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], env=self.environment, capture_output=True)
-        wait_until(lambda: self.states()[node] in ("idle", "mix", "alloc"), f"{node}")
+    def mend(self) -> None:
+        """Empty and whole again: no jobs, all daemons, no node that SLURM has drained."""
+        if "slurmctld" not in self.daemons:
+            self.start_controller()
+        self.slurm("scancel", "--me")
+        for node in self.nodes:
+            if node not in self.daemons:
+                self.start_node(node)
+
+        def whole() -> bool:
+            for node, state in self.states().items():
+                if state not in ("idle", "mix", "alloc", "comp"):
+                    subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], env=self.environment, capture_output=True)
+            return not self.jobs() and set(self.states().values()) == {"idle"}
+
+        wait_until(whole, "an idle cluster", 120, pause=0.5)
 
     def kill_slurmd(self, node: str) -> None:
         """Only the daemon: jobs of the node go on."""

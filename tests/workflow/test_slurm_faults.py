@@ -6,6 +6,7 @@ docs/reliability.md has the same faults as a table, with what a user sees.
 import os
 import shutil
 import signal
+import time
 
 import pytest
 from cluster import FAKETIME, wait_until
@@ -28,13 +29,7 @@ def training(cluster, calm, tmp_path):
         return run
 
     yield make
-    cluster.slurm("scancel", "--me")
-    if "slurmctld" not in cluster.daemons:
-        cluster.start_controller()
-    for node in cluster.nodes:
-        if node not in cluster.daemons:
-            cluster.revive(node)
-    wait_until(lambda: not cluster.jobs(), "an empty queue", 90)
+    cluster.mend()
 
 
 def same(run: ClusterRun, calm) -> bool:
