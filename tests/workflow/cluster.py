@@ -120,7 +120,8 @@ class Cluster:
         def whole() -> bool:
             for node, state in self.states().items():
                 if state not in ("idle", "mix", "alloc", "comp"):
-                    subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], env=self.environment, capture_output=True)
+                    subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], env=self.environment,
+                                   capture_output=True)
             return not self.jobs() and set(self.states().values()) == {"idle"}
 
         wait_until(whole, "an idle cluster", 120, pause=0.5)
