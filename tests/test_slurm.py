@@ -1,0 +1,113 @@
+"""The job around a process, and what the executor says and understands; a real SLURM is in tests/workflow."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+from snakemake_interface_common.exceptions import WorkflowError
+
+from hgm import slurm
+from hgm.job import Job
+from snakemake_executor_plugin_slurm_safe import queue
+from snakemake_executor_plugin_slurm_safe.identity import identity
+from snakemake_executor_plugin_slurm_safe.site import read_site, request
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Puts a shell script in the place of one of SLURM's commands."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def put(name: str, script: str) -> None:
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    return put
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1-02:03:04\n", 93784.0), ("2:03:04", 7384.0), ("59:58", 3598.0), ("0:00", 0.0),
+                                               ("UNLIMITED", None), ("INVALID", None), ("", None)])
+def test_what_squeue_says_of_the_time_left(text, seconds):
+    assert slurm.parse_left(text) == seconds
+
+
+def test_a_job_has_the_time_that_slurm_leaves_it(program, monkeypatch):
+    job = Job("coarse", {}, {}, {}, runtime=60.0)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    program("squeue", "echo 5:00")
+    assert job.seconds() == 3600.0 and slurm.requeue() is False
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    assert job.seconds() == 300.0
+    program("squeue", "exit 1")
+    assert job.seconds() == 3600.0
+    program("scontrol", '[ "$*" = "requeue 17" ]')
+    assert slurm.requeue() is True
+    program("scontrol", "exit 1")
+    assert slurm.requeue() is False
+
+
+def test_a_silent_controller_is_no_refusal(program):
+    program("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1")
+    with pytest.raises(queue.Unreachable, match=r"squeue: .*connect failure"):
+        queue.entries("x")
+    program("sbatch", "echo 'sbatch: error: invalid partition specified: nope' >&2; exit 1")
+    with pytest.raises(queue.Refused, match="invalid partition specified: nope"):
+        queue.submit([], "")
+
+
+def test_the_queue_is_read_with_what_its_comments_say(program):
+    program("squeue", "printf '5|RUNNING|None|ab cd\\n6|PENDING|launch failed requeued held|ef gh\\n7|CANCELLED|None|(null)\\n'")
+    first, second, third = queue.entries("x")
+    assert (first.job_id, first.product, first.content, first.ended) == ("5", "ab", "cd", False)
+    assert second.held_by_failed_launch and not first.held_by_failed_launch and third.ended
+
+
+def test_a_job_id_is_a_number(program):
+    program("sbatch", "cat >/dev/null; echo 'welcome to the cluster'; echo '123;other'")
+    assert queue.submit([], "#!/bin/sh\n") == "123"
+    program("sbatch", "cat >/dev/null; echo '$(rm -rf /)'")
+    with pytest.raises(queue.Refused, match="expected a job id"):
+        queue.submit([], "#!/bin/sh\n")
+
+
+@pytest.mark.parametrize(("text", "fault"), [
+    ("gpu: {partition: x}", "gpu: partition is unknown; expected slurm_partition"),
+    ("cpu: {gres: gpu}", "cpu: gres is unknown"),
+    ("- cpu", "expected the sections cpu and gpu"),
+    ("cpu: main", "cpu: str is unknown"),
+    ("cpu: {", "no YAML"),
+])
+def test_a_wrong_site_file_is_told_in_one_line(tmp_path, text, fault):
+    (tmp_path / "site.yaml").write_text(text)
+    with pytest.raises(WorkflowError) as caught:
+        read_site(tmp_path / "site.yaml")
+    assert fault in str(caught.value) and str(tmp_path / "site.yaml") in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_jobs_own_resources_go_before_those_of_the_site(tmp_path):
+    (tmp_path / "site.yaml").write_text("cpu: {slurm_partition: main, max_runtime: 100}\n"
+                                        "gpu: {slurm_partition: big, slurm_account: us, gres: 'gpu:a100', qos: null}\n")
+    site = read_site(tmp_path / "site.yaml")
+    asked = request(SimpleNamespace(name="mesh", threads=2, resources={"mem_mb": 5, "runtime": 240, "slurm_partition": "long"}), site)
+    assert dict(asked.resources) == {"mem_mb": 5, "runtime": 100, "slurm_partition": "long"} and asked.threads == 2
+    asked = request(SimpleNamespace(name="coarse", threads=1, resources={"gpu": 4, "runtime": 240}), site)
+    assert dict(asked.resources) == {"runtime": 240, "slurm_partition": "big", "slurm_account": "us", "gres": "gpu:a100:4"}
+
+
+def test_two_jobs_are_the_same_by_what_they_make_and_what_from(tmp_path):
+    (tmp_path / "in").write_text("1")
+
+    class Params(list):
+        def items(self):
+            return enumerate(self)
+
+    def made(**changes):
+        parts = {"name": "mesh", "input": [tmp_path / "in"], "output": ["out"], "params": Params([{"size": 2}]), **changes}
+        return identity(SimpleNamespace(**parts))
+
+    first = made()
+    assert made() == first
+    assert made(output=["other"]).product != first.product and made(output=["other"]).content == first.content
+    assert made(params=Params([{"size": 3}])).product == first.product and made(params=Params([{"size": 3}])).content != first.content
+    (tmp_path / "in").write_text("22")
+    assert made().content != first.content
