@@ -7,6 +7,7 @@ All settings of the plugin exist as `--slurm-safe-<name>`.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import shlex
@@ -32,6 +33,7 @@ from snakemake_executor_plugin_slurm_safe.queue import Entry, Refused, Unreachab
 from snakemake_executor_plugin_slurm_safe.site import Site, read_site, request
 
 common_settings = slurm.common_settings
+BEAT, SILENCE = 20, 120  # seconds between two signs of life of a job, and without one until it counts as dead
 PAUSE = 10.0  # seconds between two attempts to submit to a controller that does not answer
 
 
@@ -115,9 +117,10 @@ class Executor(slurm.Executor):
             "partition": self.get_partition_arg(wanted), "workdir": self.workflow.workdir_init,
         }, settings=self.workflow.executor_settings, failed_nodes=self._failed_nodes)
         arguments = shlex.split(command + set_gres_string(wanted))[1:]
-        status = f"{shlex.quote(os.path.relpath(log.parent))}/$SLURM_JOB_ID.status"
-        script = "\n".join(["#!/bin/sh", self.format_job_exec(job), "code=$?",
-                            f"echo $code > {status}.part && mv {status}.part {status}", "exit $code", ""])
+        place = f"{shlex.quote(os.path.relpath(log.parent))}/$SLURM_JOB_ID"
+        script = "\n".join([
+            "#!/bin/sh", f"(while kill -0 $$ 2>/dev/null; do touch {place}.alive; sleep {BEAT}; done) &", self.format_job_exec(job),
+            "code=$?", f"echo $code > {place}.part && mv {place}.part {place}.status", "exit $code", ""])
 
         tried = False
 
@@ -187,9 +190,10 @@ class Executor(slurm.Executor):
                 continue
             self._gone.pop(info.external_jobid, None)
             log = info.aux["slurm_logfile"]
+            for suffix in (".status", ".alive"):
+                log.with_suffix(suffix).unlink(missing_ok=True)
             if outcome == "":
                 self.report_job_success(info)
-                log.with_suffix(".status").unlink(missing_ok=True)
                 if not self.workflow.executor_settings.keep_successful_logs:
                     log.unlink(missing_ok=True)
             else:
@@ -199,26 +203,39 @@ class Executor(slurm.Executor):
     def _outcome(self, info: SubmittedJobInfo, queue: dict[str, Entry] | None) -> str | None:
         """"" for success, a reason for failure, None while the job goes on or nobody knows."""
         entry = None if queue is None else queue.get(info.external_jobid)
-        completing = entry is not None and entry.state == "COMPLETING"  # for minutes where a daemon is lost
-        if entry is not None and not entry.ended and not completing:
+        held = entry is not None and entry.held_by_failed_launch  # its first launch may well be at work
+        unclear = held or (entry is not None and entry.state == "COMPLETING")  # for minutes where a daemon is lost
+        if entry is not None and not entry.ended and not unclear:
             self._gone.pop(info.external_jobid, None)
-            if entry.held_by_failed_launch:
-                self.logger.warning(f"SLURM holds job {entry.job_id} back after a failed launch: released.")
-                release(entry.job_id)
             return None
-        if entry is not None and not completing:
+        if entry is not None and not unclear:
             return "" if entry.state == "COMPLETED" else entry.state
         try:  # written by the job itself: it tells the end also when SLURM does not know the job any more
             code = info.aux["slurm_logfile"].with_suffix(".status").read_text().strip()
+            if held:
+                self._ask(cancel, [info.external_jobid])
             return "" if code == "0" else f"FAILED (exit status {code})"
         except OSError:
             pass
-        if queue is None or completing:
+        if held and not self._alive(info):
+            self.logger.warning(f"SLURM holds job {info.external_jobid} back after a failed launch: released.")
+            self._ask(release, info.external_jobid)
+        if queue is None or unclear:
             return None
         gone = self._gone.setdefault(info.external_jobid, time.monotonic())
         if time.monotonic() - gone < self.workflow.execution_settings.latency_wait:
             return None
         return "ended without a word, SLURM does not know it any more"
+
+    def _ask(self, order: Any, what: Any) -> None:
+        with contextlib.suppress(Refused, Unreachable):  # the next round asks again
+            order(what)
+
+    def _alive(self, info: SubmittedJobInfo) -> bool:
+        try:
+            return time.time() - info.aux["slurm_logfile"].with_suffix(".alive").stat().st_mtime < SILENCE
+        except OSError:
+            return False
 
     # the end
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import subprocess
 from collections.abc import Sequence
@@ -50,7 +49,7 @@ class Entry:
 
     @property
     def held_by_failed_launch(self) -> bool:
-        """Parked after a restart of the controller; nothing but a release starts it again."""
+        """Parked: the controller, killed and restarted, had forgotten that the job was launched, and launched it again in vain."""
         return self.state == "PENDING" and FAILED_LAUNCH in self.reason
 
 
@@ -89,10 +88,8 @@ def cancel(which: Sequence[str]) -> None:
 
 
 def release(job_id: str) -> None:
-    """Let a held job start, and at once: SLURM would have it wait for two minutes."""
+    """Let a held job start."""
     command(["scontrol", "release", job_id])
-    with contextlib.suppress(Refused):
-        command(["scontrol", "update", f"JobId={job_id}", "StartTime=now"])
 
 
 def has_accounts() -> bool:

@@ -101,7 +101,11 @@ class Cluster:
         self._spawn("slurmctld", "slurmctld", "-D", "-f", f"{self.folder}/etc/slurm.conf", *options)
         wait_until(lambda: "is UP" in self.slurm("scontrol", "ping"), "the controller")
 
-    def kill_controller(self) -> None:
+    def kill_controller(self, *, saved: bool = True) -> None:
+        """kill -9. SLURM writes its state every few seconds; not saved: what it did just now may be forgotten."""
+        if saved:
+            self.slurm("scontrol", "reconfigure")
+            time.sleep(1)
         self._end("slurmctld", signal.SIGKILL)
 
     def start_node(self, node: str) -> None:
