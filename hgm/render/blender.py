@@ -22,6 +22,7 @@ from hgm.cameras import Cameras
 from hgm.errors import InputError, ScanError
 from hgm.render.border import FAR, NEAR, border_of
 from hgm.render.member import memory_folder
+from hgm.render.paths import readable
 from hgm.scans.preflight import CheckedScan
 
 GPU_BACKENDS = ("OPTIX", "CUDA")  # the faster first
@@ -87,7 +88,8 @@ class Renderer:
         kept = sum(len(o.data.polygons) for o in objects)
         if kept < (1 - LOST_FACES) * checked.mesh.polygons:
             raise ScanError(f"{obj}: Blender kept {kept} of {checked.mesh.polygons} faces; the file is damaged")
-        image = self._image(checked.texture)
+        # never one packed into memory: Cycles tells those of two scans apart by their addresses, which may be the same
+        image = bpy.data.images.load(str(readable(checked.texture, Path(self._folder.name))), check_existing=True)
         if not (image.size[0] and image.size[1]):
             raise ScanError(f"{checked.texture}: Blender cannot read this image; copy the texture again")
         material = self._material(image)
@@ -163,14 +165,6 @@ class Renderer:
         items = [*data.objects, *data.meshes, *data.materials, *data.cameras]
         items += [image for image in data.images if image.name not in ("Render Result", "Viewer Node")]
         data.batch_remove(items)
-
-    def _image(self, path: Path) -> Any:
-        """A picture by its bytes, since Blender takes a backslash in a name for a slash; of size 0 where it cannot be read."""
-        data = path.read_bytes()
-        image = self.bpy.data.images.new("texture", 1, 1)
-        image.pack(data=data, data_len=len(data))
-        image.source = "FILE"
-        return image
 
     def _material(self, image: Any) -> Any:
         material = self.bpy.data.materials.new("scan")

@@ -151,6 +151,17 @@ def test_a_scan_does_not_change_the_next_one(renderer: Renderer, tmp_path: Path)
     assert equal(first, renderer.render(camera))
 
 
+@pytest.mark.parametrize("name", ["plain", "back\\slash"])
+def test_each_of_many_scans_wears_its_own_texture(renderer: Renderer, tmp_path: Path, name: str) -> None:
+    """One colour each, in turns of loading and rendering: no picture may be taken for an earlier one."""
+    camera = orbit(size=32)[0]
+    ball = bumpy()
+    for i in range(40):
+        colour = (37 * i % 256, 91 * i % 256, 151 * i % 256)
+        show(renderer, tmp_path / name / str(i), *ball, Image.new("RGB", (64 + i % 3, 64), colour))
+        assert np.abs(renderer.render(camera).rgba[16, 16, :3].astype(int) - colour).max() < 4, i
+
+
 def test_scans_at_and_beyond_the_edge_of_the_image(renderer: Renderer, tmp_path: Path) -> None:
     camera = orbit(size=64)[0]
     vertices, faces, uvs = bumpy()
