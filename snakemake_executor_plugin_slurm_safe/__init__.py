@@ -100,7 +100,7 @@ class Executor(slurm.Executor):
             return None
         if left.content != key.content:
             self.logger.warning(f"SLURM job {left.job_id} of an earlier run makes the same from other inputs or parameters: cancelled.")
-            cancel([left.job_id])
+            self._ask(cancel, [left.job_id])
             return None
         self.logger.warning(f"{job.name} goes on as SLURM job {left.job_id} of an earlier run.")
         return SubmittedJobInfo(job, external_jobid=left.job_id, aux={"slurm_logfile": self._log(job, left.job_id)})
@@ -178,7 +178,7 @@ class Executor(slurm.Executor):
             return
         try:
             queue = {e.job_id: e for e in await asyncio.to_thread(entries, self.run_uuid)}
-        except Unreachable as error:
+        except (Refused, Unreachable) as error:
             if not self._silent:
                 self.logger.warning(f"SLURM does not answer ({error}); all jobs are kept and asked for again.")
             queue = None
