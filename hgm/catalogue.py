@@ -130,7 +130,7 @@ def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequenc
 def read_table(path: str | Path) -> list[dict[str, str]]:
     try:
         with open(path, newline="") as file:
-            return list(csv.DictReader(file, delimiter="\t"))
+            return list(csv.DictReader(file, delimiter="\t", restval=""))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); run the catalogue rule first") from None
     except (UnicodeDecodeError, csv.Error) as error:
@@ -139,7 +139,7 @@ def read_table(path: str | Path) -> list[dict[str, str]]:
 
 def is_folder_name(name: str) -> bool:
     """Whether it can name a folder inside another one."""
-    return name.isprintable() and Path(name).name == name != ".."
+    return name.isprintable() and Path(name).name == name not in ("", "..")
 
 
 def read_entries(path: str | Path) -> list[Entry]:

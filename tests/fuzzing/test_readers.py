@@ -242,7 +242,7 @@ def read_job(folder: Path) -> None:
     assert isinstance(job.rule, str) and isinstance(job.threads, int) and job.threads >= 1
     for name in job.input:
         job.paths(name)
-    assert job.seconds is None or job.seconds > 0
+    assert job.seconds() is None or job.seconds() > 0
     assert all(isinstance(x, str) for x in job.wildcards.values())
 
 

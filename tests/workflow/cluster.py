@@ -145,7 +145,7 @@ class Cluster:
         """Programs of jobs on a node see another time and stamp files with it. 0 undoes it."""
         place = self.folder / f"prolog/{node}"
         place.write_text(f"export LD_PRELOAD={FAKETIME}\nexport FAKETIME={seconds:+d}\n"
-                         "export DONT_FAKE_MONOTONIC=1\n" if seconds else "")
+                         "export FAKETIME_DONT_FAKE_MONOTONIC=1\n" if seconds else "")
 
     # inside
 

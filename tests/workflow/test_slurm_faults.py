@@ -6,6 +6,7 @@ docs/reliability.md has the same faults as a table, with what a user sees.
 import os
 import shutil
 import signal
+import time
 
 import pytest
 from cluster import FAKETIME, wait_until
@@ -166,11 +167,10 @@ def test_ctrl_c_cancels_the_jobs_and_leaves_a_run_that_goes_on(training, calm, c
 
 
 @pytest.mark.skipif(FAKETIME is None, reason="needs libfaketime (Debian: apt-get install libfaketime)")
-@pytest.mark.parametrize("seconds", [120, -120])
-def test_a_node_may_have_a_wrong_clock(training, calm, cluster, seconds):
+def test_a_node_may_have_a_clock_that_is_ahead(training, calm, cluster):
     run = training()
     run.site.write_text("gpu: {slurm_partition: gpu, gres: 'gpu:fake', slurm_extra: '--nodelist=n1'}\n")
-    cluster.clock_off("n1", seconds)
+    cluster.clock_off("n1", 120)
     try:
         run.run(*WANTED)
     finally:
@@ -178,21 +178,25 @@ def test_a_node_may_have_a_wrong_clock(training, calm, cluster, seconds):
     assert same(run, calm) and "Nothing to be done" in run.run(*WANTED)
 
 
-def test_a_training_is_cut_into_slices_of_the_time_limit(cluster, calm, tmp_path):
-    """More than a minute of work in jobs of one minute: SLURM starts the job again by itself, and it goes on from its state."""
+def test_a_training_is_cut_into_slices_of_the_time_limit(training, calm, cluster, tmp_path):
+    """A job of one minute, most of which passes idly: SLURM starts it again by itself, and it goes on from its state."""
     longer = tmp_path / "longer.yaml"
-    longer.write_text("coarse: {steps: 260, validate_every: 100}")
+    longer.write_text("coarse: {steps: 200, validate_every: 100}")
     target = (*WANTED, str(longer))
     whole = calm.copied_to(tmp_path / "whole")
-    run = ClusterRun(cluster, calm.copied_to(tmp_path / "work").folder)
+    run = training()
     head = run.start(*target, "--set-resources", "coarse:runtime=1")
-    for state in ("RUNNING", "PENDING"):  # the second: back in the queue before its minute is over
-        wait_until(lambda state=state: head.poll() is not None or cluster.jobs("%T") == [state], f"{state} jobs", 120)
-    assert (run.results / "logs/coarse.log").read_text().splitlines()[-1].startswith("slice ended: coarse: stopped at step ")
-    cluster.release()
+    with run.held("coarse"):
+        time.sleep(45)
+    slices = 0
+    while head.poll() is None:
+        if cluster.jobs("%T") == ["PENDING"]:
+            slices += 1
+            cluster.release()
+        time.sleep(0.5)
     run.end(head)
     whole.run(*target, "--cores", "1")
-    assert len(run.submitted()) == 1
+    assert slices and len(run.submitted()) == 1
     assert folder_digest(run.results / "coarse") == folder_digest(whole.results / "coarse")
 
 
