@@ -14,8 +14,8 @@ import pytest
 import yaml
 from packaging.utils import canonicalize_name
 
-from hgm.env_files import BUNDLED, FOREIGN, OPTIONAL, STEPS, read_lock
 from hgm.code_keys import code_files
+from hgm.env_files import BUNDLED, FOREIGN, OPTIONAL, STEPS, read_lock
 
 ROOT = Path(__file__).resolve().parents[1]
 GPU_LINES = set(read_lock(ROOT / "envs/gpu.lock").values())
