@@ -173,8 +173,9 @@ def _train(
     if not team.leads:
         return
     out.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out / "validation", ignore_errors=True)  # of an earlier training
     if pictures.exists():
-        shutil.copytree(pictures, out / "validation", dirs_exist_ok=True)
+        shutil.copytree(pictures, out / "validation")
     if training.early > 0:
         shutil.copyfile(state / EARLY, out / EARLY)
     write_history(out / "history.tsv", history)
