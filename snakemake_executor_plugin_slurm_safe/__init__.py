@@ -80,6 +80,12 @@ class Executor(slurm.Executor):
 
     # submission
 
+    def run_jobs(self, jobs: list[Any]) -> None:
+        """Say which jobs begin, which the plugin does not, and submit them."""
+        for job in jobs:
+            self.run_job_pre(job)
+        super().run_jobs(jobs)
+
     def run_job(self, job: Any) -> None:
         """Submit one job or adopt that of an earlier head; runs in a thread of its own."""
         try:

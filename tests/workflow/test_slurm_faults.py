@@ -42,7 +42,8 @@ def test_a_killed_job_is_started_again(training, calm):
     with run.held("coarse") as job:
         os.kill(job.process, signal.SIGKILL)
     run.end(head)
-    assert "FAILED" in run.said() and len(run.submitted()) == 2 and same(run, calm)
+    assert "FAILED" in run.said() and "1 of 1  coarse" in run.said()
+    assert len(run.submitted()) == 2 and same(run, calm)
 
 
 def test_a_cancelled_job_is_started_again(training, calm, cluster):
