@@ -28,6 +28,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
+from snakemake_executor_plugin_slurm_safe.efficiency import accounts, write_report
 from snakemake_executor_plugin_slurm_safe.identity import identity
 from snakemake_executor_plugin_slurm_safe.queue import Entry, Refused, Unreachable, cancel, entries, has_accounts, release, submit
 from snakemake_executor_plugin_slurm_safe.site import Site, read_site, request
@@ -56,14 +57,17 @@ class Executor(slurm.Executor):
         # one name for all heads of a folder, so that each finds the jobs of those before it
         self.run_uuid = f"{prefix}_{hashlib.sha256(os.fsencode(os.getcwd())).hexdigest()[:12]}"
         self.logger.info(f"SLURM jobs of this folder are named {self.run_uuid}.")
-        if self.workflow.executor_settings.efficiency_report and not has_accounts():
-            self.workflow.executor_settings.efficiency_report = False
+        self._reports = bool(self.workflow.executor_settings.efficiency_report)
+        self.workflow.executor_settings.efficiency_report = False  # the plugin's counts steps of srun, of which there are none
+        if self._reports and not has_accounts():
+            self._reports = False
             self.logger.info("SLURM keeps no accounts here (sacct): no efficiency report.")
         self._site = read_site(self.workflow.executor_settings.site)
         self._leftovers: dict[str, Entry] | None = None
         self._submitting = threading.Lock()
         self._stopping = threading.Event()
         self._gone: dict[str, float] = {}  # job id -> when the queue first did not list it
+        self._names: dict[str, str] = {}  # job id -> what it makes, of all jobs that this head had
         self._silent = False
 
     # what a job runs: one Snakemake in the batch step
@@ -95,6 +99,7 @@ class Executor(slurm.Executor):
             self._report_job_error_threadsafe(SubmittedJobInfo(job), msg=f"SLURM: {error}")
             return
         if info is not None:
+            self._names[info.external_jobid] = identity(job).name
             self._report_job_submission_threadsafe(info)
 
     def _adopted(self, job: Any) -> SubmittedJobInfo | None:
@@ -244,6 +249,18 @@ class Executor(slurm.Executor):
             return False
 
     # the end
+
+    def shutdown(self) -> None:
+        """Wait for submissions that are under way, then write what the jobs used."""
+        super().shutdown()
+        if not self._reports or not self._names:
+            return
+        path = Path(self.workflow.executor_settings.efficiency_report_path or ".") / f"efficiency_report_{self.run_uuid}.csv"
+        try:
+            count = write_report(path, accounts(self._names))
+            self.logger.info(f"What {count} SLURM jobs asked for and used: {path}")
+        except (Refused, Unreachable, OSError) as error:
+            self.logger.warning(f"No efficiency report: {error}")
 
     def cancel(self) -> None:
         self._stopping.set()

@@ -5,25 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Identity:
-    """`product`: hash of rule and outputs; `content`: hash of parameters and inputs (path, time of change in ns, size)."""
+    """`name`: rule and wildcards, for people; `product`: hash of rule and outputs; `content`: hash of parameters and inputs (path, time
+    of change in ns, size)."""
 
+    name: str
     product: str
     content: str
 
     def __str__(self) -> str:
-        return f"{self.product} {self.content}"
+        return f"{self.name} {self.product} {self.content}"
 
 
 def identity(job: Any) -> Identity:
     """The identity of a Snakemake job."""
     inputs = [(str(path), *_stamp(str(path))) for path in job.input]
-    return Identity(_hash([job.name, sorted(map(str, job.output))]), _hash([sorted(inputs), _plain(job.params)]))
+    name = "/".join(map(str, [job.name, *filter(None, job.wildcards)]))
+    return Identity(re.sub(r"[^\w./-]", "_", name), _hash([job.name, sorted(map(str, job.output))]), _hash([sorted(inputs), _plain(job.params)]))
 
 
 def _stamp(path: str) -> tuple[int, int]:

@@ -28,7 +28,7 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """One job as the queue lists it; `comment` is `<product> <content>` of `identity`."""
+    """One job as the queue lists it; `comment` is `<name> <product> <content>` of `identity`."""
 
     job_id: str
     state: str
@@ -41,11 +41,15 @@ class Entry:
 
     @property
     def product(self) -> str:
-        return self.comment.partition(" ")[0]
+        return self._part(1)
 
     @property
     def content(self) -> str:
-        return self.comment.partition(" ")[2]
+        return self._part(2)
+
+    def _part(self, index: int) -> str:
+        parts = self.comment.split(" ")
+        return parts[index] if len(parts) == 3 else ""  # of somebody else
 
     @property
     def held_by_failed_launch(self) -> bool:

@@ -1,6 +1,7 @@
-"""One thread everywhere: exact, and the fastest on shared cores."""
+"""One thread everywhere: exact, and the fastest on shared cores; Ctrl-C works in what tests start."""
 
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HGM_THREADS", "1")
@@ -9,6 +10,8 @@ import pytest
 import torch
 
 torch.set_num_threads(1)
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background, and then of all that the tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

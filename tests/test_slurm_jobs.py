@@ -56,7 +56,7 @@ def test_a_silent_controller_is_no_refusal(program):
 
 
 def test_the_queue_is_read_with_what_its_comments_say(program):
-    program("squeue", "printf '5|RUNNING|None|ab cd\\n6|PENDING|launch failed requeued held|ef gh\\n7|CANCELLED|None|(null)\\n'")
+    program("squeue", "printf '5|RUNNING|None|mesh ab cd\\n6|PENDING|launch failed requeued held|mesh ef gh\\n7|CANCELLED|None|(null)\\n'")
     first, second, third = queue.entries("x")
     assert (first.job_id, first.product, first.content, first.ended) == ("5", "ab", "cd", False)
     assert second.held_by_failed_launch and not first.held_by_failed_launch and third.ended
@@ -102,11 +102,11 @@ def test_two_jobs_are_the_same_by_what_they_make_and_what_from(tmp_path):
             return enumerate(self)
 
     def made(**changes):
-        parts = {"name": "mesh", "input": [tmp_path / "in"], "output": ["out"], "params": Params([{"size": 2}]), **changes}
+        parts = {"name": "mesh", "wildcards": ["full", "", "test 0"], "input": [tmp_path / "in"], "output": ["out"], "params": Params([{"size": 2}]), **changes}
         return identity(SimpleNamespace(**parts))
 
     first = made()
-    assert made() == first
+    assert made() == first and str(first).split()[0] == "mesh/full/test_0"
     assert made(output=["other"]).product != first.product and made(output=["other"]).content == first.content
     assert made(params=Params([{"size": 3}])).product == first.product and made(params=Params([{"size": 3}])).content != first.content
     (tmp_path / "in").write_text("22")

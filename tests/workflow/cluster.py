@@ -1,4 +1,5 @@
-"""A real SLURM of several nodes on this one machine, in a folder of its own: munge, controller and node daemons, declared GPUs."""
+"""A real SLURM of several nodes on this one machine, in a folder of its own: munge, controller and node daemons, declared GPUs, and
+accounts where a database is installed."""
 
 from __future__ import annotations
 
@@ -13,9 +14,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import accounts
+
 PROGRAMS = ("slurmctld", "slurmd", "munged", "squeue")
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)  # Debian: libfaketime
-COMMANDS = ("srun", "sbatch", "squeue", "scancel", "scontrol", "sinfo")
+COMMANDS = ("srun", "sbatch", "squeue", "scancel", "scontrol", "sinfo", "sacct", "sacctmgr")
 CGROUPS = [Path("/sys/fs/cgroup/freezer"), Path("/sys/fs/cgroup/memory")]
 
 
@@ -32,13 +35,14 @@ class Cluster:
         self.folder, self.nodes = folder, [f"n{i + 1}" for i in range(nodes)]
         self.cpus, self.memory, self.gpu_nodes, self.grace = cpus, memory, gpu_nodes, grace
         self.port = _free_ports(10 + nodes)
+        self.has_accounts = accounts.available()
         self.cgroups = all(os.access(place, os.W_OK) for place in CGROUPS)
         self.daemons: dict[str, subprocess.Popen] = {}
 
     # life
 
     def start(self) -> None:
-        for name in ("etc", "run", "log", "state", "spool", "bin", "dev", "prolog"):
+        for name in ("etc", "run", "log", "state", "spool", "bin", "dev", "prolog", "clock"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self._write()
         socket_file = self.folder / "run/munge.socket"
@@ -46,6 +50,8 @@ class Cluster:
                     f"--pid-file={self.folder}/run/munged.pid", f"--log-file={self.folder}/log/munged.log",
                     f"--seed-file={self.folder}/run/munge.seed")
         wait_until(socket_file.exists, "munge")
+        if self.has_accounts:
+            self._start_accounts()
         self.start_controller("-i")
         for node in self.nodes:
             self.start_node(node)
@@ -55,7 +61,8 @@ class Cluster:
         with contextlib.suppress(subprocess.SubprocessError):
             self.slurm("scancel", "--me")
             wait_until(lambda: not self.slurm("squeue", "--noheader"), "an empty queue", 15)
-        for name in sorted(self.daemons, key=lambda n: (n == "munged", n == "slurmctld")):
+        last = ("slurmctld", "slurmdbd", "mariadbd", "munged")
+        for name in sorted(self.daemons, key=lambda n: last.index(n) + 1 if n in last else 0):
             self._end(name, signal.SIGTERM)
         for pid in self._step_daemons():
             _kill_tree(pid)
@@ -64,6 +71,17 @@ class Cluster:
                 for folder in sorted(place.glob(f"slurm_{node}/**/"), reverse=True):
                     with contextlib.suppress(OSError):
                         folder.rmdir()
+
+    def _start_accounts(self) -> None:
+        first = self.port + 2 + len(self.nodes)
+        settings = self.folder / "etc/slurmdbd.conf"
+        settings.touch(0o600)
+        settings.write_text(accounts.settings(self.folder, _user(), _host(), first, first + 1))
+        accounts.make_database(self.folder)
+        self._spawn("mariadbd", "mariadbd", *accounts.database_command(self.folder, first + 1))
+        wait_until(lambda: _listens(first + 1), "the database")
+        self._spawn("slurmdbd", "slurmdbd", "-D")
+        wait_until(lambda: self.slurm("sacctmgr", "--immediate", "add", "cluster", "lab"), "the accounts")
 
     # questions and orders
 
@@ -144,8 +162,9 @@ class Cluster:
     def clock_off(self, node: str, seconds: int) -> None:
         """Programs of jobs on a node see another time and stamp files with it. 0 undoes it."""
         place = self.folder / f"prolog/{node}"
-        place.write_text(f"export LD_PRELOAD={FAKETIME}\nexport FAKETIME={seconds:+d}\n"
-                         "export FAKETIME_DONT_FAKE_MONOTONIC=1\n" if seconds else "")
+        place.write_text(f'echo "export LD_PRELOAD={FAKETIME}"\necho "export FAKETIME={seconds:+d}"\n'
+                         'echo "export FAKETIME_DONT_FAKE_MONOTONIC=1"\n'
+                         f'echo "export PYTHONPATH={self.folder}/clock:$PYTHONPATH"\n' if seconds else "")
 
     # inside
 
@@ -181,7 +200,7 @@ class Cluster:
         return found
 
     def _write(self) -> None:
-        folder, host = self.folder, socket.gethostname().split(".")[0]
+        folder, host = self.folder, _host()
         key = folder / "etc/munge.key"
         key.touch(0o600)
         key.write_bytes(os.urandom(1024))
@@ -209,7 +228,10 @@ class Cluster:
             "ReturnToService=2", "SlurmdParameters=config_overrides", "SelectType=select/cons_tres",
             "SelectTypeParameters=CR_Core_Memory", "GresTypes=gpu", "SchedulerType=sched/backfill",
             "SchedulerParameters=bf_interval=1,bf_continue,sched_interval=2,sched_min_interval=50000,batch_sched_delay=0,requeue_delay=1",
-            "AccountingStorageType=accounting_storage/none", "MinJobAge=300", "MaxJobCount=10000", "KillWait=3", "CompleteWait=0",
+            *(["AccountingStorageType=accounting_storage/slurmdbd", "AccountingStorageHost=127.0.0.1",
+               f"AccountingStoragePort={self.port + 2 + len(self.nodes)}", f"AccountingStoragePass={folder}/run/munge.socket"] if self.has_accounts else
+              ["AccountingStorageType=accounting_storage/none"]),
+            "MinJobAge=300", "MaxJobCount=10000", "KillWait=3", "CompleteWait=0",
             "OverTimeLimit=0", "InactiveLimit=0", "SlurmdTimeout=10", "SlurmctldTimeout=10", "MessageTimeout=10", "TCPTimeout=2",
             f"TaskProlog={folder}/bin/task_prolog", "PreemptType=preempt/partition_prio", "PreemptMode=REQUEUE", "JobRequeue=1", *nodes,
             f"PartitionName=main Nodes=ALL Default=YES PriorityTier=10 {limits}",
@@ -218,8 +240,10 @@ class Cluster:
         ]
         (folder / "etc/slurm.conf").write_text("\n".join(lines) + "\n")
         prolog = folder / "bin/task_prolog"
-        prolog.write_text(f'#!/bin/sh\ncat {folder}/prolog/$SLURMD_NODENAME 2>/dev/null || true\n')
+        prolog.write_text(f'#!/bin/sh\nplace={folder}/prolog/$SLURMD_NODENAME\n[ ! -f "$place" ] || . "$place"\n')
         prolog.chmod(0o755)
+        # libfaketime takes Python's sleep, until a moment of the monotonic clock, for one until a moment of the day
+        (folder / "clock/sitecustomize.py").write_text("import select, time\ntime.sleep = lambda s: select.select((), (), (), s) and None\n")
         for name in COMMANDS:  # programs in jobs find this cluster and not that of the machine
             path = folder / "bin" / name
             path.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/etc/slurm.conf exec /usr/bin/{name} "$@"\n')
@@ -249,6 +273,16 @@ def _user() -> str:
     import pwd
 
     return pwd.getpwuid(os.getuid()).pw_name
+
+
+def _host() -> str:
+    return socket.gethostname().split(".")[0]
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 def _free_ports(count: int) -> int:

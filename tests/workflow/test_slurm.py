@@ -1,5 +1,7 @@
 """The workflow on a real SLURM of three nodes."""
 
+import csv
+
 import pytest
 from cluster_runs import ON_CLUSTER, ClusterRun
 
@@ -10,11 +12,17 @@ def empty(cluster, tmp_path) -> ClusterRun:
     return ClusterRun(cluster, tmp_path / "work")
 
 
-def test_the_tiny_preset_ends_with_the_bytes_of_a_local_run(empty, calm):
+def test_the_tiny_preset_ends_with_the_bytes_of_a_local_run(empty, calm, cluster):
     said = empty.run(*ON_CLUSTER)
     assert "35 of 35" in said and len(empty.submitted()) == 35
     assert empty.products() == calm.products()
     assert "Nothing to be done" in empty.run(*ON_CLUSTER)
+    if cluster.has_accounts:
+        [path] = empty.folder.glob("logs/slurm/efficiency_report_*.csv")
+        rows = list(csv.DictReader(path.open()))
+        assert [row["job"] for row in rows] == empty.submitted() and {"coarse", "mesh/full/test000"} <= {row["name"] for row in rows}
+        assert {row["state"] for row in rows} == {"COMPLETED"}
+        assert all(float(row["cpu_seconds"]) > 0 and 0 < float(row["memory_percent"]) < 100 for row in rows)
 
 
 def test_what_a_job_asks_for(empty, cluster):

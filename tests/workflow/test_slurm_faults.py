@@ -168,14 +168,20 @@ def test_ctrl_c_cancels_the_jobs_and_leaves_a_run_that_goes_on(training, calm, c
 
 
 @pytest.mark.skipif(FAKETIME is None, reason="needs libfaketime (Debian: apt-get install libfaketime)")
-def test_a_node_may_have_a_clock_that_is_ahead(training, calm, cluster):
+@pytest.mark.parametrize("seconds", [120, -120])
+def test_the_clock_of_a_node_may_be_wrong(training, calm, cluster, seconds):
+    """Ahead, nothing is seen of it; behind, products would be older than what they are made from, and the job fails."""
     run = training()
     run.site.write_text("gpu: {slurm_partition: gpu, gres: 'gpu:fake', slurm_extra: '--nodelist=n1'}\n")
-    cluster.clock_off("n1", 120)
+    cluster.clock_off("n1", seconds)
     try:
-        run.run(*WANTED)
+        head = run.start(*WANTED, "--retries", "0")
+        assert head.wait() == (0 if seconds > 0 else 1), run.said()
     finally:
         cluster.clock_off("n1", 0)
+    if seconds < 0:
+        assert "has older modification time" in run.said() and "clock skew" in run.said()
+        run.run(*WANTED)
     assert same(run, calm) and "Nothing to be done" in run.run(*WANTED)
 
 

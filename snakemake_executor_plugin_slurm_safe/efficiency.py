@@ -1,0 +1,85 @@
+"""What jobs asked for and what they used of it, from SLURM's accounts (sacct), as one table."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from snakemake_executor_plugin_slurm_safe.queue import command
+
+FIELDS = ("JobIDRaw", "State", "NodeList", "ElapsedRaw", "AllocCPUS", "TotalCPU", "ReqMem", "MaxRSS")
+COLUMNS = ("job", "name", "state", "node", "seconds", "cpus", "cpu_seconds", "cpu_percent", "asked_mb", "used_mb", "memory_percent")
+AT_ONCE = 500  # job ids of one question
+CPU_TIME = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+(?:\.\d+)?)")
+
+
+def parse_cpu_time(text: str) -> float | None:
+    """Seconds of sacct's `[[days-]hours:]minutes:seconds[.fraction]`."""
+    match = CPU_TIME.fullmatch(text.strip())
+    if match is None:
+        return None
+    days, hours, minutes = (int(part or 0) for part in match.groups()[:3])
+    return ((days * 24 + hours) * 60 + minutes) * 60 + float(match[4])
+
+
+def accounts(names: Mapping[str, str]) -> list[dict[str, str]]:
+    """A row of COLUMNS for each SLURM job that has begun; `names`: what it made, by its id.
+
+    The last start of a requeued job counts. Cells that the cluster keeps no account of are empty. Raises Unreachable or Refused.
+    """
+    ids, rows = list(names), []
+    for first in range(0, len(ids), AT_ONCE):
+        said = command(["sacct", f"--jobs={','.join(ids[first : first + AT_ONCE])}", "--noheader", "--parsable2", "--units=M",
+                        f"--format={','.join(FIELDS)}"])
+        steps = [dict(zip(FIELDS, line.split("|"), strict=False)) for line in said.splitlines() if line.count("|") == len(FIELDS) - 1]
+        largest: dict[str, float] = {}
+        for step in steps:
+            job, memory = step["JobIDRaw"].partition(".")[0], _megabytes(step["MaxRSS"])
+            if memory is not None:
+                largest[job] = max(memory, largest.get(job, 0.0))
+        rows += [_row(step, names[step["JobIDRaw"]], largest.get(step["JobIDRaw"])) for step in steps if step["JobIDRaw"] in names]
+    return rows
+
+
+def _row(job: Mapping[str, str], name: str, used: float | None) -> dict[str, str]:
+    seconds, cpus, cpu, asked = (int(job["ElapsedRaw"] or 0), int(job["AllocCPUS"] or 0), parse_cpu_time(job["TotalCPU"]),
+                                 _megabytes(job["ReqMem"]))
+    shown = {
+        "job": job["JobIDRaw"], "name": name, "state": job["State"], "node": job["NodeList"], "seconds": str(seconds),
+        "cpus": str(cpus), "cpu_seconds": _text(cpu), "cpu_percent": _percent(cpu, seconds * cpus), "asked_mb": _text(asked),
+        "used_mb": _text(used), "memory_percent": _percent(used, asked),
+    }
+    return {column: shown[column] for column in COLUMNS}
+
+
+def _megabytes(text: str) -> float | None:
+    number = text.removesuffix("M").removesuffix("?")
+    return float(number) if re.fullmatch(r"\d+(\.\d+)?", number) else None
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
+def _percent(part: float | None, whole: float | None) -> str:
+    return f"{100 * part / whole:.1f}" if part is not None and whole else ""
+
+
+def write_report(path: Path, rows: Iterable[Mapping[str, str]]) -> int:
+    """Put rows into a table, those of earlier heads stay; returns how many it has."""
+    known: dict[str, Mapping[str, str]] = {}
+    if path.is_file():
+        with open(path, newline="") as file:
+            known = {row["job"]: row for row in csv.DictReader(file) if row.keys() == set(COLUMNS)}
+    known |= {row["job"]: row for row in rows}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    with open(new, "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(known.values())
+    os.replace(new, path)
+    return len(known)
