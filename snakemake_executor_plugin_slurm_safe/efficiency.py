@@ -40,7 +40,8 @@ def accounts(names: Mapping[str, str]) -> list[dict[str, str]]:
             job, memory = step["JobIDRaw"].partition(".")[0], _megabytes(step["MaxRSS"])
             if memory is not None:
                 largest[job] = max(memory, largest.get(job, 0.0))
-        rows += [_row(step, names[step["JobIDRaw"]], largest.get(step["JobIDRaw"])) for step in steps if step["JobIDRaw"] in names]
+        rows += [_row(step, names[step["JobIDRaw"]], largest.get(step["JobIDRaw"])) for step in steps
+                 if step["JobIDRaw"] in names and step["State"] != "PENDING"]
     return rows
 
 

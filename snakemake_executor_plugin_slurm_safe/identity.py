@@ -27,7 +27,8 @@ def identity(job: Any) -> Identity:
     """The identity of a Snakemake job."""
     inputs = [(str(path), *_stamp(str(path))) for path in job.input]
     name = "/".join(map(str, [job.name, *filter(None, job.wildcards)]))
-    return Identity(re.sub(r"[^\w./-]", "_", name), _hash([job.name, sorted(map(str, job.output))]), _hash([sorted(inputs), _plain(job.params)]))
+    return Identity(re.sub(r"[^\w./-]", "_", name), _hash([job.name, sorted(map(str, job.output))]),
+                    _hash([sorted(inputs), list(job.params), dict(job.params.items())]))
 
 
 def _stamp(path: str) -> tuple[int, int]:
@@ -36,10 +37,6 @@ def _stamp(path: str) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return found.st_mtime_ns, found.st_size
-
-
-def _plain(params: Any) -> Any:
-    return [list(params), dict(params.items())]
 
 
 def _hash(data: Any) -> str:

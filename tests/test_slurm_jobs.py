@@ -8,7 +8,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from hgm import slurm
 from hgm.job import Job
-from snakemake_executor_plugin_slurm_safe import queue
+from snakemake_executor_plugin_slurm_safe import efficiency, queue
 from snakemake_executor_plugin_slurm_safe.identity import identity
 from snakemake_executor_plugin_slurm_safe.site import read_site, request
 
@@ -56,7 +56,8 @@ def test_a_silent_controller_is_no_refusal(program):
 
 
 def test_the_queue_is_read_with_what_its_comments_say(program):
-    program("squeue", "printf '5|RUNNING|None|mesh ab cd\\n6|PENDING|launch failed requeued held|mesh ef gh\\n7|CANCELLED|None|(null)\\n'")
+    program("squeue", "printf '5|RUNNING|None|mesh ab cd\\n6|PENDING|launch failed requeued held|mesh ef gh\\n'"
+                      "'7|CANCELLED|None|(null)\\n'")
     first, second, third = queue.entries("x")
     assert (first.job_id, first.product, first.content, first.ended) == ("5", "ab", "cd", False)
     assert second.held_by_failed_launch and not first.held_by_failed_launch and third.ended
@@ -68,6 +69,27 @@ def test_a_job_id_is_a_number(program):
     program("sbatch", "cat >/dev/null; echo '$(rm -rf /)'")
     with pytest.raises(queue.Refused, match="expected a job id"):
         queue.submit([], "#!/bin/sh\n")
+
+
+SAID = """1|COMPLETED|n1|4|2|00:04.100|1000M|
+1.batch|COMPLETED|n1|4|2|00:04.100||250M
+1.0|COMPLETED|n1|4|2|00:00.002||100.5M
+2|CANCELLED by 0|n2|90061|1|1-01:00:01|100M|
+2.batch|CANCELLED|n2|90061|1|1-01:00:01||
+3|PENDING|None assigned|0|1|00:00:00|100M|
+4|COMPLETED|n1|9|1|00:09.000|100M|"""
+
+
+def test_what_jobs_used_comes_from_sacct(program, tmp_path):
+    program("sacct", f'[ "$1" = --jobs=1,2,3 ] && cat <<END\n{SAID}\nEND')
+    first, second = efficiency.accounts({"1": "coarse", "2": "render/train000", "3": "mesh"})
+    assert first == {"job": "1", "name": "coarse", "state": "COMPLETED", "node": "n1", "seconds": "4", "cpus": "2",
+                     "cpu_seconds": "4.1", "cpu_percent": "51.2", "asked_mb": "1000.0", "used_mb": "250.0", "memory_percent": "25.0"}
+    assert [second[key] for key in ("name", "cpu_seconds", "cpu_percent", "used_mb")] == ["render/train000", "90001.0", "99.9", ""]
+    path = tmp_path / "logs/report.csv"
+    assert efficiency.write_report(path, [first]) == 1 and efficiency.write_report(path, [{**first, "state": "FAILED"}, second]) == 2
+    assert [line.split(",")[:3] for line in path.read_text().splitlines()] == [
+        ["job", "name", "state"], ["1", "coarse", "FAILED"], ["2", "render/train000", "CANCELLED by 0"]]
 
 
 @pytest.mark.parametrize(("text", "fault"), [
@@ -102,7 +124,8 @@ def test_two_jobs_are_the_same_by_what_they_make_and_what_from(tmp_path):
             return enumerate(self)
 
     def made(**changes):
-        parts = {"name": "mesh", "wildcards": ["full", "", "test 0"], "input": [tmp_path / "in"], "output": ["out"], "params": Params([{"size": 2}]), **changes}
+        parts = {"name": "mesh", "wildcards": ["full", "", "test 0"], "input": [tmp_path / "in"], "output": ["out"],
+                 "params": Params([{"size": 2}]), **changes}
         return identity(SimpleNamespace(**parts))
 
     first = made()

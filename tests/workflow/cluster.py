@@ -9,16 +9,15 @@ import random
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import time
 from pathlib import Path
 
 import accounts
+from cluster_files import host_name, user, write_files
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "squeue")
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)  # Debian: libfaketime
-COMMANDS = ("srun", "sbatch", "squeue", "scancel", "scontrol", "sinfo", "sacct", "sacctmgr")
 CGROUPS = [Path("/sys/fs/cgroup/freezer"), Path("/sys/fs/cgroup/memory")]
 
 
@@ -44,7 +43,7 @@ class Cluster:
     def start(self) -> None:
         for name in ("etc", "run", "log", "state", "spool", "bin", "dev", "prolog", "clock"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        self._write()
+        write_files(self)
         socket_file = self.folder / "run/munge.socket"
         self._spawn("munged", "munged", "--foreground", f"--socket={socket_file}", f"--key-file={self.folder}/etc/munge.key",
                     f"--pid-file={self.folder}/run/munged.pid", f"--log-file={self.folder}/log/munged.log",
@@ -76,7 +75,7 @@ class Cluster:
         first = self.port + 2 + len(self.nodes)
         settings = self.folder / "etc/slurmdbd.conf"
         settings.touch(0o600)
-        settings.write_text(accounts.settings(self.folder, _user(), _host(), first, first + 1))
+        settings.write_text(accounts.settings(self.folder, user(), host_name(), first, first + 1))
         accounts.make_database(self.folder)
         self._spawn("mariadbd", "mariadbd", *accounts.database_command(self.folder, first + 1))
         wait_until(lambda: _listens(first + 1), "the database")
@@ -199,66 +198,6 @@ class Cluster:
                     found.append(int(process.name))
         return found
 
-    def _write(self) -> None:
-        folder, host = self.folder, _host()
-        key = folder / "etc/munge.key"
-        key.touch(0o600)
-        key.write_bytes(os.urandom(1024))
-        devices = _devices(folder / "dev")
-        (folder / "etc/gres.conf").write_text("AutoDetect=off\n" + "".join(
-            f"NodeName={node} Name=gpu Type=fake File={devices}[0-1]\n" for node in self.nodes[: self.gpu_nodes]))
-        if self.cgroups:
-            (folder / "etc/cgroup.conf").write_text(
-                "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nCgroupAutomount=no\nConstrainRAMSpace=yes\n"
-                "ConstrainCores=no\nConstrainDevices=no\nConstrainSwapSpace=no\n")
-        common = (f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs={self.cpus} Boards=1 SocketsPerBoard=1 CoresPerSocket={self.cpus} "
-                  f"ThreadsPerCore=1 RealMemory={self.memory} State=UNKNOWN")
-        nodes = [f"NodeName={node} {common} Port={self.port + 2 + i}" + (" Gres=gpu:fake:2" if i < self.gpu_nodes else "")
-                 for i, node in enumerate(self.nodes)]
-        limits = "MaxTime=1-0 DefaultTime=10 State=UP"
-        lines = [
-            "ClusterName=lab", f"SlurmctldHost={host}(127.0.0.1)", f"SlurmctldPort={self.port}", "AuthType=auth/munge",
-            "CredType=cred/munge", f"AuthInfo=socket={folder}/run/munge.socket", f"SlurmUser={_user()}", f"SlurmdUser={_user()}",
-            f"StateSaveLocation={folder}/state", f"SlurmdSpoolDir={folder}/spool/%n", f"SlurmctldPidFile={folder}/run/slurmctld.pid",
-            f"SlurmdPidFile={folder}/run/slurmd.%n.pid", f"SlurmctldLogFile={folder}/log/slurmctld.log",
-            f"SlurmdLogFile={folder}/log/slurmd.%n.log", "MailProg=/bin/true", "SwitchType=switch/none", "MpiDefault=none",
-            *(["ProctrackType=proctrack/cgroup", "TaskPlugin=task/cgroup"] if self.cgroups else
-              ["ProctrackType=proctrack/linuxproc", "TaskPlugin=task/none", "JobAcctGatherParams=OverMemoryKill"]),
-            "JobAcctGatherType=jobacct_gather/linux", "JobAcctGatherFrequency=task=1", "PropagateResourceLimits=NONE",
-            "ReturnToService=2", "SlurmdParameters=config_overrides", "SelectType=select/cons_tres",
-            "SelectTypeParameters=CR_Core_Memory", "GresTypes=gpu", "SchedulerType=sched/backfill",
-            "SchedulerParameters=bf_interval=1,bf_continue,sched_interval=2,sched_min_interval=50000,batch_sched_delay=0,requeue_delay=1",
-            *(["AccountingStorageType=accounting_storage/slurmdbd", "AccountingStorageHost=127.0.0.1",
-               f"AccountingStoragePort={self.port + 2 + len(self.nodes)}", f"AccountingStoragePass={folder}/run/munge.socket"] if self.has_accounts else
-              ["AccountingStorageType=accounting_storage/none"]),
-            "MinJobAge=300", "MaxJobCount=10000", "KillWait=3", "CompleteWait=0",
-            "OverTimeLimit=0", "InactiveLimit=0", "SlurmdTimeout=10", "SlurmctldTimeout=10", "MessageTimeout=10", "TCPTimeout=2",
-            f"TaskProlog={folder}/bin/task_prolog", "PreemptType=preempt/partition_prio", "PreemptMode=REQUEUE", "JobRequeue=1", *nodes,
-            f"PartitionName=main Nodes=ALL Default=YES PriorityTier=10 {limits}",
-            f"PartitionName=gpu Nodes=n[1-{self.gpu_nodes}] PriorityTier=10 {limits}",
-            f"PartitionName=scav Nodes=ALL PriorityTier=1 PreemptMode=REQUEUE GraceTime={self.grace} {limits}",
-        ]
-        (folder / "etc/slurm.conf").write_text("\n".join(lines) + "\n")
-        prolog = folder / "bin/task_prolog"
-        prolog.write_text(f'#!/bin/sh\nplace={folder}/prolog/$SLURMD_NODENAME\n[ ! -f "$place" ] || . "$place"\n')
-        prolog.chmod(0o755)
-        # libfaketime takes Python's sleep, until a moment of the monotonic clock, for one until a moment of the day
-        (folder / "clock/sitecustomize.py").write_text("import select, time\ntime.sleep = lambda s: select.select((), (), (), s) and None\n")
-        for name in COMMANDS:  # programs in jobs find this cluster and not that of the machine
-            path = folder / "bin" / name
-            path.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/etc/slurm.conf exec /usr/bin/{name} "$@"\n')
-            path.chmod(0o755)
-
-
-def _devices(folder: Path) -> Path:
-    """Two numbered character devices that stand for GPUs; SLURM only counts them."""
-    try:
-        for i in range(2):
-            os.mknod(folder / f"gpu{i}", stat.S_IFCHR | 0o666, os.makedev(1, 3))
-        return folder / "gpu"
-    except PermissionError:
-        return Path("/dev/tty")
-
 
 def _kill_tree(pid: int) -> None:
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -267,16 +206,6 @@ def _kill_tree(pid: int) -> None:
                 _kill_tree(int(child))
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-
-
-def _user() -> str:
-    import pwd
-
-    return pwd.getpwuid(os.getuid()).pw_name
-
-
-def _host() -> str:
-    return socket.gethostname().split(".")[0]
 
 
 def _listens(port: int) -> bool:
