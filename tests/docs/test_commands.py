@@ -20,7 +20,8 @@ from hgm.cli import main, parser
 
 TEXT = {"text", "yaml", "python", "json", "mermaid", "toml"}  # languages of blocks that hold no commands
 SHELL = {"", "sh", "bash"}
-FILES = {"cd", "ls", "cp", "mkdir", "ln", "cat", "less", "rsync", "scp", "tar", "unzip", "export", "source", "sbatch", "squeue"}  # not run
+FILES = {"cd", "ls", "cp", "mkdir", "ln", "cat", "less", "rsync", "scp", "tar", "unzip", "export", "source", "sbatch",
+         "squeue"}  # not run
 OTHERS = {"git", "pre-commit", "mkdocs", "nvidia-smi", "conda", "apptainer", "docker", "bash"}  # not of this project: not run
 LINKED = ("hgm", "resources", "config.yaml", "config", "profiles", "rules", "scripts", "envs", "Snakefile")
 
