@@ -1,0 +1,63 @@
+"""The pictures of the report in docs/images, from a finished demo: `python docs/hooks/screenshots.py results/demo`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+IMAGES = Path(__file__).parents[1] / "images"
+SUBJECT = "people/0003.html"  # 0507
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+MODES = ("gaussians", "mesh", "shape")
+GAP = 24  # pixels between the pictures of the modes
+
+
+def opened(browser: Browser, page: Path, width: int, height: int, scheme: str = "light") -> Page:
+    """A page of the report with its viewer drawn."""
+    tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+    tab.goto(page.resolve().as_uri())
+    tab.wait_for_selector("[data-drawn]", timeout=60_000)
+    tab.wait_for_timeout(1500)
+    return tab
+
+
+def save(tab: Page, name: str, width: int) -> None:
+    path = IMAGES / f"report_{name}.png"
+    tab.screenshot(path=path)
+    with Image.open(path) as image:
+        small = image.convert("RGB").resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
+    small.save(path, optimize=True)
+
+
+def main(run: Path) -> None:
+    report = run / "report"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        save(opened(browser, report / "index.html", 1280, 800), "desktop", 960)
+        save(opened(browser, report / SUBJECT, 1280, 1480, "dark"), "dark", 880)
+        save(opened(browser, report / "index.html", 390, 1500), "phone", 390)
+        tab, strips = opened(browser, report / SUBJECT, 1280, 900), []
+        for mode in MODES:
+            tab.click(f'button[data-mode="{mode}"]')
+            tab.wait_for_selector(f'[data-drawn="{mode}"]', timeout=60_000)
+            tab.wait_for_timeout(1000)
+            path = IMAGES / f"{mode}.part.png"
+            tab.locator("[data-drawn]").first.screenshot(path=path)
+            with Image.open(path) as image:
+                strips.append(image.convert("RGB"))
+            path.unlink()
+        browser.close()
+    step = strips[0].width + GAP
+    row = Image.new("RGB", (len(strips) * step - GAP, strips[0].height), strips[0].getpixel((0, strips[0].height - 1)))
+    for i, strip in enumerate(strips):
+        row.paste(strip, (i * step, 0))
+    row = row.resize((1200, round(row.height * 1200 / row.width)), Image.Resampling.LANCZOS)
+    row.save(IMAGES / "report_viewer.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
