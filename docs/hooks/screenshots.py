@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
@@ -26,11 +27,12 @@ def opened(browser: Browser, page: Path, width: int, height: int, scheme: str = 
 
 
 def save(tab: Page, name: str, width: int) -> None:
-    path = IMAGES / f"report_{name}.png"
-    tab.screenshot(path=path)
-    with Image.open(path) as image:
-        small = image.convert("RGB").resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
-    small.save(path, optimize=True)
+    write(Image.open(io.BytesIO(tab.screenshot())), name, width)
+
+
+def write(image: Image.Image, name: str, width: int) -> None:
+    small = image.convert("RGB").resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
+    small.save(IMAGES / f"report_{name}.webp", quality=90, method=6)
 
 
 def main(run: Path) -> None:
@@ -45,18 +47,13 @@ def main(run: Path) -> None:
             tab.click(f'button[data-mode="{mode}"]')
             tab.wait_for_selector(f'[data-drawn="{mode}"]', timeout=60_000)
             tab.wait_for_timeout(1000)
-            path = IMAGES / f"{mode}.part.png"
-            tab.locator("[data-drawn]").first.screenshot(path=path)
-            with Image.open(path) as image:
-                strips.append(image.convert("RGB"))
-            path.unlink()
+            strips.append(Image.open(io.BytesIO(tab.locator("[data-drawn]").first.screenshot())).convert("RGB"))
         browser.close()
     step = strips[0].width + GAP
     row = Image.new("RGB", (len(strips) * step - GAP, strips[0].height), strips[0].getpixel((0, strips[0].height - 1)))
     for i, strip in enumerate(strips):
         row.paste(strip, (i * step, 0))
-    row = row.resize((1200, round(row.height * 1200 / row.width)), Image.Resampling.LANCZOS)
-    row.save(IMAGES / "report_viewer.png", optimize=True)
+    write(row, "viewer", 1200)
 
 
 if __name__ == "__main__":
