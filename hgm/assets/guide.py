@@ -15,8 +15,8 @@ Generated from `resources/assets.yaml` (`hgm doctor --markdown > docs/data.md`).
 The demo needs nothing of this. A configuration says where things are; `hgm doctor` says what of it is missing or damaged:
 
 ```
-hgm doctor --configfile {PRESET}            # what is needed, what is there, what to do
-hgm doctor --configfile {PRESET} --fetch    # first download what is free and missing, into assets/
+.venv/bin/hgm doctor --configfile {PRESET}            # what is needed, what is there, what to do
+.venv/bin/hgm doctor --configfile {PRESET} --fetch    # first download what is free and missing, into assets/
 ```
 
 Runs are offline: fetch once, on a machine with internet, then copy the folder. `--into DIR` chooses another folder, `--fetch NAME …`

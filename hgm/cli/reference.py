@@ -38,7 +38,8 @@ def _cell(text: str) -> str:
 
 def to_markdown(top: argparse.ArgumentParser) -> str:
     """docs/reference.md: every verb with its arguments and an example, in the order of `hgm --help`."""
-    lines = ["# The `hgm` command", "", "Generated from `hgm/cli/` (`make config`). `hgm VERB --help` says the same.", "",
+    lines = ["# The `hgm` command", "", "Generated from `hgm/cli/` (`make config`). `hgm VERB --help` says the same.",
+             "`make env` puts the command into `.venv/bin`.", "",
              "Exit status: 0 done, 1 failed with one line `error: …`, 2 wrong usage."]
     for name, verb in _verbs(top):
         example = (verb.epilog or "").removeprefix("example: ")

@@ -44,7 +44,7 @@ def read_picture(path: Path) -> Picture:
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected a photo") from None
+        raise InputError(f"{path}: no such file; expected a photo or a folder of photos") from None
     except Image.DecompressionBombError:
         raise _too_large(path, "far too many") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:

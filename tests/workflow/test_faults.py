@@ -3,6 +3,7 @@
 After each fault the run goes on and ends with the bytes of an undisturbed one; docs/reliability.md has the table.
 """
 
+import contextlib
 import os
 import random
 import re
@@ -161,32 +162,40 @@ KILLS = int(os.environ.get("HGM_KILLS", "12"))
 
 
 def test_random_kills_lose_nothing(calm, tmp_path):
-    """Jobs and heads of one run killed at random, HGM_KILLS times (12; 100 for docs/reliability.md)."""
-    space = Workspace(tmp_path / "work")
-    chance = random.Random(20251121)
-    head, killed = None, 0
+    """Jobs and heads killed at random, HGM_KILLS times (12; 100 for docs/reliability.md), in one run after another."""
+    chance, killed, runs = random.Random(20251121), 0, 0
+    while runs == 0 or killed < KILLS:
+        space = Workspace(tmp_path / f"work{runs}")
+        killed += kills_of_one_run(space, chance, KILLS - killed)
+        assert space.products() == calm.products()
+        shutil.rmtree(space.folder)
+        runs += 1
+    print(f"{killed} kills in {runs} runs")
+
+
+def kills_of_one_run(space: Workspace, chance: random.Random, most: int) -> int:
+    """Kill jobs and heads of a run of the tiny preset at random until it is through; returns how often."""
+    killed = 0
     while True:
-        if head is None:
-            head = space.start(*TINY, "--retries", "20")
-            drain = subprocess.Popen(["cat"], stdin=head.stdout, stdout=subprocess.DEVNULL)
-        if killed == KILLS:
-            assert head.wait() == 0
-            break
-        time.sleep(chance.uniform(2.0, 9.0))
-        if head.poll() is not None:
-            assert head.returncode == 0
-            break
-        jobs = children(head.pid)
-        victim = chance.choice([head.pid, *jobs, *jobs])
-        killed += 1
-        if victim == head.pid:
-            os.killpg(head.pid, signal.SIGKILL)
-            head.wait()
-            drain.wait()
-            head = None
-        else:
-            os.kill(victim, signal.SIGKILL)
-    assert space.products() == calm.products()
+        head = space.start(*TINY, "--retries", "20")
+        drain = subprocess.Popen(["cat"], stdin=head.stdout, stdout=subprocess.DEVNULL)
+        while killed < most:
+            time.sleep(chance.uniform(2.0, 9.0))
+            if head.poll() is not None:
+                break
+            jobs = children(head.pid)
+            victim = chance.choice([head.pid, *jobs, *jobs])
+            killed += 1
+            if victim == head.pid:
+                os.killpg(head.pid, signal.SIGKILL)
+                break
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+        code = head.wait()
+        drain.wait()
+        if code != -signal.SIGKILL:
+            assert code == 0
+            return killed
 
 
 def children(pid: int) -> list[int]:
