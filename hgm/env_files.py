@@ -31,7 +31,12 @@ STEPS = {  # environment -> the rules that work in it
 WORKFLOW = ("snakemake", "snakemake-executor-plugin-slurm", "pydantic", "pyyaml")  # what plans a run and starts its jobs
 ALSO = {"diffusion": ("accelerate",), "photos": ("accelerate",)}  # no import statement names it, but a chosen package uses it
 ON_GPU = ("train", "diffusion", "mesh", "photos")
-VARIANTS = ("cu118", "cu126")  # of CUDA 11.8 and 12.6
+NVIDIA_118 = "nvidia/label/cuda-11.8.0"  # conda-forge has CUDA's compiler from 12 on
+COMPILERS = {  # of CUDA 11.8 and 12.6, with the newest C++ that each takes: gsplat builds its kernels when they are first used
+    "cu118": ("gxx=11", *(f"{NVIDIA_118}::{name}" for name in ("cuda-nvcc", "cuda-cudart-dev", "cuda-libraries-dev"))),
+    "cu126": ("gxx=13", "cuda-version=12.6", "cuda-nvcc", "cuda-cudart-dev", "cuda-libraries-dev"),
+}
+VARIANTS = tuple(COMPILERS)
 OPTIONAL = ("gsplat", "spconv", "diff_gaussian_rasterization", "rembg")  # looked for and used where they are
 BUNDLED = ("OpenImageIO", "mathutils")  # come with bpy
 FOREIGN = re.compile(r"nvidia-.*|cuda-.*|triton.*|setuptools|pip|wheel")  # named by each build of torch itself; those of every Python
@@ -136,7 +141,7 @@ def pins(step: str, variant: str = "") -> list[str]:
 def to_yaml(step: str, variant: str = "") -> str:
     """A conda environment file."""
     lines = ["# Generated from requirements.lock (make envs); docs/environments.md.", "channels:", "  - conda-forge", "  - nodefaults",
-             "dependencies:", "  - python=3.11", "  - pip", "  - pip:"]
+             "dependencies:", "  - python=3.11", *(f"  - {name}" for name in COMPILERS.get(variant, ())), "  - pip", "  - pip:"]
     if variant:
         lines.append(f"      - --extra-index-url https://download.pytorch.org/whl/{variant}")
     return "\n".join([*lines, *(f"      - {line}" for line in pins(step, variant))]) + "\n"

@@ -24,8 +24,10 @@ ALL = ["workflow", *STEPS, *(f"{step}-{variant}" for step in ON_GPU for variant 
 
 def pip_lines(name: str) -> list[str]:
     dependencies = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())["dependencies"]
-    assert dependencies[:2] == ["python=3.11", "pip"]
-    return [line for line in dependencies[2]["pip"] if not line.startswith("--")]
+    assert dependencies[0] == "python=3.11" and dependencies[-2] == "pip"
+    compilers = [line.split("::")[-1].split("=")[0] for line in dependencies[1:-2]]
+    assert ("-cu" in name) == {"gxx", "cuda-nvcc"}.issubset(compilers) and ("-cu" in name or not compilers)
+    return [line for line in dependencies[-1]["pip"] if not line.startswith("--")]
 
 
 @cache

@@ -65,7 +65,7 @@ def differences(installed: list[str], listed: list[str]) -> list[str]:
 
 
 def pip_lines(name: str) -> list[str]:
-    lines = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())["dependencies"][2]["pip"]
+    lines = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())["dependencies"][-1]["pip"]
     return [line for line in lines if not line.startswith("--")]
 
 
