@@ -7,7 +7,6 @@ beside the log; `python scripts/render.py that.job.json` (or `hgm replay`) does 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import logging
 import os
@@ -20,19 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from hgm import slurm
-from hgm.errors import InputError, SliceEnded
+from hgm.errors import STORAGE, InputError, Interrupted, SliceEnded
 from hgm.home import with_home
 from hgm.locks import hold
 from hgm.provenance import file_digest, key_of, read_json, write_json
 
 Paths = Mapping[str, str | list[str]]  # name -> path or list of paths, as strings
 SLICE_ENDED = "slice ended: "  # how the log of a job ends that has more to do
-STORAGE: dict[int | None, str] = {  # what a disk may say, and what to do about it
-    errno.ENOSPC: "free some space (hgm prune shows what may go) and run again",
-    errno.EDQUOT: "your quota is used up: free some space (hgm prune shows what may go) and run again",
-    errno.EROFS: "results have to be on a file system that can be written",
-    errno.EACCES: "change its owner or permissions, or run in a folder of your own",
-}
 REQUEUE_SECONDS = 300.0  # for SLURM to end a job that it puts back into the queue
 
 
@@ -133,13 +126,14 @@ def run(main: Callable[[Job], None]) -> None:
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(job.threads)
         main(job)
-    except InputError as error:
+    except (InputError, Interrupted) as error:
         logging.error("error: %s", error)
         sys.exit(1)
     except OSError as error:
-        if error.errno not in STORAGE:
+        advice = STORAGE.get(error.errno or 0)
+        if advice is None:
             _unexpected(script)
-        logging.error("error: %s: %s; %s", error.filename or Path.cwd(), error.strerror, STORAGE[error.errno])
+        logging.error("error: %s: %s; %s", error.filename or Path.cwd(), error.strerror, advice)
         sys.exit(1)
     except SliceEnded as ended:
         logging.info("%s%s", SLICE_ENDED, ended)

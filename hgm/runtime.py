@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -15,6 +16,7 @@ from typing import IO, Any, TypeVar
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+FAULTS = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")  # signals that a program brings on itself
 
 
 @contextlib.contextmanager
@@ -93,6 +95,13 @@ def use_threads(count: int) -> None:
 def keep_compiled() -> None:
     """Let torch.compile keep its work in the user's cache, so that every later process finds it."""
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path.home() / ".cache" / "hgm" / "inductor"))
+
+
+def stopped_by(code: int) -> str | None:
+    """The signal by which a process of exit status `code` was stopped from outside (kill, the kernel when memory ran out); None where
+    it ended by itself or by a fault of its own."""
+    name = signal.Signals(-code).name if code < 0 else None
+    return None if name in FAULTS else name
 
 
 class Deadline:

@@ -9,17 +9,20 @@ import subprocess
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
-from hgm.errors import InputError
+from hgm.errors import STORAGE, InputError, Interrupted
+from hgm.runtime import stopped_by
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], *, fps: int = 24, quality: int = 20) -> None:
     """Write uint8 RGB frames [H, W, 3] as H.264 (yuv420p, one encoder thread, no time stamps) by atomic rename.
 
     An odd width or height is cut by one pixel, since yuv420p has none. quality: x264's constant rate factor, lower is
-    better. Raises InputError when there is no frame, frames differ in size or the encoder fails.
+    better. Raises InputError when there is no frame, frames differ in size or the encoder fails, Interrupted when it is
+    killed and OSError of a full disk.
     """
     import imageio_ffmpeg
 
@@ -58,7 +61,17 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], *, fps: int = 24
                 encoder.wait()
             if encoder.returncode:
                 log.seek(0)
-                reason = log.read().decode("utf-8", "replace").strip().splitlines()
-                raise InputError(f"{path}: ffmpeg failed ({reason[-1] if reason else encoder.returncode})")
+                said = log.read().decode("utf-8", "replace").strip()
+                _raise_failure(path, encoder.returncode, said)
         os.chmod(part, 0o644)
         os.replace(part, path)
+
+
+def _raise_failure(path: Path, code: int, said: str) -> NoReturn:
+    signal = stopped_by(code)
+    if signal is not None:
+        raise Interrupted(f"{path}: ffmpeg was stopped ({signal}); run again")
+    for number in STORAGE:
+        if os.strerror(number) in said:
+            raise OSError(number, os.strerror(number), str(path))
+    raise InputError(f"{path}: ffmpeg failed ({said.splitlines()[-1] if said else code})")

@@ -7,7 +7,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from hgm.errors import InputError
+from hgm.errors import InputError, Interrupted
 from hgm.turntable import write_video
 
 
@@ -38,3 +38,18 @@ def test_unusable_frames_are_named_and_leave_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="ffmpeg failed"):
         write_video(tmp_path / "a.mp4", [np.zeros((1, 8, 3), np.uint8)] * 3)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("script", "error", "words"), [
+    ("kill -9 $$", Interrupted, r"a\.mp4: ffmpeg was stopped \(SIGKILL\); run again"),
+    ("echo 'av_interleaved_write_frame(): No space left on device' >&2; exit 228", OSError, "No space left on device"),
+    ("echo 'no such codec' >&2; exit 1", InputError, r"ffmpeg failed \(no such codec\)"),
+])
+def test_only_what_is_wrong_with_frames_is_put_down_to_them(tmp_path: Path, monkeypatch, script, error, words) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    with pytest.raises(error, match=words):
+        write_video(tmp_path / "a.mp4", frames())
+    assert list(tmp_path.iterdir()) == [program]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hgm import __version__
 from hgm.cli import bench, config, control, doctor, export, reconstruct, replay, standin, transfer, view, weights
 from hgm.cli.verbs import Verbs
-from hgm.errors import InputError
+from hgm.errors import InputError, Interrupted
 
 VERBS = (
     reconstruct.add_reconstruct, standin.add_standin, weights.add_import_weights, doctor.add_doctor,
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = top.parse_args(argv)
     try:
         return args.action(args)
-    except InputError as error:
+    except (InputError, Interrupted) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hgm.errors import InputError, MissingDependency, ScanError
+from hgm.errors import InputError, Interrupted, MissingDependency, ScanError
 from hgm.provenance import file_digest
 from hgm.render.member import RenderSettings, is_finished, member_key, memory_folder
+from hgm.runtime import stopped_by
 from hgm.scans.thuman import ScanFiles
 
 CRASHES = 3  # so many before anything was rendered: not the scans' fault
@@ -44,10 +45,9 @@ def render_chunk(
     `models` holds smplx/SMPLX_<GENDER>.npz. `size` is the side of the square images in pixels, `samples` is per pixel.
     Each of the `workers` processes uses one core; the pixels do not depend on their number. `code` is part of every
     key: another value renders everything again. `progress` is called with the number of scans done and a name.
-
-    key: another value renders everything again. `progress` is called with the number of scans done and their name.
     Raises InputError when nothing can be rendered: no body model, no bpy, no GPU where one is asked for, or the first
-    scans all kill their workers.
+    scans all kill their workers; Interrupted, once the other scans are done, when a worker was killed from outside or
+    had no memory left; OSError of a disk that takes nothing more.
     """
     settings = RenderSettings(size=size, views=views, samples=samples, gender=gender, device=device)
     if len({scan.name for scan in scans}) < len(scans):
@@ -80,6 +80,7 @@ class _Pool:
         self.keys, self.progress, self.through = keys, progress, through
         self.job = {"settings": dataclasses.asdict(settings), "models": str(models), "out": str(out)}
         self.rejected: dict[str, str] = {}
+        self.killed: list[str] = []  # why scans are not rendered that have no fault
         self.rendered = self.crashes = 0
         self.selector = selectors.DefaultSelector()
 
@@ -98,6 +99,9 @@ class _Pool:
                 for entry in list(self.selector.get_map().values()):
                     entry.data.end(kill=True)
                 self.selector.close()
+        if self.killed:
+            raise Interrupted(f"{self.killed[0]}{f' and {len(self.killed) - 1} more' if self.killed[1:] else ''}; run again, with more "
+                              "memory if it happens again, or without the scan")
         return self.rejected
 
     def _start(self, job: Path) -> None:
@@ -113,6 +117,8 @@ class _Pool:
         answer = json.loads(line)
         if "failed" in answer:
             raise InputError(answer["failed"])
+        if "storage" in answer:
+            raise OSError(answer["storage"], os.strerror(answer["storage"]), answer["path"])
         finished, worker.scan = worker.scan, None
         if "rejected" in answer:
             self.rejected[answer["rejected"]] = answer["reason"]
@@ -134,6 +140,11 @@ class _Pool:
                 raise InputError(f"the renderer does not start: {reason}")
             return
         scan = worker.scan
+        if worker.stopped_from_outside():
+            self.killed.append(f"{scan.obj}: the renderer was stopped at it ({reason})")
+            if self.queue:
+                self._start(job)
+            return
         self.rejected[scan.name] = f"{scan.obj}: the renderer died of it ({reason}); set it aside or run again"
         self.crashes += 1
         if self.crashes >= CRASHES and not self.rendered:
@@ -185,8 +196,16 @@ class _Worker:
                 continue
         if code < 0:
             return signal.Signals(-code).name
+        return f"exit code {code}: {self._last_word()}"
+
+    def stopped_from_outside(self) -> bool:
+        """Of a process that has ended: killed, or without memory."""
+        code = self.process.returncode
+        return stopped_by(code) is not None or (code > 0 and "MemoryError" in self._last_word())
+
+    def _last_word(self) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines()
-        return f"exit code {code}: {lines[-1] if lines else 'no message'}"
+        return lines[-1] if lines else "no message"
 
 
 def _keys(

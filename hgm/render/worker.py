@@ -1,8 +1,9 @@
 """A process that renders scans: `python -m hgm.render.worker JOB.json`, started by `hgm.render.chunk`.
 
 It reads one scan a line from standard input, {"name", "obj", "fit", "key"}, and answers each with one line:
-{"done": name} or {"rejected": name, "reason"}. Before the first it says {"ready": device} or {"failed": reason}. It
-ends with its input. A process of its own, because a broken scan can take Blender down with it.
+{"done": name}, {"rejected": name, "reason"} or, of a disk that takes nothing more, {"storage": number, "path"}. Before the
+first it says {"ready": device} or {"failed": reason}. It ends with its input. A process of its own, because a broken scan can
+take Blender down with it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from hgm.errors import InputError
+from hgm.errors import STORAGE, InputError
 from hgm.render.member import RenderSettings, render_member
 from hgm.scans.thuman import ScanFiles
 
@@ -49,12 +50,17 @@ def main(job_path: str) -> int:
                 render_member(renderer, model, files, settings, item["key"], out / files.name)
             except InputError as error:
                 _say(answers, rejected=files.name, reason=str(error))
+            except OSError as error:
+                if error.errno is None or error.errno not in STORAGE:
+                    raise
+                _say(answers, storage=error.errno, path=str(error.filename))
+                return 1
             else:
                 _say(answers, done=files.name)
     return 0
 
 
-def _say(answers: IO[str], **message: str) -> None:
+def _say(answers: IO[str], **message: str | int) -> None:
     answers.write(json.dumps(message) + "\n")
     answers.flush()
 

@@ -1,5 +1,6 @@
 """Chunks of scans in worker processes: the same bytes whatever happens, and a broken scan costs itself only."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from synthetic_scans import write_person
 import hgm.render.chunk
 from hgm.body import BodyModel, BodyParameters, canonical
 from hgm.cameras import orbit
-from hgm.errors import InputError
+from hgm.errors import InputError, Interrupted
 from hgm.render import ChunkResult, render_chunk
 from hgm.render.member import RenderSettings, member_key, over_white
 from hgm.scans import ScanFiles, locate, scan_names
@@ -129,8 +130,8 @@ def test_whatever_decides_the_views_is_in_the_key(root: Path, change: dict[str, 
     assert key != member_key(scan, RenderSettings(**settings), common)  # type: ignore
 
 
-def test_a_crash_costs_one_scan(undisturbed: Path, root: Path, models: Path, tmp_path: Path) -> None:
-    """The worker is killed at the second scan; the third is rendered by a new one."""
+def render_with_a_signal(sign: signal.Signals, root: Path, out: Path, models: Path) -> ChunkResult:
+    """The worker gets a signal at the second scan; the third is for a new one."""
     processes: list[subprocess.Popen[str]] = []
 
     class Recorded(subprocess.Popen):  # type: ignore
@@ -138,18 +139,47 @@ def test_a_crash_costs_one_scan(undisturbed: Path, root: Path, models: Path, tmp
             super().__init__(*args, **options)  # type: ignore
             processes.append(self)
 
-    def kill_once(count: int, name: str) -> None:
+    def send_once(count: int, name: str) -> None:
         if count == 1:  # the next scan has been given to the worker by now
-            processes[0].send_signal(signal.SIGSEGV)
+            processes[0].send_signal(sign)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hgm.render.chunk.subprocess, "Popen", Recorded)
-        result = render(root, tmp_path, models, progress=kill_once)
-    assert len(processes) == 2
+        try:
+            return render(root, out, models, progress=send_once)
+        finally:
+            assert len(processes) == 2
+
+
+def test_a_crash_costs_one_scan(undisturbed: Path, root: Path, models: Path, tmp_path: Path) -> None:
+    result = render_with_a_signal(signal.SIGSEGV, root, tmp_path, models)
     assert list(result.rendered) == ["0000", "0002"] and list(result.rejected) == ["0001"]
     assert "0001.obj: " in result.rejected["0001"] and "SIGSEGV" in result.rejected["0001"]
     reference = contents(undisturbed)
     assert contents(tmp_path) == {path: data for path, data in reference.items() if not path.startswith("0001")}
+
+
+def test_a_killed_worker_costs_no_scan(undisturbed: Path, root: Path, models: Path, tmp_path: Path) -> None:
+    """As by the kernel when memory has run out: the job fails after the other scans, and the next one makes up for it."""
+    with pytest.raises(Interrupted, match=r"0001\.obj: the renderer was stopped at it \(SIGKILL\); run again"):
+        render_with_a_signal(signal.SIGKILL, root, tmp_path, models)
+    assert {path.name for path in tmp_path.iterdir() if path.name[0] != "."} == {"0000", "0002"}
+    assert render(root, tmp_path, models).rejected == {}
+    assert contents(tmp_path) == contents(undisturbed)
+
+
+def test_a_full_disk_costs_no_scan(root: Path, models: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"mounting a file system needs root: {done.stderr.strip()}")
+    try:
+        with pytest.raises(OSError, match="No space left") as caught:
+            render(root, disk / "views", models)
+        assert caught.value.errno == errno.ENOSPC and str(disk / "views") in caught.value.filename
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_killed_in_the_middle_and_run_again(undisturbed: Path, root: Path, models: Path, tmp_path: Path) -> None:
