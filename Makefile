@@ -16,7 +16,7 @@ run: .venv/.ready .venv/.viewer  ## any configuration: make run ARGS="--configfi
 	flock --nonblock --conflict-exit-code 75 .snakemake.lock $(BIN)/python -m snakemake --nolock --cores $(CORES) $(ARGS) || { test $$? = 75 && echo "Another run is still working in this folder."; exit 1; }
 
 test: lint .venv/.viewer  ## style, types, unit and workflow tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n 3 --dist loadfile
 
 lint: .venv/.ready
 	$(BIN)/python -m ruff check .
