@@ -28,10 +28,14 @@ def missing() -> str:
 
 
 class Cluster:
-    """`nodes` nodes n1, n2, …; the first `gpu_nodes` have two GPUs each. Partitions: main, gpu, scav (preempted by both)."""
+    """`nodes` nodes <name>1, <name>2, …; the first `gpu_nodes` have two GPUs each. Partitions: main, gpu, scav (preempted by both).
 
-    def __init__(self, folder: Path, *, nodes: int = 3, cpus: int = 4, memory: int = 16000, gpu_nodes: int = 2, grace: int = 2) -> None:
-        self.folder, self.nodes = folder, [f"n{i + 1}" for i in range(nodes)]
+    Clusters at the same time need different names, since the kernel's groups of processes are called after the nodes.
+    """
+
+    def __init__(self, folder: Path, *, name: str = "n", nodes: int = 3, cpus: int = 4, memory: int = 16000, gpu_nodes: int = 2,
+                 grace: int = 2) -> None:
+        self.folder, self.nodes = folder, [f"{name}{i + 1}" for i in range(nodes)]
         self.cpus, self.memory, self.gpu_nodes, self.grace = cpus, memory, gpu_nodes, grace
         self.port = _free_ports(10 + nodes)
         self.has_accounts = accounts.available()

@@ -52,7 +52,7 @@ def write_files(cluster: Cluster) -> None:
         "OverTimeLimit=0", "InactiveLimit=0", "SlurmdTimeout=10", "SlurmctldTimeout=10", "MessageTimeout=10", "TCPTimeout=2",
         f"TaskProlog={folder}/bin/task_prolog", "PreemptType=preempt/partition_prio", "PreemptMode=REQUEUE", "JobRequeue=1", *nodes,
         f"PartitionName=main Nodes=ALL Default=YES PriorityTier=10 {limits}",
-        f"PartitionName=gpu Nodes=n[1-{cluster.gpu_nodes}] PriorityTier=10 {limits}",
+        f"PartitionName=gpu Nodes={','.join(cluster.nodes[: cluster.gpu_nodes])} PriorityTier=10 {limits}",
         f"PartitionName=scav Nodes=ALL PriorityTier=1 PreemptMode=REQUEUE GraceTime={cluster.grace} {limits}",
     ]
     (folder / "etc/slurm.conf").write_text("\n".join(lines) + "\n")

@@ -42,7 +42,7 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(missing())
     folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))  # short: paths of sockets end at 108 characters
     folder.chmod(0o755)
-    made = Cluster(folder)
+    made = Cluster(folder, name=f"{os.environ.get('PYTEST_XDIST_WORKER', '')}n")
     try:
         made.start()
         yield made

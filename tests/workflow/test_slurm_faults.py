@@ -171,16 +171,16 @@ def test_ctrl_c_cancels_the_jobs_and_leaves_a_run_that_goes_on(training, calm, c
 @pytest.mark.parametrize("seconds", [120, -120])
 def test_the_clock_of_a_node_may_be_wrong(training, calm, cluster, seconds):
     """Ahead, nothing is seen of it; behind, products would be older than what they are made from, and the job fails."""
-    run = training()
-    run.site.write_text("gpu: {slurm_partition: gpu, gres: 'gpu:fake', slurm_extra: '--nodelist=n1'}\n")
+    run, node = training(), cluster.nodes[0]
+    run.site.write_text(f"gpu: {{slurm_partition: gpu, gres: 'gpu:fake', slurm_extra: '--nodelist={node}'}}\n")
     for made_just_now in run.results.glob("views/*/manifest.json"):
         made_just_now.touch()
-    cluster.clock_off("n1", seconds)
+    cluster.clock_off(node, seconds)
     try:
         head = run.start(*WANTED, "--retries", "0")
         assert head.wait() == (0 if seconds > 0 else 1), run.said()
     finally:
-        cluster.clock_off("n1", 0)
+        cluster.clock_off(node, 0)
     if seconds < 0:
         assert "has older modification time" in run.said() and "clock skew" in run.said()
         run.run(*WANTED)
