@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +43,7 @@ def _open() -> tuple[Any, Any]:
     except (ImportError, SystemExit):
         raise MissingDependency(
             "the background is neither transparent nor plain and there is no mask: give one (--mask FILE, or <photo>_mask.png "
-            "beside the photo), or install rembg: "
-            f"{sys.executable} -m pip install -c requirements.lock 'rembg[cpu]=={VERSION}'") from None
+            f'beside the photo), or install rembg: .venv/bin/pip install -c requirements.lock "rembg[cpu]=={VERSION}"') from None
     folder = weights_folder()
     if not any(path.is_file() for path in (folder / f"{NETWORK}.onnx", folder / "models" / NETWORK / f"{NETWORK}.onnx")):
         raise InputError(f"{folder / NETWORK}.onnx: no such file, which rembg needs; put {URL} there, or set U2NET_HOME to its folder")

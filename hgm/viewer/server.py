@@ -31,7 +31,7 @@ def start(scene: Scene, *, host: str = "127.0.0.1", port: int = 8080, shots: Pat
     try:
         import viser
     except ImportError:
-        raise MissingDependency(f"hgm view needs viser: {sys.executable} -m pip install viser=={VISER}") from None
+        raise MissingDependency(f"hgm view needs viser: .venv/bin/pip install viser=={VISER}") from None
     # browsers open connections ahead and close them unused; each would print a traceback
     logging.getLogger("websockets.server").setLevel(logging.CRITICAL)
     server = viser.ViserServer(host=host, port=port, label=f"hgm {scene.name}", verbose=False)
