@@ -21,8 +21,7 @@ import numpy as np
 from hgm.cameras import Cameras
 from hgm.errors import InputError, ScanError
 from hgm.render.border import FAR, NEAR, border_of
-from hgm.render.member import memory_folder
-from hgm.render.paths import readable
+from hgm.render.paths import memory_folder, readable
 from hgm.scans.preflight import CheckedScan
 
 GPU_BACKENDS = ("OPTIX", "CUDA")  # the faster first

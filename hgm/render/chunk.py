@@ -20,7 +20,8 @@ from typing import Any
 
 from hgm.errors import InputError, Interrupted, MissingDependency, ScanError
 from hgm.provenance import file_digest
-from hgm.render.member import RenderSettings, is_finished, member_key, memory_folder
+from hgm.render.member import RenderSettings, is_finished, member_key
+from hgm.render.paths import memory_folder
 from hgm.runtime import stopped_by
 from hgm.scans.thuman import ScanFiles
 

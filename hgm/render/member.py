@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,11 +103,6 @@ def render_member(
                            nu_per_metre=np.float64(body.nu_per_metre))
         facts = {"key": key, "cropped_views": cropped, "device": renderer.device, "blender": renderer.version}
         (work / KEY_FILE).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
-
-
-def memory_folder() -> str | None:
-    """A folder in memory, where there is one: for the files that carry pixels from Blender to numpy."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def over_white(rgba: np.ndarray) -> np.ndarray:

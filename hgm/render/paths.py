@@ -1,7 +1,8 @@
-"""Names of files as Blender can read them."""
+"""Where Blender reads and writes: names of files that it understands, a folder in memory."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hgm.provenance import digest
@@ -16,3 +17,8 @@ def readable(path: Path, folder: Path) -> Path:
     link.unlink(missing_ok=True)
     link.symlink_to(place)
     return link
+
+
+def memory_folder() -> str | None:
+    """A folder in memory, where there is one: for the files that carry pixels from Blender to numpy."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
