@@ -13,6 +13,7 @@ from cluster import FAKETIME, wait_until
 from cluster_runs import ON_CLUSTER, ClusterRun
 
 from hgm.provenance import folder_digest
+from hgm.slurm import parse_left
 
 WANTED = ("results/tiny/coarse/weights.safetensors", *ON_CLUSTER)
 
@@ -188,15 +189,16 @@ def test_the_clock_of_a_node_may_be_wrong(training, calm, cluster, seconds):
 
 
 def test_a_training_is_cut_into_slices_of_the_time_limit(training, calm, cluster, tmp_path):
-    """A job of one minute, most of which passes idly: SLURM starts it again by itself, and it goes on from its state."""
+    """A job of two minutes, most of which passes idly: SLURM starts it again by itself, and it goes on from its state."""
     longer = tmp_path / "longer.yaml"
     longer.write_text("coarse: {steps: 200, validate_every: 100}")
     target = (*WANTED, str(longer))
     whole = calm.copied_to(tmp_path / "whole")
     run = training()
-    head = run.start(*target, "--set-resources", "coarse:runtime=1")
-    with run.held("coarse"):
-        time.sleep(45)
+    head = run.start(*target, "--set-resources", "coarse:runtime=2")
+    with run.held("coarse") as job:
+        left = ("squeue", "--noheader", f"--jobs={job.job_id}", "--format=%L")
+        wait_until(lambda: parse_left(cluster.slurm(*left)) < 30, "the end of the slice", 150, pause=1)
     slices = 0
     while head.poll() is None:
         if cluster.jobs("%T") == ["PENDING"]:
