@@ -29,7 +29,7 @@ from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from snakemake_executor_plugin_slurm_safe.efficiency import accounts, write_report
-from snakemake_executor_plugin_slurm_safe.identity import identity
+from snakemake_executor_plugin_slurm_safe.identity import Identity, identity
 from snakemake_executor_plugin_slurm_safe.queue import Entry, Refused, Unreachable, cancel, entries, has_accounts, release, submit
 from snakemake_executor_plugin_slurm_safe.site import Site, read_site, request
 
@@ -57,10 +57,10 @@ class Executor(slurm.Executor):
         # one name for all heads of a folder, so that each finds the jobs of those before it
         self.run_uuid = f"{prefix}_{hashlib.sha256(os.fsencode(os.getcwd())).hexdigest()[:12]}"
         self.logger.info(f"SLURM jobs of this folder are named {self.run_uuid}.")
-        self._reports = bool(self.workflow.executor_settings.efficiency_report)
+        wanted = self.workflow.executor_settings.efficiency_report
         self.workflow.executor_settings.efficiency_report = False  # the plugin's counts steps of srun, of which there are none
-        if self._reports and not has_accounts():
-            self._reports = False
+        self._reports = bool(wanted) and has_accounts()
+        if wanted and not self._reports:
             self.logger.info("SLURM keeps no accounts here (sacct): no efficiency report.")
         self._site = read_site(self.workflow.executor_settings.site)
         self._leftovers: dict[str, Entry] | None = None
@@ -94,18 +94,18 @@ class Executor(slurm.Executor):
         """Submit one job or adopt that of an earlier head; runs in a thread of its own."""
         try:
             with self._submitting:
-                info = self._adopted(job) or self._submitted(job)
+                key = identity(job)
+                info = self._adopted(job, key) or self._submitted(job, key)
         except Exception as error:
             self._report_job_error_threadsafe(SubmittedJobInfo(job), msg=f"SLURM: {error}")
             return
         if info is not None:
-            self._names[info.external_jobid] = identity(job).name
+            self._names[info.external_jobid] = key.name
             self._report_job_submission_threadsafe(info)
 
-    def _adopted(self, job: Any) -> SubmittedJobInfo | None:
+    def _adopted(self, job: Any, key: Identity) -> SubmittedJobInfo | None:
         if self._leftovers is None:
             self._leftovers = {e.product: e for e in self._until_reached(lambda: entries(self.run_uuid)) or () if not e.ended}
-        key = identity(job)
         left = self._leftovers.pop(key.product, None)
         if left is None:
             return None
@@ -116,12 +116,12 @@ class Executor(slurm.Executor):
         self.logger.warning(f"{job.name} goes on as SLURM job {left.job_id} of an earlier run.")
         return SubmittedJobInfo(job, external_jobid=left.job_id, aux={"slurm_logfile": self._log(job, left.job_id)})
 
-    def _submitted(self, job: Any) -> SubmittedJobInfo | None:
+    def _submitted(self, job: Any, key: Identity) -> SubmittedJobInfo | None:
         wanted = request(job, self._site)
         validate_slurm_extra(wanted)
         log = self._log(job, "%j")
         log.parent.mkdir(parents=True, exist_ok=True)
-        comment = str(identity(job))
+        comment = str(key)
         command = get_submit_command(wanted, {
             "run_uuid": self.run_uuid, "slurm_logfile": os.path.relpath(log), "comment_str": comment,
             "account": f"-A {shlex.quote(str(wanted.resources['slurm_account']))}" if wanted.resources.get("slurm_account") else "",

@@ -8,21 +8,13 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from snakemake_executor_plugin_slurm.utils import time_to_seconds
+
 from snakemake_executor_plugin_slurm_safe.queue import command
 
 FIELDS = ("JobIDRaw", "State", "NodeList", "ElapsedRaw", "AllocCPUS", "TotalCPU", "ReqMem", "MaxRSS")
 COLUMNS = ("job", "name", "state", "node", "seconds", "cpus", "cpu_seconds", "cpu_percent", "asked_mb", "used_mb", "memory_percent")
 AT_ONCE = 500  # job ids of one question
-CPU_TIME = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+(?:\.\d+)?)")
-
-
-def parse_cpu_time(text: str) -> float | None:
-    """Seconds of sacct's `[[days-]hours:]minutes:seconds[.fraction]`."""
-    match = CPU_TIME.fullmatch(text.strip())
-    if match is None:
-        return None
-    days, hours, minutes = (int(part or 0) for part in match.groups()[:3])
-    return ((days * 24 + hours) * 60 + minutes) * 60 + float(match[4])
 
 
 def accounts(names: Mapping[str, str]) -> list[dict[str, str]]:
@@ -46,14 +38,13 @@ def accounts(names: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _row(job: Mapping[str, str], name: str, used: float | None) -> dict[str, str]:
-    seconds, cpus, cpu, asked = (int(job["ElapsedRaw"] or 0), int(job["AllocCPUS"] or 0), parse_cpu_time(job["TotalCPU"]),
-                                 _megabytes(job["ReqMem"]))
-    shown = {
+    seconds, cpus, asked = int(job["ElapsedRaw"] or 0), int(job["AllocCPUS"] or 0), _megabytes(job["ReqMem"])
+    cpu = time_to_seconds(job["TotalCPU"]) if job["TotalCPU"][:1].isdigit() else None
+    return {
         "job": job["JobIDRaw"], "name": name, "state": job["State"], "node": job["NodeList"], "seconds": str(seconds),
         "cpus": str(cpus), "cpu_seconds": _text(cpu), "cpu_percent": _percent(cpu, seconds * cpus), "asked_mb": _text(asked),
         "used_mb": _text(used), "memory_percent": _percent(used, asked),
     }
-    return {column: shown[column] for column in COLUMNS}
 
 
 def _megabytes(text: str) -> float | None:

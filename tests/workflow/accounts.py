@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
+
+from cluster_files import program
 
 PROGRAMS = ("mariadbd", "mariadb-install-db", "slurmdbd", "sacct", "sacctmgr")
 
 
 def available() -> bool:
     """Whether a cluster here can keep accounts (Debian: slurmdbd, mariadb-server)."""
-    return all(shutil.which(name) or Path("/usr/sbin", name).exists() for name in PROGRAMS)
+    return all(map(program, PROGRAMS))
 
 
 def make_database(folder: Path) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +13,7 @@ import time
 from pathlib import Path
 
 import accounts
-from cluster_files import host_name, user, write_files
+from cluster_files import host_name, program, user, write_files
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "squeue")
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)  # Debian: libfaketime
@@ -23,7 +22,7 @@ CGROUPS = [Path("/sys/fs/cgroup/freezer"), Path("/sys/fs/cgroup/memory")]
 
 def missing() -> str:
     """Why there can be no cluster here; empty where there can."""
-    lacking = [name for name in PROGRAMS if shutil.which(name) is None and not Path("/usr/sbin", name).exists()]
+    lacking = [name for name in PROGRAMS if program(name) is None]
     return f"SLURM is not installed (no {', '.join(lacking)}; Debian: apt-get install slurm-wlm)" if lacking else ""
 
 
@@ -38,6 +37,7 @@ class Cluster:
         self.folder, self.nodes = folder, [f"{name}{i + 1}" for i in range(nodes)]
         self.cpus, self.memory, self.gpu_nodes, self.grace = cpus, memory, gpu_nodes, grace
         self.port = _free_ports(10 + nodes)
+        self.accounts_port = self.port + 2 + nodes
         self.has_accounts = accounts.available()
         self.cgroups = all(os.access(place, os.W_OK) for place in CGROUPS)
         self.daemons: dict[str, subprocess.Popen] = {}
@@ -76,13 +76,13 @@ class Cluster:
                         folder.rmdir()
 
     def _start_accounts(self) -> None:
-        first = self.port + 2 + len(self.nodes)
+        database_port = self.accounts_port + 1
         settings = self.folder / "etc/slurmdbd.conf"
         settings.touch(0o600)
-        settings.write_text(accounts.settings(self.folder, user(), host_name(), first, first + 1))
+        settings.write_text(accounts.settings(self.folder, user(), host_name(), self.accounts_port, database_port))
         accounts.make_database(self.folder)
-        self._spawn("mariadbd", "mariadbd", *accounts.database_command(self.folder, first + 1))
-        wait_until(lambda: _listens(first + 1), "the database")
+        self._spawn("mariadbd", "mariadbd", *accounts.database_command(self.folder, database_port))
+        wait_until(lambda: _listens(database_port), "the database")
         self._spawn("slurmdbd", "slurmdbd", "-D")
         wait_until(lambda: self.slurm("sacctmgr", "--immediate", "add", "cluster", "lab"), "the accounts")
 
@@ -171,10 +171,9 @@ class Cluster:
 
     # inside
 
-    def _spawn(self, name: str, program: str, *arguments: str) -> None:
-        found = shutil.which(program) or f"/usr/sbin/{program}"
+    def _spawn(self, name: str, daemon: str, *arguments: str) -> None:
         with open(self.folder / f"log/{name}.out", "ab") as log:
-            self.daemons[name] = subprocess.Popen([found, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.daemons[name] = subprocess.Popen([program(daemon), *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                   env={**os.environ, "SLURM_CONF": f"{self.folder}/etc/slurm.conf"},
                                                   start_new_session=True)
 

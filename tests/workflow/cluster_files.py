@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import socket
 import stat
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cluster import Cluster
 
+DAEMONS = "/usr/sbin"  # where Debian has them, which is not in every PATH
 COMMANDS = ("srun", "sbatch", "squeue", "scancel", "scontrol", "sinfo", "sacct", "sacctmgr")
 
 
@@ -46,7 +48,7 @@ def write_files(cluster: Cluster) -> None:
         "SelectTypeParameters=CR_Core_Memory", "GresTypes=gpu", "SchedulerType=sched/backfill",
         "SchedulerParameters=bf_interval=1,bf_continue,sched_interval=2,sched_min_interval=50000,batch_sched_delay=0,requeue_delay=1",
         *(["AccountingStorageType=accounting_storage/slurmdbd", "AccountingStorageHost=127.0.0.1",
-           f"AccountingStoragePort={cluster.port + 2 + len(cluster.nodes)}", f"AccountingStoragePass={folder}/run/munge.socket"]
+           f"AccountingStoragePort={cluster.accounts_port}", f"AccountingStoragePass={folder}/run/munge.socket"]
           if cluster.has_accounts else ["AccountingStorageType=accounting_storage/none"]),
         "MinJobAge=300", "MaxJobCount=10000", "KillWait=3", "CompleteWait=0",
         "OverTimeLimit=0", "InactiveLimit=0", "SlurmdTimeout=10", "SlurmctldTimeout=10", "MessageTimeout=10", "TCPTimeout=2",
@@ -76,6 +78,11 @@ def _devices(folder: Path) -> Path:
         return folder / "gpu"
     except PermissionError:
         return Path("/dev/tty")
+
+
+def program(name: str) -> str | None:
+    """The path of an installed program, None without it."""
+    return shutil.which(name, path=f"{os.environ['PATH']}:{DAEMONS}")
 
 
 def user() -> str:
