@@ -5,9 +5,6 @@ from snakemake.utils import min_version
 min_version("9.25")
 
 
-configfile: "config.yaml"
-
-
 include: "rules/common.smk"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hgm.checkout import found
 from hgm.errors import InputError
 from hgm.home import without_home
 from hgm.runtime import atomic_write
@@ -30,11 +31,11 @@ class Entry:
 def parse_ids(text: str, key: str = "scans") -> list[str]:
     """`0000-0003, 0010` -> four-digit ids in order; HuMMan's names stay as they are. Raises InputError that names `key`.
 
-    A name of a text file (one id a line) is read instead.
+    A name of a text file (one id a line) is read instead, of the working folder or of the checkout (resources/splits).
     """
     if text.endswith(".txt"):
         try:
-            text = ",".join(Path(text).read_text().split())
+            text = ",".join(found(text).read_text().split())
         except (OSError, ValueError) as error:
             raise InputError(f"{key}: cannot read the list {text} ({error})") from None
     ids: list[str] = []

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
+from hgm.checkout import default_config
 from hgm.errors import InputError
 from hgm.home import with_home
 
@@ -276,11 +277,11 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def read_files(paths: Sequence[Path]) -> Config:
-    """The configuration as the workflow reads it: config.yaml of the working folder, then the given files, the last one wins.
+    """The configuration as the workflow reads it: config.yaml (`hgm.checkout.default_config`), then the given files, the last one wins.
 
     Raises InputError for what cannot be read or is no configuration.
     """
-    default = Path("config.yaml")
+    default = default_config()
     data: dict[str, Any] = {}
     for path in [*([default] if default.is_file() else []), *paths]:
         data = _merged(data, read(path))

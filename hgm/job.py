@@ -77,10 +77,12 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
-def from_snakemake(snakemake: Any) -> Job:
+def from_snakemake(snakemake: Any, script: str | Path) -> Job:
+    """The job as Snakemake hands it to a script. Its rule is called as the script is: a workflow that uses the rules as a module
+    may name them otherwise."""
     runtime = snakemake.resources.get("runtime")
     return Job(
-        rule=snakemake.rule, input=_named(snakemake.input), output=_named(snakemake.output),
+        rule=Path(script).stem, input=_named(snakemake.input), output=_named(snakemake.output),
         params=_plain(dict(snakemake.params.items())), wildcards=dict(snakemake.wildcards.items()), threads=snakemake.threads,
         runtime=float(runtime) if isinstance(runtime, int | float) else None,
         log=str(snakemake.log[0]) if snakemake.log else None,
@@ -107,7 +109,7 @@ def run(main: Callable[[Job], None]) -> None:
     snakemake = getattr(script, "snakemake", None)
     try:
         if snakemake is not None:
-            job = from_snakemake(snakemake)
+            job = from_snakemake(snakemake, script.__real_file__)
         elif len(sys.argv) == 2:
             job = load_job(sys.argv[1])
         else:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from hgm import catalogue, config
+from hgm.checkout import SCRIPTS
 from hgm.code_keys import code_key
 from hgm.errors import InputError
 from hgm.photos.sources import Photo, find_photos
-from hgm.report.bundle import viewer_digest
+from hgm.report.bundle import texts_digest, viewer_digest
 from hgm.stages.baseline_files import baseline_files
 from hgm.stages.variants import VARIANTS
-
-SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
 
 class Plan:
@@ -103,6 +102,11 @@ class Plan:
     def measuring(self) -> dict[str, Any]:
         """How results are measured; which ones is left out, so that more of them change no other job."""
         return {"surface_samples": self.config["evaluate"]["surface_samples"]}
+
+    @property
+    def texts(self) -> str:
+        """What the report is made with besides code: it is the checkout's and no product of a rule."""
+        return texts_digest()
 
     @property
     def viewer(self) -> str | None:

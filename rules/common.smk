@@ -3,13 +3,18 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(workflow.basedir)))
+# the checkout's, also where another workflow uses this one as a module
+sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent))
 
+from hgm.checkout import default_config
 from hgm.env_files import ON_GPU, share_package
 from hgm.errors import InputError
 from hgm.plan import Plan
 from hgm.stages.variants import VARIANTS
 from snakemake_logger_plugin_live import watch
+
+
+configfile: default_config()
 
 
 def validated(data):

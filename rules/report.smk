@@ -39,16 +39,6 @@ rule report:
         controlnet="<results>/controlnet/history.tsv",
         run="<results>/run.json",
         rejected="<results>/rejected.tsv",
-        paper="resources/paper.yaml",
-        templates=[
-            "hgm/report/templates/base.html.j2",
-            "hgm/report/templates/index.html.j2",
-            "hgm/report/templates/page.js",
-            "hgm/report/templates/parts.html.j2",
-            "hgm/report/templates/person.html.j2",
-            "hgm/report/templates/style.css",
-            "hgm/report/templates/tables.html.j2",
-        ],
     output:
         page=ensure("<results>/report/index.html", non_empty=True),
         tables=ensure(
@@ -77,6 +67,7 @@ rule report:
         runtime=growing(60),
     params:
         config=plan.config,
+        texts=plan.texts,
         viewer=plan.viewer,
         code=plan.code("report"),
     message:

@@ -2,6 +2,7 @@
 
 from hgm.home import without_home
 from hgm.job import Job, run
+from hgm.report.bundle import PAPER
 from hgm.report.page import build_report
 from hgm.report.run import Run
 from hgm.report.sets import back_view_kid
@@ -17,9 +18,9 @@ def main(job: Job) -> None:
     progress = Progress("report", 3)
     kid = back_view_kid(data, config["weights"]["inception"], seed=config["seed"])
     progress.update(1, "tables")
-    write_tables(data, job.path("paper"), kid=kid)
+    write_tables(data, PAPER, kid=kid)
     progress.update(2, "page")
-    build_report(results, page.parent, shown, paper=job.path("paper"))
+    build_report(results, page.parent, shown)
     progress.update(3)
 
 

@@ -42,11 +42,13 @@ class Named(dict):
 
 
 def test_a_snakemake_job_becomes_plain_data():
+    """Of the rule that its script is called after, whatever name another workflow gives it."""
     snakemake = SimpleNamespace(
-        rule="coarse", input=Named(views=["a", "b"], pairs="c"), output=Named(weights="w"), params=Named(coarse={"steps": 3}),
+        rule="hgm_coarse", input=Named(views=["a", "b"], pairs="c"), output=Named(weights="w"), params=Named(coarse={"steps": 3}),
         wildcards=Named(networks=""), threads=2, resources=Named(runtime=60, mem_mb=100), log=["l.log"],
     )
-    found = from_snakemake(snakemake)
+    found = from_snakemake(snakemake, "/a b/scripts/coarse.py")
+    assert found.rule == "coarse"
     assert found.paths("views")[1].name == "b" and found.path("weights").name == "w" and found.paths("none") == []
     assert found.seconds() == 3600 and json.dumps(found.params) == '{"coarse": {"steps": 3}}'
 

@@ -13,7 +13,7 @@ def add_config(verbs: Verbs) -> None:
     p = verbs.add("config", "print the default configuration, check a file or write the generated files",
                   "hgm config --check config/tiny.yaml", _config)
     p.add_argument("--check", type=Path, help="a YAML file to validate")
-    p.add_argument("--write", action="store_true", help="write config.yaml, config/schema.json, docs/config.md and docs/reference.md")
+    p.add_argument("--write", action="store_true", help="write config.yaml, config/schema.json, docs/config.md and docs/reference.md of the checkout")
 
 
 def _config(args: argparse.Namespace) -> int:
@@ -21,6 +21,7 @@ def _config(args: argparse.Namespace) -> int:
 
     from hgm import config, config_text
     from hgm.cli import parser, reference
+    from hgm.checkout import ROOT
     from hgm.runtime import atomic_write
 
     if args.check:
@@ -34,6 +35,6 @@ def _config(args: argparse.Namespace) -> int:
         sys.stdout.write(files["config.yaml"])
         return 0
     for name, text in files.items():
-        with atomic_write(name, "w") as file:
+        with atomic_write(ROOT / name, "w") as file:
             file.write(text)
     return 0

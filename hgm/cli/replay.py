@@ -18,9 +18,9 @@ def add_replay(verbs: Verbs) -> None:
 def _replay(args: argparse.Namespace) -> int:
     import subprocess
 
+    from hgm.checkout import SCRIPTS
     from hgm.job import load_job
-    from hgm.provenance import PACKAGE
 
     job = load_job(args.job)
-    script = PACKAGE.parent / "scripts" / f"{job.rule}.py"
+    script = SCRIPTS / f"{job.rule}.py"
     return subprocess.run([sys.executable, str(script), str(args.job)]).returncode

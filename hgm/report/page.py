@@ -11,8 +11,7 @@ from typing import Any
 import yaml
 
 from hgm.errors import InputError
-from hgm.provenance import PACKAGE
-from hgm.report.bundle import VIEWER
+from hgm.report.bundle import PAPER, TEMPLATES, VIEWER
 from hgm.report.costs import costs, duration
 from hgm.report.curves import curve_svg, panels
 from hgm.report.gallery import ablation_shots, data_sheets, pair_sheet, validation_shots
@@ -26,8 +25,6 @@ from hgm.report.tables import MEAN, read_paper
 from hgm.report.workflow import read_graph, workflow_svg
 from hgm.runtime import atomic_write
 
-TEMPLATES = Path(__file__).parent / "templates"
-PAPER = PACKAGE.parent / "resources" / "paper.yaml"
 LONG = 40  # rows: a longer table of each person has a page of its own
 log = logging.getLogger(__name__)
 

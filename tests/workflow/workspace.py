@@ -1,4 +1,4 @@
-"""A working folder beside the checkout: the workflow's files linked, the results its own."""
+"""A working folder apart from the checkout: the presets linked, the results its own."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 from hgm.provenance import folder_digest
 
 ROOT = Path(__file__).resolve().parents[2]
-LINKED = ("hgm", "resources", "config.yaml", "config")
+LINKED = ("config",)  # named from there; all else is found in the checkout
 TINY = ("--configfile", "config/tiny.yaml", "--cores", "2")
 MARKED = {"USER": "user-b26f", "LOGNAME": "user-b26f", "HGM_TOKEN": "token-7c41"}  # in the environment of a run, not in its results
 PRODUCTS = ("views", "coarse", "controlnet", "fusion", "pairs", "bodies", "subjects", "tables")
