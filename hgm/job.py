@@ -109,7 +109,7 @@ def run(main: Callable[[Job], None]) -> None:
     snakemake = getattr(script, "snakemake", None)
     try:
         if snakemake is not None:
-            job = from_snakemake(snakemake, script.__real_file__)
+            job = from_snakemake(snakemake, str(script.__file__))
         elif len(sys.argv) == 2:
             job = load_job(sys.argv[1])
         else:

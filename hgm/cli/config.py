@@ -13,15 +13,16 @@ def add_config(verbs: Verbs) -> None:
     p = verbs.add("config", "print the default configuration, check a file or write the generated files",
                   "hgm config --check config/tiny.yaml", _config)
     p.add_argument("--check", type=Path, help="a YAML file to validate")
-    p.add_argument("--write", action="store_true", help="write config.yaml, config/schema.json, docs/config.md and docs/reference.md of the checkout")
+    p.add_argument("--write", action="store_true",
+                   help="write config.yaml, config/schema.json, docs/config.md and docs/reference.md of the checkout")
 
 
 def _config(args: argparse.Namespace) -> int:
     import json
 
     from hgm import config, config_text
-    from hgm.cli import parser, reference
     from hgm.checkout import ROOT
+    from hgm.cli import parser, reference
     from hgm.runtime import atomic_write
 
     if args.check:

@@ -1,5 +1,5 @@
-"""The container of envs/hgm.def as far as it comes about without an engine: its files in a folder, its Python packages in an environment
-that sees those of the tests, its programs started as they are there."""
+"""The container of envs/hgm.def as far as it comes about without an engine: its files in a folder, its Python packages in an
+environment that sees those of the tests, its programs started as they are there."""
 
 import os
 import re
