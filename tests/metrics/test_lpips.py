@@ -1,5 +1,6 @@
 """LPIPS with random weights against a computation by hand, through files with the published names."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,37 @@ def test_the_loss_runs_the_trunk_once_for_one_target(files: tuple[Path, Path]) -
     p.requires_grad_()
     loss(p[0], t[0]).backward()
     assert p.grad is not None and p.grad.abs().sum() > 0
+
+
+def test_the_loss_keeps_no_features_for_the_backward_pass_and_has_the_same_gradients(files: tuple[Path, Path]) -> None:
+    """Three sets of renders against one set of targets, as in HGM's loss."""
+    lpips = load_lpips(*files, resize=32)
+    assert lpips is not None
+    g = torch.Generator().manual_seed(5)
+    target, start = torch.rand(2, 3, 48, 48, generator=g), torch.rand(3, 2, 3, 48, 48, generator=g)
+    loss = PerceptualLoss(lpips)
+
+    def kept(measure: Callable[[torch.Tensor], torch.Tensor]) -> tuple[int, torch.Tensor, torch.Tensor]:
+        """Bytes saved for the backward pass besides weights and what is there anyway; the value; the gradient."""
+        renders = start.clone().requires_grad_()
+        fixed = {x.untyped_storage().data_ptr() for x in (renders, target, *lpips.parameters(), *lpips.buffers(), *loss._features)}
+        storages: dict[int, torch.UntypedStorage] = {}
+
+        def pack(x: torch.Tensor) -> torch.Tensor:
+            storages[x.untyped_storage().data_ptr()] = x.untyped_storage()
+            return x
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+            value = measure(renders)
+        value.backward()
+        assert renders.grad is not None
+        return sum(s.nbytes() for key, s in storages.items() if key not in fixed), value.detach(), renders.grad
+
+    loss(start[0], target)  # keeps the target's features
+    bare, value, gradient = kept(lambda renders: sum((lpips(r, lpips.features(target)).mean() for r in renders), torch.zeros(())))
+    again, same, equal = kept(lambda renders: sum((loss(r, target) for r in renders), torch.zeros(())))
+    assert torch.equal(value, same) and torch.equal(gradient, equal)
+    assert bare > 5_000_000 and again < 0.01 * bare
 
 
 def test_gradient_is_finite_where_all_features_are_zero() -> None:
