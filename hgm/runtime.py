@@ -110,8 +110,9 @@ class Deadline:
     def __init__(self, seconds: float | None = None, margin: float = 60.0) -> None:
         self.at = None if seconds is None else time.monotonic() + max(seconds - min(margin, 0.1 * seconds), 0.0)
 
-    def passed(self) -> bool:
-        return self.at is not None and time.monotonic() >= self.at
+    def passed(self, reserve: float = 0.0) -> bool:
+        """Whether it has come, or comes within the next `reserve` seconds, which saving is known to take."""
+        return self.at is not None and time.monotonic() + reserve >= self.at
 
 
 def clock(seconds: float | None) -> str:

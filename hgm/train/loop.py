@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from hgm.errors import InputError, SliceEnded
 from hgm.runtime import Deadline, Progress, atomic_write, derived_seed
+from hgm.train.state import Cadence, State
 from hgm.train.team import ALONE, Team
 
 log = logging.getLogger(__name__)
@@ -76,26 +77,12 @@ def fit(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(optimisation))
     average = copy.deepcopy(module).requires_grad_(False) if optimisation.ema > 0 else None
-    history: list[dict[str, float]] = []
-    step, at_once = 0, batch
-    path = state / "state.pt"
-    if path.exists():
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        module.load_state_dict(saved["module"])
-        optimizer.load_state_dict(saved["optimizer"])
-        schedule.load_state_dict(saved["schedule"])
-        if average is not None:
-            average.load_state_dict(saved["average"])
-        step, history = saved["step"], saved["history"]
-        at_once = min(batch, saved.get("at_once", batch))
+    stored = State(state, module, optimizer, schedule, average)
+    found = stored.load()
+    step, at_once, history = found.get("step", 0), min(batch, found.get("at_once", batch)), found.get("history", [])
 
     def save() -> None:
-        data = {"module": module.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
-                "step": step, "history": history, "at_once": at_once}
-        if average is not None:
-            data["average"] = average.state_dict()
-        with atomic_write(path) as file:
-            torch.save(data, file)
+        stored.save(step=step, history=history, at_once=at_once)
         show()
 
     def show() -> None:
@@ -104,7 +91,7 @@ def fit(
                        **(history[-1] if history else {}), "step": step}, file)
 
     progress = Progress(stage, optimisation.steps)
-    saved_at = shown_at = time.monotonic()
+    cadence, shown_at = Cadence(stored.bytes, shortest=save_seconds), time.monotonic()
     progress.resume(step)
     device = next(module.parameters()).device
 
@@ -162,16 +149,17 @@ def fit(
             history[-1].update(validate(step))
         if team.leads and snapshots and step in snapshots:
             snapshots[step]()
+        late = deadline is not None and deadline.passed(cadence.reserve)
         if team.leads:
             progress.update(step, f"loss {logs['loss']:.4f}")
-        late = team.agree(deadline is not None and deadline.passed())
-        if team.leads and (late or time.monotonic() - saved_at > save_seconds or step == optimisation.steps):
-            save()
-            saved_at = shown_at = time.monotonic()
-        elif team.leads and time.monotonic() - shown_at > SHOW_SECONDS:
-            show()
-            shown_at = time.monotonic()
-        if late and step < optimisation.steps:
+            if late or step == optimisation.steps or cadence.due():
+                cadence.write(save)
+                shown_at = time.monotonic()
+            elif time.monotonic() - shown_at > SHOW_SECONDS:
+                show()
+                shown_at = time.monotonic()
+        # the others wait here for the leader's files: a process that failed meanwhile would end the leader while it writes
+        if team.agree(late) and step < optimisation.steps:
             raise SliceEnded(f"{stage}: stopped at step {step} of {optimisation.steps}, time is up; run again to go on")
     if average is not None:
         module.load_state_dict(average.state_dict())

@@ -6,14 +6,18 @@ import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from hgm.errors import InputError, SliceEnded
-from hgm.runtime import use_threads
+from hgm.errors import InputError, Interrupted, SliceEnded
+from hgm.runtime import stopped_by, use_threads
+
+PATIENCE = timedelta(hours=2)  # at a meeting, for a leader that validates, writes or compiles; a process that ended is noticed at once
+RAISED = (InputError, Interrupted, SliceEnded, OSError)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Team:
         return numbers
 
     def agree(self, flag: bool) -> bool:
-        """The leader's answer."""
+        """The leader's answer, for which the others wait."""
         if self.size == 1:
             return flag
         answer = torch.tensor(int(flag), device=_device())
@@ -92,17 +96,22 @@ def check_team(size: int, accumulate: int, device: str, stage: str) -> None:
 def launch(size: int, device: str, function: Callable[..., None], *args: Any) -> None:
     """`function(team, *args)` in `size` new processes, joined by NCCL on GPUs and by Gloo on a CPU.
 
-    InputError and SliceEnded of any process are raised here and end the others. Arguments must be picklable.
+    The first error of a process ends the others; those of RAISED are raised here as they are, and a process that was killed
+    gives Interrupted. No process leaves before all have come to the end. Arguments must be picklable.
     """
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         errors = context.SimpleQueue()
         try:
             torch.multiprocessing.spawn(_member, (size, device, f"file://{folder}/meeting", errors, function, args), nprocs=size)
-        except (torch.multiprocessing.ProcessRaisedException, torch.multiprocessing.ProcessExitedException):
-            if errors.empty():
-                raise
-            raise errors.get() from None
+        except (torch.multiprocessing.ProcessRaisedException, torch.multiprocessing.ProcessExitedException) as error:
+            if not errors.empty():
+                raise errors.get() from None
+            by = stopped_by(getattr(error, "exit_code", 0))
+            if by is not None:
+                raise Interrupted(f"process {error.error_index} of {size} was stopped by {by}; SIGKILL without anybody's doing means "
+                                  "that the machine's memory ran out") from None
+            raise
 
 
 def _member(rank: int, size: int, device: str, meeting: str, errors: Any, function: Callable[..., None],
@@ -111,10 +120,11 @@ def _member(rank: int, size: int, device: str, meeting: str, errors: Any, functi
     use_threads(1)
     if device == "cuda":
         torch.cuda.set_device(rank)
-    dist.init_process_group("nccl" if device == "cuda" else "gloo", init_method=meeting, rank=rank, world_size=size)
+    dist.init_process_group("nccl" if device == "cuda" else "gloo", init_method=meeting, rank=rank, world_size=size, timeout=PATIENCE)
     try:
         function(team, *args)
-    except (InputError, SliceEnded) as error:
+        team.agree(True)  # the leader may still be writing
+    except RAISED as error:
         errors.put(error)
         raise SystemExit(1) from None
     dist.destroy_process_group()
