@@ -158,6 +158,11 @@ class Estimate(Section):
 class Refine(Section):
     iterations: int = described(45, "optimisation steps (paper: 45)", ge=1)
     every: int = described(15, "steps between runs of the coarse model (paper: 15)", ge=1)
+    sizes: list[Annotated[int, Field(ge=16)]] = described(
+        [64, 128], "width of the silhouettes in pixels from one run of the coarse model to the next; the last stays (release: 512)",
+        min_length=1)
+    cell: float = described(0.012, "edge of the patches of the body's surface that become one splat, in normalised units; 0: every "
+                            "face (not published)", ge=0, le=0.1)
     with_body: bool = described(False, "later runs see the body (paper: yes); off, a coarse model trained for minutes misleads less")
     front: float = described(10.0, "weight of the front silhouette (paper: 10)", ge=0)
     side: float = described(3.0, "weight of the 11 other silhouettes (paper: 1)", ge=0)
@@ -165,6 +170,11 @@ class Refine(Section):
     pose_prior: float = described(3.0, "weight of the squared change of pose (not published)", ge=0)
     betas_prior: float = described(1e-3, "weight of the squared shape coefficients (not published)", ge=0)
     scale_prior: float = described(300.0, "weight of the squared log change of scale (not published)", ge=0)
+    lr_place: float = described(1e-2, "learning rate of the place, in normalised units, and of the log scale (not published)", gt=0)
+    lr_orient: float = described(2e-2, "learning rate of the global orientation in radians (not published)", gt=0)
+    lr_betas: float = described(1e-2, "learning rate of the shape coefficients (not published)", gt=0)
+    lr_pose: float = described(2e-2, "learning rate of the joints' rotations in radians (not published)", gt=0)
+    lr_last: float = described(0.1, "share of the learning rates that is left at the end of a cosine (not published)", ge=0, le=1)
 
 
 class Reconstruct(Section):

@@ -38,6 +38,10 @@ def test_presets_are_valid(path):
     ({"scans": {"source": "web"}}, r"scans\.source: .*'standin'"),
     ({"run": "../x"}, "run: .*pattern"),
     ({"evaluate": {"variants": ["half"]}}, r"evaluate\.variants\.0: .*'full'"),
+    ({"refine": {"sizes": []}}, r"refine\.sizes: .*at least 1 item"),
+    ({"refine": {"sizes": [128, 8]}}, r"refine\.sizes\.1: .*greater than or equal to 16, got 8"),
+    ({"refine": {"cell": 1.0}}, r"refine\.cell: .*less than or equal to 0\.1"),
+    ({"refine": {"lr_pose": 0.0}}, r"refine\.lr_pose: .*greater than 0"),
 ])
 def test_a_wrong_value_is_one_line_that_names_the_key(data, words):
     with pytest.raises(InputError, match=words) as caught:
@@ -92,5 +96,5 @@ def test_sections_fit_the_settings_of_their_stages():
     assert fields(config.BackView) == names(BackViewSettings)
     assert fields(config.Mesh) == names(MeshSettings) - {"refinement"} | {"refine_steps"}
     assert fields(config.Reconstruct) == names(Output)
-    assert fields(config.Refine) <= names(RefineSettings)
+    assert fields(config.Refine) == names(RefineSettings)
     assert fields(config.Loss) == names(LossWeights)

@@ -9,7 +9,7 @@ are not published; those below are ours. The paper also names 2-D keypoints once
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -35,7 +35,7 @@ class RefineSettings:
 
     iterations: int = 45
     every: int = 15  # steps between two runs of HGM
-    sizes: tuple[int, ...] = (64, 128, 128)  # image width of each round, the last one for all further rounds
+    sizes: Sequence[int] = (512,)  # image width of each round, the last one for all further rounds (spec section 6.2)
     front: float = 10.0
     side: float = 1.0
     normal: float = 0.5
