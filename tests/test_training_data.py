@@ -118,12 +118,16 @@ def test_grid_distortion_moves_pixels_a_little_and_keeps_the_border():
     assert torch.allclose(grid_distortion(flat, torch.Generator().manual_seed(1)), flat)
 
 
-def test_camera_jitter_turns_in_place_within_its_bounds():
-    camera = orbit(size=32)[6]
+def test_camera_jitter_goes_around_the_pelvis_within_its_bounds():
+    camera = orbit(size=512)[6]
     angles = []
     for seed in range(50):
         moved = camera_jitter(camera, torch.Generator().manual_seed(seed))
-        assert torch.allclose(moved.centers, camera.centers, atol=1e-5)
+        pixel, depth = moved.project(torch.zeros(1, 3))
+        assert (pixel - 256).abs().max() < 1 and depth.item() == pytest.approx(1.5, abs=1e-5)  # of 512 pixels
+        ways = [torch.nn.functional.normalize(c.centers, dim=0) for c in (moved, camera)]
         R = moved.world_to_camera[:3, :3] @ camera.world_to_camera[:3, :3].T
         angles.append(float(torch.rad2deg(torch.acos(((R.trace() - 1) / 2).clamp(-1, 1)))))
+        apart = float(torch.rad2deg(torch.acos((ways[0] @ ways[1]).clamp(-1, 1))))
+        assert apart == pytest.approx(angles[-1], abs=0.1)  # the eye goes as far as the axes turn
     assert max(angles) < (18**2 + 9**2) ** 0.5 + 0.1 and max(angles) > 9

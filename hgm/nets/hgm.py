@@ -65,10 +65,11 @@ class HGM(nn.Module):
                 if p.ndim == 4:
                     p.data = p.data.contiguous(memory_format=torch.channels_last)
 
-    def forward(self, images: Tensor, cameras: Cameras, vertices: Tensor | None = None, *,
+    def forward(self, images: Tensor, cameras: Cameras, vertices: Tensor | None = None, *, rays: Cameras | None = None,
                 precision: str = "fp32") -> HGMOutput:
         """images [B, V, 3, H, W] in [0, 1] on white, cameras [B, V] of that size, vertices [B, P, 3] NU.
 
+        `rays` [B, V] are the cameras of the ray embedding where they are not `cameras` (an augmentation of the training).
         Without vertices (or with `use_body` off) there is no body set; a model with a body branch then merges with an
         empty volume. `precision` "bf16" runs the convolutional and attention networks under autocast; projection,
         voxels, sparse convolution and activations stay float32. Raises InputError where shapes do not fit the config.
@@ -78,12 +79,12 @@ class HGM(nn.Module):
             raise InputError(f"precision: {precision!r} is unknown; expected one of {', '.join(PRECISIONS)}")
         # an autocast region around the call must not reach the geometry; the networks open their own
         with torch.autocast(images.device.type, enabled=False):
-            return self._forward(images, cameras, vertices, PRECISIONS[precision])
+            return self._forward(images, cameras, vertices, cameras if rays is None else rays, PRECISIONS[precision])
 
-    def _forward(self, images: Tensor, cameras: Cameras, vertices: Tensor | None, dtype: torch.dtype) -> HGMOutput:
+    def _forward(self, images: Tensor, cameras: Cameras, vertices: Tensor | None, rays: Cameras, dtype: torch.dtype) -> HGMOutput:
         batch, views = images.shape[:2]
         nets = torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32)
-        x = torch.cat([(images - self.mean) / self.std, cameras.ray_embedding()], 2).flatten(0, 1)  # [B*V, 9, H, W]
+        x = torch.cat([(images - self.mean) / self.std, rays.ray_embedding()], 2).flatten(0, 1)  # [B*V, 9, H, W]
         if self.config.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         with nets:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,8 +71,9 @@ def gaussian_sets(output: HGMOutput) -> dict[str, Gaussians]:
 
 
 def augment_back(batch: Batch, scans: Sequence[Path], back: BackViews, generator: torch.Generator) -> Batch:
-    """Replace and disturb the second input view of each sample; the first one and the targets stay as they are."""
-    images, pose = batch.images.clone(), batch.cameras.world_to_camera.clone()
+    """Replace and disturb the second input view of each sample; the first one and the targets stay as they are, and so does the
+    camera that projects the body."""
+    images, pose = batch.images.clone(), batch.rays.world_to_camera.clone()
     for b, scan in enumerate(scans):
         chance = torch.rand(3, generator=generator)
         if back.folder is not None and chance[0] < back.share:
@@ -84,8 +86,7 @@ def augment_back(batch: Batch, scans: Sequence[Path], back: BackViews, generator
             images[b, 1] = grid_distortion(images[b, 1], generator)
         if chance[2] < back.jitter:
             pose[b, 1] = camera_jitter(batch.cameras[b, 1], generator).world_to_camera
-    cameras = type(batch.cameras)(batch.cameras.K, pose, batch.cameras.width, batch.cameras.height)
-    return Batch(images, cameras, batch.vertices, batch.target_rgb, batch.target_mask, batch.target_cameras)
+    return dataclasses.replace(batch, images=images, rays=dataclasses.replace(batch.rays, world_to_camera=pose))
 
 
 def train_hgm(
@@ -139,7 +140,7 @@ def _train(
 
     def loss(micro: int, _: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         sample = batches[micro][part].to(device)
-        output = model(sample.images, sample.cameras, sample.vertices, precision=training.precision)
+        output = model(sample.images, sample.cameras, sample.vertices, rays=sample.rays, precision=training.precision)
         return hgm_loss(gaussian_sets(output), sample.target_rgb, sample.target_mask, sample.target_cameras, training.loss,
                         perceptual=lpips, backend=training.backend)
 

@@ -46,8 +46,11 @@ def _axis_rotation(axis: int, angle: float) -> Tensor:
 
 
 def camera_jitter(camera: Cameras, generator: torch.Generator, *, strength: float = 0.1) -> Cameras:
-    """One camera turned in place: up to 180 * strength degrees about its y axis and half of that about its x axis."""
+    """One camera on another place of its orbit: eye and axes turned about the world's origin, up to 180 * strength degrees about
+    the direction of its y axis and half of that about its x axis (spec section 4.3). The pelvis keeps its pixel and its depth.
+    """
     yaw, pitch = (_uniform(generator, -1, 1) * math.pi * strength * k for k in (1.0, 0.5))
-    turn = torch.eye(4)
-    turn[:3, :3] = _axis_rotation(1, yaw) @ _axis_rotation(0, pitch)
-    return Cameras(camera.K, turn.to(camera.world_to_camera) @ camera.world_to_camera, camera.width, camera.height)
+    turn = (_axis_rotation(1, yaw) @ _axis_rotation(0, pitch)).to(camera.world_to_camera)
+    moved = camera.world_to_camera.clone()
+    moved[:3, :3] = turn @ camera.world_to_camera[:3, :3]  # the translation, which is the origin as the camera sees it, stays
+    return Cameras(camera.K, moved, camera.width, camera.height)

@@ -28,6 +28,7 @@ class Batch:
 
     images: Tensor  # [B, V, 3, H, W], the input views
     cameras: Cameras  # [B, V]
+    rays: Cameras  # [B, V], whose rays the networks see: `cameras` unless they are jittered
     vertices: Tensor  # [B, P, 3]
     target_rgb: Tensor  # [B, T, 3, h, w]
     target_mask: Tensor  # [B, T, 1, h, w]
@@ -37,17 +38,17 @@ class Batch:
         def move(x: Tensor) -> Tensor:
             return x.to(device, non_blocking=True)
 
-        return Batch(move(self.images), self.cameras.to(device), move(self.vertices), move(self.target_rgb),
+        return Batch(move(self.images), self.cameras.to(device), self.rays.to(device), move(self.vertices), move(self.target_rgb),
                      move(self.target_mask), self.target_cameras.to(device))
 
     def __getitem__(self, part: slice) -> Batch:
         """Some of the samples."""
-        return Batch(self.images[part], self.cameras[part], self.vertices[part], self.target_rgb[part], self.target_mask[part],
-                     self.target_cameras[part])
+        return Batch(self.images[part], self.cameras[part], self.rays[part], self.vertices[part], self.target_rgb[part],
+                     self.target_mask[part], self.target_cameras[part])
 
     def pinned(self) -> Batch:
         """The images in page-locked memory, from which a GPU copies while it computes."""
-        return Batch(self.images.pin_memory(), self.cameras, self.vertices.pin_memory(), self.target_rgb.pin_memory(),
+        return Batch(self.images.pin_memory(), self.cameras, self.rays, self.vertices.pin_memory(), self.target_rgb.pin_memory(),
                      self.target_mask.pin_memory(), self.target_cameras)
 
 
@@ -150,7 +151,8 @@ def batch_of(store: ScanStore, scans: Sequence[int], sampling: Sampling, generat
     """The batch of given scans; without a generator the first `supervised` views, evenly spread, and no turn."""
     samples = [_sample(store, scan, sampling, generator) for scan in scans]
     images, K, pose, vertices, rgb, mask, target_K, target_pose = (torch.stack(x) for x in zip(*samples, strict=True))
-    return Batch(images, Cameras(K, pose, sampling.size, sampling.size), vertices, rgb, mask,
+    cameras = Cameras(K, pose, sampling.size, sampling.size)
+    return Batch(images, cameras, cameras, vertices, rgb, mask,
                  Cameras(target_K, target_pose, sampling.render_size, sampling.render_size))
 
 

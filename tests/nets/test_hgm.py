@@ -5,6 +5,7 @@ import torch
 from net_samples import batch_of, body_points, rig, tiny_model
 from torch import Tensor
 
+from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.nets import HGM, HGMConfig, HGMOutput
@@ -191,3 +192,16 @@ def test_no_sample_leaks_into_the_ray_channels() -> None:
     model(torch.full((1, 1, 3, 64, 64), 0.485), cameras)
     torch.testing.assert_close(seen["x"][0, 0], torch.zeros(64, 64))  # the mean of ImageNet's red
     torch.testing.assert_close(seen["x"][0, 3:], cameras.ray_embedding()[0, 0])
+
+
+def test_other_rays_reach_the_networks_and_leave_the_body_where_it_is() -> None:
+    model = tiny_model(2, prior=False).eval()
+    images, cameras, vertices = batch_of(model, 1)
+    rays = Cameras(cameras.K, cameras.world_to_camera.flip(1), cameras.width, cameras.height)
+    seen = {}
+    model.unet.register_forward_hook(lambda _, args, out: seen.update(x=args[0]))
+    model.body.register_forward_hook(lambda _, args, out: seen.update(body=args[1]))
+    out = model(images, cameras, vertices, rays=rays)
+    torch.testing.assert_close(seen["x"][:, 3:], rays.ray_embedding()[0])
+    assert torch.equal(seen["body"].world_to_camera, cameras.world_to_camera)
+    assert not torch.equal(out.unet.means, model(images, cameras, vertices).unet.means)

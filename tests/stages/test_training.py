@@ -89,11 +89,12 @@ def test_the_back_view_is_replaced_and_disturbed_and_nothing_else(rendered, tmp_
     given = augment_back(batch, rendered, BackViews(tmp_path, 1.0, 0.0, 0.0), torch.Generator().manual_seed(0))
     assert torch.allclose(given.images[:, 1], grey.expand(2, 3, 64, 64), atol=1 / 255)
     assert torch.equal(given.images[:, 0], batch.images[:, 0])
-    assert torch.equal(given.cameras.world_to_camera, batch.cameras.world_to_camera)
+    assert torch.equal(given.rays.world_to_camera, batch.cameras.world_to_camera)
     moved = augment_back(batch, rendered, BackViews(None, 0.0, 1.0, 1.0), torch.Generator().manual_seed(0))
     assert not torch.equal(moved.images[:, 1], batch.images[:, 1]) and torch.equal(moved.images[:, 0], batch.images[:, 0])
-    assert not torch.equal(moved.cameras.world_to_camera[:, 1], batch.cameras.world_to_camera[:, 1])
-    assert torch.equal(moved.cameras.world_to_camera[:, 0], batch.cameras.world_to_camera[:, 0])
+    assert not torch.equal(moved.rays.world_to_camera[:, 1], batch.cameras.world_to_camera[:, 1])
+    assert torch.equal(moved.rays.world_to_camera[:, 0], batch.cameras.world_to_camera[:, 0])
+    assert torch.equal(moved.cameras.world_to_camera, batch.cameras.world_to_camera)  # projects the body
 
 
 def test_settings_come_from_the_configuration():
