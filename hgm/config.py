@@ -210,7 +210,8 @@ class Evaluate(Section):
     @field_validator("baselines")
     @classmethod
     def _free_names(cls, folders: dict[str, str]) -> dict[str, str]:
-        for name in folders.keys() & {*get_args(VariantName), "coarse", "textured_body", "copy_nearest"}:
+        variants = get_args(VariantName)
+        for name in folders.keys() & {*variants, *(f"{v}_render" for v in variants), "coarse", "textured_body", "copy_nearest"}:
             raise ValueError(f"{name} is the name of a row of this workflow's own; take another")
         return folders
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hgm.metrics.images import SCALE_WEIGHTS
-from hgm.report.names import COLUMNS, VARIANT_NAMES
+from hgm.report.names import COLUMNS, row_name
 from hgm.report.run import Run
 from hgm.report.tables import MEAN
 
@@ -82,7 +82,7 @@ def grid(
     for group, _, _ in kept:
         groups = [*groups[:-1], (group, groups[-1][1] + 1)] if groups and groups[-1][0] == group else [*groups, (group, 1)]
     heads = [(COLUMNS[name][0], ARROWS[COLUMNS[name][2]]) for _, name, _ in kept]
-    body = [(VARIANT_NAMES.get(row, row), [c[i] for c in cells]) for i, row in enumerate(chosen)]
+    body = [(row_name(row), [c[i] for c in cells]) for i, row in enumerate(chosen)]
     return Grid(title, remark, groups, heads, body, absent)
 
 
@@ -136,7 +136,8 @@ def grids(run: Run) -> list[Grid]:
              "otherwise; P2S: the mesh to the scan, S2P: the scan to the mesh." + lacking_remark(run), aligned, "row", surfaces),
         grid("Body", "Joint errors of the first estimate and of the refined one; PA: after a Procrustes alignment.", smplx,
              "subject", joints, ranked=False),
-        grid("Back view", "View 6 alone, the side that the photo does not show.", back, "method",
+        grid("Back view", "View 6 alone, the side that the photo does not show: the picture of it that each variant makes, which the "
+             "fusion sees, and the render of the Gaussians.", back, "method",
              [*images(), ("set", "kid_e3", {"subject": MEAN, "definition": "standard"})]),
     ]
     return [g for g in found if g is not None]

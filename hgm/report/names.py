@@ -1,5 +1,7 @@
 """What variants, baselines, metrics and stages are called on the page."""
 
+from hgm.report.run import RENDER
+
 VARIANT_NAMES = {
     "full": "HGM, full",
     "no_diffusion": "without diffusion",
@@ -38,3 +40,9 @@ COLUMNS = {
     "kid_e3": ("KID ×10³", 2, "lower"),
     "subjects": ("subjects", 0, ""),
 }
+
+
+def row_name(row: str) -> str:
+    """Title of a table's row."""
+    name = VARIANT_NAMES.get(row.removesuffix(RENDER), row)
+    return f"{name}, render" if row.endswith(RENDER) and name != row else name

@@ -14,6 +14,7 @@ from typing import Any
 from hgm.provenance import PACKAGE
 
 VARIANTS = ("full", "no_diffusion", "one_view", "no_refine", "no_body")  # in the order of the page; others follow
+RENDER = "_render"  # after a variant's name: the render of its Gaussians from behind, beside the picture that it was given
 PAPER_TEST = [f"{i:04d}" for i in range(505, 526)]  # THuman2.0 test scans of the paper
 PAPER_COUNTS = {45: "customhumans", 10: "customhumans10"}  # CustomHumans scans of the paper, whose names are not published
 PAPER_HUMMAN = PACKAGE.parent / "resources" / "splits" / "humman_sherf_test.txt"

@@ -12,7 +12,7 @@ import yaml
 
 from hgm.errors import InputError
 from hgm.metrics.kid import KID
-from hgm.report.run import Run, Subject
+from hgm.report.run import RENDER, Run, Subject
 from hgm.runtime import atomic_write
 
 DEFINITIONS = ("standard", "released_code", "person_box")
@@ -73,9 +73,10 @@ def nvs(run: Run) -> pd.DataFrame:
 
 
 def back_view(run: Run, kid: Mapping[str, KID | None]) -> pd.DataFrame:
-    """View 6 alone, for each variant, the simple baselines and other methods (Table 7); `kid` by method goes into the rows of
-    the means."""
-    rows = [row for v in run.variants for row in _image_rows(run.of(v), ("back",), "method", v)]
+    """View 6 alone: for each variant the picture of the back that goes into the fusion (Table 7) and the render of its Gaussians,
+    for the simple baselines and other methods what they have; `kid` by method goes into the rows of the means."""
+    rows = [row for v in run.variants for name, where in ((v, "back"), (v + RENDER, "back_render"))
+            for row in _image_rows(run.of(v), (where,), "method", name)]
     for name in BASELINES:
         if any(name in (s.metrics.get("baselines") or {}) for s in run.main):
             rows += _image_rows(run.main, ("baselines", name, "back"), "method", name)

@@ -17,7 +17,7 @@ from hgm.body.fits import load_fit
 from hgm.cameras import Cameras, orbit
 from hgm.gaussians import Gaussians
 from hgm.mesh.io import load_mesh
-from hgm.metrics.definitions import Definitions, back_errors, view_errors
+from hgm.metrics.definitions import BACK_VIEW, Definitions, back_errors, image_errors, view_errors
 from hgm.metrics.lpips import LPIPS
 from hgm.metrics.surfaces import Mesh, SurfaceErrors, surface_errors
 from hgm.refine.discs import Patches
@@ -27,6 +27,7 @@ from hgm.scans.obj import load_obj
 from hgm.scans.thuman import ScanFiles
 from hgm.splat import render
 from hgm.stages.bodies import joint_errors, load_body
+from hgm.train.data import resize
 from hgm.views import Views, load_image, load_views, save_image
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,12 @@ def image_metrics(prediction: Tensor, truth: Views, lpips: LPIPS | None) -> tupl
     """Four test views, and the back view alone, of 12 rig renders [12, 3, H, W]."""
     return (view_errors(prediction, truth.rgb, lpips, mask=truth.mask),
             back_errors(prediction, truth.rgb, lpips, mask=truth.mask))
+
+
+def back_picture(path: Path, truth: Views, lpips: LPIPS | None) -> Definitions:
+    """The picture of the back that the ControlNet made, against the true back view (paper table 7)."""
+    made = resize(load_image(path), truth.rgb.shape[-1])
+    return image_errors(made[None], truth.rgb[[BACK_VIEW]], lpips, mask=truth.mask[[BACK_VIEW]])
 
 
 def renders(gaussians: Gaussians, size: int, backend: str) -> Tensor:
@@ -109,7 +116,7 @@ def evaluate_subject(
     novel = torch.stack([load_image(subject / f"novel_{i:02d}.png") for i in range(len(truth))])
     if novel.shape[-1] != size:
         novel = renders(Gaussians.load_ply(subject / "gaussians.ply"), size, backend)
-    views, back = image_metrics(novel, truth, lpips)
+    views, back_render = image_metrics(novel, truth, lpips)
     surface = None if files is None else true_surface(files, model)
     before, after = joint_errors(first, true_body), joint_errors(body, true_body)
     return {
@@ -117,7 +124,8 @@ def evaluate_subject(
         "variant": variant,
         "standin": standin,
         "views": views,
-        "back": back,
+        "back": back_picture(subject / "back.png", truth, lpips),
+        "back_render": back_render,
         "geometry": geometry(subject / "mesh.glb", surface, surface_samples, seed),
         "body": {**{f"initial_{name}": value for name, value in before.items()}, **after},
         "baselines": baselines(subject, truth, body, torch.as_tensor(model.faces), lpips, backend),

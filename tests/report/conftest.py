@@ -95,7 +95,7 @@ def metrics(name: str, variant: str, index: int, *, standin: bool = True, lpips:
                "normal_consistency": 0.82 - 0.01 * worse}
     return {
         "subject": name, "variant": variant, "standin": standin,
-        "views": images(psnr, lpips), "back": images(psnr - 1.5, lpips),
+        "views": images(psnr, lpips), "back": images(psnr - 1.5, lpips), "back_render": images(psnr - 1.2, lpips),
         "geometry": {**surface, **{f"{k}_icp": v - (0.2 if k.endswith("cm") else -0.01) for k, v in surface.items()}},
         "body": {"initial_mpjpe_mm": 80.2 + index, "mpjpe_mm": 46.0 + index, "initial_pa_mpjpe_mm": 60.1, "pa_mpjpe_mm": 39.9},
         "baselines": {k: {"views": images(psnr - d, lpips), "back": images(psnr - d - 2, lpips)}

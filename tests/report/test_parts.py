@@ -20,10 +20,11 @@ from hgm.report.costs import costs, duration
 from hgm.report.curves import binned, curve_svg, panels
 from hgm.report.methods import methods
 from hgm.report.pictures import Assets, error_map, read, read_depth, sheet
-from hgm.report.run import Run
+from hgm.report.run import RENDER, Run
 from hgm.report.sets import back_view_kid
 from hgm.report.solids import Solid, gaussian_solid, mesh_solid, most_visible, share
 from hgm.report.workflow import Graph, columns, read_graph, workflow_svg
+from hgm.views import load_image
 
 from .conftest import ball, person, write_jobs
 
@@ -167,4 +168,18 @@ def test_methods_follow_the_configuration(tmp_path: Path) -> None:
 
 def test_kid_without_weights_is_not_a_number(finished: tuple[Path, dict[str, object]]) -> None:
     run = Run(finished[0], {})
-    assert set(back_view_kid(run, None)) == set(run.variants) and not any(back_view_kid(run, None).values())
+    assert set(back_view_kid(run, None)) == {*run.variants, *(v + RENDER for v in run.variants)}
+    assert not any(back_view_kid(run, None).values())
+
+
+def test_kid_is_of_the_pictures_of_the_back_and_of_the_renders(
+    finished: tuple[Path, dict[str, object]], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, seen = Run(finished[0], {}), []
+    monkeypatch.setattr("hgm.report.sets.load_inception", lambda weights: object())
+    monkeypatch.setattr("hgm.report.sets.kid_of_images", lambda ours, truth, network, **more: seen.append((ours, truth)))
+    order = list(back_view_kid(run, "given"))
+    for name, file in (("full", "back.png"), ("full" + RENDER, "novel_06.png")):
+        ours, truth = seen[order.index(name)]
+        assert torch.equal(ours, torch.stack([load_image(s.folder / file) for s in run.of("full")]))
+        assert torch.equal(truth, torch.stack([load_image(s.folder / "truth_06.png") for s in run.of("full")]))

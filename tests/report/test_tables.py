@@ -31,6 +31,7 @@ def test_means_and_definitions_stand_side_by_side(tmp_path: Path) -> None:
     run = small_run(tmp_path, ["0505", "0506"], standin=True, source="standin")
     write_tables(run, PAPER, kid={"full": KID(0.00926, 0, 1, 2, 2), "no_body": None})
     nvs = pd.read_csv(tmp_path / "tables" / "nvs.csv", dtype={"subject": str})
+    back = pd.read_csv(tmp_path / "tables" / "backview.csv")
     assert list(nvs.columns) == ["method", "subject", "definition", "psnr", "ssim", "ms_ssim", "lpips", "subjects"]
     rows = nvs[(nvs["method"] == "full") & (nvs["definition"] == "standard")].set_index("subject")
     assert rows.loc["mean", "psnr"] == pytest.approx((rows.loc["0505", "psnr"] + rows.loc["0506", "psnr"]) / 2)
@@ -39,7 +40,10 @@ def test_means_and_definitions_stand_side_by_side(tmp_path: Path) -> None:
     assert released.loc["0505", "ssim"] > rows.loc["0505", "ssim"]
     assert nvs["lpips"].isna().all() and ",,2\n" in (tmp_path / "tables" / "nvs.csv").read_text()
     assert set(nvs["method"]) == {"full", "coarse", "textured_body", "copy_nearest"}
-    back = pd.read_csv(tmp_path / "tables" / "backview.csv")
+    assert list(dict.fromkeys(back["method"]))[:4] == ["full", "full_render", "no_body", "no_body_render"]
+    made, seen = (back.query(f"method == '{name}' and subject == 'mean' and definition == 'standard'")["psnr"].item()
+                  for name in ("full", "full_render"))
+    assert seen - made == pytest.approx(0.3)  # the two of metrics.json
     assert back["kid_e3"].dropna().tolist() == [pytest.approx(9.26)]
     ablation = pd.read_csv(tmp_path / "tables" / "ablation.csv")
     best = ablation[ablation["definition"] == "standard"].set_index("variant")["psnr"]

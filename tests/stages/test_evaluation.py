@@ -1,0 +1,39 @@
+"""What is measured of one subject: the picture of the back beside its render."""
+
+import pytest
+import torch
+
+from hgm.nets import HGM, HGMConfig
+from hgm.stages.bodies import estimate_subject, load_body
+from hgm.stages.evaluation import evaluate_subject
+from hgm.stages.reconstruction import Output, Reconstructor, write_reconstruction
+from hgm.stages.variants import VARIANTS
+from hgm.views import load_image, load_views, save_image
+
+
+@pytest.fixture(scope="module")
+def subject(rendered, model, tmp_path_factory):
+    """A photo reconstructed by networks that learned nothing."""
+    folder = tmp_path_factory.mktemp("subjects") / rendered[0].name
+    torch.manual_seed(0)
+    networks = Reconstructor(HGM(HGMConfig.tiny()).eval(), HGM(HGMConfig.tiny(views=2)).eval(), None, size=64)
+    estimate_subject(rendered[0], model, folder, seed=3, mpjpe_mm=80.0)
+    image, vertices = load_image(rendered[0] / "rgb_00.png"), torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
+    made = networks.reconstruct(image, vertices, VARIANTS["no_diffusion"])
+    write_reconstruction(made, image, folder, Output(size=64, turntable_size=32, turntable_frames=2))
+    return folder
+
+
+def measured(subject, rendered, model, **more):
+    return evaluate_subject(subject, rendered[0], subject, None, model, variant="full", standin=True, lpips=None, seed=1,
+                            surface_samples=100, **more)
+
+
+def test_the_back_view_is_the_picture_and_the_render_stands_beside_it(subject, rendered, model):
+    before = measured(subject, rendered, model)
+    save_image(subject / "back.png", load_views(rendered[0]).rgb[6])  # a picture of the back without a fault
+    after = measured(subject, rendered, model)
+    assert after["back"]["standard"]["ssim"] == pytest.approx(1.0) and after["back"]["standard"]["psnr"] is None
+    assert before["back"]["standard"]["ssim"] < 0.95
+    assert after["back_render"] == before["back_render"] and after["views"] == before["views"]
+    assert after["back_render"]["standard"]["ssim"] < 0.95
