@@ -14,6 +14,7 @@ from hgm.code_keys import code_key
 from hgm.errors import InputError
 from hgm.photos.sources import Photo, find_photos
 from hgm.report.bundle import texts_digest, viewer_digest
+from hgm.report.run import variant_order
 from hgm.stages.baseline_files import baseline_files
 from hgm.stages.variants import VARIANTS
 
@@ -88,6 +89,11 @@ class Plan:
     @property
     def variants(self) -> list[str]:
         return self.config["evaluate"]["variants"]
+
+    @property
+    def main_variant(self) -> str | None:
+        """The variant that the report is about; the simple baselines are measured once, beside its results."""
+        return min(self.variants, key=variant_order, default=None)
 
     @property
     def baselines(self) -> dict[str, str]:

@@ -111,6 +111,11 @@ def bodies(wildcards):
     return f"<results>/bodies/{stage}/{wildcards.chunk}.json"
 
 
+def simple_baselines(wildcards):
+    """Whether a variant is the one beside whose results the simple baselines stand."""
+    return wildcards.variant == plan.main_variant
+
+
 def baseline_folder(wildcards):
     """Where the results of another method are."""
     return plan.baselines[wildcards.method]

@@ -21,6 +21,7 @@ rule evaluate:
     params:
         **settings("seed", "splat", "weights"),
         evaluate=plan.measuring,
+        simple_baselines=simple_baselines,
         scans=chunk_sources,
         code=plan.code("evaluate"),
     message:

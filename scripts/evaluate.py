@@ -23,7 +23,7 @@ def main(job: Job) -> None:
             out, results / "views" / chunk / subject, results / "bodies" / "estimated" / subject,
             find_scan(place.source, place.root, subject), place.model,
             variant=job.wildcards["variant"], standin=place.source == STANDIN, lpips=lpips, seed=params["seed"],
-            surface_samples=params["evaluate"]["surface_samples"], backend=params["splat"],
+            surface_samples=params["evaluate"]["surface_samples"], simple=params["simple_baselines"], backend=params["splat"],
         )
         write_json(out / "metrics.json", metrics)
 

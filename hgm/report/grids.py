@@ -145,11 +145,11 @@ def grids(run: Run) -> list[Grid]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rows of one table of the paper: row, metric, paper, ours, tolerance, verdict."""
+    """Rows of one table of the paper: row, metric, paper, ours, over how many subjects, tolerance, verdict."""
 
     title: str
     remark: str
-    rows: list[tuple[str, str, str, str, str, str]]
+    rows: list[tuple[str, str, str, str, str, str, str]]
 
 
 def comparisons(run: Run, paper: Mapping[str, object] | None) -> list[Comparison]:
@@ -168,7 +168,7 @@ def comparisons(run: Run, paper: Mapping[str, object] | None) -> list[Comparison
             ours = number(row.get("ours"))
             paper_value, tolerance = number(row.get("paper")), number(row.get("tolerance"))
             cells.append((row.get("row", ""), row.get("metric", ""), "–" if paper_value is None else f"{paper_value:g}",
-                          "–" if ours is None else f"{ours:.4g}", "–" if tolerance is None else f"± {tolerance:g}",
+                          "–" if ours is None else f"{ours:.4g}", row.get("subjects") or "–", "–" if tolerance is None else f"± {tolerance:g}",
                           row.get("verdict", "")))
         title = f"Table {name}" + (f": {about['title']}" if "title" in about else "")
         found.append(Comparison(title, str(about.get("remark", "")), cells))

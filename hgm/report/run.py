@@ -11,6 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hgm.catalogue import parse_ids
+from hgm.errors import InputError
+from hgm.home import with_home
 from hgm.provenance import PACKAGE
 
 VARIANTS = ("full", "no_diffusion", "one_view", "no_refine", "no_body")  # in the order of the page; others follow
@@ -120,14 +123,22 @@ class Run:
         marks = [s.metrics.get("standin") for s in self.subjects]
         return source == "standin" or any(m is True for m in marks) or (source is None and False not in marks)
 
+    @cached_property
+    def tested(self) -> list[str]:
+        """Test subjects that the configuration names, those that were set aside too; the measured ones where it cannot be read."""
+        try:
+            return sorted(parse_ids(with_home(self.config["scans"]["test"])))
+        except (InputError, KeyError, TypeError, AttributeError):
+            return sorted(s.name for s in self.main)
+
     @property
     def dataset(self) -> str:
-        """A data set of resources/paper.yaml for exactly the paper's test people, or as many where they are not named; else a
-        name that matches no table of the paper."""
+        """A data set of resources/paper.yaml where the run was to measure exactly the paper's test people, or as many where they are
+        not named; else a name that matches no table of the paper."""
         if self.standin:
             return "standin"
         source = str(self.setting("scans", "test_source") or self.setting("scans", "source"))
-        names = sorted(s.name for s in self.main)
+        names = self.tested
         if source == "customhumans" and len(names) in PAPER_COUNTS:
             return PAPER_COUNTS[len(names)]
         sequences = sorted({"_".join(name.split("_")[:2]) for name in names})

@@ -106,11 +106,16 @@ def ablation(run: Run) -> pd.DataFrame:
     """Means of each variant (Table 4): images under every definition, unaligned surfaces, and over how many
     subjects.
     """
+    frame = _variants(run)
+    return frame[frame["subject"] == MEAN].drop(columns="subject").reset_index(drop=True)
+
+
+def _variants(run: Run) -> pd.DataFrame:
+    """The same with the rows of each subject."""
     rows = [{"variant": s.variant, "subject": s.name, "definition": d,
              **{m: s.number("views", d, m) for m in IMAGE}, **{m: s.number("geometry", m) for m in SURFACE}}
             for s in run.subjects for d in DEFINITIONS]
-    frame = with_means(_table(rows, ["variant", "subject", "definition", *IMAGE, *SURFACE]), ["variant", "definition"])
-    return frame[frame["subject"] == MEAN].drop(columns="subject").reset_index(drop=True)
+    return with_means(_table(rows, ["variant", "subject", "definition", *IMAGE, *SURFACE]), ["variant", "definition"])
 
 
 def read_paper(path: str | Path) -> dict[str, Any]:
@@ -151,24 +156,29 @@ def _source(row: Mapping[str, Any], table: Mapping[str, Any], key: str, baseline
     return None if name is None or place is None else (place, name, key)
 
 
-def _mean(frame: pd.DataFrame, row: str, column: str, definition: str) -> float | None:
-    """The mean of one method or variant, its first column being `row`; surfaces without alignment."""
+def _mean(frame: pd.DataFrame, row: str, column: str, definition: str) -> tuple[float | None, int]:
+    """The mean of one method or variant, its first column being `row`, surfaces without alignment, and over how many subjects it is;
+    KID, which no subject has alone, is over all that are there."""
     if column not in frame.columns:
-        return None
+        return None, 0
     chosen = frame[frame.iloc[:, 0] == row]
-    for name, value in (("subject", MEAN), ("definition", definition), ("alignment", "none")):
+    for name, value in (("definition", definition), ("alignment", "none")):
         if name in chosen.columns:
             chosen = chosen[chosen[name] == value]
-    values = chosen[column].dropna()
-    return float(values.iloc[0]) if len(values) else None
+    subjects, means = chosen[chosen["subject"] != MEAN], chosen[chosen["subject"] == MEAN][column].dropna()
+    if means.empty:
+        return None, 0
+    return float(means.iloc[0]), int(subjects[column].notna().sum()) or len(subjects)
 
 
 def paper_vs_ours(paper: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], dataset: str,
-                  baselines: Collection[str] = ()) -> pd.DataFrame:
-    """table, row, metric, paper, ours, tolerance, verdict for every number of the paper; other methods' rows are compared with
-    the `baselines` of the same names.
+                  baselines: Collection[str] = (), *, tested: int) -> pd.DataFrame:
+    """table, row, metric, paper, ours, subjects, tolerance, verdict for every number of the paper; other methods' rows are compared
+    with the `baselines` of the same names.
 
-    SSIM and LPIPS stand in it under both definitions, since the paper does not say which one it prints.
+    `frames` hold the rows of subjects and of means. `subjects` says over how many of the `tested` ones our number is: who was set
+    aside is in no mean, and does not hinder the comparison. SSIM and LPIPS stand in it under both definitions, since the paper does
+    not say which one it prints.
     """
     rows = []
     for table in paper["tables"]:
@@ -177,18 +187,19 @@ def paper_vs_ours(paper: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], 
                 metric, source = paper["metrics"][key], _source(row, table, key, baselines)
                 doubled = key in AMBIGUOUS
                 for definition in ("standard", "released_code") if doubled else ("standard",):
-                    ours = None if source is None else _mean(frames[source[0]], source[1], source[2], definition)
+                    ours, count = (None, 0) if source is None else _mean(frames[source[0]], source[1], source[2], definition)
                     rows.append({
                         "table": table["id"],
                         "row": f"{row['method']}, {paper['datasets'][row['dataset']]['name']}",
                         "metric": f"{metric['name']} ({definition.replace('_', ' ')})" if doubled else metric["name"],
                         "paper": float(value),
                         "ours": ours,
+                        "subjects": "" if ours is None else f"{count} of {tested}",
                         "tolerance": float(metric["tolerance"]),
                         "verdict": verdict(value, ours, metric["better"], metric["tolerance"],
                                            same_data=row["dataset"] == dataset),
                     })
-    return pd.DataFrame(rows, columns=["table", "row", "metric", "paper", "ours", "tolerance", "verdict"])
+    return pd.DataFrame(rows, columns=["table", "row", "metric", "paper", "ours", "subjects", "tolerance", "verdict"])
 
 
 def write_tables(run: Run, paper: str | Path, *, kid: Mapping[str, KID | None] | None = None) -> dict[str, pd.DataFrame]:
@@ -199,7 +210,8 @@ def write_tables(run: Run, paper: str | Path, *, kid: Mapping[str, KID | None] |
     """
     frames = {"nvs": nvs(run), "geometry": geometry(run), "ablation": ablation(run), "smplx": smplx(run),
               "backview": back_view(run, kid or {})}
-    frames["paper_vs_ours"] = paper_vs_ours(read_paper(paper), frames, run.dataset, run.rivals)
+    frames["paper_vs_ours"] = paper_vs_ours(read_paper(paper), {**frames, "ablation": _variants(run)}, run.dataset, run.rivals,
+                                            tested=len(run.tested))
     for name in TABLES:
         with atomic_write(run.folder / "tables" / f"{name}.csv", "w") as file:
             frames[name].to_csv(file, index=False, float_format="%.6g", lineterminator="\n")

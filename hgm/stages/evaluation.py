@@ -104,10 +104,11 @@ def surface_numbers(mesh: Mesh | None, truth: Mesh | None, samples: int, number:
 
 def evaluate_subject(
     subject: Path, view_folder: Path, estimate: Path, files: ScanFiles | None, model: BodyModel, *, variant: str, standin: bool,
-    lpips: LPIPS | None, seed: int, surface_samples: int, backend: str = "auto",
+    lpips: LPIPS | None, seed: int, surface_samples: int, simple: bool = True, backend: str = "auto",
 ) -> Json:
     """metrics.json of one subject; a leaf that cannot be had here is null, as are surfaces without a scan (`files` None).
-    Also writes the true views beside the novel ones."""
+    Also writes the true views beside the novel ones. simple: measure the simple baselines as well; the tables show those of one
+    variant."""
     truth = load_views(view_folder)
     for i, rgb in enumerate(truth.rgb):
         save_image(subject / f"truth_{i:02d}.png", rgb)
@@ -119,7 +120,7 @@ def evaluate_subject(
     views, back_render = image_metrics(novel, truth, lpips)
     surface = None if files is None else true_surface(files, model)
     before, after = joint_errors(first, true_body), joint_errors(body, true_body)
-    return {
+    found = {
         "subject": subject.name,
         "variant": variant,
         "standin": standin,
@@ -128,5 +129,7 @@ def evaluate_subject(
         "back_render": back_render,
         "geometry": geometry(subject / "mesh.glb", surface, surface_samples, seed),
         "body": {**{f"initial_{name}": value for name, value in before.items()}, **after},
-        "baselines": baselines(subject, truth, body, torch.as_tensor(model.faces), lpips, backend),
     }
+    if simple:
+        found["baselines"] = baselines(subject, truth, body, torch.as_tensor(model.faces), lpips, backend)
+    return found

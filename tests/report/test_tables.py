@@ -1,6 +1,7 @@
 """The CSV tables: means, both definitions, what is not available, and verdicts against the paper."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def small_run(folder: Path, names: list[str], *, standin: bool, source: str, lpi
             path = folder / "subjects" / variant / name / "metrics.json"
             path.parent.mkdir(parents=True)
             path.write_text(json.dumps(metrics(name, variant, i % 3, standin=standin, lpips=lpips)))
-    return Run(folder, resolve({"scans": {"source": source}}))
+    return Run(folder, resolve({"scans": {"source": source, "test": ", ".join(names)}}))
 
 
 def test_means_and_definitions_stand_side_by_side(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_leftovers_of_an_earlier_configuration_do_not_count(tmp_path: Path) -> N
 
 def test_numbers_on_other_data_never_pass_or_fail(tmp_path: Path) -> None:
     frame = write_tables(small_run(tmp_path, ["0505", "0506"], standin=True, source="standin"), PAPER)["paper_vs_ours"]
-    assert list(frame.columns) == ["table", "row", "metric", "paper", "ours", "tolerance", "verdict"]
+    assert list(frame.columns) == ["table", "row", "metric", "paper", "ours", "subjects", "tolerance", "verdict"]
     assert set(frame["verdict"]) == {OTHER_DATA} and frame["ours"].notna().any()
 
 
@@ -96,6 +97,23 @@ def test_the_papers_test_set_is_judged(tmp_path: Path) -> None:
     assert set(other["verdict"]) == {OTHER_DATA}
     ablation = frame[frame["table"] == 4]
     assert (ablation["row"].str.startswith("without two-view") & (ablation["verdict"] == "not available")).any()
+
+
+def test_who_was_set_aside_is_said_and_the_others_are_judged(tmp_path: Path) -> None:
+    run = small_run(tmp_path, PAPER_TEST, standin=False, source="thuman2")
+    shutil.rmtree(tmp_path / "subjects" / "full" / "0507")
+    path = tmp_path / "subjects" / "full" / "0508" / "metrics.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "geometry": {}}))  # no mesh came of it
+    run = Run(tmp_path, run.config)
+    assert run.dataset == "thuman2" and len(run.main) == 20
+    frame = write_tables(run, PAPER)["paper_vs_ours"]
+    ours = frame[frame["row"] == "HGM, THuman2.0"].set_index("metric")
+    assert ours.loc["PSNR", "verdict"] == "within tolerance" and ours.loc["PSNR", "subjects"] == "20 of 21"
+    assert ours.loc["Chamfer", "subjects"] == "19 of 21"
+    ablation = frame[frame["table"] == 4].set_index(["row", "metric"])
+    assert ablation.loc[("full, THuman2.0", "Chamfer"), "subjects"] == "19 of 21"
+    assert ablation.loc[("without the SMPL-X branch, THuman2.0", "Chamfer"), "subjects"] == "21 of 21"
+    assert set(frame[frame["ours"].isna()]["subjects"]) == {""}
 
 
 @pytest.mark.parametrize(("ours", "better", "wanted"), [
@@ -192,7 +210,7 @@ def test_other_methods_have_rows_of_their_own_and_meet_the_papers(tmp_path: Path
     for i, name in enumerate(PAPER_TEST[1:]):  # one subject is lacking
         write_rival(tmp_path, "sith", name, i % 3)
     write_rival(tmp_path, "left_over", "0505", 0)
-    run = Run(tmp_path, resolve({"scans": {"source": "thuman2"}, "evaluate": {"baselines": {"sith": "there", "gta": "nowhere"}}}))
+    run = Run(tmp_path, resolve({"scans": {**run.config["scans"]}, "evaluate": {"baselines": {"sith": "there", "gta": "nowhere"}}}))
     assert list(run.rivals) == ["sith"]
     frames = write_tables(run, PAPER, kid={"sith": KID(0.02, 0, 1, 20, 20)})
     mean = frames["nvs"].query("method == 'sith' and subject == 'mean' and definition == 'standard'")
@@ -200,6 +218,7 @@ def test_other_methods_have_rows_of_their_own_and_meet_the_papers(tmp_path: Path
     assert set(frames["geometry"].query("variant == 'sith'")["alignment"]) == {"none", "icp"}
     assert frames["backview"].query("method == 'sith'")["kid_e3"].dropna().tolist() == [20.0]
     rows = frames["paper_vs_ours"].query("row == 'SiTH, THuman2.0'").set_index("metric")
+    assert rows.loc["PSNR", "subjects"] == "20 of 21"
     assert rows.loc["PSNR", "ours"] == pytest.approx(mean["psnr"].item()) and rows.loc["PSNR", "verdict"] == "better"
     assert rows.loc["Chamfer", "verdict"] == "better" and rows.loc["LPIPS (standard)", "verdict"] == "not available"
     gta = frames["paper_vs_ours"].query("row == 'GTA, THuman2.0'")

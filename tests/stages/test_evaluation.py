@@ -37,3 +37,9 @@ def test_the_back_view_is_the_picture_and_the_render_stands_beside_it(subject, r
     assert before["back"]["standard"]["ssim"] < 0.95
     assert after["back_render"] == before["back_render"] and after["views"] == before["views"]
     assert after["back_render"]["standard"]["ssim"] < 0.95
+
+
+def test_simple_baselines_are_measured_where_they_are_asked_for(subject, rendered, model):
+    with_them, without = (measured(subject, rendered, model, simple=simple) for simple in (True, False))
+    assert set(with_them.pop("baselines")) == {"copy_nearest", "coarse", "textured_body"}
+    assert without == with_them

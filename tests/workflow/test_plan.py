@@ -11,6 +11,7 @@ from hgm.config import load
 from hgm.control.jobs import planned_jobs
 from hgm.errors import InputError
 from hgm.plan import Plan
+from hgm.report.run import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,6 +41,19 @@ def planned(preset: str | Path) -> dict[str, int]:
 def test_variants_share_what_they_do_not_change(workspace):
     found = counts(workspace.run("--dry-run", "--config", "evaluate={variants: [full, no_diffusion]}"))
     assert found["coarse"] == found["fusion"] == 1 and found["reconstruct"] == 2
+
+
+@pytest.mark.parametrize(("variants", "main"), [
+    (["no_body", "full"], "full"), (["no_body", "no_refine"], "no_refine"), ([], None),
+])
+def test_the_simple_baselines_belong_to_the_variant_of_the_report(variants, main, tmp_path):
+    """They are the same beside every variant, or nearly, and are measured once."""
+    assert Plan({"evaluate": {"variants": variants}}).main_variant == main
+    for name in variants:
+        path = tmp_path / "subjects" / name / "0505" / "metrics.json"
+        path.parent.mkdir(parents=True)
+        path.write_text('{"standin": true}')
+    assert [s.variant for s in Run(tmp_path, {}).main] == ([main] if main else [])
 
 
 def test_other_methods_are_measured_beside_ours(workspace):
