@@ -115,7 +115,8 @@ def fit(
         buffers = [b.clone() for b in module.buffers()] if at_once > 1 else []
         sums: dict[str, Tensor] | None = None
         while sums is None:
-            with contextlib.suppress(torch.OutOfMemoryError):  # only after the block are the failed step's tensors let go
+            # only after the block are the failed step's tensors let go
+            with contextlib.suppress(torch.OutOfMemoryError), team.statistics(module):
                 sums = gradients()
             if sums is None:
                 at_once = halved(at_once, stage)
@@ -129,7 +130,7 @@ def fit(
         if not math.isfinite(logs["loss"]):
             raise InputError(f"{stage}: the loss is {logs['loss']} at step {step}; lower {stage}.lr and start again")
         team.add_gradients(parameters)
-        team.average_buffers(module)
+        team.merge_statistics(module)
         logs["grad_norm"] = float(nn.utils.clip_grad_norm_(parameters, optimisation.clip))
         logs["lr"] = float(schedule.get_last_lr()[0])
         optimizer.step()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -40,13 +41,29 @@ class Team:
         """Sum the gradients over all processes, in place."""
         self._together([p.grad for p in parameters if p.grad is not None])
 
-    def average_buffers(self, module: nn.Module) -> None:
-        """Mean of the floating-point buffers (running statistics) over all processes, in place."""
-        buffers = [b for b in module.buffers() if b.is_floating_point()]
-        self._together(buffers)
-        if self.size > 1:
-            for buffer in buffers:
-                buffer /= self.size
+    @contextlib.contextmanager
+    def statistics(self, module: nn.Module) -> Iterator[None]:
+        """Inside it a micro-batch moves the running statistics as far as `size` micro-batches do.
+
+        With `merge_statistics` after each step they are those of one process that sees all micro-batches in their order.
+        """
+        norms = _norms(module) if self.size > 1 else {}
+        for norm, momentum in norms.items():
+            norm.momentum = 1 - (1 - momentum) ** self.size
+        try:
+            yield
+        finally:
+            for norm, momentum in norms.items():
+                norm.momentum = momentum
+
+    def merge_statistics(self, module: nn.Module) -> None:
+        """Mean of the running statistics over all processes, in place; a later micro-batch weighs more, as in one process."""
+        norms = _norms(module) if self.size > 1 else {}
+        buffers = [(b, m) for norm, m in norms.items() for b in (norm.running_mean, norm.running_var) if b is not None]
+        for buffer, momentum in buffers:
+            kept = 1 - momentum
+            buffer *= momentum * kept ** (self.size - 1 - self.rank) / (1 - kept**self.size)
+        self._together([b for b, _ in buffers])
 
     def add(self, numbers: Tensor) -> Tensor:
         """Sum of `numbers` over all processes."""
@@ -73,6 +90,12 @@ class Team:
 
 
 ALONE = Team()
+
+
+def _norms(module: nn.Module) -> dict[nn.modules.batchnorm._BatchNorm, float]:
+    """Layers that keep running statistics, and their momenta."""
+    layers = (m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats)
+    return {m: m.momentum for m in layers if m.momentum}
 
 
 def _device() -> str:

@@ -50,18 +50,19 @@ def test_fusion_starts_from_the_coarse_weights(rendered, tmp_path):
 
 
 def test_two_processes_train_as_one_with_the_same_global_batch(rendered, tmp_path):
+    """Losses, gradients and running statistics of one step: later ones hold what Adam makes of a rounded gradient near zero, a step
+    of full length one way or the other. What a team sums is tested in float64 in tests/test_team.py."""
+    states = []
     for gpus in (1, 2):
-        made = small(rendered, optimisation=Optimisation(steps=4, lr=1e-3, accumulate=2), gpus=gpus, validate_every=2)
+        made = small(rendered, optimisation=Optimisation(steps=1, lr=1e-3, accumulate=2), gpus=gpus, validate_every=0, early=0.0)
         train_hgm(HGMConfig.tiny(), made, tmp_path / str(gpus), tmp_path / f"state{gpus}")
-    torch.manual_seed(0)
-    start = HGM(HGMConfig.tiny()).state_dict()
-    for column in ("loss", "merged_rgb", "grad_norm", "validation_psnr"):
-        one, two = (curve(tmp_path / str(gpus), column) for gpus in (1, 2))
-        assert two == pytest.approx(one, rel=2e-3), column
-    one, two = (read_tensors(tmp_path / str(gpus) / "weights.safetensors") for gpus in (1, 2))
-    learned = [k for k in one if "running" not in k and "num_batches" not in k]
-    apart, moved = (torch.cat([(x[k] - one[k]).flatten().abs() for k in learned]).mean() for x in (two, start))
-    assert apart < 0.02 * moved  # Adam turns the rounding of a gradient near zero into a step of full length
+        states.append(torch.load(tmp_path / f"state{gpus}" / "state.pt", weights_only=True))
+    (one,), (two,) = (state["history"] for state in states)
+    assert two == pytest.approx(one, rel=1e-4)
+    one, two = (torch.cat([s["exp_avg"].flatten() for s in state["optimizer"]["state"].values()]) for state in states)
+    assert (one - two).norm() < 1e-4 * one.norm()  # Adam's mean after its first step is a tenth of the gradient
+    one, two = ({k: v for k, v in state["module"].items() if "running" in k} for state in states)
+    assert one and all(torch.allclose(two[k], v, rtol=1e-4, atol=1e-5) for k, v in one.items())
 
 
 def test_processes_must_share_the_micro_batches_evenly(rendered, tmp_path):
