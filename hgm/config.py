@@ -15,7 +15,7 @@ from hgm.errors import InputError
 from hgm.home import with_home
 
 DataSet = Literal["thuman2", "thuman21", "customhumans", "humman", "views"]
-VariantName = Literal["full", "no_body", "no_refine", "one_view", "no_diffusion"]
+VariantName = Literal["full", "no_body", "no_refine", "one_view", "no_diffusion", "front_only", "pymafx", "pymafx_front_only"]
 
 
 class Section(BaseModel):
@@ -150,7 +150,13 @@ class BackView(Section):
 
 
 class Estimate(Section):
-    source: Literal["disturbed", "fits"] = described("disturbed", "first SMPL-X: true fit with seeded noise, or files")
+    source: Literal["disturbed", "pixie", "pymafx", "fits"] = described(
+        "disturbed", "first SMPL-X: true fit with seeded noise (not comparable with the paper), an estimator to run, or files")
+    pixie: str | None = described(None, "checkout of PIXIE with its weights, for source: pixie (docs/estimators.md)")
+    pixie_python: str = described(".venv/bin/python", "Python of PIXIE's environment, below its checkout or absolute")
+    pymafx: str | None = described(None, "checkout of PyMAF-X with its weights, for source: pymafx and the variants pymafx*")
+    pymafx_python: str = described(".venv/bin/python", "Python of PyMAF-X's environment, below its checkout or absolute")
+    minutes: float = described(5.0, "an estimator is ended after so many minutes times pictures", gt=0)
     folder: str | None = described(None, "files of PIXIE, PyMAF-X or SMPL-X, for source: fits (docs/estimators.md)")
     mpjpe_mm: float = described(80.11, "error of the disturbed fit: PIXIE's on THuman2.0 (paper table 6)", gt=0)
 

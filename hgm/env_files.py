@@ -25,7 +25,7 @@ STEPS = {  # environment -> the rules that work in it
     "train": ("coarse", "fusion", "normals"),
     "diffusion": ("base", "pairs", "controlnet", "estimate", "refine", "reconstruct"),
     "mesh": ("mesh",),
-    "photos": ("photos",),
+    "photos": ("estimate_pixie", "estimate_pymafx", "photos"),
     "evaluate": ("record", "evaluate", "baseline", "report"),
 }
 WORKFLOW = ("snakemake", "snakemake-executor-plugin-slurm", "pydantic", "pyyaml")  # what plans a run and starts its jobs

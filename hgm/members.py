@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hgm.errors import InputError
-from hgm.provenance import write_json
+from hgm.provenance import read_json, write_json
 from hgm.runtime import Progress
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,12 @@ class Outcome:
 
     def manifest(self, stage: str, **more: Any) -> dict[str, Any]:
         return {"stage": stage, "members": self.members, "failed": self.failed, **more}
+
+
+def outcome_in(manifest: Path) -> Outcome:
+    """The outcome that a manifest holds. Raises InputError for a damaged one."""
+    data = read_json(manifest)
+    return Outcome(data["members"], data["failed"])
 
 
 def finished(folder: Path, stage: str, key: str) -> bool:

@@ -12,6 +12,8 @@ from hgm import catalogue, config
 from hgm.checkout import SCRIPTS
 from hgm.code_keys import code_key
 from hgm.errors import InputError
+from hgm.estimators.files import estimate_files
+from hgm.estimators.programs import PROGRAMS, Installed
 from hgm.photos.sources import Photo, find_photos
 from hgm.report.bundle import texts_digest, viewer_digest
 from hgm.report.run import variant_order
@@ -25,7 +27,7 @@ class Plan:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.config = config.resolve(data)
         self.entries = catalogue.configured(self.config["scans"])
-        self.photos = _photos(self.config["images"], self.photo_variant)
+        self.photos = _photos(self.config["images"], self.photo_variant, self.photo_estimator)
         for name, folder in self.baselines.items():
             _check_pattern(f"evaluate.baselines.{name}", folder)
 
@@ -105,6 +107,47 @@ class Plan:
         return [str(path) for path in baseline_files(self.baselines[method], self.members(chunk))]
 
     @property
+    def estimators(self) -> list[str]:
+        """The programs that are run for first bodies of test people, in the order of hgm.estimators."""
+        asked = {VARIANTS[name].source(self.config["estimate"]) for name in self.variants}
+        return [name for name in PROGRAMS if name in asked]
+
+    @property
+    def photo_estimator(self) -> str | None:
+        """The program that is run on photos without a body beside them."""
+        variant = VARIANTS[self.photo_variant]
+        source = variant.source(self.config["estimate"])
+        return source if variant.body and source in PROGRAMS else None
+
+    @property
+    def photos_to_estimate(self) -> list[Photo]:
+        """The photos without a body beside them, where a program is to find one."""
+        return [photo for photo in self.photos if photo.body is None] if self.photo_estimator else []
+
+    def first_source(self, suffix: str) -> str:
+        """Where the first bodies of a folder come from, by the suffix of its name (hgm.stages.variants)."""
+        return next((v.estimator for v in VARIANTS.values() if v.first == suffix and suffix), self.config["estimate"]["source"])
+
+    def refining(self, suffix: str) -> dict[str, Any]:
+        """Section `refine` for the refined bodies of a folder, by the suffix of its name."""
+        return next(v.refining(self.config["refine"]) for v in VARIANTS.values() if v.side_views == suffix)
+
+    def estimator_files(self, name: str) -> list[str]:
+        """The files of a program's checkout that decide its results. Raises InputError where it is not there as a whole."""
+        installed = Installed.of(name, self.config["estimate"])
+        _check_pattern(f"estimate.{name}", str(installed.checkout))
+        return [str(path) for path in installed.files]
+
+    def given_bodies(self, chunk: str) -> list[str]:
+        """Files of first bodies that a user brings for the people of a chunk, as far as they are there. Raises InputError where no
+        folder is named or a path is none for Snakemake."""
+        folder = self.config["estimate"]["folder"]
+        if folder is None:
+            raise InputError("estimate.folder: source: fits needs the folder of an estimator's files (docs/estimators.md)")
+        _check_pattern("estimate.folder", folder)
+        return [str(path) for path in estimate_files(folder, self.members(chunk))]
+
+    @property
     def measuring(self) -> dict[str, Any]:
         """How results are measured; which ones is left out, so that more of them change no other job."""
         return {"surface_samples": self.config["evaluate"]["surface_samples"]}
@@ -135,8 +178,9 @@ def _check_pattern(key: str, path: str) -> None:
         raise InputError(f"{key}: {path}: holds {bad[0]!r}, by which Snakemake means something else; rename it")
 
 
-def _photos(places: list[str], variant: str) -> list[Photo]:
-    """The photos of `images`. Raises InputError for one that is not there or lacks the body that the variant needs."""
+def _photos(places: list[str], variant: str, estimator: str | None) -> list[Photo]:
+    """The photos of `images`. Raises InputError for one that is not there or lacks the body that the variant needs, with no
+    `estimator` to find it."""
     try:
         photos = find_photos([Path(place) for place in places])
     except InputError as error:
@@ -146,7 +190,7 @@ def _photos(places: list[str], variant: str) -> list[Photo]:
             raise InputError(f"images: {photo.path}: no such file or folder; expected photos")
         for file in photo.files:
             _check_pattern("images", str(file))
-        if VARIANTS[variant].body and photo.body is None:
+        if VARIANTS[variant].body and photo.body is None and estimator is None:
             raise InputError(f"images: {photo.path}: variant {variant} needs {photo.path.stem}.npz beside it, a first SMPL-X estimate; "
-                             "without one name no_body first in evaluate.variants")
+                             "without one set estimate.source: pixie, or name no_body first in evaluate.variants")
     return photos

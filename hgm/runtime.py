@@ -16,6 +16,7 @@ from typing import IO, Any, TypeVar
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+SET_PARENT_DEATH_SIGNAL = 1  # of Linux's prctl
 FAULTS = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")  # signals that a program brings on itself
 
 
@@ -102,6 +103,14 @@ def stopped_by(code: int) -> str | None:
     it ended by itself or by a fault of its own."""
     name = signal.Signals(-code).name if code < 0 else None
     return None if name in FAULTS else name
+
+
+def die_with_parent() -> None:
+    """Let this process be killed when its parent dies; else it would go on writing while a rerun writes the same files."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 class Deadline:

@@ -30,6 +30,14 @@ plan = validated(config)
 watch(plan)
 
 
+def available(look, *arguments):
+    """Files that a user brings; one line and no traceback where they are not there."""
+    try:
+        return look(*arguments)
+    except InputError as error:
+        raise WorkflowError(f"configuration: {error}") from None
+
+
 def results_folder():
     """Results of this run."""
     return f"results/{plan.config['run']}"
@@ -106,9 +114,57 @@ def refining_normal_net(wildcards):
 
 
 def bodies(wildcards):
-    """Refined bodies, or the first estimates for a variant without refinement."""
-    stage = "refined" if variant_of(wildcards).refined else "estimated"
-    return f"<results>/bodies/{stage}/{wildcards.chunk}.json"
+    """The bodies of a variant: refined ones, or the first estimates."""
+    return f"<results>/bodies/{variant_of(wildcards).bodies}/{wildcards.chunk}.json"
+
+
+def first_source(wildcards):
+    """Where the first bodies come from."""
+    return plan.first_source(wildcards.first)
+
+
+def first_bodies(wildcards):
+    """What an estimator found, or the files of bodies that a user brings; nothing where the true fits are disturbed."""
+    source = first_source(wildcards)
+    if source == "fits":
+        return available(plan.given_bodies, wildcards.chunk)
+    if source == "disturbed":
+        return []
+    return f"<results>/bodies/{source}/{wildcards.chunk}.json"
+
+
+def refining(wildcards):
+    """How the bodies of a folder are refined."""
+    return plan.refining(wildcards.sides)
+
+
+def pixie_files(wildcards):
+    """The checkout of PIXIE with its weights."""
+    return available(plan.estimator_files, "pixie")
+
+
+def pymafx_files(wildcards):
+    """The checkout of PyMAF-X with its weights."""
+    return available(plan.estimator_files, "pymafx")
+
+
+def seen_views(wildcards):
+    """The views that an estimator sees; none where it sees photos."""
+    if wildcards.people == "photos":
+        return []
+    return f"<results>/views/{wildcards.people}/manifest.json"
+
+
+def seen_photos(wildcards):
+    """The photos that an estimator sees; none where it sees views."""
+    return photo_files(wildcards) if wildcards.people == "photos" else []
+
+
+def photo_bodies(wildcards):
+    """What an estimator found in the photos that bring no body."""
+    if not plan.photos_to_estimate:
+        return []
+    return f"<results>/bodies/{plan.photo_estimator}/photos.json"
 
 
 def simple_baselines(wildcards):
@@ -150,6 +206,9 @@ wildcard_constraints:
     chunk=r"(train|val|test)\d{3}",
     networks=r"(|_no_body)",
     variant=r"[a-z_]+",
+    people=r"(test\d{3}|photos)",
+    first=r"(|_by_[a-z]+)",
+    sides=r"(|_front_only)",
     method=r"[A-Za-z0-9_-]+",
 
 

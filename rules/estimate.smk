@@ -3,12 +3,15 @@ rule estimate:
     input:
         models=body_models,
         views="<results>/views/{chunk}/manifest.json",
+        bodies=first_bodies,
     output:
-        manifest=ensure("<results>/bodies/estimated/{chunk}.json", non_empty=True),
+        manifest=ensure(
+            "<results>/bodies/estimated{first}/{chunk}.json", non_empty=True
+        ),
     log:
-        "<logs>/estimate/{chunk}.log",
+        "<logs>/estimate{first}/{chunk}.log",
     benchmark:
-        "<benchmarks>/estimate/{chunk}.jsonl"
+        "<benchmarks>/estimate{first}/{chunk}.jsonl"
     conda:
         environment("diffusion")
     threads: 1
@@ -17,6 +20,7 @@ rule estimate:
         runtime=growing(60),
     params:
         **settings("seed", "estimate"),
+        source=first_source,
         scans=chunk_sources,
         code=plan.code("estimate"),
     message:

@@ -7,6 +7,7 @@ rule photos:
         fusion=fusion_model,
         back_view=back_view_models,
         normals=photo_normal_net,
+        bodies=photo_bodies,
     output:
         manifest=ensure("<results>/photos/manifest.json", non_empty=True),
         sheet=ensure("<results>/photos/contact.png", non_empty=True),

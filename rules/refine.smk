@@ -2,15 +2,17 @@ rule refine:
     """Refine SMPL-X against the silhouettes of the coarse Gaussians (paper section 3.4)."""
     input:
         models=body_models,
-        bodies="<results>/bodies/estimated/{chunk}.json",
+        bodies="<results>/bodies/estimated{first}/{chunk}.json",
         coarse="<results>/coarse/weights.safetensors",
         normals=refining_normal_net,
     output:
-        manifest=ensure("<results>/bodies/refined/{chunk}.json", non_empty=True),
+        manifest=ensure(
+            "<results>/bodies/refined{first}{sides}/{chunk}.json", non_empty=True
+        ),
     log:
-        "<logs>/refine/{chunk}.log",
+        "<logs>/refine{first}{sides}/{chunk}.log",
     benchmark:
-        "<benchmarks>/refine/{chunk}.jsonl"
+        "<benchmarks>/refine{first}{sides}/{chunk}.jsonl"
     conda:
         environment("diffusion")
     threads: 1
@@ -19,7 +21,8 @@ rule refine:
         runtime=growing(120),
         gpu=1,
     params:
-        **settings("device", "splat", "rendering", "network", "refine"),
+        **settings("device", "splat", "rendering", "network"),
+        refine=refining,
         normals=plan.refining_normals,
         scans=chunk_sources,
         code=plan.code("refine"),

@@ -9,18 +9,20 @@ from hgm.provenance import key_of, read_json, write_json
 from hgm.scans.sources import find_scan
 from hgm.stages.evaluation import evaluate_subject
 from hgm.stages.places import STANDIN, Place
+from hgm.stages.variants import VARIANTS
 
 
 def main(job: Job) -> None:
     params, manifest = job.params, job.path("manifest")
     results, chunk = manifest.parents[2], job.wildcards["chunk"]
     weights, place = params["weights"], Place.of(params["scans"], results)
+    first = f"estimated{VARIANTS[job.wildcards['variant']].first}"
     lpips = load_lpips(weights["vgg16"], weights["lpips"])
     reconstructed, meshed = (read_json(job.path(name))["members"] for name in ("subjects", "meshes"))
 
     def work(subject: str, out: Path) -> None:
         metrics = evaluate_subject(
-            out, results / "views" / chunk / subject, results / "bodies" / "estimated" / subject,
+            out, results / "views" / chunk / subject, results / "bodies" / first / subject,
             find_scan(place.source, place.root, subject), place.model,
             variant=job.wildcards["variant"], standin=place.source == STANDIN, lpips=lpips, seed=params["seed"],
             surface_samples=params["evaluate"]["surface_samples"], simple=params["simple_baselines"], backend=params["splat"],

@@ -4,10 +4,11 @@ import logging
 from pathlib import Path
 
 from hgm.job import Job, run
-from hgm.members import for_each
+from hgm.members import for_each, outcome_in
 from hgm.photos.sources import BODY, find_photos
 from hgm.provenance import file_digest, key_of, write_json
 from hgm.stages.contact import write_contact_sheet
+from hgm.stages.estimators import people_folder, with_bodies
 from hgm.stages.normal_estimators import estimator_digest
 from hgm.stages.photos import Studio
 
@@ -16,7 +17,10 @@ def main(job: Job) -> None:
     params, manifest = job.params, job.path("manifest")
     results = manifest.parents[1]
     studio = Studio.of(results, params, params["variant"], device=params["device"], mesh=True)
-    photos = {p.name: p for p in find_photos([p for p in job.paths("photos") if p.suffix != BODY])}
+    found = find_photos([p for p in job.paths("photos") if p.suffix != BODY])
+    for estimated in job.paths("bodies"):
+        found = with_bodies(found, people_folder(estimated), outcome_in(estimated))
+    photos = {p.name: p for p in found}
     models = [file_digest(p) for name in ("models", "coarse", "fusion", "back_view") for p in job.paths(name)]
     models += [] if studio.normals is None else [estimator_digest(params["normals"], results)]
 

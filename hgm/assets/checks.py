@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from hgm.assets.findings import Finding, State, first_few
 from hgm.assets.weight_files import check_icon, check_lgm, check_weights
 from hgm.config import Config
 from hgm.errors import InputError, ScanError
+from hgm.estimators.programs import Installed
 from hgm.scans.obj import MATERIALS
 from hgm.scans.preflight import check_texture, texture_of
 from hgm.scans.thuman import fit_places, scan_folder
 
 Result = tuple[State, str]
+STARTS = 60.0  # seconds in which an interpreter tells its version
 HEAD = 65536  # bytes of an OBJ in which its mtllib line is looked for
 
 
@@ -161,7 +164,8 @@ def _body_model(asset: Asset, config: Config, models: Path) -> Result:
 
 
 def _estimates(asset: Asset, config: Config, folder: Path) -> Result:
-    from hgm.body.estimates import find_estimate, open_estimate
+    from hgm.body.estimates import open_estimate
+    from hgm.estimators.files import find_estimate
 
     def look(name: str) -> str | None:
         path = find_estimate(folder, name)
@@ -173,8 +177,36 @@ def _estimates(asset: Asset, config: Config, folder: Path) -> Result:
     return _each(configured_scans(config, "test"), look, "test subjects", folder)
 
 
+def _estimator(asset: Asset, config: Config, checkout: Path) -> Result:
+    """The files that a run needs, none of them a page of a server in place of a download, and an interpreter that starts."""
+    try:
+        installed = Installed.of(asset.name, config.estimate.model_dump())
+    except InputError as error:
+        return "missing", str(error)
+    for file in installed.files:
+        with open(file, "rb") as opened:
+            head = opened.read(HEAD).lstrip()
+        if not head or (file.suffix in (".tar", ".pt", ".npz", ".npy") and head.startswith(b"<")):
+            raise InputError(f"{file}: empty, or a web page in place of the file; fetch it again, with the right account")
+    try:
+        done = subprocess.run([str(installed.python), "--version"], capture_output=True, text=True, timeout=STARTS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InputError(f"estimate.{asset.name}_python: {installed.python} does not start ({error})") from None
+    if done.returncode:
+        raise InputError(f"estimate.{asset.name}_python: {installed.python} does not start (status {done.returncode})")
+    return "present", f"{(done.stdout + done.stderr).strip()}; its packages are not looked at"
+
+
+def first_bodies(config: Config) -> list[Finding]:
+    """A word on real scans whose first bodies are their own fits; nothing otherwise."""
+    if (config.scans.test_source or config.scans.source) == "standin" or config.estimate.source != "disturbed":
+        return []
+    return [Finding("first SMPL-X bodies", "present", "estimate.source: disturbed: the scans' own fits with noise; every table says so "
+                    "and nothing is compared with the paper; an estimator: docs/estimators.md", ("estimate",))]
+
+
 CHECKS: dict[Kind, Callable[[Asset, Config, Path], Result]] = {
     "scans": _scans, "fits": _fits, "customhumans": _custom_humans, "body_model": _body_model, "estimates": _estimates,
     "base": check_base, "controlnet": check_controlnet, "vgg16": check_weights, "lpips": check_weights, "inception": check_weights,
-    "lgm": check_lgm, "icon": check_icon,
+    "lgm": check_lgm, "icon": check_icon, "pixie": _estimator, "pymafx": _estimator,
 }

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hgm.assets.checks import check, configured_scans
+from hgm.assets.checks import check, configured_scans, first_bodies
 from hgm.assets.download import fetch
 from hgm.assets.entries import Asset, load_assets
 from hgm.assets.environment import check_environment
@@ -23,7 +23,7 @@ def examine(config: Config, assets: Sequence[Asset] | None = None) -> list[Findi
     assets = load_assets() if assets is None else assets
     with Progress("doctor", len(assets)) as progress:
         findings = [check(asset, config) for asset in progress.each(assets, lambda a: a.title)]
-    return [*findings, *check_environment(config), *check_health(Path("results") / config.run)]
+    return [*findings, *first_bodies(config), *check_environment(config), *check_health(Path("results") / config.run)]
 
 
 def fetch_free(config: Config, names: Sequence[str], into: Path, assets: Sequence[Asset] | None = None) -> dict[str, str]:

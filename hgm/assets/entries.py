@@ -14,7 +14,7 @@ from hgm.errors import InputError
 LIST = Path(__file__).resolve().parents[2] / "resources" / "assets.yaml"
 GIVEN = "given"
 Kind = Literal["scans", "fits", "customhumans", "body_model", "estimates", "base", "controlnet", "vgg16", "lpips", "inception", "lgm",
-               "icon"]
+               "icon", "pixie", "pymafx"]
 
 
 class _Row(BaseModel):
@@ -89,7 +89,9 @@ class Asset(_Row):
 
 
 def _holds(value: Any, wanted: str) -> bool:
-    return value is not None if wanted == GIVEN else value == wanted
+    if wanted == GIVEN:
+        return value is not None
+    return wanted in value if isinstance(value, list) else value == wanted
 
 
 def value_of(config: Config, key: str) -> Any:

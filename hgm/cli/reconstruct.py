@@ -26,14 +26,21 @@ def add_reconstruct(verbs: Verbs) -> None:
 
 
 def _reconstruct(args: argparse.Namespace) -> int:
+    from hgm.estimators.programs import PROGRAMS
     from hgm.photos.sources import find_photos
     from hgm.runtime import Progress
+    from hgm.stages.estimators import estimate_photos
     from hgm.stages.finished import finished_config
     from hgm.stages.photos import Studio, reconstruct_photos
+    from hgm.stages.variants import VARIANTS
 
     photos = find_photos(args.images, masks=args.mask, bodies=args.body)
     with Progress(f"reading the networks of {args.run}"):
-        studio = Studio.of(args.run, finished_config(args.run), args.variant, device=args.device, mesh=args.mesh)
+        config, variant = finished_config(args.run), VARIANTS[args.variant]
+        studio = Studio.of(args.run, config, args.variant, device=args.device, mesh=args.mesh)
+    source = variant.source(config["estimate"])
+    if studio.model is not None and source in PROGRAMS:
+        photos = estimate_photos(photos, source, config["estimate"], args.out, device=studio.reconstructor.device)
     outcome = reconstruct_photos(photos, studio, args.out)
     for path, notes in outcome.notes.items():
         for note in notes:

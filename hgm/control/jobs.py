@@ -24,6 +24,8 @@ SIZES = {  # what a job's time for each member depends on, besides the machine
     "normals": ("device", "rendering.size", "normals.channels"),
     "pairs": ("device", "rendering.size", "network"),
     "controlnet": ("device", "rendering.size", "base.folder", "base.unet_channels", "controlnet.crop"),
+    "estimate_pixie": ("device",),
+    "estimate_pymafx": ("device",),
     "refine": ("device", "rendering.size", "network", "refine.iterations", "refine.normal", "normals.icon"),
     "reconstruct": ("device", "rendering.size", "network", "reconstruct", "base.folder", "back_view.steps"),
     "mesh": ("device", "rendering.size", "mesh", "normals.icon"),
@@ -85,15 +87,24 @@ def _jobs(plan: Plan) -> Iterator[PlannedJob]:
         yield _training(config, "fusion", suffix, "weights.safetensors")
     if plan.own_normals:
         yield _training(config, "normals", "", "weights.safetensors")
-    yield from (_chunk(plan, "estimate", "", chunk, "bodies/estimated/{}.json") for chunk in plan.test_chunks)
-    if any(v.refined for v in variants):
-        yield from (_chunk(plan, "refine", "", chunk, "bodies/refined/{}.json", gpus=1) for chunk in plan.test_chunks)
+    for name in plan.estimators:
+        yield from (_chunk(plan, f"estimate_{name}", "", chunk, f"bodies/{name}/{{}}.json", gpus=1) for chunk in plan.test_chunks)
+    for first in dict.fromkeys(v.first for v in variants):
+        place = f"bodies/estimated{first}/{{}}.json"
+        yield from (_chunk(plan, "estimate", "", chunk, place, suffix=first) for chunk in plan.test_chunks)
+    for suffix, folder in dict.fromkeys((v.first + v.side_views, v.bodies) for v in variants if v.refined):
+        place = f"bodies/{folder}/{{}}.json"
+        yield from (_chunk(plan, "refine", "", chunk, place, suffix=suffix, gpus=1) for chunk in plan.test_chunks)
     for rule, gpus in (("reconstruct", 1), ("mesh", 0), ("evaluate", 0)):
         for variant in plan.variants:
             place = f"subjects/{variant}/{{}}.{rule}.json"
             yield from (_chunk(plan, rule, f"{variant}/", chunk, place, gpus=gpus) for chunk in plan.test_chunks)
     for method in plan.baselines:
         yield from (_chunk(plan, "baseline", f"{method}/", chunk, f"baselines/{method}/{{}}.json") for chunk in plan.test_chunks)
+    if plan.photos_to_estimate:
+        names = tuple(photo.name for photo in plan.photos_to_estimate)
+        rule = f"estimate_{plan.photo_estimator}"
+        yield PlannedJob(rule, f"{rule}/photos", f"bodies/{plan.photo_estimator}/photos.json", names, len(names), gpus=1)
     if plan.photos:
         names = tuple(photo.name for photo in plan.photos)
         yield PlannedJob("photos", "photos", "photos/manifest.json", names, len(names), gpus=1)
@@ -101,9 +112,9 @@ def _jobs(plan: Plan) -> Iterator[PlannedJob]:
     yield PlannedJob("report", "report", "report/index.html", work=tested * len(variants))
 
 
-def _chunk(plan: Plan, rule: str, before: str, chunk: str, output: str, *, gpus: int = 0) -> PlannedJob:
+def _chunk(plan: Plan, rule: str, before: str, chunk: str, output: str, *, suffix: str = "", gpus: int = 0) -> PlannedJob:
     members = tuple(plan.members(chunk))
-    return PlannedJob(rule, f"{rule}/{before}{chunk}", output.format(chunk), members, len(members), gpus)
+    return PlannedJob(rule, f"{rule}{suffix}/{before}{chunk}", output.format(chunk), members, len(members), gpus)
 
 
 def _training(config: dict[str, Any], rule: str, suffix: str, output: str) -> PlannedJob:

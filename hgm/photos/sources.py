@@ -9,7 +9,8 @@ from pathlib import Path
 from hgm.errors import InputError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic", ".heif"})
-NOT_FOLDERS = (".", "..", "manifest.json", "contact.png")  # what else lies beside the folders of results, or above
+# what else lies beside the folders of results, or above
+NOT_FOLDERS = (".", "..", "manifest.json", "contact.png", "estimates", "estimator.log")
 MASK, BODY = "_mask.png", ".npz"  # what lies beside a photo: its stem and this
 
 
@@ -21,6 +22,8 @@ class Photo:
     path: Path
     mask: Path | None = None  # the person white on black
     body: Path | None = None  # first SMPL-X estimate, of any format of hgm.body.estimates
+    subject: str | None = None  # what the photo is called in that file, where not by its stem
+    lacks: str = ""  # why an estimator gave no body, where one was asked
 
     @property
     def files(self) -> list[Path]:

@@ -12,11 +12,11 @@ from hgm.body import Body, BodyModel, BodyParameters, canonical
 from hgm.body.estimates import SeenBody
 from hgm.body.model import BODY_JOINTS
 from hgm.cameras import Cameras
+from hgm.estimators.labels import DISTURBED
 from hgm.metrics.joints import mpjpe
 from hgm.runtime import derived_seed
 
 PIXIE_MPJPE = {"thuman2": 80.11, "customhumans": 75.79}  # millimetres, paper table 6, before refinement
-DISTURBED = "TRUE FIT DISTURBED BY SEEDED NOISE, no estimator was run"  # goes into file, table and report
 
 
 @dataclass(frozen=True)

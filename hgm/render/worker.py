@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import IO
 
 from hgm.errors import STORAGE, InputError
 from hgm.render.member import RenderSettings, render_member
+from hgm.runtime import die_with_parent
 from hgm.scans.thuman import ScanFiles
-
-SET_PARENT_DEATH_SIGNAL = 1  # of Linux's prctl
 
 
 def main(job_path: str) -> int:
-    _die_with_parent()
+    die_with_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else prints must not get between the answers
     job = json.loads(Path(job_path).read_text())
@@ -63,14 +61,6 @@ def main(job_path: str) -> int:
 def _say(answers: IO[str], **message: str | int) -> None:
     answers.write(json.dumps(message) + "\n")
     answers.flush()
-
-
-def _die_with_parent() -> None:
-    """A killed parent takes its workers along; else they would go on writing while a rerun writes the same folders."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 if __name__ == "__main__":

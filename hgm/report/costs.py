@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 ORDER = ("record", "body_model", "standin", "catalogue", "render", "coarse", "coarse_no_body", "pairs", "base", "controlnet",
-         "fusion", "fusion_no_body", "normals", "estimate", "refine", "reconstruct", "mesh", "photos", "evaluate", "baseline", "report")
+         "fusion", "fusion_no_body", "normals", "estimate_pixie", "estimate_pymafx", "estimate", "estimate_by_pymafx", "refine",
+         "refine_front_only", "refine_by_pymafx", "refine_by_pymafx_front_only", "reconstruct", "mesh", "photos", "evaluate",
+         "baseline", "report")
 
 
 @dataclass(frozen=True)

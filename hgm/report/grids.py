@@ -115,6 +115,7 @@ def grids(run: Run) -> list[Grid]:
     nvs, geometry, smplx, back = (run.table(n) for n in ("nvs", "geometry", "smplx", "backview"))
     subjects = list(dict.fromkeys(r["subject"] for r in nvs if r.get("subject") and r["subject"] != MEAN))
     main = run.variants[0] if run.variants else ""
+    bodies = [r for r in smplx if r.get("subject") == MEAN]
     aligned = [{**r, "row": r.get("variant", "")} for r in geometry if r.get("subject") == MEAN]
     surfaces: list[Column] = [
         (group, m, {"alignment": a}) for group, a in (("as placed (cm)", "none"), ("after rigid ICP (cm)", "icp"))
@@ -134,8 +135,10 @@ def grids(run: Run) -> list[Grid]:
              images(mean=False), names=[*subjects, MEAN], ranked=False),
         grid("Surface", "Distances between the mesh and the scan, 100,000 points a side unless the configuration says "
              "otherwise; P2S: the mesh to the scan, S2P: the scan to the mesh." + lacking_remark(run), aligned, "row", surfaces),
-        grid("Body", "Joint errors of the first estimate and of the refined one; PA: after a Procrustes alignment.", smplx,
-             "subject", joints, ranked=False),
+        grid("Body", "Joint errors of the first estimate and of the refined one; PA: after a Procrustes alignment.",
+             [r for r in smplx if r.get("variant") == main], "subject", joints, ranked=False),
+        grid("Body, by estimator and refinement", "The same, means over the test subjects.", bodies, "variant", joints)
+        if len(bodies) > 1 else None,
         grid("Back view", "View 6 alone, the side that the photo does not show: the picture of it that each variant makes, which the "
              "fusion sees, and the render of the Gaussians.", back, "method",
              [*images(), ("set", "kid_e3", {"subject": MEAN, "definition": "standard"})]),
@@ -168,8 +171,8 @@ def comparisons(run: Run, paper: Mapping[str, object] | None) -> list[Comparison
             ours = number(row.get("ours"))
             paper_value, tolerance = number(row.get("paper")), number(row.get("tolerance"))
             cells.append((row.get("row", ""), row.get("metric", ""), "–" if paper_value is None else f"{paper_value:g}",
-                          "–" if ours is None else f"{ours:.4g}", row.get("subjects") or "–", "–" if tolerance is None else f"± {tolerance:g}",
-                          row.get("verdict", "")))
+                          "–" if ours is None else f"{ours:.4g}", row.get("subjects") or "–",
+                          "–" if tolerance is None else f"± {tolerance:g}", row.get("verdict", "")))
         title = f"Table {name}" + (f": {about['title']}" if "title" in about else "")
         found.append(Comparison(title, str(about.get("remark", "")), cells))
     return found

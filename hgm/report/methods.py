@@ -61,6 +61,8 @@ FUSION = (
 ESTIMATE = {
     "disturbed": "The first body estimate is the true fit with seeded noise of {estimate_mpjpe_mm:g} mm, in place of an "
                  "estimator.",
+    "pixie": "The first body estimates are PIXIE's.",
+    "pymafx": "The first body estimates are PyMAF-X's.",
     "fits": "The first body estimates were given as files.",
 }
 REFINE = (

@@ -57,6 +57,7 @@ def build_report(
     environment.globals |= {
         "title": str(data.setting("run") or run.name),
         "standin": data.standin,
+        "disturbed": data.disturbed,
         "style": assets.add((TEMPLATES / "style.css").read_bytes(), ".css"),
         "script": assets.add((TEMPLATES / "page.js").read_bytes(), ".js"),
         "bundle": assets.add(viewer.read_bytes(), ".js") if viewer.is_file() else None,
@@ -83,7 +84,7 @@ def _context(run: Run, assets: Assets, tables: list[Grid], benchmarks: Path | No
     numbers = read_paper(paper) if paper is not None and paper.is_file() else None
     graph = read_graph(run.folder / "logs")
     return {
-        "paper_data": numbers is not None and run.dataset in numbers["datasets"],
+        "paper_data": numbers is not None and run.dataset in numbers["datasets"] and not run.disturbed,
         "headlines": _headlines(run),
         "splits": _splits(run),
         "rejected": run.rejected,

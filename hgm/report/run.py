@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from hgm.catalogue import parse_ids
 from hgm.errors import InputError
+from hgm.estimators.labels import DISTURBED_BODIES, OTHER_BODIES, first_bodies
 from hgm.home import with_home
 from hgm.provenance import PACKAGE
 
-VARIANTS = ("full", "no_diffusion", "one_view", "no_refine", "no_body")  # in the order of the page; others follow
+VARIANTS = ("full", "no_diffusion", "one_view", "no_refine", "no_body",  # in the order of the page; others follow
+            "front_only", "pymafx", "pymafx_front_only")
 RENDER = "_render"  # after a variant's name: the render of its Gaussians from behind, beside the picture that it was given
 PAPER_TEST = [f"{i:04d}" for i in range(505, 526)]  # THuman2.0 test scans of the paper
 PAPER_COUNTS = {45: "customhumans", 10: "customhumans10"}  # CustomHumans scans of the paper, whose names are not published
@@ -131,6 +134,19 @@ class Run:
         except (InputError, KeyError, TypeError, AttributeError):
             return sorted(s.name for s in self.main)
 
+    @cached_property
+    def first_bodies(self) -> dict[str, str]:
+        """What made the first bodies of each variant, as its bodies say (hgm.estimators.labels); where they say nothing, what the
+        configuration says."""
+        configured = DISTURBED_BODIES if self.setting("estimate", "source") == DISTURBED_BODIES else OTHER_BODIES
+        said = {name: {label for s in self.of(name) if (label := _source(s.file("smplx.npz")))} for name in self.variants}
+        return {name: first_bodies(labels) if labels else configured for name, labels in said.items()}
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether real scans start from their own fits disturbed, so that no number compares with one of the paper."""
+        return not self.standin and DISTURBED_BODIES in self.first_bodies.values()
+
     @property
     def dataset(self) -> str:
         """A data set of resources/paper.yaml where the run was to measure exactly the paper's test people, or as many where they are
@@ -190,6 +206,19 @@ class Run:
             if any("step" in row for row in rows):
                 found[f"{path.parent.name} {part}".strip()] = [row for row in rows if "step" in row]
         return found
+
+
+def _source(path: Path | None) -> str:
+    """What a body's file says of where it comes from; empty where there is none."""
+    import numpy as np
+
+    if path is None:
+        return ""
+    try:
+        with np.load(path) as arrays:
+            return str(arrays["source"])
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return ""
 
 
 def _number(text: str) -> float | None:

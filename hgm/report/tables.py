@@ -11,6 +11,8 @@ import pandas as pd
 import yaml
 
 from hgm.errors import InputError
+from hgm.estimators.labels import DISTURBED_BODIES
+from hgm.estimators.programs import PIXIE
 from hgm.metrics.kid import KID
 from hgm.report.run import RENDER, Run, Subject
 from hgm.runtime import atomic_write
@@ -23,6 +25,9 @@ BASELINES = ("coarse", "textured_body", "copy_nearest")
 TABLES = ("nvs", "geometry", "ablation", "smplx", "backview", "paper_vs_ours")
 MEAN = "mean"
 OTHER_DATA = "not comparable: other data set"
+TRUE_BODIES = "not comparable: disturbed bodies"  # first bodies that are the truth with noise of the size of the paper's errors
+WITHOUT_BODIES = "copy_nearest"  # the one row of a run that no body has a part in
+BODY_VARIANTS = ("front_only", "pymafx", "pymafx_front_only")  # variants with bodies of their own, besides the main one's
 TABLE_METRICS = {"nvs": IMAGE, "geometry": SURFACE, "backview": (*IMAGE, "kid_e3")}  # where a baseline's numbers are
 AMBIGUOUS = ("ssim", "lpips")  # metrics that the released evaluation computes in another way than their names say
 
@@ -97,8 +102,9 @@ def geometry(run: Run) -> pd.DataFrame:
 
 
 def smplx(run: Run) -> pd.DataFrame:
-    """Joint errors before and after the refinement, of the main variant (Table 6)."""
-    rows = [{"variant": s.variant, "subject": s.name, **{m: s.number("body", m) for m in BODY}} for s in run.main]
+    """Joint errors before and after the refinement, of the main variant and of those with bodies of their own (Table 6)."""
+    subjects = [*run.main, *(s for name in BODY_VARIANTS if name != run.variants[0] for s in run.of(name))] if run.main else []
+    rows = [{"variant": s.variant, "subject": s.name, **{m: s.number("body", m) for m in BODY}} for s in subjects]
     return with_means(_table(rows, ["variant", "subject", *BODY]), ["variant"])
 
 
@@ -127,10 +133,13 @@ def read_paper(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: not the paper's tables ({' '.join(str(error).split())})") from None
 
 
-def verdict(paper: float, ours: float | None, better: str, tolerance: float, *, same_data: bool) -> str:
-    """Within the tolerance, better or worse than that; never any of them on other data than the paper's."""
+def verdict(paper: float, ours: float | None, better: str, tolerance: float, *, same_data: bool, true_bodies: bool = False) -> str:
+    """Within the tolerance, better or worse than that; never any of them on other data than the paper's, or for a number that
+    comes from `true_bodies`, first bodies made from the truth."""
     if not same_data:
         return OTHER_DATA
+    if true_bodies:
+        return TRUE_BODIES
     if ours is None:
         return "not available"
     ahead = ours - paper if better == "higher" else paper - ours
@@ -144,16 +153,25 @@ def same_method(name: str, other: str) -> bool:
     return re.sub(r"[^a-z0-9]", "", name.lower()) == re.sub(r"[^a-z0-9]", "", other.lower())
 
 
-def _source(row: Mapping[str, Any], table: Mapping[str, Any], key: str, baselines: Collection[str]) -> tuple[str, str, str] | None:
+def _source(
+    row: Mapping[str, Any], table: Mapping[str, Any], key: str, baselines: Collection[str], bodies: Mapping[str, str],
+) -> tuple[str, str, str] | None:
     """Table, row and column in which this workflow has the number `key` of a row of the paper; None where it has none.
 
-    Another method's row is found among the baselines, by the method's name.
+    A row of one estimator is found by whose `bodies` a variant has, another method's among the baselines, by its name.
     """
     if "ours" in row:
-        return row["ours"]["table"], row["ours"]["row"], row["ours"].get("column", key)
+        ours = row["ours"]
+        names = [ours["row"]] if "row" in ours else [n for n in ours["rows"] if _by(ours["estimator"], bodies.get(n))]
+        return (ours["table"], names[0], ours.get("column", key)) if names else None
     name = next((b for b in baselines if same_method(b, row["method"])), None)
     place = next((t for t in table.get("baselines", ()) if key in TABLE_METRICS[t]), None)
     return None if name is None or place is None else (place, name, key)
+
+
+def _by(estimator: str, made: str | None) -> bool:
+    """Whether bodies are an estimator's; the disturbed truth stands for PIXIE's."""
+    return made == estimator or (made == DISTURBED_BODIES and estimator == PIXIE.title)
 
 
 def _mean(frame: pd.DataFrame, row: str, column: str, definition: str) -> tuple[float | None, int]:
@@ -172,20 +190,22 @@ def _mean(frame: pd.DataFrame, row: str, column: str, definition: str) -> tuple[
 
 
 def paper_vs_ours(paper: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], dataset: str,
-                  baselines: Collection[str] = (), *, tested: int) -> pd.DataFrame:
+                  baselines: Collection[str] = (), bodies: Mapping[str, str] | None = None, *, tested: int) -> pd.DataFrame:
     """table, row, metric, paper, ours, subjects, tolerance, verdict for every number of the paper; other methods' rows are compared
-    with the `baselines` of the same names.
+    with the `baselines` of the same names. `bodies`: what made the first bodies of each variant (`Run.first_bodies`).
 
     `frames` hold the rows of subjects and of means. `subjects` says over how many of the `tested` ones our number is: who was set
     aside is in no mean, and does not hinder the comparison. SSIM and LPIPS stand in it under both definitions, since the paper does
     not say which one it prints.
     """
+    made = bodies or {}
+    others = DISTURBED_BODIES if DISTURBED_BODIES in made.values() else ""  # rows that the run has no variant for
     rows = []
     for table in paper["tables"]:
         for row in table["rows"]:
             for key, value in row["values"].items():
-                metric, source = paper["metrics"][key], _source(row, table, key, baselines)
-                doubled = key in AMBIGUOUS
+                metric, source = paper["metrics"][key], _source(row, table, key, baselines, made)
+                doubled, starts = key in AMBIGUOUS, made.get(source[1] if source else "", others)
                 for definition in ("standard", "released_code") if doubled else ("standard",):
                     ours, count = (None, 0) if source is None else _mean(frames[source[0]], source[1], source[2], definition)
                     rows.append({
@@ -197,21 +217,33 @@ def paper_vs_ours(paper: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], 
                         "subjects": "" if ours is None else f"{count} of {tested}",
                         "tolerance": float(metric["tolerance"]),
                         "verdict": verdict(value, ours, metric["better"], metric["tolerance"],
-                                           same_data=row["dataset"] == dataset),
+                                           same_data=row["dataset"] == dataset,
+                                           true_bodies="ours" in row and starts == DISTURBED_BODIES),
                     })
     return pd.DataFrame(rows, columns=["table", "row", "metric", "paper", "ours", "subjects", "tolerance", "verdict"])
+
+
+def _with_bodies(frame: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """A table with the column `bodies`; the simple baselines have those of the main variant, other methods none of ours."""
+    made = run.first_bodies
+    first = made.get(run.variants[0], "") if run.variants else ""
+    own = {**dict.fromkeys(BASELINES, first), **made, WITHOUT_BODIES: ""}
+    return frame.assign(bodies=[own.get(name.removesuffix(RENDER), "") for name in frame.iloc[:, 0]])
 
 
 def write_tables(run: Run, paper: str | Path, *, kid: Mapping[str, KID | None] | None = None) -> dict[str, pd.DataFrame]:
     """Write tables/{nvs,geometry,ablation,smplx,backview,paper_vs_ours}.csv of a run and return them.
 
     paper: resources/paper.yaml. kid: KID of the back view by method, where it could be had. Cells that are not
-    available are empty. The bytes depend on the subjects' metrics.json only.
+    available are empty. Tables of real scans end with a column `bodies`: what made the first bodies behind a row. The bytes
+    depend on the subjects' metrics.json and on what their bodies say of themselves.
     """
     frames = {"nvs": nvs(run), "geometry": geometry(run), "ablation": ablation(run), "smplx": smplx(run),
               "backview": back_view(run, kid or {})}
     frames["paper_vs_ours"] = paper_vs_ours(read_paper(paper), {**frames, "ablation": _variants(run)}, run.dataset, run.rivals,
-                                            tested=len(run.tested))
+                                            run.first_bodies, tested=len(run.tested))
+    if not run.standin:
+        frames = {name: frame if name == "paper_vs_ours" else _with_bodies(frame, run) for name, frame in frames.items()}
     for name in TABLES:
         with atomic_write(run.folder / "tables" / f"{name}.csv", "w") as file:
             frames[name].to_csv(file, index=False, float_format="%.6g", lineterminator="\n")

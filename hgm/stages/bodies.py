@@ -14,9 +14,11 @@ from torch import Tensor
 
 from hgm.archives import read_npz
 from hgm.body import BodyModel, BodyParameters
-from hgm.body.estimates import estimate_file, read_estimate
+from hgm.body.estimates import read_estimate
 from hgm.cameras import Cameras, orbit
 from hgm.errors import InputError
+from hgm.estimators.files import estimate_file
+from hgm.estimators.labels import GIVEN, REFINED
 from hgm.gaussians import Gaussians
 from hgm.metrics.joints import mpjpe, pa_mpjpe
 from hgm.refine.estimate import Estimate, disturb, place, placed
@@ -56,14 +58,14 @@ def estimate_subject(view_folder: Path, model: BodyModel, out: Path, *, seed: in
     _save_estimate(estimate, model, view_folder, out)
 
 
-def given_subject(folder: Path, view_folder: Path, model: BodyModel, out: Path) -> None:
-    """An estimator's body of the subject, from a folder of its files (hgm/body/estimates). Scale and place come from its camera
-    where it has one, else from the mask."""
-    subject = view_folder.name
+def given_subject(folder: Path, view_folder: Path, model: BodyModel, out: Path, *, name: str | None = None) -> None:
+    """An estimator's body of the subject, which its files in `folder` (hgm/body/estimates) call by its own name or by `name`.
+    Scale and place come from its camera where it has one, else from the mask."""
+    subject = name or view_folder.name
     seen = read_estimate(estimate_file(folder, subject), model, subject)
     size = load_image(view_path(view_folder, "mask", 0)).shape[-1]
     estimate = placed(seen, orbit(size=size)[0])
-    _save_estimate(dataclasses.replace(estimate, source=f"given: {seen.source}"), model, view_folder, out)
+    _save_estimate(dataclasses.replace(estimate, source=GIVEN + seen.source), model, view_folder, out)
 
 
 def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out: Path) -> None:
@@ -110,7 +112,7 @@ def refine_subject(
     normals_from = None if normals is None else partial(normals.of_body, image, mask, faces=model.faces, camera=reconstructor.rig[0])
     refined = refine_body(start, model, input_mask=mask.to(reconstructor.device), cameras=reconstructor.rig,
                           gaussians_from=gaussians_from, normals_from=normals_from, settings=settings, backend=backend)
-    save_body(out / "smplx.npz", refined.params, source=f"refined from: {start.source}", scale=refined.scale,
+    save_body(out / "smplx.npz", refined.params, source=REFINED + start.source, scale=refined.scale,
               translation=refined.translation.cpu().numpy(), vertices=refined.vertices, joints=refined.joints)
     write_history(out / "refinement.tsv", refined.history)
     return refined.vertices

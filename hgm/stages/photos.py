@@ -14,6 +14,7 @@ from torch import Tensor
 from hgm.body import BodyModel
 from hgm.body.estimates import read_estimate
 from hgm.errors import InputError
+from hgm.estimators.labels import GIVEN
 from hgm.mesh.extraction import MeshSettings
 from hgm.photos.learned import Rembg
 from hgm.photos.matting import AlphaChannel, MaskFile, Matting, PlainBackground
@@ -64,7 +65,7 @@ class Studio:
         """The networks of `run`, results/<run>, for one variant. config: the resolved configuration, or the sections of it
         that are used here. Raises InputError where the run has no such networks."""
         chosen, device = VARIANTS[variant], select_device(device)
-        refine = RefineSettings(**config["refine"])
+        refine = RefineSettings(**chosen.refining(config["refine"]))
         reads_normals = chosen.body and (mesh or (chosen.refined and refine.normal > 0))
         require_networks(run, variant, normals=reads_normals and config["normals"]["icon"] is None)
         reconstructor = load_reconstructor(run, chosen, size=config["rendering"]["size"], back_view=config["back_view"],
@@ -122,12 +123,14 @@ class Studio:
     def _estimate(self, photo: Photo) -> Estimate | None:
         if self.model is None:
             return None
+        if photo.body is None and photo.lacks:
+            raise InputError(f"{photo.path}: no first SMPL-X estimate: {photo.lacks}")
         if photo.body is None:
             raise InputError(f"{photo.path}: no first SMPL-X estimate; give --body FILE, put {photo.path.stem}.npz beside the photo, "
                              "or take networks that need none: --variant no_body")
-        seen = read_estimate(photo.body, self.model, photo.path.stem)
+        seen = read_estimate(photo.body, self.model, photo.subject or photo.path.stem)
         # The photo was cut anew, so that the camera of the file, if any, is of no use.
-        return Estimate(seen.params.to(self.reconstructor.device), f"given: {photo.body.name}")
+        return Estimate(seen.params.to(self.reconstructor.device), GIVEN + photo.body.name)
 
     def _body(self, start: Estimate, person: Person, folder: Path) -> Tensor:
         """Vertices [10475, 3] NU, refined if the variant has it so."""

@@ -9,9 +9,10 @@ from estimate_files import FLIP, Known, known, pixie_pixels, pymafx_pixels, writ
 from scipy.spatial.transform import Rotation
 
 from hgm.body import BodyModel
-from hgm.body.estimates import SeenBody, estimate_file, read_estimate
+from hgm.body.estimates import SeenBody, read_estimate
 from hgm.cameras import FOCAL, RADIUS, orbit
 from hgm.errors import InputError
+from hgm.estimators.files import estimate_file
 from hgm.refine.estimate import place, placed
 
 CAMERA = np.array([0.93, 0.04, 0.31])

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from hgm.body import BodyModel, BodyParameters, CanonicalBody
-from hgm.refine.estimate import DISTURBED, PIXIE_MPJPE, Estimate, disturb, place
+from hgm.estimators.labels import DISTURBED
+from hgm.refine.estimate import PIXIE_MPJPE, Estimate, disturb, place
 
 
 def errors(estimate: Estimate, model: BodyModel, truth: CanonicalBody) -> np.ndarray:

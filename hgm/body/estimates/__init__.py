@@ -3,7 +3,7 @@
 Each format has a module; `read_estimate` tells them apart by their keys.
 """
 
-from hgm.body.estimates.reading import estimate_file, find_estimate, open_estimate, read_estimate
+from hgm.body.estimates.reading import check_estimate, open_estimate, read_estimate
 from hgm.body.estimates.seen import SeenBody
 
-__all__ = ["SeenBody", "estimate_file", "find_estimate", "open_estimate", "read_estimate"]
+__all__ = ["SeenBody", "check_estimate", "open_estimate", "read_estimate"]

@@ -28,17 +28,22 @@ MARGIN, CROP = 1.1, 224  # the crop's edge over that of the box, and in pixels o
 
 def read_pixie(path: Path, data: Mapping[str, Any], model: BodyModel) -> SeenBody:
     """The body in `<name>_param.pkl`, whose content is `data`, and in the prediction beside it."""
+    vertices = predicted_vertices(path)
+    matrices = {ours: numbers(data, theirs, path, (count, 3, 3)) for ours, (theirs, count) in NAMES.items()}
+    center, half = crop(numbers(data, "bbox", path, (4,)))
+    camera = WeakPerspective.of_crop(numbers(data, "body_cam", path, (3,)), center, half)
+    return seen_body(matrices, vertices, camera, model, source="PIXIE", path=path)
+
+
+def predicted_vertices(path: Path) -> np.ndarray:
+    """The vertices [10475, 3] in the prediction beside `<name>_param.pkl`. Raises InputError where it is missing or damaged."""
     beside = path.with_name(path.name.removesuffix(PARAM) + PREDICTION)
     if not beside.is_file():
         raise InputError(f"{path}: {beside.name} is not beside it; run PIXIE with --saveParam True --savePred True")
     prediction = load_pickle(beside)
     if not isinstance(prediction, dict):
         raise InputError(f"{beside}: holds a {type(prediction).__name__}, expected PIXIE's predictions by name")
-    vertices = numbers(prediction, "vertices", beside, (VERTICES, 3))
-    matrices = {ours: numbers(data, theirs, path, (count, 3, 3)) for ours, (theirs, count) in NAMES.items()}
-    center, half = crop(numbers(data, "bbox", path, (4,)))
-    camera = WeakPerspective.of_crop(numbers(data, "body_cam", path, (3,)), center, half)
-    return seen_body(matrices, vertices, camera, model, source="PIXIE", path=path)
+    return numbers(prediction, "vertices", beside, (VERTICES, 3))
 
 
 def crop(box: np.ndarray) -> tuple[np.ndarray, float]:

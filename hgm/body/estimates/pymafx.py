@@ -26,11 +26,7 @@ COUNTS = {"jaw_pose": 1, "leye_pose": 1, "reye_pose": 1, **{hand: FINGERS for ha
 
 def read_pymafx(path: Path, data: Mapping[str, Any], model: BodyModel, subject: str) -> SeenBody:
     """The body of the first person of the photo that is called `subject`."""
-    people = [str(name) for name in data["person_ids"]]
-    index = next((i for i, name in enumerate(people) if name.rsplit("_f", 1)[0] == subject), None)
-    if index is None:
-        raise InputError(f"{path}: person_ids has nobody of photo {subject}, only {', '.join(people[:3]) or 'nobody at all'}; "
-                         f"name the photos after the subjects")
+    index = person_of(data, path, subject)
     rows = {key: _row(data, key, index, path) for key in ("pred_cam", "bboxes", "smplx_verts")}
     poses = {key: _pose(data["smplx_params"], key, index, path) for key in ("body_pose", *COUNTS)}
     body = numbers(poses, "body_pose", path, (JOINTS, 3, 3), (JOINTS + 2, 3, 3))
@@ -39,6 +35,16 @@ def read_pymafx(path: Path, data: Mapping[str, Any], model: BodyModel, subject: 
     box = numbers(rows, "bboxes", path, (4,))
     camera = WeakPerspective.of_crop(numbers(rows, "pred_cam", path, (3,)), box[:2], box[2] / 2)
     return seen_body(matrices, numbers(rows, "smplx_verts", path, (VERTICES, 3)), camera, model, source="PyMAF-X", path=path)
+
+
+def person_of(data: Mapping[str, Any], path: Path, subject: str) -> int:
+    """The place in all lists of the first person of the photo that is called `subject`. Raises InputError where it has nobody."""
+    people = [str(name) for name in data["person_ids"]]
+    index = next((i for i, name in enumerate(people) if name.rsplit("_f", 1)[0] == subject), None)
+    if index is None:
+        raise InputError(f"{path}: person_ids has nobody of photo {subject}, only {', '.join(people[:3]) or 'nobody at all'}; "
+                         f"name the photos after the subjects")
+    return index
 
 
 def _row(data: Mapping[str, Any], key: str, index: int, path: Path) -> Any:

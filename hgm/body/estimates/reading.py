@@ -1,4 +1,4 @@
-"""Find a subject's file in a folder of estimates and read it, whatever its format."""
+"""Read a file of an estimator, whatever its format."""
 
 from __future__ import annotations
 
@@ -14,21 +14,6 @@ from hgm.body.model import BodyModel
 from hgm.errors import InputError
 
 Format = Literal["PIXIE", "PyMAF-X", "SMPL-X"]
-PLACES = ("{0}/smplx.npz", "{0}/smplx.pkl", "{0}.npz", "{0}.pkl", "{0}/{0}" + pixie.PARAM, pymafx.OUTPUT)
-
-
-def find_estimate(folder: Path, subject: str) -> Path | None:
-    """The first of PLACES that exists in a folder of estimates."""
-    return next((path for place in PLACES if (path := folder / place.format(subject)).is_file()), None)
-
-
-def estimate_file(folder: Path, subject: str) -> Path:
-    """As `find_estimate`. Raises InputError where there is none."""
-    path = find_estimate(folder, subject)
-    if path is None:
-        raise InputError(f"{folder}: has no estimate of {subject}; expected one of {', '.join(p.format(subject) for p in PLACES)} "
-                         "(docs/estimators.md)")
-    return path
 
 
 def read_estimate(path: str | Path, model: BodyModel, subject: str) -> SeenBody:
@@ -59,3 +44,13 @@ def open_estimate(path: Path) -> tuple[Mapping[str, Any], Format]:
     if missing:
         raise InputError(f"{path}: the key {missing[0]} is missing; expected parameters of SMPL-X, or a file of PIXIE or PyMAF-X")
     return data, "SMPL-X"
+
+
+def check_estimate(path: Path, subject: str) -> None:
+    """Raises InputError where a file of an estimator is not whole or has nobody of the photo `subject`; a quick look, without a body
+    model."""
+    data, form = open_estimate(path)
+    if form == "PIXIE":
+        pixie.predicted_vertices(path)
+    if form == "PyMAF-X":
+        pymafx.person_of(data, path, subject)

@@ -40,7 +40,8 @@ def read_smplx(path: Path, data: Mapping[str, Any], model: BodyModel) -> SeenBod
     arrays["betas"] = _coefficients(data, "betas", len(model.shape_basis), path)
     arrays["expression"] = (_coefficients(data, "expression", len(model.expression_basis), path)
                             if "expression" in data else np.zeros(10))
-    return SeenBody(parameters_of(arrays, path), path.name)
+    source = str(data["source"]) if "source" in data else path.name  # a file of this program says where its body comes from
+    return SeenBody(parameters_of(arrays, path), source)
 
 
 def _vectors(data: Mapping[str, Any], key: str, count: int, path: Path) -> np.ndarray:

@@ -1,0 +1,13 @@
+"""Run PyMAF-X on the front views of one chunk, or on the photos of the configuration."""
+
+from hgm.job import Job, run
+from hgm.provenance import write_json
+from hgm.stages.estimators import run_job
+
+
+def main(job: Job) -> None:
+    write_json(job.path("manifest"), run_job(job, "pymafx").manifest(job.rule))
+
+
+if __name__ == "__main__":
+    run(main)
