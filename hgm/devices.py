@@ -99,7 +99,7 @@ def claim(count: int = 1) -> list[str]:
         for name in mine:
             release(lock_file(name))
         if not said:
-            log.info("waiting for %d free of %d GPUs (locks in %s)", count, len(names), runtime_folder())
+            log.warning("waiting for %d free of %d GPUs, which other jobs hold (locks in %s)", count, len(names), runtime_folder())
             said = True
         time.sleep(PAUSE * random.uniform(0.5, 1.0))
     os.environ[VISIBLE] = os.environ[CLAIMED] = ",".join(mine)

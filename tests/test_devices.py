@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
 
 from hgm.devices import parse_list, visible
+from hgm.gaussians import Gaussians
 from hgm.locks import hold, is_held, release
 from hgm.runtime import select_device
 
@@ -30,6 +32,16 @@ CHILD
 sys.stdin.readline()
 """
 
+VERB = """
+import sys
+import torch
+torch.version.cuda = "12.6"
+from hgm import devices
+from hgm.cli import main
+devices.PAUSE = 0.05
+sys.exit(main(sys.argv[1:]))
+"""
+
 
 class Machine:
     """Processes that see the given GPUs and keep what they claimed until they are told to end."""
@@ -42,10 +54,13 @@ class Machine:
         (folder / "bin/nvidia-smi").chmod(0o755)
 
     def start(self, count=1, child="", **environment) -> subprocess.Popen:
+        return self.run(CLAIMS.replace("CHILD", child), str(count), **environment)
+
+    def run(self, code, *arguments, **environment) -> subprocess.Popen:
         clean = {k: v for k, v in os.environ.items() if k not in ("CUDA_VISIBLE_DEVICES", "HGM_CLAIMED")}
         given = {**clean, "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "XDG_RUNTIME_DIR": str(self.folder), **environment}
-        process = subprocess.Popen([sys.executable, "-c", CLAIMS.replace("CHILD", child), str(count)], env=given, text=True,
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = subprocess.Popen([sys.executable, "-c", code, *arguments], env=given, text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.processes.append(process)
         return process
 
@@ -62,9 +77,9 @@ def machine(tmp_path):
     made.end()
 
 
-def said(process, word: str) -> str:
+def said(process, word: str, stream=None) -> str:
     """The next line that begins with `word`."""
-    for line in process.stdout:
+    for line in stream or process.stdout:
         if line.startswith(word):
             return line.strip()
     raise AssertionError(f"ended without saying {word}")
@@ -78,6 +93,26 @@ def test_two_jobs_have_different_gpus_and_a_third_waits_until_one_ends(machine):
     assert said(third, "waiting").startswith("waiting for 1 free of 2 GPUs")
     two.communicate("end\n")
     assert said(third, "has") in found
+
+
+@pytest.mark.parametrize("verb", [["bench", "--only", "nothing"], ["export", "GAUSSIANS", "--format", "png", "--out", "OUT"]],
+                         ids=lambda verb: verb[0])
+def test_a_command_that_waits_says_so_on_the_terminal(machine, tmp_path, verb):
+    """Its logging is not set up as a job's is."""
+    g = torch.Generator().manual_seed(0)
+    gaussians = Gaussians.from_packed(torch.rand(5, 14, generator=g))
+    gaussians.save_ply(tmp_path / "a.ply")
+    holder = machine.start(2)
+    said(holder, "has")
+    places = {"GAUSSIANS": str(tmp_path / "a.ply"), "OUT": str(tmp_path / "a.png")}
+    waits = machine.run(VERB, *(places.get(word, word) for word in verb))
+    late = threading.Timer(120, waits.kill)  # a silent one would be waited for without end
+    late.start()
+    assert said(waits, "waiting", waits.stderr).startswith("waiting for 1 free of 2 GPUs, which other jobs hold")
+    holder.communicate("end\n")
+    rest = waits.communicate()[1]
+    late.cancel()
+    assert "waiting" not in rest and (verb[0] == "export" or "error: --only" in rest)
 
 
 def test_a_killed_job_lets_go_even_while_a_child_of_it_lives(machine):
