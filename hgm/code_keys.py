@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
-import os
 import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hgm.provenance import KEY_LENGTH, PACKAGE, digest
-from hgm.runtime import atomic_write
+from hgm.runtime import atomic_write, cache_folder
 
 REMEMBERED = 4096  # contents of files
 _new: list[str] = []  # learned by this process and not written down yet
@@ -73,7 +72,7 @@ def _name(path: Path) -> str:
 
 
 def _memory_file() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hgm" / "code_keys.json"
+    return cache_folder() / "code_keys.json"
 
 
 @cache

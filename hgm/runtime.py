@@ -93,9 +93,10 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def keep_compiled() -> None:
-    """Let torch.compile keep its work in the user's cache, so that every later process finds it."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path.home() / ".cache" / "hgm" / "inductor"))
+def cache_folder() -> Path:
+    """Where what may be lost is kept for later processes: `hgm` in the user's cache, XDG_CACHE_HOME or ~/.cache."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(given) if os.path.isabs(given) else Path.home() / ".cache") / "hgm"
 
 
 def stopped_by(code: int) -> str | None:

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hgm.compiling import prepare_compiling
 from hgm.diffusion.base import import_diffusers, open_base
 from hgm.diffusion.controlnet import open_controlnet
 from hgm.diffusion.images import over_white, silhouette
 from hgm.diffusion.settings import NEGATIVE_PROMPT, PROMPT
 from hgm.errors import InputError
-from hgm.runtime import keep_compiled
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,11 @@ class BackViewRefiner:
         return cls(pipeline)
 
     def compile_networks(self) -> None:
-        """Compile what runs once a denoising step, and the decoder (torch.compile); the first picture takes minutes."""
-        keep_compiled()
+        """Compile what runs once a denoising step, and the decoder (torch.compile); the first picture takes minutes.
+
+        Raises InputError without a compiler (see `prepare_compiling`).
+        """
+        prepare_compiling()
         for network in (self.pipeline.unet, self.pipeline.controlnet, self.pipeline.vae.decoder):
             network.compile(dynamic=False)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hgm.cameras import Cameras
+from hgm.compiling import prepare_compiling
 from hgm.errors import InputError
 from hgm.gaussians import CHANNELS, Gaussians, activate
 from hgm.nets.body_branch import BodyBranch
@@ -18,7 +19,6 @@ from hgm.nets.merge import MixNet
 from hgm.nets.prior import pixel_prior, vertex_prior
 from hgm.nets.sparse_volume import SparseVolume
 from hgm.nets.unet import UNet
-from hgm.runtime import keep_compiled
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PRIOR_GAIN = 0.05
@@ -113,9 +113,10 @@ class HGM(nn.Module):
     def compile_networks(self) -> None:
         """Compile the networks whose shapes stay the same (torch.compile); names of weights do not change.
 
-        The first pass takes minutes, later processes find what was compiled (see `keep_compiled`).
+        The first pass takes minutes, later processes find what was compiled. Raises InputError without a compiler
+        (see `prepare_compiling`).
         """
-        keep_compiled()
+        prepare_compiling()
         for network in [self.unet, self.merge, *([self.encoder, self.body.head] if self.config.use_body else [])]:
             network.compile(dynamic=False)
 
