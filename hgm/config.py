@@ -54,6 +54,7 @@ class Network(Section):
     overrides: dict[str, JsonValue] = described({}, "single fields of the preset to change")
     precision: Literal["fp32", "bf16"] = described("fp32", "autocast inside the networks; bf16 needs a GPU")
     compile: bool = described(False, "compile the networks (torch.compile); the first step takes minutes")
+    sparse_backend: Literal["auto", "torch", "spconv"] = described("auto", "of sparse convolution; auto: spconv on a GPU if it works")
 
 
 class Loss(Section):
@@ -234,7 +235,7 @@ class Config(Section):
     device: str = described("auto", "cpu, cuda, or auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     splat: Literal["auto", "gsplat", "diff-gaussian-rasterization", "numba", "torch"] = described("auto", "splatting backend")
     images: list[str] = described([], "photos and folders of photos to reconstruct as well, by the first of evaluate.variants")
-    environments: Literal["cpu", "cu118", "cu126"] = described("cpu", "variant of the conda environments (docs/environments.md)")
+    environments: Literal["cpu", "cu118", "cu126"] = described("cpu", "variant of conda environments (docs/environments.md)")
     scans: Scans = described(Scans(), "which people")
     rendering: Rendering = described(Rendering(), "the 12 views of each scan")
     network: Network = described(Network(), "the HGM networks")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,15 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Outcome:
-    """Keys of the finished members and reasons of the failed ones; goes into a manifest."""
+    """Keys of the finished members, reasons of the failed ones, backends that worked; goes into a manifest."""
 
     members: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    backends: dict[str, set[str]] = field(default_factory=dict)
 
     def manifest(self, stage: str, **more: Any) -> dict[str, Any]:
-        return {"stage": stage, "members": self.members, "failed": self.failed, **more}
+        used = {"backends": {kind: sorted(names) for kind, names in self.backends.items()}} if self.backends else {}
+        return {"stage": stage, "members": self.members, "failed": self.failed, **used, **more}
 
 
 def outcome_in(manifest: Path) -> Outcome:
@@ -63,11 +65,12 @@ def _files(folder: Path) -> dict[str, tuple[int, int]]:
 
 def for_each(
     names: Collection[str], stage: str, *, folder: Callable[[str], Path], key: Callable[[str], str],
-    work: Callable[[str, Path], None], may_lack_all: bool = False,
+    work: Callable[[str, Path], None], may_lack_all: bool = False, backends: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Do `work(name, folder)` for every member whose folder has no mark of the same key, or whose files are not whole any more.
 
-    The mark, with the sizes of the files that `work` wrote, is written last.
+    The mark, with the sizes of the files that `work` wrote and the `backends` that it worked with, is written last; the outcome
+    names the backends of all members, those that were finished before included.
     InputError of a member becomes its reason in `failed`; if no member is left, an InputError with the first reason is raised,
     unless all may be lacking.
     """
@@ -81,8 +84,11 @@ def for_each(
                 before = _files(place)
                 work(name, place)
                 sizes = {file: stamp[1] for file, stamp in _files(place).items() if before.get(file) != stamp}
-                write_json(place / f".{stage}.json", {"key": identity, "sizes": sizes})
+                used = {"backends": dict(backends)} if backends else {}
+                write_json(place / f".{stage}.json", {"key": identity, "sizes": sizes, **used})
             outcome.members[name] = identity
+            for kind, backend in _mark(place, stage).get("backends", {}).items():
+                outcome.backends.setdefault(kind, set()).add(backend)
             log.info("%s %s: done", stage, name)
         except InputError as error:
             outcome.failed[name] = str(error)

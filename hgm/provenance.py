@@ -83,7 +83,7 @@ def versions(names: Iterable[str]) -> dict[str, str | None]:
 
 
 PACKAGES = ("numpy", "torch", "numba", "bpy", "open3d", "smplx", "diffusers", "transformers", "trimesh", "manifold3d",
-            "snakemake", "gsplat", "spconv", "spconv-cu126")
+            "snakemake", "gsplat", "spconv", "spconv-cu118", "spconv-cu126")
 
 
 def run_record(config: Mapping[str, Any]) -> dict[str, Any]:

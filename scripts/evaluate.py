@@ -7,6 +7,7 @@ from hgm.members import for_each
 from hgm.metrics.lpips import load_lpips
 from hgm.provenance import key_of, read_json, write_json
 from hgm.scans.sources import find_scan
+from hgm.stages.backends import job_backends
 from hgm.stages.evaluation import evaluate_subject
 from hgm.stages.places import STANDIN, Place
 from hgm.stages.variants import VARIANTS
@@ -17,6 +18,7 @@ def main(job: Job) -> None:
     results, chunk = manifest.parents[2], job.wildcards["chunk"]
     weights, place = params["weights"], Place.of(params["scans"], results)
     first = f"estimated{VARIANTS[job.wildcards['variant']].first}"
+    backends = job_backends(params, "cpu")
     lpips = load_lpips(weights["vgg16"], weights["lpips"])
     reconstructed, meshed = (read_json(job.path(name))["members"] for name in ("subjects", "meshes"))
 
@@ -25,12 +27,12 @@ def main(job: Job) -> None:
             out, results / "views" / chunk / subject, results / "bodies" / first / subject,
             find_scan(place.source, place.root, subject), place.model,
             variant=job.wildcards["variant"], standin=place.source == STANDIN, lpips=lpips, seed=params["seed"],
-            surface_samples=params["evaluate"]["surface_samples"], simple=params["simple_baselines"], backend=params["splat"],
+            surface_samples=params["evaluate"]["surface_samples"], simple=params["simple_baselines"], backend=backends["splat"],
         )
         write_json(out / "metrics.json", metrics)
 
     outcome = for_each(sorted(reconstructed), job.rule, folder=lambda s: manifest.parent / s,
-                       key=lambda s: key_of(dict(params), reconstructed[s], meshed.get(s)), work=work)
+                       key=lambda s: key_of(dict(params), reconstructed[s], meshed.get(s)), work=work, backends=backends)
     write_json(manifest, outcome.manifest(job.rule))
 
 

@@ -9,6 +9,7 @@ from hgm.job import Job, run
 from hgm.members import for_each
 from hgm.provenance import key_of, read_json, write_json
 from hgm.runtime import select_device
+from hgm.stages.backends import job_backends
 from hgm.stages.bodies import load_body
 from hgm.stages.meshing import mesh_settings, mesh_subject
 from hgm.stages.normal_estimators import estimator_digest, load_estimator
@@ -18,18 +19,19 @@ from hgm.stages.places import body_model
 def main(job: Job) -> None:
     params, manifest = job.params, job.path("manifest")
     device, settings = select_device(params["device"]), mesh_settings(params["mesh"])
+    backends = job_backends(params, device)
     normals, results = params["normals"], manifest.parents[2]
-    estimator = load_estimator(normals, results, device=device, backend=params["splat"])
+    estimator = load_estimator(normals, results, device=device, backend=backends["splat"])
     faces = body_model(params["scans"], results).faces
     keys, weights = read_json(job.path("subjects"))["members"], estimator_digest(normals, results)
 
     def work(_: str, out: Path) -> None:
         gaussians = Gaussians.load_ply(out / "gaussians.ply").to(device)
         vertices = torch.from_numpy(load_body(out / "smplx.npz")["vertices"])
-        mesh_subject(gaussians, vertices, faces, estimator, out, settings, backend=params["splat"])
+        mesh_subject(gaussians, vertices, faces, estimator, out, settings, backend=backends["splat"])
 
     outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
-                       key=lambda s: key_of(dict(params), keys[s], weights), work=work)
+                       key=lambda s: key_of(dict(params), keys[s], weights), work=work, backends=backends)
     write_json(manifest, outcome.manifest(job.rule))
 
 

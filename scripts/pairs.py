@@ -1,11 +1,10 @@
 """Render the ControlNet's pairs with the unconverged coarse model."""
 
-
-
 from hgm.diffusion.pairs import make_pairs
 from hgm.job import Job, run
 from hgm.provenance import folder_digest, write_json
 from hgm.runtime import select_device
+from hgm.stages.backends import job_backends
 from hgm.stages.dataset import rendered
 from hgm.stages.pairs import OppositeRenderer
 from hgm.stages.training import EARLY, load_hgm
@@ -14,13 +13,15 @@ from hgm.stages.training import EARLY, load_hgm
 def main(job: Job) -> None:
     params, manifest = job.params, job.path("manifest")
     device = select_device(params["device"])
-    coarse = load_hgm(job.path("coarse").parent, weights=EARLY, device=device)
-    renderer = OppositeRenderer(coarse, size=params["rendering"]["size"], device=device, backend=params["splat"],
+    backends = job_backends(params, device)
+    coarse = load_hgm(job.path("coarse").parent, weights=EARLY, device=device, sparse_backend=backends["sparse"])
+    renderer = OppositeRenderer(coarse, size=params["rendering"]["size"], device=device, backend=backends["splat"],
                                 precision=params["network"]["precision"])
 
     scans = {folder.name: folder for folder in rendered(job.paths("views"), "train")}
     listing = make_pairs(scans, manifest.parent, renderer.render, factors=params["pairs"]["factors"])
-    write_json(manifest, {"stage": job.rule, **listing, "key": folder_digest(manifest.parent, skip=[manifest.name])})
+    key = folder_digest(manifest.parent, skip=[manifest.name])
+    write_json(manifest, {"stage": job.rule, "backends": backends, **listing, "key": key})
 
 
 if __name__ == "__main__":

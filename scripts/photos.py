@@ -29,7 +29,8 @@ def main(job: Job) -> None:
             logging.warning("%s: %s", name, note)
 
     outcome = for_each(photos, job.rule, folder=lambda n: manifest.parent / n,
-                       key=lambda n: key_of(dict(params), [file_digest(p) for p in photos[n].files], models), work=work)
+                       key=lambda n: key_of(dict(params), [file_digest(p) for p in photos[n].files], models), work=work,
+                       backends=studio.backends)
     write_contact_sheet({name: manifest.parent / name for name in outcome.members}, job.path("sheet"))
     write_json(manifest, outcome.manifest(job.rule))
 

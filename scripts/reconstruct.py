@@ -9,6 +9,7 @@ from hgm.job import Job, run
 from hgm.members import for_each
 from hgm.provenance import file_digest, key_of, read_json, write_json
 from hgm.runtime import select_device
+from hgm.stages.backends import job_backends
 from hgm.stages.bodies import load_body
 from hgm.stages.reconstruction import Output, load_reconstructor, write_reconstruction
 from hgm.stages.variants import VARIANTS
@@ -18,8 +19,10 @@ from hgm.views import load_image, view_path
 def main(job: Job) -> None:
     params, manifest = job.params, job.path("manifest")
     results, chunk, variant = manifest.parents[2], job.wildcards["chunk"], VARIANTS[job.wildcards["variant"]]
+    device = select_device(params["device"])
+    backends = job_backends(params, device)
     reconstructor = load_reconstructor(results, variant, size=params["rendering"]["size"], back_view=params["back_view"],
-                                       device=select_device(params["device"]), backend=params["splat"],
+                                       device=device, backend=backends["splat"], sparse_backend=backends["sparse"],
                                        precision=params["network"]["precision"], compiled=params["network"]["compile"])
     bodies, output = job.path("bodies"), Output(**params["reconstruct"])
     keys = read_json(bodies)["members"]
@@ -30,11 +33,11 @@ def main(job: Job) -> None:
         body = bodies.parent / subject / "smplx.npz"
         vertices = torch.from_numpy(load_body(body)["vertices"])
         result = reconstructor.reconstruct(image, vertices if variant.body else None, variant)
-        write_reconstruction(result, image, out, output, backend=params["splat"])
+        write_reconstruction(result, image, out, output, backend=backends["splat"])
         shutil.copyfile(body, out / "smplx.npz")
 
     outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
-                       key=lambda s: key_of(dict(params), keys[s], models), work=work)
+                       key=lambda s: key_of(dict(params), keys[s], models), work=work, backends=backends)
     write_json(manifest, outcome.manifest(job.rule))
 
 

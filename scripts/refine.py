@@ -7,6 +7,7 @@ from hgm.members import for_each
 from hgm.provenance import file_digest, key_of, read_json, write_json
 from hgm.refine.refinement import RefineSettings
 from hgm.runtime import select_device
+from hgm.stages.backends import job_backends
 from hgm.stages.bodies import load_estimate, refine_subject
 from hgm.stages.normal_estimators import estimator_digest, load_estimator
 from hgm.stages.places import body_model
@@ -19,23 +20,24 @@ def main(job: Job) -> None:
     params, manifest = job.params, job.path("manifest")
     results, chunk = manifest.parents[2], job.wildcards["chunk"]
     device = select_device(params["device"])
+    backends = job_backends(params, device)
     model = body_model(params["scans"], results)
-    coarse = load_hgm(job.path("coarse").parent, device=device)
-    reconstructor = Reconstructor(coarse, None, None, size=params["rendering"]["size"], device=device, backend=params["splat"],
+    coarse = load_hgm(job.path("coarse").parent, device=device, sparse_backend=backends["sparse"])
+    reconstructor = Reconstructor(coarse, None, None, size=params["rendering"]["size"], device=device, backend=backends["splat"],
                                   precision=params["network"]["precision"])
     settings = RefineSettings(**params["refine"])
     keys = read_json(job.path("bodies"))["members"]
     normals = params["normals"] or None  # empty where their weight is zero
-    estimator = None if normals is None else load_estimator(normals, results, device=device, backend=params["splat"])
+    estimator = None if normals is None else load_estimator(normals, results, device=device, backend=backends["splat"])
     weights = [file_digest(job.path("coarse")), *([] if normals is None else [estimator_digest(normals, results)])]
 
     def work(subject: str, out: Path) -> None:
         image, mask = (load_image(view_path(results / "views" / chunk / subject, kind, 0)) for kind in ("rgb", "mask"))
         start = load_estimate(job.path("bodies").parent / subject / "smplx.npz")
-        refine_subject(start, image, mask, model, reconstructor, out, settings, normals=estimator, backend=params["splat"])
+        refine_subject(start, image, mask, model, reconstructor, out, settings, normals=estimator, backend=backends["splat"])
 
     outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
-                       key=lambda s: key_of(dict(params), keys[s], weights), work=work)
+                       key=lambda s: key_of(dict(params), keys[s], weights), work=work, backends=backends)
     write_json(manifest, outcome.manifest(job.rule))
 
 

@@ -69,7 +69,7 @@ def test_the_variants_are_those_of_the_stages():
 def test_the_splatting_backends_are_those_that_exist():
     from typing import get_args
 
-    from hgm.splat.rendering import BACKENDS
+    from hgm.splat import BACKENDS
 
     assert set(get_args(config.Config.model_fields["splat"].annotation)) == {"auto", *BACKENDS}
 

@@ -46,3 +46,14 @@ def test_a_half_done_member_is_done_again(tmp_path):
 
 def crash():
     raise RuntimeError("power cut")
+
+
+def test_a_manifest_names_the_backends_of_all_its_members(tmp_path):
+    """Members that were finished before, perhaps on another machine, keep theirs."""
+    def job(names, backend):
+        return for_each(names, "stage", folder=lambda n: tmp_path / n, key=lambda n: "k",
+                        work=lambda n, folder: (folder / "result").write_text(n), backends={"splat": backend})
+
+    assert job(["a"], "numba").manifest("stage")["backends"] == {"splat": ["numba"]}
+    assert job(["a", "b"], "gsplat").manifest("stage")["backends"] == {"splat": ["gsplat", "numba"]}
+    assert "backends" not in run(tmp_path, ["c"], []).manifest("stage")

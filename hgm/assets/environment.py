@@ -14,12 +14,16 @@ from hgm.provenance import versions
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 PYTHON = (3, 11)
 SPLATTING = {"gsplat": "gsplat", "diff-gaussian-rasterization": "diff-gaussian-rasterization", "numba": "numba"}
+CUDA_BUILDS = {"spconv": ("spconv-cu118", "spconv-cu126"), "cumm": ("cumm-cu118", "cumm-cu126")}  # take the place of the lock's
 VIEWS, PIXEL_BYTES = 12, 3 + 1 + 2 + 3  # colour, mask, depth, normals of a rendered pixel before compression
 
 
 def check_environment(config: Config, lock: Path = LOCK) -> list[Finding]:
-    """Python, packages, GPU and disk."""
-    return [_python(), _packages(lock), *_splatting(config), _gpu(config), _disk(config)]
+    """Python, packages, GPU with the backends on it, compilers and disk."""
+    gpu = _gpu(config)
+    tried = gpu.state == "present" and config.device != "cpu"
+    backends = [*_splatting(config), *_sparse(config)] if tried else _named(config)
+    return [_python(), _packages(lock), gpu, *backends, *_compiling(config), _disk(config)]
 
 
 def _python() -> Finding:
@@ -42,6 +46,9 @@ def _packages(lock: Path) -> Finding:
     except OSError as error:
         return Finding(title, "missing", f"{lock}: cannot be read ({error.strerror}); run hgm from its checkout")
     found = versions(wanted)
+    for name, others in CUDA_BUILDS.items():
+        if name in found and found[name] is None:
+            found[name] = next(filter(None, versions(others).values()), None)
     absent = [f"{name}=={wanted[name]}" for name, version in found.items() if version is None]
     if absent:
         return Finding(title, "missing", f"{len(absent)} of {len(wanted)} are not installed {first_few(absent)}; run: make env")
@@ -52,7 +59,8 @@ def _packages(lock: Path) -> Finding:
     return Finding(title, "intact", f"{len(wanted)} packages")
 
 
-def _splatting(config: Config) -> list[Finding]:
+def _named(config: Config) -> list[Finding]:
+    """The splatting backend that a configuration names, where it cannot be tried."""
     package = SPLATTING.get(config.splat)
     if package is None:
         return []
@@ -60,6 +68,55 @@ def _splatting(config: Config) -> list[Finding]:
     if version is None:
         return [Finding(package, "missing", f"splat: {config.splat} needs it; install it (requirements-gpu.in) or use splat: auto")]
     return [Finding(package, "present", version)]
+
+
+def _splatting(config: Config) -> list[Finding]:
+    """What splats on this machine's GPU; gsplat's kernels are built where they are not yet, also after a failure."""
+    from hgm.probes import indexed
+    from hgm.splat import BACKENDS, backends, gsplat_kernels
+
+    device = indexed(config.device if config.device.startswith("cuda") else "cuda")
+    if config.splat in ("auto", "gsplat") and versions(["gsplat"])["gsplat"] is not None:
+        gsplat_kernels.forget_failure(device)
+    tried = [config.splat] if config.splat != "auto" else [name for name, (where, _) in BACKENDS.items() if where == "cuda"]
+    reasons = []
+    for name in tried:
+        reason = f"it runs on a {BACKENDS[name][0]}" if BACKENDS[name][0] == "cpu" else backends.hindrance(name, device)
+        if reason is None:
+            return [Finding("splatting", "intact", f"{name}, tried on {device}")]
+        reasons.append(f"{name}: {reason}")
+    if config.splat == "auto":
+        return [Finding("splatting", "present", f"plain torch, many times slower than gsplat; {'; '.join(reasons)}")]
+    return [Finding("splatting", "missing", f"splat: {'; '.join(reasons)}; use splat: auto")]
+
+
+def _sparse(config: Config) -> list[Finding]:
+    """What computes sparse convolution on this machine's GPU."""
+    from hgm.nets import spconv_backend
+    from hgm.probes import indexed
+
+    if config.network.sparse_backend == "torch":
+        return []
+    device = indexed(config.device if config.device.startswith("cuda") else "cuda")
+    reason = spconv_backend.hindrance(device)
+    if len(builds := [name for name, version in versions(["spconv", *CUDA_BUILDS["spconv"]]).items() if version is not None]) > 1:
+        reason = f"{' and '.join(builds)} write the same files; {spconv_backend.INSTALL}"
+    if reason is None:
+        return [Finding("sparse convolution", "intact", f"spconv, tried on {device}")]
+    if config.network.sparse_backend == "auto":
+        return [Finding("sparse convolution", "present", f"plain torch; spconv: {reason}")]
+    return [Finding("sparse convolution", "missing", f"network.sparse_backend: spconv: {reason}; or use auto")]
+
+
+def _compiling(config: Config) -> list[Finding]:
+    from hgm.compiling import missing_tools
+
+    if not config.network.compile:
+        return []
+    lacking = missing_tools()
+    if lacking:
+        return [Finding("compiler", "missing", f"network.compile: true needs {' and '.join(lacking)}")]
+    return [Finding("compiler", "present", "for network.compile: true")]
 
 
 def _gpu(config: Config) -> Finding:

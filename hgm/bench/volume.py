@@ -10,7 +10,6 @@ from torch import Tensor
 from hgm.bench.measure import Way, Work
 from hgm.bench.scene import Scene
 from hgm.bench.settings import Settings
-from hgm.errors import InputError, MissingDependency
 from hgm.nets.sparse_volume import SparseVolume
 from hgm.nets.spconv_backend import resolve_backend
 
@@ -21,10 +20,7 @@ def volume_ways(settings: Settings, scene: Scene) -> list[Way]:
     """Features at the body's vertices -> voxels -> pyramid -> features at the Gaussians of one view, without gradients."""
 
     def make(backend: str) -> Work:
-        try:
-            resolve_backend(backend, settings.device)
-        except MissingDependency:
-            raise InputError("spconv is not installed") from None
+        resolve_backend(backend, settings.device)
         torch.manual_seed(0)
         c = scene.config
         volume = SparseVolume(c.token_channels, c.sparse_levels, c.voxel, c.sparse_momentum, backend).to(settings.device).eval()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import logging
+from functools import cache
 from typing import Any
 
 import torch
@@ -10,20 +13,80 @@ from torch import Tensor
 
 from hgm.errors import InputError, MissingDependency
 from hgm.nets.sparse import SparseConv, VoxelSet
+from hgm.probes import failure, indexed, say_once
+
+log = logging.getLogger(__name__)
 
 SHAPE = [416, 416, 416]  # voxel indices end at 400; the published grids are multiples of 32
+INSTALL = "pip uninstall --yes spconv cumm, then pip install -r requirements-gpu.in"
+AGREEMENT = 0.01  # largest relative difference of the probe: above rounding in half precision, below any fault
 
 
 def resolve_backend(name: str, device: torch.device | str) -> str:
-    """`auto` -> `spconv` on CUDA where it is installed, else `torch`. Raises InputError or MissingDependency."""
-    installed = importlib.util.find_spec("spconv") is not None
-    if name == "auto":
-        return "spconv" if installed and torch.device(device).type == "cuda" else "torch"
-    if name not in ("torch", "spconv"):
+    """`auto` -> `spconv` on CUDA where it works, else `torch`; what is taken on CUDA, and why, is said once a process.
+
+    spconv works where its build knows the GPU and a small pyramid gives plain torch's outputs and gradients on it, which is
+    tried once a process. Raises InputError for an unknown name or a build that cannot do what is asked, MissingDependency
+    where spconv is asked for and not installed.
+    """
+    if name not in ("auto", "torch", "spconv"):
         raise InputError(f"sparse_backend: {name!r} is unknown; expected auto, torch or spconv")
-    if name == "spconv" and not installed:
-        raise MissingDependency("sparse_backend: spconv is not installed; install spconv 2.3 or use sparse_backend: torch")
-    return name
+    place = indexed(device)
+    if name == "torch" or (name == "auto" and place.type != "cuda"):
+        return "torch"
+    if not _installed() and name == "spconv":
+        raise MissingDependency(f"sparse_backend: spconv is not installed; {INSTALL}, or use sparse_backend: torch")
+    reason = hindrance(place) if place.type == "cuda" else None
+    if reason is None:
+        if place.type == "cuda":
+            say_once(log, f"sparse convolution on {place}: spconv, which agrees with plain torch there")
+        return "spconv"
+    if name == "spconv":
+        raise InputError(f"sparse_backend: spconv cannot be used on {place}: {reason}; use sparse_backend: torch")
+    say_once(log, f"sparse convolution on {place}: plain torch, since spconv cannot be used: {reason}")
+    return "torch"
+
+
+@cache
+def hindrance(device: torch.device) -> str | None:
+    """Why spconv cannot be used on a CUDA device, in a phrase; None where it can."""
+    if not _installed():
+        return f"it is not installed ({INSTALL})"
+    try:
+        from spconv.cppconstants import CPU_ONLY_BUILD
+
+        if CPU_ONLY_BUILD:
+            return f"the installed build is for CPUs only ({INSTALL})"
+        return _differs(device)
+    except Exception as error:  # another's compiled code: whatever it raises here it would raise in the first step
+        return failure(error)
+
+
+def _installed() -> bool:
+    spec = importlib.util.find_spec("spconv")
+    return spec is not None and spec.origin is not None  # a folder that an uninstall left behind has no origin
+
+
+def _differs(device: torch.device) -> str | None:
+    """Whether a small pyramid through spconv gives other outputs and gradients on a device than in plain torch."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng(devices=[]), torch.enable_grad(), torch.autocast(device.type, enabled=False):
+        layers = [SparseConv(8, stride, 0.1) for stride in (1, 2, 1)]
+        for layer in layers:
+            layer.weight.data.normal_(std=0.2, generator=generator)
+            layer.to(device)
+        cells = torch.randint(6, (150, 3), generator=generator)
+        voxels, _ = VoxelSet.of(torch.cat([torch.zeros(len(cells), 1, dtype=torch.long), cells], 1).to(device))
+        start = torch.randn(len(voxels), 8, generator=generator).to(device).requires_grad_()
+        ours, at = start, voxels
+        for layer in layers:
+            ours, at = layer(ours, at)
+        theirs = run(layers, start, voxels)[-1][0]
+        push = torch.randn(ours.shape, generator=generator).to(device)
+        parameters = [start, *(layer.weight for layer in layers)]
+        pairs = [(theirs, ours), *zip(*(torch.autograd.grad(y, parameters, push) for y in (theirs, ours)), strict=True)]
+    worst = float(torch.stack([(a - b).norm() / b.norm() for a, b in pairs]).max().detach())
+    return None if worst < AGREEMENT else f"its results differ from plain torch's by {worst:.1g}"
 
 
 def to_spconv(weight: Tensor) -> Tensor:
@@ -47,18 +110,19 @@ def run(layers: list[SparseConv], features: Tensor, voxels: VoxelSet) -> list[tu
         raise InputError("sparse_backend: spconv has no backward pass on a CPU; use sparse_backend: torch")
     algorithm = None if features.is_cuda else spconv.ConvAlgo.Native
     batch = int(voxels.coords[:, 0].max()) + 1
-    x = spconv.SparseConvTensor(features, voxels.coords.int().contiguous(), SHAPE, batch)
     outputs, level = [], 0
-    for layer in layers:
-        channels = layer.weight.shape[1:]
-        options: dict[str, Any] = {"bias": False, "algo": algorithm}
-        if layer.stride == 1:
-            convolution = spconv.SubMConv3d(*channels, 3, indice_key=f"level{level}", **options)
-        else:
-            level += 1
-            convolution = spconv.SparseConv3d(*channels, 3, stride=2, padding=1, **options)
-        x = torch.func.functional_call(convolution, {"weight": to_spconv(layer.weight)}, (x,))
-        x = x.replace_feature(layer.norm(x.features).relu())
-        found, row = VoxelSet.of(x.indices.long())  # spconv's order is its own; all rows are distinct
-        outputs.append((x.features[torch.argsort(row)], found))
+    with torch.cuda.device(features.device) if features.is_cuda else contextlib.nullcontext():  # else it would use GPU 0
+        x = spconv.SparseConvTensor(features, voxels.coords.int().contiguous(), SHAPE, batch)
+        for layer in layers:
+            channels = layer.weight.shape[1:]
+            options: dict[str, Any] = {"bias": False, "algo": algorithm}
+            if layer.stride == 1:
+                convolution = spconv.SubMConv3d(*channels, 3, indice_key=f"level{level}", **options)
+            else:
+                level += 1
+                convolution = spconv.SparseConv3d(*channels, 3, stride=2, padding=1, **options)
+            x = torch.func.functional_call(convolution, {"weight": to_spconv(layer.weight)}, (x,))
+            x = x.replace_feature(layer.norm(x.features).relu())
+            found, row = VoxelSet.of(x.indices.long())  # spconv's order is its own; all rows are distinct
+            outputs.append((x.features[torch.argsort(row)], found))
     return outputs

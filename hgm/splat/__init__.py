@@ -1,5 +1,6 @@
 """Differentiable Gaussian splatting: one verb, `render`, over interchangeable backends."""
 
-from hgm.splat.rendering import BACKENDS, Rendering, render, resolve_backend
+from hgm.splat.backends import BACKENDS, backend_for, resolve_backend
+from hgm.splat.rendering import Rendering, render
 
-__all__ = ["BACKENDS", "Rendering", "render", "resolve_backend"]
+__all__ = ["BACKENDS", "Rendering", "backend_for", "render", "resolve_backend"]

@@ -1,8 +1,7 @@
-"""The one verb of splatting, `render`, and the choice of the backend behind it."""
+"""The one verb of splatting, `render`."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,22 +9,10 @@ import torch
 from torch import Tensor
 
 from hgm.cameras import Cameras
-from hgm.errors import InputError, MissingDependency
+from hgm.errors import InputError
 from hgm.gaussians import Gaussians
+from hgm.splat.backends import rasterizer, resolve_backend
 from hgm.splat.constants import NEAR
-
-# backend -> the kind of device it runs on ("" = any) and the package it needs
-BACKENDS = {
-    "gsplat": ("cuda", "gsplat"),
-    "diff-gaussian-rasterization": ("cuda", "diff_gaussian_rasterization"),
-    "numba": ("cpu", "numba"),
-    "torch": ("", "torch"),
-}
-INSTALL = {
-    "gsplat": "pip install gsplat==1.5.3",
-    "diff_gaussian_rasterization": "build github.com/ashawkey/diff-gaussian-rasterization, the fork with depth and alpha",
-    "numba": "pip install numba",
-}
 
 
 class Rendering(NamedTuple):
@@ -72,41 +59,9 @@ def render(gaussians: Gaussians, cameras: Cameras, *, backend: str = "auto",
         gaussians.means, gaussians.opacities, gaussians.scales, gaussians.quats, gaussians.colors)))  # [S, N]
     cameras = Cameras(_flat(cameras.K, cameras.K.ndim - 3, lead), _flat(cameras.world_to_camera, cameras.K.ndim - 3, lead),
                       cameras.width, cameras.height)  # [S, C]
-    if name == "numba":
-        from hgm.splat.compiled import rasterize
-    elif name == "torch":
-        from hgm.splat.reference import rasterize
-    elif name == "gsplat":
-        from hgm.splat.cuda import rasterize_gsplat as rasterize
-    else:
-        from hgm.splat.cuda import rasterize_inria as rasterize
     with torch.autocast(back.device.type, enabled=False):
-        images = rasterize(gaussians, cameras, back, near)
+        images = rasterizer(name)(gaussians, cameras, back, near)
     return Rendering(*(x.unflatten(0, lead) if lead else x[0] for x in images))
-
-
-def resolve_backend(name: str, device: torch.device | str) -> str:
-    """The backend that `render` uses for tensors on `device`: `gsplat`, `diff-gaussian-rasterization`, `numba` or `torch`.
-
-    `auto` is, on CUDA, gsplat, else diff-gaussian-rasterization, else torch; on a CPU numba, else torch; elsewhere torch.
-    Nothing is imported to find out. Raises InputError for an unknown name or a device the backend does not run on,
-    MissingDependency when its package is not installed.
-    """
-    kind = torch.device(device).type
-    if name == "auto":
-        return next(n for n, (where, package) in BACKENDS.items() if where in ("", kind) and _installed(package))
-    if name not in BACKENDS:
-        raise InputError(f"splatting backend: {name!r} is unknown; expected auto, {', '.join(BACKENDS)}")
-    where, package = BACKENDS[name]
-    if where not in ("", kind):
-        raise InputError(f"splatting backend: {name} runs on {where}, the tensors are on {kind}; use backend auto or move them")
-    if not _installed(package):
-        raise MissingDependency(f"splatting backend: {name} needs {package}; {INSTALL[package]}, or use backend auto")
-    return name
-
-
-def _installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
 
 
 def _flat(x: Tensor, leading: int, lead: torch.Size) -> Tensor:

@@ -25,7 +25,7 @@ from hgm.runtime import derived_seed
 from hgm.scans.canonical import scan_to_nu
 from hgm.scans.obj import load_obj
 from hgm.scans.thuman import ScanFiles
-from hgm.splat import render
+from hgm.splat import backend_for, render
 from hgm.stages.bodies import joint_errors, load_body
 from hgm.train.data import resize
 from hgm.views import Views, load_image, load_views, save_image
@@ -64,9 +64,10 @@ def back_picture(path: Path, truth: Views, lpips: LPIPS | None) -> Definitions:
 
 
 def renders(gaussians: Gaussians, size: int, backend: str) -> Tensor:
-    """The 12 rig views [12, 3, size, size] over white."""
+    """The 12 rig views [12, 3, size, size] over white, drawn where the Gaussians are."""
+    device = gaussians.means.device
     with torch.no_grad():
-        return render(gaussians, orbit(size=size), backend=backend).rgb.clamp(0, 1)
+        return render(gaussians, orbit(size=size).to(device), backend=backend_for(backend, device)).rgb.clamp(0, 1)
 
 
 def baselines(subject: Path, truth: Views, body: Mapping[str, Any], faces: Tensor, lpips: LPIPS | None, backend: str) -> Json:

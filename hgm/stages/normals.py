@@ -21,7 +21,7 @@ from hgm.nets.weights import load_tensors, save_tensors
 from hgm.provenance import read_json, write_json
 from hgm.refine.discs import Patches, pixel_size
 from hgm.runtime import Deadline, derived_seed
-from hgm.splat import render
+from hgm.splat import backend_for, render
 from hgm.train.data import ScanStore
 from hgm.train.loop import Optimisation, fit, write_history
 from hgm.views import load_image, view_path
@@ -56,10 +56,13 @@ class NormalNet(nn.Module):
 
 
 def body_normals(vertices: Tensor, faces: Tensor, cameras: Cameras, *, backend: str = "auto") -> Tensor:
-    """Normals [C, 3, H, W] of a body [P, 3] NU as each camera sees it, in its axes; unit length inside, zero outside."""
+    """Normals [C, 3, H, W] of a body [P, 3] NU as each camera sees it, in its axes; unit length inside, zero outside.
+
+    Drawn on the cameras' device; a training has its rigs on the CPU.
+    """
     discs = Patches.of(vertices, faces).to(cameras.K.device).discs(vertices.to(cameras.K.device), pixel_size(cameras))
     with torch.no_grad():
-        picture = render(discs, cameras, backend=backend, background=(0.0, 0.0, 0.0))
+        picture = render(discs, cameras, backend=backend_for(backend, cameras.K.device), background=(0.0, 0.0, 0.0))
     return to_camera(F.normalize(2 * picture.rgb - picture.alpha, dim=1, eps=1e-6) * (picture.alpha > KNOWN), cameras)
 
 

@@ -24,6 +24,7 @@ from hgm.provenance import write_json
 from hgm.refine.estimate import Estimate
 from hgm.refine.refinement import RefineSettings
 from hgm.runtime import Progress, select_device
+from hgm.stages.backends import job_backends
 from hgm.stages.bodies import place_subject, refine_subject
 from hgm.stages.contact import write_contact_sheet
 from hgm.stages.meshing import mesh_settings, mesh_subject, mesh_without_body
@@ -52,7 +53,7 @@ class Studio:
     reconstructor: Reconstructor
     variant: Variant
     size: int  # of the picture that the networks see
-    backend: str
+    backends: Mapping[str, str]  # of `job_backends`
     output: Output
     refine: RefineSettings
     model: BodyModel | None  # None where the networks have no body branch
@@ -65,19 +66,20 @@ class Studio:
         """The networks of `run`, results/<run>, for one variant. config: the resolved configuration, or the sections of it
         that are used here. Raises InputError where the run has no such networks."""
         chosen, device = VARIANTS[variant], select_device(device)
+        backends = job_backends(config, device)
         refine = RefineSettings(**chosen.refining(config["refine"]))
         reads_normals = chosen.body and (mesh or (chosen.refined and refine.normal > 0))
         require_networks(run, variant, normals=reads_normals and config["normals"]["icon"] is None)
         reconstructor = load_reconstructor(run, chosen, size=config["rendering"]["size"], back_view=config["back_view"],
-                                           device=device, backend=config["splat"], precision=config["network"]["precision"],
-                                           compiled=config["network"]["compile"])
+                                           device=device, backend=backends["splat"], sparse_backend=backends["sparse"],
+                                           precision=config["network"]["precision"], compiled=config["network"]["compile"])
         with_body = chosen.body and reconstructor.coarse.config.use_body
         return cls(
-            reconstructor, chosen, config["rendering"]["size"], config["splat"],
+            reconstructor, chosen, config["rendering"]["size"], backends,
             output=Output(**config["reconstruct"]), refine=refine,
             model=body_model(config["scans"], run).to(device) if with_body else None,
             mesh=mesh_settings(config["mesh"]) if mesh else None,
-            normals=load_estimator(config["normals"], run, device=device, backend=config["splat"])
+            normals=load_estimator(config["normals"], run, device=device, backend=backends["splat"])
             if with_body and reads_normals else None,
             ways=(AlphaChannel(), PlainBackground(), Rembg()),
         )
@@ -111,7 +113,7 @@ class Studio:
         result = self.reconstructor.reconstruct(person.image, vertices, self.variant, announce=announce)
         seconds |= result.seconds
         with timed("write"):
-            write_reconstruction(result, person.image, folder, self.output, backend=self.backend)
+            write_reconstruction(result, person.image, folder, self.output, backend=self.backends["splat"])
             save_image(folder / "mask.png", person.mask)
         if self.mesh is not None:
             with timed("mesh"):
@@ -139,13 +141,13 @@ class Studio:
         if not self.variant.refined:
             return place_subject(start, mask, self.model, self.reconstructor.rig, folder)
         return refine_subject(start, person.image, mask, self.model, self.reconstructor, folder, self.refine, normals=self.normals,
-                              backend=self.backend)
+                              backend=self.backends["splat"])
 
     def _mesh(self, result: Reconstruction, vertices: Tensor | None, folder: Path, settings: MeshSettings) -> None:
         if vertices is None or self.model is None or self.normals is None:
-            mesh_without_body(result.gaussians, folder, settings, backend=self.backend)
+            mesh_without_body(result.gaussians, folder, settings, backend=self.backends["splat"])
             return
-        mesh_subject(result.gaussians, vertices, self.model.faces, self.normals, folder, settings, backend=self.backend)
+        mesh_subject(result.gaussians, vertices, self.model.faces, self.normals, folder, settings, backend=self.backends["splat"])
 
 
 class Pace:

@@ -121,14 +121,16 @@ class Reconstructor:
 
 def load_reconstructor(
     results: Path, variant: Variant, *, size: int, back_view: Mapping[str, Any], device: str = "cpu", backend: str = "auto",
-    precision: str = "fp32", compiled: bool = False,
+    sparse_backend: str = "auto", precision: str = "fp32", compiled: bool = False,
 ) -> Reconstructor:
     """The networks of a finished run that a variant needs, from the folder results/<run>.
 
     compiled: by torch.compile; worth its minutes for many photos only.
     """
-    coarse = load_hgm(results / f"coarse{variant.networks}", device=device)
-    fusion = load_hgm(results / f"fusion{variant.networks}", device=device) if variant.two_view else None
+    coarse = load_hgm(results / f"coarse{variant.networks}", device=device, sparse_backend=sparse_backend)
+    fusion = None
+    if variant.two_view:
+        fusion = load_hgm(results / f"fusion{variant.networks}", device=device, sparse_backend=sparse_backend)
     refiner = BackViewRefiner.load(results / "base", results / "controlnet", device) if variant.diffusion else None
     for network in (coarse, fusion, refiner):
         if compiled and network is not None:

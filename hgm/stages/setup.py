@@ -51,7 +51,8 @@ def training(params: Section, stage: str, scans: list[Path], validation: list[Pa
                           supervised=section["supervised"], turn=section["turn"]),
         loss=LossWeights(**params["loss"]), back_views=back, validate_every=section["validate_every"],
         early=section.get("early", 0.0), seed=params["seed"], device=device, backend=params["splat"],
-        precision=params["network"]["precision"], gpus=section["gpus"], compile=params["network"]["compile"],
+        sparse_backend=params["network"]["sparse_backend"], precision=params["network"]["precision"], gpus=section["gpus"],
+        compile=params["network"]["compile"],
     )
 
 

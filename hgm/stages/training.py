@@ -17,7 +17,7 @@ from hgm.nets.hgm import HGMOutput
 from hgm.nets.imports import start_from_lgm
 from hgm.nets.weights import WEIGHTS, load_model, load_tensors, save_model, save_tensors
 from hgm.runtime import Deadline, derived_seed
-from hgm.splat import render
+from hgm.splat import backend_for, render
 from hgm.train.augmentation import camera_jitter, grid_distortion
 from hgm.train.data import Batch, Sampling, ScanStore, batch_of, draw
 from hgm.train.loop import Optimisation, fit, write_history
@@ -58,6 +58,7 @@ class Training:
     device: str = "cpu"
     gpus: int = 1  # processes that share the micro-batches of a step
     backend: str = "auto"
+    sparse_backend: str = "auto"
     precision: str = "fp32"
     compile: bool = False  # the static networks
 
@@ -117,7 +118,8 @@ def _train(
 ) -> None:
     torch.manual_seed(training.seed)
     device = torch.device(device_of(team, training.device))
-    model = HGM(config).to(device)
+    backend = backend_for(training.backend, device)
+    model = HGM(config, sparse_backend=training.sparse_backend).to(device)
     if init is not None:
         load_tensors(model, init)
     if lgm is not None:
@@ -142,7 +144,7 @@ def _train(
         sample = batches[micro][part].to(device)
         output = model(sample.images, sample.cameras, sample.vertices, rays=sample.rays, precision=training.precision)
         return hgm_loss(gaussian_sets(output), sample.target_rgb, sample.target_mask, sample.target_cameras, training.loss,
-                        perceptual=lpips, backend=training.backend)
+                        perceptual=lpips, backend=backend)
 
     pictures = state / "validation"
 
@@ -156,7 +158,7 @@ def _train(
             for scan in range(len(watched)):
                 batch = batch_of(watched, [scan], sampling, None).to(device)
                 output = model(batch.images, batch.cameras, batch.vertices, precision=training.precision)
-                rgb = render(output.merged, batch.target_cameras, backend=training.backend).rgb.clamp(0, 1)
+                rgb = render(output.merged, batch.target_cameras, backend=backend).rgb.clamp(0, 1)
                 errors.append((rgb - batch.target_rgb).square().mean())
                 if scan == 0:
                     rows = torch.cat([batch.target_rgb[0], rgb[0]], -2)  # [T, 3, 2h, w]
@@ -183,9 +185,9 @@ def _train(
     save_model(model, out)
 
 
-def load_hgm(folder: Path, *, weights: str = WEIGHTS, device: str = "cpu") -> HGM:
+def load_hgm(folder: Path, *, weights: str = WEIGHTS, device: str = "cpu", sparse_backend: str = "auto") -> HGM:
     """A trained HGM of `train_hgm`, frozen and in evaluation mode; `weights=EARLY` gives the unconverged one."""
-    model = load_model(folder, device)
+    model = load_model(folder, device, sparse_backend=sparse_backend)
     if weights != WEIGHTS:
         load_tensors(model, folder / weights)
     return model.requires_grad_(False)

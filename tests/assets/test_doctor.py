@@ -60,6 +60,7 @@ def test_a_gpu_is_needed_where_one_is_named(monkeypatch):
     assert states(check_environment(parse({})))["GPU"] == "not needed"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     assert states(check_environment(parse({"device": "cuda"})))["GPU"] == "present"
 
 
@@ -67,6 +68,60 @@ def test_a_named_splatting_backend_has_to_be_installed(monkeypatch):
     monkeypatch.setattr(environment, "versions", lambda names: dict.fromkeys(names))
     assert states(check_environment(parse({"splat": "gsplat"})))["gsplat"] == "missing"
     assert states(check_environment(parse({})))["packages of the lock"] == "missing"
+
+
+@pytest.fixture
+def a_card(monkeypatch):
+    """As if there were a GPU; what can be used on it is in the returned reasons."""
+    reasons = {"gsplat": "its kernels could not be built: no CUDA toolkit", "diff-gaussian-rasterization": "not installed",
+               "spconv": None}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr("hgm.splat.backends.hindrance", lambda name, device: reasons[name])
+    monkeypatch.setattr("hgm.nets.spconv_backend.hindrance", lambda device: reasons["spconv"])
+    return reasons
+
+
+def test_backends_are_tried_on_a_gpu(a_card):
+    def notes(**config):
+        return {f.title: (f.state, f.note) for f in check_environment(parse(config))}
+
+    state, note = notes()["splatting"]
+    assert state == "present" and "plain torch, many times slower" in note and "no CUDA toolkit" in note
+    assert notes()["sparse convolution"] == ("intact", "spconv, tried on cuda:0")
+    assert notes(splat="gsplat", device="cuda")["splatting"][0] == "missing"
+    assert notes(splat="numba", device="cuda")["splatting"][0] == "missing"  # it would end the training
+    assert "splatting" not in notes(device="cpu")
+    a_card.update(gsplat=None, spconv="the installed build is for CPUs only")
+    assert notes(device="cuda:0")["splatting"] == ("intact", "gsplat, tried on cuda:0")
+    assert notes()["sparse convolution"] == ("present", "plain torch; spconv: the installed build is for CPUs only")
+    assert notes(network={"sparse_backend": "spconv"})["sparse convolution"][0] == "missing"
+
+
+def test_two_builds_of_spconv_are_one_too_many(a_card, monkeypatch):
+    has = {"spconv": "2.3.8", "spconv-cu126": "2.3.8"}
+    monkeypatch.setattr(environment, "versions", lambda names: {name: has.get(name) for name in names})
+    found = {f.title: f for f in check_environment(parse({}))}["sparse convolution"]
+    assert "spconv and spconv-cu126 write the same files; pip uninstall" in found.note
+
+
+def test_the_build_with_cuda_takes_the_place_of_the_locks(tmp_path, monkeypatch):
+    lock = tmp_path / "lock"
+    lock.write_text("spconv==2.3.8\ncumm==0.7.11\n")
+    has = {"spconv-cu126": "2.3.8", "cumm-cu126": "0.7.11"}
+    monkeypatch.setattr(environment, "versions", lambda names: {name: has.get(name) for name in names})
+    assert states(check_environment(parse({}), lock))["packages of the lock"] == "intact"
+
+
+def test_compiled_networks_need_a_compiler(monkeypatch, tmp_path):
+    assert "compiler" not in states(check_environment(parse({})))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("CC", "CXX"):
+        monkeypatch.delenv(name, raising=False)
+    found = {f.title: f for f in check_environment(parse({"network": {"compile": True}}))}["compiler"]
+    assert found.state == "missing" and "network.compile: true needs a C compiler" in found.note
 
 
 def test_another_python(monkeypatch):

@@ -1,9 +1,11 @@
 """Which backend is chosen, what the CUDA adapters hand over, and how the compiled one is built."""
 
+import logging
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -15,8 +17,39 @@ from splat_scenes import NAMES, gradients, leaves, make_cameras, make_gaussians
 from torch import Tensor
 
 from hgm.errors import InputError, MissingDependency
-from hgm.splat import render, rendering, resolve_backend
+from hgm.probes import say_once
+from hgm.splat import backend_for, backends, gsplat_kernels, reference, render, resolve_backend
 from hgm.splat.cuda import _matrices, rasterize_gsplat, rasterize_inria
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """What a process knows of its backends is asked anew in every test."""
+    known = (backends.hindrance, backends._automatic, say_once)
+    for function in known:
+        function.cache_clear()
+    yield
+    for function in known:
+        function.cache_clear()
+
+
+@pytest.fixture
+def ready(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Kernels as if built, and adapters that draw as plain torch does; the list gets what is tried."""
+    tried: list[str] = []
+
+    def adapter(name: str) -> backends.Rasterize:
+        def rasterize(*arguments: Any) -> Any:
+            tried.append(name)
+            return reference.rasterize(*arguments)
+
+        return rasterize
+
+    monkeypatch.setattr(gsplat_kernels, "make_ready", lambda device: "its wheel")
+    monkeypatch.setattr(backends, "ON_CUDA", {name: adapter(name) for name in backends.ON_CUDA})
+    on_cpu = backends.differs
+    monkeypatch.setattr(backends, "differs", lambda rasterize, device: on_cpu(rasterize, torch.device("cpu")))
+    return tried
 
 
 @pytest.mark.parametrize(("device", "installed", "expected"), [
@@ -27,20 +60,90 @@ from hgm.splat.cuda import _matrices, rasterize_gsplat, rasterize_inria
     ("cuda", {"torch", "numba"}, "torch"),
     ("mps", {"torch", "numba", "gsplat"}, "torch"),
 ])
-def test_auto(device: str, installed: set[str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendering, "_installed", installed.__contains__)
-    assert resolve_backend("auto", device) == expected
+def test_auto(device: str, installed: set[str], expected: str, ready: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "_installed", installed.__contains__)
+    assert [resolve_backend("auto", device) for _ in range(3)] == [expected] * 3
+    assert ready == ([expected] if expected in backends.ON_CUDA else [])  # tried once a process
 
 
 def test_an_unusable_backend_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendering, "_installed", {"torch"}.__contains__)
+    monkeypatch.setattr(backends, "_installed", {"torch"}.__contains__)
     cases = [("nerf", "cpu", InputError, "unknown"), ("gsplat", "cpu", InputError, "runs on cuda"),
-             ("gsplat", "cuda", MissingDependency, "pip install gsplat"), ("numba", "cuda", InputError, "runs on cpu"),
-             ("numba", "cpu", MissingDependency, "pip install numba")]
+             ("gsplat", "cuda", MissingDependency, r"pip install -r requirements-gpu\.in"),
+             ("numba", "cuda", InputError, "runs on cpu"), ("numba", "cpu", MissingDependency, "pip install numba")]
     for name, device, error, text in cases:
         with pytest.raises(error, match=text) as caught:
             resolve_backend(name, device)
         assert "\n" not in str(caught.value)
+
+
+def test_plain_torch_on_a_gpu_is_a_warning_that_says_why(
+    ready: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(backends, "_installed", {"torch", "numba"}.__contains__)
+    for _ in range(3):
+        assert resolve_backend("auto", "cuda") == "torch"
+    assert resolve_backend("auto", "cpu") == "numba"
+    (slow, plain) = caplog.records
+    assert slow.levelno == logging.WARNING and "gsplat is not installed (pip install -r requirements-gpu.in)" in slow.message
+    assert plain.message == "splatting on cpu: numba"
+
+
+@pytest.mark.parametrize(("fault", "reason"), [
+    (InputError("its kernels could not be built: no CUDA toolkit"), "its kernels could not be built: no CUDA toolkit"),
+    (AttributeError("'NoneType' object has no attribute 'projection'"), "AttributeError: 'NoneType' object has no attribute"),
+    (RuntimeError("CUDA error: no kernel image is available\nfor execution"), "RuntimeError: CUDA error: no kernel image is available"),
+])
+def test_what_a_backend_raises_is_a_reason(
+    fault: Exception, reason: str, ready: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise fault
+
+    monkeypatch.setattr(backends, "_installed", {"torch", "gsplat"}.__contains__)
+    if isinstance(fault, InputError):
+        monkeypatch.setattr(gsplat_kernels, "make_ready", fail)
+    else:
+        monkeypatch.setitem(backends.ON_CUDA, "gsplat", fail)
+    assert resolve_backend("auto", "cuda") == "torch" and reason in caplog.text
+    with pytest.raises(MissingDependency) as caught:
+        resolve_backend("gsplat", "cuda")
+    assert reason in str(caught.value) and "\n" not in str(caught.value)
+
+
+def changed(which: int, change: Callable[[Tensor], Tensor]) -> backends.Rasterize:
+    """Plain torch with one of its outputs changed."""
+    def rasterize(*arguments: Any) -> Any:
+        images = list(reference.rasterize(*arguments))
+        images[which] = change(images[which])
+        return tuple(images)
+
+    return rasterize
+
+
+@pytest.mark.parametrize("rasterize", [
+    changed(0, lambda rgb: rgb.flip(-1)), changed(1, lambda alpha: alpha * 0.9), changed(2, lambda depth: depth * float("nan")),
+    changed(0, lambda rgb: 2 * rgb.detach() - rgb), changed(0, torch.zeros_like), changed(0, lambda rgb: rgb.detach()),
+], ids=["mirrored", "faint", "not finite", "gradients turned round", "black", "no gradients"])
+def test_a_probe_finds_what_is_wrong(rasterize: backends.Rasterize) -> None:
+    assert backends.differs(rasterize, torch.device("cpu"))
+
+
+def test_a_probe_lets_another_implementation_pass() -> None:
+    from hgm.splat.compiled import rasterize
+
+    before = torch.get_rng_state()
+    with torch.no_grad():
+        assert backends.differs(rasterize, torch.device("cpu")) is None
+    assert torch.equal(torch.get_rng_state(), before)  # a training's numbers are its own
+
+
+@pytest.mark.parametrize("setting", ["gsplat", "diff-gaussian-rasterization", "auto", "numba"])
+def test_a_setting_for_the_gpu_leaves_work_on_a_cpu_to_the_cpu(setting: str) -> None:
+    assert backend_for(setting, "cpu") == "numba"
+    with pytest.raises(InputError, match="unknown"):
+        backend_for("nerf", "cpu")
 
 
 @pytest.mark.parametrize("text", ["0", "two", "", "-1"])
@@ -54,7 +157,6 @@ def test_gsplat_is_called_once_with_its_own_names(monkeypatch: pytest.MonkeyPatc
     """A stand-in with the keywords that 1.5.3 and 1.6 share, which answers with the plain torch backend."""
     from hgm.cameras import Cameras
     from hgm.gaussians import Gaussians
-    from hgm.splat import reference
 
     calls = []
 

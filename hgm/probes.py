@@ -1,0 +1,30 @@
+"""What the choice of a backend needs: a device by its number, a foreign failure in a phrase, one spoken line a process."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+import torch
+
+LONGEST = 200  # characters of a failure in a phrase
+
+
+def indexed(device: torch.device | str) -> torch.device:
+    """A device; `cuda` with the number of the current one, where there is one."""
+    device = torch.device(device)
+    if device.type == "cuda" and device.index is None and torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
+
+
+def failure(error: BaseException) -> str:
+    """An exception of another's code as a phrase: its class and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"[:LONGEST]
+
+
+@cache
+def say_once(log: logging.Logger, line: str, level: int = logging.INFO) -> None:
+    """A line of the log, once a process."""
+    log.log(level, "%s", line)
