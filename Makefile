@@ -1,19 +1,30 @@
-# Everything happens in .venv; nothing is installed outside it. Programs are started as modules: pip's launchers in .venv/bin hold the
-# path of this folder as shell text.
+# Everything happens in .venv; nothing is installed outside it.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CORES ?= all
 TESTS ?= tests
 
-.PHONY: demo run test lint env env-offline envs lock viewer config docs clean
+.PHONY: demo run test libraries lint env env-offline envs lock viewer config docs clean
+# Nothing else of the user's Python gets in, as with python -I, and pip installs into .venv, all that is asked for and nothing else. Where
+# packages come from stays the user's: indices, proxies, certificates, caches, pip.conf.
+unexport $(filter PYTHON%,$(.VARIABLES))
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_SRC PIP_DRY_RUN PIP_NO_DEPS PIP_IGNORE_INSTALLED PIP_REQUIREMENT PIP_EDITABLE
+unexport PIP_REQUIRE_VIRTUALENV PIP_PLATFORM PIP_PYTHON_VERSION PIP_IMPLEMENTATION PIP_ABI
+export PIP_USER := 0
+export PYTHONNOUSERSITE := 1
+export PYTHONUTF8 := 1
+
 # wheels of `make env-offline`, where there are any: then pip asks nobody
 WHEELS := $(if $(wildcard wheels/*.whl),--no-index --find-links wheels)
 
 demo: run  ## the whole workflow on free stand-in humans; run it again to go on after a stop
 	@echo "Open results/demo/report/index.html"
 
-run: .venv/.ready .venv/.viewer  ## any configuration: make run ARGS="--configfile config/single_gpu.yaml"
+run: .venv/.ready libraries .venv/.viewer  ## any configuration: make run ARGS="--configfile config/single_gpu.yaml"
 	flock --nonblock --conflict-exit-code 75 .snakemake.lock $(BIN)/python -m snakemake --nolock --cores $(CORES) $(ARGS) || { test $$? = 75 && echo "Another run is still working in this folder."; exit 1; }
+
+libraries: .venv/.ready  # of the system, for bpy and open3d; a plan needs none, and a cluster's jobs those of its nodes
+	@$(if $(filter -n --dry-run --dryrun --profile% --executor%,$(ARGS)),,$(BIN)/python -m hgm.libraries)
 
 test: lint .venv/.viewer  ## style, types, unit and workflow tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n 3 --dist loadfile
@@ -29,30 +40,31 @@ env: .venv/.ready .venv/.viewer  ## the environment only; without internet, from
 env-offline:  ## all packages and the report's viewer into the folder wheels, for machines without internet
 	rm -rf .venv-wheels wheels/viewer.js
 	mkdir -p wheels
-	-sh hgm/report/web/build.sh $(PYTHON) && cp hgm/report/web/dist/viewer.js wheels/viewer.js
-	$(PYTHON) -m venv .venv-wheels
+	-sh hgm/report/web/build.sh "$(PYTHON)" && cp hgm/report/web/dist/viewer.js wheels/viewer.js
+	"$(PYTHON)" -m venv .venv-wheels
 	.venv-wheels/bin/python -m pip wheel --quiet --disable-pip-version-check -w wheels -r requirements.lock "setuptools>=68" wheel
 	rm -rf .venv-wheels
 
 .venv/.ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import os, re, sys; p = os.getcwd(); bad = re.search(r"[\x00-\x1f\x7f\x22\x24\x5c\x60:{}]", p); sys.exit(bad and f"{p!r}: the path of this folder holds {bad[0]!r}, which Python environments or Snakemake cannot live with; move it")'
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed (bpy): make PYTHON=/path/to/python3.11")'
-	$(PYTHON) -m venv .venv
+	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed (bpy): make PYTHON=/path/to/python3.11")'
+	@"$(PYTHON)" -m hgm.isolation
+	"$(PYTHON)" -m venv .venv
 	@echo "Fetching the packages of requirements.lock; this takes some minutes, once"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) --no-deps -e .
+	$(BIN)/python -m hgm.launchers
 	touch $@
 
 viewer:  ## the report's interactive view, hgm/report/web/dist/viewer.js
-	sh hgm/report/web/build.sh $(PYTHON)
+	sh hgm/report/web/build.sh "$(PYTHON)"
 
 .venv/.viewer: .venv/.ready $(wildcard hgm/report/web/*.*)
-	@sh hgm/report/web/build.sh $(PYTHON) >/dev/null 2>&1 || echo "The report's interactive view could not be built, films take its place; make viewer says why."
+	@sh hgm/report/web/build.sh "$(PYTHON)" >/dev/null 2>&1 || echo "The report's interactive view could not be built, films take its place; make viewer says why."
 	@touch $@
 
 lock:  ## resolve requirements.in anew
 	rm -rf .venv-lock
-	$(PYTHON) -m venv .venv-lock
+	"$(PYTHON)" -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet -r requirements.in
 	(sed -n 1p requirements.lock; .venv-lock/bin/python -m pip freeze | sed -E 's/\+cpu$$//') > requirements.lock.new
 	mv requirements.lock.new requirements.lock
@@ -69,8 +81,8 @@ docs: .venv-docs/.ready  ## the documentation as a site, in site/
 	@echo "Open site/index.html"
 
 .venv-docs/.ready: pyproject.toml
-	$(PYTHON) -m venv .venv-docs
-	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check $$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
+	"$(PYTHON)" -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check $$("$(PYTHON)" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
 	touch $@
 
 clean:  ## the demo's results

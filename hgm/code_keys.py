@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hgm.caches import cache_folder
 from hgm.provenance import KEY_LENGTH, PACKAGE, digest
-from hgm.runtime import atomic_write, cache_folder
+from hgm.runtime import atomic_write
 
 REMEMBERED = 4096  # contents of files
 _new: list[str] = []  # learned by this process and not written down yet

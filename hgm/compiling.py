@@ -8,8 +8,8 @@ import shutil
 import sysconfig
 from pathlib import Path
 
+from hgm.caches import cache_folder
 from hgm.errors import InputError
-from hgm.runtime import cache_folder
 
 COMPILERS = {"CC": ("gcc", "clang"), "CXX": ("g++", "clang++")}  # Triton's launchers are C, what Inductor makes for a CPU is C++
 

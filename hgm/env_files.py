@@ -6,7 +6,6 @@ What a step needs is read from the import statements of everything its scripts c
 from __future__ import annotations
 
 import ast
-import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -41,17 +40,6 @@ OPTIONAL = ("gsplat", "spconv", "diff_gaussian_rasterization", "rembg")  # looke
 BUNDLED = ("OpenImageIO", "mathutils")  # come with bpy
 FOREIGN = re.compile(r"nvidia-.*|cuda-.*|triton.*|setuptools|pip|wheel")  # named by each build of torch itself; those of every Python
 NAME = re.compile(r"^\s*([A-Za-z0-9._-]+)")
-
-
-def share_package() -> None:
-    """Let scripts find the package in every conda environment, since none has it installed.
-
-    Raises InputError where the path of the checkout holds what PYTHONPATH or Snakemake's patterns mean otherwise.
-    """
-    if bad := re.search(rf"[{os.pathsep}{{}}]", str(ROOT)):
-        raise InputError(f"{ROOT}: the path of the checkout holds {bad[0]!r}, which Snakemake cannot live with; move the checkout")
-    given = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(ROOT), *given]))
 
 
 def normal(name: str) -> str:

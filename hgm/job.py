@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hgm import slurm
+from hgm import libraries, slurm
 from hgm.errors import STORAGE, InputError, Interrupted, SliceEnded
 from hgm.home import with_home
 from hgm.locks import hold
@@ -136,6 +136,12 @@ def run(main: Callable[[Job], None]) -> None:
         if advice is None:
             _unexpected(script)
         logging.error("error: %s: %s; %s", error.filename or Path.cwd(), error.strerror, advice)
+        sys.exit(1)
+    except ImportError as error:
+        reason = libraries.explain(error)
+        if reason is None:
+            _unexpected(script)
+        logging.error("error: %s", reason)
         sys.exit(1)
     except SliceEnded as ended:
         logging.info("%s%s", SLICE_ENDED, ended)

@@ -93,12 +93,6 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def cache_folder() -> Path:
-    """Where what may be lost is kept for later processes: `hgm` in the user's cache, XDG_CACHE_HOME or ~/.cache."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(given) if os.path.isabs(given) else Path.home() / ".cache") / "hgm"
-
-
 def stopped_by(code: int) -> str | None:
     """The signal by which a process of exit status `code` was stopped from outside (kill, the kernel when memory ran out); None where
     it ended by itself or by a fault of its own."""

@@ -7,8 +7,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent))
 
 from hgm.checkout import default_config
-from hgm.env_files import ON_GPU, share_package
+from hgm.env_files import ON_GPU
 from hgm.errors import InputError
+from hgm.isolation import isolate
 from hgm.plan import Plan
 from hgm.stages.variants import VARIANTS
 from snakemake_logger_plugin_live import watch
@@ -20,7 +21,7 @@ configfile: default_config()
 def validated(data):
     """The plan of a configuration; one line and no traceback where it is wrong."""
     try:
-        share_package()
+        isolate()
         return Plan(data)
     except InputError as error:
         raise WorkflowError(f"configuration: {error}") from None

@@ -17,6 +17,8 @@ from typing import IO, TYPE_CHECKING, Any
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from hgm import caches
+
 if TYPE_CHECKING:
     from hgm.control.live import LiveRun, Started
     from hgm.plan import Plan
@@ -26,6 +28,8 @@ LAST = 20  # lines of what a job wrote besides its log
 ROOM = 8  # running jobs on the screen
 
 _watched: list[Plan] = []
+
+caches.settle()  # Snakemake imports its plugins first, and makes its cache before it reads the Snakefile
 
 
 def watch(plan: Plan) -> None:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from hgm.assets.checks import configured_scans
 from hgm.assets.findings import Finding, first_few
 from hgm.config import Config
+from hgm.libraries import advice, explain, missing_libraries
 from hgm.provenance import versions
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 PYTHON = (3, 11)
 SPLATTING = {"gsplat": "gsplat", "diff-gaussian-rasterization": "diff-gaussian-rasterization", "numba": "numba"}
 CUDA_BUILDS = {"spconv": ("spconv-cu118", "spconv-cu126"), "cumm": ("cumm-cu118", "cumm-cu126")}  # take the place of the lock's
+TRIED = ("bpy", "open3d")  # packages that need libraries of the system, and say so only when they are imported
 VIEWS, PIXEL_BYTES = 12, 3 + 1 + 2 + 3  # colour, mask, depth, normals of a rendered pixel before compression
 
 
 def check_environment(config: Config, lock: Path = LOCK) -> list[Finding]:
-    """Python, packages, GPU with the backends on it, compilers and disk."""
+    """Python, packages, libraries of the system, GPU with the backends on it, compilers and disk."""
     gpu = _gpu(config)
     tried = gpu.state == "present" and config.device != "cpu"
     backends = [*_splatting(config), *_sparse(config)] if tried else _named(config)
-    return [_python(), _packages(lock), gpu, *backends, *_compiling(config), _disk(config)]
+    return [_python(), _packages(lock), _libraries(), gpu, *backends, *_compiling(config), _disk(config)]
 
 
 def _python() -> Finding:
@@ -57,6 +63,29 @@ def _packages(lock: Path) -> Finding:
     if other:
         return Finding(title, "present", f"{len(other)} of {len(wanted)} differ {first_few(other)}; to get those: make env")
     return Finding(title, "intact", f"{len(wanted)} packages")
+
+
+def _libraries() -> Finding:
+    """The packages that link to the system's libraries, really imported, each in a process of its own."""
+    title = "libraries of the system"
+    if names := missing_libraries():
+        return Finding(title, "missing", advice(names))
+    tried = [name for name in TRIED if find_spec(name) is not None]
+    with ThreadPoolExecutor() as pool:
+        failed = [f"{name}: {reason}" for name, reason in zip(tried, pool.map(_import_fault, tried), strict=True) if reason]
+    if failed:
+        return Finding(title, "missing", "; ".join(failed))
+    return Finding(title, "intact", f"{' and '.join(tried)} can be imported" if tried else "needed by no package that is installed")
+
+
+@cache
+def _import_fault(name: str) -> str:
+    """Why a package cannot be imported; empty where it can."""
+    done = subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, text=True, errors="replace")
+    if done.returncode == 0:
+        return ""
+    last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+    return explain(ImportError(last)) or last
 
 
 def _named(config: Config) -> list[Finding]:

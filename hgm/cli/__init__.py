@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from hgm import __version__
+from hgm import __version__, caches, libraries
 from hgm.cli import bench, config, control, doctor, export, reconstruct, replay, standin, transfer, view, weights
 from hgm.cli.verbs import Verbs
 from hgm.errors import InputError, Interrupted
@@ -32,10 +32,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 is success, 1 a failure told in one line, 2 wrong usage."""
     top = parser()
     args = top.parse_args(argv)
+    caches.settle()
     try:
         return args.action(args)
     except (InputError, Interrupted) as error:
         sys.stderr.write(f"error: {error}\n")
+        return 1
+    except ImportError as error:
+        reason = libraries.explain(error)
+        if reason is None:
+            raise
+        sys.stderr.write(f"error: {reason}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,6 +21,8 @@ import numpy as np
 
 from hgm.cameras import Cameras
 from hgm.errors import InputError, ScanError
+from hgm.isolation import check_blender_place
+from hgm.libraries import explain
 from hgm.render.border import FAR, NEAR, border_of
 from hgm.render.paths import memory_folder, readable
 from hgm.scans.preflight import CheckedScan
@@ -258,12 +261,14 @@ def _import_bpy() -> Any:
     if cores:
         os.sched_setaffinity(0, {min(cores)})
     try:
+        if (spec := find_spec("bpy")) is not None and spec.origin is not None:
+            check_blender_place(Path(spec.origin))
         with _quiet():
             import bpy
     except ImportError as error:
         from hgm.errors import MissingDependency
 
-        raise MissingDependency(f"bpy: {error}; install it with: pip install 'bpy>=4.5,<5.1'") from None
+        raise MissingDependency(explain(error) or f"bpy: {error}; install it with: pip install 'bpy>=4.5,<5.1'") from None
     finally:
         if cores:
             for thread in os.listdir("/proc/self/task"):

@@ -26,10 +26,10 @@ from pathlib import Path
 
 import torch
 
+from hgm.caches import cache_folder
 from hgm.errors import InputError
 from hgm.locks import hold, release
 from hgm.provenance import read_json, versions, write_json
-from hgm.runtime import cache_folder
 
 log = logging.getLogger(__name__)
 BUILT_IN, MODULE = "gsplat.csrc", "gsplat_cuda"  # what gsplat imports first; what it builds where there is none

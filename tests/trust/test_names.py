@@ -2,15 +2,15 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from checkouts import WORKFLOW, copy_checkout
 from hostile_names import FOLDER, NAME, PWNED
 
-from hgm import config, env_files
+from hgm import config
 from hgm.catalogue import read_entries
 from hgm.errors import InputError
 from hgm.photos.sources import find_photos
@@ -18,7 +18,6 @@ from hgm.plan import Plan
 from hgm.turntable import write_video
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKOUT = ("Snakefile", "rules", "scripts", "hgm", "envs", "config", "config.yaml", "resources", "profiles")
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "-x", "--help", ".", "..", ".git", "a\n", "a b", "a\\b", "é", "$(x)", "x" * 101,
@@ -80,17 +79,7 @@ def test_a_video_lies_where_it_should(name, tmp_path, monkeypatch):
 @pytest.fixture
 def checkout(tmp_path):
     """A copy of the checkout in a folder of any name."""
-    def make(name: str) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        for source in map(ROOT.joinpath, CHECKOUT):
-            if source.is_dir():
-                shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copyfile(source, folder / source.name)
-        return folder
-
-    return make
+    return lambda name: copy_checkout(tmp_path / name, WORKFLOW)
 
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -116,41 +105,6 @@ def test_a_checkout_that_snakemake_cannot_take_is_named_before_anything_runs(nam
     assert done.returncode != 0 and "Traceback" not in done.stderr and not (folder / "results").exists()
     line = next(x for x in done.stderr.splitlines() if x.startswith("configuration: "))
     assert str(folder) in line and f"holds '{bad}'" in line and "move the checkout" in line
-
-
-def test_the_package_is_shared_from_a_plain_checkout_only(monkeypatch, tmp_path):
-    monkeypatch.setenv("PYTHONPATH", "")
-    env_files.share_package()
-    assert os.environ["PYTHONPATH"] == str(ROOT)
-    monkeypatch.setattr(env_files, "ROOT", tmp_path / "a:b")
-    with pytest.raises(InputError, match=r"a:b: the path of the checkout holds ':'"):
-        env_files.share_package()
-
-
-@pytest.mark.parametrize("bad", [":", "{", "}", '"', "$", "`", "\\", "\n", "\x1b"])
-def test_make_refuses_a_folder_whose_path_launchers_cannot_hold(bad, tmp_path):
-    folder = tmp_path / f"a{bad}b (touch {PWNED})"
-    folder.mkdir()
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder)
-    done = subprocess.run(["make", "demo", f"PYTHON={sys.executable}"], cwd=folder, capture_output=True, text=True)
-    assert done.returncode != 0 and "the path of this folder holds" in done.stderr and repr(bad) in done.stderr
-    assert sorted(path.name for path in folder.iterdir()) == ["Makefile", "pyproject.toml", "requirements.lock"]
-
-
-def test_make_works_in_a_folder_with_spaces_quotes_and_unicode(tmp_path):
-    """With an environment that is ready: what is left of `make demo` goes through no launcher and no shell text."""
-    folder = tmp_path / "it's; touch pwned & é漢😀 *?[a] #%s -x =,~!|"
-    folder.mkdir()
-    shutil.copy(ROOT / "Makefile", folder)
-    (folder / ".venv/bin").mkdir(parents=True)
-    (folder / ".venv/bin/python").write_text('#!/bin/sh\nprintf "%s\\n" "$@" > ran\n')
-    (folder / ".venv/bin/python").chmod(0o755)
-    for name in ("requirements.lock", "pyproject.toml", ".venv/.ready"):
-        (folder / name).touch()
-    done = subprocess.run(["make", "demo", "CORES=1"], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert (folder / "ran").read_text().split("\n")[:2] == ["-m", "snakemake"] and not list(folder.rglob(PWNED))
 
 
 def test_the_makefile_starts_no_launcher():
