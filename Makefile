@@ -4,7 +4,7 @@ BIN := .venv/bin
 CORES ?= all
 TESTS ?= tests
 
-.PHONY: demo run test libraries lint env env-offline envs lock viewer config docs clean
+.PHONY: demo run test test-isa libraries lint env env-offline envs lock viewer config docs clean
 # Nothing else of the user's Python gets in, as with python -I, and pip installs into .venv, all that is asked for and nothing else. Where
 # packages come from stays the user's: indices, proxies, certificates, caches, pip.conf.
 unexport $(filter PYTHON%,$(.VARIABLES))
@@ -28,6 +28,9 @@ libraries: .venv/.ready  # of the system, for bpy and open3d; a plan needs none,
 
 test: lint .venv/.viewer  ## style, types, unit and workflow tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n 3 --dist loadfile
+
+test-isa: .venv/.ready  ## the numeric tests as other processors run them: make test-isa ARGS="--only sse4 avx2"
+	$(BIN)/python tests/processors.py $(ARGS)
 
 lint: .venv/.ready
 	$(BIN)/python -m ruff check .

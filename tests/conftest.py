@@ -1,4 +1,4 @@
-"""One thread everywhere: exact, and the fastest on shared cores; Ctrl-C works in what tests start."""
+"""One thread unless HGM_THREADS says otherwise: the fastest on shared cores; Ctrl-C works in what tests start."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ os.environ.setdefault("HGM_THREADS", "1")
 import pytest
 import torch
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(os.environ["HGM_THREADS"]))
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background, and then of all that the tests start
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
