@@ -235,7 +235,7 @@ class Config(Section):
     device: str = described("auto", "cpu, cuda, or auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     splat: Literal["auto", "gsplat", "diff-gaussian-rasterization", "numba", "torch"] = described("auto", "splatting backend")
     images: list[str] = described([], "photos and folders of photos to reconstruct as well, by the first of evaluate.variants")
-    environments: Literal["cpu", "cu118", "cu126"] = described("cpu", "variant of conda environments (docs/environments.md)")
+    environments: Literal["cpu", "cu118", "cu126", "cu130"] = described("cpu", "variant of conda environments (docs/environments.md)")
     scans: Scans = described(Scans(), "which people")
     rendering: Rendering = described(Rendering(), "the 12 views of each scan")
     network: Network = described(Network(), "the HGM networks")

@@ -9,6 +9,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -30,12 +31,32 @@ STEPS = {  # environment -> the rules that work in it
 WORKFLOW = ("snakemake", "snakemake-executor-plugin-slurm", "pydantic", "pyyaml")  # what plans a run and starts its jobs
 ALSO = {"diffusion": ("accelerate",), "photos": ("accelerate",)}  # no import statement names it, but a chosen package uses it
 ON_GPU = ("train", "diffusion", "mesh", "photos")
-NVIDIA_118 = "nvidia/label/cuda-11.8.0"  # conda-forge has CUDA's compiler from 12 on
-COMPILERS = {  # of CUDA 11.8 and 12.6, with the newest C++ that each takes: gsplat builds its kernels when they are first used
-    "cu118": ("gxx=11", *(f"{NVIDIA_118}::{name}" for name in ("cuda-nvcc", "cuda-cudart-dev", "cuda-libraries-dev"))),
-    "cu126": ("gxx=13", "cuda-version=12.6", "cuda-nvcc", "cuda-cudart-dev", "cuda-libraries-dev"),
+GXX = 14  # where no CUDA limits it
+COMPILES = ("train", "diffusion", "photos")  # steps that compile networks where the configuration says so
+NVIDIA_118 = "nvidia/label/cuda-11.8.0::"  # conda-forge has CUDA's compiler from 12 on
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What an environment for GPUs of one CUDA has besides, or in place of, the lock's packages."""
+
+    gxx: int  # the newest that this CUDA takes: gsplat builds its kernels when they are first used
+    spconv: str  # the CUDA that its build is named by
+    cuda: str = ""  # version in conda-forge
+    channel: str = ""  # of CUDA's packages, where it is not conda-forge
+    pins: tuple[str, ...] = ()
+
+    @property
+    def compilers(self) -> list[str]:
+        cuda = [f"{self.channel}{name}" for name in ("cuda-nvcc", "cuda-cudart-dev", "cuda-libraries-dev")]
+        return [f"gxx={self.gxx}", *([f"cuda-version={self.cuda}"] if self.cuda else []), *cuda]
+
+
+VARIANTS = {
+    "cu118": Variant(11, "cu118", channel=NVIDIA_118, pins=("torch==2.7.1",)),  # the last that was built for CUDA 11.8
+    "cu126": Variant(13, "cu126", "12.6"),
+    "cu130": Variant(14, "cu126", "13.0"),  # spconv has no build for CUDA 13; this one brings the runtime that it needs
 }
-VARIANTS = tuple(COMPILERS)
 OPTIONAL = ("gsplat", "spconv", "diff_gaussian_rasterization", "rembg")  # looked for and used where they are
 BUNDLED = ("OpenImageIO", "mathutils")  # come with bpy
 FOREIGN = re.compile(r"nvidia-.*|cuda-.*|triton.*|setuptools|pip|wheel")  # named by each build of torch itself; those of every Python
@@ -121,15 +142,18 @@ def pins(step: str, variant: str = "") -> list[str]:
     roots = distributions(imported(ROOT / "scripts" / f"{rule}.py" for rule in STEPS[step]))
     if not variant:
         return closed({*roots, *ALSO.get(step, ())}, lock)
-    extra = [line for name, line in read_lock(ROOT / "envs/gpu.lock").items() if "-cu" not in name or name.endswith(variant)]
+    chosen = VARIANTS[variant]
+    lock.update({normal(line.split("==")[0]): line for line in chosen.pins})
+    extra = [line for name, line in read_lock(ROOT / "envs/gpu.lock").items() if "-cu" not in name or name.endswith(chosen.spconv)]
     gpu_needs = ("ninja", "rich", "pccm", "ccimport", "pybind11", "fire")
     return sorted({*closed({*roots, *ALSO.get(step, ()), *gpu_needs}, lock), *extra}, key=str.lower)
 
 
 def to_yaml(step: str, variant: str = "") -> str:
     """A conda environment file."""
+    compilers = VARIANTS[variant].compilers if variant else [f"gxx={GXX}"] if step in COMPILES else []
     lines = ["# Generated from requirements.lock (make envs); docs/environments.md.", "channels:", "  - conda-forge", "  - nodefaults",
-             "dependencies:", "  - python=3.11", *(f"  - {name}" for name in COMPILERS.get(variant, ())), "  - pip", "  - pip:"]
+             "dependencies:", "  - python=3.11", *(f"  - {name}" for name in compilers), "  - pip", "  - pip:"]
     if variant:
         lines.append(f"      - --extra-index-url https://download.pytorch.org/whl/{variant}")
     return "\n".join([*lines, *(f"      - {line}" for line in pins(step, variant))]) + "\n"

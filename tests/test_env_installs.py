@@ -133,7 +133,7 @@ def test_the_workflows_list_installs_and_plans_a_run(fresh):
 
 
 @pytest.mark.skipif(bool(WHEELS), reason="the wheels of make env-offline have none for GPUs")
-@pytest.mark.parametrize("name", ["train-cu126", "photos-cu118"])
+@pytest.mark.parametrize("name", ["train-cu126", "photos-cu118", "train-cu130"])
 def test_a_gpu_list_resolves(name, fresh):
     """What pip would install. The index of torch's CUDA builds is not asked; the GPU's own lines are the same in all files of a
     variant."""
