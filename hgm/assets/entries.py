@@ -8,10 +8,11 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from hgm.checkout import RESOURCES
 from hgm.config import Config
 from hgm.errors import InputError
 
-LIST = Path(__file__).resolve().parents[2] / "resources" / "assets.yaml"
+LIST = RESOURCES / "assets.yaml"
 GIVEN = "given"
 Kind = Literal["scans", "fits", "customhumans", "body_model", "estimates", "base", "controlnet", "vgg16", "lpips", "inception", "lgm",
                "icon", "pixie", "pymafx"]

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from hgm.assets.checks import configured_scans
 from hgm.assets.findings import Finding, first_few
+from hgm.checkout import ROOT
 from hgm.config import Config
 from hgm.libraries import advice, explain, missing_libraries
 from hgm.provenance import versions
 
-LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
+LOCK = ROOT / "requirements.lock"
 PYTHON = (3, 11)
 SPLATTING = {"gsplat": "gsplat", "diff-gaussian-rasterization": "diff-gaussian-rasterization", "numba": "numba"}
 CUDA_BUILDS = {"spconv": ("spconv-cu118", "spconv-cu126"), "cumm": ("cumm-cu118", "cumm-cu126")}  # take the place of the lock's

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hgm.assets.entries import Asset, load_assets
+from hgm.checkout import ROOT
 from hgm.config import load
 
 PRESET = "config/thuman2.yaml"
@@ -36,7 +35,7 @@ Scans are looked at from outside (files, material, both ends of the texture); th
 
 def to_markdown() -> str:
     """The whole page."""
-    assets, preset = load_assets(), load(Path(__file__).resolve().parents[2] / PRESET)
+    assets, preset = load_assets(), load(ROOT / PRESET)
     lines = [INTRO, "## What there is", "", "| name | what | for | terms | size | key | read by |", "|---|---|---|---|---|---|---|"]
     for a in assets:
         terms = f"{a.licence}; {'free to fetch' if a.free else a.gate}"

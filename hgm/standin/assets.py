@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,7 +15,6 @@ from hgm.standin.skeleton import BODY_VERTICES, LEFT_EYE, RIGHT_EYE
 from hgm.standin.skinning import Skeleton
 from hgm.standin.subdivision import subdivide
 
-RESOURCES = Path(__file__).resolve().parents[2] / "resources" / "standin"
 FILE_GENDER = "male"  # THuman2.0's fits use the male file for everybody
 LIMBS, HEAD, HANDS_FEET, HIDDEN = range(4)  # islands of the body's UV layout
 
@@ -86,9 +84,9 @@ def load_assets() -> Assets:
     """The assets of this installation, built once a process."""
     from PIL import Image
 
-    with np.load(RESOURCES / "wardrobe.npz") as file:
+    with np.load(core.RESOURCES / "wardrobe.npz") as file:
         wardrobe = {key: file[key] for key in file.files}
-    masks = np.asarray(Image.open(RESOURCES / "skin_masks.png").convert("RGB"), np.float32) / 255
+    masks = np.asarray(Image.open(core.RESOURCES / "skin_masks.png").convert("RGB"), np.float32) / 255
     return build_assets(core.model(FILE_GENDER), core.model("neutral"), wardrobe, masks)
 
 

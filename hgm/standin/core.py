@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from hgm import checkout
 from hgm.errors import InputError
 from hgm.runtime import Progress, atomic_write
 from hgm.standin import correctives, hands
 from hgm.standin.packing import from_grid, unpack
 from hgm.standin.skeleton import EYE_FACES, JOINTS, MIRROR, PARENTS, VERTICES
 
-RESOURCES = Path(__file__).resolve().parents[2] / "resources" / "standin"
+RESOURCES = checkout.RESOURCES / "standin"
 GENDERS = ("neutral", "male", "female")
 SHAPE_COLUMNS, EXPRESSION_COLUMNS = 300, 100  # of the file; the stand-in fills the first 20 of each
 MARKER = "STANDIN"

@@ -1,7 +1,6 @@
 """The interactive view's program: where it comes from, and that its licences come with it."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import pytest
 
 from hgm.plan import Plan
 from hgm.provenance import PACKAGE
-from hgm.report.bundle import VIEWER
+from hgm.report.bundle import PAPER, TEMPLATES, VIEWER, texts_digest
 
 WEB = PACKAGE / "report" / "web"
 
@@ -32,9 +31,18 @@ def test_offline_it_comes_from_the_folder_of_wheels(tmp_path: Path) -> None:
     assert (tmp_path / "web" / "dist" / "viewer.js").read_text() == "made elsewhere"
 
 
-def test_the_rule_names_every_template() -> None:
-    named = re.findall(r'"(hgm/report/templates/[^"]+)"', (PACKAGE.parent / "rules" / "report.smk").read_text())
-    assert named == sorted(p.relative_to(PACKAGE.parent).as_posix() for p in (PACKAGE / "report" / "templates").iterdir())
+def test_the_plan_knows_each_text_of_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(TEMPLATES, tmp_path / "templates")
+    shutil.copyfile(PAPER, tmp_path / "paper.yaml")
+    plan, seen = Plan({}), [texts_digest()]
+    monkeypatch.setattr("hgm.report.bundle.TEMPLATES", tmp_path / "templates")
+    monkeypatch.setattr("hgm.report.bundle.PAPER", tmp_path / "paper.yaml")
+    assert plan.texts == seen[0]  # wherever they lie
+    for path in [*sorted((tmp_path / "templates").iterdir()), tmp_path / "paper.yaml"]:
+        path.write_text(path.read_text() + "\n")
+        assert plan.texts not in seen
+        seen.append(plan.texts)
+    assert len(seen) > 7
 
 
 def test_the_plan_knows_which_program_the_report_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
