@@ -24,8 +24,18 @@ from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from snakemake_executor_plugin_slurm_safe.efficiency import accounts, write_report
 from snakemake_executor_plugin_slurm_safe.identity import Identity, identity
-from snakemake_executor_plugin_slurm_safe.queue import Entry, Refused, Unreachable, cancel, entries, has_accounts, release, submit
-from snakemake_executor_plugin_slurm_safe.site import read_site, request
+from snakemake_executor_plugin_slurm_safe.queue import (
+    Entry,
+    Refused,
+    Unreachable,
+    cancel,
+    entries,
+    has_accounts,
+    offered_gres,
+    release,
+    submit,
+)
+from snakemake_executor_plugin_slurm_safe.site import lacking_gres, read_site, request
 
 common_settings = slurm.common_settings
 BEAT, SILENCE = 20, 120  # seconds between two signs of life of a job, and without one until it counts as dead
@@ -63,12 +73,26 @@ class Executor(slurm.Executor):
         if wanted and not self._reports:
             self.logger.info("SLURM keeps no accounts here (sacct): no efficiency report.")
         self._site = read_site(self.workflow.executor_settings.site)
+        self._check_gpus()
         self._leftovers: dict[str, Entry] | None = None
         self._submitting = threading.Lock()
         self._stopping = threading.Event()
         self._gone: dict[str, float] = {}  # job id -> when the queue first did not list it
         self._names: dict[str, str] = {}  # job id -> what it makes, of all jobs that this head had
         self._silent = False
+
+    def _check_gpus(self) -> None:
+        """One line before anything runs where sbatch would refuse each GPU job. Raises WorkflowError."""
+        if not any(job.resources.get("gpu") for job in self.workflow.dag.needrun_jobs()):
+            return
+        try:
+            lacking = lacking_gres(self._site, offered_gres())
+        except (Refused, Unreachable):
+            return  # SLURM decides when it is asked for the jobs
+        if lacking is not None:
+            place = self.workflow.executor_settings.site or "the site file (--slurm-safe-site)"
+            raise WorkflowError(f"{place}: gpu: gres: {lacking}: no node of this cluster has such a GRES (sinfo --format='%P %G'); "
+                                "name one that is listed, or set gres: null where jobs get their GPU otherwise, or no GPU at all")
 
     # what a job runs: one Snakemake in the batch step
 

@@ -86,6 +86,12 @@ def entries(name: str) -> list[Entry]:
     return [Entry(*line.split("|", 3)) for line in lines if line.count("|") >= 3]
 
 
+def offered_gres() -> list[str]:
+    """The generic resources of each kind of node, `gpu:a100:4,shard:8`; empty texts for nodes without any."""
+    lines = command(["sinfo", "--all", "--noheader", "--format=%G"]).splitlines()
+    return ["" if line.strip() == "(null)" else line.strip() for line in lines]
+
+
 def cancel(which: Sequence[str]) -> None:
     """Cancel by ids, or by `--name`, `<name>`."""
     command(["scancel", "--me", *which])

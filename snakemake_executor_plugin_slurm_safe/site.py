@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 KINDS = ("cpu", "gpu")
 KEYS = ("slurm_partition", "slurm_account", "qos", "constraint", "slurm_extra", "max_runtime")
-GRES = "gres"  # of GPU jobs: gpu, or gpu:<model>
+GPU = "gpu"
+GRES = "gres"  # of GPU jobs: gpu, or gpu:<model>; null for none
 
 
 class Resources(dict[str, Any]):
@@ -57,7 +59,17 @@ def read_site(path: Path | None) -> Site:
         unknown = set(section) - set(allowed) if isinstance(section, dict) else {type(section).__name__}
         if unknown:
             raise WorkflowError(f"{path}: {kind}: {', '.join(sorted(map(str, unknown)))} is unknown; expected {', '.join(allowed)}")
-    return {kind: {key: value for key, value in data.get(kind, {}).items() if value is not None} for kind in KINDS}
+    # null leaves an option out; that of GPUs is there unless it is left out
+    return {kind: {key: value for key, value in data.get(kind, {}).items() if value is not None or key == GRES} for kind in KINDS}
+
+
+def lacking_gres(site: Site, offered: Sequence[str]) -> str | None:
+    """The GRES that the site file asks for and no node has; None where there is none to complain about. offered: as sinfo lists them,
+    `gpu:a100:4(S:0-1)` and others with commas between."""
+    wanted = site["gpu"].get(GRES, GPU)
+    there = {part.split("(")[0].strip() for line in offered for part in re.split(r",(?![^()]*\))", line)}
+    names = {":".join(words[:count]) for words in (part.split(":") for part in there) for count in range(1, len(words) + 1)}
+    return None if wanted is None or wanted in names else str(wanted)
 
 
 def request(job: Any, site: Site) -> Request:
@@ -65,9 +77,9 @@ def request(job: Any, site: Site) -> Request:
     own = {name: job.resources.get(name) for name in job.resources.keys()}  # noqa: SIM118 - Snakemake's list iterates over values
     gpus = own.pop("gpu", 0) or 0
     section = dict(site["gpu" if gpus else "cpu"])
-    gres, longest = section.pop(GRES, "gpu"), section.pop("max_runtime", None)
+    gres, longest = section.pop(GRES, GPU), section.pop("max_runtime", None)
     resources = Resources({**section, **{name: value for name, value in own.items() if value is not None}})
-    if gpus:
+    if gpus and gres is not None:
         resources.setdefault(GRES, f"{gres}:{gpus}")
     if longest is not None and resources.get("runtime"):
         resources["runtime"] = min(int(resources["runtime"]), int(longest))

@@ -10,7 +10,7 @@ from hgm import slurm
 from hgm.job import Job
 from snakemake_executor_plugin_slurm_safe import efficiency, queue
 from snakemake_executor_plugin_slurm_safe.identity import identity
-from snakemake_executor_plugin_slurm_safe.site import read_site, request
+from snakemake_executor_plugin_slurm_safe.site import lacking_gres, read_site, request
 
 
 @pytest.fixture
@@ -114,6 +114,30 @@ def test_a_jobs_own_resources_go_before_those_of_the_site(tmp_path):
     assert dict(asked.resources) == {"mem_mb": 5, "runtime": 100, "slurm_partition": "long"} and asked.threads == 2
     asked = request(SimpleNamespace(name="coarse", threads=1, resources={"gpu": 4, "runtime": 240}), site)
     assert dict(asked.resources) == {"runtime": 240, "slurm_partition": "big", "slurm_account": "us", "gres": "gpu:a100:4"}
+
+
+def test_gpu_jobs_without_gres(tmp_path):
+    """null leaves the option out; a site file without the key asks for gpu."""
+    job = SimpleNamespace(name="coarse", threads=1, resources={"gpu": 2, "mem_mb": 5})
+    for text, expected in (("gpu: {gres: null, slurm_partition: big}", {"mem_mb": 5, "slurm_partition": "big"}),
+                           ("gpu: {slurm_partition: null}", {"mem_mb": 5, "gres": "gpu:2"}),
+                           ("cpu: {}", {"mem_mb": 5, "gres": "gpu:2"})):
+        (tmp_path / "site.yaml").write_text(text)
+        assert dict(request(job, read_site(tmp_path / "site.yaml")).resources) == expected
+
+
+@pytest.mark.parametrize(("wanted", "offered", "lacking"), [
+    ("gpu", ["gpu:a100:4(S:0-1)", ""], None),
+    ("gpu", ["gpu:8"], None),
+    ("gpu:a100", ["shard:8,gpu:a100:4(S:0,1)"], None),
+    ("gpu:h100", ["gpu:a100:4(S:0-1),gpu:v100:2"], "gpu:h100"),
+    ("gpu", ["", "shard:8"], "gpu"),
+    ("gpu", [], "gpu"),
+    (None, [], None),
+])
+def test_a_gres_that_no_node_has(wanted, offered, lacking):
+    assert lacking_gres({"cpu": {}, "gpu": {"gres": wanted}}, offered) == lacking
+    assert lacking_gres({"cpu": {}, "gpu": {}}, ["gpu:2"]) is None
 
 
 def test_two_jobs_are_the_same_by_what_they_make_and_what_from(tmp_path):

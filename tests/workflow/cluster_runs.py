@@ -22,11 +22,12 @@ QUICK = ("--slurm-safe-init-seconds-before-status-checks", "1", "--latency-wait"
 class ClusterRun(Workspace):
     """As a Workspace, with profiles/slurm and a site file of the local cluster."""
 
-    def __init__(self, cluster: Cluster, folder: Path, root: Path = ROOT, *, gpu_partition: str = "gpu") -> None:
+    def __init__(self, cluster: Cluster, folder: Path, root: Path = ROOT, *, gpu_partition: str = "gpu",
+                 gres: str = "gpu:fake") -> None:
         super().__init__(folder, root)
         self.cluster = cluster
         self.site = folder / "site.yaml"
-        self.site.write_text(f"cpu: {{slurm_partition: main}}\ngpu: {{slurm_partition: {gpu_partition}, gres: 'gpu:fake'}}\n")
+        self.site.write_text(f"cpu: {{slurm_partition: main}}\ngpu: {{slurm_partition: {gpu_partition}, gres: {gres}}}\n")
         self.log = folder / "head.log"
 
     def command(self, *arguments: str) -> list[str]:

@@ -37,6 +37,25 @@ def test_what_a_job_asks_for(empty, cluster):
     assert "gpu:fake:1(IDX:0)" in node
 
 
+def test_jobs_ask_for_no_gres_where_the_site_file_says_so(cluster, calm, tmp_path):
+    run = ClusterRun(cluster, calm.copied_to(tmp_path / "work").folder, gpu_partition="main", gres="null")
+    (run.results / "normals/weights.safetensors").unlink()
+    head = run.start("results/tiny/normals/weights.safetensors", *ON_CLUSTER)
+    with run.held("normals") as job:
+        asked = cluster.slurm("scontrol", "show", "job", job.job_id)
+    run.end(head)
+    assert "Partition=main" in asked and "gres" not in asked and run.products() == calm.products()
+
+
+def test_a_gres_that_the_cluster_lacks_is_told_in_one_line_before_anything_runs(cluster, tmp_path):
+    run = ClusterRun(cluster, tmp_path / "work", gres="gpu:h100")
+    head = run.start(*ON_CLUSTER)
+    assert head.wait() == 1 and run.submitted() == []
+    [line] = [line for line in run.said().splitlines() if "gres" in line]
+    assert line.startswith(f"{run.site}: gpu: gres: gpu:h100: no node of this cluster has such a GRES") and "gres: null" in line
+    assert "Traceback" not in run.said()
+
+
 def test_no_output_of_the_shell_is_trusted(cluster, calm, tmp_path):
     """A folder whose name is a shell's idea of a command."""
     folder = tmp_path / "a b'$(touch pwned)\";é\n漢"
