@@ -127,7 +127,7 @@ def _fits(asset: Asset, config: Config, root: Path) -> Result:
         found = next((place for place in places if place.is_file()), None)
         if found is None:
             return str(places[0].relative_to(root))
-        thuman_numbers(found)
+        thuman_numbers(found, config.scans.gender)
         return None
 
     state, note = _each(_own_scans(config), look, "fits", root)

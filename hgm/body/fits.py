@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hgm.body.model import BodyModel
+from hgm.body.model import GENDERS, BodyModel
 from hgm.body.parameters import BodyParameters, numbers_of, parameters_of
 from hgm.body.pickles import load_pickle
 from hgm.errors import InputError
@@ -48,20 +48,22 @@ def load_fit(path: str | Path, model: BodyModel) -> Fit:
     """Read the fit of a scan: `smplx_param.pkl` of THuman2.0 or THuman2.1, or the JSON file of CustomHumans.
 
     `model` is the body model of the data set. Raises InputError with the file and the key for what is missing,
-    misshapen or not finite.
+    misshapen or not finite, and for a fit of another gender's model.
     """
     return _custom_humans(path, model) if Path(path).suffix == ".json" else _thuman(path, model)
 
 
-def thuman_numbers(path: str | Path) -> tuple[dict[str, np.ndarray], float, np.ndarray]:
+def thuman_numbers(path: str | Path, gender: str | None) -> tuple[dict[str, np.ndarray], float, np.ndarray]:
     """A pickled dict of arrays [1, n], read without trusting it: SMPL-X arrays, scale and translation [3] in scan units.
+    `gender` is that of the body model that takes them, None where nothing says it.
 
     The fits of 2022 (THuman2.0) have `translation` in scan units, added after scaling, and 12 hand components of the male
     model. Those of May 2024, made for 0000 to 2444 (THuman2.1), have `transl` in metres, added before scaling, and hands
     as 15 rotations of the neutral model, relative to its mean hand (`use_pca=False`, `flat_hand_mean=False`). Scans up to
     0525 and from 0526 on are two batches whose frames and scales differ (authors in issues 23 and 24 of
     ytrock/THuman2.0-Dataset); scale and place of each scan are in its fit, so nothing else depends on the batch.
-    Raises InputError with the file and the key for what is missing, misshapen or not finite.
+    A fit of somebody's own that is of another model says so under the key `gender`.
+    Raises InputError with the file and the key for what is missing, misshapen or not finite, and for another gender.
     """
     data = load_pickle(path)
     if not isinstance(data, dict):
@@ -71,6 +73,8 @@ def thuman_numbers(path: str | Path) -> tuple[dict[str, np.ndarray], float, np.n
     if scale.size != 1 or scale.item() <= 0:
         raise InputError(f"{path}: scale must be one positive number, got {scale.tolist()}")
     early = "translation" in data or "transl" not in data
+    _require_gender(gender, _own_gender(data, path) or ("male" if early else "neutral"), path,
+                    "of 2022" if early else "of May 2024")
     key = "translation" if early else "transl"
     translation = _finite(data, key, path)
     if translation.size != 3:
@@ -79,7 +83,7 @@ def thuman_numbers(path: str | Path) -> tuple[dict[str, np.ndarray], float, np.n
 
 
 def _thuman(path: str | Path, model: BodyModel) -> Fit:
-    arrays, scale, translation = thuman_numbers(path)
+    arrays, scale, translation = thuman_numbers(path, model.gender)
     return Fit(_parameters(arrays, model, path, flat_hands=False), scale, torch.from_numpy(translation.copy()))
 
 
@@ -95,12 +99,30 @@ def _custom_humans(path: str | Path, model: BodyModel) -> Fit:
         raise InputError(f"{path}: not a readable JSON file ({error})") from None
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds a {type(data).__name__}, expected an object with SMPL-X parameters")
+    _require_gender(model.gender, "male", path, "of CustomHumans")
     data["global_orient"] = [0.0] * 3
     arrays = {key: _numbers(data, key, widths, path) for key, widths in WIDTHS.items()}
     params = _parameters(arrays, model, path, flat_hands=True)
     with torch.no_grad():
         pelvis = model.shaped(params.betas)[1][0]
     return Fit(params, 1.0, -pelvis.double())
+
+
+def _own_gender(data: Mapping[str, object], path: str | Path) -> str | None:
+    """What a fit says itself of its model."""
+    if "gender" not in data:
+        return None
+    gender = str(np.asarray(data["gender"]).reshape(-1)[:1].squeeze()).lower()
+    if gender not in GENDERS:
+        raise InputError(f"{path}: gender is {gender!r:.40}, expected one of {', '.join(GENDERS)}")
+    return gender
+
+
+def _require_gender(given: str | None, needed: str, path: str | Path, release: str) -> None:
+    """Raise InputError where the body model is not that of the fit: the same numbers make another body with it."""
+    if given not in (None, needed):
+        raise InputError(f"{path}: a fit {release}, which is of the {needed} body model, not of the {given} one; set scans.gender to "
+                         f"{needed}, or scans.test_gender where the test scans are of another data set")
 
 
 def _parameters(arrays: Mapping[str, np.ndarray], model: BodyModel, path: str | Path, *, flat_hands: bool) -> BodyParameters:

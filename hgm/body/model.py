@@ -51,12 +51,12 @@ class BodyModel(nn.Module):
     hand_means: Tensor  # [2, 45] left, right; axis-angle
     hand_bases: Tensor  # [2, 45, 45] left, right; a row is a component
 
-    def __init__(self, arrays: dict[str, np.ndarray], *, hand_components: int = 12) -> None:
-        """From the arrays of an SMPL-X file (shapes in SHAPES); use `load` for files."""
+    def __init__(self, arrays: dict[str, np.ndarray], *, hand_components: int = 12, gender: str | None = None) -> None:
+        """From the arrays of an SMPL-X file (shapes in SHAPES); use `load` for files. `gender` is None where nothing says it."""
         super().__init__()
         from smplx.joint_names import JOINT_NAMES
 
-        self.hand_components = hand_components
+        self.hand_components, self.gender = hand_components, gender
         self.joint_names: tuple[str, ...] = tuple(JOINT_NAMES[:JOINTS])
         directions = arrays["shapedirs"].reshape(VERTICES * 3, -1).T
         split = SHAPE_COLUMNS if len(directions) > SHAPE_COLUMNS else 10
@@ -91,7 +91,7 @@ class BodyModel(nn.Module):
             import smplx  # noqa: F401
         except ImportError:
             raise MissingDependency("the package smplx is missing; get it with: pip install smplx==0.1.28") from None
-        return cls(read_model(Path(models) / "smplx" / f"SMPLX_{gender.upper()}.npz"), hand_components=hand_components)
+        return cls(read_model(Path(models) / "smplx" / f"SMPLX_{gender.upper()}.npz"), hand_components=hand_components, gender=gender)
 
     def zeros(self, batch: int | tuple[int, ...] = ()) -> BodyParameters:
         """The mean body in its rest pose, on the model's device."""

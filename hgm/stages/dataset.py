@@ -27,8 +27,8 @@ def check_scan(place: Place, name: str) -> None:
     cameras, body or their match."""
     files = find_scan(place.source, place.root, name)
     if files is not None:
-        checked = preflight(files)
-        check_fit(checked.mesh, scan_to_nu(load_fit(files.fit, place.model), place.model), files.fit)
+        fit = load_fit(files.fit, place.model)  # small: what is wrong with every fit is said before the first mesh is read
+        check_fit(preflight(files).mesh, scan_to_nu(fit, place.model), files.fit)
         return
     views = find_views(place.source, place.root, name, place.model, place.models)
     check_given(views, place.model.faces.numpy())

@@ -86,6 +86,12 @@ def test_fits_are_read(listed, config, data):
     assert "the key expression is missing" in looked(listed["fits"], config)[1]
 
 
+def test_fits_of_another_model_are_told(listed, config):
+    own = with_config(config, scans={"gender": "neutral"})
+    state, note = looked(listed["fits"], own)
+    assert state == "damaged" and "set scans.gender to male" in note, note
+
+
 def test_links_that_go_round(listed, config, data):
     """A loop is a missing file, at every level."""
     obj = data / SCANS / "0001" / "0001.obj"

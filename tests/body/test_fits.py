@@ -67,6 +67,42 @@ def test_fits_of_2024(tmp_path: Path, models: Path) -> None:
     assert fit.params.hand_components == 45
 
 
+def released(year: int) -> dict[str, Any]:
+    """A fit as the release of that year spells it."""
+    data = parameters(12 if year == 2022 else 45)
+    if year == 2024:
+        data["transl"] = data.pop("translation")
+    return data
+
+
+@pytest.mark.parametrize(("year", "model", "needed"), [
+    (2022, "neutral", "male"), (2024, "male", "neutral"), (2024, "female", "neutral"),
+])
+def test_a_fit_of_another_model_is_refused(tmp_path: Path, models: Path, year: int, model: str, needed: str) -> None:
+    path = write(tmp_path / "smplx_param.pkl", released(year))
+    words = rf"smplx_param\.pkl: a fit of .*{year}, .*set scans\.gender to {needed}, or scans\.test_gender"
+    with pytest.raises(InputError, match=words) as caught:
+        load_fit(path, BodyModel.load(models, model))
+    assert "\n" not in str(caught.value)
+    assert load_fit(path, BodyModel.load(models, needed)).scale > 0
+
+
+@pytest.mark.parametrize("spelling", ["female", np.array("female"), np.array(["FEMALE"])])
+def test_a_fit_may_say_whose_model_it_is_of(tmp_path: Path, models: Path, spelling: Any) -> None:
+    path = write(tmp_path / "fit.pkl", {**released(2022), "gender": spelling})
+    assert load_fit(path, BodyModel.load(models, "female")).scale > 0
+    with pytest.raises(InputError, match=r"of the female body model, not of the male one"):
+        load_fit(path, BodyModel.load(models, "male"))
+    with pytest.raises(InputError, match=r"fit\.pkl: gender is 'child', expected one of neutral"):
+        load_fit(write(path, {**released(2022), "gender": "child"}), BodyModel.load(models, "male"))
+
+
+def test_custom_humans_is_of_the_male_model(tmp_path: Path, models: Path) -> None:
+    path, _ = custom_humans(tmp_path)
+    with pytest.raises(InputError, match=r"a fit of CustomHumans, which is of the male body model.*scans\.test_gender"):
+        load_fit(path, BodyModel.load(models, "neutral"))
+
+
 def custom_humans(tmp_path: Path, **changes: Any) -> tuple[Path, dict[str, np.ndarray]]:
     data = parameters()
     del data["scale"], data["translation"]

@@ -65,6 +65,13 @@ def test_scans(source: str, scans: dict[str, Path], models: Path) -> None:
     assert find_scan(source, scans[source], "0600") is not None
 
 
+def test_the_fits_of_another_model_end_the_catalogue_in_one_line(scans: dict[str, Path], models: Path) -> None:
+    for source in scans:
+        with pytest.raises(InputError, match=r"none of 1 scans can be used; first 0600: .*set scans\.gender to male") as caught:
+            check_scans(entries("0600"), Place(source, scans[source], models, "neutral"))
+        assert "\n" not in str(caught.value)
+
+
 @pytest.fixture(scope="module")
 def multiview(tmp_path_factory: pytest.TempPathFactory, model: BodyModel) -> Path:
     """Two scans exported by the command, one of them seen from ten sides only."""

@@ -27,7 +27,7 @@ def furnished(workspace: Workspace) -> Workspace:
             patterns = [""] if single else [f.path for f in asset.files] or asset.layout
             for pattern in patterns:
                 for name in ids if "<id>" in pattern else ids[:1]:
-                    path = place / pattern.replace("<id>", name).replace("<GENDER>", "MALE")
+                    path = place / pattern.replace("<id>", name).replace("<GENDER>", "NEUTRAL")
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.touch()
     return workspace
@@ -61,10 +61,10 @@ def test_the_doctor_names_what_is_gone(furnished, monkeypatch, capsys):
     assert "lack a file" not in before["THuman2.0 scans"] and "526 of 526 scans are damaged" in before["THuman2.0 scans"]
     assert " damaged " in before["VGG-16"] and " damaged " in before["Stable Diffusion 1.5"]
     for path in ("data/THuman2.0/THuman2.0_Release/0321/0321.obj", "data/THuman2.0/THuman2.0_Smpl_X_Paras/0007/smplx_param.pkl",
-                 "assets/vgg16-397923af.pth", "assets/control_v11f1e_sd15_tile/config.json", "data/models/smplx/SMPLX_MALE.npz"):
+                 "assets/vgg16-397923af.pth", "assets/control_v11f1e_sd15_tile/config.json", "data/models/smplx/SMPLX_NEUTRAL.npz"):
         Path(path).unlink()
     after = rows(furnished, capsys)
     for title, words in (("THuman2.0 scans", "1 of 526 scans lack a file (0321)"), ("THuman2.0 SMPL-X fits", "lack a file (0007)"),
                          ("VGG-16", "assets/vgg16-397923af.pth does not exist"), ("ControlNet-tile", "config.json does not exist"),
-                         ("SMPL-X model", "SMPLX_MALE.npz does not exist")):
+                         ("SMPL-X model", "SMPLX_NEUTRAL.npz does not exist")):
         assert " missing " in after[title] and words in after[title], title
