@@ -28,7 +28,9 @@ def validated(data):
 
 
 plan = validated(config)
-watch(plan)
+# a workflow that uses this one as a module has jobs of its own
+if workflow.modifier.is_main_snakefile():
+    watch(plan)
 
 
 def available(look, *arguments):

@@ -55,6 +55,9 @@ def test_it_plans_and_makes_targets(tmp_path, more):
     assert made["stage"] == "standin" and list(made["members"]) == ["0505"] and made["failed"] == {}
     assert json.loads((there / "run.json").read_text())["config"]["run"] == "tiny"
     assert {path.name for path in user.folder.iterdir()} == {"Snakefile", "config.yaml", ".snakemake", results.split("/")[0]}
+    (there / "run.json").unlink()
+    shown = user.run(f"{results}/run.json", "--workflow-profile", str(ROOT / "profiles/default"))
+    assert re.search(r"^1 of 1  record  0:00:\d\d$", shown, re.MULTILINE)
     record = there / "logs/record.job.json"
     replayed = subprocess.run([sys.executable, "-m", "hgm.cli", "replay", str(record)], cwd=user.folder, capture_output=True, text=True)
     assert replayed.returncode == 0, replayed.stderr
