@@ -35,7 +35,7 @@ from snakemake_executor_plugin_slurm_safe.queue import (
     release,
     submit,
 )
-from snakemake_executor_plugin_slurm_safe.site import lacking_gres, read_site, request
+from snakemake_executor_plugin_slurm_safe.site import GRES, lacking_gres, read_site, request
 
 common_settings = slurm.common_settings
 BEAT, SILENCE = 20, 120  # seconds between two signs of life of a job, and without one until it counts as dead
@@ -151,7 +151,8 @@ class Executor(slurm.Executor):
             "account": f"-A {shlex.quote(str(wanted.resources['slurm_account']))}" if wanted.resources.get("slurm_account") else "",
             "partition": self.get_partition_arg(wanted), "workdir": self.workflow.workdir_init,
         }, settings=self.workflow.executor_settings, failed_nodes=self._failed_nodes)
-        arguments = shlex.split(command + set_gres_string(wanted))[1:]
+        gres = wanted.resources.pop(GRES, None)  # the plugin refuses names of models with a hyphen
+        arguments = [*shlex.split(command + set_gres_string(wanted))[1:], *([f"--gres={gres}"] if gres else [])]
         place = f"{shlex.quote(os.path.relpath(log.parent))}/$SLURM_JOB_ID"
         script = "\n".join([
             "#!/bin/sh", f"(while kill -0 $$ 2>/dev/null; do touch {place}.alive; sleep {BEAT}; done) &", self.format_job_exec(job),

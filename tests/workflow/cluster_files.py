@@ -25,14 +25,14 @@ def write_files(cluster: Cluster) -> None:
     key.write_bytes(os.urandom(1024))
     devices = _devices(folder / "dev")
     (folder / "etc/gres.conf").write_text("AutoDetect=off\n" + "".join(
-        f"NodeName={node} Name=gpu Type=fake File={devices}[0-1]\n" for node in cluster.nodes[: cluster.gpu_nodes]))
+        f"NodeName={node} Name=gpu Type=fake-80gb File={devices}[0-1]\n" for node in cluster.nodes[: cluster.gpu_nodes]))
     if cluster.cgroups:
         (folder / "etc/cgroup.conf").write_text(
             "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nCgroupAutomount=no\nConstrainRAMSpace=yes\n"
             "ConstrainCores=no\nConstrainDevices=no\nConstrainSwapSpace=no\n")
     common = (f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cluster.cpus} Boards=1 SocketsPerBoard=1 CoresPerSocket={cluster.cpus} "
               f"ThreadsPerCore=1 RealMemory={cluster.memory} State=UNKNOWN")
-    nodes = [f"NodeName={node} {common} Port={cluster.port + 2 + i}" + (" Gres=gpu:fake:2" if i < cluster.gpu_nodes else "")
+    nodes = [f"NodeName={node} {common} Port={cluster.port + 2 + i}" + (" Gres=gpu:fake-80gb:2" if i < cluster.gpu_nodes else "")
              for i, node in enumerate(cluster.nodes)]
     limits = "MaxTime=1-0 DefaultTime=10 State=UP"
     lines = [

@@ -23,7 +23,7 @@ class ClusterRun(Workspace):
     """As a Workspace, with profiles/slurm and a site file of the local cluster."""
 
     def __init__(self, cluster: Cluster, folder: Path, root: Path = ROOT, *, gpu_partition: str = "gpu",
-                 gres: str = "gpu:fake") -> None:
+                 gres: str = "gpu:fake-80gb") -> None:
         super().__init__(folder, root)
         self.cluster = cluster
         self.site = folder / "site.yaml"

@@ -173,7 +173,7 @@ def test_ctrl_c_cancels_the_jobs_and_leaves_a_run_that_goes_on(training, calm, c
 def test_the_clock_of_a_node_may_be_wrong(training, calm, cluster, seconds):
     """Ahead, nothing is seen of it; behind, products would be older than what they are made from, and the job fails."""
     run, node = training(), cluster.nodes[0]
-    run.site.write_text(f"gpu: {{slurm_partition: gpu, gres: 'gpu:fake', slurm_extra: '--nodelist={node}'}}\n")
+    run.site.write_text(f"gpu: {{slurm_partition: gpu, gres: 'gpu:fake-80gb', slurm_extra: '--nodelist={node}'}}\n")
     for made_just_now in run.results.glob("views/*/manifest.json"):
         made_just_now.touch()
     cluster.clock_off(node, seconds)
