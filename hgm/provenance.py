@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,22 @@ def file_digest(path: str | Path) -> str:
 
 
 def folder_digest(folder: str | Path, *, skip: Iterable[str] = ()) -> str:
-    """One hash over the names and contents of all files below a folder."""
+    """One hash over the names and contents of all files below a folder, those behind links included."""
     folder, left_out = Path(folder), set(skip)
-    lines = [f"{p.relative_to(folder).as_posix()} {file_digest(p)}" for p in sorted(folder.rglob("*"))
-             if p.is_file() and p.name not in left_out]
+    lines = [f"{p.relative_to(folder).as_posix()} {file_digest(p)}" for p in sorted(_files(folder, ())) if p.name not in left_out]
     return digest("\n".join(lines))
+
+
+def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    """Files below a folder, through links; `above` are the folders on the way, so that a link back to one of them ends there."""
+    place = folder.resolve()
+    if place in above:
+        return
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _files(path, (*above, place))
+        elif path.is_file():
+            yield path
 
 
 def key_of(*parts: Any) -> str:

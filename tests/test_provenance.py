@@ -36,6 +36,21 @@ def test_folder_digest_sees_names_and_contents(tmp_path):
     assert folder_digest(tmp_path, skip=["mark"]) == first
 
 
+def test_folder_digest_follows_links_and_ends_at_loops(tmp_path):
+    real, linked = tmp_path / "real", tmp_path / "linked"
+    (real / "unet").mkdir(parents=True)
+    linked.mkdir()
+    (real / "unet" / "weights").write_text("1")
+    (linked / "unet").symlink_to(real / "unet")
+    before = folder_digest(linked)
+    assert before == folder_digest(real)  # the same names and bytes
+    (real / "unet" / "weights").write_text("2")
+    assert folder_digest(linked) != before
+    for name, target in (("back", linked), ("self", linked / "self"), ("nowhere", tmp_path / "nowhere")):
+        (linked / name).symlink_to(target)
+    assert folder_digest(linked) == folder_digest(real)
+
+
 def test_file_digest_is_sha256(tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
     assert file_digest(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -1,4 +1,5 @@
 import hashlib
+import shutil
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from hgm.diffusion.base import link_base, open_base
 from hgm.diffusion.small_base import HUE, build_vae, hue_error, train_base
 from hgm.errors import InputError, SliceEnded
+from hgm.provenance import folder_digest
 from hgm.runtime import Deadline
 
 from .conftest import TINY
@@ -102,7 +104,12 @@ def test_vae_halves_once_less_than_it_has_levels() -> None:
 
 
 def test_links_make_a_base(base_folder: Path, tmp_path: Path) -> None:
-    link_base(base_folder, tmp_path / "base")
+    own = shutil.copytree(base_folder, tmp_path / "own")
+    link_base(own, tmp_path / "base")
+    weights = own / "unet" / "config.json"
+    before = folder_digest(tmp_path / "base")
+    weights.write_text(weights.read_text() + " ")
+    assert folder_digest(tmp_path / "base") != before  # what is behind the links counts
     text = open_base(tmp_path / "base").embed(["best quality", ""])
     assert torch.equal(text, open_base(base_folder).embed(["best quality", ""]))
     with pytest.raises(InputError, match=r"no model_index\.json"):
