@@ -21,7 +21,7 @@ def main(job: Job) -> None:
     results, chunk = manifest.parents[2], job.wildcards["chunk"]
     device = select_device(params["device"])
     backends = job_backends(params, device)
-    model = body_model(params["scans"], results)
+    model = body_model(params["scans"], results, device)
     coarse = load_hgm(job.path("coarse").parent, device=device, sparse_backend=backends["sparse"])
     reconstructor = Reconstructor(coarse, None, None, size=params["rendering"]["size"], device=device, backend=backends["splat"],
                                   precision=params["network"]["precision"])

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HGM_THREADS", "1")
@@ -9,13 +10,24 @@ os.environ.setdefault("HGM_THREADS", "1")
 import pytest
 import torch
 
+TESTS = Path(__file__).parent
 torch.set_num_threads(int(os.environ["HGM_THREADS"]))
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background, and then of all that the tests start
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if torch.cuda.is_available():
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pretended-cuda", action="store_true", help="run the tests of tests/gpu on a pretended CUDA device")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m gpu` only tests/gpu is imported: other files may need what a machine with a GPU lacks."""
+    elsewhere = TESTS in collection_path.parents and not collection_path.is_relative_to(TESTS / "gpu")
+    return True if elsewhere and config.option.markexpr == "gpu" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if torch.cuda.is_available() or config.getoption("pretended_cuda"):
         return
     for item in items:
         if "gpu" in item.keywords:

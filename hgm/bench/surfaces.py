@@ -30,7 +30,7 @@ def refinement_ways(settings: Settings, scene: Scene) -> list[Way]:
     view = scene.rig.resized(size)
 
     def make(backend: str, at_once: bool) -> Work:
-        patches = Patches.of(scene.vertices, scene.faces).to(settings.device)
+        patches = Patches.of(scene.vertices, scene.faces)
         vertices = scene.vertices.clone().requires_grad_()
         some = [view] if at_once else [view[[i]] for i in range(len(view))]
 

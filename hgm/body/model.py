@@ -93,9 +93,14 @@ class BodyModel(nn.Module):
             raise MissingDependency("the package smplx is missing; get it with: pip install smplx==0.1.28") from None
         return cls(read_model(Path(models) / "smplx" / f"SMPLX_{gender.upper()}.npz"), hand_components=hand_components, gender=gender)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is: parameters have to be there, and bodies are made there."""
+        return self.v_template.device
+
     def zeros(self, batch: int | tuple[int, ...] = ()) -> BodyParameters:
         """The mean body in its rest pose, on the model's device."""
-        return BodyParameters.zeros(batch, hand_components=self.hand_components, device=self.v_template.device)
+        return BodyParameters.zeros(batch, hand_components=self.hand_components, device=self.device)
 
     def shaped(self, betas: Tensor, expression: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Bodies in the rest pose: vertices [..., 10475, 3] and joints [..., 55, 3] in metres, from betas [..., S] and

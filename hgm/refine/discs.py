@@ -46,8 +46,9 @@ class Patches:
         """Group the faces of a rest-pose mesh (vertices [N, 3] in NU, faces [F, 3]): a patch holds the faces whose
         centroids share a cubic cell of edge `cell` NU and whose normals share a dominant direction; 0 keeps every face.
 
-        Thickness is measured along the inward normal by ray casting (Open3D).
+        Thickness is measured along the inward normal by ray casting (Open3D), on the CPU; the patches are on the vertices' device.
         """
+        device = vertices.device
         vertices, faces = vertices.detach().float().cpu(), faces.cpu()
         centroid, cross = _geometry(vertices, faces)
         thickness = _thickness(vertices, faces, centroid, F.normalize(cross, dim=-1))
@@ -60,10 +61,7 @@ class Patches:
             labels = torch.arange(len(faces))
         count = int(labels.max()) + 1
         deepest = torch.full((count,), math.inf).scatter_reduce(0, labels, MAX_DEPTH * thickness, "amin")
-        return cls(faces, labels, deepest)
-
-    def to(self, device: torch.device | str) -> Patches:
-        return Patches(self.faces.to(device), self.labels.to(device), self.depth.to(device))
+        return cls(faces.to(device), labels.to(device), deepest.to(device))
 
     def discs(self, vertices: Tensor, pixel: float) -> Gaussians:
         """The discs [P] of a mesh with vertices [N, 3], for images in which a pixel is `pixel` units wide at the body.

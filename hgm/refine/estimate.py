@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,11 @@ class Estimate:
     source: str  # what made it, for labels
     scale: float | None = None  # NU per metre
     translation: Tensor | None = None  # [3], the pelvis joint in NU
+
+    def to(self, device: torch.device | str) -> Estimate:
+        """The same on a device."""
+        translation = None if self.translation is None else self.translation.to(device)
+        return dataclasses.replace(self, params=self.params.to(device), translation=translation)
 
     @property
     def is_disturbed_truth(self) -> bool:
@@ -86,8 +92,9 @@ def disturb(
     """The true fit with seeded noise, scaled by bisection until its MPJPE is `mpjpe_mm`: over the first 22 joints,
     pelvis-aligned, in metres of the true fit, an error of scale included (spec section 8.1).
 
-    `params` is unbatched; its global_orient is ignored, as the canonical frame does. The result stands for an estimator
-    where PIXIE cannot run and says so in `source`. Hands, face and expression stay true, since refinement keeps them.
+    `params` is unbatched; its global_orient is ignored, as the canonical frame does. The result, on the model's device, stands
+    for an estimator where PIXIE cannot run and says so in `source`. Hands, face and expression stay true, since refinement keeps
+    them.
     """
     noise = Disturbance() if noise is None else noise
     rng = np.random.default_rng(derived_seed("disturb", seed))
@@ -97,7 +104,7 @@ def disturb(
     grow = rng.normal() * noise.scale
     shift = rng.normal(size=3) * noise.translation * [1.0, 1.0, 2.0]
 
-    params = params.detach().replace(global_orient=torch.zeros_like(params.global_orient))
+    params = params.detach().to(model.device).replace(global_orient=torch.zeros_like(params.global_orient))
     with torch.no_grad():
         truth = canonical(model, params)
         world = model(params).transforms[:BODY_JOINTS, :3, :3].double().cpu().numpy()

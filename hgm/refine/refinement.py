@@ -74,20 +74,24 @@ def refine_body(
     gives the Gaussians [N] of HGM's image branch, `gaussians_from(vertices [10475, 3] NU)` those merged with this body; it is
     called once a round, without gradients. `normals_from(vertices)` gives the normals that the body is to show in view 0, of any
     size; it is asked at every step (paper section 3.2), unless their weight is zero. `progress(step, vertices, joints)` sees
-    the body of every step, for logs of an error that only the caller can know. Raises InputError for an empty mask.
+    the body of every step, for logs of an error that only the caller can know.
+
+    All of it happens on the model's device, to which estimate, mask and cameras are moved; the functions have to answer there.
+    Raises InputError for an empty mask.
     """
     settings = RefineSettings() if settings is None else settings
     if not bool((input_mask > 0.5).any()):
         raise InputError("input mask: no pixel belongs to the person; give a photo with its background removed")
-    device = input_mask.device
+    device = model.device
+    initial, input_mask, cameras = initial.to(device), input_mask.to(device), cameras.to(device)
     if initial.scale is None or initial.translation is None:
         scale, where = place_in_mask(initial.params, model, input_mask, cameras)
     else:
         scale, where = initial.scale, initial.translation
-    start = initial.params.detach().to(device)
+    start = initial.params.detach()
     free = {name: getattr(start, name).clone().requires_grad_() for name in ("global_orient", "body_pose", "betas")}
     grow = torch.zeros((), device=device, requires_grad=True)
-    shift = where.detach().to(device).clone().requires_grad_()
+    shift = where.detach().clone().requires_grad_()
     optimizer = torch.optim.Adam([
         {"params": [grow, shift], "lr": settings.lr_place},
         {"params": [free["global_orient"]], "lr": settings.lr_orient},
@@ -101,7 +105,7 @@ def refine_body(
 
     with torch.no_grad():
         rest = model.shaped(start.betas)[0] * scale
-    patches = Patches.of(rest, model.faces, cell=settings.cell).to(device)
+    patches = Patches.of(rest, model.faces, cell=settings.cell)
     history: list[dict[str, float]] = []
     for step in range(settings.iterations):
         vertices, joints = posed()
@@ -138,8 +142,9 @@ def place_in_mask(params: BodyParameters, model: BodyModel, mask: Tensor, camera
     """Scale (NU per metre) and position of the pelvis [3] NU of a body, from the mask [1, H, W] of camera 0.
 
     The projected height is the mask's, the middle of the projected box is that of the mask's box, and in depth the pelvis is
-    at the middle of the rig (spec section 6.3.2).
+    at the middle of the rig (spec section 6.3.2). Found on the model's device.
     """
+    params, mask, cameras = params.to(model.device), mask.to(model.device), cameras.to(model.device)
     camera = _at(cameras[0], mask.shape[-1])
     low, high = mask_box(mask)
     with torch.no_grad():

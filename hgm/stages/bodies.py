@@ -79,6 +79,7 @@ def place_subject(estimate: Estimate, mask: Tensor, model: BodyModel, rig: Camer
 
     Writes `smplx.npz` to `out`; returns the vertices [10475, 3] in normalised units.
     """
+    estimate = estimate.to(model.device)
     scale, translation = estimate.scale, estimate.translation
     if scale is None or translation is None:
         scale, translation = place_in_mask(estimate.params, model, mask, rig)
@@ -101,7 +102,8 @@ def refine_subject(
     settings: RefineSettings, *, normals: NormalEstimator | None = None, backend: str = "auto",
 ) -> Tensor:
     """Refine an estimate against the photo's mask [1, H, W] and the silhouettes of the coarse model on the photo [3, H, W],
-    and against the normals that an estimator reads from the photo, if there is one.
+    and against the normals that an estimator reads from the photo, if there is one. Body model, reconstructor and estimator are on
+    one device.
 
     Writes `smplx.npz` and `refinement.tsv` to `out`; returns the vertices [10475, 3] in normalised units.
     """
@@ -110,7 +112,7 @@ def refine_subject(
         return reconstructor.coarse_gaussians(image, vertices)
 
     normals_from = None if normals is None else partial(normals.of_body, image, mask, faces=model.faces, camera=reconstructor.rig[0])
-    refined = refine_body(start, model, input_mask=mask.to(reconstructor.device), cameras=reconstructor.rig,
+    refined = refine_body(start, model, input_mask=mask, cameras=reconstructor.rig,
                           gaussians_from=gaussians_from, normals_from=normals_from, settings=settings, backend=backend)
     save_body(out / "smplx.npz", refined.params, source=REFINED + start.source, scale=refined.scale,
               translation=refined.translation.cpu().numpy(), vertices=refined.vertices, joints=refined.joints)

@@ -44,7 +44,7 @@ class OwnNormals:
         self.net, self.backend = net, backend
 
     def of_body(self, photo: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, camera: Cameras) -> NormalMaps:
-        targets = predict_targets(self.net, photo[None], vertices.cpu(), faces.cpu(), _batched(camera), backend=self.backend)
+        targets = predict_targets(self.net, photo[None], vertices, faces, _batched(camera), backend=self.backend)
         return NormalMaps(targets.normals[0], torch.zeros_like(targets.normals[0]))
 
     def of_mesh(self, pictures: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras) -> NormalTargets:
@@ -64,7 +64,8 @@ class IconNormals:
     @torch.no_grad()
     def of_body(self, photo: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, camera: Cameras) -> NormalMaps:
         seen, device = camera.resized(self.size, self.size), camera.K.device
-        body = render_normals(vertices.to(device), Patches.of(vertices.cpu(), faces.cpu()).to(device), seen, backend=self.backend)
+        vertices = vertices.to(device)
+        body = render_normals(vertices, Patches.of(vertices, faces), seen, backend=self.backend)
         axes = torch.diag(seen.K.new_tensor([1.0, -1.0, -1.0])) @ seen.world_to_camera[:3, :3]  # world -> y up, z to the camera
         inside = resize(mask, self.size).to(device) > KNOWN
         image = (resize(photo, self.size).to(device) * 2 - 1) * inside

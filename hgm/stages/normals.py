@@ -60,7 +60,8 @@ def body_normals(vertices: Tensor, faces: Tensor, cameras: Cameras, *, backend: 
 
     Drawn on the cameras' device; a training has its rigs on the CPU.
     """
-    discs = Patches.of(vertices, faces).to(cameras.K.device).discs(vertices.to(cameras.K.device), pixel_size(cameras))
+    vertices = vertices.to(cameras.K.device)
+    discs = Patches.of(vertices, faces).discs(vertices, pixel_size(cameras))
     with torch.no_grad():
         picture = render(discs, cameras, backend=backend_for(backend, cameras.K.device), background=(0.0, 0.0, 0.0))
     return to_camera(F.normalize(2 * picture.rgb - picture.alpha, dim=1, eps=1e-6) * (picture.alpha > KNOWN), cameras)

@@ -77,7 +77,7 @@ class Studio:
         return cls(
             reconstructor, chosen, config["rendering"]["size"], backends,
             output=Output(**config["reconstruct"]), refine=refine,
-            model=body_model(config["scans"], run).to(device) if with_body else None,
+            model=body_model(config["scans"], run, device) if with_body else None,
             mesh=mesh_settings(config["mesh"]) if mesh else None,
             normals=load_estimator(config["normals"], run, device=device, backend=backends["splat"])
             if with_body and reads_normals else None,
@@ -132,16 +132,15 @@ class Studio:
                              "or take networks that need none: --variant no_body")
         seen = read_estimate(photo.body, self.model, photo.subject or photo.path.stem)
         # The photo was cut anew, so that the camera of the file, if any, is of no use.
-        return Estimate(seen.params.to(self.reconstructor.device), GIVEN + photo.body.name)
+        return Estimate(seen.params, GIVEN + photo.body.name)
 
     def _body(self, start: Estimate, person: Person, folder: Path) -> Tensor:
         """Vertices [10475, 3] NU, refined if the variant has it so."""
         assert self.model is not None
-        mask = person.mask.to(self.reconstructor.device)
         if not self.variant.refined:
-            return place_subject(start, mask, self.model, self.reconstructor.rig, folder)
-        return refine_subject(start, person.image, mask, self.model, self.reconstructor, folder, self.refine, normals=self.normals,
-                              backend=self.backends["splat"])
+            return place_subject(start, person.mask, self.model, self.reconstructor.rig, folder)
+        return refine_subject(start, person.image, person.mask, self.model, self.reconstructor, folder, self.refine,
+                              normals=self.normals, backend=self.backends["splat"])
 
     def _mesh(self, result: Reconstruction, vertices: Tensor | None, folder: Path, settings: MeshSettings) -> None:
         if vertices is None or self.model is None or self.normals is None:

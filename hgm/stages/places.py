@@ -57,6 +57,6 @@ def models_folder(scans: Mapping[str, Any], results: Path) -> Path:
     return Path(scans["models"]) if scans["models"] is not None else results / STANDIN / "models"
 
 
-def body_model(scans: Mapping[str, Any], results: Path) -> BodyModel:
-    """The body model of the fits."""
-    return BodyModel.load(models_folder(scans, results), scans["gender"])
+def body_model(scans: Mapping[str, Any], results: Path, device: str = "cpu") -> BodyModel:
+    """The body model of the fits, on a device."""
+    return BodyModel.load(models_folder(scans, results), scans["gender"]).to(device)

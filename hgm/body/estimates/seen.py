@@ -59,7 +59,7 @@ def seen_body(
     arrays = {key: as_vectors(matrices.get(key, np.tile(np.eye(3), (count, 1, 1))), path, key) for key, count in ROTATIONS.items()}
     for side, key in enumerate(HANDS):
         arrays[key] = hand_coefficients(as_vectors(matrices[key], path, key), model, side)
-    params = parameters_of({**arrays, "betas": np.zeros(10), "expression": np.zeros(10)}, str(path)).to(model.v_template.device)
+    params = parameters_of({**arrays, "betas": np.zeros(10), "expression": np.zeros(10)}, str(path)).to(model.device)
     params, shift = fit_shape(model, params, torch.from_numpy(np.ascontiguousarray(vertices, np.float64)))
     with torch.no_grad():
         pelvis = model.shaped(params.betas, params.expression)[1][0].double().cpu().numpy() + shift.numpy()

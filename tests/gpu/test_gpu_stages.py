@@ -1,0 +1,121 @@
+"""What follows the trainings, on CUDA: bodies refined, photos reconstructed, the back view in float16; and the claim of a device."""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hgm.bench.diffusion import make_refiner
+from hgm.bench.scene import Scene
+from hgm.bench.settings import Settings
+from hgm.bench.sizes import PRESETS
+from hgm.body import BodyModel, BodyParameters
+from hgm.cameras import orbit
+from hgm.nets import HGM, HGMConfig
+from hgm.refine import RefineSettings, disturb, refine_body
+from hgm.stages.bodies import load_body, place_subject, refine_subject
+from hgm.stages.normal_estimators import OwnNormals
+from hgm.stages.normals import NormalNet
+from hgm.stages.reconstruction import Output, Reconstructor, write_reconstruction
+from hgm.stages.variants import VARIANTS
+from hgm.standin import core
+from hgm.views import load_image, view_path
+
+pytestmark = pytest.mark.gpu
+SIZES = PRESETS["tiny"]
+
+
+def networks(device: str) -> Reconstructor:
+    """Untrained, with a back view."""
+    torch.manual_seed(0)
+    coarse, fusion = (HGM(HGMConfig.tiny(views)).to(device).eval().requires_grad_(False) for views in (1, 2))
+    return Reconstructor(coarse, fusion, make_refiner(SIZES.base, None, device), size=64, back_view=SIZES.back_view, device=device,
+                         precision="bf16" if device == "cuda" else "fp32")
+
+
+def photo(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    image, mask = (load_image(view_path(folder, kind, 0)) for kind in ("rgb", "mask"))
+    return image, mask
+
+
+def test_a_body_is_refined_as_on_the_cpu(device, model, rendered, scene):
+    """The same target on both devices; with what a file gives, on the CPU."""
+    start = disturb(BodyParameters.from_npz(rendered[0] / "smplx.npz"), model, seed=0)
+    found = []
+    for where in ("cpu", device):
+        target = scene.gaussians()[0].to(where)
+        settings = RefineSettings(iterations=4, every=2, sizes=(32, 32))
+        unplaced = dataclasses.replace(start, scale=None, translation=None)
+        found += [refine_body(first, BodyModel(core.model("male")).to(where), input_mask=photo(rendered[0])[1], cameras=orbit(size=64),
+                              gaussians_from=lambda _, target=target: target, settings=settings) for first in (start, unplaced)]
+    for here, there in zip(found[:2], found[2:], strict=True):
+        assert there.vertices.is_cuda and there.translation.is_cuda
+        assert (there.vertices.cpu() - here.vertices).abs().max() < 5e-3 and there.scale == pytest.approx(here.scale, rel=1e-2)
+
+
+def test_subjects_are_placed_and_refined(device, rendered, model, tmp_path):
+    """By the networks, with the normals that a net reads."""
+    reconstructor = networks(device)
+    torch.manual_seed(0)
+    normals = OwnNormals(NormalNet((8, 16)).to(device).eval().requires_grad_(False))
+    body, start = BodyModel(core.model("male")).to(device), disturb(BodyParameters.from_npz(rendered[0] / "smplx.npz"), model, seed=0)
+    image, mask = photo(rendered[0])
+    vertices = refine_subject(start, image, mask, body, reconstructor, tmp_path, RefineSettings(iterations=2, every=1, sizes=(32,)),
+                              normals=normals)
+    assert vertices.is_cuda and np.isfinite(load_body(tmp_path / "smplx.npz")["vertices"]).all()
+    placed = place_subject(dataclasses.replace(start, scale=None, translation=None), mask, body, reconstructor.rig, tmp_path)
+    assert placed.is_cuda and np.allclose(load_body(tmp_path / "smplx.npz")["vertices"], placed.cpu().numpy())
+
+
+@pytest.mark.parametrize("variant", ["full", "one_view", "no_diffusion"])
+def test_a_photo_is_reconstructed(device, rendered, variant, tmp_path):
+    image, _ = photo(rendered[0])
+    vertices = torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
+    result = networks(device).reconstruct(image, vertices, VARIANTS[variant])
+    assert result.gaussians.means.is_cuda and bool(result.gaussians.packed().isfinite().all()) and bool(result.back.isfinite().all())
+    if variant == "full" and shutil.which("ffmpeg") is None:
+        pytest.importorskip("imageio_ffmpeg", reason="the turntable needs ffmpeg")
+    if variant == "full":
+        write_reconstruction(result, image, tmp_path, Output(size=32, turntable_size=32, turntable_frames=2))
+        assert (tmp_path / "gaussians.ply").is_file() and (tmp_path / "novel_11.png").is_file()
+
+
+def test_the_back_view_in_float16_is_that_of_float32(device, record_property):
+    made = []
+    for where in ("cpu", device):
+        torch.manual_seed(0)
+        refiner, rgb, alpha = make_refiner(SIZES.base, None, where), torch.rand(3, 64, 64), torch.ones(1, 64, 64)
+        made.append(refiner.refine(rgb.to(where), alpha.to(where), **dataclasses.asdict(SIZES.back_view)))
+    here, there = made
+    error = float((here - there).abs().mean())
+    record_property("mean_error", error)
+    assert error < 0.02 and there.device.type == "cpu"
+
+
+@pytest.mark.parametrize("stage", ["coarse", "fusion", "coarse-backward", "training", "splatting", "splatting-backward", "volume", "photo",
+                                   "refinement", "mesh"])
+def test_a_stage_of_the_bench_runs(device, stage):
+    """Its first way, at the smallest size."""
+    from hgm.bench.stages import STAGES
+
+    if stage == "mesh":
+        pytest.importorskip("open3d")
+    settings = Settings("tiny", device, "bf16")
+    way = STAGES[stage](settings, Scene(settings.sizes.network(1), device))[0]
+    way.make().run()
+
+
+def test_a_job_claims_a_device(real):
+    """`device: auto` holds one of the machine's devices and sees it alone."""
+    if shutil.which("nvidia-smi") is None:
+        pytest.skip("there is no nvidia-smi")
+    code = ("import os; from hgm.runtime import select_device; d = select_device('auto'); import torch; "
+            "print(d, bool(os.environ.get('HGM_CLAIMED')), torch.zeros(1, device=d).device, torch.cuda.device_count())")
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    assert said.stdout.split() == ["cuda", "True", "cuda:0", "1"], said.stdout + said.stderr[-300:]
