@@ -34,6 +34,10 @@ include: "rules/baseline.smk"
 include: "rules/report.smk"
 
 
+onstart:
+    require_gpus()
+
+
 rule all:
     """The report with everything it is made from, and the photos of the configuration."""
     default_target: True

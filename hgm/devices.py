@@ -13,10 +13,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from hgm.errors import InputError
 from hgm.locks import hold, release
 
 log = logging.getLogger(__name__)
 LISTED = re.compile(r"^( *)(?:GPU|MIG) .*\(UUID: ([^)]+)\)")
+DRIVERS = ("nvidia[0-9]*", "nvgpu", "dxg", "kfd")  # device files of GPUs that torch may know: NVIDIA's, those of WSL, of ROCm
 VISIBLE, CLAIMED = "CUDA_VISIBLE_DEVICES", "HGM_CLAIMED"  # the second tells child processes that the first is held for them
 PAUSE = 2.0  # seconds between two looks while all are taken
 
@@ -55,14 +57,42 @@ def machine() -> list[str]:
 
     torch cannot be asked: once it has looked, CUDA_VISIBLE_DEVICES has no effect.
     """
+    return visible(installed() or [], os.environ.get(VISIBLE))
+
+
+def installed() -> list[str] | None:
+    """Names of this machine's NVIDIA devices; None where nvidia-smi is lacking or fails, as it does where there is none."""
     command = shutil.which("nvidia-smi")
     if command is None:
-        return []
+        return None
     try:
         listed = subprocess.run([command, "-L"], capture_output=True, text=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError):
-        return []
-    return visible(parse_list(listed), os.environ.get(VISIBLE))
+        return None
+    return parse_list(listed)
+
+
+def require(device: str, count: int = 1) -> None:
+    """Raise InputError where `count` GPUs, or the one that `device` names, are known to be lacking on this machine.
+
+    Looks at nvidia-smi and, without it, for the files of a driver, so that it costs no start of torch.
+    """
+    if not device.startswith("cuda"):
+        return
+    names, driver = installed(), any(next(Path("/dev").glob(pattern), None) for pattern in DRIVERS)
+    if names is None and driver:
+        return  # a container without the command, for example: the job will see
+    found = len(visible(names or [], os.environ.get(VISIBLE)))
+    needed = max(count, index_of(device) + 1)
+    if found < needed:
+        hidden = f", of which {VISIBLE} shows {found}" if names and len(names) > found else ""
+        raise InputError(f"device: {device} needs {needed} NVIDIA {'GPU' if needed == 1 else 'GPUs'}, this machine has "
+                         f"{len(names or [])}{hidden}; use device: auto or cpu, or run where the GPUs are")
+
+
+def index_of(device: str) -> int:
+    """Which of the visible devices `cuda:1` names; 0 for `cuda`."""
+    return int(device.partition(":")[2] or 0)
 
 
 def runtime_folder() -> Path:
@@ -77,8 +107,9 @@ def lock_file(name: str) -> Path:
     return runtime_folder() / f"{re.sub(r'[^A-Za-z0-9-]', '_', name)}.lock"
 
 
-def claim(count: int = 1) -> list[str]:
-    """Hold `count` devices until this process ends and let CUDA see only them; waits while others hold too many.
+def claim(count: int = 1, index: int | None = None) -> list[str]:
+    """Hold `count` devices, or the one of an index, until this process ends and let CUDA see only them; waits while others hold
+    too many.
 
     Has to come before torch looks for devices. Where there are fewer than `count`, nothing is claimed; in a child of a
     process that has claimed, its devices are returned. All are taken or none, so that two jobs cannot wait for each other.
@@ -86,6 +117,8 @@ def claim(count: int = 1) -> list[str]:
     if os.environ.get(CLAIMED) and os.environ[CLAIMED] == os.environ.get(VISIBLE):
         return os.environ[CLAIMED].split(",")
     names = machine()
+    if index is not None:
+        names = names[index : index + 1]
     if len(names) < count:
         return []
     said = False

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hgm import catalogue, config
+from hgm import catalogue, config, requests
 from hgm.checkout import SCRIPTS
 from hgm.code_keys import code_key
+from hgm.devices import require
 from hgm.errors import InputError
 from hgm.estimators.files import estimate_files
 from hgm.estimators.programs import PROGRAMS, Installed
@@ -166,6 +168,24 @@ class Plan:
     def photo_variant(self) -> str:
         """Networks and steps of the photos: the first variant."""
         return self.variants[0] if self.variants else "full"
+
+    def gpus(self, rule: str) -> int:
+        """GPUs of a job."""
+        return requests.gpus(self.config, rule)
+
+    def require_gpus(self, rules: Iterable[str]) -> None:
+        """Raise InputError where a job of these rules needs a GPU that this machine is known to lack."""
+        count = max((self.gpus(rule) for rule in rules if rule in requests.ON_DEVICE), default=0)
+        if count:
+            require(self.config["device"], count)
+
+    def threads(self, rule: str) -> int:
+        """Threads of a job."""
+        return requests.threads(self.config, rule)
+
+    def memory(self, rule: str) -> int:
+        """Megabytes of host memory of a job."""
+        return requests.memory_mb(self.config, rule, Counter(entry.split for entry in self.entries))
 
     def params(self, *sections: str) -> dict[str, Any]:
         """The named sections, as they stand in the resolved configuration."""

@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -66,22 +67,44 @@ def derived_seed(*parts: object) -> int:
 
 
 def select_device(name: str = "auto", gpus: int = 1) -> str:
-    """`auto` -> `cuda` where torch sees a device, else `cpu`; for both, `gpus` free GPUs of the machine are claimed first.
+    """The device a job works on: `cpu`, or `cuda` with `gpus` free GPUs of the machine claimed, of which it sees no other.
 
-    Raises InputError if a named device is absent. `cuda:1` is taken as it is, without a claim.
+    `auto` is `cuda` where torch can use one, else `cpu`, and says which. `cuda:1` is the second visible GPU: claimed, it is the
+    only one seen, hence `cuda`, so that libraries that work on the current device find it; where nvidia-smi cannot say which that
+    is, it is made the current one. Raises InputError where a named device is lacking or torch cannot use it.
     """
     import torch
 
-    from hgm.devices import claim
+    from hgm.devices import claim, index_of, installed
     from hgm.errors import InputError
 
-    if name in ("auto", "cuda") and torch.version.cuda is not None:
-        claim(gpus)
-
+    if name == "cpu":
+        return name
+    named = ":" in name
+    if named and gpus > 1:
+        raise InputError(f"device: {name} names one GPU and {gpus} are asked for; use device: cuda")
+    claimed = claim(gpus, index_of(name) if named else None) if torch.version.cuda is not None else []
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")  # torch tells of an old driver by a warning
+        usable = torch.cuda.is_available()
+    reason = ""
+    if not usable and installed():
+        told = str(said[-1].message).split("(Triggered")[0] if said else ""
+        reason = ("torch is built for CPUs (docs/environments.md)" if torch.version.cuda is None and torch.version.hip is None
+                  else f"torch for CUDA {torch.version.cuda} cannot use it: {' '.join(told.split()) or 'it sees none'}")
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"device: {name} was asked for, but torch sees no CUDA device; use device: auto or cpu")
+        if reason:
+            log.warning("device: auto takes the CPU although an NVIDIA driver is there: %s", reason)
+        else:
+            log.info("device: auto takes %s", "the GPU" if usable else "the CPU")
+        return "cuda" if usable else "cpu"
+    if not usable:
+        raise InputError(f"device: {name} was asked for, but {reason or 'torch sees no CUDA device'}; use device: auto or cpu")
+    if not named or len(claimed) == 1:
+        return "cuda"
+    if index_of(name) >= torch.cuda.device_count():
+        raise InputError(f"device: {name} was asked for, but {torch.cuda.device_count()} can be seen; the first is cuda:0")
+    torch.cuda.set_device(name)
     return name
 
 

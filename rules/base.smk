@@ -12,9 +12,9 @@ rule base:
         environment("diffusion")
     threads: 1
     resources:
-        mem_mb=growing(8000),
+        mem_mb=growing(plan.memory("base")),
         runtime=720,
-        gpu=1,
+        gpu=plan.gpus("base"),
     params:
         **settings("seed", "device", "rendering", "base", "weights"),
         code=plan.code("base"),

@@ -14,11 +14,11 @@ rule coarse:
     priority: 1
     conda:
         environment("train")
-    threads: 1
+    threads: plan.threads("coarse")
     resources:
-        mem_mb=growing(8000),
+        mem_mb=growing(plan.memory("coarse")),
         runtime=1440,
-        gpu=plan.config["coarse"]["gpus"],
+        gpu=plan.gpus("coarse"),
     params:
         **settings(
             "seed",

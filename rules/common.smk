@@ -41,6 +41,15 @@ def available(look, *arguments):
         raise WorkflowError(f"configuration: {error}") from None
 
 
+def require_gpus():
+    """End with one line where the jobs of this machine need a GPU that it lacks."""
+    try:
+        if workflow.is_main_process and workflow.local_exec:
+            plan.require_gpus(job.rule.name for job in workflow.dag.needrun_jobs())
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def results_folder():
     """Results of this run."""
     return f"results/{plan.config['run']}"

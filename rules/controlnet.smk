@@ -12,11 +12,11 @@ rule controlnet:
         "<benchmarks>/controlnet.jsonl"
     conda:
         environment("diffusion")
-    threads: 1
+    threads: plan.threads("controlnet")
     resources:
-        mem_mb=growing(8000),
+        mem_mb=growing(plan.memory("controlnet")),
         runtime=1440,
-        gpu=1,
+        gpu=plan.gpus("controlnet"),
     params:
         **settings("seed", "device", "controlnet"),
         code=plan.code("controlnet"),

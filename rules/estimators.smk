@@ -16,7 +16,7 @@ rule estimate_pixie:
     resources:
         mem_mb=growing(12000),
         runtime=growing(240),
-        gpu=1,
+        gpu=plan.gpus("estimate_pixie"),
     params:
         **settings("device", "estimate"),
         code=plan.code("estimate_pixie"),
@@ -44,7 +44,7 @@ rule estimate_pymafx:
     resources:
         mem_mb=growing(12000),
         runtime=growing(240),
-        gpu=1,
+        gpu=plan.gpus("estimate_pymafx"),
     params:
         **settings("device", "estimate"),
         code=plan.code("estimate_pymafx"),

@@ -15,11 +15,11 @@ rule fusion:
     priority: 1
     conda:
         environment("train")
-    threads: 1
+    threads: plan.threads("fusion")
     resources:
-        mem_mb=growing(8000),
+        mem_mb=growing(plan.memory("fusion")),
         runtime=1440,
-        gpu=plan.config["fusion"]["gpus"],
+        gpu=plan.gpus("fusion"),
     params:
         **settings(
             "seed",

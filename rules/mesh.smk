@@ -16,8 +16,9 @@ rule mesh:
         environment("mesh")
     threads: 1
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(plan.memory("mesh")),
         runtime=growing(120),
+        gpu=plan.gpus("mesh"),
     params:
         **settings("device", "splat", "mesh", "normals"),
         scans=chunk_sources,

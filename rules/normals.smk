@@ -15,9 +15,9 @@ rule normals:
         environment("train")
     threads: 1
     resources:
-        mem_mb=growing(6000),
+        mem_mb=growing(plan.memory("normals")),
         runtime=720,
-        gpu=1,
+        gpu=plan.gpus("normals"),
     params:
         **settings("seed", "device", "splat", "normals"),
         scans=plan.sources,

@@ -14,9 +14,9 @@ rule pairs:
         environment("diffusion")
     threads: 1
     resources:
-        mem_mb=growing(8000),
+        mem_mb=growing(plan.memory("pairs")),
         runtime=growing(120),
-        gpu=1,
+        gpu=plan.gpus("pairs"),
     params:
         **settings("device", "splat", "rendering", "network", "pairs"),
         code=plan.code("pairs"),

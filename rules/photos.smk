@@ -19,9 +19,9 @@ rule photos:
         environment("photos")
     threads: 1
     resources:
-        mem_mb=growing(8000),
+        mem_mb=growing(plan.memory("photos")),
         runtime=growing(240),
-        gpu=1,
+        gpu=plan.gpus("photos"),
     params:
         **settings(
             "device",

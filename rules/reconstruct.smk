@@ -17,9 +17,9 @@ rule reconstruct:
         environment("diffusion")
     threads: 1
     resources:
-        mem_mb=growing(6000),
+        mem_mb=growing(plan.memory("reconstruct")),
         runtime=growing(120),
-        gpu=1,
+        gpu=plan.gpus("reconstruct"),
     params:
         **settings(
             "device", "splat", "rendering", "network", "back_view", "reconstruct"

@@ -17,9 +17,9 @@ rule refine:
         environment("diffusion")
     threads: 1
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(plan.memory("refine")),
         runtime=growing(120),
-        gpu=1,
+        gpu=plan.gpus("refine"),
     params:
         **settings("device", "splat", "rendering", "network"),
         refine=refining,

@@ -15,6 +15,7 @@ rule render:
     resources:
         mem_mb=growing(2000),
         runtime=growing(120),
+        gpu=plan.gpus("render"),
     params:
         **settings("rendering"),
         scans=chunk_sources,

@@ -1,15 +1,19 @@
 """Claims of GPUs by real processes, with a made-up nvidia-smi."""
 
+import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+import warnings
 
 import pytest
 import torch
 
-from hgm.devices import parse_list, visible
+from hgm.devices import parse_list, require, visible
+from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.locks import hold, is_held, release
 from hgm.runtime import select_device
@@ -115,6 +119,13 @@ def test_a_command_that_waits_says_so_on_the_terminal(machine, tmp_path, verb):
     assert "waiting" not in rest and (verb[0] == "export" or "error: --only" in rest)
 
 
+def test_a_numbered_gpu_is_claimed_alone(machine):
+    anew = "for name in ('CUDA_VISIBLE_DEVICES', 'HGM_CLAIMED'):\n    os.environ.pop(name)\n"
+    one = machine.start(0, child=f"{anew}print('then', *devices.claim(1, 1), flush=True)")
+    assert said(one, "then") == "then GPU-b"
+    assert said(machine.start(), "has") == "has GPU-a"
+
+
 def test_a_killed_job_lets_go_even_while_a_child_of_it_lives(machine):
     forks = "pid = os.fork()\nif pid == 0:\n    import time; time.sleep(60); os._exit(0)\nprint('child', pid, flush=True)"
     one = machine.start(2, child=forks)
@@ -147,17 +158,96 @@ def test_more_than_there_are_is_left_to_the_caller(machine):
     assert said(machine.start(3), "has") == "has"
 
 
-@pytest.mark.parametrize(("name", "build", "claimed"), [("auto", "12.6", [2]), ("cuda", "12.6", [2]), ("cuda:1", "12.6", []),
-                                                        ("cpu", "12.6", []), ("auto", None, [])])
-def test_a_gpu_is_claimed_before_torch_looks(monkeypatch, name, build, claimed):
-    """And only by a torch that could use it."""
-    calls = []
-    monkeypatch.setattr(torch.version, "cuda", build)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: calls.append("torch looks") or True)
-    monkeypatch.setattr("hgm.devices.claim", calls.append)
-    select_device(name, 2)
+@pytest.fixture
+def torch_with(monkeypatch):
+    """A torch of a build that sees so many GPUs, on a machine whose nvidia-smi shows so many; what is claimed is noted."""
+    def make(build, seen, there=0, warning=None):
+        calls = []
+
+        def look():
+            calls.append("torch looks")
+            if warning:
+                warnings.warn(warning, stacklevel=2)
+            return seen > 0
+
+        def claim(count, index):
+            calls.append((count, index))
+            return ["GPU-x"] * count if there > (index or 0) and there >= count else []
+
+        monkeypatch.setattr(torch.version, "cuda", build)
+        monkeypatch.setattr(torch.cuda, "is_available", look)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: seen)
+        monkeypatch.setattr(torch.cuda, "set_device", lambda device: calls.append(f"current {device}"))
+        monkeypatch.setattr("hgm.devices.claim", claim)
+        monkeypatch.setattr("hgm.devices.installed", lambda: [f"GPU-{i}" for i in range(there)] or None)
+        return calls
+    return make
+
+
+@pytest.mark.parametrize(("name", "gpus", "build", "claimed"), [
+    ("auto", 2, "12.6", [(2, None)]), ("cuda", 2, "12.6", [(2, None)]), ("cuda:1", 1, "12.6", [(1, 1)]), ("cpu", 2, "12.6", []),
+    ("auto", 2, None, [])])
+def test_a_gpu_is_claimed_before_torch_looks(torch_with, name, gpus, build, claimed):
+    """And only by a torch that could use it. A claimed one is the only one seen, so that its number is 0 for every library."""
+    calls = torch_with(build, seen=2, there=2)
+    assert select_device(name, gpus) == ("cpu" if name == "cpu" else "cuda")
     assert [call for call in calls if call != "torch looks"] == claimed
-    assert not claimed or calls.index(2) < calls.index("torch looks")
+    assert not claimed or calls.index(claimed[0]) < calls.index("torch looks")
+
+
+def test_a_numbered_gpu_that_cannot_be_claimed_becomes_the_current_one(torch_with):
+    calls = torch_with("12.6", seen=2, there=0)
+    assert select_device("cuda:1") == "cuda:1" and calls[-1] == "current cuda:1"
+    torch_with("12.6", seen=1, there=0)
+    with pytest.raises(InputError, match="cuda:1 was asked for, but 1 can be seen"):
+        select_device("cuda:1")
+    with pytest.raises(InputError, match="cuda:1 names one GPU and 4 are asked for"):
+        select_device("cuda:1", 4)
+
+
+OLD = "CUDA initialization: The NVIDIA driver on your system is too old (found version 11080). (Triggered internally at x.cpp:1)"
+
+
+@pytest.mark.parametrize(("build", "warning", "reason"), [
+    ("13.0", OLD, "torch for CUDA 13.0 cannot use it: CUDA initialization: The NVIDIA driver on your system is too old (found version"),
+    (None, None, "torch is built for CPUs")])
+def test_a_gpu_that_torch_cannot_use_is_one_line(torch_with, caplog, build, warning, reason):
+    caplog.set_level(logging.INFO)
+    torch_with(build, seen=0, there=1, warning=warning)
+    assert select_device("auto") == "cpu"
+    (told,) = caplog.records
+    assert told.levelname == "WARNING" and reason in told.getMessage() and "\n" not in told.getMessage()
+    assert "Triggered" not in told.getMessage()
+    with pytest.raises(InputError, match=re.escape(reason)):
+        select_device("cuda")
+
+
+def test_auto_says_what_it_took(torch_with, caplog):
+    caplog.set_level(logging.INFO)
+    torch_with("12.6", seen=1, there=1)
+    select_device("auto")
+    torch_with(None, seen=0)
+    select_device("auto")
+    assert [r.getMessage() for r in caplog.records] == ["device: auto takes the GPU", "device: auto takes the CPU"]
+
+
+def test_what_a_machine_is_known_to_lack(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("hgm.devices.installed", lambda: ["GPU-a", "GPU-b"])
+    for device, count in (("cpu", 4), ("auto", 4), ("cuda", 2), ("cuda:1", 1)):
+        require(device, count)
+    for device, count, words in (("cuda", 4, "needs 4 NVIDIA GPUs, this machine has 2"), ("cuda:2", 1, "cuda:2 needs 3 NVIDIA GPUs")):
+        with pytest.raises(InputError, match=words):
+            require(device, count)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    with pytest.raises(InputError, match="has 2, of which CUDA_VISIBLE_DEVICES shows 1"):
+        require("cuda", 2)
+    monkeypatch.setattr("hgm.devices.installed", lambda: None)
+    monkeypatch.setattr("hgm.devices.DRIVERS", ("no-such-device",))
+    with pytest.raises(InputError, match="needs 1 NVIDIA GPU, this machine has 0"):
+        require("cuda")
+    monkeypatch.setattr("hgm.devices.DRIVERS", ("null",))  # a driver without its command: the job will see
+    require("cuda")
 
 
 def test_names_of_devices():

@@ -4,6 +4,8 @@ import os
 from types import SimpleNamespace
 
 import pytest
+from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+from snakemake_executor_plugin_slurm.utils import set_gres_string
 from snakemake_interface_common.exceptions import WorkflowError
 
 from hgm import slurm
@@ -112,8 +114,16 @@ def test_a_jobs_own_resources_go_before_those_of_the_site(tmp_path):
     site = read_site(tmp_path / "site.yaml")
     asked = request(SimpleNamespace(name="mesh", threads=2, resources={"mem_mb": 5, "runtime": 240, "slurm_partition": "long"}), site)
     assert dict(asked.resources) == {"mem_mb": 5, "runtime": 100, "slurm_partition": "long"} and asked.threads == 2
-    asked = request(SimpleNamespace(name="coarse", threads=1, resources={"gpu": 4, "runtime": 240}), site)
-    assert dict(asked.resources) == {"runtime": 240, "slurm_partition": "big", "slurm_account": "us", "gres": "gpu:a100:4"}
+    asked = request(SimpleNamespace(name="coarse", threads=20, resources={"gpu": 4, "runtime": 240}), site)
+    assert dict(asked.resources) == {"runtime": 240, "slurm_partition": "big", "slurm_account": "us", "gres": "gpu:a100:4", "nodes": 1,
+                                     "cpus_per_task": 5}
+
+
+def test_four_gpus_are_asked_for_on_one_node_with_the_threads_of_all():
+    job = request(SimpleNamespace(name="coarse", threads=20, resources={"gpu": 4, "mem_mb": 60000}), read_site(None))
+    given = {"run_uuid": "hgm", "slurm_logfile": "log", "comment_str": "", "account": "", "partition": "", "workdir": ""}
+    command = get_submit_command(job, given) + set_gres_string(job)
+    assert {"--nodes=1", "--ntasks-per-gpu=1", "--cpus-per-task=5", "--gres=gpu:4"} <= set(command.split()) and "--mem 60000" in command
 
 
 def test_gpu_jobs_without_gres(tmp_path):

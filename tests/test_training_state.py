@@ -1,6 +1,7 @@
 """When a training's state is written, by a clock that is set by hand, and what a resumed training still holds of it."""
 
 import gc
+import itertools
 import weakref
 
 import pytest
@@ -44,7 +45,7 @@ def test_writing_takes_two_percent_of_the_time_at_most(seconds):
     clock = Clock()
     written = hours(Cadence(int(seconds * SPEED), clock=clock), clock, seconds)
     assert len(written) * seconds <= SHARE * 24 * 3600 + seconds
-    apart = [b - a - seconds for a, b in zip(written, written[1:], strict=False)]
+    apart = [b - a - seconds for a, b in itertools.pairwise(written)]
     wanted = max(30.0, seconds / SHARE)
     assert all(wanted - 1e-6 <= gap <= wanted + 1 for gap in apart)
 

@@ -77,54 +77,54 @@ def _jobs(plan: Plan) -> Iterator[PlannedJob]:
     yield from (_chunk(plan, "render", "", chunk, "views/{}/manifest.json") for chunk in plan.chunks)
     bare = ["_no_body"] if any(not v.body for v in variants) else []
     for suffix in ["", *bare]:
-        yield _training(config, "coarse", suffix, "weights.safetensors")
+        yield _training(plan, "coarse", suffix, "weights.safetensors")
     train = sum(len(plan.members(chunk)) for chunk in plan.training_chunks)
-    yield PlannedJob("pairs", "pairs", "pairs/manifest.json", work=train, gpus=1)
+    yield PlannedJob("pairs", "pairs", "pairs/manifest.json", work=train, gpus=plan.gpus("pairs"))
     for rule in ("base", "controlnet"):
-        yield _training(config, rule, "", "manifest.json")
+        yield _training(plan, rule, "", "manifest.json")
     two_view_bare = ["_no_body"] if any(v.two_view and not v.body for v in variants) else []
     for suffix in ["", *two_view_bare]:
-        yield _training(config, "fusion", suffix, "weights.safetensors")
+        yield _training(plan, "fusion", suffix, "weights.safetensors")
     if plan.own_normals:
-        yield _training(config, "normals", "", "weights.safetensors")
+        yield _training(plan, "normals", "", "weights.safetensors")
     for name in plan.estimators:
-        yield from (_chunk(plan, f"estimate_{name}", "", chunk, f"bodies/{name}/{{}}.json", gpus=1) for chunk in plan.test_chunks)
+        yield from (_chunk(plan, f"estimate_{name}", "", chunk, f"bodies/{name}/{{}}.json") for chunk in plan.test_chunks)
     for first in dict.fromkeys(v.first for v in variants):
         place = f"bodies/estimated{first}/{{}}.json"
         yield from (_chunk(plan, "estimate", "", chunk, place, suffix=first) for chunk in plan.test_chunks)
     for suffix, folder in dict.fromkeys((v.first + v.side_views, v.bodies) for v in variants if v.refined):
         place = f"bodies/{folder}/{{}}.json"
-        yield from (_chunk(plan, "refine", "", chunk, place, suffix=suffix, gpus=1) for chunk in plan.test_chunks)
-    for rule, gpus in (("reconstruct", 1), ("mesh", 0), ("evaluate", 0)):
+        yield from (_chunk(plan, "refine", "", chunk, place, suffix=suffix) for chunk in plan.test_chunks)
+    for rule in ("reconstruct", "mesh", "evaluate"):
         for variant in plan.variants:
             place = f"subjects/{variant}/{{}}.{rule}.json"
-            yield from (_chunk(plan, rule, f"{variant}/", chunk, place, gpus=gpus) for chunk in plan.test_chunks)
+            yield from (_chunk(plan, rule, f"{variant}/", chunk, place) for chunk in plan.test_chunks)
     for method in plan.baselines:
         yield from (_chunk(plan, "baseline", f"{method}/", chunk, f"baselines/{method}/{{}}.json") for chunk in plan.test_chunks)
     if plan.photos_to_estimate:
         names = tuple(photo.name for photo in plan.photos_to_estimate)
         rule = f"estimate_{plan.photo_estimator}"
-        yield PlannedJob(rule, f"{rule}/photos", f"bodies/{plan.photo_estimator}/photos.json", names, len(names), gpus=1)
+        yield PlannedJob(rule, f"{rule}/photos", f"bodies/{plan.photo_estimator}/photos.json", names, len(names), plan.gpus(rule))
     if plan.photos:
         names = tuple(photo.name for photo in plan.photos)
-        yield PlannedJob("photos", "photos", "photos/manifest.json", names, len(names), gpus=1)
+        yield PlannedJob("photos", "photos", "photos/manifest.json", names, len(names), plan.gpus("photos"))
     tested = sum(len(plan.members(chunk)) for chunk in plan.test_chunks)
     yield PlannedJob("report", "report", "report/index.html", work=tested * len(variants))
 
 
-def _chunk(plan: Plan, rule: str, before: str, chunk: str, output: str, *, suffix: str = "", gpus: int = 0) -> PlannedJob:
+def _chunk(plan: Plan, rule: str, before: str, chunk: str, output: str, *, suffix: str = "") -> PlannedJob:
     members = tuple(plan.members(chunk))
-    return PlannedJob(rule, f"{rule}{suffix}/{before}{chunk}", output.format(chunk), members, len(members), gpus)
+    return PlannedJob(rule, f"{rule}{suffix}/{before}{chunk}", output.format(chunk), members, len(members), plan.gpus(rule))
 
 
-def _training(config: dict[str, Any], rule: str, suffix: str, output: str) -> PlannedJob:
-    section = config[rule]
+def _training(plan: Plan, rule: str, suffix: str, output: str) -> PlannedJob:
+    section = plan.config[rule]
     if rule == "base":
         samples = 1 if section["folder"] else sum(section[f"{net}_steps"] * section[f"{net}_batch"] for net in ("vae", "unet"))
     else:
         samples = section["steps"] * section["batch"] * section.get("accumulate", 1)
     name = f"{rule}{suffix}"
-    return PlannedJob(rule, name, f"{name}/{output}", work=samples, gpus=section.get("gpus", 1))
+    return PlannedJob(rule, name, f"{name}/{output}", work=samples, gpus=plan.gpus(rule))
 
 
 def size_of(config: dict[str, Any], rule: str) -> dict[str, Any]:

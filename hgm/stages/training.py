@@ -16,18 +16,17 @@ from hgm.nets import HGM, HGMConfig
 from hgm.nets.hgm import HGMOutput
 from hgm.nets.imports import start_from_lgm
 from hgm.nets.weights import WEIGHTS, load_model, load_tensors, save_model, save_tensors
-from hgm.runtime import Deadline, derived_seed
+from hgm.runtime import Deadline, derived_seed, use_threads
 from hgm.splat import backend_for, render
 from hgm.train.augmentation import camera_jitter, grid_distortion
 from hgm.train.data import Batch, Sampling, ScanStore, batch_of, draw
 from hgm.train.loop import Optimisation, fit, write_history
 from hgm.train.losses import LossWeights, Perceptual, hgm_loss
-from hgm.train.prefetch import Prefetch
+from hgm.train.prefetch import LOADERS, Prefetch
 from hgm.train.team import ALONE, Team, check_team, device_of, launch
 from hgm.views import load_cameras, load_image, require_rig, save_image
 
 EARLY = "early.safetensors"  # the unconverged snapshot, beside the final weights
-DATA_THREADS = 4
 VALIDATION_VIEWS = 4  # 0, 90, 180 and 270 degrees
 
 
@@ -118,6 +117,8 @@ def _train(
 ) -> None:
     torch.manual_seed(training.seed)
     device = torch.device(device_of(team, training.device))
+    if device.type == "cuda":
+        use_threads(1)  # the job's others are those that read ahead
     backend = backend_for(training.backend, device)
     model = HGM(config, sparse_backend=training.sparse_backend).to(device)
     if init is not None:
@@ -138,7 +139,7 @@ def _train(
             drawn = augment_back(drawn, [store.folders[s] for s in scans], training.back_views, generator)
         return drawn.pinned() if device.type == "cuda" else drawn
 
-    batches = Prefetch(batch, stride=team.size, threads=DATA_THREADS if device.type == "cuda" else 0)
+    batches = Prefetch(batch, stride=team.size, threads=LOADERS if device.type == "cuda" else 0)
 
     def loss(micro: int, _: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         sample = batches[micro][part].to(device)

@@ -17,6 +17,7 @@ from torch import Tensor
 from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.runtime import derived_seed
+from hgm.train.prefetch import STORE
 from hgm.views import load_cameras, load_image, view_path
 
 FRONT, BACK = 0, 6
@@ -70,7 +71,7 @@ class ScanStore:
     Threads may share a store.
     """
 
-    def __init__(self, folders: Sequence[Path], *, limit: int = 8 << 30) -> None:
+    def __init__(self, folders: Sequence[Path], *, limit: int = STORE) -> None:
         if not folders:
             raise InputError("training: no rendered scan was found; see rejected.tsv for what was set aside")
         self.folders, self.limit, self.used = [Path(f) for f in folders], limit, 0

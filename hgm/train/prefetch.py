@@ -1,4 +1,4 @@
-"""Batches made ahead by threads, so that a GPU does not wait for decoding and augmentation."""
+"""Batches made ahead by threads, so that a GPU does not wait for decoding and augmentation. Without torch: requests count with it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+LOADERS = 4  # threads of a training on a GPU
+AHEAD = 8  # batches
+STORE = 8 << 30  # bytes of decoded pictures that a training keeps
 
 
 class Prefetch(Generic[T]):
@@ -15,7 +18,7 @@ class Prefetch(Generic[T]):
     With `threads` = 0 each is made when it is asked for. The last one may be asked for again.
     """
 
-    def __init__(self, make: Callable[[int], T], *, stride: int = 1, threads: int = 0, ahead: int = 8) -> None:
+    def __init__(self, make: Callable[[int], T], *, stride: int = 1, threads: int = 0, ahead: int = AHEAD) -> None:
         self.make, self.stride, self.ahead = make, stride, ahead
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="hgm-data") if threads else None
         self.waiting: dict[int, Future[T]] = {}

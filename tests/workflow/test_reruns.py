@@ -159,7 +159,8 @@ def test_a_script_reruns_its_rule(planned, edit):
 
 
 def test_resources_profiles_and_commands_rerun_nothing(planned, edit):
-    edit("rules/mesh.smk", "mem_mb=growing(4000)", "mem_mb=growing(5000)")
+    edit("rules/mesh.smk", 'growing(plan.memory("mesh"))', "growing(5000)")
+    edit("hgm/requests.py", "MESHING = 400, 3000", "MESHING = 400, 3001")
     edit("rules/coarse.smk", "runtime=1440", "runtime=2880")
     edit("profiles/default/profile.yaml", "scheduler: greedy", "scheduler: greedy\nretries: 1")
     edit("hgm/control/status.py", "SHOWN = ", "CHANGED = 1\nSHOWN = ")

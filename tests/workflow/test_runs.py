@@ -12,12 +12,16 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from hostile_names import FOLDER, NAME, PWNED
-from workspace import MARKED, TINY, Workspace
+from workspace import MARKED, ROOT, TINY, Workspace
 
+from hgm.config import load
 from hgm.control.jobs import TRAININGS, planned_jobs
 from hgm.control.status import describe, plan_of
+from hgm.plan import Plan
+from hgm.requests import ON_DEVICE
 from hgm.result import find_result
 from hgm.viewer.scene import load_scene
 
@@ -209,3 +213,16 @@ def test_what_reruns_when_something_changes(finished):
     assert {"fusion", "reconstruct"} <= fusion and not {"coarse", "render", "base", "pairs"} & fusion
     os.utime(finished.folder / "results/tiny/views/train000/manifest.json")
     assert "Nothing to be done" in finished.run(*TINY, "--dry-run")
+
+
+def test_no_job_used_more_memory_than_it_asks_for(calm):
+    """And a small job, which is libraries mostly, not less than a quarter of it."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    plan, folder = Plan({**load(ROOT / "config/tiny.yaml").model_dump(mode="json"), "device": device}), calm.results / "benchmarks"
+    most: dict[str, float] = {}
+    for job in planned_jobs(plan):
+        rows = (folder / f"{job.name}.jsonl").read_text().splitlines()
+        used = [json.loads(row)["max_rss"] * 1.048576 for row in rows if json.loads(row)["max_rss"]]  # MiB; none of a job of a second
+        most[job.rule] = max([*used, most.get(job.rule, 0.0)])
+    for rule in set(ON_DEVICE) - {"photos"}:
+        assert most[rule] <= plan.memory(rule) <= 4 * most[rule], (rule, most[rule])

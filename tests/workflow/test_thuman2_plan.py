@@ -1,8 +1,9 @@
-"""The paper's preset on files of the right names: what is planned, and what the doctor says when one is gone."""
+"""The paper's preset on files of the right names: what is planned and asked for, and what the doctor says when one is gone."""
 
 from pathlib import Path
 
 import pytest
+from asked import asked
 from test_plan import counts, planned
 from workspace import Workspace
 
@@ -48,6 +49,22 @@ def test_customhumans_goes_on_top(furnished):
     ids.write_text("\n".join(f"{i:04d}" for i in range(45)))
     found = counts(furnished.run("--configfile", PRESET, "config/customhumans.yaml", "--dry-run"))
     assert found["render"] == 20 + 1 + 2 and found["coarse"] == 2 and found["estimate"] == 2 and found["evaluate"] == 10
+
+
+def test_four_gpus_are_asked_for_with_the_memory_and_threads_of_four(furnished, tmp_path):
+    (tmp_path / "four.yaml").write_text("coarse: {gpus: 4, batch: 1, accumulate: 4}\n")
+    found = asked(furnished, furnished.folder / PRESET, tmp_path / "four.yaml")
+    assert (found["coarse"].threads, found["coarse"].gpus) == (20, 4) and found["coarse"].memory > 50_000
+    assert (found["fusion"].threads, found["fusion"].gpus) == (5, 1) and 18_000 < found["fusion"].memory < 28_000
+    assert {found[rule].gpus for rule in ("mesh", "pairs", "refine", "normals", "controlnet", "reconstruct")} == {1}
+    assert {found[rule].gpus for rule in ("base", "render", "estimate", "evaluate")} == {0}  # Stable Diffusion is linked, not trained
+
+
+def test_the_demo_on_a_cpu_asks_for_no_gpu(workspace, tmp_path):
+    (tmp_path / "cpu.yaml").write_text("device: cpu\n")
+    found = asked(workspace, tmp_path / "cpu.yaml")
+    assert {(job.threads, job.gpus) for job in found.values()} == {(1, 0)}
+    assert max(job.memory for job in found.values()) <= 4000
 
 
 def rows(furnished: Workspace, capsys) -> dict[str, str]:

@@ -1,0 +1,107 @@
+"""GPU memory of a training step, computed on tensors that have shapes and no memory: the networks at any size on any machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _disable_current_modes
+
+from hgm.metrics.lpips import LPIPS
+from hgm.nets import HGM, HGMConfig
+from hgm.nets.config import INPUT_CHANNELS
+
+GIB = 1 << 30
+STATIC = 16  # bytes a parameter: weight, gradient and Adam's two moments, all float32
+SPLATTING = 0.9 * GIB  # a sample of 12 views of 512 px and three sets, from gsplat's buffers; not computed here
+RESERVED = 3.0 * GIB  # CUDA's context, workspaces of the convolutions, gaps between blocks; a guess
+SETS = 3  # of Gaussians that a step renders
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of one training step: those that are there anyway, those of a sample, and what recomputing LPIPS saves of these."""
+
+    parameters: int  # their number
+    networks: int  # kept for the backward pass, a sample
+    lpips: int  # features of the renders of one set and of the targets, a sample
+
+    def total(self, batch: int, *, recomputed: bool = True) -> float:
+        """Bytes at a micro-batch of `batch` samples; LPIPS of one set at a time, or of all sets kept."""
+        lpips = self.lpips * (1 if recomputed else SETS)
+        return STATIC * self.parameters + RESERVED + batch * (self.networks + lpips + SPLATTING)
+
+
+def footprint(config: HGMConfig, *, precision: str = "bf16", supervised: int = 12, lpips_size: int = 256) -> Footprint:
+    """Of one HGM with every part that has a fixed shape: U-Net, image encoder, body head and merge network."""
+    bf16, views, size = precision == "bf16", config.views, config.input_size
+    with FakeTensorMode():
+        model, lpips = _without_memory(lambda: HGM(config)), _without_memory(lambda: LPIPS(lpips_size))
+        model.train()
+        images = torch.empty(views, INPUT_CHANNELS, size, size)
+        parts: list[tuple[nn.Module, Callable[[], Any]]] = [
+            (model.unet, lambda: model.unet(images, views)),
+            (model.merge, lambda: model.merge(torch.empty(1, config.merge_channels, config.gaussians))),
+        ]
+        if config.use_body:
+            points = torch.empty(1, 3 + config.token_channels, config.vertices)
+            parts += [(model.encoder, lambda: model.encoder(images)), (model.body.head, lambda: model.body.head(points))]
+        networks = sum(kept(part, call, bf16=bf16) for part, call in parts)
+
+        def loss() -> Tensor:
+            renders = torch.empty(supervised, 3, size, size, requires_grad=True)
+            found: Tensor = lpips(renders, [x.detach() for x in lpips.features(renders)])
+            return found
+
+        return Footprint(sum(p.numel() for p in model.parameters()), networks, kept(lpips, loss, bf16=False))
+
+
+def kept(module: nn.Module, call: Callable[[], Any], *, bf16: bool) -> int:
+    """Bytes that autograd keeps of a call for its backward pass, besides the module's own weights."""
+    own = {p.untyped_storage()._cdata for p in module.parameters()}
+    found: dict[int, torch.UntypedStorage] = {}
+
+    def pack(x: Tensor) -> Tensor:
+        found[x.untyped_storage()._cdata] = x.untyped_storage()  # holds it, so that its address is not used again
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x), _autocast(bf16):
+        call()
+    return sum(storage.nbytes() for key, storage in found.items() if key not in own)
+
+
+def _without_memory(build: Callable[[], Any]) -> Any:
+    """A module whose parameters and buffers are the current mode's tensors."""
+    with _disable_current_modes(), torch.device("meta"):
+        module = build()
+    for part in module.modules():
+        for name, p in part._parameters.items():
+            if p is not None:
+                part._parameters[name] = nn.Parameter(torch.empty(p.shape), requires_grad=p.requires_grad)
+        for name, b in part._buffers.items():
+            if b is not None:
+                part._buffers[name] = torch.empty(b.shape, dtype=b.dtype)
+    return module
+
+
+class _Norms(TorchFunctionMode):
+    """CUDA's autocast norms in float32, a CPU's as they come."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (F.group_norm, F.layer_norm):
+            args = (args[0].float(), *args[1:])
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _autocast(bf16: bool) -> Iterator[None]:
+    """bfloat16 as on CUDA, on tensors of a CPU."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16), _Norms():
+        yield

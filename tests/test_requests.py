@@ -1,0 +1,76 @@
+"""What jobs ask for follows the configuration; the numbers behind it are those of the networks."""
+
+from pathlib import Path
+
+import pytest
+
+from hgm import requests
+from hgm.bench.footprint import footprint
+from hgm.config import load, parse
+from hgm.nets import HGMConfig
+
+ROOT = Path(__file__).resolve().parents[1]
+PAPER_SCANS = {"train": 500, "val": 5}
+
+
+def config(name: str, **changes) -> dict:
+    """A preset with some values changed, `section__key` or `key`."""
+    data = load(ROOT / name).model_dump(mode="json")
+    for key, value in changes.items():
+        *section, last = key.split("__")
+        (data[section[0]] if section else data)[last] = value
+    return parse(data).model_dump(mode="json")
+
+
+def memory(rule: str, **changes) -> int:
+    return requests.memory_mb(config("config/thuman2.yaml", **changes), rule, PAPER_SCANS)
+
+
+@pytest.mark.parametrize("preset", requests.NETWORKS)
+def test_sizes_of_networks_are_those_that_the_networks_have(preset):
+    size, millions, *kept = requests.NETWORKS[preset]
+    for views in (1, 2):
+        network = getattr(HGMConfig, preset)(views)
+        found = footprint(network, precision="fp32")
+        assert network.input_size == size
+        assert millions == pytest.approx(found.parameters / 1e6, rel=0.01)
+        assert kept[views - 1] == pytest.approx(found.networks / 1e6, rel=0.03)
+        assert found.lpips / 12 / 1e6 == pytest.approx(requests.LPIPS_IMAGE, rel=0.03)
+
+
+def test_memory_grows_with_what_is_held():
+    one = memory("coarse")
+    assert 18_000 <= one <= 28_000  # 3 GB of process, 6.3 of pictures, 2.1 of batches, 7.7 while weights are written, and a quarter
+    assert memory("coarse", coarse__gpus=4, coarse__accumulate=4) > 50_000
+    assert max(memory("coarse", rendering__size=256), memory("coarse", network__preset="medium")) < one
+    assert memory("coarse", coarse__batch=8) > one
+    assert requests.memory_mb(config("config/thuman2.yaml"), "coarse", {"train": 50, "val": 1}) < one - 5000
+    assert memory("fusion", device="cpu") > memory("coarse", device="cpu") > memory("coarse")  # activations are in host memory
+    assert memory("reconstruct") - memory("reconstruct", base__folder=None) > 8000  # Stable Diffusion
+    assert memory("base") <= 1000  # links
+
+
+def test_a_large_data_set_stays_within_the_store():
+    many = requests.memory_mb(config("config/thuman2.yaml"), "coarse", {"train": 5000, "val": 5})
+    assert many - memory("coarse") < requests.MARGIN * (requests.STORE / 1e6 - 6291) + requests.STEP
+
+
+@pytest.mark.parametrize(("changes", "asked"), [
+    ({"device": "cpu"}, set()),
+    ({"device": "auto"}, {*requests.ON_DEVICE}),
+    ({"device": "cuda"}, {*requests.ON_DEVICE}),
+    ({"device": "cuda", "base__folder": "sd"}, {*requests.ON_DEVICE} - {"base"}),
+    ({"device": "cpu", "rendering__device": "gpu"}, {"render"}),
+])
+def test_a_gpu_is_asked_for_where_one_is_used(changes, asked):
+    made = config("config/tiny.yaml", **changes)
+    assert {rule for rule in (*requests.ON_DEVICE, "render", "estimate", "evaluate") if requests.gpus(made, rule)} == asked
+
+
+def test_a_named_gpu_gets_threads_that_read_ahead():
+    four = config("config/tiny.yaml", device="cuda", coarse__gpus=4, coarse__accumulate=4)
+    assert requests.gpus(four, "coarse") == 4 and requests.threads(four, "coarse") == 4 * (1 + requests.LOADERS)
+    assert requests.threads(four, "controlnet") == 1 + requests.LOADERS and requests.threads(four, "mesh") == 1
+    for device, threads in (("auto", 4), ("cpu", 4)):  # `auto` may take the CPU, where a thread more would slow the others down
+        assert requests.threads({**four, "device": device}, "coarse") == threads
+        assert requests.threads({**four, "device": device}, "controlnet") == 1
