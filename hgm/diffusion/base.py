@@ -61,9 +61,12 @@ class Base:
 
     @torch.no_grad()
     def moments(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Images [B, 3, H, W] in [0, 1] -> mean and standard deviation of their scaled latents, [B, C, h, w] on the CPU."""
+        """Images [B, 3, H, W] in [0, 1] -> mean and standard deviation of their scaled latents, [B, C, h, w] on the CPU.
+
+        In float32: an image is encoded once, and what is lost here is lost to every step that learns from it.
+        """
         image = image.to(self.device, self.vae.dtype) * 2 - 1
-        with mixed_precision(self.device.type):
+        with torch.autocast(self.device.type, enabled=False):
             posterior = self.vae.encode(image).latent_dist
         scale = self.vae.config.scaling_factor
         return posterior.mean.float().cpu() * scale, posterior.std.float().cpu() * scale

@@ -14,8 +14,10 @@ from hgm.diffusion.pairs import Pairs
 from hgm.diffusion.settings import ControlNetSettings
 from hgm.errors import InputError
 from hgm.runtime import Deadline, atomic_folder, derived_seed
-from hgm.train.loop import Optimisation, fit, write_history
+from hgm.train.loop import Optimisation, fit, generator_of, write_history
+from hgm.train.prefetch import LOADERS, Prefetch
 
+STAGE = "controlnet"
 EMBEDDING_CHANNELS = (16, 32, 96, 256)  # of the condition's encoder in Stable Diffusion's ControlNets; one halving less
 
 
@@ -94,7 +96,9 @@ def train_controlnet(
     size = _crop_size(settings, opened, shape)
     boxes = torch.cat([foreground_boxes(data.target(i)[None]) for i in range(len(data))])
 
-    def loss(step: int, generator: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+    def sample(micro: int) -> tuple[Tensor, ...]:
+        """Latents, noise, times, which caption, and condition of a micro-batch."""
+        generator = generator_of(seed, STAGE, *divmod(micro, settings.accumulate))
         indices = torch.randint(len(data), (settings.batch,), generator=generator).tolist()
         places = crop_places(boxes, indices, size, shape, generator, multiple=stride)
         middle, spread = (cut([x[i] for i in indices], places, size, reduced=stride) for x in (mean, std))
@@ -102,15 +106,23 @@ def train_controlnet(
         noise = torch.randn(latents.shape, generator=generator)
         times = torch.randint(settings.timesteps, (settings.batch,), generator=generator)
         empty = (torch.rand(settings.batch, generator=generator) < settings.empty_caption).long()
-        condition = cut([data.condition(i) for i in indices], places, size)
-        latents, noise, times, empty, condition = (x[part].to(device) for x in (latents, noise, times, empty, condition))
+        drawn = latents, noise, times, empty, cut([data.condition(i) for i in indices], places, size)
+        return tuple(x.pin_memory() for x in drawn) if on_gpu else drawn
+
+    on_gpu = opened.device.type == "cuda"
+    samples = Prefetch(sample, threads=LOADERS if on_gpu else 0)
+
+    def loss(micro: int, _: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+        latents, noise, times, empty, condition = (x[part].to(device, non_blocking=True) for x in samples[micro])
         return epsilon_loss(opened, controlnet, latents, noise, times, captions[empty], condition), {}
 
     optimisation = Optimisation(settings.steps, settings.lr, schedule=settings.schedule, betas=(0.9, 0.999),
                                 weight_decay=settings.weight_decay, clip=settings.clip, accumulate=settings.accumulate,
                                 ema=settings.ema)
-    history = fit(controlnet, loss, optimisation, stage="controlnet", seed=seed, state=state, batch=settings.batch,
-                  deadline=deadline)
+    try:
+        history = fit(controlnet, loss, optimisation, stage=STAGE, seed=seed, state=state, batch=settings.batch, deadline=deadline)
+    finally:
+        samples.close()
     with atomic_folder(out) as folder:
         controlnet.save_pretrained(folder)
         write_history(folder / "history.tsv", history)

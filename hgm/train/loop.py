@@ -99,7 +99,7 @@ def fit(
         sums: dict[str, Tensor] = {}
         for micro in team.micro_batches(optimisation.accumulate):
             for part in parts(batch, at_once):
-                generator = torch.Generator().manual_seed(derived_seed(seed, stage, step, micro))
+                generator = generator_of(seed, stage, step, micro)
                 share = (part.stop - part.start) / batch / optimisation.accumulate
                 with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
                     torch.manual_seed(derived_seed(seed, stage, step, micro, "global", *([part.start] if part.start else [])))
@@ -165,6 +165,11 @@ def fit(
     if average is not None:
         module.load_state_dict(average.state_dict())
     return history
+
+
+def generator_of(seed: int, stage: str, step: int, micro: int) -> torch.Generator:
+    """What `fit` gives to the loss of a step's micro-batch: a function that reads ahead draws the same from it."""
+    return torch.Generator().manual_seed(derived_seed(seed, stage, step, micro))
 
 
 def parts(batch: int, at_once: int) -> list[slice]:

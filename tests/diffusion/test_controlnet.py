@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from hgm.diffusion.pairs import Pairs
 from hgm.diffusion.settings import ControlNetSettings
 from hgm.diffusion.small_base import train_base
 from hgm.errors import InputError
+from hgm.train.prefetch import Prefetch
 
 from .conftest import TINY
 from .test_base import digest
@@ -114,6 +116,33 @@ def test_targets_are_encoded_as_the_base_does(base_folder: Path, pairs_folder: P
         posterior = base.vae.encode(quantised * 2 - 1).latent_dist
     torch.testing.assert_close(mean, posterior.mean * base.vae.config.scaling_factor, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(std, posterior.std * base.vae.config.scaling_factor, rtol=1e-4, atol=1e-5)
+
+
+def test_targets_are_encoded_in_float32_whatever_the_networks_train_in(
+    base_folder: Path, pairs_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, pairs = open_base(base_folder), Pairs.open(pairs_folder)
+    wanted = target_moments(base, pairs)
+    monkeypatch.setattr("hgm.diffusion.base.mixed_precision", lambda device: torch.autocast(device, torch.bfloat16))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = target_moments(base, pairs)
+    assert all(torch.equal(a, b) for a, b in zip(wanted, found, strict=True))
+
+
+def test_batches_read_ahead_change_nothing(
+    base_folder: Path, pairs_folder: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads as on a GPU; some other than the main one reads the pictures."""
+    readers, read = set(), Pairs.condition
+
+    def reading(self: Pairs, index: int) -> torch.Tensor:
+        readers.add(threading.current_thread() is threading.main_thread())
+        return read(self, index)
+
+    monkeypatch.setattr(Pairs, "condition", reading)
+    monkeypatch.setattr("hgm.diffusion.controlnet.Prefetch", lambda make, threads: Prefetch(make, threads=2))
+    train_controlnet(pairs_folder, base_folder, tmp_path / "out", settings=SETTINGS, state=tmp_path / "state", seed=5)
+    assert readers == {False} and digest(tmp_path / "out") == digest(trained)
 
 
 def test_bytes_do_not_depend_on_where_the_start_lies(base_folder: Path, pairs_folder: Path, trained: Path, tmp_path: Path) -> None:
