@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hgm import requests
-from hgm.bench.footprint import footprint
+from hgm.bench.footprint import footprint, table
 from hgm.config import load, parse
 from hgm.nets import HGMConfig
 
@@ -74,3 +74,7 @@ def test_a_named_gpu_gets_threads_that_read_ahead():
     for device, threads in (("auto", 4), ("cpu", 4)):  # `auto` may take the CPU, where a thread more would slow the others down
         assert requests.threads({**four, "device": device}, "coarse") == threads
         assert requests.threads({**four, "device": device}, "controlnet") == 1
+
+
+def test_the_table_of_cards_is_the_computed_one():
+    assert table() in (ROOT / "docs/training.md").read_text()

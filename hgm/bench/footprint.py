@@ -23,6 +23,9 @@ STATIC = 16  # bytes a parameter: weight, gradient and Adam's two moments, all f
 SPLATTING = 0.9 * GIB  # a sample of 12 views of 512 px and three sets, from gsplat's buffers; not computed here
 RESERVED = 3.0 * GIB  # CUDA's context, workspaces of the convolutions, gaps between blocks; a guess
 SETS = 3  # of Gaussians that a step renders
+CARDS = {"40 GB": 39.0, "80 GB": 79.0, "141 GB": 139.0}  # GiB that a process finds on an A100, an H100, an H200
+FILLED = 0.9  # of a card; the rest is for what is not computed
+BATCH = 4  # of the paper, in all
 
 
 @dataclass(frozen=True)
@@ -105,3 +108,26 @@ def _autocast(bf16: bool) -> Iterator[None]:
     """bfloat16 as on CUDA, on tensors of a CPU."""
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16), _Norms():
         yield
+
+
+def largest_batch(found: Footprint, card: float) -> int | None:
+    """Samples of a micro-batch that a card of so many GiB holds, a divisor of the paper's batch; None where not even one fits."""
+    return next((b for b in (4, 2, 1) if found.total(b) <= FILLED * card * GIB), None)
+
+
+def table() -> str:
+    """Memory of the paper's two trainings and what to set for each card, as Markdown."""
+    lines = ["| training | GiB at batch 1, 2, 4 | LPIPS kept | " + " | ".join(CARDS) + " |", "|---|---|---|" + "---|" * len(CARDS)]
+    for stage, views in (("coarse", 1), ("fusion", 2)):
+        found = footprint(HGMConfig.paper(views))
+        now, before = (" / ".join(f"{found.total(b, recomputed=r) / GIB:.0f}" for b in (1, 2, BATCH)) for r in (True, False))
+        cells = []
+        for card in CARDS.values():
+            batch = largest_batch(found, card)
+            cells.append("–" if batch is None else f"`{stage}: {{batch: {batch}, accumulate: {BATCH // batch}}}`")
+        lines.append(f"| {stage} | {now} | {before} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())

@@ -1,5 +1,6 @@
 """What is planned, without running it."""
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -73,6 +74,19 @@ def test_a_wrong_key_ends_the_planning_with_one_line(workspace):
     output, _ = process.communicate()
     assert process.returncode != 0
     assert "configuration: coarse.step: unknown key" in output and "Traceback" not in output
+
+
+def test_a_named_gpu_that_is_lacking_ends_a_run_before_anything_runs(workspace, tmp_path, monkeypatch):
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho No devices found.\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    named = ("--configfile", "config/tiny.yaml", "--cores", "1", "--config", "device=cuda")
+    process = workspace.start(*named)
+    output, _ = process.communicate()
+    assert process.returncode != 0 and not (workspace.folder / "results").exists()
+    assert "device: cuda needs 1 NVIDIA GPU, this machine has 0; use device: auto or cpu" in output and "Traceback" not in output
+    workspace.run(*named, "--", "results/tiny/run.json")  # a job that needs none
+    assert (workspace.folder / "results/tiny/run.json").is_file()
 
 
 def test_named_targets(workspace):
