@@ -25,6 +25,6 @@ def failure(error: BaseException) -> str:
 
 
 @cache
-def say_once(log: logging.Logger, line: str, level: int = logging.INFO) -> None:
+def say_once(line: str, log: logging.Logger, level: int = logging.INFO) -> None:
     """A line of the log, once a process."""
     log.log(level, "%s", line)

@@ -30,20 +30,20 @@ def resolve_backend(name: str, device: torch.device | str) -> str:
     where spconv is asked for and not installed.
     """
     if name not in ("auto", "torch", "spconv"):
-        raise InputError(f"sparse_backend: {name!r} is unknown; expected auto, torch or spconv")
+        raise InputError(f"network.sparse_backend: {name!r} is unknown; expected auto, torch or spconv")
     place = indexed(device)
     if name == "torch" or (name == "auto" and place.type != "cuda"):
         return "torch"
     if not _installed() and name == "spconv":
-        raise MissingDependency(f"sparse_backend: spconv is not installed; {INSTALL}, or use sparse_backend: torch")
+        raise MissingDependency(f"network.sparse_backend: spconv is not installed; {INSTALL}, or use auto")
     reason = hindrance(place) if place.type == "cuda" else None
     if reason is None:
         if place.type == "cuda":
-            say_once(log, f"sparse convolution on {place}: spconv, which agrees with plain torch there")
+            say_once(f"sparse convolution on {place}: spconv, which agrees with plain torch there", log)
         return "spconv"
     if name == "spconv":
-        raise InputError(f"sparse_backend: spconv cannot be used on {place}: {reason}; use sparse_backend: torch")
-    say_once(log, f"sparse convolution on {place}: plain torch, since spconv cannot be used: {reason}")
+        raise InputError(f"network.sparse_backend: spconv cannot be used on {place}: {reason}; or use auto")
+    say_once(f"sparse convolution on {place}: plain torch, since spconv cannot be used: {reason}", log)
     return "torch"
 
 
@@ -58,6 +58,8 @@ def hindrance(device: torch.device) -> str | None:
         if CPU_ONLY_BUILD:
             return f"the installed build is for CPUs only ({INSTALL})"
         return _differs(device)
+    except torch.OutOfMemoryError:  # says nothing about the backend
+        raise
     except Exception as error:  # another's compiled code: whatever it raises here it would raise in the first step
         return failure(error)
 
@@ -107,7 +109,7 @@ def run(layers: list[SparseConv], features: Tensor, voxels: VoxelSet) -> list[tu
     import spconv.pytorch as spconv
 
     if not features.is_cuda and torch.is_grad_enabled():
-        raise InputError("sparse_backend: spconv has no backward pass on a CPU; use sparse_backend: torch")
+        raise InputError("network.sparse_backend: spconv has no backward pass on a CPU; use auto")
     algorithm = None if features.is_cuda else spconv.ConvAlgo.Native
     batch = int(voxels.coords[:, 0].max()) + 1
     outputs, level = [], 0

@@ -98,6 +98,8 @@ def hindrance(name: str, device: torch.device) -> str | None:
         return differs(ON_CUDA[name], device)
     except InputError as error:
         return str(error)
+    except torch.OutOfMemoryError:  # says nothing about the backend
+        raise
     except Exception as error:  # another's compiled code: whatever it raises here it would raise in the first step
         return failure(error)
 
@@ -147,10 +149,10 @@ def _automatic(device: torch.device) -> tuple[str, tuple[str, ...]]:
 
 def _say(device: torch.device, name: str, reasons: tuple[str, ...]) -> None:
     if name == "torch" and device.type == "cuda" and reasons:
-        say_once(log, f"splatting on {device}: plain torch, which is many times slower than gsplat, since {'; '.join(reasons)}",
-                 logging.WARNING)
+        say_once(f"splatting on {device}: plain torch, which is many times slower than gsplat, since {'; '.join(reasons)}",
+                 log, logging.WARNING)
     else:
-        say_once(log, f"splatting on {device}: {name}{f' ({reasons[0]})' if reasons else ''}")
+        say_once(f"splatting on {device}: {name}{f' ({reasons[0]})' if reasons else ''}", log)
 
 
 def _installed(package: str) -> bool:

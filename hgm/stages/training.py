@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hgm.gaussians import Gaussians
-from hgm.nets import HGM, HGMConfig
+from hgm.nets import HGM, HGMConfig, spconv_backend
 from hgm.nets.hgm import HGMOutput
 from hgm.nets.imports import start_from_lgm
 from hgm.nets.weights import WEIGHTS, load_model, load_tensors, save_model, save_tensors
@@ -120,7 +120,8 @@ def _train(
     if device.type == "cuda":
         use_threads(1)  # the job's others are those that read ahead
     backend = backend_for(training.backend, device)
-    model = HGM(config, sparse_backend=training.sparse_backend).to(device)
+    sparse_backend = spconv_backend.resolve_backend(training.sparse_backend, device) if config.use_body else "torch"
+    model = HGM(config, sparse_backend=sparse_backend).to(device)
     if init is not None:
         load_tensors(model, init)
     if lgm is not None:

@@ -134,7 +134,7 @@ def script(words: list[str], folder: Path) -> None:
 
 
 def pip(words: list[str], folder: Path) -> None:
-    assert words[0] in ("install", "download"), words
+    assert words[0] in ("install", "uninstall", "download"), words
     for name in (n for option in ("-r", "--requirement", "-e") for n in files_of(option, words)):
         assert (ROOT / name).exists(), name
 

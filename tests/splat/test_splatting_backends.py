@@ -112,6 +112,19 @@ def test_what_a_backend_raises_is_a_reason(
     assert reason in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_full_device_is_not_held_against_a_backend(ready: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(backends, "_installed", {"torch", "gsplat"}.__contains__)
+    rasterize = backends.ON_CUDA["gsplat"]
+    monkeypatch.setitem(backends.ON_CUDA, "gsplat", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        resolve_backend("auto", "cuda")
+    monkeypatch.setitem(backends.ON_CUDA, "gsplat", rasterize)
+    assert resolve_backend("auto", "cuda") == "gsplat"
+
+
 def changed(which: int, change: Callable[[Tensor], Tensor]) -> backends.Rasterize:
     """Plain torch with one of its outputs changed."""
     def rasterize(*arguments: Any) -> Any:
