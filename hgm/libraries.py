@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
+from hgm.errors import MissingDependency
+
 BINARIES = {"bpy": "__init__*.so", "open3d": "cpu/pybind*.so"}  # package -> the file in it that links to X11 and OpenGL
 ABSENT = re.compile(r"^\s*(\S+) => not found$", re.MULTILINE)  # a line of ldd
 FAILED = re.compile(r"(\S+\.so\S*): cannot open shared object file")  # of an ImportError
@@ -47,23 +49,23 @@ def debian_package(library: str) -> str:
     return UNLIKE.get(library, package)
 
 
-def advice(libraries: Iterable[str]) -> str:
+def lacking(libraries: Iterable[str]) -> MissingDependency:
     """What is missing and the command that installs it here, in one line."""
     names = sorted(set(libraries))
     if shutil.which("apt-get") is None and (tool := shutil.which("dnf") or shutil.which("yum")):
         command = " ".join([f"{Path(tool).name} install", *(f"'{name}()(64bit)'" for name in names)])
     else:
         command = " ".join(["apt-get install --no-install-recommends", *sorted(map(debian_package, names))])
-    return (f"bpy and open3d need libraries that this system lacks ({', '.join(names)}); install them, as root: {command} "
-            "(without root: docs/environments.md)")
+    return MissingDependency(f"bpy and open3d need libraries that this system lacks ({', '.join(names)}); install them, as root: "
+                             f"{command} (without root: docs/environments.md)")
 
 
-def explain(error: ImportError) -> str | None:
-    """The same line for an import that failed for want of a library; None for other failures."""
+def explain(error: ImportError) -> MissingDependency | None:
+    """The same for an import that failed for want of a library; None for other failures."""
     found = FAILED.search(str(error))
-    return advice([found[1], *missing_libraries()]) if found is not None else None
+    return lacking([found[1], *missing_libraries()]) if found is not None else None
 
 
 if __name__ == "__main__":
     if names := missing_libraries():
-        sys.exit(f"error: {advice(names)}")
+        sys.exit(f"error: {lacking(names)}")

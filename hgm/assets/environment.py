@@ -14,7 +14,7 @@ from hgm.assets.checks import configured_scans
 from hgm.assets.findings import Finding, first_few
 from hgm.checkout import ROOT
 from hgm.config import Config
-from hgm.libraries import advice, explain, missing_libraries
+from hgm.libraries import explain, lacking, missing_libraries
 from hgm.provenance import versions
 
 LOCK = ROOT / "requirements.lock"
@@ -70,7 +70,7 @@ def _libraries() -> Finding:
     """The packages that link to the system's libraries, really imported, each in a process of its own."""
     title = "libraries of the system"
     if names := missing_libraries():
-        return Finding(title, "missing", advice(names))
+        return Finding(title, "missing", str(lacking(names)))
     tried = [name for name in TRIED if find_spec(name) is not None]
     with ThreadPoolExecutor() as pool:
         failed = [f"{name}: {reason}" for name, reason in zip(tried, pool.map(_import_fault, tried), strict=True) if reason]
@@ -86,7 +86,7 @@ def _import_fault(name: str) -> str:
     if done.returncode == 0:
         return ""
     last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-    return explain(ImportError(last)) or last
+    return str(explain(ImportError(last)) or last)
 
 
 def _named(config: Config) -> list[Finding]:

@@ -268,7 +268,7 @@ def _import_bpy() -> Any:
     except ImportError as error:
         from hgm.errors import MissingDependency
 
-        raise MissingDependency(explain(error) or f"bpy: {error}; install it with: pip install 'bpy>=4.5,<5.1'") from None
+        raise explain(error) or MissingDependency(f"bpy: {error}; install it with: pip install 'bpy>=4.5,<5.1'") from None
     finally:
         if cores:
             for thread in os.listdir("/proc/self/task"):

@@ -45,7 +45,7 @@ def checkout(request, tmp_path_factory) -> Path:
 
 def test_a_run_works_in_any_folder_whatever_the_shell_names(checkout, foreign):
     """Scripts that import numpy and write unicode paths, with all of it at once."""
-    done = make(checkout, "run", f"ARGS=--configfile config/tiny.yaml {' '.join(FIRST)}", PYTHONPATH=str(foreign),
+    done = make(checkout, "run", f"ARGS={' '.join(FIRST)} --configfile config/tiny.yaml", PYTHONPATH=str(foreign),
                 PYTHONHOME=str(foreign), PYTHONSTARTUP=str(foreign / "start.py"), PYTHONUSERBASE=str(foreign / "user"),
                 PYTHONIOENCODING="ascii", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", LC_ALL="C", HOME="/dev/null", PIP_USER="1")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -63,7 +63,7 @@ def test_each_of_them_alone(variables, foreign, tmp_path):
     folder = copy_checkout(tmp_path / "é")
     make_environment(folder)
     given = {name: value.format(foreign=foreign) for name, value in variables.items()}
-    done = make(folder, "run", f"ARGS=--configfile config/tiny.yaml {FIRST[1]}", **given)
+    done = make(folder, "run", f"ARGS={FIRST[1]} --configfile config/tiny.yaml", **given)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert (folder / FIRST[1]).exists()
 
