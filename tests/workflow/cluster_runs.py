@@ -29,13 +29,14 @@ class ClusterRun(Workspace):
         self.site = folder / "site.yaml"
         self.site.write_text(f"cpu: {{slurm_partition: main}}\ngpu: {{slurm_partition: {gpu_partition}, gres: {gres}}}\n")
         self.log = folder / "head.log"
+        self.path = str(root)  # PYTHONPATH of the heads
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder),
                 "--nolock", "--profile", str(self.root / "profiles/slurm"), "--slurm-safe-site", str(self.site), *QUICK, *arguments]
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        environment = {**self.cluster.environment, "PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}
+        environment = {**self.cluster.environment, "PYTHONPATH": self.path, "OMP_NUM_THREADS": "1"}
         with open(self.log, "a") as log:
             return subprocess.Popen(self.command(*arguments), cwd=self.folder, env=environment, start_new_session=True,
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, text=True)

@@ -1,6 +1,7 @@
 """The workflow on a real SLURM of three nodes."""
 
 import csv
+import os
 
 import pytest
 from cluster_runs import ON_CLUSTER, ClusterRun
@@ -54,6 +55,15 @@ def test_a_gres_that_the_cluster_lacks_is_told_in_one_line_before_anything_runs(
     [line] = [line for line in run.said().splitlines() if "gres" in line]
     assert line.startswith(f"{run.site}: gpu: gres: gpu:h100: no node of this cluster has such a GRES") and "gres: null" in line
     assert "Traceback" not in run.said()
+
+
+def test_jobs_see_nothing_of_another_environment(empty, tmp_path):
+    """Started by hand, a head has what its shell names; it does not hand it on."""
+    (tmp_path / "numpy.py").write_text("import os, sys\nif 'SLURM_JOB_ID' in os.environ:\n    raise SystemExit('not ours')\n"
+                                       "sys.path.remove(os.path.dirname(__file__))\ndel sys.modules['numpy']\nimport numpy\n")
+    empty.path = os.pathsep.join([str(tmp_path), empty.path])
+    empty.run("results/tiny/standin/models.json", *ON_CLUSTER)
+    assert (empty.results / "standin/models.json").exists()
 
 
 def test_no_output_of_the_shell_is_trusted(cluster, calm, tmp_path):
