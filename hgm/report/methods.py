@@ -1,32 +1,23 @@
-"""What was done, in sentences that are filled from the configuration; one whose values are missing is left out."""
+"""What was done, in sentences that are filled from the configuration; one whose sections are missing is left out."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from string import Formatter
 from typing import Any
 
 from hgm.report.run import Run
-
-Flat = dict[str, Any]
-
-
-def flatten(config: Mapping[str, Any], prefix: str = "") -> Flat:
-    """Nested sections -> `section_key`."""
-    flat: Flat = {}
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        flat[name] = value
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{name}_")
-    return flat
-
 
 SOURCES = {
     "standin": "The people are free stand-in humans made by this workflow, not scans of the paper's data set.",
     "thuman2": "The people are scans of THuman2.0 with their published SMPL-X fits.",
     "thuman21": "The people are scans of THuman2.1 with their published SMPL-X fits.",
     "customhumans": "The people are scans of CustomHumans with their published SMPL-X fits.",
+    "humman": "The people are sequences of HuMMan with their published SMPL fits.",
+    "views": "The people were given as views with their SMPL-X bodies.",
 }
+GIVEN = ("humman", "views")  # not rendered here
 TESTS = {
     "thuman2": "The test people are scans of another data set, THuman2.0.",
     "thuman21": "The test people are scans of another data set, THuman2.1.",
@@ -36,80 +27,121 @@ TESTS = {
 }
 RENDER = (
     "Each scan was brought into the frame of its SMPL-X fit (pelvis at the origin, facing the first camera) and rendered with "
-    "Blender's Cycles from 12 views 30° apart at {rendering_size} px and {rendering_samples} samples a pixel."
+    "Blender's Cycles from 12 views 30° apart at {rendering[size]} px and {rendering[samples]} samples a pixel."
 )
 COARSE = (
-    "The coarse HGM (preset “{network_preset}”, {network_precision}) sees the front view and the body. It was trained for "
-    "{coarse_steps:,} steps of {coarse_batch} scan(s) with AdamW and a one-cycle schedule (peak learning rate {coarse_lr:g}, "
-    "weight decay {coarse_weight_decay:g}, gradients clipped at {coarse_clip:g}), each step compared in "
-    "{coarse_supervised} views."
+    "The coarse HGM (preset “{network[preset]}”, {network[precision]}) sees the front view and the body. It was trained for "
+    "{coarse[steps]:,} steps of {coarse[batch]} scan(s) with AdamW and a one-cycle schedule (peak learning rate {coarse[lr]:g}, "
+    "weight decay {coarse[weight_decay]:g}, gradients clipped at {coarse[clip]:g}), each step compared in "
+    "{coarse[supervised]} views."
 )
-LOSS = "The loss is {loss_rgb:g} × squared colour error + {loss_mask:g} × squared mask error"
+LOSS = "The loss is {loss[rgb]:g} × squared colour error + {loss[mask]:g} × squared mask error"
 PAIRS = (
     "The ControlNet learned from back views rendered by the coarse model after {early:.0f} % of its steps, downsampled by "
     "{factors}, next to the true back views."
 )
 BACK = (
-    "At test time the coarse back view is refined by image-to-image diffusion: strength {back_view_strength:g}, "
-    "{back_view_steps} steps, guidance {back_view_guidance:g}, control scale {back_view_control_scale:g}."
+    "At test time the coarse back view is refined by image-to-image diffusion: strength {back_view[strength]:g}, "
+    "{back_view[steps]} steps, guidance {back_view[guidance]:g}, control scale {back_view[control_scale]:g}."
 )
 FUSION = (
-    "The fusion HGM sees the front and the back view. It was trained for {fusion_steps:,} steps (peak learning rate "
-    "{fusion_lr:g}{warm}); {share:.0f} % of its back views were unconverged renders, others were distorted or seen by a "
-    "jittered camera."
+    "The fusion HGM sees the front and the back view. It was trained for {fusion[steps]:,} steps (peak learning rate "
+    "{fusion[lr]:g}{warm}). {backs}."
 )
 ESTIMATE = {
-    "disturbed": "The first body estimate is the true fit with seeded noise of {estimate_mpjpe_mm:g} mm, in place of an "
+    "disturbed": "The first body estimate is the true fit with seeded noise of {estimate[mpjpe_mm]:g} mm, in place of an "
                  "estimator.",
     "pixie": "The first body estimates are PIXIE's.",
     "pymafx": "The first body estimates are PyMAF-X's.",
     "fits": "The first body estimates were given as files.",
 }
 REFINE = (
-    "It was refined for {refine_iterations} iterations against silhouettes, with the coarse model run again every "
-    "{refine_refresh} iterations."
+    "It was refined for {refine[iterations]} iterations against silhouettes of {sizes} px{normals}, with the coarse model run again "
+    "every {refine[every]} iterations{body}."
 )
-MESH = "Meshes were fused from {mesh_cameras} depth renders of {mesh_size} px and refined by normals."
+MESH = "Meshes were fused from {mesh[cameras]} depth renders of {mesh[size]} px{refined}."
 EVALUATE = (
-    "Images were measured in the views at 0°, 90°, 180° and 270° over white, surfaces with {evaluate_surface_samples:,} points "
+    "Images were measured in the views at 0°, 90°, 180° and 270° over white, surfaces with {evaluate[surface_samples]:,} points "
     "a side at 133.3 cm per unit, joints over the first 22 of SMPL-X with the pelvises aligned."
 )
 
 
+def say(config: Mapping[str, Any], text: str, **more: Any) -> str | None:
+    """A sentence with the values of `{section[key]}` and of `more`; None where the configuration lacks one of the sections.
+    Raises KeyError for a key that its section lacks."""
+    fields = {re.split(r"[\[.]", name)[0] for _, name, _, _ in Formatter().parse(text) if name}
+    return text.format(**{**config, **more}) if fields <= config.keys() | more.keys() else None
+
+
+def _loss(config: Mapping[str, Any]) -> str:
+    if config["weights"]["vgg16"] and config["weights"]["lpips"]:
+        return " + {loss[lpips]:g} × LPIPS, summed over three sets of Gaussians."
+    return (" + {loss[structure]:g} × (1 − SSIM), summed over three sets of Gaussians; the last term stands in for LPIPS, whose "
+            "weights were not given.")
+
+
+def _back_views(fusion: Mapping[str, Any]) -> str:
+    """What the fusion saw as back view in its training."""
+    share, parts = fusion["back_share"], []
+    first = ("Its back views were the true ones" if share == 0 else "Its back views were unconverged renders" if share == 1 else
+             f"Of its back views {share:.0%} were unconverged renders and the others the true ones")
+    if fusion["distortion"] > 0:
+        parts.append(f"{fusion['distortion']:.0%} were distorted")
+    if fusion["jitter"] > 0:
+        parts.append(f"{fusion['jitter']:.0%} came with the rays of a jittered camera")
+    return "; ".join([first, *([" and ".join(parts)] if parts else [])])
+
+
+def _refinement(refine: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "sizes": ", then ".join(map(str, refine["sizes"])),
+        "normals": " and the normals that a net reads from the photo" if refine["normal"] > 0 else "",
+        "body": " with the body as it was then" if refine["with_body"] else ", without the body",
+    }
+
+
+def _base(base: Mapping[str, Any]) -> str:
+    if base["folder"]:
+        return "It sits on the Stable Diffusion folder named in the configuration."
+    return "It sits on a small latent diffusion model that the workflow trained itself, in place of Stable Diffusion 1.5."
+
+
+def _absent(weights: Mapping[str, Any]) -> str | None:
+    """Which metrics the run cannot have."""
+    absent = [name for name, keys in (("LPIPS", ("vgg16", "lpips")), ("KID", ("inception",))) if not all(weights[k] for k in keys)]
+    if not absent:
+        return None
+    return f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not available: the published weights were not given."
+
+
 def methods(run: Run) -> list[str]:
-    """Paragraphs of plain text."""
-    flat = flatten(run.config)
-
-    def say(text: str, **more: Any) -> str | None:
-        try:
-            return text.format(**{**flat, **more})
-        except (KeyError, ValueError, TypeError):
-            return None
-
-    def percent(key: str) -> Any:
-        value = flat.get(key)
-        return 100 * value if isinstance(value, int | float) else None
-
-    factors = flat.get("pairs_factors")
-    perceptual = bool(flat.get("weights_vgg16") and flat.get("weights_lpips"))
-    last = " + {loss_lpips:g} × LPIPS, summed over three sets of Gaussians." if perceptual else (
-        " + {loss_structure:g} × (1 − SSIM), summed over three sets of Gaussians; the last term stands in for LPIPS, whose "
-        "weights were not given.")
-    base = None
-    if "base_folder" in flat:
-        base = ("It sits on the Stable Diffusion folder named in the configuration." if flat["base_folder"] else
-                "It sits on a small latent diffusion model that the workflow trained itself, in place of Stable Diffusion 1.5.")
-    data = [SOURCES.get(str(flat.get("scans_source"))), TESTS.get(str(flat.get("scans_test_source"))), say(RENDER)]
-    networks = [say(COARSE), say(LOSS + last), say(FUSION, share=percent("fusion_back_share"),
-                                                   warm=", from the coarse weights" if flat.get("fusion_warm_start") else "")]
-    back = [say(PAIRS, early=percent("coarse_early"), factors=" and ".join(map(str, factors)) if factors else None)
-            if factors and "coarse_early" in flat else None, base, say(BACK)]
-    body = [say(ESTIMATE.get(str(flat.get("estimate_source")), "{missing}")), say(REFINE), say(MESH)]
-    measured = [say(EVALUATE)]
-    if "weights" in flat:
-        absent = [name for name, there in (("LPIPS", perceptual), ("KID", bool(flat.get("weights_inception")))) if not there]
-        if absent:
-            verb = "is" if len(absent) == 1 else "are"
-            measured.append(f"{' and '.join(absent)} {verb} not available: the published weights were not given.")
-    paragraphs = [" ".join(s for s in part if s) for part in (data, networks, back, body, measured)]
+    """Paragraphs of plain text. Raises KeyError where a section of the configuration lacks a key that a sentence states."""
+    config = run.config
+    scans, networks, back, body, measured = ([] for _ in range(5))
+    if "scans" in config:
+        source = config["scans"]["source"]
+        scans = [SOURCES[source], TESTS.get(config["scans"]["test_source"]), None if source in GIVEN else say(config, RENDER)]
+    if {"network", "coarse"} <= config.keys():
+        networks.append(say(config, COARSE))
+    if {"loss", "weights"} <= config.keys():
+        networks.append(say(config, LOSS + _loss(config)))
+    if "fusion" in config:
+        warm = ", from the coarse weights" if config["fusion"]["warm_start"] else ""
+        networks.append(say(config, FUSION, warm=warm, backs=_back_views(config["fusion"])))
+    if {"coarse", "pairs"} <= config.keys():
+        factors = " and ".join(map(str, config["pairs"]["factors"]))
+        back.append(say(config, PAIRS, early=100 * config["coarse"]["early"], factors=factors))
+    if "base" in config:
+        back.append(_base(config["base"]))
+    back.append(say(config, BACK))
+    if "estimate" in config:
+        body.append(say(config, ESTIMATE[config["estimate"]["source"]]))
+    if "refine" in config:
+        body.append(say(config, REFINE, **_refinement(config["refine"])))
+    if "mesh" in config:
+        body.append(say(config, MESH, refined=" and refined by normals" if config["mesh"]["refine_steps"] else ""))
+    measured.append(say(config, EVALUATE))
+    if "weights" in config:
+        measured.append(_absent(config["weights"]))
+    paragraphs = [" ".join(s for s in part if s) for part in (scans, networks, back, body, measured)]
     return [p for p in paragraphs if p]

@@ -5,13 +5,14 @@ import gzip
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from hgm.config import Coarse, resolve
+from hgm.config import Coarse, Estimate, Scans, load, resolve
 from hgm.export.spz import read_spz
 from hgm.gaussians import Gaussians
 from hgm.mesh.conversion import colors_of
@@ -27,6 +28,8 @@ from hgm.report.workflow import Graph, columns, read_graph, workflow_svg
 from hgm.views import load_image
 
 from .conftest import ball, person, write_jobs
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def unpacked(solid: Solid | None, kind: str) -> bytes:
@@ -164,6 +167,27 @@ def test_methods_follow_the_configuration(tmp_path: Path) -> None:
     assert "THuman2.0" in text and "37,500 steps" in text and "× LPIPS" in text and "not available" not in text
     assert "stand-in" not in text and "were given as files" in text and "{" not in text
     assert methods(Run(tmp_path, {})) == []
+
+
+def test_every_sentence_of_the_methods_is_there(tmp_path: Path) -> None:
+    """A key that no section has would be an error, not a sentence less."""
+    demo = resolve({})
+    text = " ".join(methods(Run(tmp_path, demo)))
+    assert "refined for 45 iterations against silhouettes of 64, then 128 px, with the coarse model run again every 15" in text
+    assert "60% were unconverged renders" in text and "jitter" not in text and "distorted" not in text
+    assert "without the body." in text and "normals that a net reads" not in text
+    paper = load(ROOT / "config" / "thuman2.yaml").model_dump()
+    text = " ".join(methods(Run(tmp_path, paper)))
+    assert "silhouettes of 512 px and the normals that a net reads" in text and "with the body as it was then" in text
+    assert "Its back views were the true ones; 50% were distorted and 50% came with the rays of a jittered camera." in text
+    for section, keys in demo.items():
+        if isinstance(keys, dict):  # without a section its sentences are left out, without a key nothing is
+            assert methods(Run(tmp_path, {k: v for k, v in demo.items() if k != section}))
+    for section, model in (("scans", Scans), ("estimate", Estimate)):
+        for source in get_args(model.model_fields["source"].annotation):
+            assert methods(Run(tmp_path, {**demo, section: {**demo[section], "source": source}}))
+    with pytest.raises(KeyError, match="every"):
+        methods(Run(tmp_path, {**demo, "refine": {k: v for k, v in demo["refine"].items() if k != "every"}}))
 
 
 def test_kid_without_weights_is_not_a_number(finished: tuple[Path, dict[str, object]]) -> None:
