@@ -85,12 +85,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> HGM:
         outline = HGM(SMALL)
     save_tensors(checkpoint(shapes(outline, release_keys(outline))), folder / "hgm.safetensors")
     import_weights(folder / "hgm.safetensors", folder / "model", SMALL)
-    return load_model(folder / "model", sparse_backend="torch").requires_grad_(False)
+    return load_model(folder / "model", sparse_backend="torch").requires_grad_(False).double()
+
+
+def inputs(key: str, *shape: int) -> Tensor:
+    return noise(key, *shape).double()
 
 
 @pytest.mark.parametrize("views", [1, 2])
 def test_unet(model: HGM, views: int) -> None:
-    raw, features = model.unet(noise("images", views, 9, 32, 32), views)
+    raw, features = model.unet(inputs("images", views, 9, 32, 32), views)
     assert_released(model.conv(raw), f"unet, {views} view, map")
     assert_released(features, f"unet, {views} view, features")
 
@@ -101,18 +105,19 @@ def test_unet_of_lgm(tmp_path: Path) -> None:
     save_tensors(checkpoint(shapes(outline, lgm_keys(outline))), tmp_path / "lgm.safetensors")
     model, _ = import_weights(tmp_path / "lgm.safetensors", tmp_path / "model", SMALL)
     with torch.no_grad():
-        raw, _ = model.unet(noise("images", 4, 9, 32, 32), 4)
+        model.double()
+        raw, _ = model.unet(inputs("images", 4, 9, 32, 32), 4)
         assert_released(model.conv(raw), "LGM, 4 views, map")
 
 
 def test_image_encoder(model: HGM) -> None:
-    assert_released(model.encoder(noise("images", 2, 9, 64, 64)), "image encoder")
+    assert_released(model.encoder(inputs("images", 2, 9, 64, 64)), "image encoder")
 
 
 def test_merge_network(model: HGM) -> None:
-    x = noise("gaussians", 2, SMALL.merge_channels, 64)
+    x = inputs("gaussians", 2, SMALL.merge_channels, 64)
     assert_released(model.merge(x), "merge")
-    corrected = MixNet(SMALL.merge_channels, 14, SMALL.merge).eval().requires_grad_(False)
+    corrected = MixNet(SMALL.merge_channels, 14, SMALL.merge).double().eval().requires_grad_(False)
     corrected.load_state_dict(model.merge.state_dict())
     assert (corrected(x) - model.merge(x)).abs().mean() > 0.02  # the release's reshape does matter
 
@@ -122,7 +127,7 @@ def test_sparse_network(model: HGM) -> None:
     radius2 = (z - 15) ** 2 + (y - 16) ** 2 + (x - 14) ** 2
     shell = torch.nonzero((radius2 >= 90) & (radius2 <= 121))  # [2000, 3]
     voxels, _ = VoxelSet.of(torch.nn.functional.pad(shell, (1, 0)))
-    levels = model.volume.pyramid(noise("voxels", len(shell), 32), voxels)
+    levels = model.volume.pyramid(inputs("voxels", len(shell), 32), voxels)
     assert len(levels) == 4
     for level, (features, _) in enumerate(levels, 1):
         assert_released(features, f"sparse, stride {2**level}")
@@ -134,8 +139,8 @@ def test_attention_of_vertex_tokens(model: HGM) -> None:
     row, column = vertex // 16 % 16, vertex % 16
     pixels = (torch.stack([column, row], -1) + 0.5) * 4
     plane = (pixels - 32) * RADIUS / (FOCAL * 64)  # NU, y down
-    points = torch.stack([plane[:, 0], -plane[:, 1], torch.zeros(SMALL.vertices)], -1)
-    rig = orbit(size=64)[[0, 6]]
+    points = torch.stack([plane[:, 0], -plane[:, 1], torch.zeros(SMALL.vertices)], -1).double()
+    rig = orbit(size=64, dtype=torch.float64)[[0, 6]]
     cameras = Cameras(rig.K[None], rig.world_to_camera[None], 64, 64)
-    out = model.body.attention(model.body.tokens.weight, points[None], noise("maps", 2, 32, 16, 16)[None], cameras)
+    out = model.body.attention(model.body.tokens.weight, points[None], inputs("maps", 2, 32, 16, 16)[None], cameras)
     assert_released(out[0], "attention")
