@@ -140,7 +140,7 @@ def surface_errors(
     """Compare two meshes in normalised units by `samples` points of each surface (paper Table 3).
 
     Distances are from points to triangles, not between two point clouds, so that they vanish for equal surfaces.
-    align: move the prediction by `icp` first. The same seed gives the same numbers.
+    align: move the prediction by `icp` first. The same seed gives the same points.
     """
     if align:
         prediction = prediction.moved(*icp(prediction, target, seed=seed))

@@ -21,7 +21,7 @@ from hgm.splat.pool import share, threads
 def rasterize(gaussians: Gaussians, cameras: Cameras, background: Tensor, near: float) -> tuple[Tensor, Tensor, Tensor]:
     """Gaussians [S, N], cameras [S, C], background [3] -> rgb [S, C, 3, H, W], alpha and depth [S, C, 1, H, W].
 
-    float32 on a CPU; the same bits for any HGM_THREADS. No gradients to cameras and background.
+    float32 on a CPU; on one machine the same bits for any HGM_THREADS. No gradients to cameras and background.
     """
     g = gaussians
     images = _Rasterize.apply(g.means, g.quats, g.scales, g.opacities, g.colors, cameras, background, near)

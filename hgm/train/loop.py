@@ -1,4 +1,4 @@
-"""One training loop for every network: resumable to the bit, stopped by a deadline, history on disk.
+"""One training loop for every network: resumable to the bit on one model of CPU, stopped by a deadline, history on disk.
 
 A step's batch and noise depend on (seed, step) only, so the state to keep is weights, optimizer, schedule and step.
 """
@@ -65,8 +65,8 @@ def fit(
     with scalars to log; `generator` is a CPU generator that depends on (seed, step, micro-batch) only. `part` is all samples
     until a device runs out of memory; then the step is done again with half as many samples at a time, down to one, and the
     gradients of the parts are summed: a step sees the same samples and the loss curve stays (batch statistics apart). State
-    goes to the folder `state`; a killed call goes on from it and, on a CPU, ends with the same bits as an undisturbed one. The
-    processes of a `team` share each step's micro-batches and end with equal weights;
+    goes to the folder `state`; a killed call goes on from it and, on one model of CPU, ends with the same bits as an undisturbed
+    one. The processes of a `team` share each step's micro-batches and end with equal weights;
     the leader writes. `snapshots[step]()` is called after that many steps (again, with the same weights,
     after a resume). With `ema` > 0 the averaged weights are in `module` at the end. Raises SliceEnded at the deadline and
     InputError when the loss is not finite or one sample at a time needs too much memory.
