@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,8 @@ from hgm.report.run import variant_order
 from hgm.stages.baseline_files import baseline_files
 from hgm.stages.variants import VARIANTS
 
+log = logging.getLogger(__name__)
+
 
 class Plan:
     """What the rules need to know about a configuration."""
@@ -32,6 +35,20 @@ class Plan:
         self.photos = _photos(self.config["images"], self.photo_variant, self.photo_estimator)
         for name, folder in self.baselines.items():
             _check_pattern(f"evaluate.baselines.{name}", folder)
+        self._said: set[str] = set()
+        self._check_first_bodies()
+
+    def _check_first_bodies(self) -> None:
+        """Raises InputError where the place of an estimator or of its files is not named, or is none for Snakemake. Whether it is there
+        matters only to a run that comes to it."""
+        section = self.config["estimate"]
+        for name in {*self.estimators, *([self.photo_estimator] if self.photos_to_estimate and self.photo_estimator else [])}:
+            _check_pattern(f"estimate.{name}", str(Installed.configured(name, section).checkout))
+            _check_pattern(f"estimate.{name}_python", section[f"{name}_python"])
+        if section["source"] == "fits":
+            if section["folder"] is None:
+                raise InputError("estimate.folder: source: fits needs the folder of an estimator's files (docs/estimators.md)")
+            _check_pattern("estimate.folder", section["folder"])
 
     def code(self, rule: str) -> str:
         """Key of the code that a rule's script runs."""
@@ -135,19 +152,26 @@ class Plan:
         return next(v.refining(self.config["refine"]) for v in VARIANTS.values() if v.side_views == suffix)
 
     def estimator_files(self, name: str) -> list[str]:
-        """The files of a program's checkout that decide its results. Raises InputError where it is not there as a whole."""
-        installed = Installed.of(name, self.config["estimate"])
-        _check_pattern(f"estimate.{name}", str(installed.checkout))
-        return [str(path) for path in installed.files]
+        """The files of a program's checkout that decide its results; says so where one is not there, before Snakemake names it."""
+        try:
+            Installed.of(name, self.config["estimate"])
+        except InputError as error:
+            self._complain(str(error))
+        return [str(path) for path in Installed.configured(name, self.config["estimate"]).files]
+
+    def estimator_python(self, name: str) -> str:
+        """The interpreter of a program."""
+        return str(Installed.configured(name, self.config["estimate"]).python)
+
+    def _complain(self, line: str) -> None:
+        """Once, however often Snakemake asks."""
+        if line not in self._said:
+            self._said.add(line)
+            log.error("configuration: %s", line)
 
     def given_bodies(self, chunk: str) -> list[str]:
-        """Files of first bodies that a user brings for the people of a chunk, as far as they are there. Raises InputError where no
-        folder is named or a path is none for Snakemake."""
-        folder = self.config["estimate"]["folder"]
-        if folder is None:
-            raise InputError("estimate.folder: source: fits needs the folder of an estimator's files (docs/estimators.md)")
-        _check_pattern("estimate.folder", folder)
-        return [str(path) for path in estimate_files(folder, self.members(chunk))]
+        """Files of first bodies that a user brings for the people of a chunk, as far as they are there."""
+        return [str(path) for path in estimate_files(self.config["estimate"]["folder"], self.members(chunk))]
 
     @property
     def measuring(self) -> dict[str, Any]:

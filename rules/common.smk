@@ -33,14 +33,6 @@ if workflow.modifier.is_main_snakefile():
     watch(plan)
 
 
-def available(look, *arguments):
-    """Files that a user brings; one line and no traceback where they are not there."""
-    try:
-        return look(*arguments)
-    except InputError as error:
-        raise WorkflowError(f"configuration: {error}") from None
-
-
 def require_gpus():
     """End with one line where the jobs of this machine need a GPU that it lacks."""
     try:
@@ -139,7 +131,7 @@ def first_bodies(wildcards):
     """What an estimator found, or the files of bodies that a user brings; nothing where the true fits are disturbed."""
     source = first_source(wildcards)
     if source == "fits":
-        return available(plan.given_bodies, wildcards.chunk)
+        return plan.given_bodies(wildcards.chunk)
     if source == "disturbed":
         return []
     return f"<results>/bodies/{source}/{wildcards.chunk}.json"
@@ -152,12 +144,22 @@ def refining(wildcards):
 
 def pixie_files(wildcards):
     """The checkout of PIXIE with its weights."""
-    return available(plan.estimator_files, "pixie")
+    return plan.estimator_files("pixie")
 
 
 def pymafx_files(wildcards):
     """The checkout of PyMAF-X with its weights."""
-    return available(plan.estimator_files, "pymafx")
+    return plan.estimator_files("pymafx")
+
+
+def pixie_python(wildcards):
+    """The interpreter of PIXIE's environment."""
+    return plan.estimator_python("pixie")
+
+
+def pymafx_python(wildcards):
+    """The interpreter of PyMAF-X's environment."""
+    return plan.estimator_python("pymafx")
 
 
 def seen_views(wildcards):

@@ -2,6 +2,7 @@ rule estimate_pixie:
     """Run the user's PIXIE on the front views of one chunk, or on photos without a body."""
     input:
         program=pixie_files,
+        python=ancient(pixie_python),
         views=seen_views,
         photos=seen_photos,
     output:
@@ -30,6 +31,7 @@ rule estimate_pymafx:
     """Run the user's PyMAF-X on the front views of one chunk, or on photos without a body."""
     input:
         program=pymafx_files,
+        python=ancient(pymafx_python),
         views=seen_views,
         photos=seen_photos,
     output:

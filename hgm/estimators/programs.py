@@ -68,22 +68,28 @@ class Installed:
     python: Path  # of its environment
 
     @classmethod
-    def of(cls, name: str, section: Mapping[str, Any]) -> Installed:
-        """By section `estimate` of the configuration. Raises InputError naming the key of what is not there."""
+    def configured(cls, name: str, section: Mapping[str, Any]) -> Installed:
+        """By section `estimate` of the configuration, whether there or not. Raises InputError where that names no checkout."""
         program, key = PROGRAMS[name], f"estimate.{name}"
         if section[name] is None:
             raise InputError(f"{key}: null; {program.title} is to estimate the first bodies: set the folder of its checkout, which "
                              "docs/estimators.md tells how to make")
-        checkout = Path(section[name])
-        missing = next((file for file in program.needs if not (checkout / file).is_file()), None)
+        checkout = Path(section[name]).absolute()
+        return cls(program, checkout, checkout / section[f"{name}_python"])
+
+    @classmethod
+    def of(cls, name: str, section: Mapping[str, Any]) -> Installed:
+        """The same. Raises InputError naming the key of what is not there."""
+        found = cls.configured(name, section)
+        title = found.program.title
+        missing = next((file for file in found.files if not file.is_file()), None)
         if missing is not None:
-            raise InputError(f"{key}: {checkout / missing} does not exist; expected the checkout of {program.title} with its weights "
+            raise InputError(f"estimate.{name}: {missing} does not exist; expected the checkout of {title} with its weights "
                              "(docs/estimators.md)")
-        python = (checkout / section[f"{name}_python"]).absolute()
-        if not os.access(python, os.X_OK):
-            raise InputError(f"{key}_python: {python} is no program; expected the Python of {program.title}'s environment "
+        if not os.access(found.python, os.X_OK):
+            raise InputError(f"estimate.{name}_python: {found.python} is no program; expected the Python of {title}'s environment "
                              "(docs/estimators.md)")
-        return cls(program, checkout.absolute(), python)
+        return found
 
     @property
     def files(self) -> list[Path]:

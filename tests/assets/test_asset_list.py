@@ -9,6 +9,7 @@ from hgm.assets import guide
 from hgm.assets.entries import Asset, load_assets, value_of
 from hgm.config import load, parse
 from hgm.errors import InputError
+from hgm.estimators.programs import PROGRAMS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,10 +78,16 @@ def needs(**sections) -> set[str]:
 def test_what_a_configuration_needs(listed):
     assert needs() == set()
     assert {asset.name for asset in listed.values() if asset.needed(load(ROOT / guide.PRESET))} == {
-        "scans", "fits", "body_model", "stable_diffusion", "controlnet_tile", "vgg16", "lpips_heads", "inception"}
+        "scans", "fits", "body_model", "stable_diffusion", "controlnet_tile", "vgg16", "lpips_heads", "inception", "pixie"}
     assert needs(scans={"models": "m"}) == {"body_model"}
-    assert needs(estimate={"source": "fits"}) == {"estimates"}
+    assert needs(estimate={"source": "fits"}) == {"estimates"} and needs(estimate={"source": "pixie"}) == {"pixie"}
+    assert needs(estimate={"source": "pymafx"}) == needs(evaluate={"variants": ["full", "pymafx_front_only"]}) == {"pymafx"}
     assert needs(weights={"vgg16": "v"}) == {"lpips_heads"}  # one without the other is of no use
+
+
+def test_checkouts_hold_what_the_programs_need(listed):
+    for name, program in PROGRAMS.items():
+        assert tuple(listed[name].layout) == program.needs and listed[name].title == program.title
 
 
 def test_the_guide_is_up_to_date():

@@ -3,11 +3,13 @@
 import json
 import os
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from estimator_checkouts import write_checkout
 from safetensors.torch import save_file
 
 from hgm.assets import checks
@@ -17,6 +19,7 @@ from hgm.assets.entries import Asset, AssetFile
 from hgm.body.parameters import BodyParameters
 from hgm.config import Config, parse
 from hgm.errors import InputError
+from hgm.estimators.programs import PROGRAMS
 from hgm.metrics.lpips import STAGES
 from hgm.provenance import file_digest
 
@@ -151,6 +154,33 @@ def test_first_estimates(listed, config, tmp_path):
     (tmp_path / "0002/smplx.npz").write_bytes(b"PK\x03\x04 cut")
     state, note = looked(listed["estimates"], own)
     assert state == "damaged" and "0002" in note and "not a readable npz" in note
+
+
+@pytest.mark.parametrize("name", ["pixie", "pymafx"])
+def test_estimators(listed, config, tmp_path, name):
+    checkout = write_checkout(tmp_path / "checkout", name, tmp_path)
+    own = with_config(config, estimate={"source": name, name: str(checkout)})
+    state, note = looked(listed[name], own)
+    assert state == "present" and note.startswith(f"Python {sys.version_info[0]}.")
+    weights = checkout / PROGRAMS[name].needs[1]
+    weights.write_bytes(b"\n<!DOCTYPE html><html>please log in")
+    state, note = looked(listed[name], own)
+    assert state == "damaged" and f"{weights}: empty, or a web page" in note
+    weights.unlink()
+    state, note = looked(listed[name], own)
+    assert state == "missing" and f"{weights} does not exist" in note
+    weights.write_bytes(b"PK")
+    (checkout / ".venv/bin/python").write_text("#!/bin/sh\nexit 3\n")
+    state, note = looked(listed[name], own)
+    assert state == "damaged" and f"estimate.{name}_python" in note and "status 3" in note
+    (checkout / ".venv/bin/python").unlink()
+    assert looked(listed[name], own)[0] == "missing"
+
+
+def test_disturbed_bodies_of_real_scans_are_told(config):
+    told = [f for f in checks.first_bodies(config) if "nothing is compared with the paper" in f.note]
+    assert len(told) == 1 and not told[0].fault
+    assert checks.first_bodies(parse({})) == checks.first_bodies(with_config(config, estimate={"source": "pixie"})) == []
 
 
 PARTS = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"}

@@ -5,27 +5,38 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from hgm.config import resolve
 from hgm.errors import InputError
+from hgm.estimators.labels import DISTURBED, GIVEN, REFINED
+from hgm.estimators.programs import PROGRAMS
 from hgm.metrics.kid import KID
 from hgm.report.page import PAPER
 from hgm.report.run import PAPER_HUMMAN, PAPER_TEST, Run
-from hgm.report.tables import OTHER_DATA, TABLES, read_paper, same_method, verdict, write_tables
+from hgm.report.tables import OTHER_DATA, TABLES, TRUE_BODIES, read_paper, same_method, verdict, write_tables
 
 from .conftest import metrics
 
 
-def small_run(folder: Path, names: list[str], *, standin: bool, source: str, lpips: float | None = None) -> Run:
-    for variant in ("full", "no_body"):
+def small_run(
+    folder: Path, names: list[str], *, standin: bool, source: str, lpips: float | None = None, bodies: str = "pixie",
+    variants: tuple[str, ...] = ("full", "no_body"),
+) -> Run:
+    """With bodies that say whose first ones they were refined from: PyMAF-X's in the variants of its name, else those of `bodies`."""
+    for variant in variants:
         for i, name in enumerate(names):
             path = folder / "subjects" / variant / name / "metrics.json"
             path.parent.mkdir(parents=True)
             path.write_text(json.dumps(metrics(name, variant, i % 3, standin=standin, lpips=lpips)))
-    return Run(folder, resolve({"scans": {"source": source, "test": ", ".join(names)}}))
+            maker = "pymafx" if "pymafx" in variant else bodies
+            first = DISTURBED if maker == "disturbed" else GIVEN + PROGRAMS[maker].title
+            np.savez(path.with_name("smplx.npz"), source=np.array(REFINED + first))
+    return Run(folder, resolve({"scans": {"source": source, "test": ", ".join(names)}, "estimate": {"source": bodies},
+                                "evaluate": {"variants": list(variants)}}))
 
 
 def test_means_and_definitions_stand_side_by_side(tmp_path: Path) -> None:
@@ -116,6 +127,52 @@ def test_who_was_set_aside_is_said_and_the_others_are_judged(tmp_path: Path) -> 
     assert set(frame[frame["ours"].isna()]["subjects"]) == {""}
 
 
+def test_bodies_made_from_the_truth_reach_nothing_of_the_paper(tmp_path: Path) -> None:
+    """With the very numbers that are within tolerance where an estimator was run."""
+    frames = write_tables(small_run(tmp_path, PAPER_TEST, standin=False, source="thuman2", lpips=0.09, bodies="disturbed"), PAPER)
+    frame = frames["paper_vs_ours"]
+    mine = frame[frame["row"].str.contains("THuman2.0") & (frame["ours"].notna() | frame["table"].isin([4, 6]))]
+    assert len(mine) > 40 and set(mine["verdict"]) == {TRUE_BODIES}
+    assert set(frame["verdict"]) == {TRUE_BODIES, OTHER_DATA, "not available"}  # the last: other methods, whose results are not given
+    for name in ("nvs", "geometry", "ablation", "smplx", "backview"):
+        table = pd.read_csv(tmp_path / "tables" / f"{name}.csv", dtype=str, keep_default_na=False)
+        assert set(table[table.iloc[:, 0] == "full"]["bodies"]) == {"disturbed"}, name
+        assert set(table[table.iloc[:, 0] == "copy_nearest"]["bodies"]) <= {""}
+
+
+@pytest.mark.parametrize("label", [DISTURBED, f"given: {DISTURBED} (MPJPE 80 mm by construction)"])
+def test_files_that_are_given_say_themselves_that_they_are_the_truth(tmp_path: Path, label: str) -> None:
+    assert small_run(tmp_path, PAPER_TEST, standin=False, source="thuman2").first_bodies == {"full": "PIXIE", "no_body": "PIXIE"}
+    np.savez(tmp_path / "subjects/full/0507/smplx.npz", source=np.array(f"refined from: {label}"))
+    again = Run(tmp_path, resolve({"scans": {"source": "thuman2", "test": ", ".join(PAPER_TEST)},
+                                   "estimate": {"source": "fits", "folder": "x"}}))
+    assert again.first_bodies == {"full": "disturbed", "no_body": "PIXIE"}
+    frame = write_tables(again, PAPER)["paper_vs_ours"]
+    assert set(frame[frame["row"] == "HGM, THuman2.0"]["verdict"]) == {TRUE_BODIES}
+
+
+def test_rows_of_an_estimator_take_the_variant_that_has_its_bodies(tmp_path: Path) -> None:
+    def sources(folder: str, bodies: str, variants: tuple[str, ...]) -> dict[str, float]:
+        run = small_run(tmp_path / folder, PAPER_TEST, standin=False, source="thuman2", bodies=bodies, variants=variants)
+        frame = write_tables(run, PAPER)["paper_vs_ours"]
+        rows = frame[(frame["table"] == 6) & frame["row"].str.contains("THuman2.0") & frame["ours"].notna()]
+        return {row.removesuffix(", THuman2.0"): verdict for row, verdict in zip(rows["row"], rows["verdict"], strict=True)}
+
+    assert set(sources("a", "pixie", ("full",))) == {"PIXIE, initial", "PIXIE, refined"}
+    columns = ("initial", "without side views", "refined")
+    assert set(sources("b", "pymafx", ("full", "front_only"))) == {f"PyMAF-X, {column}" for column in columns}
+    both = sources("c", "pixie", ("full", "front_only", "pymafx", "pymafx_front_only"))
+    assert len(both) == 6 and TRUE_BODIES not in both.values()
+    mixed = sources("d", "disturbed", ("full", "pymafx"))
+    assert {name for name, found in mixed.items() if found == TRUE_BODIES} == {"PIXIE, initial", "PIXIE, refined"}
+    assert {name for name, found in mixed.items() if found != TRUE_BODIES} == {"PyMAF-X, initial", "PyMAF-X, refined"}
+
+
+def test_tables_of_stand_ins_have_no_column_of_bodies(tmp_path: Path) -> None:
+    frames = write_tables(small_run(tmp_path, ["0505"], standin=True, source="standin", bodies="disturbed"), PAPER)
+    assert not any("bodies" in frame for frame in frames.values())
+
+
 @pytest.mark.parametrize(("ours", "better", "wanted"), [
     (19.4, "higher", "within tolerance"), (19.3, "higher", "worse"), (20.6, "lower", "within tolerance"), (20.7, "lower", "worse"),
     (21.0, "higher", "better"), (19.0, "lower", "better"), (None, "lower", "not available"),
@@ -123,6 +180,7 @@ def test_who_was_set_aside_is_said_and_the_others_are_judged(tmp_path: Path) -> 
 def test_verdicts(ours: float | None, better: str, wanted: str) -> None:
     assert verdict(20.0, ours, better, 0.6, same_data=True) == wanted
     assert verdict(20.0, ours, better, 0.6, same_data=False) == OTHER_DATA
+    assert verdict(20.0, ours, better, 0.6, same_data=True, true_bodies=True) == TRUE_BODIES
 
 
 def test_the_papers_tables_are_whole_and_consistent() -> None:

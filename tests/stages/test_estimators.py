@@ -111,8 +111,9 @@ def ready(rendered, tmp_path_factory) -> str:
     for name in SUBJECTS:
         (folder / "pictures").mkdir(exist_ok=True)
         shutil.copyfile(rendered[0] / "rgb_00.png", folder / f"pictures/{name}.png")
-    installed = Installed.of("pixie", {"pixie": str(write_checkout(folder / "checkout", "pixie", folder)), "pixie_python": ".venv/bin/python"})
-    ended = run_program(PROGRAMS["pixie"].command(installed.python, folder, "cpu"), cwd=installed.checkout, log=folder / "log", seconds=600)
+    checkout = write_checkout(folder / "checkout", "pixie", folder)
+    command = PROGRAMS["pixie"].command(checkout / ".venv/bin/python", folder, "cpu")
+    ended = run_program(command, cwd=checkout, log=folder / "log", seconds=600)
     assert ended.code == 0, ended.last
     return str(folder / "results")
 
@@ -150,7 +151,7 @@ def test_a_killed_program_fails_the_job_and_the_next_attempt_makes_up(views, rea
 
 def test_a_program_that_does_not_work_is_one_line(views, tmp_path):
     checkout = write_checkout(tmp_path / "checkout", "pixie", views.parents[1], ready="nowhere", broken=True)
-    with pytest.raises(InputError, match="PIXIE ended with status 1 .ModuleNotFoundError: No module named 'kornia'.; all that it said"):
+    with pytest.raises(InputError, match=r"PIXIE ended with status 1 \(ModuleNotFoundError: .* 'kornia'\); all that it said is in"):
         run(views, checkout, "pixie")
 
 
@@ -178,7 +179,8 @@ def test_photos_get_bodies_where_none_lies_beside_them(views, rendered, tmp_path
 
 
 @pytest.mark.parametrize(("gone", "words"), [
-    ("", r"estimate\.pixie: null; PIXIE is to estimate"), ("data/pixie_model.tar", r"estimate\.pixie: .*pixie_model\.tar does not exist"),
+    ("", r"estimate\.pixie: null; PIXIE is to estimate"),
+    ("data/pixie_model.tar", r"estimate\.pixie: .*pixie_model\.tar does not exist"),
     (".venv/bin/python", r"estimate\.pixie_python: .*bin/python is no program"),
 ])
 def test_a_checkout_that_is_not_whole_is_one_line(tmp_path, gone, words):

@@ -26,6 +26,7 @@ SHORT = {"np": "numpy"}
 LISTED = {
     ("hgm/body/pickles.py", "pickle._Unpickler"): "the restricted unpickler itself",
     ("hgm/body/joblib_pickles.py", "pickle._Unpickler"): "the restricted unpickler for joblib",
+    ("hgm/estimators/child.py", "os.execve"): "becomes the user's own estimator, a list of words",
     ("hgm/nets/lightning.py", "pickle.Unpickler"): "the unpickler that imports nothing",
     ("hgm/nets/lightning.py", "torch.load without weights_only=True"): "with that unpickler",
     ("hgm/standin/__init__.py", "importlib.import_module"): "a lazy import of a name written there",

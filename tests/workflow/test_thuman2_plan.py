@@ -10,6 +10,7 @@ from workspace import Workspace
 from hgm.assets.entries import load_assets
 from hgm.cli import main
 from hgm.config import load
+from hgm.estimators.programs import PYMAFX
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESET = "config/thuman2.yaml"
@@ -31,6 +32,9 @@ def furnished(workspace: Workspace) -> Workspace:
                     path = place / pattern.replace("<id>", name).replace("<GENDER>", "NEUTRAL")
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.touch()
+    python = workspace.folder / "assets/PIXIE/.venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/bin/true")
     return workspace
 
 
@@ -38,7 +42,8 @@ def test_the_preset_plans_every_rule_but_the_stand_ins(furnished):
     found = counts(furnished.run("--configfile", PRESET, "--dry-run"))
     assert found == {
         "catalogue": 1, "render": 20 + 1 + 1, "coarse": 2, "base": 1, "pairs": 1, "controlnet": 1, "normals": 1, "fusion": 2,
-        "estimate": 1, "refine": 1, "reconstruct": 5, "mesh": 5, "evaluate": 5, "record": 1, "report": 1, "all": 1, "total": 51,
+        "estimate_pixie": 1, "estimate": 1, "refine": 2, "reconstruct": 6, "mesh": 6, "evaluate": 6, "record": 1, "report": 1, "all": 1,
+        "total": 56,
     }
     assert planned(PRESET) == found
 
@@ -48,7 +53,18 @@ def test_customhumans_goes_on_top(furnished):
     ids = furnished.folder / "data" / "customhumans_test.txt"
     ids.write_text("\n".join(f"{i:04d}" for i in range(45)))
     found = counts(furnished.run("--configfile", PRESET, "config/customhumans.yaml", "--dry-run"))
-    assert found["render"] == 20 + 1 + 2 and found["coarse"] == 2 and found["estimate"] == 2 and found["evaluate"] == 10
+    assert found["render"] == 20 + 1 + 2 and found["coarse"] == 2 and found["estimate"] == found["estimate_pixie"] == 2
+    assert found["evaluate"] == 12
+
+
+def test_pymafx_goes_on_top(furnished):
+    checkout = furnished.folder / "assets/PyMAF-X"
+    for name in (*PYMAFX.needs, ".venv/bin/python"):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).touch()
+    found = counts(furnished.run("--configfile", PRESET, "config/pymafx.yaml", "--dry-run"))
+    assert found["estimate_pixie"] == found["estimate_pymafx"] == 1 and found["estimate"] == 2 and found["refine"] == 4
+    assert found["coarse"] == 2 and found["evaluate"] == 8
 
 
 def test_four_gpus_are_asked_for_with_the_memory_and_threads_of_four(furnished, tmp_path):
@@ -78,10 +94,12 @@ def test_the_doctor_names_what_is_gone(furnished, monkeypatch, capsys):
     assert "lack a file" not in before["THuman2.0 scans"] and "526 of 526 scans are damaged" in before["THuman2.0 scans"]
     assert " damaged " in before["VGG-16"] and " damaged " in before["Stable Diffusion 1.5"]
     for path in ("data/THuman2.0/THuman2.0_Release/0321/0321.obj", "data/THuman2.0/THuman2.0_Smpl_X_Paras/0007/smplx_param.pkl",
-                 "assets/vgg16-397923af.pth", "assets/control_v11f1e_sd15_tile/config.json", "data/models/smplx/SMPLX_NEUTRAL.npz"):
+                 "assets/PIXIE/data/pixie_model.tar", "assets/vgg16-397923af.pth", "assets/control_v11f1e_sd15_tile/config.json",
+                 "data/models/smplx/SMPLX_NEUTRAL.npz"):
         Path(path).unlink()
     after = rows(furnished, capsys)
     for title, words in (("THuman2.0 scans", "1 of 526 scans lack a file (0321)"), ("THuman2.0 SMPL-X fits", "lack a file (0007)"),
                          ("VGG-16", "assets/vgg16-397923af.pth does not exist"), ("ControlNet-tile", "config.json does not exist"),
+                         ("PIXIE", "estimate.pixie: "), ("PIXIE", "data/pixie_model.tar does not exist"),
                          ("SMPL-X model", "SMPLX_NEUTRAL.npz does not exist")):
         assert " missing " in after[title] and words in after[title], title
