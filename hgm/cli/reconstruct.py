@@ -16,10 +16,10 @@ def add_reconstruct(verbs: Verbs) -> None:
     p.add_argument("--run", type=Path, required=True, help="folder of a finished run, results/<run>")
     p.add_argument("--out", type=Path, required=True, help="folder for the results, one folder a photo")
     p.add_argument("--body", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
-                   help="first SMPL-X of each photo (docs/estimators.md), in order; else <photo>.npz beside it")
+                   help="first SMPL-X of each photo (docs/estimators.md), in order; else <photo>.npz beside it, or the run's estimator")
     p.add_argument("--mask", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
                    help="mask of each photo, in order; else <photo>_mask.png beside it")
-    p.add_argument("--variant", choices=("full", "no_body", "no_refine", "one_view", "no_diffusion"), default="full",
+    p.add_argument("--variant", choices=("full", "no_body", "no_refine", "one_view", "no_diffusion", "front_only"), default="full",
                    help="networks and steps; no_body needs no SMPL-X")
     p.add_argument("--mesh", action="store_true", help="also extract the mesh")
     p.add_argument("--device", default="auto", help="cpu, cuda or auto")
