@@ -84,11 +84,11 @@ def _back_views(fusion: Mapping[str, Any]) -> str:
     """What the fusion saw as back view in its training."""
     share, parts = fusion["back_share"], []
     first = ("Its back views were the true ones" if share == 0 else "Its back views were unconverged renders" if share == 1 else
-             f"Of its back views {share:.0%} were unconverged renders and the others the true ones")
+             f"Of its back views {100 * share:.0f} % were unconverged renders and the others the true ones")
     if fusion["distortion"] > 0:
-        parts.append(f"{fusion['distortion']:.0%} were distorted")
+        parts.append(f"{100 * fusion['distortion']:.0f} % were distorted")
     if fusion["jitter"] > 0:
-        parts.append(f"{fusion['jitter']:.0%} came with the rays of a jittered camera")
+        parts.append(f"{100 * fusion['jitter']:.0f} % came with the rays of a jittered camera")
     return "; ".join([first, *([" and ".join(parts)] if parts else [])])
 
 

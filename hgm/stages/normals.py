@@ -6,6 +6,7 @@ from its own camera; everything is in camera axes, so that a front and a back lo
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hgm.cameras import Cameras
+from hgm.gaussians import Gaussians
 from hgm.mesh.refinement import NormalTargets
 from hgm.nets.config import UNetWidths
 from hgm.nets.unet import UNet
@@ -27,6 +29,7 @@ from hgm.train.loop import Optimisation, fit, write_history
 from hgm.views import load_image, view_path
 
 WEIGHTS, MODEL = "weights.safetensors", "model.json"
+PICTURES = 2 << 30  # bytes of views in memory; 500 scans at 512 pixels would be 6 GB
 KNOWN = 0.5  # coverage above which a pixel has a normal
 
 
@@ -56,15 +59,53 @@ class NormalNet(nn.Module):
 
 
 def body_normals(vertices: Tensor, faces: Tensor, cameras: Cameras, *, backend: str = "auto") -> Tensor:
-    """Normals [C, 3, H, W] of a body [P, 3] NU as each camera sees it, in its axes; unit length inside, zero outside.
+    """Normals [C, 3, H, W] of a body [P, 3] NU as each camera sees it, in its axes, on the cameras' device; unit length inside, zero
+    outside."""
+    return disc_normals(body_discs(vertices, faces, cameras), cameras, backend=backend)
 
-    Drawn on the cameras' device; a training has its rigs on the CPU.
-    """
+
+def body_discs(vertices: Tensor, faces: Tensor, cameras: Cameras) -> Gaussians:
+    """The surface of a body [P, 3] NU as discs for pictures by these cameras [C], on their device."""
     vertices = vertices.to(cameras.K.device)
-    discs = Patches.of(vertices, faces).discs(vertices, pixel_size(cameras))
-    with torch.no_grad():
-        picture = render(discs, cameras, backend=backend_for(backend, cameras.K.device), background=(0.0, 0.0, 0.0))
+    return Patches.of(vertices, faces).discs(vertices, pixel_size(cameras))
+
+
+@torch.no_grad()
+def disc_normals(discs: Gaussians, cameras: Cameras, *, backend: str = "auto") -> Tensor:
+    """`body_normals` of the discs of a body."""
+    picture = render(discs, cameras, backend=backend_for(backend, cameras.K.device), background=(0.0, 0.0, 0.0))
     return to_camera(F.normalize(2 * picture.rgb - picture.alpha, dim=1, eps=1e-6) * (picture.alpha > KNOWN), cameras)
+
+
+class BodyViews:
+    """Normals of the scans' bodies as their views see them, drawn when they are asked for.
+
+    Of each scan the discs stay, about half a megabyte; of the pictures, 3 MB each at 512 pixels, the last asked for, up to `limit`
+    bytes.
+    """
+
+    def __init__(self, store: ScanStore, faces: Tensor, *, device: str = "cpu", backend: str = "auto", limit: int = 1 << 30) -> None:
+        self.store, self.faces, self.device, self.backend, self.limit = store, faces, device, backend, limit
+        self._discs: dict[int, Gaussians] = {}
+        self._pictures: OrderedDict[tuple[int, int], Tensor] = OrderedDict()
+
+    @property
+    def held(self) -> int:
+        """Bytes of the pictures in memory."""
+        return sum(x.nbytes for x in self._pictures.values())
+
+    def view(self, scan: int, index: int) -> Tensor:
+        """Unit normals [3, H, W] in the axes of the view's camera, zero outside the body."""
+        key = (scan, index)
+        if key not in self._pictures:
+            rig = self.store.cameras(scan).to(self.device)
+            if scan not in self._discs:
+                self._discs[scan] = body_discs(self.store.body(scan), self.faces, rig)
+            self._pictures[key] = disc_normals(self._discs[scan], rig[[index]], backend=self.backend)[0]
+        self._pictures.move_to_end(key)
+        while self.held > self.limit and len(self._pictures) > 1:
+            self._pictures.popitem(last=False)
+        return self._pictures[key]
 
 
 def to_camera(normals: Tensor, cameras: Cameras) -> Tensor:
@@ -90,17 +131,15 @@ def train_normals(
     """Train on every view of the scans' folders; writes weights, model.json and history.tsv to `out`."""
     torch.manual_seed(derived_seed(seed, "normals"))
     net = NormalNet(training.channels).to(device)
-    store = ScanStore(scans)
-    bodies: dict[int, Tensor] = {}
+    store = ScanStore(scans, limit=PICTURES)
+    bodies = BodyViews(store, faces, device=device, backend=backend)
 
     def sample(scan: int, view: int) -> tuple[Tensor, Tensor, Tensor]:
         rig = store.cameras(scan)
-        if scan not in bodies:
-            bodies[scan] = body_normals(store.body(scan), faces, rig, backend=backend)
         rgb, mask = (x.float() / 255 for x in store.view(scan, view))
         world = load_image(view_path(store.folders[scan], "normal", view)) * 2 - 1
         target = F.normalize(world, dim=0) * (mask > KNOWN)
-        return rgb, bodies[scan][view], to_camera(target[None], rig[[view]])[0]
+        return rgb, bodies.view(scan, view), to_camera(target[None], rig[[view]])[0]
 
     def loss(step: int, generator: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         chosen = torch.randint(len(store) * 12, (training.batch,), generator=generator).tolist()[part]

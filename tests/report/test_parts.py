@@ -174,12 +174,12 @@ def test_every_sentence_of_the_methods_is_there(tmp_path: Path) -> None:
     demo = resolve({})
     text = " ".join(methods(Run(tmp_path, demo)))
     assert "refined for 45 iterations against silhouettes of 64, then 128 px, with the coarse model run again every 15" in text
-    assert "60% were unconverged renders" in text and "jitter" not in text and "distorted" not in text
+    assert "60 % were unconverged renders" in text and "jitter" not in text and "distorted" not in text
     assert "without the body." in text and "normals that a net reads" not in text
     paper = load(ROOT / "config" / "thuman2.yaml").model_dump()
     text = " ".join(methods(Run(tmp_path, paper)))
     assert "silhouettes of 512 px and the normals that a net reads" in text and "with the body as it was then" in text
-    assert "Its back views were the true ones; 50% were distorted and 50% came with the rays of a jittered camera." in text
+    assert "Its back views were the true ones; 50 % were distorted and 50 % came with the rays of a jittered camera." in text
     for section, keys in demo.items():
         if isinstance(keys, dict):  # without a section its sentences are left out, without a key nothing is
             assert methods(Run(tmp_path, {k: v for k, v in demo.items() if k != section}))

@@ -7,6 +7,7 @@ import trimesh
 
 from hgm.cameras import orbit
 from hgm.stages.normals import (
+    BodyViews,
     NormalTraining,
     body_normals,
     load_normals,
@@ -16,6 +17,7 @@ from hgm.stages.normals import (
     to_world,
     train_normals,
 )
+from hgm.train.data import ScanStore
 from hgm.views import save_cameras, save_view
 
 SIZE = 32
@@ -64,6 +66,18 @@ def test_normals_of_a_ball(ball):
     middle = torch.nn.functional.normalize(found[:, :, 30:34, 30:34].mean((2, 3)), dim=1)
     assert ((middle * torch.nn.functional.normalize(rig.centers, dim=-1)).sum(-1) > 0.99).all()
     assert (found[:, :, 2, 2] == 0).all()
+
+
+def test_bodies_are_drawn_one_by_one_and_few_are_kept(folders, ball):
+    store, faces = ScanStore(folders), torch.from_numpy(ball.faces)
+    whole = [body_normals(store.body(s), faces, store.cameras(s)) for s in range(3)]
+    bodies = BodyViews(store, faces, limit=4 * whole[0][0].nbytes)
+    for _ in range(2):  # the second time most have left
+        for scan in range(3):
+            for i in range(12):
+                assert torch.equal(bodies.view(scan, i), whole[scan][i])
+                assert bodies.held <= bodies.limit
+    assert bodies.view(2, 11) is bodies.view(2, 11)
 
 
 def test_the_net_learns_what_the_body_does_not_show(folders, ball, tmp_path):
