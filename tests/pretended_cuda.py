@@ -202,7 +202,7 @@ def _held(x: Any) -> Any:
 
 
 def _refuse_mixed(func: Any, args: Any, others: list[Tensor]) -> None:
-    """CUDA takes a CPU's tensor as an index, and one without dimensions in place of a number; nothing else, and no result on the CPU."""
+    """CUDA takes a CPU's tensor as an index, and one without dimensions in place of a number: nothing else, nor a result there."""
     if func in INDEXED:
         if not isinstance(args[0], OnCuda):
             raise RuntimeError("indices should be either on cpu or on the same device as the indexed tensor (cpu)")
@@ -212,8 +212,8 @@ def _refuse_mixed(func: Any, args: Any, others: list[Tensor]) -> None:
     written = [a for a, s in zip(args, func._schema.arguments, strict=False) if s.alias_info is not None and s.alias_info.is_write]
     for x in others:
         if x.ndim or not (number or func in INDEXED) or any(x is w for w in written):
-            raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu! ({func}, "
-                               f"the cpu's is {tuple(x.shape)})")
+            raise RuntimeError("Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu! "
+                               f"({func}, the cpu's is {tuple(x.shape)})")
 
 
 class _Event:
@@ -310,4 +310,26 @@ def pretended_cuda() -> Iterator[None]:
         stack.enter_context(_Mode())
         stack.enter_context(names)
         stack.callback(_fraction, 1.0)
+        yield
+
+
+@contextlib.contextmanager
+def quick_splatting() -> Iterator[None]:
+    """On the pretended device the compiled CPU renderer draws in the place of the one in plain torch, whose many operations take a
+    hundred times as long there; pictures and gradients are the same to rounding, and stay on the device."""
+    import numba  # noqa: F401  # a machine without it keeps the other
+
+    from hgm.cameras import Cameras
+    from hgm.gaussians import Gaussians
+    from hgm.splat import compiled, reference
+
+    slow = reference.rasterize
+
+    def rasterize(gaussians: Gaussians, cameras: Cameras, background: Tensor, near: float) -> tuple[Tensor, ...]:
+        device = gaussians.means.device
+        if device.type != "cuda":
+            return slow(gaussians, cameras, background, near)
+        return tuple(x.to(device) for x in compiled.rasterize(gaussians.to("cpu"), cameras.to("cpu"), background.cpu(), near))
+
+    with mock.patch.object(reference, "rasterize", rasterize):
         yield

@@ -28,10 +28,12 @@ def x(cuda):
 
 @pytest.mark.parametrize("wrong", [
     lambda x, y: x + y, lambda x, y: y + x, lambda x, y: x @ y.mT, lambda x, y: torch.cat([x, y]), lambda x, y: F.linear(x, y),
-    lambda x, y: torch.where(x > 0, x, y), lambda x, y: x.add_(y), lambda x, y: y.add_(x), lambda x, y: F.conv2d(x[None, None], y[None, None]),
+    lambda x, y: torch.where(x > 0, x, y), lambda x, y: x.add_(y), lambda x, y: y.add_(x),
+    lambda x, y: F.conv2d(x[None, None], y[None, None]),
     lambda x, y: x.index_add(0, torch.tensor([0, 1]), x), lambda x, y: x.gather(0, torch.zeros(1, 3, dtype=torch.long)),
     lambda x, y: x.masked_fill(y > 0, 1.0), lambda x, y: F.embedding(torch.tensor([0]), x), lambda x, y: torch.lerp(x, y, 0.5),
-    lambda x, y: F.grid_sample(x[None, None], torch.zeros(1, 1, 1, 2), align_corners=False), lambda x, y: torch.einsum("ij,ij->i", x, y),
+    lambda x, y: F.grid_sample(x[None, None], torch.zeros(1, 1, 1, 2), align_corners=False),
+    lambda x, y: torch.einsum("ij,ij->i", x, y),
     lambda x, y: nn.Linear(3, 2)(x), lambda x, y: nn.Linear(3, 2).cuda()(y), lambda x, y: nn.BatchNorm1d(3)(x),
     lambda x, y: torch.stack([x.sum(), y.sum()]), lambda x, y: y.sum().add_(x.sum()), lambda x, y: torch.equal(x, y),
     lambda x, y: x.index_put((torch.tensor([0]),), y[:1]),

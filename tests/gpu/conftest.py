@@ -4,6 +4,7 @@ They need torch, numpy, scipy, pydantic, PyYAML, safetensors, pillow, diffusers,
 of the environment: neither Open3D nor Blender, numba, Snakemake or joblib.
 """
 
+import contextlib
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from bare_bodies import write_views
-from pretended_cuda import pretended_cuda
+from pretended_cuda import pretended_cuda, quick_splatting
 
 from hgm.bench.scene import Scene
 from hgm.body import BodyModel
@@ -24,7 +25,8 @@ from hgm.standin import core
 @pytest.fixture(autouse=True)
 def device(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.config.getoption("pretended_cuda"):
-        with pretended_cuda():
+        quick = importlib.util.find_spec("numba") is not None and request.module.__name__ != "test_gpu_splatting"
+        with pretended_cuda(), quick_splatting() if quick else contextlib.nullcontext():
             yield "cuda"
         return
     yield "cuda"

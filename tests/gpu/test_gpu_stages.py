@@ -1,7 +1,6 @@
 """What follows the trainings, on CUDA: bodies refined, photos reconstructed, the back view in float16; and the claim of a device."""
 
 import dataclasses
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from hgm.bench.diffusion import make_refiner
 from hgm.bench.scene import Scene
 from hgm.bench.settings import Settings
 from hgm.bench.sizes import PRESETS
+from hgm.bench.stages import STAGES
 from hgm.body import BodyModel, BodyParameters
 from hgm.cameras import orbit
 from hgm.nets import HGM, HGMConfig
@@ -28,7 +28,7 @@ from hgm.standin import core
 from hgm.views import load_image, view_path
 
 pytestmark = pytest.mark.gpu
-SIZES = PRESETS["tiny"]
+SIZES, ROOT = PRESETS["tiny"], Path(__file__).resolve().parents[2]
 
 
 def networks(device: str) -> Reconstructor:
@@ -98,12 +98,9 @@ def test_the_back_view_in_float16_is_that_of_float32(device, record_property):
     assert error < 0.02 and there.device.type == "cpu"
 
 
-@pytest.mark.parametrize("stage", ["coarse", "fusion", "coarse-backward", "training", "splatting", "splatting-backward", "volume", "photo",
-                                   "refinement", "mesh"])
+@pytest.mark.parametrize("stage", list(STAGES))
 def test_a_stage_of_the_bench_runs(device, stage):
     """Its first way, at the smallest size."""
-    from hgm.bench.stages import STAGES
-
     if stage == "mesh":
         pytest.importorskip("open3d")
     settings = Settings("tiny", device, "bf16")
@@ -117,5 +114,27 @@ def test_a_job_claims_a_device(real):
         pytest.skip("there is no nvidia-smi")
     code = ("import os; from hgm.runtime import select_device; d = select_device('auto'); import torch; "
             "print(d, bool(os.environ.get('HGM_CLAIMED')), torch.zeros(1, device=d).device, torch.cuda.device_count())")
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert said.stdout.split() == ["cuda", "True", "cuda:0", "1"], said.stdout + said.stderr[-300:]
+
+
+def test_cycles_on_a_gpu_draws_nearly_the_same_view(real, tmp_path):
+    pytest.importorskip("bpy")
+    from PIL import Image
+    from synthetic_scans import write_obj
+
+    from hgm.render.blender import Renderer
+    from hgm.scans import ScanFiles, preflight
+
+    corners, faces = np.mgrid[-1:1:20j, -1:1:20j].reshape(2, -1).T, []
+    for row in range(19):
+        faces += [[20 * row + i + j for j in corner] for i in range(19) for corner in ((0, 1, 20), (1, 21, 20))]
+    hill = np.c_[0.5 * corners, 0.2 * np.cos(3 * corners).prod(1)]
+    obj = write_obj(tmp_path / "0000", "0000", hill, np.array(faces), corners / 2 + 0.5, Image.new("RGB", (8, 8), (90, 140, 60)))
+    frames = []
+    for where in ("cpu", "gpu"):
+        with Renderer(device=where) as renderer:
+            renderer.load(obj, preflight(ScanFiles("0000", obj, obj)), np.eye(4))
+            frames.append(renderer.render(orbit(size=64)[1]))
+    assert np.abs(frames[0].rgba.astype(int) - frames[1].rgba).mean() < 1
+    assert np.median(np.abs(frames[0].depth - frames[1].depth)) < 1e-5

@@ -22,7 +22,9 @@ from hgm.train.team import Team, launch
 pytestmark = pytest.mark.gpu
 
 
-def train(folders: list[Path], out: Path, *, steps: int = 3, views: int = 1, deadline: Deadline | None = None, **changes) -> list[float]:
+def train(
+    folders: list[Path], out: Path, *, steps: int = 3, views: int = 1, deadline: Deadline | None = None, **changes: object,
+) -> list[float]:
     """A small training into out/<net>; the losses."""
     made = Training(**{"stage": "coarse" if views == 1 else "fusion", "scans": folders, "validation": folders[:1],
                        "optimisation": Optimisation(steps=steps, lr=1e-3, accumulate=2),

@@ -123,31 +123,6 @@ def test_an_outer_autocast_does_not_reach_the_network() -> None:
     assert torch.equal(inside.merged.packed(), outside.merged.packed())
 
 
-@pytest.mark.gpu
-def test_cuda_gives_what_the_cpu_gives() -> None:
-    model = tiny_model(2).eval()
-    images, cameras, vertices = batch_of(model, 2)
-    with torch.no_grad():
-        here = packed(model(images, cameras, vertices))
-        there = packed(model.cuda()(images.cuda(), cameras.to("cuda"), vertices.cuda()))
-    for a, b in zip(here, there, strict=True):
-        assert (a - b.cpu()).abs().mean() < 2e-3  # convolutions may run in TF32
-
-
-@pytest.mark.gpu
-def test_compiled_networks_give_what_eager_ones_give() -> None:
-    model = tiny_model(2).eval().cuda()
-    images, cameras, vertices = (x.to("cuda") for x in batch_of(model, 2))
-    names = list(model.state_dict())
-    with torch.no_grad():
-        eager = packed(model(images, cameras, vertices))
-        model.compile_networks()
-        compiled = packed(model(images, cameras, vertices))
-    assert list(model.state_dict()) == names
-    for a, b in zip(eager, compiled, strict=True):
-        assert (a - b).abs().mean() < 2e-3
-
-
 def test_channels_last_and_checkpointing_change_nothing() -> None:
     results = []
     for options in ({}, {"channels_last": True}, {"checkpointing": True}):
