@@ -66,8 +66,8 @@ def test_runs_without_a_record_and_broken_files_are_left_out(run):
 def test_gpus_of_jobs_are_those_of_the_rules(another, tmp_path):
     (tmp_path / "photo.png").write_bytes(b"")
     run = another(images=[str(tmp_path / "photo.png")], evaluate={"variants": ["no_body", "full", "pymafx"]},
-                  estimate={"source": "pixie", "pixie": "x", "pymafx": "y"})
+                  estimate={"source": "pixie", "pixie": "x", "pymafx": "y"}, rendering={"device": "gpu"})
     rules = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
     asked = {name for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", rules, re.MULTILINE | re.DOTALL)
-             if re.search(r"^\s+gpu=", body, re.MULTILINE)}
+             if re.search(rf'^\s+gpu=plan\.gpus\("{name}"\),', body, re.MULTILINE)}
     assert {job.rule for job in planned_jobs(run.plan) if job.gpus} == asked
