@@ -46,13 +46,20 @@ def check_blender_place(path: Path) -> None:
                          "environment (make: the checkout)")
 
 
+def isolated() -> dict[str, str]:
+    """The variables of this process for a Python that is as `python -I` in UTF-8, with this checkout besides: conda environments have
+    none of it installed."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**others, "PYTHONPATH": str(ROOT), "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
+
+
 def isolate() -> None:
-    """Let every Python that this process starts be as `python -I` in UTF-8, with this checkout besides: conda environments have none
-    of it installed. Raises InputError as check_place."""
+    """Let every Python that this process starts be such a one, in a shell's commands too. Raises InputError as check_place."""
     check_place()
-    for name in [name for name in os.environ if name.startswith("PYTHON")]:
+    given = isolated()
+    for name in set(os.environ) - set(given):
         del os.environ[name]
-    os.environ.update(PYTHONPATH=str(ROOT), PYTHONNOUSERSITE="1", PYTHONSAFEPATH="1", PYTHONUTF8="1")
+    os.environ.update(given)
     sys.executable = Interpreter(sys.executable)
 
 

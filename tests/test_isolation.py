@@ -11,6 +11,7 @@ import pytest
 from snakemake.utils import format as snakemake_format
 
 from hgm import caches, isolation
+from hgm.cli import main
 from hgm.errors import InputError
 from hgm.isolation import Interpreter, isolate
 from hgm.render import blender
@@ -101,3 +102,13 @@ def test_a_user_without_a_name_gets_one(process):
     process.setattr(getpass, "getuser", unknown)
     caches.settle()
     assert os.environ["USER"] == str(os.getuid())
+
+
+def test_a_replayed_job_is_isolated_as_well(process, tmp_path):
+    """`hgm replay` in a shell that names another environment."""
+    (tmp_path / "pydantic.py").write_text("raise SystemExit('of another environment')\n")
+    (tmp_path / "job.json").write_text('{"rule": "record", "input": {}, "output": {"run": "run.json"}, "params": {"config": {}}}')
+    os.environ["PYTHONPATH"] = str(tmp_path)
+    os.environ["PYTHONOPTIMIZE"] = "x"
+    process.chdir(tmp_path)
+    assert main(["replay", "job.json"]) == 0 and (tmp_path / "run.json").exists()

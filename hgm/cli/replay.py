@@ -19,8 +19,9 @@ def _replay(args: argparse.Namespace) -> int:
     import subprocess
 
     from hgm.checkout import SCRIPTS
+    from hgm.isolation import isolated
     from hgm.job import load_job
 
     job = load_job(args.job)
     script = SCRIPTS / f"{job.rule}.py"
-    return subprocess.run([sys.executable, str(script), str(args.job)]).returncode
+    return subprocess.run([sys.executable, str(script), str(args.job)], env=isolated()).returncode
