@@ -9,6 +9,7 @@ cache, wait instead of building the same; where the file system has no locks the
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import logging
 import os
@@ -48,6 +49,7 @@ def make_ready(device: torch.device) -> str:
     if BUILT_IN in sys.modules:
         return str(sys.modules[BUILT_IN].__file__)
     if importlib.util.find_spec(BUILT_IN) is not None:
+        importlib.import_module(BUILT_IN)  # where gsplat cannot load them it would build others by itself, unguarded
         return "its wheel"
     library = built(torch.cuda.get_device_capability(device))
     spec = spec_from_file_location(MODULE, library, loader=ExtensionFileLoader(MODULE, str(library)))

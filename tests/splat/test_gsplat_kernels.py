@@ -1,5 +1,6 @@
 """How gsplat's kernels are built and found again, with a made-up gsplat in place of the compilers."""
 
+import importlib
 import importlib.util
 import os
 import subprocess
@@ -195,3 +196,13 @@ def test_built_kernels_are_what_gsplat_imports(record: Path, monkeypatch: pytest
 
     assert csrc.__name__ == spec.name
     assert gsplat_kernels.make_ready(torch.device("cuda", 0)) == spec.origin and asked == [CARD]
+
+
+def test_kernels_of_a_wheel_that_do_not_load_are_not_built_behind_our_back(record: Path) -> None:
+    csrc = record.parent / "site/gsplat/csrc.py"
+    csrc.write_text("raise ImportError('undefined symbol: of another torch')")
+    with pytest.raises(ImportError, match="undefined symbol"):
+        gsplat_kernels.make_ready(torch.device("cuda", 0))
+    csrc.write_text("")
+    importlib.invalidate_caches()
+    assert gsplat_kernels.make_ready(torch.device("cuda", 0)) == "its wheel" and lines(record) == []
