@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,3 +99,30 @@ def for_each(
         name, reason = next(iter(outcome.failed.items()))
         raise InputError(f"{stage}: none of {len(outcome.failed)} members could be done; first {name}: {reason}")
     return outcome
+
+
+class MemberTimes:
+    """Seconds and other measures of a job's members, in a file of the folder `benchmarks`: apart from the results, which are equal
+    for equal runs. Members that are done already keep what was measured when they were."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.known = read_times(path)
+
+    @contextmanager
+    def measured(self, name: str) -> Iterator[dict[str, Any]]:
+        """Take the time of a member's work, which may put further measures into the mapping."""
+        more: dict[str, Any] = {}
+        begun = time.perf_counter()
+        yield more
+        self.known[name] = {"seconds": time.perf_counter() - begun, **more}
+        write_json(self.path, self.known)
+
+
+def read_times(path: Path) -> dict[str, dict[str, Any]]:
+    """What is measured of members so far; nothing where the file is missing or damaged."""
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return {name: found for name, found in data.items() if isinstance(found, dict)} if isinstance(data, dict) else {}

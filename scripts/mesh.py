@@ -6,7 +6,7 @@ import torch
 
 from hgm.gaussians import Gaussians
 from hgm.job import Job, run
-from hgm.members import for_each
+from hgm.members import MemberTimes, for_each
 from hgm.provenance import key_of, read_json, write_json
 from hgm.runtime import select_device
 from hgm.stages.backends import job_backends
@@ -24,11 +24,13 @@ def main(job: Job) -> None:
     estimator = load_estimator(normals, results, device=device, backend=backends["splat"])
     faces = body_model(params["scans"], results).faces
     keys, weights = read_json(job.path("subjects"))["members"], estimator_digest(normals, results)
+    times = MemberTimes(results / "benchmarks" / job.rule / job.wildcards["variant"] / f"{job.wildcards['chunk']}.members.json")
 
-    def work(_: str, out: Path) -> None:
+    def work(subject: str, out: Path) -> None:
         gaussians = Gaussians.load_ply(out / "gaussians.ply").to(device)
         vertices = torch.from_numpy(load_body(out / "smplx.npz")["vertices"])
-        mesh_subject(gaussians, vertices, faces, estimator, out, settings, backend=backends["splat"])
+        with times.measured(subject):
+            mesh_subject(gaussians, vertices, faces, estimator, out, settings, backend=backends["splat"])
 
     outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
                        key=lambda s: key_of(dict(params), keys[s], weights), work=work, backends=backends)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from hgm.job import Job, run
-from hgm.members import for_each
+from hgm.members import MemberTimes, for_each
 from hgm.provenance import file_digest, key_of, read_json, write_json
 from hgm.runtime import select_device
 from hgm.stages.backends import job_backends
@@ -26,14 +26,17 @@ def main(job: Job) -> None:
                                        precision=params["network"]["precision"], compiled=params["network"]["compile"])
     bodies, output = job.path("bodies"), Output(**params["reconstruct"])
     keys = read_json(bodies)["members"]
+    times = MemberTimes(results / "benchmarks" / job.rule / job.wildcards["variant"] / f"{chunk}.members.json")
     models = [file_digest(p) for name in ("coarse", "fusion", "back_view") for p in job.paths(name)]
 
     def work(subject: str, out: Path) -> None:
         image = load_image(view_path(results / "views" / chunk / subject, "rgb", 0))
         body = bodies.parent / subject / "smplx.npz"
         vertices = torch.from_numpy(load_body(body)["vertices"])
-        result = reconstructor.reconstruct(image, vertices if variant.body else None, variant)
-        write_reconstruction(result, image, out, output, backend=backends["splat"])
+        with times.measured(subject) as measures:
+            result = reconstructor.reconstruct(image, vertices if variant.body else None, variant)
+            rate = write_reconstruction(result, image, out, output, backend=backends["splat"])
+            measures.update(stages=dict(result.seconds), frames_per_second=rate, size=output.turntable_size)
         shutil.copyfile(body, out / "smplx.npz")
 
     outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hgm.job import Job, run
-from hgm.members import for_each
+from hgm.members import MemberTimes, for_each
 from hgm.provenance import file_digest, key_of, read_json, write_json
 from hgm.refine.refinement import RefineSettings
 from hgm.runtime import select_device
@@ -30,11 +30,13 @@ def main(job: Job) -> None:
     normals = params["normals"] or None  # empty where their weight is zero
     estimator = None if normals is None else load_estimator(normals, results, device=device, backend=backends["splat"])
     weights = [file_digest(job.path("coarse")), *([] if normals is None else [estimator_digest(normals, results)])]
+    times = MemberTimes(results / "benchmarks" / "{}{first}{sides}".format(job.rule, **job.wildcards) / f"{chunk}.members.json")
 
     def work(subject: str, out: Path) -> None:
         image, mask = (load_image(view_path(results / "views" / chunk / subject, kind, 0)) for kind in ("rgb", "mask"))
         start = load_estimate(job.path("bodies").parent / subject / "smplx.npz")
-        refine_subject(start, image, mask, model, reconstructor, out, settings, normals=estimator, backend=backends["splat"])
+        with times.measured(subject):
+            refine_subject(start, image, mask, model, reconstructor, out, settings, normals=estimator, backend=backends["splat"])
 
     outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
                        key=lambda s: key_of(dict(params), keys[s], weights), work=work, backends=backends)

@@ -1,7 +1,7 @@
 import pytest
 
 from hgm.errors import InputError, ScanError
-from hgm.members import finished, for_each
+from hgm.members import MemberTimes, finished, for_each, read_times
 
 
 def run(root, names, done, key=lambda n: "k", bad=()):
@@ -57,3 +57,18 @@ def test_a_manifest_names_the_backends_of_all_its_members(tmp_path):
     assert job(["a"], "numba").manifest("stage")["backends"] == {"splat": ["numba"]}
     assert job(["a", "b"], "gsplat").manifest("stage")["backends"] == {"splat": ["gsplat", "numba"]}
     assert "backends" not in run(tmp_path, ["c"], []).manifest("stage")
+
+
+def test_the_time_of_a_member_is_kept_apart_from_its_results(tmp_path):
+    path = tmp_path / "benchmarks" / "x.members.json"
+    with MemberTimes(path).measured("a") as more:
+        more["frames_per_second"] = 3.0
+    times = MemberTimes(path)  # a later job does what is left
+    with pytest.raises(InputError), times.measured("bad"):
+        raise InputError("no")
+    with times.measured("b"):
+        pass
+    found = read_times(path)
+    assert set(found) == {"a", "b"} and found["a"]["frames_per_second"] == 3.0 and found["b"]["seconds"] >= 0
+    path.write_text("[")
+    assert MemberTimes(path).known == {}

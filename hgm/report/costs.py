@@ -41,13 +41,14 @@ def _rows(path: Path) -> Iterable[dict[str, Any]]:
             yield row
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """A finite number from 0 on, else None."""
     return float(value) if isinstance(value, int | float) and math.isfinite(value) and value >= 0 else None
 
 
 def benchmark(path: Path) -> tuple[float, float | None] | None:
     """Seconds and largest memory in MB of the last measurement in a job's benchmark file; None where there is none."""
-    found = [(s, _number(row.get("max_rss"))) for row in _rows(path) if (s := _number(row.get("s"))) is not None]
+    found = [(s, number(row.get("max_rss"))) for row in _rows(path) if (s := number(row.get("s"))) is not None]
     return found[-1] if found else None
 
 
@@ -58,9 +59,9 @@ def costs(folder: Path) -> list[Cost]:
         rules.setdefault(path.relative_to(folder).parts[0].removesuffix(".jsonl"), []).extend(_rows(path))
     found = []
     for rule, rows in rules.items():
-        seconds = [s for row in rows if (s := _number(row.get("s"))) is not None]
-        memory = [m for row in rows if (m := _number(row.get("max_rss"))) is not None]
-        busy = [c for row in rows if (c := _number(row.get("cpu_time"))) is not None]
+        seconds = [s for row in rows if (s := number(row.get("s"))) is not None]
+        memory = [m for row in rows if (m := number(row.get("max_rss"))) is not None]
+        busy = [c for row in rows if (c := number(row.get("cpu_time"))) is not None]
         if seconds:
             found.append(Cost(rule, len(seconds), sum(seconds), max(seconds), max(memory, default=None),
                               sum(busy) if busy else None))

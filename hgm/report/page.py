@@ -21,6 +21,7 @@ from hgm.report.names import STAGE_NAMES, VARIANT_NAMES
 from hgm.report.people import people
 from hgm.report.pictures import Assets
 from hgm.report.run import Run
+from hgm.report.speed import speeds
 from hgm.report.tables import MEAN, read_paper
 from hgm.report.workflow import read_graph, workflow_svg
 from hgm.runtime import atomic_write
@@ -80,7 +81,8 @@ def build_report(
 
 
 def _context(run: Run, assets: Assets, tables: list[Grid], benchmarks: Path | None, paper: Path | None) -> dict[str, Any]:
-    spent = costs(run.folder / "benchmarks" if benchmarks is None else benchmarks)
+    measured = run.folder / "benchmarks" if benchmarks is None else benchmarks
+    spent = costs(measured)
     numbers = read_paper(paper) if paper is not None and paper.is_file() else None
     graph = read_graph(run.folder / "logs")
     return {
@@ -97,6 +99,7 @@ def _context(run: Run, assets: Assets, tables: list[Grid], benchmarks: Path | No
         "comparisons": comparisons(run, numbers),
         "graph": None if graph is None else workflow_svg(graph),
         "costs": spent,
+        "speeds": [] if numbers is None or not run.variants else speeds(measured, run.variants[0], numbers["speed"]),
         "total_seconds": sum(c.seconds for c in spent),
         "methods": methods(run),
         "provenance": _provenance(run),

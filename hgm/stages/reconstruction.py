@@ -139,8 +139,11 @@ def load_reconstructor(
                          backend=backend, precision=precision)
 
 
-def write_reconstruction(result: Reconstruction, image: Tensor, out: Path, output: Output, *, backend: str = "auto") -> None:
-    """`input.png, coarse.ply, back_coarse.png, back.png, gaussians.ply, novel_00.png …, turntable.mp4` in `out`."""
+def write_reconstruction(result: Reconstruction, image: Tensor, out: Path, output: Output, *, backend: str = "auto") -> float:
+    """`input.png, coarse.ply, back_coarse.png, back.png, gaussians.ply, novel_00.png …, turntable.mp4` in `out`.
+
+    Returns the frames a second at which the turntable was rendered, by a backend that the novel views have warmed up.
+    """
     save_image(out / "input.png", image)
     result.coarse.save_ply(out / "coarse.ply")
     save_image(out / "back_coarse.png", result.back_coarse)
@@ -150,8 +153,14 @@ def write_reconstruction(result: Reconstruction, image: Tensor, out: Path, outpu
     for i, rgb in enumerate(views_of(result.gaussians, orbit(size=output.size).to(device), backend)):
         save_image(out / f"novel_{i:02d}.png", rgb)
     ring = orbit(output.turntable_frames, size=output.turntable_size).to(device)
-    frames = (views_of(result.gaussians, ring, backend).cpu() * 255).round().to(torch.uint8)
+    begun = time.perf_counter()
+    seen = views_of(result.gaussians, ring, backend)
+    if seen.is_cuda:
+        torch.cuda.synchronize(seen.device)
+    rate = len(seen) / (time.perf_counter() - begun)
+    frames = (seen.cpu() * 255).round().to(torch.uint8)
     write_video(out / "turntable.mp4", np.ascontiguousarray(frames.movedim(1, -1).numpy()))
+    return rate
 
 
 @torch.no_grad()

@@ -160,6 +160,17 @@ def write_benchmarks(folder: Path) -> None:
                                 for s in seconds))
 
 
+def write_times(folder: Path) -> None:
+    """What jobs measure of each person."""
+    stages = {"coarse": 1.0, "back_view": 2.5, "fusion": 1.5}
+    for i in range(3):
+        made = {"seconds": 9.0, "stages": {k: v + i for k, v in stages.items()}, "frames_per_second": 100.0 + i, "size": 192}
+        for name, found in (("refine", {"seconds": 20.0 + i}), ("reconstruct/full", made), ("mesh/full", {"seconds": 30.0 + i})):
+            path = folder / name / f"test{i:03d}.members.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({f"{i:04d}": found}))
+
+
 def write_jobs(folder: Path) -> None:
     """Records of four rules, one of them with two jobs; what `a` made reaches `d` directly as well as through `b`."""
     jobs = {"a": ("a", {}, {"out": "a.txt"}), "b/0": ("b", {"x": "a.txt"}, {"out": "b0.txt"}),
@@ -194,6 +205,7 @@ def write_run(run: Path) -> dict[str, Any]:
         pictures = [np.concatenate([figure(angle(v), blue), figure(angle(v), blue, blur=blur)]) for v in (0, 3, 6, 9)]
         save_png(run / "coarse" / "validation" / f"step_{step:06d}.png", np.concatenate(pictures, 1))
     write_benchmarks(run / "benchmarks")
+    write_times(run / "benchmarks")
     write_jobs(run / "logs")
     record = {"config": config, "config_key": "8c1f00aa12de", "git": {"commit": "0123abc" * 5, "clean": True},
               "versions": {"torch": "2.13.0", "gsplat": None}, "python": "3.11.7",

@@ -132,6 +132,7 @@ def test_every_stage_is_shown(built: tuple[Path, Built]) -> None:
         assert part in words, part
     assert index.tags.count("svg") == 5 + 5 + 1 + 1 + 1
     assert "the first 4 were used" in words  # the fixture's images have room for four scales
+    assert "Speed, paper and ours" in words and "101 frames/s at 192 px" in words and "300 frames/s" in words
     assert "Not available: LPIPS (standard)" in words and "LPIPS and KID are not available" in words
     told = " ".join(person.text)
     for part in ("Refined by ControlNet", "Mesh", "Turntable", "Against the truth", "3,000 Gaussians", "1,280 triangles", "0506 ›"):

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import get_args
 
@@ -20,14 +21,17 @@ from hgm.mesh.io import load_mesh, save_mesh
 from hgm.report.costs import costs, duration
 from hgm.report.curves import binned, curve_svg, panels
 from hgm.report.methods import methods
+from hgm.report.page import PAPER
 from hgm.report.pictures import Assets, error_map, read, read_depth, sheet
 from hgm.report.run import RENDER, Run
 from hgm.report.sets import back_view_kid
 from hgm.report.solids import Solid, gaussian_solid, mesh_solid, most_visible, share
+from hgm.report.speed import speeds
+from hgm.report.tables import read_paper
 from hgm.report.workflow import Graph, columns, read_graph, workflow_svg
 from hgm.views import load_image
 
-from .conftest import ball, person, write_jobs
+from .conftest import ball, person, write_jobs, write_times
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -155,6 +159,22 @@ def test_costs_are_summed_by_rule_in_the_order_of_the_run(tmp_path: Path) -> Non
     assert (second.rule, second.jobs, second.seconds, second.longest) == ("render", 2, 40.0, 30.0)
     assert second.memory_mb == 101.0 and second.cpu_seconds is None
     assert [duration(x) for x in (None, 8.21, 185, 8040)] == ["–", "8.2 s", "3 min 05 s", "2 h 14 min"]
+
+
+def test_speed_stands_beside_the_papers(tmp_path: Path) -> None:
+    paper = read_paper(PAPER)["speed"]
+    assert speeds(tmp_path, "full", paper) == []
+    write_times(tmp_path)
+    found = {row.what: row for row in speeds(tmp_path, "full", paper)}
+    fast = found["Rendering of the result"]
+    assert fast.paper.startswith("300 frames/s") and fast.ours == "101 frames/s at 192 px"
+    person = found["One person, all stages below"]
+    assert person.paper.startswith("90 s") and person.ours == "60 s"  # 21 + 2 + 3.5 + 2.5 + 31
+    assert found["Mesh"].paper == "–" and found["Mesh"].ours == "31 s"
+    shutil.rmtree(tmp_path / "mesh")
+    (tmp_path / "refine" / "test000.members.json").write_text("{")
+    found = {row.what: row for row in speeds(tmp_path, "full", paper)}
+    assert found["One person, all stages below"].ours == found["Mesh"].ours == "–" and found["Body refined"].ours == "21.5 s"
 
 
 def test_methods_follow_the_configuration(tmp_path: Path) -> None:
