@@ -21,7 +21,7 @@ MB = 1e6
 MARGIN, STEP = 1.25, 500  # on top of the sum; requests are multiples of STEP megabytes
 
 # megabytes of a process with its libraries; CUDA: its context and libraries besides
-PROCESS, DIFFUSERS, CUDA = 500, 400, 2500
+PROCESS, DIFFUSERS, CUDA = 600, 400, 2500
 BODY_MODEL = 700  # SMPL-X as smplx reads it, with all shape coefficients
 OPEN3D, MESHING = 400, 3000  # open3d with the smallest volume, and the volume of 64 depth pictures of 512 px
 # of the presets: pixels of an input, parameters in millions, megabytes that one sample keeps for the backward pass in float32 with
