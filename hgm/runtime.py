@@ -19,6 +19,13 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 SET_PARENT_DEATH_SIGNAL = 1  # of Linux's prctl
 FAULTS = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")  # signals that a program brings on itself
+UMASK = os.umask(0o077)  # it can only be asked for by setting another
+os.umask(UMASK)
+
+
+def open_to_others(path: str | Path) -> None:
+    """Give what was made as a temporary file or folder the permissions of any other: all that the umask leaves."""
+    os.chmod(path, (0o777 if os.path.isdir(path) else 0o666) & ~UMASK)
 
 
 @contextlib.contextmanager
@@ -32,7 +39,7 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)
+        open_to_others(name)
         os.replace(name, path)
     except BaseException as error:
         if isinstance(error, OSError) and error.filename is None:
@@ -52,7 +59,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
     try:
         yield work
-        os.chmod(work, 0o755)
+        open_to_others(work)
         if path.exists():
             shutil.rmtree(path)
         os.replace(work, path)

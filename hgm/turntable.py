@@ -63,7 +63,6 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], *, fps: int = 24
                 log.seek(0)
                 said = log.read().decode("utf-8", "replace").strip()
                 _raise_failure(path, encoder.returncode, said)
-        os.chmod(part, 0o644)
         os.replace(part, path)
 
 

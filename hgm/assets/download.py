@@ -63,7 +63,6 @@ def download(url: str, path: Path, *, sha256: str | None = None, size: int | Non
         if sha256 is not None and (found := file_digest(part)) != sha256:
             part.unlink()
             raise InputError(f"{url}: what came has SHA-256 {found}, published is {sha256}; nothing was kept")
-        os.chmod(part, 0o644)
         os.replace(part, path)
 
 
