@@ -4,6 +4,7 @@ least the arguments are parsed; an unknown one is a failure."""
 import ast
 import os
 import re
+import runpy
 import subprocess
 import sys
 from functools import cache
@@ -139,6 +140,10 @@ def pip(words: list[str], folder: Path) -> None:
         assert (ROOT / name).exists(), name
 
 
+def gpu_checks(words: list[str], folder: Path) -> None:
+    runpy.run_path(str(ROOT / "tests/gpu/__main__.py"), run_name="checks")["options"](words)
+
+
 def pytest_command(words: list[str], folder: Path) -> None:
     assert all((ROOT / w.split("::")[0]).exists() for w in words if w.startswith("tests/")), words
 
@@ -149,6 +154,7 @@ def tool(words: list[str], folder: Path) -> None:
 
 CLASSES = {
     "hgm": hgm, "snakemake": snakemake, "make": make, "python": script, "python3": script, "pip": pip, "pytest": pytest_command,
+    "tests.gpu": gpu_checks,
     **dict.fromkeys(OTHERS | FILES, tool),
 }
 

@@ -93,13 +93,17 @@ def bench(report: dict[str, Any], until: float, preset: str, folder: Path) -> No
         out.unlink(missing_ok=True)
 
 
-def main() -> int:
+def options(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.gpu", description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), metavar="FILE.json")
     parser.add_argument("--minutes", type=float, default=8.0, help="after which nothing more is begun")
     parser.add_argument("--preset", default="paper", help="sizes of the benches: tiny, small or paper")
     parser.add_argument("--pretended-cuda", action="store_true", help="the checks on a pretended device, without benches")
-    args = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def main() -> int:
+    args = options()
     end = time.monotonic() + 60 * args.minutes
     import torch
 
