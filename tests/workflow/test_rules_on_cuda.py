@@ -27,15 +27,10 @@ STEPS = {"coarse": {"steps": 2, "validate_every": 1}, "fusion": {"steps": 2, "va
          "reconstruct": {"turntable_frames": 2}}
 
 
-@pytest.fixture(scope="module")
-def space(calm: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return calm.copied_to(tmp_path_factory.mktemp("on_cuda") / "work")
-
-
 @pytest.fixture
-def results(space: Workspace, monkeypatch: pytest.MonkeyPatch):
-    """results/tiny from the working folder, with the device there."""
-    monkeypatch.chdir(space.folder)
+def results(calm: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """results/tiny of a copy of the finished run, from its working folder, with the device there."""
+    monkeypatch.chdir(calm.copied_to(tmp_path / "work").folder)
     with pretended_cuda(), quick_splatting():
         yield Path("results/tiny")
 
