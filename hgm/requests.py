@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from hgm.train.prefetch import AHEAD, LOADERS, STORE
+from hgm.train.prefetch import AHEAD, BODIES_STORE, LOADERS, NORMALS_STORE, STORE
 
 Config = Mapping[str, Any]
 
@@ -137,8 +137,8 @@ def _controlnet(config: Config, rule: str, scans: Mapping[str, int]) -> float:
 def _normals(config: Config, rule: str, scans: Mapping[str, int]) -> float:
     section = config["normals"]
     seen = min(scans["train"], section["steps"] * section["batch"])
-    store = min(STORE / MB, _pictures(config, VIEWS * seen))
-    bodies = 0 if on_gpu(config) else 3 * _pictures(config, VIEWS * seen)  # float32 normals of the bodies, on the device
+    store = min(NORMALS_STORE / MB, _pictures(config, VIEWS * seen))
+    bodies = 0 if on_gpu(config) else min(BODIES_STORE / MB, 3 * _pictures(config, VIEWS * seen))  # float32, on the device
     maps = section["batch"] * sum(section["channels"]) * 20 * _pictures(config, 1)
     return _process(config, rule) + store + bodies + (0 if on_gpu(config) else maps)
 

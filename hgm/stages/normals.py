@@ -26,10 +26,10 @@ from hgm.runtime import Deadline, derived_seed
 from hgm.splat import backend_for, render
 from hgm.train.data import ScanStore
 from hgm.train.loop import Optimisation, fit, write_history
+from hgm.train.prefetch import BODIES_STORE, NORMALS_STORE
 from hgm.views import load_image, view_path
 
 WEIGHTS, MODEL = "weights.safetensors", "model.json"
-PICTURES = 2 << 30  # bytes of views in memory; 500 scans at 512 pixels would be 6 GB
 KNOWN = 0.5  # coverage above which a pixel has a normal
 
 
@@ -84,7 +84,8 @@ class BodyViews:
     bytes.
     """
 
-    def __init__(self, store: ScanStore, faces: Tensor, *, device: str = "cpu", backend: str = "auto", limit: int = 1 << 30) -> None:
+    def __init__(self, store: ScanStore, faces: Tensor, *, device: str = "cpu", backend: str = "auto",
+                 limit: int = BODIES_STORE) -> None:
         self.store, self.faces, self.device, self.backend, self.limit = store, faces, device, backend, limit
         self._discs: dict[int, Gaussians] = {}
         self._pictures: OrderedDict[tuple[int, int], Tensor] = OrderedDict()
@@ -131,7 +132,7 @@ def train_normals(
     """Train on every view of the scans' folders; writes weights, model.json and history.tsv to `out`."""
     torch.manual_seed(derived_seed(seed, "normals"))
     net = NormalNet(training.channels).to(device)
-    store = ScanStore(scans, limit=PICTURES)
+    store = ScanStore(scans, limit=NORMALS_STORE)
     bodies = BodyViews(store, faces, device=device, backend=backend)
 
     def sample(scan: int, view: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,6 +10,7 @@ T = TypeVar("T")
 LOADERS = 4  # threads of a training on a GPU
 AHEAD = 8  # batches
 STORE = 8 << 30  # bytes of decoded pictures that a training keeps
+NORMALS_STORE, BODIES_STORE = 2 << 30, 1 << 30  # the same for that of the normal net, and of its pictures of bodies
 
 
 class Prefetch(Generic[T]):
