@@ -14,6 +14,7 @@ import pytest
 from pretended_cuda import pretended_cuda, quick_splatting
 from workspace import ROOT, Workspace
 
+from hgm.bench import rates
 from hgm.cli import main
 from hgm.gaussians import Gaussians
 from hgm.job import Job, load_job
@@ -121,7 +122,9 @@ def test_the_command_draws_pictures_on_cuda(results, tmp_path):
         assert main(words) == 0 and (tmp_path / f"x{suffix}").stat().st_size > 0
 
 
-def test_the_command_times_a_stage_on_cuda(results, tmp_path):
+def test_the_command_times_a_stage_on_cuda(results, tmp_path, monkeypatch):
+    for sizes in (rates.MATRIX, rates.COPY):  # a real device's would take minutes
+        monkeypatch.setitem(sizes, "cuda", 64)
     words = ["bench", "--preset", "tiny", "--device", "cuda", "--repeats", "1", "--only", "volume", "splatting"]
     assert main([*words, "--out", str(tmp_path / "b.json")]) == 0
     found = read_json(tmp_path / "b.json")
