@@ -34,5 +34,5 @@ PRESETS = {
         HGMConfig.small, 1, 4, BackViewSettings(guidance=1.0), BaseSettings(), 128, (16, 32, 64),
         MeshSettings(cameras=24, size=320, voxel=0.01171875, truncation=0.025, refinement=NormalRefinement(steps=50)),
     ),
-    "paper": Sizes(HGMConfig.paper, 4, 12, BackViewSettings.paper(), None, 128, (16, 32, 64), MeshSettings()),
+    "paper": Sizes(HGMConfig.paper, 4, 12, BackViewSettings.paper(), None, 128, (64, 128, 256), MeshSettings()),
 }
