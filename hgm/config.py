@@ -91,6 +91,7 @@ class Fusion(HGMTraining):
     back_share: float = described(0.6, "share of samples with an unconverged render as back view", ge=0, le=1)
     distortion: float = described(0.0, "probability of the grid distortion of the back view (release: 0.5)", ge=0, le=1)
     jitter: float = described(0.0, "probability of the camera jitter of the back view (release: 0.5)", ge=0, le=1)
+    lgm: str | None = described(None, "LGM's published big checkpoint, to start the U-Net from; needs preset paper, warm_start: false")
 
 
 class Pairs(Section):
@@ -258,7 +259,7 @@ class Config(Section):
 def parse(data: Mapping[str, Any]) -> Config:
     """Validate plain data. Raises InputError with one line that names the first wrong key."""
     try:
-        return Config.model_validate(with_home(data))
+        config = Config.model_validate(with_home(data))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "configuration"
@@ -266,6 +267,15 @@ def parse(data: Mapping[str, Any]) -> Config:
             known = ", ".join(_siblings(first["loc"]))
             raise InputError(f"{key}: unknown key in the configuration; expected one of: {known}") from None
         raise InputError(f"{key}: {first['msg']}, got {first['input']!r:.100}") from None
+    _check_start(config.fusion)
+    return config
+
+
+def _check_start(fusion: Fusion) -> None:
+    """Raises InputError where two sets of weights are to be the start of one training."""
+    if fusion.lgm is not None and fusion.warm_start:
+        raise InputError("fusion.lgm: warm_start lets the training start from the coarse weights already; set fusion.warm_start: false, "
+                         "or leave fusion.lgm out")
 
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:

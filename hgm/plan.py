@@ -104,6 +104,16 @@ class Plan:
         return self.config["normals"] if self.config["refine"]["normal"] > 0 else {}
 
     @property
+    def warm_start(self) -> bool:
+        """Whether the fusion training starts from the coarse weights."""
+        return self.config["fusion"]["warm_start"]
+
+    @property
+    def unconverged_backs(self) -> bool:
+        """Whether the fusion training sees the pairs' renders as back views."""
+        return self.config["fusion"]["back_share"] > 0
+
+    @property
     def standin(self) -> bool:
         return self.config["scans"]["source"] == "standin"
 

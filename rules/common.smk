@@ -81,6 +81,18 @@ def training_views(wildcards):
     return expand("<results>/views/{chunk}/manifest.json", chunk=plan.training_chunks)
 
 
+def fusion_start(wildcards):
+    """The coarse networks, where the fusion training starts from them."""
+    if not plan.warm_start:
+        return []
+    return f"<results>/coarse{wildcards.networks}/weights.safetensors"
+
+
+def fusion_backs(wildcards):
+    """The pairs, where the fusion training sees some of their renders as back views."""
+    return "<results>/pairs/manifest.json" if plan.unconverged_backs else []
+
+
 def variant_of(wildcards):
     """The variant of a job; photos take the first one."""
     return VARIANTS[wildcards.get("variant", plan.photo_variant)]

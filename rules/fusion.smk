@@ -2,8 +2,8 @@ rule fusion:
     """Train the two-view HGM on the front and the back view."""
     input:
         views=learning_views,
-        pairs="<results>/pairs/manifest.json",
-        coarse="<results>/coarse{networks}/weights.safetensors",
+        pairs=fusion_backs,
+        coarse=fusion_start,
     output:
         weights=ensure("<results>/fusion{networks}/weights.safetensors", non_empty=True),
         model=ensure("<results>/fusion{networks}/model.json", non_empty=True),

@@ -1,6 +1,7 @@
 """Train the two-view HGM."""
 
 from functools import partial
+from pathlib import Path
 
 from hgm.job import Job, run
 from hgm.runtime import Deadline, select_device
@@ -11,13 +12,14 @@ from hgm.stages.training import train_hgm
 
 def main(job: Job) -> None:
     params, out = job.params, job.path("weights").parent
-    device = select_device(params["device"], params["fusion"]["gpus"])
-    views = job.paths("views")
+    section, views = params["fusion"], job.paths("views")
+    device = select_device(params["device"], section["gpus"])
     train_hgm(
         network(params["network"], params["rendering"]["size"], views=2, body=not job.wildcards["networks"]),
         training(params, "fusion", rendered(views, "train"), rendered(views, "val"), device=device,
-                 pairs=job.path("pairs").parent),
-        out, out.parent / "state" / out.name / job.key, init=job.path("coarse") if params["fusion"]["warm_start"] else None,
+                 pairs=job.path("pairs").parent if section["back_share"] > 0 else None),
+        out, out.parent / "state" / out.name / job.key,
+        init=job.path("coarse") if section["warm_start"] else None, lgm=Path(section["lgm"]) if section["lgm"] else None,
         perceptual=partial(perceptual_loss, params["weights"]), deadline=Deadline(job.seconds()),
     )
 

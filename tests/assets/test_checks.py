@@ -337,7 +337,14 @@ def test_lgm_is_told_by_its_keys(listed, tmp_path):
     save_file({"unet.conv_in.weight": torch.zeros(1), "res.conv_in.weight": torch.zeros(1)}, file)
     assert "a checkpoint of the released HGM; expected LGM's" in looked(listed["lgm"], config)[1]
     file.unlink()
-    assert looked(listed["lgm"], config)[0] == "missing"
+    assert looked(listed["lgm"], config)[0] == "missing" and looked(listed["lgm_fusion"], config)[0] == "not needed"
+
+
+def test_lgm_is_looked_for_where_each_training_starts(listed, tmp_path):
+    config = parse({"fusion": {"lgm": str(tmp_path / "gone.safetensors"), "warm_start": False}})
+    state, note = looked(listed["lgm_fusion"], config)
+    assert state == "missing" and note.startswith("fusion.lgm: ") and "hgm doctor --fetch lgm" in note
+    assert looked(listed["lgm"], config)[0] == "not needed"
 
 
 def test_a_folder_in_place_of_a_file(listed, tmp_path):

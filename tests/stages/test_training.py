@@ -70,14 +70,14 @@ def test_processes_must_share_the_micro_batches_evenly(rendered, tmp_path):
         train_hgm(HGMConfig.tiny(), small(rendered, gpus=2), tmp_path / "a", tmp_path / "b")
 
 
-@pytest.mark.parametrize("body", [True, False])
-def test_coarse_training_starts_from_lgm(rendered, tmp_path, body):
-    config = HGMConfig.tiny(use_body=body)
+@pytest.mark.parametrize(("stage", "body"), [("coarse", True), ("coarse", False), ("fusion", True)])
+def test_trainings_start_from_lgm(rendered, tmp_path, stage, body):
+    config = HGMConfig.tiny(use_body=body, views=1 if stage == "coarse" else 2)
     lgm = {k: torch.rand_like(v) for k, v in HGM(config).state_dict().items() if k.startswith(("unet.", "conv."))}
     save_tensors({**lgm, "lpips_loss.x": torch.zeros(1)}, tmp_path / "lgm.safetensors")
-    frozen = small(rendered, optimisation=Optimisation(steps=1, lr=1e-12, weight_decay=0.0), early=0.0, validate_every=0)
-    train_hgm(config, frozen, tmp_path / "coarse", tmp_path / "state", lgm=tmp_path / "lgm.safetensors")
-    trained = read_tensors(tmp_path / "coarse/weights.safetensors")
+    frozen = small(rendered, stage, optimisation=Optimisation(steps=1, lr=1e-12, weight_decay=0.0), early=0.0, validate_every=0)
+    train_hgm(config, frozen, tmp_path / stage, tmp_path / "state", lgm=tmp_path / "lgm.safetensors")
+    trained = read_tensors(tmp_path / stage / "weights.safetensors")
     assert all(torch.allclose(trained[k], tensor, atol=1e-6) for k, tensor in lgm.items())
 
 

@@ -89,6 +89,24 @@ def test_a_named_gpu_that_is_lacking_ends_a_run_before_anything_runs(workspace, 
     assert (workspace.folder / "results/tiny/run.json").is_file()
 
 
+@pytest.mark.parametrize(("settings", "needed"), [
+    ("warm_start: true, back_share: 0.5", {"coarse", "pairs"}),
+    ("warm_start: true, back_share: 0.0", {"coarse"}),
+    ("warm_start: false, back_share: 0.5", {"coarse", "pairs"}),  # the pairs are the coarse model's
+    ("warm_start: false, back_share: 0.0", set()),
+])
+def test_fusion_waits_for_what_it_reads(workspace, tmp_path, settings, needed):
+    (tmp_path / "fusion.yaml").write_text(f"fusion: {{{settings}}}\n")
+    found = counts(workspace.run("results/demo/fusion/weights.safetensors", "--configfile", str(tmp_path / "fusion.yaml"), "--dry-run"))
+    assert set(found) == {"body_model", "standin", "catalogue", "render", "fusion", "total"} | needed
+
+
+def test_fusion_starts_from_one_set_of_weights():
+    with pytest.raises(InputError, match=r"^fusion\.lgm: .*; set fusion\.warm_start: false, or leave fusion\.lgm out$"):
+        Plan({"fusion": {"lgm": "lgm.safetensors"}})
+    assert Plan({"fusion": {"lgm": "lgm.safetensors", "warm_start": False}}).config["fusion"]["lgm"] == "lgm.safetensors"
+
+
 def test_named_targets(workspace):
     assert set(counts(workspace.run("--dry-run", "views"))) == {"body_model", "standin", "catalogue", "render", "views", "total"}
 

@@ -50,15 +50,19 @@ def planner(tmp_path_factory) -> Iterator[Planner]:
         else:
             shutil.copyfile(source, checkout / name)
     made = Planner(Workspace(folder / "work", checkout))
-    options = ("--configfile", PRESET, "--cores", "1")
-    files = [line.split("\t")[0] for line in made.output(*options, "--summary").splitlines() if line.startswith("results/")]
-    for name in files:
-        path = made.space.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}\n")
-    made.output(*options, "--touch", "--forceall")
+    finish(made, "--configfile", PRESET, "--cores", "1")
     yield made
     made.end()
+
+
+def finish(planner: Planner, *options: str) -> None:
+    """Make a run look finished."""
+    files = [line.split("\t")[0] for line in planner.output(*options, "--summary").splitlines() if line.startswith("results/")]
+    for name in files:
+        path = planner.space.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}\n")
+    planner.output(*options, "--touch", "--forceall")
 
 
 @pytest.fixture
@@ -104,6 +108,16 @@ def test_a_finished_run_has_nothing_to_do(planned):
 def test_a_number_reruns_its_stage_and_what_follows(planned, changes, first):
     # the record and the report have the whole configuration
     assert planned(changes) == AFTER[first] | {"record", "report"}
+
+
+def test_another_coarse_model_leaves_a_fusion_that_does_not_read_it(planner):
+    apart = planner.space.folder / "apart.yaml"
+    apart.write_text("run: apart\nfusion: {warm_start: false, back_share: 0.0}\n")
+    longer = planner.space.folder / "longer.yaml"
+    longer.write_text("coarse: {steps: 7}\n")
+    finish(planner, "--configfile", PRESET, str(apart), "--cores", "1")
+    found = planner.rules("--configfile", PRESET, str(apart), str(longer), "--cores", "1")
+    assert found == AFTER["coarse"] - {"fusion"} | {"record", "report"}
 
 
 def test_a_touched_input_reruns_nothing_and_an_edited_one_its_readers(planned, edit):
