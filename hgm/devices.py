@@ -86,8 +86,9 @@ def require(device: str, count: int = 1) -> None:
     needed = max(count, index_of(device) + 1)
     if found < needed:
         hidden = f", of which {VISIBLE} shows {found}" if names and len(names) > found else ""
+        advice = "lower coarse.gpus and fusion.gpus" if count > 1 and found else "use device: auto or cpu"
         raise InputError(f"device: {device} needs {needed} NVIDIA {'GPU' if needed == 1 else 'GPUs'}, this machine has "
-                         f"{len(names or [])}{hidden}; use device: auto or cpu, or run where the GPUs are")
+                         f"{len(names or [])}{hidden}; {advice}, or run where the GPUs are")
 
 
 def index_of(device: str) -> int:

@@ -236,7 +236,8 @@ def test_what_a_machine_is_known_to_lack(monkeypatch):
     monkeypatch.setattr("hgm.devices.installed", lambda: ["GPU-a", "GPU-b"])
     for device, count in (("cpu", 4), ("auto", 4), ("cuda", 2), ("cuda:1", 1)):
         require(device, count)
-    for device, count, words in (("cuda", 4, "needs 4 NVIDIA GPUs, this machine has 2"), ("cuda:2", 1, "cuda:2 needs 3 NVIDIA GPUs")):
+    for device, count, words in (("cuda", 4, "needs 4 NVIDIA GPUs, this machine has 2; lower coarse.gpus and fusion.gpus"),
+                                 ("cuda:2", 1, "cuda:2 needs 3 NVIDIA GPUs")):
         with pytest.raises(InputError, match=words):
             require(device, count)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")

@@ -22,8 +22,10 @@ def config(name: str, **changes) -> dict:
     return parse(data).model_dump(mode="json")
 
 
-def memory(rule: str, **changes) -> int:
-    return requests.memory_mb(config("config/thuman2.yaml", **changes), rule, PAPER_SCANS)
+def memory(rule: str, scans: dict[str, int] = PAPER_SCANS, **changes) -> int:
+    """At the paper's sizes on one GPU."""
+    one = {"coarse__gpus": 1, "fusion__gpus": 1}
+    return requests.memory_mb(config("config/thuman2.yaml", **{**one, **changes}), rule, scans)
 
 
 @pytest.mark.parametrize("preset", requests.NETWORKS)
@@ -41,17 +43,17 @@ def test_sizes_of_networks_are_those_that_the_networks_have(preset):
 def test_memory_grows_with_what_is_held():
     one = memory("coarse")
     assert 18_000 <= one <= 28_000  # 3 GB of process, 6.3 of pictures, 2.1 of batches, 7.7 while weights are written, and a quarter
-    assert memory("coarse", coarse__gpus=4, coarse__accumulate=4) > 50_000
+    assert memory("coarse", coarse__gpus=4) > 50_000
     assert max(memory("coarse", rendering__size=256), memory("coarse", network__preset="medium")) < one
     assert memory("coarse", coarse__batch=8) > one
-    assert requests.memory_mb(config("config/thuman2.yaml"), "coarse", {"train": 50, "val": 1}) < one - 5000
+    assert memory("coarse", {"train": 50, "val": 1}) < one - 5000
     assert memory("fusion", device="cpu") > memory("coarse", device="cpu") > memory("coarse")  # activations are in host memory
     assert memory("reconstruct") - memory("reconstruct", base__folder=None) > 8000  # Stable Diffusion
     assert memory("base") <= 1000  # links
 
 
 def test_a_large_data_set_stays_within_the_store():
-    many = requests.memory_mb(config("config/thuman2.yaml"), "coarse", {"train": 5000, "val": 5})
+    many = memory("coarse", {"train": 5000, "val": 5})
     assert many - memory("coarse") < requests.MARGIN * (requests.STORE / 1e6 - 6291) + requests.STEP
 
 

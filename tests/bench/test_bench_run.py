@@ -133,7 +133,8 @@ def test_the_table_on_a_gpu():
 def test_sizes_are_those_of_the_configurations(monkeypatch, name, file):
     monkeypatch.undo()
     sizes, given = PRESETS[name], config.load(ROOT / file)
-    assert (given.network.preset, given.coarse.batch, given.coarse.supervised) == (name, sizes.batch, sizes.supervised)
+    samples = given.coarse.batch * given.coarse.accumulate  # of a step; GPUs share them
+    assert (given.network.preset, samples, given.coarse.supervised) == (name, sizes.batch, sizes.supervised)
     assert given.rendering.size == sizes.network().input_size
     for key in ("steps", "strength", "guidance", "control_scale", "prompt", "negative_prompt"):
         assert getattr(given.back_view, key) == getattr(sizes.back_view, key)

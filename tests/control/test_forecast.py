@@ -20,15 +20,23 @@ def test_hours_grow_with_people_and_samples(run, another):
     run.finish(seconds=60.0)
     figures = read_figures(run.results.parent)
     larger = another(run="larger", scans={"train": "0000-0011", "val": "0500", "test": "0505-0506", "chunk": 3, "texture": 256},
-                     coarse={"steps": 720, "batch": 2, "gpus": 2, "accumulate": 2})
+                     coarse={"steps": 720, "batch": 2, "accumulate": 2})
     found = rows(larger.plan, larger.results, figures)
     # 4 chunks of 60 s had 3 + 3 + 1 + 2 people; now there are 15
     assert found["render"].seconds == pytest.approx(15 * 240 / 9) and found["render"].gpu_seconds == 0
     assert found["render"].jobs == 6 and found["render"].memory_mb == 2048
     steps = run.plan.config["coarse"]["steps"]
     assert found["coarse"].seconds == pytest.approx(2 * 60 * 720 * 4 / steps)
-    assert found["coarse"].gpu_seconds == pytest.approx(2 * found["coarse"].seconds)
+    assert found["coarse"].gpu_seconds == pytest.approx(found["coarse"].seconds)
     assert found["record"].seconds == pytest.approx(60)
+
+
+def test_figures_of_one_gpu_are_none_of_four(run, another):
+    run.finish("coarse", "fusion", seconds=60.0)
+    four = another(run="four", coarse={"gpus": 4, "accumulate": 4})
+    found = rows(four.plan, four.results, read_figures(run.results.parent))
+    assert found["coarse"].seconds is None and found["coarse"].note == "no figures at this size (other sizes: made)"
+    assert found["fusion"].seconds is not None
 
 
 def test_a_job_of_the_same_name_is_the_better_figure(run, another):

@@ -48,6 +48,12 @@ def test_the_preset_plans_every_rule_but_the_stand_ins(furnished):
     assert planned(PRESET) == found
 
 
+def test_the_two_trainings_wait_for_the_renders_only(furnished):
+    """Fusion reads neither the coarse weights nor the pairs, as in the paper."""
+    found = counts(furnished.run("--configfile", PRESET, "--dry-run", "results/thuman2/fusion/weights.safetensors"))
+    assert set(found) == {"catalogue", "render", "fusion", "total"}
+
+
 def test_customhumans_goes_on_top(furnished):
     """The same training, two chunks of other test scans."""
     ids = furnished.folder / "data" / "customhumans_test.txt"
@@ -68,8 +74,8 @@ def test_pymafx_goes_on_top(furnished):
 
 
 def test_four_gpus_are_asked_for_with_the_memory_and_threads_of_four(furnished, tmp_path):
-    (tmp_path / "four.yaml").write_text("coarse: {gpus: 4, batch: 1, accumulate: 4}\n")
-    found = asked(furnished, furnished.folder / PRESET, tmp_path / "four.yaml")
+    (tmp_path / "fewer.yaml").write_text("fusion: {gpus: 1}\n")
+    found = asked(furnished, furnished.folder / PRESET, tmp_path / "fewer.yaml")
     assert (found["coarse"].threads, found["coarse"].gpus) == (20, 4) and found["coarse"].memory > 50_000
     assert (found["fusion"].threads, found["fusion"].gpus) == (5, 1) and 18_000 < found["fusion"].memory < 28_000
     assert {found[rule].gpus for rule in ("mesh", "pairs", "refine", "normals", "controlnet", "reconstruct")} == {1}
