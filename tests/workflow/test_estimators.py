@@ -50,7 +50,9 @@ def test_all_twelve_numbers_of_the_papers_table_of_bodies_have_a_source(finished
     assert ours["PIXIE, initial, THuman2.0"] == means["full"]["initial_mpjpe_mm"]
     assert ours["PyMAF-X, without side views, CustomHumans"] == means["pymafx_front_only"]["mpjpe_mm"]
     assert 1 < float(means["full"]["initial_mpjpe_mm"]) < 200
-    assert len({row["mpjpe_mm"] for row in means.values()}) == 2  # the programs see alike here, what the refinement sees differs
+    first = {name: float(row["initial_mpjpe_mm"]) for name, row in means.items()}
+    assert first["full"] == first["front_only"] and first["pymafx"] == pytest.approx(first["full"], abs=0.1)  # the stand-ins see alike
+    assert means["full"]["mpjpe_mm"] != means["front_only"]["mpjpe_mm"]
     assert {row["verdict"] for row in rows(finished, "paper_vs_ours")} == {"not comparable: other data set"}
 
 
