@@ -21,7 +21,8 @@ def main(job: Job) -> None:
     scans = {folder.name: folder for folder in rendered(job.paths("views"), "train")}
     listing = make_pairs(scans, manifest.parent, renderer.render, factors=params["pairs"]["factors"])
     key = folder_digest(manifest.parent, skip=[manifest.name])
-    write_json(manifest, {"stage": job.rule, "backends": backends, **listing, "key": key})
+    used = {kind: [name] for kind, name in backends.items()}
+    write_json(manifest, {"stage": job.rule, "backends": used, **listing, "key": key})
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from hgm.errors import InputError, SliceEnded
+from hgm.provenance import read_json
 from hgm.runtime import Deadline
-from hgm.train.loop import Optimisation, fit, write_history
+from hgm.train.loop import RECORD, Optimisation, fit, write_history, write_record
 
 SCRIPT = """
 import sys, time
@@ -79,6 +80,17 @@ def test_the_deadline_stops_and_the_next_call_goes_on(tmp_path):
             slices += 1
     assert slices == 5 and again == calm
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), other.parameters(), strict=True))
+
+
+def test_backends_of_all_slices_are_kept(tmp_path):
+    net, loss = problem()
+    with pytest.raises(SliceEnded):
+        fit(net, loss, Optimisation(steps=2, lr=0.05), stage="t", seed=1, state=tmp_path, deadline=Deadline(0.0),
+            backends={"splat": "torch"})
+    fit(net, loss, Optimisation(steps=2, lr=0.05), stage="t", seed=1, state=tmp_path, backends={"splat": "numba", "sparse": "torch"})
+    fit(net, loss, Optimisation(steps=2, lr=0.05), stage="t", seed=1, state=tmp_path, backends={"splat": "gsplat"})  # no step is left
+    write_record(tmp_path / "out", tmp_path)
+    assert read_json(tmp_path / "out" / RECORD) == {"backends": {"sparse": ["torch"], "splat": ["numba", "torch"]}}
 
 
 def test_one_cycle_equals_torch(tmp_path):

@@ -65,6 +65,9 @@ EVALUATE = (
     "a side at 133.3 cm per unit, joints over the first 22 of SMPL-X with the pelvises aligned."
 )
 
+BACKENDS = {"splat": "Splatting", "sparse": "sparse convolution"}
+PLAIN = {"torch": "plain torch"}
+
 
 def say(config: Mapping[str, Any], text: str, **more: Any) -> str | None:
     """A sentence with the values of `{section[key]}` and of `more`; None where the configuration lacks one of the sections.
@@ -114,6 +117,18 @@ def _absent(weights: Mapping[str, Any]) -> str | None:
     return f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not available: the published weights were not given."
 
 
+def _backends(run: Run) -> str | None:
+    """What splatted and convolved; where machines or rules differed, which rules worked with which."""
+    parts = []
+    for kind, title in BACKENDS.items():
+        used = run.backends.get(kind, {})
+        names = [PLAIN.get(name, name) + (f" ({', '.join(rules)})" if len(used) > 1 else "") for name, rules in used.items()]
+        if names:
+            parts.append(f"{title}: {' and '.join(names)}")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}." if text else None
+
+
 def methods(run: Run) -> list[str]:
     """Paragraphs of plain text. Raises KeyError where a section of the configuration lacks a key that a sentence states."""
     config = run.config
@@ -143,5 +158,6 @@ def methods(run: Run) -> list[str]:
     measured.append(say(config, EVALUATE))
     if "weights" in config:
         measured.append(_absent(config["weights"]))
-    paragraphs = [" ".join(s for s in part if s) for part in (scans, networks, back, body, measured)]
+    worked = [_backends(run)]
+    paragraphs = [" ".join(s for s in part if s) for part in (scans, networks, back, body, measured, worked)]
     return [p for p in paragraphs if p]

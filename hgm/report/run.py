@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from hgm.errors import InputError
 from hgm.estimators.labels import DISTURBED_BODIES, OTHER_BODIES, first_bodies
 from hgm.home import with_home
 from hgm.provenance import PACKAGE
+from hgm.stages.variants import VARIANTS as SETTINGS
 
 VARIANTS = ("full", "no_diffusion", "one_view", "no_refine", "no_body",  # in the order of the page; others follow
             "front_only", "pymafx", "pymafx_front_only")
@@ -206,6 +207,35 @@ class Run:
             if any("step" in row for row in rows):
                 found[f"{path.parent.name} {part}".strip()] = [row for row in rows if "step" in row]
         return found
+
+    @cached_property
+    def backends(self) -> dict[str, dict[str, list[str]]]:
+        """What splatted (`splat`) and what computed sparse convolution (`sparse`): names of backends, each with the rules that worked
+        with it, as trainings and manifests of what the configuration asks for say."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for rule, path in self._records():
+            said = _json(path).get("backends")
+            for kind, names in said.items() if isinstance(said, Mapping) else ():
+                for name in names if isinstance(names, list) else ():
+                    rules = found.setdefault(kind, {}).setdefault(str(name), [])
+                    if rule not in rules:
+                        rules.append(rule)
+        return found
+
+    def _records(self) -> Iterator[tuple[str, Path]]:
+        """Rules, and the files that say what their jobs worked with, in the order of the run; a file may be absent."""
+        variants = {name: SETTINGS[name] for name in self.setting("evaluate", "variants") or self.variants if name in SETTINGS}
+        chunks = dict.fromkeys(row.get("chunk", "") for row in self.scans if row.get("split") == "test")
+        for rule in ("coarse", "fusion"):
+            for suffix in dict.fromkeys(["", *(v.networks for v in variants.values())]):
+                yield rule, self.folder / f"{rule}{suffix}" / "training.json"
+        yield "normals", self.folder / "normals" / "training.json"
+        yield "pairs", self.folder / "pairs" / "manifest.json"
+        for folder in dict.fromkeys(v.bodies for v in variants.values() if v.refined):
+            yield from (("refine", self.folder / "bodies" / folder / f"{chunk}.json") for chunk in chunks)
+        for rule in ("reconstruct", "mesh", "evaluate"):
+            for name in variants:
+                yield from ((rule, self.folder / "subjects" / name / f"{chunk}.{rule}.json") for chunk in chunks)
 
 
 def _source(path: Path | None) -> str:

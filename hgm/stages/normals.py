@@ -25,7 +25,7 @@ from hgm.refine.discs import Patches, pixel_size
 from hgm.runtime import Deadline, derived_seed
 from hgm.splat import backend_for, render
 from hgm.train.data import ScanStore
-from hgm.train.loop import Optimisation, fit, write_history
+from hgm.train.loop import Optimisation, fit, write_history, write_record
 from hgm.train.prefetch import BODIES_STORE, NORMALS_STORE
 from hgm.views import load_image, view_path
 
@@ -129,7 +129,8 @@ def train_normals(
     scans: list[Path], faces: Tensor, training: NormalTraining, out: Path, state: Path, *, seed: int, device: str = "cpu",
     backend: str = "auto", deadline: Deadline | None = None,
 ) -> list[dict[str, float]]:
-    """Train on every view of the scans' folders; writes weights, model.json and history.tsv to `out`."""
+    """Train on every view of the scans' folders; writes weights, model.json, history.tsv and training.json (backends) to `out`."""
+    backend = backend_for(backend, device)
     torch.manual_seed(derived_seed(seed, "normals"))
     net = NormalNet(training.channels).to(device)
     store = ScanStore(scans, limit=NORMALS_STORE)
@@ -148,9 +149,10 @@ def train_normals(
         return normal_error(net(rgb, body), target), {"body_alone": normal_error(body, target)}
 
     history = fit(net, loss, Optimisation(training.steps, training.lr, weight_decay=1e-4), stage="normals", seed=seed,
-                  state=state, batch=training.batch, deadline=deadline)
+                  state=state, batch=training.batch, deadline=deadline, backends={"splat": backend})
     save_tensors(net.state_dict(), out / WEIGHTS)
     write_json(out / MODEL, {"channels": list(training.channels)})
+    write_record(out, state)
     write_history(out / "history.tsv", history)
     return history
 

@@ -20,7 +20,7 @@ from hgm.runtime import Deadline, derived_seed, use_threads
 from hgm.splat import backend_for, render
 from hgm.train.augmentation import camera_jitter, grid_distortion
 from hgm.train.data import Batch, Sampling, ScanStore, batch_of, draw
-from hgm.train.loop import Optimisation, fit, write_history
+from hgm.train.loop import Optimisation, fit, write_history, write_record
 from hgm.train.losses import LossWeights, Perceptual, hgm_loss
 from hgm.train.prefetch import LOADERS, Prefetch
 from hgm.train.team import ALONE, Team, check_team, device_of, launch
@@ -93,7 +93,8 @@ def train_hgm(
     config: HGMConfig, training: Training, out: Path, state: Path, *, init: Path | None = None, lgm: Path | None = None,
     perceptual: Callable[[str], Perceptual | None] | None = None, deadline: Deadline | None = None,
 ) -> None:
-    """Train and write `weights.safetensors`, `model.json`, `history.tsv`, `validation/` and, if asked, `early.safetensors`.
+    """Train and write `weights.safetensors`, `model.json`, `history.tsv`, `training.json` (backends), `validation/` and, if
+    asked, `early.safetensors`.
 
     With `init`, weights of equal name and shape start from another checkpoint (the coarse model); none may be missing.
     With `lgm`, a published LGM checkpoint, the U-Net starts from LGM's and the rest from random weights.
@@ -172,7 +173,8 @@ def _train(
     try:
         history = fit(model, loss, training.optimisation, stage=training.stage, seed=training.seed, state=state,
                       batch=training.sampling.batch, team=team, deadline=deadline, validate=validate,
-                      validate_every=training.validate_every, snapshots=snapshots)
+                      validate_every=training.validate_every, snapshots=snapshots,
+                      backends={"splat": backend, **({"sparse": sparse_backend} if config.use_body else {})})
     finally:
         batches.close()
     if not team.leads:
@@ -183,6 +185,7 @@ def _train(
         shutil.copytree(pictures, out / "validation")
     if training.early > 0:
         shutil.copyfile(state / EARLY, out / EARLY)
+    write_record(out, state)
     write_history(out / "history.tsv", history)
     save_model(model, out)
 

@@ -19,12 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from hgm.errors import InputError, SliceEnded
+from hgm.provenance import read_json, write_json
 from hgm.runtime import Deadline, Progress, atomic_write, derived_seed
 from hgm.train.state import Cadence, State
 from hgm.train.team import ALONE, Team
 
 log = logging.getLogger(__name__)
 LossFn = Callable[[int, torch.Generator, slice], tuple[Tensor, dict[str, Tensor]]]
+RECORD = "training.json"  # beside the weights: what is told of a training and changes nothing that follows
 SHOW_SECONDS = 5.0  # between two writings of progress.json
 
 
@@ -58,6 +60,7 @@ def fit(
     validate_every: int = 0,
     snapshots: Mapping[int, Callable[[], None]] | None = None,
     save_seconds: float = 30.0,
+    backends: Mapping[str, str] | None = None,
 ) -> list[dict[str, float]]:
     """Train `module` (its parameters that require gradients) in place and return the history, one row a step.
 
@@ -68,7 +71,8 @@ def fit(
     goes to the folder `state`; a killed call goes on from it and, on one model of CPU, ends with the same bits as an undisturbed
     one. The processes of a `team` share each step's micro-batches and end with equal weights;
     the leader writes. `snapshots[step]()` is called after that many steps (again, with the same weights,
-    after a resume). With `ema` > 0 the averaged weights are in `module` at the end. Raises SliceEnded at the deadline and
+    after a resume). With `ema` > 0 the averaged weights are in `module` at the end. `backends`: what the loss works with, by kind;
+    the state keeps those of all slices for `write_record`. Raises SliceEnded at the deadline and
     InputError when the loss is not finite or one sample at a time needs too much memory.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
@@ -80,14 +84,18 @@ def fit(
     stored = State(state, module, optimizer, schedule, average)
     found = stored.load()
     step, at_once, history = found.get("step", 0), min(batch, found.get("at_once", batch)), found.get("history", [])
+    worked = {kind: list(names) for kind, names in found.get("backends", {}).items()}
+    if step < optimisation.steps:
+        for kind, name in (backends or {}).items():
+            worked[kind] = sorted({*worked.get(kind, []), name})
 
     def save() -> None:
-        stored.save(step=step, history=history, at_once=at_once)
+        stored.save(step=step, history=history, at_once=at_once, backends=worked)
         show()
 
     def show() -> None:
         with atomic_write(state / "progress.json", "w") as file:
-            json.dump({"stage": stage, "steps": optimisation.steps, "rate": progress.rate(step), "at_once": at_once,
+            json.dump({"stage": stage, "steps": optimisation.steps, "rate": progress.rate(step), "at_once": at_once, "backends": worked,
                        **(history[-1] if history else {}), "step": step}, file)
 
     progress = Progress(stage, optimisation.steps)
@@ -164,6 +172,8 @@ def fit(
             raise SliceEnded(f"{stage}: stopped at step {step} of {optimisation.steps}, time is up; run again to go on")
     if average is not None:
         module.load_state_dict(average.state_dict())
+    if team.leads:
+        show()
     return history
 
 
@@ -203,6 +213,12 @@ def _factor(o: Optimisation) -> Callable[[int], float]:
         return cosine(1 / 25, 1.0, step / up) if step < up else cosine(1.0, 1 / 25e4, (step - up) / max(o.steps - up, 1.0))
 
     return factor
+
+
+def write_record(out: Path, state: Path) -> None:
+    """The file RECORD of a finished training whose state is in the folder `state`: the names of the backends of all its slices."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / RECORD, {"backends": read_json(state / "progress.json")["backends"]})
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

@@ -189,6 +189,38 @@ def test_methods_follow_the_configuration(tmp_path: Path) -> None:
     assert methods(Run(tmp_path, {})) == []
 
 
+def backends(run: Path, **names: list[str]) -> None:
+    """Write down what a job worked with."""
+    run.parent.mkdir(parents=True, exist_ok=True)
+    run.write_text(json.dumps({"stage": "x", "backends": names}))
+
+
+def test_methods_state_what_splatted_and_convolved(tmp_path: Path) -> None:
+    config = resolve({"evaluate": {"variants": ["full", "no_body"]}})
+    (tmp_path / "scans.tsv").write_text("scan\tsplit\tchunk\n0505\ttest\ttest000\n0506\ttest\ttest001\n")
+    assert "Splatting" not in " ".join(methods(Run(tmp_path, config)))
+    backends(tmp_path / "coarse" / "training.json", splat=["numba"], sparse=["torch"])
+    backends(tmp_path / "subjects" / "full" / "test000.evaluate.json", splat=["numba"])
+    # left by another configuration: a variant, a chunk and bodies that this one has not
+    for name in ("subjects/one_view/test000.mesh.json", "subjects/full/test002.mesh.json", "bodies/refined_front_only/test000.json"):
+        backends(tmp_path / name, splat=["torch"])
+    assert methods(Run(tmp_path, config))[-1] == "Splatting: numba; sparse convolution: plain torch."
+
+
+def test_methods_say_which_rules_worked_with_what(tmp_path: Path) -> None:
+    config = resolve({"evaluate": {"variants": ["full", "no_body"]}})
+    (tmp_path / "scans.tsv").write_text("scan\tsplit\tchunk\n0505\ttest\ttest000\n")
+    backends(tmp_path / "coarse" / "training.json", splat=["gsplat", "torch"], sparse=["spconv"])
+    backends(tmp_path / "fusion_no_body" / "training.json", splat=["gsplat"])
+    backends(tmp_path / "bodies" / "refined" / "test000.json", splat=["gsplat"], sparse=["spconv"])
+    backends(tmp_path / "subjects" / "no_body" / "test000.evaluate.json", splat=["numba"])
+    backends(tmp_path / "pairs" / "manifest.json", splat="numba")  # type: ignore[arg-type]  # damaged: no list
+    (tmp_path / "normals").mkdir()
+    (tmp_path / "normals" / "training.json").write_text("[")
+    assert methods(Run(tmp_path, config))[-1] == (
+        "Splatting: gsplat (coarse, fusion, refine) and plain torch (coarse) and numba (evaluate); sparse convolution: spconv.")
+
+
 def test_every_sentence_of_the_methods_is_there(tmp_path: Path) -> None:
     """A key that no section has would be an error, not a sentence less."""
     demo = resolve({})

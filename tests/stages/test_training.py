@@ -9,10 +9,12 @@ from hgm.config import resolve
 from hgm.errors import InputError
 from hgm.nets import HGM, HGMConfig
 from hgm.nets.weights import read_tensors, save_tensors
+from hgm.provenance import read_json
+from hgm.splat import backend_for
 from hgm.stages.setup import network, training
 from hgm.stages.training import EARLY, BackViews, Training, augment_back, load_hgm, train_hgm
 from hgm.train.data import Sampling, ScanStore, batch_of
-from hgm.train.loop import Optimisation
+from hgm.train.loop import RECORD, Optimisation
 from hgm.views import save_image
 
 
@@ -33,6 +35,7 @@ def test_coarse_training_writes_its_products_and_learns(rendered, tmp_path):
     train_hgm(HGMConfig.tiny(), small(rendered), tmp_path / "coarse", tmp_path / "state")
     for name in ("weights.safetensors", "model.json", "history.tsv", EARLY, "validation/step_000006.png"):
         assert (tmp_path / "coarse" / name).stat().st_size > 0
+    assert read_json(tmp_path / "coarse" / RECORD) == {"backends": {"sparse": ["torch"], "splat": [backend_for("auto", "cpu")]}}
     early, final = (row for row in curve(tmp_path / "coarse", "validation_psnr") if row)
     assert final > early
     final, early = (load_hgm(tmp_path / "coarse", weights=w) for w in ("weights.safetensors", EARLY))
