@@ -274,8 +274,8 @@ def parse(data: Mapping[str, Any]) -> Config:
 def _check_start(fusion: Fusion) -> None:
     """Raises InputError where two sets of weights are to be the start of one training."""
     if fusion.lgm is not None and fusion.warm_start:
-        raise InputError("fusion.lgm: with warm_start the training starts from the coarse weights; set fusion.warm_start: false, or leave "
-                         "fusion.lgm out")
+        raise InputError("fusion.lgm: with warm_start the training starts from the coarse weights; set fusion.warm_start: false, or "
+                         "leave fusion.lgm out")
 
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:

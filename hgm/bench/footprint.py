@@ -14,6 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
+from hgm.bench.flops import count_flops
 from hgm.metrics.lpips import LPIPS
 from hgm.nets import HGM, HGMConfig
 from hgm.nets.config import INPUT_CHANNELS
@@ -44,18 +45,11 @@ class Footprint:
 
 def footprint(config: HGMConfig, *, precision: str = "bf16", supervised: int = 12, lpips_size: int = 256) -> Footprint:
     """Of one HGM with every part that has a fixed shape: U-Net, image encoder, body head and merge network."""
-    bf16, views, size = precision == "bf16", config.views, config.input_size
+    bf16, size = precision == "bf16", config.input_size
     with FakeTensorMode():
         model, lpips = _without_memory(lambda: HGM(config)), _without_memory(lambda: LPIPS(lpips_size))
         model.train()
-        images = torch.empty(views, INPUT_CHANNELS, size, size)
-        parts: list[tuple[nn.Module, Callable[[], Any]]] = [
-            (model.unet, lambda: model.unet(images, views)),
-            (model.merge, lambda: model.merge(torch.empty(1, config.merge_channels, config.gaussians))),
-        ]
-        if config.use_body:
-            points = torch.empty(1, 3 + config.token_channels, config.vertices)
-            parts += [(model.encoder, lambda: model.encoder(images)), (model.body.head, lambda: model.body.head(points))]
+        parts = _fixed_parts(model, config)
         networks = sum(kept(part, call, bf16=bf16) for part, call in parts)
 
         def loss() -> Tensor:
@@ -64,6 +58,33 @@ def footprint(config: HGMConfig, *, precision: str = "bf16", supervised: int = 1
             return found
 
         return Footprint(sum(p.numel() for p in model.parameters()), networks, kept(lpips, loss, bf16=False))
+
+
+def _fixed_parts(model: HGM, config: HGMConfig) -> list[tuple[nn.Module, Callable[[], Any]]]:
+    """The parts of one HGM that have a fixed shape, each with its call on one sample."""
+    images = torch.empty(config.views, INPUT_CHANNELS, config.input_size, config.input_size)
+    parts: list[tuple[nn.Module, Callable[[], Any]]] = [
+        (model.unet, lambda: model.unet(images, config.views)),
+        (model.merge, lambda: model.merge(torch.empty(1, config.merge_channels, config.gaussians))),
+    ]
+    if config.use_body:
+        points = torch.empty(1, 3 + config.token_channels, config.vertices)
+        parts += [(model.encoder, lambda: model.encoder(images)), (model.body.head, lambda: model.body.head(points))]
+    return parts
+
+
+def forward_flops(config: HGMConfig) -> int:
+    """FLOPs of a forward pass of the same parts on one sample."""
+    with FakeTensorMode(), torch.no_grad():
+        model = _without_memory(lambda: HGM(config))
+        return sum(count_flops(call) for _, call in _fixed_parts(model, config))
+
+
+def flops_without_memory(build: Callable[[], nn.Module], call: Callable[[Any], object]) -> int:
+    """FLOPs of a call of a module that is built on tensors without memory."""
+    with FakeTensorMode(), torch.no_grad():
+        module = _without_memory(build)
+        return count_flops(lambda: call(module))
 
 
 def kept(module: nn.Module, call: Callable[[], Any], *, bf16: bool) -> int:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from hgm.bench.diffusion import make_refiner
 from hgm.bench.measure import Way, Work
+from hgm.bench.moved import ADAM_PASSES, splatting_bytes
 from hgm.bench.scene import Scene
 from hgm.bench.settings import PLAIN, Networks, Settings
-from hgm.bench.splatting import splatting_bytes
 from hgm.cameras import Cameras
 from hgm.diffusion.back_view import BackViewRefiner
 from hgm.errors import InputError
@@ -24,7 +24,6 @@ from hgm.train.data import FRONT
 from hgm.train.losses import LossWeights, hgm_loss
 
 LR = 1e-4
-ADAM_PASSES = 7  # over the parameters: weight, gradient and two moments read, all but the gradient written
 
 
 def forward_ways(settings: Settings, scene: Scene, views: tuple[int, ...]) -> list[Way]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hgm.bench.measure import Way, Work
+from hgm.bench.moved import splatting_bytes
 from hgm.bench.scene import Scene
 from hgm.bench.settings import Settings
 from hgm.errors import InputError
@@ -17,23 +18,8 @@ from hgm.gaussians import Gaussians
 from hgm.splat import Rendering, render, resolve_backend
 
 SETS = 3  # merged, U-Net, body; all as large as the first
-NUMBER = 4  # bytes
-GAUSSIAN, SPLAT, PIXEL = 14, 10, 5  # numbers: of a Gaussian; mean, conic, opacity, colour, depth; colour, alpha, depth
 
 Draw = Callable[[Gaussians], Rendering]
-
-
-def splatting_bytes(sets: int, count: int, views: int, size: int, *, backward: bool = False) -> float:
-    """What splatting has to move: Gaussians in, a projected splat in every view written and read, pixels out.
-
-    Backward: splats read and their gradients written and read, pixels and their gradients read, Gaussians read and their
-    gradients written. The lists of splats of each tile, which differ between renderers, are left out.
-    """
-    gaussians, splats, pixels = sets * count * GAUSSIAN, sets * views * count * SPLAT, sets * views * size**2 * PIXEL
-    numbers = gaussians + 2 * splats + pixels
-    if backward:
-        numbers += 2 * gaussians + 3 * splats + 2 * pixels
-    return float(NUMBER * numbers)
 
 
 def splatting_ways(settings: Settings, scene: Scene, *, backward: bool) -> list[Way]:

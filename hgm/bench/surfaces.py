@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from hgm.bench.measure import Way, Work
+from hgm.bench.moved import splatting_bytes
 from hgm.bench.scene import Scene
 from hgm.bench.settings import Settings
-from hgm.bench.splatting import splatting_bytes
 from hgm.errors import InputError
 from hgm.mesh import extract_mesh
 from hgm.refine import render_normals, silhouettes

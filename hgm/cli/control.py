@@ -44,19 +44,32 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def add_plan(verbs: Verbs) -> None:
-    p = verbs.add("plan", "jobs, hours and GPU-hours of a configuration before it starts, from the benchmarks of earlier runs",
-                  "hgm plan --configfile config/single_gpu.yaml", _plan)
+    p = verbs.add("plan", "jobs, hours, GPU-hours and disk of a configuration before it starts, computed for a device and corrected by "
+                  "earlier runs", "hgm plan --configfile config/thuman2.yaml --device a100 --gpus 4", _plan)
     configured(p)
+    p.add_argument("--device", help="h100, a100, l40s or cpu; without it cpu, or a100 where the configuration says device: cuda")
+    p.add_argument("--gpus", type=int, default=1, help="GPUs at once")
+    p.add_argument("--cores", type=int, help="cores at once; without it those of this machine, with a GPU 8 for each")
     p.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="folder of the earlier runs (results)")
 
 
 def _plan(args: argparse.Namespace) -> int:
+    import os
+
     from hgm.config import read_files
+    from hgm.control.cards import card_for
     from hgm.control.forecast import forecast, read_figures, table
+    from hgm.errors import InputError
     from hgm.plan import Plan
 
     plan = Plan(read_files(args.configfile).model_dump(mode="json"))
-    sys.stdout.write(table(forecast(plan, Path("results") / plan.config["run"], read_figures(args.results))))
+    card = card_for(args.device, str(plan.config["device"]))
+    cores = args.cores if args.cores is not None else 8 * args.gpus if card.gpu else len(os.sched_getaffinity(0))
+    for name, value in (("--gpus", args.gpus), ("--cores", cores)):
+        if value < 1:
+            raise InputError(f"{name}: {value}; expected 1 or more")
+    estimates = forecast(plan, Path("results") / plan.config["run"], read_figures(args.results, card), card)
+    sys.stdout.write(table(estimates, plan, card, gpus=args.gpus if card.gpu else 0, cores=cores))
     return 0
 
 

@@ -1,17 +1,26 @@
-"""Hours of a run before it starts, from the benchmarks of earlier ones."""
+"""Hours of a run before it starts: computed from its work and a device's rates, corrected by what earlier runs took."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hgm.control.cards import CARDS, Card, Range
 from hgm.control.jobs import PlannedJob, planned_jobs, size_of
+from hgm.control.space import disk_bytes
+from hgm.control.timetable import wall_seconds
+from hgm.control.work import work_of
 from hgm.errors import InputError
 from hgm.plan import Plan
 from hgm.provenance import read_json
 from hgm.report.costs import benchmark
 from hgm.runtime import clock
+
+SAME, SCALED = 1.25, 2.0  # how far off a figure of the same sizes may be, and one that was brought from others, as tests compare
+FARTHER = 3.0  # … of rules that were not measured at two sizes, and of `refine`, whose jobs were not within the other
+FARTHER_RULES = ("refine", "evaluate", "baseline", "photos", "report", "estimate_pixie", "estimate_pymafx")
 
 
 @dataclass(frozen=True)
@@ -25,9 +34,11 @@ class Figure:
     seconds: float
     work: float
     memory_mb: float | None
+    on_gpu: bool = False
+    computed: Range | None = None  # what it should have taken by the rates of the device that is planned for
 
 
-def read_figures(results: Path) -> list[Figure]:
+def read_figures(results: Path, card: Card | None = None) -> list[Figure]:
     """The benchmarks of all runs below `results`; runs without a readable record of their configuration are left out."""
     found = []
     for run in sorted(p for p in results.glob("*") if (p / "benchmarks").is_dir()):
@@ -38,22 +49,38 @@ def read_figures(results: Path) -> list[Figure]:
         for job in planned_jobs(plan):
             measured = benchmark(run / "benchmarks" / f"{job.name}.jsonl")
             if measured is not None and job.work:
+                on_gpu = _claimed(run / "logs" / f"{job.name}.log")
                 found.append(Figure(run.name, job.rule, job.name, repr(size_of(plan.config, job.rule)), measured[0], job.work,
-                                    measured[1]))
+                                    measured[1], on_gpu, computed(job, plan, card, on_gpu) if card else None))
     return found
+
+
+def _claimed(log: Path) -> bool:
+    """Whether a job worked on a GPU: its log names the one that it claimed (hgm.devices)."""
+    try:
+        return any(line.startswith("GPU ") for line in log.read_text(errors="replace").splitlines())
+    except OSError:
+        return False
+
+
+def computed(job: PlannedJob, plan: Plan, card: Card, on_gpu: bool) -> Range:
+    """Seconds of a job by its work and the device's rates; what works on no GPU is a core's."""
+    on = card if on_gpu and card.gpu else CARDS["cpu"]
+    return work_of(job, plan).seconds(on, str(plan.config["network"]["precision"]))
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One rule of a run. `seconds` are those of the jobs not done yet, one after the other; None without figures."""
+    """One rule of a run. `seconds` are those of the jobs not done yet, one after the other; `each` are those of each by name."""
 
     rule: str
     jobs: int
     left: int
-    seconds: float | None
-    gpu_seconds: float | None
+    seconds: Range
+    gpu_seconds: Range
     memory_mb: float | None
     note: str
+    each: dict[str, Range]
 
 
 def seconds_of(job: PlannedJob, plan: Plan, figures: Iterable[Figure]) -> float | None:
@@ -67,44 +94,87 @@ def seconds_of(job: PlannedJob, plan: Plan, figures: Iterable[Figure]) -> float 
     return job.work * sum(f.seconds for f in chosen) / sum(f.work for f in chosen)
 
 
-def forecast(plan: Plan, results: Path, figures: Sequence[Figure]) -> list[Estimate]:
-    """One row for each rule of a plan, in the order of the data; `results` is the run's folder, there or not."""
+def forecast(plan: Plan, results: Path, figures: Sequence[Figure], card: Card) -> list[Estimate]:
+    """One row for each rule of a plan, in the order of the data; `results` is the run's folder, there or not.
+
+    A job takes what equally sized ones of its rule took; without such a figure what its work takes at the device's rates, times what
+    jobs of its rule of other sizes took over what they should have taken. Figures of a CPU say nothing of a GPU, nor the other
+    way round.
+    """
     rules: dict[str, list[PlannedJob]] = {}
     for job in planned_jobs(plan):
         rules.setdefault(job.rule, []).append(job)
-    return [_estimate(rule, jobs, plan, results, figures) for rule, jobs in rules.items()]
+    return [_estimate(rule, jobs, plan, results, figures, card) for rule, jobs in rules.items()]
 
 
-def _estimate(rule: str, jobs: list[PlannedJob], plan: Plan, results: Path, figures: Sequence[Figure]) -> Estimate:
+def _estimate(rule: str, jobs: list[PlannedJob], plan: Plan, results: Path, figures: Sequence[Figure], card: Card) -> Estimate:
     left = [job for job in jobs if not job.done(results)]
     size = repr(size_of(plan.config, rule))
-    fitting = [f for f in figures if f.rule == rule and f.size == size]
-    times = [(seconds_of(job, plan, figures), job.gpus) for job in left]
-    known = [(s, gpus) for s, gpus in times if s is not None]
-    if len(known) < len(left):
-        others = sorted({f.run for f in figures if f.rule == rule})
-        note = f"no figures at this size (other sizes: {', '.join(others)})" if others else "no figures"
-        return Estimate(rule, len(jobs), len(left), None, None, None, note)
-    return Estimate(rule, len(jobs), len(left), sum(s for s, _ in known), sum(s * gpus for s, gpus in known),
-                    max((f.memory_mb for f in fitting if f.memory_mb is not None), default=None),
-                    f"from {', '.join(sorted({f.run for f in fitting}))}" if left else "done")
+    on_gpu = card.gpu and any(job.gpus for job in jobs)
+    fitting = [f for f in figures if f.rule == rule and f.on_gpu == on_gpu]
+    each = {job.name: _seconds(job, plan, fitting, card, on_gpu) for job in left}
+    zero = Range()
+    same = [f for f in fitting if f.size == size]
+    runs = ", ".join(sorted({f.run for f in same or fitting}))
+    note = "done" if not left else f"from {runs}" if same else f"computed, scaled by {runs}" if fitting else "computed"
+    return Estimate(rule, len(jobs), len(left), sum(each.values(), zero),
+                    sum((each[job.name] * job.gpus for job in left), zero) if card.gpu else zero,
+                    max((f.memory_mb for f in same if f.memory_mb is not None), default=None), note, each)
 
 
-def table(estimates: Sequence[Estimate]) -> str:
-    """Aligned rows, a sum, and a line that names the rules without figures."""
-    rows = [("rule", "jobs", "to do", "hours", "GPU-hours", "GiB", "figures")]
+def _seconds(job: PlannedJob, plan: Plan, fitting: Sequence[Figure], card: Card, on_gpu: bool) -> Range:
+    measured = seconds_of(job, plan, fitting)
+    if measured is not None:
+        return Range.within(measured, SAME)
+    plain = computed(job, plan, card, on_gpu)
+    ratios = [f.seconds / f.computed.likely for f in fitting if f.computed is not None]
+    if not ratios:
+        return plain
+    return Range.within(plain.likely * statistics.median(ratios), factor_of(job.rule))
+
+
+def factor_of(rule: str) -> float:
+    """How many times less or more a job of a rule may take than what was brought from other sizes."""
+    return FARTHER if rule in FARTHER_RULES else SCALED
+
+
+def table(estimates: Sequence[Estimate], plan: Plan, card: Card, *, gpus: int, cores: int) -> str:
+    """Aligned rows, then what the whole run needs: GPU-hours, hours and disk, each with the range in which it is expected."""
+    rows = [("rule", "jobs", "to do", "hours", "between", "GPU-hours", "GiB", "figures")]
     for e in estimates:
         memory = "-" if e.memory_mb is None else f"{e.memory_mb / 1024:.1f}"
-        rows.append((e.rule, str(e.jobs), str(e.left), clock(e.seconds), clock(e.gpu_seconds), memory, e.note))
-    total = sum(e.seconds or 0 for e in estimates)
-    gpu_total = sum(e.gpu_seconds or 0 for e in estimates)
-    rows.append(("all", str(sum(e.jobs for e in estimates)), str(sum(e.left for e in estimates)), clock(total), clock(gpu_total),
-                 "", "one job after the other"))
-    lines = aligned(rows)
-    unknown = [e.rule for e in estimates if e.seconds is None]
-    if unknown:
-        lines.append(f"The sum lacks {', '.join(unknown)}: no run of these sizes has been measured.")
+        rows.append((e.rule, str(e.jobs), str(e.left), clock(e.seconds.likely), between(e.seconds), clock(e.gpu_seconds.likely), memory,
+                     e.note))
+    total, gpu_total = (sum(x, Range()) for x in ([e.seconds for e in estimates], [e.gpu_seconds for e in estimates]))
+    rows.append(("all", str(sum(e.jobs for e in estimates)), str(sum(e.left for e in estimates)), clock(total.likely), between(total),
+                 clock(gpu_total.likely), "", "one job after the other"))
+    wall = wall_time(estimates, plan, gpus=gpus, cores=cores)
+    place = f"{gpus} × {card.title}, {cores} cores" if card.gpu else f"{cores} cores"
+    lines = [*aligned(rows), "", f"On {place}:"]
+    disk = disk_bytes(plan)
+    lines += aligned([("GPU-hours", clock(gpu_total.likely), between(gpu_total)), ("hours", clock(wall.likely), between(wall)),
+                      ("disk", gigabytes(disk.likely), f"{gigabytes(disk.low)} to {gigabytes(disk.high)}")])
+    if any(e.note.startswith("computed") for e in estimates):
+        lines.append("Computed: no run was measured; work over the device's rates, of which shares are assumed (docs/operations.md).")
     return "\n".join(lines) + "\n"
+
+
+def wall_time(estimates: Sequence[Estimate], plan: Plan, *, gpus: int, cores: int) -> Range:
+    """Seconds of all jobs that are left, side by side."""
+    jobs, each = planned_jobs(plan), {name: found for e in estimates for name, found in e.each.items()}
+    return Range(*(wall_seconds(plan, jobs, {name: getattr(x, bound) for name, x in each.items()}, gpus=gpus, cores=cores)
+                   for bound in ("low", "likely", "high")))
+
+
+def between(found: Range) -> str:
+    """Its bounds, where they differ."""
+    return f"{clock(found.low)} to {clock(found.high)}" if found.high > found.low else ""
+
+
+def gigabytes(count: float) -> str:
+    """Of a number of bytes."""
+    value = count / 1e9
+    return f"{value:.1f} GB" if value < 10 else f"{value:.0f} GB"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -37,12 +37,12 @@ class Folder:
     def record(self) -> None:
         self.write("run.json", json.dumps({"config": self.plan.config}))
 
-    def finish(self, *names: str, seconds: float | None = None) -> None:
-        """Do the named jobs, or all."""
+    def finish(self, *names: str, seconds: float | None = None, gpu: bool = False) -> None:
+        """Do the named jobs, or all; gpu: on GPUs, as far as they ask for one."""
         for name in names or self.jobs:
             if name != "record":
                 self.write(self.jobs[name].output)
-            self.write(f"logs/{name}.log", "on somewhere, process 1\n")
+            self.write(f"logs/{name}.log", "on somewhere, process 1\n" + ("GPU 0\n" if gpu and self.jobs[name].gpus else ""))
             if seconds is not None:
                 self.write(f"benchmarks/{name}.jsonl", json.dumps({"s": seconds, "max_rss": 2048.0}) + "\n")
 
