@@ -21,7 +21,7 @@ from hgm.photos.sources import Photo, find_photos
 from hgm.report.bundle import texts_digest, viewer_digest
 from hgm.report.run import variant_order
 from hgm.stages.baseline_files import baseline_files
-from hgm.stages.variants import VARIANTS
+from hgm.variants import VARIANTS
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ class Plan:
         return [photo for photo in self.photos if photo.body is None] if self.photo_estimator else []
 
     def first_source(self, suffix: str) -> str:
-        """Where the first bodies of a folder come from, by the suffix of its name (hgm.stages.variants)."""
+        """Where the first bodies of a folder come from, by the suffix of its name (hgm.variants)."""
         return next((v.estimator for v in VARIANTS.values() if v.first == suffix and suffix), self.config["estimate"]["source"])
 
     def refining(self, suffix: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hgm.env_files import ON_GPU
 from hgm.errors import InputError
 from hgm.isolation import isolate
 from hgm.plan import Plan
-from hgm.stages.variants import VARIANTS
+from hgm.variants import VARIANTS
 from snakemake_logger_plugin_live import watch
 
 

@@ -10,7 +10,7 @@ from hgm.scans.sources import find_scan
 from hgm.stages.backends import job_backends
 from hgm.stages.evaluation import evaluate_subject
 from hgm.stages.places import STANDIN, Place
-from hgm.stages.variants import VARIANTS
+from hgm.variants import VARIANTS
 
 
 def main(job: Job) -> None:

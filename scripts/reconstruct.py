@@ -12,7 +12,7 @@ from hgm.runtime import select_device
 from hgm.stages.backends import job_backends
 from hgm.stages.bodies import load_body
 from hgm.stages.reconstruction import Output, load_reconstructor, write_reconstruction
-from hgm.stages.variants import VARIANTS
+from hgm.variants import VARIANTS
 from hgm.views import load_image, view_path
 
 

@@ -61,7 +61,7 @@ def test_a_broken_file_is_named(tmp_path):
 def test_the_variants_are_those_of_the_stages():
     from typing import get_args
 
-    from hgm.stages.variants import VARIANTS
+    from hgm.variants import VARIANTS
 
     assert set(get_args(config.VariantName)) == set(VARIANTS)
 

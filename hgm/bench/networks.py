@@ -19,9 +19,9 @@ from hgm.nets import HGM
 from hgm.nets.hgm import HGMOutput
 from hgm.stages.reconstruction import Reconstruction, Reconstructor
 from hgm.stages.training import gaussian_sets
-from hgm.stages.variants import VARIANTS
 from hgm.train.data import FRONT
 from hgm.train.losses import LossWeights, hgm_loss
+from hgm.variants import VARIANTS
 
 LR = 1e-4
 

@@ -32,7 +32,7 @@ def _reconstruct(args: argparse.Namespace) -> int:
     from hgm.stages.estimators import estimate_photos
     from hgm.stages.finished import finished_config
     from hgm.stages.photos import Studio, reconstruct_photos
-    from hgm.stages.variants import VARIANTS
+    from hgm.variants import VARIANTS
 
     photos = find_photos(args.images, masks=args.mask, bodies=args.body)
     with Progress(f"reading the networks of {args.run}"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hgm.plan import Plan
-from hgm.stages.variants import VARIANTS
+from hgm.variants import VARIANTS
 
 TRAININGS = ("coarse", "fusion", "base", "normals", "controlnet")
 SIZES = {  # what a job's time for each member depends on, besides the machine

@@ -7,7 +7,7 @@ from hgm.control.jobs import PlannedJob, planned_jobs
 from hgm.control.work import Sizes
 from hgm.plan import Plan
 from hgm.requests import CONTROLNET, MB, VIEWS
-from hgm.stages.variants import VARIANTS
+from hgm.variants import VARIANTS
 
 STATE, WEIGHTS = 12, 4  # bytes a parameter
 SCAN, VIEW = 0.25 * MB, 0.64  # bytes of a rendered person besides its pictures, and of a pixel; measured at 64 and 128 px

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from hgm.control.jobs import PlannedJob
 from hgm.plan import Plan
-from hgm.stages.variants import VARIANTS
+from hgm.variants import VARIANTS
 
 LEARNING = ("coarse", "fusion", "pairs", "base", "controlnet", "normals")
 

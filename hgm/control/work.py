@@ -16,7 +16,7 @@ from hgm.control.cards import HOST, LINK, Card, Range, assumed
 from hgm.control.jobs import PlannedJob
 from hgm.plan import Plan
 from hgm.requests import LPIPS_IMAGE, MB, NETWORKS, STABLE_SAMPLE, VIEWS
-from hgm.stages.variants import VARIANTS
+from hgm.variants import VARIANTS
 
 # GFLOP of a forward pass at the preset's size with one view and with two; hgm.bench.footprint counts them, a test compares
 FORWARD = {"tiny": (0.320, 0.737), "small": (4.39, 9.61), "medium": (190.0, 444.0), "paper": (4392.0, 11147.0)}

@@ -17,7 +17,7 @@ from hgm.errors import InputError
 from hgm.estimators.labels import DISTURBED_BODIES, OTHER_BODIES, first_bodies
 from hgm.home import with_home
 from hgm.provenance import PACKAGE
-from hgm.stages.variants import VARIANTS as SETTINGS
+from hgm.variants import VARIANTS as SETTINGS
 
 VARIANTS = ("full", "no_diffusion", "one_view", "no_refine", "no_body",  # in the order of the page; others follow
             "front_only", "pymafx", "pymafx_front_only")

@@ -31,7 +31,7 @@ from hgm.stages.meshing import mesh_settings, mesh_subject, mesh_without_body
 from hgm.stages.normal_estimators import NormalEstimator, load_estimator
 from hgm.stages.places import body_model
 from hgm.stages.reconstruction import STAGES, Output, Reconstruction, Reconstructor, load_reconstructor, write_reconstruction
-from hgm.stages.variants import VARIANTS, Variant
+from hgm.variants import VARIANTS, Variant
 from hgm.views import save_image
 
 Announce = Callable[[str], None]  # with a stage's name, as it begins

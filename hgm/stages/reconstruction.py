@@ -21,9 +21,9 @@ from hgm.nets import HGM
 from hgm.nets.hgm import HGMOutput
 from hgm.splat import render
 from hgm.stages.training import load_hgm
-from hgm.stages.variants import Variant
 from hgm.train.data import BACK, FRONT, resize
 from hgm.turntable import write_video
+from hgm.variants import Variant
 from hgm.views import save_image
 
 log = logging.getLogger(__name__)

@@ -23,8 +23,8 @@ from hgm.stages.bodies import load_body, place_subject, refine_subject
 from hgm.stages.normal_estimators import OwnNormals
 from hgm.stages.normals import NormalNet
 from hgm.stages.reconstruction import Output, Reconstructor, write_reconstruction
-from hgm.stages.variants import VARIANTS
 from hgm.standin import core
+from hgm.variants import VARIANTS
 from hgm.views import load_image, view_path
 
 pytestmark = pytest.mark.gpu

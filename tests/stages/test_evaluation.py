@@ -7,7 +7,7 @@ from hgm.nets import HGM, HGMConfig
 from hgm.stages.bodies import estimate_subject, load_body
 from hgm.stages.evaluation import evaluate_subject
 from hgm.stages.reconstruction import Output, Reconstructor, write_reconstruction
-from hgm.stages.variants import VARIANTS
+from hgm.variants import VARIANTS
 from hgm.views import load_image, load_views, save_image
 
 

@@ -16,7 +16,7 @@ from hgm.stages.bodies import estimate_subject, given_subject, joint_errors, loa
 from hgm.stages.evaluation import baselines, geometry, image_metrics, renders, textured_body
 from hgm.stages.pairs import OppositeRenderer
 from hgm.stages.reconstruction import Output, Reconstructor, write_reconstruction
-from hgm.stages.variants import VARIANTS
+from hgm.variants import VARIANTS
 from hgm.views import load_image, load_views
 
 
