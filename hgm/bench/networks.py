@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from hgm.bench.diffusion import make_refiner
 from hgm.bench.measure import Way, Work
-from hgm.bench.moved import ADAM_PASSES, splatting_bytes
 from hgm.bench.scene import Scene
 from hgm.bench.settings import PLAIN, Networks, Settings
 from hgm.cameras import Cameras
@@ -19,6 +18,7 @@ from hgm.nets import HGM
 from hgm.nets.hgm import HGMOutput
 from hgm.stages.reconstruction import Reconstruction, Reconstructor
 from hgm.stages.training import gaussian_sets
+from hgm.traffic import ADAM_PASSES, splatting_bytes
 from hgm.train.data import FRONT
 from hgm.train.losses import LossWeights, hgm_loss
 from hgm.variants import VARIANTS

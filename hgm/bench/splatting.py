@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from hgm.bench.measure import Way, Work
-from hgm.bench.moved import splatting_bytes
 from hgm.bench.scene import Scene
 from hgm.bench.settings import Settings
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.splat import Rendering, render, resolve_backend
+from hgm.traffic import splatting_bytes
 
 SETS = 3  # merged, U-Net, body; all as large as the first
 

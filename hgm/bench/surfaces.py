@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from hgm.bench.measure import Way, Work
-from hgm.bench.moved import splatting_bytes
 from hgm.bench.scene import Scene
 from hgm.bench.settings import Settings
 from hgm.errors import InputError
@@ -18,6 +17,7 @@ from hgm.refine.discs import Patches
 from hgm.refine.silhouettes import SUPERSAMPLING
 from hgm.splat import resolve_backend
 from hgm.stages.normals import NormalNet, predict_targets
+from hgm.traffic import splatting_bytes
 from hgm.train.data import BACK, FRONT
 
 if TYPE_CHECKING:

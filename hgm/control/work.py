@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from hgm.bench.moved import ADAM_PASSES, splatting_bytes
 from hgm.control.cards import HOST, LINK, Card, Range, assumed
 from hgm.control.jobs import PlannedJob
 from hgm.plan import Plan
 from hgm.requests import LPIPS_IMAGE, MB, NETWORKS, STABLE_SAMPLE, VIEWS
+from hgm.traffic import ADAM_PASSES, splatting_bytes
 from hgm.variants import VARIANTS
 
 # GFLOP of a forward pass at the preset's size with one view and with two; hgm.bench.footprint counts them, a test compares

@@ -9,7 +9,6 @@ import torch
 
 from hgm.bench.diffusion import stable_diffusion_unet, stable_diffusion_vae
 from hgm.bench.footprint import flops_without_memory, forward_flops
-from hgm.bench.moved import ADAM_PASSES
 from hgm.config import load, parse
 from hgm.control import work
 from hgm.control.cards import CARDS, card_for
@@ -22,6 +21,7 @@ from hgm.metrics.lpips import VGG16
 from hgm.nets import HGMConfig
 from hgm.plan import Plan
 from hgm.stages.normals import NormalNet
+from hgm.traffic import ADAM_PASSES
 
 ROOT = Path(__file__).resolve().parents[2]
 
