@@ -121,14 +121,6 @@ def test_a_larger_batch_is_more_work(scene):
     assert (one.samples, two.samples) == (1, 2)
 
 
-@pytest.mark.gpu
-def test_the_table_on_a_gpu():
-    settings = Settings("tiny", "cuda", "bf16", repeats=1)
-    firsts = [next(rows_of(settings, [name], Rates(1e14, 1e12))) for name in STAGES]
-    assert [row.note for row in firsts if row.seconds is None] == []
-    assert all(row.peak and row.floor for row in firsts)
-
-
 @pytest.mark.parametrize(("name", "file"), [("tiny", "config/tiny.yaml"), ("small", "config.yaml"), ("paper", "config/thuman2.yaml")])
 def test_sizes_are_those_of_the_configurations(monkeypatch, name, file):
     monkeypatch.undo()

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from hgm.bench import clock
 from hgm.bench.diffusion import make_refiner
-from hgm.bench.scene import Scene
+from hgm.bench.rates import Rates
+from hgm.bench.run import rows_of
 from hgm.bench.settings import Settings
 from hgm.bench.sizes import PRESETS
 from hgm.bench.stages import STAGES
@@ -99,13 +101,13 @@ def test_the_back_view_in_float16_is_that_of_float32(device, record_property):
 
 
 @pytest.mark.parametrize("stage", list(STAGES))
-def test_a_stage_of_the_bench_runs(device, stage):
+def test_a_stage_of_the_bench_runs(device, stage, monkeypatch):
     """Its first way, at the smallest size."""
     if stage == "mesh":
         pytest.importorskip("open3d")
-    settings = Settings("tiny", device, "bf16")
-    way = STAGES[stage](settings, Scene(settings.sizes.network(1), device))[0]
-    way.make().run()
+    monkeypatch.setitem(clock.WARM_UP, "cuda", 0)
+    row = next(rows_of(Settings("tiny", device, "bf16", repeats=1), [stage], Rates(1e14, 1e12)))
+    assert row.seconds is not None and row.peak and row.floor, row.note
 
 
 def test_a_job_claims_a_device(real):
