@@ -40,7 +40,8 @@ def test_what_a_job_asks_for(empty, cluster):
 
 def test_jobs_ask_for_no_gres_where_the_site_file_says_so(cluster, calm, tmp_path):
     run = ClusterRun(cluster, calm.copied_to(tmp_path / "work").folder, gpu_partition="main", gres="null")
-    (run.results / "normals/weights.safetensors").unlink()
+    for name in ("normals/weights.safetensors", "logs/normals.log"):
+        (run.results / name).unlink()
     head = run.start("results/tiny/normals/weights.safetensors", *ON_CLUSTER)
     with run.held("normals") as job:
         asked = cluster.slurm("scontrol", "show", "job", job.job_id)
