@@ -46,7 +46,7 @@ def test_jobs_ask_for_no_gres_where_the_site_file_says_so(cluster, calm, tmp_pat
     with run.held("normals") as job:
         asked = cluster.slurm("scontrol", "show", "job", job.job_id)
     run.end(head)
-    assert "Partition=main" in asked and "gres" not in asked and run.products() == calm.products()
+    assert "Partition=main" in asked and "TresPerNode" not in asked and run.products() == calm.products()
 
 
 def test_a_gres_that_the_cluster_lacks_is_told_in_one_line_before_anything_runs(cluster, tmp_path):
