@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -87,6 +88,8 @@ def select_device(name: str = "auto", gpus: int = 1) -> str:
 
     if name == "cpu":
         return name
+    if not re.fullmatch(r"auto|cuda(:\d+)?", name):
+        raise InputError(f"device: {name!r} is unknown; expected auto, cpu, cuda, or cuda:1 for the second GPU")
     named = ":" in name
     if named and gpus > 1:
         raise InputError(f"device: {name} names one GPU and {gpus} are asked for; use device: cuda")

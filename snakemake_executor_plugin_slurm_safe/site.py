@@ -73,16 +73,17 @@ def lacking_gres(site: Site, offered: Sequence[str]) -> str | None:
 
 
 def request(job: Any, site: Site) -> Request:
-    """A job's own resources over those of the site; `gpu` becomes `gres` on one node with the
-    threads shared out to the cards, and no runtime is longer than the site allows."""
+    """A job's own resources over those of the site; `gpu` becomes one node and, unless the site says null, `gres` with the threads shared
+    out to the cards; no runtime is longer than the site allows."""
     own = {name: job.resources.get(name) for name in job.resources.keys()}  # noqa: SIM118 - Snakemake's list iterates over values
     gpus = own.pop("gpu", 0) or 0
     section = dict(site["gpu" if gpus else "cpu"])
     gres, longest = section.pop(GRES, GPU), section.pop("max_runtime", None)
     resources = Resources({**section, **{name: value for name, value in own.items() if value is not None}})
+    if gpus:
+        resources.setdefault("nodes", 1)  # the processes of a job meet on one machine, and --gres counts for each node
     if gpus and gres is not None:
         resources.setdefault(GRES, f"{gres}:{gpus}")
-        resources.setdefault("nodes", 1)  # the processes of a job meet on one machine, and --gres counts for each node
         resources.setdefault("cpus_per_task", -(-job.threads // int(gpus)))  # sbatch counts a task for each card
     if longest is not None and resources.get("runtime"):
         resources["runtime"] = min(int(resources["runtime"]), int(longest))

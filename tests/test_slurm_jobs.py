@@ -129,11 +129,11 @@ def test_four_gpus_are_asked_for_on_one_node_with_the_threads_of_all():
 def test_gpu_jobs_without_gres(tmp_path):
     """null leaves the option out; a site file without the key asks for gpu."""
     job = SimpleNamespace(name="coarse", threads=1, resources={"gpu": 2, "mem_mb": 5})
-    for text, expected in (("gpu: {gres: null, slurm_partition: big}", {"mem_mb": 5, "slurm_partition": "big"}),
-                           ("gpu: {slurm_partition: null}", {"mem_mb": 5, "gres": "gpu:2"}),
-                           ("cpu: {}", {"mem_mb": 5, "gres": "gpu:2"})):
+    for text, expected in (("gpu: {gres: null, slurm_partition: big}", {"slurm_partition": "big"}),
+                           ("gpu: {slurm_partition: null}", {"gres": "gpu:2", "cpus_per_task": 1}),
+                           ("cpu: {}", {"gres": "gpu:2", "cpus_per_task": 1})):
         (tmp_path / "site.yaml").write_text(text)
-        assert dict(request(job, read_site(tmp_path / "site.yaml")).resources) == expected
+        assert dict(request(job, read_site(tmp_path / "site.yaml")).resources) == {"mem_mb": 5, "nodes": 1, **expected}
 
 
 @pytest.mark.parametrize(("wanted", "offered", "lacking"), [

@@ -89,7 +89,7 @@ def test_an_unknown_stage_is_refused_in_one_line(capsys):
 @pytest.mark.parametrize(("words", "message"), [
     (["--preset", "huge"], "--preset: 'huge' is unknown; expected one of tiny, small, paper"),
     (["--precision", "fp8"], "--precision: 'fp8' is unknown; expected one of fp32, bf16"),
-    (["--device", "tpu"], "--device: 'tpu' is unknown"), (["--batch", "0"], "--batch: 0; expected 1 or more"),
+    (["--device", "tpu"], "device: 'tpu' is unknown; expected auto, cpu, cuda"), (["--batch", "0"], "--batch: 0; expected 1 or more"),
     (["--repeats", "0"], "--repeats: 0; expected 1 or more"),
 ])
 def test_wrong_arguments_are_refused_in_one_line(words, message, capsys):

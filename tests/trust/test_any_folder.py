@@ -96,7 +96,7 @@ def small(tmp_path) -> Path:
     """A checkout whose lock names one package of an index of its own, and whose own package is built without any other."""
     folder = copy_checkout(tmp_path / NAMES["rest"] / "hgm", ("Makefile",))
     (folder / "hgm").mkdir()
-    for name in ("__init__.py", "isolation.py", "errors.py", "launchers.py"):
+    for name in ("__init__.py", "checkout.py", "isolation.py", "errors.py", "launchers.py"):
         shutil.copyfile(ROOT / "hgm" / name, folder / "hgm" / name)
     (folder / "hgm/where.py").write_text("import sys, only\n"
                                          "def main():\n    print(only.__file__, __file__, sys.flags.isolated, sep='|')\n")
@@ -152,7 +152,7 @@ def test_an_environment_is_made_whatever_pip_is_told_about_places(where, small, 
 def test_make_refuses_a_folder_that_cannot_be_before_anything_is_made(name, bad, tmp_path):
     folder = copy_checkout(tmp_path / name, ("Makefile", "pyproject.toml", LOCK))
     (folder / "hgm").mkdir()
-    for file in ("__init__.py", "isolation.py", "errors.py"):
+    for file in ("__init__.py", "checkout.py", "isolation.py", "errors.py"):
         shutil.copyfile(ROOT / "hgm" / file, folder / "hgm" / file)
     done = make(folder, "demo")
     [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]

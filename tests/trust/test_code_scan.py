@@ -29,6 +29,7 @@ LISTED = {
     ("hgm/estimators/child.py", "os.execve"): "becomes the user's own estimator, a list of words",
     ("hgm/nets/lightning.py", "pickle.Unpickler"): "the unpickler that imports nothing",
     ("hgm/nets/lightning.py", "torch.load without weights_only=True"): "with that unpickler",
+    ("hgm/splat/gsplat_kernels.py", "importlib.import_module"): "of a name written there",
     ("hgm/standin/__init__.py", "importlib.import_module"): "a lazy import of a name written there",
 }
 

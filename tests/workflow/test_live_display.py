@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -72,7 +73,8 @@ def told(text: str) -> list[str]:
     return without_times([line for line in screen(text) if line and not line.startswith("Using ")])
 
 
-GOOD = {"body_model": "echo chatter; echo noise >&2; echo mine > {log}", "coarse": f"{sys.executable} held.py {{log}}"}
+PYTHON = shlex.quote(sys.executable)
+GOOD = {"body_model": "echo chatter; echo noise >&2; echo mine > {log}", "coarse": f"{PYTHON} held.py {{log}}"}
 
 
 def test_a_terminal_shows_what_runs_and_keeps_a_line_for_each_job(tmp_path):
@@ -125,14 +127,14 @@ def test_a_slice_that_ended_is_no_failure(tmp_path):
                                                    "log": "results/made/logs/coarse.log"}))
     (tmp_path / "ends.py").write_text("from hgm.errors import SliceEnded\nfrom hgm.job import run\n"
                                       "def main(job):\n    raise SliceEnded('coarse: stopped at step 5 of 9, time is up')\nrun(main)\n")
-    done = Made(tmp_path / "made", coarse=f"{sys.executable} {tmp_path}/ends.py {tmp_path}/job.json").piped()
+    done = Made(tmp_path / "made", coarse=f"{PYTHON} {tmp_path}/ends.py {tmp_path}/job.json").piped()
     lines = done.stderr.splitlines()
     assert "stopped  coarse  coarse: stopped at step 5 of 9, time is up" in lines
     assert not any(line.startswith(("failed", "Logfile")) for line in lines)
 
 
 def test_ctrl_c_leaves_the_terminal_as_it_was(tmp_path):
-    made = Made(tmp_path / "made", coarse=f"{sys.executable} held.py {{log}}; sleep 60")
+    made = Made(tmp_path / "made", coarse=f"{PYTHON} held.py {{log}}; sleep 60")
     run = made.on_terminal("--nocolor")
     deadline = time.monotonic() + 120
     while "12 of 60" not in run.text:
@@ -174,4 +176,4 @@ def test_starting_a_job_stays_quick():
     code = "import sys; before = set(sys.modules); import snakemake_logger_plugin_live; print(sorted(set(sys.modules) - before))"
     loaded = subprocess.run([sys.executable, "-c", "import snakemake_interface_logger_plugins.base, tempfile, threading\n" + code],
                             capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    assert set(re.findall(r"'(hgm[\w.]*)'", loaded)) == {"hgm", "hgm.caches"} and "snakemake." not in loaded
+    assert set(re.findall(r"'(hgm[\w.]*)'", loaded)) == {"hgm", "hgm.caches", "hgm.checkout"} and "snakemake." not in loaded

@@ -22,7 +22,8 @@ from hgm.provenance import read_json
 from hgm.stages.bodies import load_body
 
 NAMED = re.compile(r'^\s+(\*\*settings\(.*)?"device",', re.MULTILINE)
-RULES = sorted(path.stem for path in (ROOT / "rules").glob("*.smk") if NAMED.search(path.read_text()))
+RULES = sorted(path.stem for path in (ROOT / "rules").glob("*.smk") if NAMED.search(path.read_text())
+               and path.stem != "estimators")  # which hand the device to a program of somebody else
 STEPS = {"coarse": {"steps": 2, "validate_every": 1}, "fusion": {"steps": 2, "validate_every": 2}, "normals": {"steps": 2},
          "base": {"vae_steps": 2, "unet_steps": 2}, "controlnet": {"steps": 2}, "mesh": {"refine_steps": 2},
          "reconstruct": {"turntable_frames": 2}}
