@@ -73,8 +73,8 @@ def lacking_gres(site: Site, offered: Sequence[str]) -> str | None:
 
 
 def request(job: Any, site: Site) -> Request:
-    """A job's own resources over those of the site; `gpu` becomes one node and, unless the site says null, `gres` with the threads shared
-    out to the cards; no runtime is longer than the site allows."""
+    """A job's own resources over those of the site; `gpu` becomes one node and, unless the site says null, `gres` with the threads
+    shared out to the cards; no runtime is longer than the site allows."""
     own = {name: job.resources.get(name) for name in job.resources.keys()}  # noqa: SIM118 - Snakemake's list iterates over values
     gpus = own.pop("gpu", 0) or 0
     section = dict(site["gpu" if gpus else "cpu"])
