@@ -19,6 +19,7 @@ from hgm.locks import hold, release
 log = logging.getLogger(__name__)
 LISTED = re.compile(r"^( *)(?:GPU|MIG) .*\(UUID: ([^)]+)\)")
 DRIVERS = ("nvidia[0-9]*", "nvgpu", "dxg", "kfd")  # device files of GPUs that torch may know: NVIDIA's, those of WSL, of ROCm
+NAMES = r"^(auto|cpu|cuda(:\d+)?)$"  # what `device` may be
 VISIBLE, CLAIMED = "CUDA_VISIBLE_DEVICES", "HGM_CLAIMED"  # the second tells child processes that the first is held for them
 PAUSE = 2.0  # seconds between two looks while all are taken
 
@@ -89,6 +90,21 @@ def require(device: str, count: int = 1) -> None:
         advice = "lower coarse.gpus and fusion.gpus" if count > 1 and found else "use device: auto or cpu"
         raise InputError(f"device: {device} needs {needed} NVIDIA {'GPU' if needed == 1 else 'GPUs'}, this machine has "
                          f"{len(names or [])}{hidden}; {advice}, or run where the GPUs are")
+
+
+def check_named(device: str, count: int) -> None:
+    """Raise InputError where `device` is no name of one, or names one GPU by its number and a job is to have more."""
+    if not re.match(NAMES, device):
+        raise InputError(f"device: {device!r} is unknown; expected auto, cpu, cuda or the number of a GPU as cuda:1")
+    if ":" in device and count > 1:
+        raise InputError(f"device: {device} names one GPU and {count} are asked for; use device: cuda")
+
+
+def check_shares(stage: str, count: int, accumulate: int) -> None:
+    """Raise InputError where the `count` processes of a training cannot share a step's `accumulate` micro-batches evenly."""
+    if accumulate % count:
+        raise InputError(f"{stage}.gpus: {count} processes cannot share {accumulate} micro-batches evenly; set {stage}.accumulate to "
+                         f"a multiple of {count}")
 
 
 def index_of(device: str) -> int:

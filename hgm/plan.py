@@ -13,7 +13,7 @@ from typing import Any
 from hgm import catalogue, config, requests
 from hgm.checkout import SCRIPTS
 from hgm.code_keys import code_key
-from hgm.devices import require
+from hgm.devices import check_named, check_shares, require
 from hgm.errors import InputError
 from hgm.estimators.files import estimate_files
 from hgm.estimators.programs import PROGRAMS, Installed
@@ -37,6 +37,9 @@ class Plan:
             _check_pattern(f"evaluate.baselines.{name}", folder)
         self._said: set[str] = set()
         self._check_first_bodies()
+        for stage in ("coarse", "fusion"):
+            check_named(self.config["device"], self.config[stage]["gpus"])
+            check_shares(stage, self.config[stage]["gpus"], self.config[stage]["accumulate"])
 
     def _check_first_bodies(self) -> None:
         """Raises InputError where the place of an estimator or of its files is not named, or is none for Snakemake. Whether it is there

@@ -83,16 +83,15 @@ def select_device(name: str = "auto", gpus: int = 1) -> str:
     """
     import torch
 
-    from hgm.devices import claim, index_of, installed
+    from hgm.devices import check_named, claim, index_of, installed
     from hgm.errors import InputError
 
+    check_named(name, gpus)
     if name == "cpu":
         return name
     if not re.fullmatch(r"auto|cuda(:\d+)?", name):
         raise InputError(f"device: {name!r} is unknown; expected auto, cpu, cuda, or cuda:1 for the second GPU")
     named = ":" in name
-    if named and gpus > 1:
-        raise InputError(f"device: {name} names one GPU and {gpus} are asked for; use device: cuda")
     claimed = claim(gpus, index_of(name) if named else None) if torch.version.cuda is not None else []
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")  # torch tells of an old driver by a warning

@@ -16,6 +16,7 @@ from hgm.devices import parse_list, require, visible
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.locks import hold, is_held, release
+from hgm.plan import Plan
 from hgm.runtime import select_device
 
 LIST = """GPU 0: NVIDIA A100 (UUID: GPU-aaaa)
@@ -205,6 +206,16 @@ def test_a_numbered_gpu_that_cannot_be_claimed_becomes_the_current_one(torch_wit
         select_device("cuda:1", 4)
 
 
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"coarse": {"gpus": 3, "accumulate": 4}}, "coarse.gpus: 3 processes cannot share 4 micro-batches evenly; set"),
+    ({"fusion": {"gpus": 2}}, "fusion.gpus: 2 processes cannot share 1 micro-batches"),
+    ({"coarse": {"gpus": 4, "accumulate": 4}, "device": "cuda:1"}, "device: cuda:1 names one GPU and 4 are asked for; use device: cuda"),
+])
+def test_gpus_that_cannot_share_a_training_end_the_plan_and_not_the_training(changes, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        Plan(changes)
+
+
 OLD = "CUDA initialization: The NVIDIA driver on your system is too old (found version 11080). (Triggered internally at x.cpp:1)"
 
 
@@ -220,6 +231,14 @@ def test_a_gpu_that_torch_cannot_use_is_one_line(torch_with, caplog, build, warn
     assert "Triggered" not in told.getMessage()
     with pytest.raises(InputError, match=re.escape(reason)):
         select_device("cuda")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:", "CUDA"])
+def test_a_device_of_no_such_name_is_not_taken_for_a_gpu(torch_with, name):
+    calls = torch_with("12.6", seen=2, there=2)
+    with pytest.raises(InputError, match=f"device: '{name}' is unknown; expected auto, cpu, cuda or the number of a GPU as cuda:1"):
+        select_device(name)
+    assert not calls
 
 
 def test_auto_says_what_it_took(torch_with, caplog):

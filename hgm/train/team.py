@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from hgm.devices import check_shares
 from hgm.errors import InputError, Interrupted, SliceEnded
 from hgm.runtime import stopped_by, use_threads
 
@@ -109,9 +110,7 @@ def device_of(team: Team, device: str) -> str:
 
 def check_team(size: int, accumulate: int, device: str, stage: str) -> None:
     """Raises InputError when `size` processes cannot share a step or lack a GPU each."""
-    if accumulate % size:
-        raise InputError(f"{stage}.gpus: {size} processes cannot share {accumulate} micro-batches evenly; set "
-                         f"{stage}.accumulate to a multiple of {size}")
+    check_shares(stage, size, accumulate)
     if device == "cuda" and torch.cuda.device_count() < size:
         raise InputError(f"{stage}.gpus: {size} asked for, {torch.cuda.device_count()} visible; lower it or ask for more")
 
