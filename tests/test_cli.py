@@ -22,6 +22,21 @@ def test_help_imports_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("place", ["nothing.job.json", "a folder"])
+def test_what_is_no_job_record_is_not_to_be_deleted(tmp_path, capsys, place):
+    """The folder may be a whole run."""
+    (tmp_path / "a folder").mkdir()
+    assert main(["replay", str(tmp_path / place)]) == 1
+    error = capsys.readouterr().err
+    assert error == f"error: {tmp_path / place}: no such file; expected a .job.json beside a job's log, below results/<run>/logs\n"
+
+
+@pytest.mark.parametrize("pause", ["0", "-1", "nan", "inf"])
+def test_a_pause_that_is_none_is_one_line(capsys, pause):
+    assert main(["status", "--watch", "--every", pause]) == 1
+    assert capsys.readouterr().err.startswith(f"error: --every: {float(pause):g}; expected seconds, more than 0")
+
+
 def test_a_failure_is_one_line(tmp_path, capsys):
     (tmp_path / "x.yaml").write_text("coarse: {step: 1}")
     assert main(["config", "--check", str(tmp_path / "x.yaml")]) == 1

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from hgm.cli.verbs import Verbs, configured
 
+LONGEST = 86400  # seconds between two looks
+
 
 def add_status(verbs: Verbs) -> None:
     p = verbs.add("status", "where a run stands: jobs, steps, time left, what runs where, what failed and why",
@@ -24,8 +26,11 @@ def _status(args: argparse.Namespace) -> int:
     from hgm.config import read_files
     from hgm.control.forecast import read_figures
     from hgm.control.status import describe, plan_of
+    from hgm.errors import InputError
     from hgm.plan import Plan
 
+    if not 0 < args.every <= LONGEST:
+        raise InputError(f"--every: {args.every:g}; expected seconds, more than 0 and {LONGEST} at most")
     if args.run is not None and not args.configfile:
         run, plan = args.run, plan_of(args.run)
     else:
@@ -50,7 +55,7 @@ def add_plan(verbs: Verbs) -> None:
     p.add_argument("--device", help="h100, a100, l40s or cpu; without it cpu, or a100 where the configuration says device: cuda")
     p.add_argument("--gpus", type=int, default=1, help="GPUs at once")
     p.add_argument("--cores", type=int, help="cores at once; without it those of this machine, with a GPU 8 for each")
-    p.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="folder of the earlier runs (results)")
+    p.add_argument("--results", type=Path, metavar="DIR", help="folder of the earlier runs (results)")
 
 
 def _plan(args: argparse.Namespace) -> int:
@@ -68,7 +73,10 @@ def _plan(args: argparse.Namespace) -> int:
     for name, value in (("--gpus", args.gpus), ("--cores", cores)):
         if value < 1:
             raise InputError(f"{name}: {value}; expected 1 or more")
-    estimates = forecast(plan, Path("results") / plan.config["run"], read_figures(args.results, card), card)
+    results = Path("results")
+    if args.results is not None and not args.results.is_dir():
+        raise InputError(f"--results: {args.results} is no folder; expected the folder of earlier runs, as results")
+    estimates = forecast(plan, results / plan.config["run"], read_figures(args.results or results, card), card)
     sys.stdout.write(table(estimates, plan, card, gpus=args.gpus if card.gpu else 0, cores=cores))
     return 0
 

@@ -19,9 +19,12 @@ def _replay(args: argparse.Namespace) -> int:
     import subprocess
 
     from hgm.checkout import SCRIPTS
+    from hgm.errors import InputError
     from hgm.isolation import isolated
     from hgm.job import load_job
 
+    if not args.job.is_file():
+        raise InputError(f"{args.job}: no such file; expected a .job.json beside a job's log, below results/<run>/logs")
     job = load_job(args.job)
     script = SCRIPTS / f"{job.rule}.py"
     return subprocess.run([sys.executable, str(script), str(args.job)], env=isolated()).returncode

@@ -154,8 +154,9 @@ def table(estimates: Sequence[Estimate], plan: Plan, card: Card, *, gpus: int, c
     disk = disk_bytes(plan)
     lines += aligned([("GPU-hours", clock(gpu_total.likely), between(gpu_total)), ("hours", clock(wall.likely), between(wall)),
                       ("disk", gigabytes(disk.likely), f"{gigabytes(disk.low)} to {gigabytes(disk.high)}")])
-    if any(e.note.startswith("computed") for e in estimates):
-        lines.append("Computed: no run was measured; work over the device's rates, of which shares are assumed (docs/operations.md).")
+    if any(e.note == "computed" for e in estimates):
+        lines.append("Computed: no run has measured such a job; work over the device's rates, of which shares are assumed "
+                     "(docs/operations.md).")
     return "\n".join(lines) + "\n"
 
 

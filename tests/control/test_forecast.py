@@ -7,7 +7,7 @@ import pytest
 
 from hgm.cli import main
 from hgm.control.cards import CARDS
-from hgm.control.forecast import Range, forecast, read_figures, wall_time
+from hgm.control.forecast import Range, forecast, read_figures, table, wall_time
 from hgm.control.jobs import planned_jobs
 from hgm.control.timetable import before
 
@@ -61,11 +61,13 @@ def test_a_run_that_nothing_like_it_has_run_is_computed(another, capsys, monkeyp
     found = rows(new.plan, new.results, [])
     assert all(0 < e.seconds.low < e.seconds.likely < e.seconds.high and e.note == "computed" for e in found.values())
     monkeypatch.chdir(tmp_path)
-    assert main(["plan"]) == 0
+    assert main(["plan"]) == 0  # no folder of results either
     printed = capsys.readouterr().out
     assert re.search(r"^hours +\d+:\d\d:\d\d +\d+:\d\d:\d\d to ", printed, re.MULTILINE)
     assert re.search(r"^disk +[\d.]+ GB +[\d.]+ GB to [\d.]+ GB$", printed, re.MULTILINE) and "shares are assumed" in printed
     assert main(["plan", "--gpus", "0"]) == 1 and "--gpus: 0; expected 1 or more" in capsys.readouterr().err
+    assert main(["plan", "--results", "reslts"]) == 1
+    assert capsys.readouterr().err == "error: --results: reslts is no folder; expected the folder of earlier runs, as results\n"
 
 
 def test_other_sizes_correct_what_is_computed(run, another):
@@ -77,6 +79,16 @@ def test_other_sizes_correct_what_is_computed(run, another):
     found = rows(other.plan, other.results, read_figures(run.results.parent, CPU))
     assert found["coarse"].seconds.likely == pytest.approx(3 * plain["coarse"].seconds.likely)
     assert found["coarse"].note == "computed, scaled by made" and found["mesh"].note == "computed"
+
+
+def test_no_run_was_measured_is_not_said_where_one_was(run, another):
+    other = another(run="other", rendering={"size": 256})
+    run.finish(seconds=10.0)
+    figures = read_figures(run.results.parent, CPU)
+    scaled = [e for e in forecast(other.plan, other.results, figures, CPU) if "scaled" in e.note]
+    assert scaled and "no run" not in table(scaled, other.plan, CPU, gpus=0, cores=1)
+    plain = forecast(other.plan, other.results, [f for f in figures if f.rule != "coarse"], CPU)
+    assert "Computed: no run has measured such a job" in table(plain, other.plan, CPU, gpus=0, cores=1)
 
 
 def test_a_cpu_s_figures_say_nothing_of_a_gpu(run, another):
