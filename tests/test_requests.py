@@ -52,6 +52,12 @@ def test_memory_grows_with_what_is_held():
     assert memory("base") <= 1000  # links
 
 
+def test_the_training_page_says_what_the_paper_s_preset_asks_for():
+    text = " ".join((ROOT / "docs/training.md").read_text().split())
+    one, four = memory("coarse") / 1000, memory("coarse", coarse__gpus=4) / 1000
+    assert f"At the paper's sizes `coarse` asks for {one:g} GB on one GPU and {four:g} GB on four." in text
+
+
 def test_a_large_data_set_stays_within_the_store():
     many = memory("coarse", {"train": 5000, "val": 5})
     assert many - memory("coarse") < requests.MARGIN * (requests.STORE / 1e6 - 6291) + requests.STEP
