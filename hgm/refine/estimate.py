@@ -37,10 +37,6 @@ class Estimate:
         translation = None if self.translation is None else self.translation.to(device)
         return dataclasses.replace(self, params=self.params.to(device), translation=translation)
 
-    @property
-    def is_disturbed_truth(self) -> bool:
-        return self.source.startswith(DISTURBED)
-
 
 def placed(seen: SeenBody, camera: Cameras) -> Estimate:
     """A body that an estimator saw in the photo of `camera` (unbatched, looking at the world's origin), as an estimate.

@@ -18,7 +18,6 @@ from hgm.body.estimates.seen import FINGERS, HANDS, SeenBody, WeakPerspective, s
 from hgm.body.model import VERTICES, BodyModel
 from hgm.errors import InputError
 
-OUTPUT = "output.pkl"
 TELLING = {"person_ids", "smplx_params"}
 JOINTS = 22  # of `body_pose`; files of SMPL's 24 joints end with two hands that SMPL-X has no such joints for
 COUNTS = {"jaw_pose": 1, "leye_pose": 1, "reye_pose": 1, **{hand: FINGERS for hand in HANDS}}
