@@ -5,8 +5,8 @@ device has (or than `torch.cuda.set_per_process_memory_fraction` leaves). A test
 device. It shows nothing of kernels, streams, asynchronous errors or numbers of a real one, and torch.compile does not run on it.
 
 No compiler and no CUDA build of torch is needed: a tensor is a wrapper around one of the CPU (`__torch_dispatch__`). Python is told
-that it is on cuda:0, torch's C++ that it is on meta:0, since on a device of type cuda it would look for guards, hooks and streams
-that only a CUDA build has. Real meta tensors have no index and stay what they are.
+that it is on cuda:0, torch's C++ that it is on xla:0, since on a device of type cuda it would look for guards, hooks and streams
+that only a CUDA build has; a build without XLA has none of that device either, and it gets the guard of the meta device.
 """
 
 from __future__ import annotations
