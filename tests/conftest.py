@@ -27,6 +27,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.path.is_relative_to(TESTS / "workflow"))  # the longest first, lest one process ends alone
     if torch.cuda.is_available() or config.getoption("pretended_cuda"):
         return
     for item in items:
