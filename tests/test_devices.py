@@ -209,7 +209,7 @@ def test_a_numbered_gpu_that_cannot_be_claimed_becomes_the_current_one(torch_wit
 @pytest.mark.parametrize(("changes", "words"), [
     ({"coarse": {"gpus": 3, "accumulate": 4}}, "coarse.gpus: 3 processes cannot share 4 micro-batches evenly; set"),
     ({"fusion": {"gpus": 2}}, "fusion.gpus: 2 processes cannot share 1 micro-batches"),
-    ({"coarse": {"gpus": 4, "accumulate": 4}, "device": "cuda:1"}, "device: cuda:1 names one GPU and 4 are asked for; use device: cuda"),
+    ({"coarse": {"gpus": 4, "accumulate": 4}, "device": "cuda:1"}, "cuda:1 names one GPU and 4 are asked for; use device: cuda"),
 ])
 def test_gpus_that_cannot_share_a_training_end_the_plan_and_not_the_training(changes, words):
     with pytest.raises(InputError, match=re.escape(words)):
