@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import re
 import signal
 import sys
 import tempfile
@@ -89,8 +88,6 @@ def select_device(name: str = "auto", gpus: int = 1) -> str:
     check_named(name, gpus)
     if name == "cpu":
         return name
-    if not re.fullmatch(r"auto|cuda(:\d+)?", name):
-        raise InputError(f"device: {name!r} is unknown; expected auto, cpu, cuda, or cuda:1 for the second GPU")
     named = ":" in name
     claimed = claim(gpus, index_of(name) if named else None) if torch.version.cuda is not None else []
     with warnings.catch_warnings(record=True) as said:
