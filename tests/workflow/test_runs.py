@@ -216,7 +216,7 @@ def test_what_reruns_when_something_changes(finished):
 
 
 def test_no_job_used_more_memory_than_it_asks_for(calm):
-    """And a small job, which is libraries mostly, not less than a quarter of it."""
+    """As far as Snakemake saw it: it looks now and then, and may miss the peak of a short job."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     plan, folder = Plan({**load(ROOT / "config/tiny.yaml").model_dump(mode="json"), "device": device}), calm.results / "benchmarks"
     most: dict[str, float] = {}
@@ -224,5 +224,7 @@ def test_no_job_used_more_memory_than_it_asks_for(calm):
         rows = (folder / f"{job.name}.jsonl").read_text().splitlines()
         used = [json.loads(row)["max_rss"] * 1.048576 for row in rows if json.loads(row)["max_rss"]]  # MiB; none of a job of a second
         most[job.rule] = max([*used, most.get(job.rule, 0.0)])
-    for rule in set(ON_DEVICE) - {"photos"}:
-        assert most[rule] <= plan.memory(rule) <= 4 * most[rule], (rule, most[rule])
+    asking = set(ON_DEVICE) & set(most)
+    assert {"coarse", "fusion", "controlnet", "refine"} <= asking and most["coarse"] > 100
+    for rule in asking:
+        assert most[rule] <= plan.memory(rule), (rule, most[rule])
