@@ -119,7 +119,7 @@ def pymafx(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     print("a stand-in of an estimator")
-    print(os.environ.get("PYTHONPATH", "no PYTHONPATH"))
+    print("told", [name for name in os.environ if name.startswith("PYTHON")])
     parser = argparse.ArgumentParser()
     if PLAN["broken"]:
         sys.exit("ModuleNotFoundError: No module named 'kornia'")

@@ -11,13 +11,13 @@ import sys
 
 from hgm.runtime import die_with_parent
 
-OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX")  # say where our packages are
+OURS = ("PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX")  # begin the names of what tells a Python where to look and how
 
 
 def main(command: list[str]) -> None:
     """The folder of the interpreter comes first in PATH, as in an activated environment."""
     die_with_parent()
-    environment = {name: value for name, value in os.environ.items() if name not in OURS}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     environment["PATH"] = os.pathsep.join([os.path.dirname(command[0]), environment.get("PATH", os.defpath)])
     os.execve(command[0], command, environment)
 

@@ -16,6 +16,7 @@ from hostile_names import NAME
 from hgm.errors import InputError, Interrupted
 from hgm.estimators.programs import PROGRAMS, Installed, picture_name
 from hgm.estimators.running import run_program
+from hgm.isolation import isolated
 from hgm.job import Job
 from hgm.photos.sources import find_photos
 from hgm.provenance import read_json, write_json
@@ -74,10 +75,12 @@ def models(views) -> None:
 
 
 @pytest.mark.parametrize(("name", "title"), [("pixie", "PIXIE"), ("pymafx", "PyMAF-X")])
-def test_the_bodies_that_a_program_sees_are_those_that_the_refinement_starts_from(views, models, tmp_path, name, title):
+def test_the_bodies_that_a_program_sees_are_those_that_the_refinement_starts_from(views, models, tmp_path, name, title, monkeypatch):
+    for variable, value in isolated().items():  # as in a job
+        monkeypatch.setenv(variable, value)
     checkout = write_checkout(tmp_path / "checkout", name, views.parents[1])
     assert set(run(views, checkout, name)["members"]) == set(SUBJECTS) and calls(checkout) == list(SUBJECTS)
-    assert "no PYTHONPATH" in Path(str(job(views, checkout, name).log)).read_text()
+    assert "told []" in Path(str(job(views, checkout, name).log)).read_text()
     assert set(estimated(views, name)["members"]) == set(SUBJECTS)
     for subject in SUBJECTS:
         body = load_body(views.parents[2] / "bodies/estimated" / subject / "smplx.npz")
