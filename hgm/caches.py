@@ -30,8 +30,9 @@ def settle() -> None:
 
 
 def _chosen(variable: str, name: str) -> str:
-    """The folder of an XDG variable, else that in the home folder."""
-    return os.environ.get(variable) or os.path.join(os.path.expanduser("~"), name)
+    """The folder of an XDG variable, else that in the home folder; a relative one counts as none, as its specification says."""
+    given = os.environ.get(variable, "")
+    return given if os.path.isabs(given) else os.path.join(os.path.expanduser("~"), name)
 
 
 def _takes_files(folder: str | Path) -> bool:
