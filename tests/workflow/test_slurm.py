@@ -33,7 +33,7 @@ def test_what_a_job_asks_for(empty, cluster):
         asked = cluster.slurm("scontrol", "show", "job", job.job_id)
         node = cluster.slurm("scontrol", "show", "node", job.node, "--details")
     empty.end(head)
-    for part in ("Partition=gpu", "gres:gpu:fake-80gb:1", "TimeLimit=1-00:00:00", "mem=8000M", "Requeue=1", "JobName=hgm_"):
+    for part in ("Partition=gpu", "gres:gpu:fake-80gb:1", "TimeLimit=1-00:00:00", "mem=4000M", "Requeue=1", "JobName=hgm_"):
         assert part in asked, asked
     assert "gpu:fake-80gb:1(IDX:0)" in node
 
