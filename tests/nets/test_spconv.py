@@ -134,14 +134,6 @@ def test_the_probe_lets_what_is_right_pass(monkeypatch: pytest.MonkeyPatch) -> N
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.gpu
-def test_the_probe_on_a_gpu() -> None:
-    reason = spconv_backend.hindrance(torch.device("cuda", torch.cuda.current_device()))
-    if reason is not None and ("not installed" in reason or "CPUs only" in reason):
-        pytest.skip(reason)
-    assert reason is None
-
-
 def test_the_setting_reaches_the_networks_and_leaves_the_weights_alone(tmp_path: Path) -> None:
     params = resolve({"network": {"sparse_backend": "torch"}})
     assert training(params, "coarse", [], [], device="cpu").sparse_backend == "torch"
