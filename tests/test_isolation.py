@@ -1,9 +1,11 @@
 """What a run's processes are given: an interpreter that a shell takes as one word, variables and caches of their own."""
 
+import json
 import os
 import shlex
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +16,8 @@ from hgm import caches, isolation
 from hgm.cli import main
 from hgm.errors import InputError
 from hgm.isolation import Interpreter, isolate
-from hgm.render import blender
+from hgm.render import blender, chunk
+from hgm.render.member import RenderSettings
 
 
 @pytest.fixture
@@ -112,3 +115,14 @@ def test_a_replayed_job_is_isolated_as_well(process, tmp_path):
     os.environ["PYTHONOPTIMIZE"] = "x"
     process.chdir(tmp_path)
     assert main(["replay", "job.json"]) == 0 and (tmp_path / "run.json").exists()
+
+
+def test_a_renderer_is_isolated_as_well(process, tmp_path):
+    """Its process is started by jobs and by commands."""
+    os.environ["PYTHONHOME"] = str(tmp_path)
+    settings = asdict(RenderSettings(size=8, device="none"))
+    (tmp_path / "job.json").write_text(json.dumps({"settings": settings, "out": "x", "models": "x"}))
+    worker = chunk._Worker(tmp_path / "job.json")
+    said = worker.output.readline()
+    worker.end(kill=True)
+    assert "render device: 'none' is not one of" in said

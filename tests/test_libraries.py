@@ -10,7 +10,7 @@ import numpy
 import pytest
 from checkouts import copy_checkout, make_environment
 
-from hgm import libraries
+from hgm import isolation, libraries
 from hgm.assets import environment
 from hgm.cli import main
 from hgm.config import parse
@@ -92,11 +92,14 @@ def without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / f"{name}.py").write_text(f"raise ImportError('{GL}: cannot open shared object file: No such file or directory')\n")
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(isolation, "ROOT", folder)  # what every process of this package is given
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
 
 
 def test_the_doctor_imports_for_real(tmp_path, monkeypatch):
+    """Whatever the shell names: jobs do not see it either."""
     environment._import_fault.cache_clear()
+    monkeypatch.setenv("PYTHONHOME", str(tmp_path))
     [sound] = [f for f in environment.check_environment(parse({})) if f.title == "libraries of the system"]
     assert (sound.state, sound.note) == ("intact", "bpy and open3d can be imported")
     environment._import_fault.cache_clear()

@@ -14,6 +14,7 @@ from hgm.assets.checks import configured_scans
 from hgm.assets.findings import Finding, first_few
 from hgm.checkout import ROOT
 from hgm.config import Config
+from hgm.isolation import isolated
 from hgm.libraries import explain, lacking, missing_libraries
 from hgm.provenance import versions
 
@@ -82,7 +83,8 @@ def _libraries() -> Finding:
 @cache
 def _import_fault(name: str) -> str:
     """Why a package cannot be imported; empty where it can."""
-    done = subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, text=True, errors="replace")
+    done = subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, text=True, errors="replace",
+                          env=isolated())
     if done.returncode == 0:
         return ""
     last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]

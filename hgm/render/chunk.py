@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hgm.errors import InputError, Interrupted, MissingDependency, ScanError
+from hgm.isolation import isolated
 from hgm.provenance import file_digest
 from hgm.render.member import RenderSettings, is_finished, member_key
 from hgm.render.paths import memory_folder
@@ -172,7 +173,7 @@ class _Worker:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "hgm.render.worker", str(job)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=log, env={**os.environ, **own}, text=True,
+                stderr=log, env={**isolated(), **own}, text=True,
             )
         self.input: Any = self.process.stdin
         self.output: Any = self.process.stdout
