@@ -14,6 +14,7 @@ from hgm.checkout import default_config
 from hgm.devices import NAMES
 from hgm.errors import InputError
 from hgm.home import with_home
+from hgm.variants import RENDER
 
 DataSet = Literal["thuman2", "thuman21", "customhumans", "humman", "views"]
 VariantName = Literal["full", "no_body", "no_refine", "one_view", "no_diffusion", "front_only", "pymafx", "pymafx_front_only"]
@@ -220,7 +221,7 @@ class Evaluate(Section):
     @classmethod
     def _free_names(cls, folders: dict[str, str]) -> dict[str, str]:
         variants = get_args(VariantName)
-        for name in folders.keys() & {*variants, *(f"{v}_render" for v in variants), "coarse", "textured_body", "copy_nearest"}:
+        for name in folders.keys() & {*variants, *(v + RENDER for v in variants), "coarse", "textured_body", "copy_nearest"}:
             raise ValueError(f"{name} is the name of a row of this workflow's own; take another")
         return folders
 

@@ -14,12 +14,12 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from hgm.checkout import ROOT
 from hgm.code_keys import code_files
 from hgm.errors import InputError
 from hgm.provenance import PACKAGE
 from hgm.runtime import atomic_write
 
-ROOT = PACKAGE.parent
 STEPS = {  # environment -> the rules that work in it
     "render": ("body_model", "standin", "catalogue", "render"),
     "train": ("coarse", "fusion", "normals"),

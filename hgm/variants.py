@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+RENDER = "_render"  # after a variant's name: the render of its Gaussians from behind, beside the picture that it was given
+
 
 @dataclass(frozen=True)
 class Variant:

@@ -102,12 +102,17 @@ def _named(config: Config) -> list[Finding]:
     return [Finding(package, "present", version)]
 
 
+def _cuda(config: Config) -> str:
+    """The GPU to try backends on."""
+    return config.device if config.device.startswith("cuda") else "cuda"
+
+
 def _splatting(config: Config) -> list[Finding]:
     """What splats on this machine's GPU; gsplat's kernels are built where they are not yet, also after a failure."""
     from hgm.probes import indexed
     from hgm.splat import BACKENDS, backends, gsplat_kernels
 
-    device = indexed(config.device if config.device.startswith("cuda") else "cuda")
+    device = indexed(_cuda(config))
     if config.splat in ("auto", "gsplat") and versions(["gsplat"])["gsplat"] is not None:
         gsplat_kernels.forget_failure(device)
     tried = [config.splat] if config.splat != "auto" else [name for name, (where, _) in BACKENDS.items() if where == "cuda"]
@@ -129,7 +134,7 @@ def _sparse(config: Config) -> list[Finding]:
 
     if config.network.sparse_backend == "torch":
         return []
-    device = indexed(config.device if config.device.startswith("cuda") else "cuda")
+    device = indexed(_cuda(config))
     reason = spconv_backend.hindrance(device)
     if len(builds := [name for name, version in versions(["spconv", *CUDA_BUILDS["spconv"]]).items() if version is not None]) > 1:
         reason = f"{' and '.join(builds)} write the same files; {spconv_backend.INSTALL}"

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from hgm.errors import InputError, MissingDependency
-from hgm.photos.matting import Matte
+from hgm.photos.matting import AlphaChannel, Matte, Matting, PlainBackground
 from hgm.photos.picture import Picture
 
 VERSION = "2.0.69"  # the newest that the numpy of requirements.lock allows
@@ -34,6 +34,12 @@ class Rembg:
         with contextlib.redirect_stdout(io.StringIO()):
             mask = self._package.remove(Image.fromarray(picture.rgb), session=self._session, only_mask=True)
         return Matte(np.asarray(mask.convert("L"), np.float32) / 255, f"rembg {NETWORK}")
+
+
+def ways_without_mask() -> tuple[Matting, ...]:
+    """What tells people from background in photos that bring no mask, the surest first; for many photos, so that the network is opened
+    once."""
+    return AlphaChannel(), PlainBackground(), Rembg()
 
 
 def _open() -> tuple[Any, Any]:

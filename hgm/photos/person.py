@@ -13,7 +13,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from hgm.errors import InputError
-from hgm.photos.matting import Matte, Matting, find_people
+from hgm.photos.matting import MaskFile, Matte, Matting, find_people
 from hgm.photos.picture import read_picture
 from hgm.photos.sources import Photo
 
@@ -36,13 +36,13 @@ class Person:
 
 
 def open_photo(photo: Photo, size: int, ways: Sequence[Matting]) -> Person:
-    """The largest person of a photo; `ways` tell people from background, tried in order.
+    """The largest person of a photo. Its mask tells people from background, without one `ways`, tried in order.
 
     Raises InputError, naming the photo, for an unreadable file, nobody, no background, or too small a person.
     """
     picture = read_picture(photo.path)
     try:
-        matte = find_people(picture, ways)
+        matte = find_people(picture, ways if photo.mask is None else (MaskFile(photo.mask),))
         if matte is None:
             raise InputError("no way to tell the person from the background; give a mask or a transparent background")
         return frame_person(picture.rgb, matte, size)

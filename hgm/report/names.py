@@ -1,6 +1,6 @@
 """What variants, baselines, metrics and stages are called on the page."""
 
-from hgm.report.run import RENDER
+from hgm.variants import RENDER
 
 VARIANT_NAMES = {
     "full": "HGM, full",

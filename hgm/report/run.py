@@ -13,18 +13,17 @@ from typing import Any
 from zipfile import BadZipFile
 
 from hgm.catalogue import parse_ids
+from hgm.checkout import RESOURCES
 from hgm.errors import InputError
 from hgm.estimators.labels import DISTURBED_BODIES, OTHER_BODIES, first_bodies
 from hgm.home import with_home
-from hgm.provenance import PACKAGE
 from hgm.variants import VARIANTS as SETTINGS
 
 VARIANTS = ("full", "no_diffusion", "one_view", "no_refine", "no_body",  # in the order of the page; others follow
             "front_only", "pymafx", "pymafx_front_only")
-RENDER = "_render"  # after a variant's name: the render of its Gaussians from behind, beside the picture that it was given
 PAPER_TEST = [f"{i:04d}" for i in range(505, 526)]  # THuman2.0 test scans of the paper
 PAPER_COUNTS = {45: "customhumans", 10: "customhumans10"}  # CustomHumans scans of the paper, whose names are not published
-PAPER_HUMMAN = PACKAGE.parent / "resources" / "splits" / "humman_sherf_test.txt"
+PAPER_HUMMAN = RESOURCES / "splits" / "humman_sherf_test.txt"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import torch
 from hgm.metrics.definitions import BACK_VIEW
 from hgm.metrics.inception import Inception, load_inception
 from hgm.metrics.kid import KID, kid_of_images
-from hgm.report.run import RENDER, Run, Subject
+from hgm.report.run import Run, Subject
+from hgm.variants import RENDER
 from hgm.views import load_image
 
 MADE, RENDERED, TRUE = "back.png", f"novel_{BACK_VIEW:02d}.png", f"truth_{BACK_VIEW:02d}.png"

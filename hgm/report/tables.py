@@ -14,8 +14,9 @@ from hgm.errors import InputError
 from hgm.estimators.labels import DISTURBED_BODIES
 from hgm.estimators.programs import PIXIE
 from hgm.metrics.kid import KID
-from hgm.report.run import RENDER, Run, Subject
+from hgm.report.run import Run, Subject
 from hgm.runtime import atomic_write
+from hgm.variants import RENDER
 
 DEFINITIONS = ("standard", "released_code", "person_box")
 IMAGE = ("psnr", "ssim", "ms_ssim", "lpips")

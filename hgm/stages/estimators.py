@@ -19,8 +19,8 @@ from hgm.estimators.programs import PICTURES, RESULTS, Installed, picture_name
 from hgm.estimators.running import run_program
 from hgm.job import Job
 from hgm.members import Outcome, finished, for_each
-from hgm.photos.learned import Rembg
-from hgm.photos.matting import AlphaChannel, MaskFile, PlainBackground
+from hgm.photos.learned import ways_without_mask
+from hgm.photos.matting import Matting
 from hgm.photos.person import open_photo
 from hgm.photos.sources import BODY, Photo, find_photos
 from hgm.provenance import file_digest, key_of, read_json
@@ -51,6 +51,7 @@ def run_job(job: Job, name: str) -> Outcome:
     manifest, code = job.path("manifest"), job.params["code"]
     installed = Installed.of(name, job.params["estimate"])
     program = [file_digest(path) for path in job.paths("program")]
+    ways = ways_without_mask()
     people: dict[str, Draw] = {}
     keys: dict[str, str] = {}
     for views in job.paths("views"):
@@ -58,7 +59,7 @@ def run_job(job: Job, name: str) -> Outcome:
             people[subject] = _front_view(views.parent / subject)
             keys[subject] = key_of(code, program, key)
     for photo in photos_without_body([p for p in job.paths("photos") if p.suffix != BODY]):
-        people[photo.name] = _photo(photo)
+        people[photo.name] = _photo(photo, ways)
         keys[photo.name] = key_of(code, program, [file_digest(p) for p in photo.files])
     return estimate_people(installed, people, folder=people_folder(manifest), keys=keys, stage=job.rule,
                            log_file=Path(job.log or os.devnull), device=select_device(job.params["device"]),
@@ -172,9 +173,8 @@ def _front_view(folder: Path) -> Draw:
     return lambda path: shutil.copyfile(view_path(folder, "rgb", 0), path)
 
 
-def _photo(photo: Photo) -> Draw:
+def _photo(photo: Photo, ways: Sequence[Matting]) -> Draw:
     """The largest person of a photo, cut out and centered on white as the networks see people."""
-    ways = (AlphaChannel(), PlainBackground(), Rembg()) if photo.mask is None else (MaskFile(photo.mask),)
     return lambda path: save_image(path, open_photo(photo, PHOTO_SIZE, ways).image)
 
 
@@ -186,10 +186,10 @@ def estimate_photos(photos: Sequence[Photo], name: str, section: Mapping[str, An
         return list(photos)
     try:
         installed = Installed.of(name, section)
-        program = [file_digest(path) for path in installed.files]
+        program, ways = [file_digest(path) for path in installed.files], ways_without_mask()
         out.mkdir(parents=True, exist_ok=True)
         outcome = estimate_people(
-            installed, {photo.name: _photo(photo) for photo in lacking}, folder=out / "estimates",
+            installed, {photo.name: _photo(photo, ways) for photo in lacking}, folder=out / "estimates",
             keys={photo.name: key_of(program, [file_digest(p) for p in photo.files]) for photo in lacking},
             stage=name, log_file=out / "estimator.log", device=device, minutes=section["minutes"],
         )

@@ -16,8 +16,8 @@ from hgm.body.estimates import read_estimate
 from hgm.errors import InputError
 from hgm.estimators.labels import GIVEN
 from hgm.mesh.extraction import MeshSettings
-from hgm.photos.learned import Rembg
-from hgm.photos.matting import AlphaChannel, MaskFile, Matting, PlainBackground
+from hgm.photos.learned import ways_without_mask
+from hgm.photos.matting import Matting
 from hgm.photos.person import Person, open_photo
 from hgm.photos.sources import Photo
 from hgm.provenance import write_json
@@ -59,7 +59,7 @@ class Studio:
     model: BodyModel | None  # None where the networks have no body branch
     mesh: MeshSettings | None  # None: no mesh
     normals: NormalEstimator | None  # refine body and mesh, where there is a body and one of them asks for it
-    ways: tuple[Matting, ...]  # tell people from background
+    ways: tuple[Matting, ...]  # tell people from background in photos without a mask
 
     @classmethod
     def of(cls, run: Path, config: Mapping[str, Any], variant: str, *, device: str = "auto", mesh: bool = False) -> Studio:
@@ -81,7 +81,7 @@ class Studio:
             mesh=mesh_settings(config["mesh"]) if mesh else None,
             normals=load_estimator(config["normals"], run, device=device, backend=backends["splat"])
             if with_body and reads_normals else None,
-            ways=(AlphaChannel(), PlainBackground(), Rembg()),
+            ways=ways_without_mask(),
         )
 
     @property
@@ -101,8 +101,7 @@ class Studio:
             seconds[stage] = time.perf_counter() - begun
 
         with timed("read"):
-            ways = self.ways if photo.mask is None else (MaskFile(photo.mask),)
-            person = open_photo(photo, self.size, ways)
+            person = open_photo(photo, self.size, self.ways)
             start = self._estimate(photo)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "metrics.json").unlink(missing_ok=True)

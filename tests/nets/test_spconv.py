@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from asked_anew import asked_anew
 from torch import Tensor
 
 from hgm.config import resolve
@@ -26,12 +27,8 @@ Outputs = list[tuple[Tensor, VoxelSet]]
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
     """What a process knows of spconv is asked anew in every test."""
-    known = (spconv_backend.hindrance, say_once)
-    for function in known:
-        function.cache_clear()
-    yield
-    for function in known:
-        function.cache_clear()
+    with asked_anew(spconv_backend.hindrance, say_once):
+        yield
 
 
 @pytest.fixture

@@ -23,12 +23,13 @@ from hgm.report.curves import binned, curve_svg, panels
 from hgm.report.methods import methods
 from hgm.report.page import PAPER
 from hgm.report.pictures import Assets, error_map, read, read_depth, sheet
-from hgm.report.run import RENDER, Run
+from hgm.report.run import Run
 from hgm.report.sets import back_view_kid
 from hgm.report.solids import Solid, gaussian_solid, mesh_solid, most_visible, share
 from hgm.report.speed import speeds
 from hgm.report.tables import read_paper
 from hgm.report.workflow import Graph, columns, read_graph, workflow_svg
+from hgm.variants import RENDER
 from hgm.views import load_image
 
 from .conftest import ball, person, write_jobs, write_times

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numba
 import pytest
 import torch
+from asked_anew import asked_anew
 from splat_scenes import leaves, make_cameras, make_gaussians
 from torch import Tensor
 
@@ -25,12 +26,8 @@ from hgm.splat.cuda import _matrices, rasterize_gsplat, rasterize_inria
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
     """What a process knows of its backends is asked anew in every test."""
-    known = (backends.hindrance, backends._automatic, say_once)
-    for function in known:
-        function.cache_clear()
-    yield
-    for function in known:
-        function.cache_clear()
+    with asked_anew(backends.hindrance, backends._automatic, say_once):
+        yield
 
 
 @pytest.fixture
