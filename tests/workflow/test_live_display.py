@@ -37,7 +37,7 @@ rule {rule}:
     output: "results/made/{rule}.txt"
     log: "results/made/logs/{rule}.log"
     message: "{rule}"
-    shell: "{{{{ {command}; }}}} && touch {{output}}"
+    shell: {shell!r}
 """
 
 
@@ -50,7 +50,7 @@ class Made:
         (folder / "held.py").write_text(HELD)
         (folder / "config.json").write_text(json.dumps(resolve({"run": "made"})))
         outputs = [f"results/made/{rule}.txt" for rule in commands]
-        rules = [RULE.format(rule=rule, command=command) for rule, command in commands.items()]
+        rules = [RULE.format(rule=rule, shell=f"{{{{ {command}; }}}} && touch {{output}}") for rule, command in commands.items()]
         (folder / "Snakefile").write_text(f"{HEAD}\nrule all:\n    input: {outputs}\n{''.join(rules)}")
 
     def command(self, *arguments: str) -> list[str]:
