@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, ValidationInfo, field_validator
 
 from hgm.checkout import default_config
-from hgm.devices import NAMES
+from hgm.devices import NAMES, check_named, check_shares
 from hgm.errors import InputError
 from hgm.home import with_home
 from hgm.variants import RENDER
 
 DataSet = Literal["thuman2", "thuman21", "customhumans", "humman", "views"]
+Count = Annotated[int, Field(ge=1)]
 VariantName = Literal["full", "no_body", "no_refine", "one_view", "no_diffusion", "front_only", "pymafx", "pymafx_front_only"]
 
 
@@ -24,6 +25,14 @@ class Section(BaseModel):
     """No unknown keys, no silent conversion of text to numbers."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _something_or_null(cls, value: Any, info: ValidationInfo) -> Any:
+        """An empty name of a file would be read as the working folder."""
+        if value == "" and cls.model_fields[str(info.field_name)].annotation == (str | None):
+            raise ValueError("is empty; null stands for none")
+        return value
 
 
 def described(default: Any, text: str, **limits: Any) -> Any:
@@ -97,12 +106,12 @@ class Fusion(HGMTraining):
 
 
 class Pairs(Section):
-    factors: list[int] = described([2, 4], "downsampling factors of the conditions, taken in turn")
+    factors: list[Count] = described([2, 4], "downsampling factors of the conditions, taken in turn", min_length=1)
 
 
 class Base(Section):
     folder: str | None = described(None, "Stable Diffusion 1.5 as a diffusers folder; without one a small base is trained")
-    vae_channels: list[int] = described([16, 32], "small base: widths of the VAE, one halving between two")
+    vae_channels: list[Count] = described([16, 32], "small base: widths of the VAE, one halving between two", min_length=1)
     vae_layers: int = described(1, "small base: residual layers a level", ge=1)
     latent_channels: int = described(8, "small base: channels of a latent", ge=1)
     vae_steps: int = described(3600, "small base: training steps of the VAE", ge=1)
@@ -112,7 +121,7 @@ class Base(Section):
     squared: float = described(10.0, "small base: weight of the squared error beside the absolute one", ge=0)
     kl: float = described(1e-5, "small base: weight of the KL divergence of a latent number", ge=0)
     lpips: float = described(0.1, "small base: weight of LPIPS where its weights are given", ge=0)
-    unet_channels: list[int] = described([24, 48, 64], "small base: widths of the denoising U-Net")
+    unet_channels: list[Count] = described([24, 48, 64], "small base: widths of the denoising U-Net", min_length=1)
     unet_layers: int = described(1, "small base: residual layers a level", ge=1)
     heads: int = described(4, "small base: attention heads", ge=1)
     text_width: int = described(32, "small base: width of the text encoder", ge=8)
@@ -168,7 +177,7 @@ class Estimate(Section):
 class Refine(Section):
     iterations: int = described(45, "optimisation steps (paper: 45)", ge=1)
     every: int = described(15, "steps between runs of the coarse model (paper: 15)", ge=1)
-    sizes: list[Annotated[int, Field(ge=16)]] = described(
+    sizes: list[Annotated[int, Field(ge=16, le=4096)]] = described(
         [64, 128], "width of the silhouettes in pixels from one run of the coarse model to the next; the last stays (release: 512)",
         min_length=1)
     cell: float = described(0.012, "edge of the patches of the body's surface that become one splat, in normalised units; 0: every "
@@ -195,7 +204,7 @@ class Reconstruct(Section):
 
 class Normals(Section):
     icon: str | None = described(None, "ICON's normal.ckpt; without it the run trains a small net of its own")
-    channels: list[int] = described([16, 32, 64], "widths of the net that reads normals from a picture (stands for ICON's)")
+    channels: list[Count] = described([16, 32, 64], "widths of the net that reads normals (stands for ICON's)", min_length=1)
     steps: int = described(150, "training steps (not in the paper)", ge=1)
     batch: int = described(4, "pictures a step", ge=1)
     lr: float = described(2e-3, "peak learning rate", gt=0)
@@ -216,6 +225,13 @@ class Evaluate(Section):
     surface_samples: int = described(100_000, "points for Chamfer distance and normal consistency", ge=100)
     baselines: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")], str] = described(
         {}, "other methods' results, folders by name, measured by the same code (docs/baselines.md)")
+
+    @field_validator("variants")
+    @classmethod
+    def _once_each(cls, names: list[str]) -> list[str]:
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{twice[0]} stands there twice")
+        return names
 
     @field_validator("baselines")
     @classmethod
@@ -269,15 +285,25 @@ def parse(data: Mapping[str, Any]) -> Config:
             known = ", ".join(_siblings(first["loc"]))
             raise InputError(f"{key}: unknown key in the configuration; expected one of: {known}") from None
         raise InputError(f"{key}: {first['msg']}, got {first['input']!r:.100}") from None
-    _check_start(config.fusion)
+    _check_together(config)
     return config
 
 
-def _check_start(fusion: Fusion) -> None:
-    """Raises InputError where two sets of weights are to be the start of one training."""
-    if fusion.lgm is not None and fusion.warm_start:
+def _check_together(config: Config) -> None:
+    """Raises InputError for values that are fine one by one and contradict each other."""
+    for stage, section in (("coarse", config.coarse), ("fusion", config.fusion)):
+        check_named(config.device, section.gpus)
+        check_shares(stage, section.gpus, section.accumulate)
+        if section.lgm is not None and config.network.preset != "paper":
+            raise InputError(f"{stage}.lgm: LGM's weights fit network.preset: paper, not {config.network.preset}")
+    if config.fusion.lgm is not None and config.fusion.warm_start:
         raise InputError("fusion.lgm: with warm_start the training starts from the coarse weights; set fusion.warm_start: false, or "
                          "leave fusion.lgm out")
+    if config.fusion.turn and config.fusion.back_share > 0:
+        raise InputError("fusion.turn: the pairs show azimuth 0 from behind, no other; set fusion.turn: false or "
+                         "fusion.back_share: 0.0")
+    if config.estimate.source == "fits" and config.estimate.folder is None:
+        raise InputError("estimate.folder: source: fits needs the folder of an estimator's files (docs/estimators.md)")
 
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:

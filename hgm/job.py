@@ -14,7 +14,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +89,24 @@ def from_snakemake(snakemake: Any, script: str | Path) -> Job:
     )
 
 
+class _Recorded(dict[str, Any]):
+    """Parameters of a record, which may be older than a key that a script asks for."""
+
+    path: str | Path
+
+    def __missing__(self, key: str) -> Any:
+        raise InputError(f"{self.path}: holds no {key}, which came later than this record; run the workflow for a newer one")
+
+
+def _recorded(value: Any, path: str | Path) -> Any:
+    if isinstance(value, dict):
+        value = _Recorded({key: _recorded(item, path) for key, item in value.items()})
+        value.path = path
+    return value
+
+
 def load_job(path: str | Path) -> Job:
-    """Read a `*.job.json`. Raises InputError for a file that is no such record."""
+    """Read a `*.job.json`. Raises InputError for a file that is no such record; its parameters do so for a key that it lacks."""
     from pydantic import TypeAdapter, ValidationError
 
     try:
@@ -100,7 +116,7 @@ def load_job(path: str | Path) -> Job:
         raise InputError(f"{path}: not a job record ({'.'.join(map(str, first['loc']))}: {first['msg']})") from None
     if job.threads < 1 or (job.runtime is not None and not 0 < job.runtime < float("inf")):
         raise InputError(f"{path}: not a job record (threads {job.threads}, runtime {job.runtime})")
-    return job
+    return replace(job, params=_recorded(job.params, path))
 
 
 def run(main: Callable[[Job], None]) -> None:

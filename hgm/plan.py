@@ -13,7 +13,7 @@ from typing import Any
 from hgm import catalogue, config, requests
 from hgm.checkout import SCRIPTS
 from hgm.code_keys import code_key
-from hgm.devices import check_named, check_shares, require
+from hgm.devices import require
 from hgm.errors import InputError
 from hgm.estimators.files import estimate_files
 from hgm.estimators.programs import PROGRAMS, Installed
@@ -37,9 +37,6 @@ class Plan:
             _check_pattern(f"evaluate.baselines.{name}", folder)
         self._said: set[str] = set()
         self._check_first_bodies()
-        for stage in ("coarse", "fusion"):
-            check_named(self.config["device"], self.config[stage]["gpus"])
-            check_shares(stage, self.config[stage]["gpus"], self.config[stage]["accumulate"])
 
     def _check_first_bodies(self) -> None:
         """Raises InputError where the place of an estimator or of its files is not named, or is none for Snakemake. Whether it is there
@@ -49,8 +46,6 @@ class Plan:
             _check_pattern(f"estimate.{name}", str(Installed.configured(name, section).checkout))
             _check_pattern(f"estimate.{name}_python", section[f"{name}_python"])
         if section["source"] == "fits":
-            if section["folder"] is None:
-                raise InputError("estimate.folder: source: fits needs the folder of an estimator's files (docs/estimators.md)")
             _check_pattern("estimate.folder", section["folder"])
 
     def code(self, rule: str) -> str:

@@ -74,6 +74,17 @@ def test_a_recorded_job_is_done_again(tmp_path):
     assert done.returncode == 0 and (tmp_path / "out.txt").read_text() == "x1"
 
 
+def test_a_record_from_before_a_key_says_so(tmp_path):
+    params = {"network": {"preset": "tiny"}, "n": 1}
+    write_json(tmp_path / "old.job.json", {"rule": "rule", "input": {}, "output": {}, "params": params})
+    params = load_job(tmp_path / "old.job.json").params
+    assert params["network"]["preset"] == "tiny" and params["network"].get("other") is None
+    with pytest.raises(InputError, match=r"old\.job\.json: holds no sparse_backend.*run the workflow"):
+        params["network"]["sparse_backend"]
+    with pytest.raises(InputError, match="holds no device"):
+        params["device"]
+
+
 def test_the_log_is_locked_while_the_job_works_and_says_where(tmp_path):
     log = tmp_path / "log.txt"
     (tmp_path / "script.py").write_text(SCRIPT.replace("    if job.params.get(\"bad\"):", (

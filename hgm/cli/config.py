@@ -23,10 +23,11 @@ def _config(args: argparse.Namespace) -> int:
     from hgm import config, config_text
     from hgm.checkout import ROOT
     from hgm.cli import parser, reference
+    from hgm.plan import Plan
     from hgm.runtime import atomic_write
 
     if args.check:
-        config.load(args.check)
+        Plan(config.load(args.check).model_dump(mode="json"))  # says what a run would say before its first job
         sys.stdout.write(f"{args.check}: fine\n")
         return 0
     files = {"config.yaml": config_text.to_yaml(), "docs/config.md": config_text.to_markdown(),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from hgm.cli.verbs import Verbs
+from hgm.variants import VARIANTS
 
 
 def add_reconstruct(verbs: Verbs) -> None:
@@ -19,7 +20,7 @@ def add_reconstruct(verbs: Verbs) -> None:
                    help="first SMPL-X of each photo (docs/estimators.md), in order; else <photo>.npz beside it, or the run's estimator")
     p.add_argument("--mask", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
                    help="mask of each photo, in order; else <photo>_mask.png beside it")
-    p.add_argument("--variant", choices=("full", "no_body", "no_refine", "one_view", "no_diffusion", "front_only"), default="full",
+    p.add_argument("--variant", choices=tuple(VARIANTS), default="full",
                    help="networks and steps; no_body needs no SMPL-X")
     p.add_argument("--mesh", action="store_true", help="also extract the mesh")
     p.add_argument("--device", default="auto", help="cpu, cuda or auto")
@@ -32,7 +33,6 @@ def _reconstruct(args: argparse.Namespace) -> int:
     from hgm.stages.estimators import estimate_photos
     from hgm.stages.finished import finished_config
     from hgm.stages.photos import Studio, reconstruct_photos
-    from hgm.variants import VARIANTS
 
     photos = find_photos(args.images, masks=args.mask, bodies=args.body)
     with Progress(f"reading the networks of {args.run}"):

@@ -41,9 +41,6 @@ def training(params: Section, stage: str, scans: list[Path], validation: list[Pa
     """Section `stage` (coarse or fusion) of the configuration with what it shares with the others."""
     section, size = params[stage], params["rendering"]["size"]
     fusion = stage == "fusion"
-    if fusion and section["turn"] and section["back_share"] > 0:
-        raise InputError("fusion.turn: the pairs show azimuth 0 from behind, no other; set fusion.turn: false or "
-                         "fusion.back_share: 0.0")
     back = BackViews(pairs, section["back_share"], section["distortion"], section["jitter"]) if fusion else BackViews()
     return Training(
         stage=stage, scans=scans, validation=validation, optimisation=optimisation(section),
