@@ -1,5 +1,8 @@
-"""Each environment's pip list, installed into a fresh virtual environment: it resolves, it is whole, and all that its step runs can be
-imported. Minutes and gigabytes, so one environment after the other, each deleted again."""
+"""Each environment's pip list in a fresh virtual environment: it is whole, and all that its step runs can be imported.
+
+The lists hold the lock's versions (test_env_files.py), which the environment of the tests has, so that packages are linked from there;
+pip itself installs the smallest list and resolves those for GPUs.
+"""
 
 import ast
 import json
@@ -8,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -26,31 +30,58 @@ pytestmark = pytest.mark.slow
 
 
 class Fresh:
-    """A virtual environment with nothing in it but pip."""
+    """A virtual environment with nothing in it."""
 
     def __init__(self, folder: Path, python: str | Path = sys.executable) -> None:
         self.folder, self.python = folder, folder / "bin/python"
-        subprocess.run([str(python), "-m", "venv", str(folder)], check=True)
+        self.old = python != sys.executable  # then pip has to be one for that Python
+        subprocess.run([str(python), "-m", "venv", *([] if self.old else ["--without-pip"]), str(folder)], check=True)
 
     def run(self, *arguments: str | Path, path: str = "") -> subprocess.CompletedProcess[str]:
         """Its Python, which sees nothing of the environment that the tests run in."""
+        return self._process(self.python, *arguments, path=path)
+
+    def pip(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """pip at work on this environment."""
+        if self.old:
+            return self.run("-m", "pip", *arguments)
+        return self._process(sys.executable, "-m", "pip", "--python", self.python, *arguments)
+
+    def _process(self, *command: str | Path, path: str = "") -> subprocess.CompletedProcess[str]:
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
         environment.update(PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1", PIP_DISABLE_PIP_VERSION_CHECK="1")
-        command = [str(self.python), *map(str, arguments)]
-        return subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True)
+        return subprocess.run([*map(str, command)], env=environment, cwd=self.folder, capture_output=True, text=True)
 
     def install(self, lines: list[str], *options: str) -> subprocess.CompletedProcess[str]:
         """pip resolves the lines together with all that they need."""
         listed = self.folder / "list.txt"
         listed.write_text("\n".join(lines) + "\n")
-        return self.run("-m", "pip", "install", "--quiet", "--no-compile", *options, "-r", listed)
+        return self.pip("install", "--quiet", "--no-compile", *options, "-r", listed)
+
+    def link(self, lines: list[str]) -> None:
+        """The packages of the lines, as the environment of the tests has them, and nothing of what they need."""
+        (packages,) = self.folder.glob("lib/python*/site-packages")
+        for line in [*lines, "setuptools"]:  # which conda's Python brings
+            for file in metadata.files(line.split("==")[0]) or []:
+                if ".." not in file.parts and not (packages / file).exists():  # not programs beside Python; some are listed twice
+                    (packages / file).parent.mkdir(parents=True, exist_ok=True)
+                    link_or_copy(Path(str(file.locate())), packages / file)
 
     def faults(self, lines: list[str]) -> list[str]:
         """What pip finds wrong with the packages that are there, and how they differ from the list."""
-        check = self.run("-m", "pip", "check")
-        found = self.run("-m", "pip", "freeze")
+        check, found = self.pip("check"), self.pip("freeze")
         assert found.returncode == 0, found.stderr
         return [*([check.stdout] if check.returncode else []), *differences(found.stdout.split("\n"), lines)]
+
+
+def link_or_copy(source: Path, place: Path) -> None:
+    try:
+        os.link(source, place)
+    except FileNotFoundError:  # bytecode that was never written
+        if source.suffix != ".pyc":
+            raise
+    except OSError:  # on another disk
+        shutil.copyfile(source, place)
 
 
 def differences(installed: list[str], listed: list[str]) -> list[str]:
@@ -92,10 +123,15 @@ def top(line: str) -> str:
 
 
 @pytest.fixture
-def fresh(tmp_path, index):
+def bare(tmp_path):
     made = Fresh(tmp_path / "environment")
     yield made
     shutil.rmtree(made.folder)
+
+
+@pytest.fixture
+def fresh(index, bare) -> Fresh:
+    return bare
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +145,13 @@ def index(tmp_path_factory) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_steps_list_installs_and_its_code_imports(step, fresh):
+def test_a_steps_list_is_whole_and_its_code_imports(step, bare):
     lines = pip_lines(step)
-    done = fresh.install(lines, *WHEELS)
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert fresh.faults(lines) == []
-    program = fresh.folder / "imports.py"
+    bare.link(lines)
+    assert bare.faults(lines) == []
+    program = bare.folder / "imports.py"
     program.write_text("\n".join([*import_lines(step), "print(hgm.__file__)"]) + "\n")
-    done = fresh.run(program, path=str(ROOT))
+    done = bare.run(program, path=str(ROOT))
     assert done.returncode == 0 and done.stdout.split("\n")[-2] == str(ROOT / "hgm/__init__.py"), done.stderr[-4000:]
 
 
@@ -157,7 +192,7 @@ def test_pixies_list_installs_and_has_what_pixie_imports(tmp_path, index):
     data = yaml.safe_load((ROOT / "envs/estimators/pixie.yaml").read_text())["dependencies"]
     assert data[:2] == ["python=3.7", f"pip={OLD_PIP}"] and all("==" in line for line in data[2]["pip"])
     made = Fresh(tmp_path / "environment", python37())
-    assert made.run("-m", "pip", "install", "--quiet", f"pip=={OLD_PIP}", "wheel").returncode == 0
+    assert made.pip("install", "--quiet", f"pip=={OLD_PIP}", "wheel").returncode == 0
     done = made.install(data[2]["pip"])
     assert done.returncode == 0, done.stderr[-4000:]
     assert made.faults(data[2]["pip"]) == []
@@ -176,5 +211,5 @@ def test_a_list_with_too_little_or_the_wrong_is_found(fresh):
     assert fresh.faults([lock["jinja2"], lock["markupsafe"], lock["yte"]]) == [f"not installed: {lock['yte']}"]
     conflict = fresh.install([lock["jinja2"], "markupsafe<1"], "--dry-run", *WHEELS)
     assert conflict.returncode != 0
-    assert fresh.run("-m", "pip", "uninstall", "--quiet", "--yes", "markupsafe").returncode == 0
+    assert fresh.pip("uninstall", "--quiet", "--yes", "markupsafe").returncode == 0
     assert any("markupsafe" in fault and "not installed" in fault for fault in fresh.faults([lock["jinja2"]]))
