@@ -94,16 +94,16 @@ def _pictures(config: Config, count: float) -> float:
 def _hgm_training(config: Config, rule: str, scans: Mapping[str, int]) -> float:
     section, views, weights = config[rule], 2 if rule == "fusion" else 1, _weights(config)
     processes, batch = section["gpus"], section["batch"]
-    store = sum(min(STORE / MB, _pictures(config, VIEWS * scans[split])) for split in ("train", "val"))
+    store = min(STORE / MB, _pictures(config, VIEWS * (scans["train"] + scans["val"])))  # of all processes together
     sample = 4 * _pictures(config, views + section["supervised"])  # float32
     lpips = 2 * section["supervised"] * LPIPS_IMAGE if None not in (config["weights"]["vgg16"], config["weights"]["lpips"]) else 0
     writing = 3 * weights  # of the leader: the copies from which safetensors makes a file
     if on_gpu(config):
-        held = store + batch * sample * (AHEAD + 2)
-        others = (processes - 1) * max(2 * weights, held)  # at the start, and while they train
-        return processes * _process(config, rule) + held + writing + others
+        ahead = batch * sample * (AHEAD + 2)
+        others = (processes - 1) * max(2 * weights, ahead)  # at the start, and while they train
+        return processes * _process(config, rule) + store + ahead + writing + others
     copies = 4 + (section["ema"] > 0)  # with gradients and Adam's moments
-    return processes * (PROCESS + copies * weights + store + batch * (_kept(config, views) + 2 * sample + lpips)) + writing
+    return processes * (PROCESS + copies * weights + batch * (_kept(config, views) + 2 * sample + lpips)) + store + writing
 
 
 def _base(config: Config, rule: str, scans: Mapping[str, int]) -> float:

@@ -86,6 +86,15 @@ def load_image(path: str | Path) -> Tensor:
     return image[None] if image.ndim == 2 else image.movedim(-1, 0).contiguous()
 
 
+def load_picture(folder: str | Path, kind: str, index: int, height: int, width: int) -> Tensor:
+    """One picture of a view folder. Raises InputError for a missing or damaged file and for one of another size."""
+    path = view_path(folder, kind, index)
+    image, expected = load_image(path), (CHANNELS[kind], height, width)
+    if image.shape != expected:
+        raise InputError(f"{path}: is {list(image.shape)}, expected {list(expected)}; render this scan again")
+    return image
+
+
 def save_view(
     folder: str | Path, index: int, *, rgb: np.ndarray, mask: np.ndarray, depth: np.ndarray | None = None,
     normal: np.ndarray | None = None,
@@ -144,15 +153,8 @@ def load_views(folder: str | Path, indices: Sequence[int] | None = None, *, geom
     cameras = load_cameras(folder)
     indices = range(len(cameras)) if indices is None else indices
 
-    def picture(kind: str, index: int) -> Tensor:
-        path = view_path(folder, kind, index)
-        image, expected = load_image(path), (CHANNELS[kind], cameras.height, cameras.width)
-        if image.shape != expected:
-            raise InputError(f"{path}: is {list(image.shape)}, expected {list(expected)}; render this scan again")
-        return image
-
     def read(kind: str) -> Tensor:
-        return torch.stack([picture(kind, i) for i in indices])
+        return torch.stack([load_picture(folder, kind, i, cameras.height, cameras.width) for i in indices])
 
     mask = read("mask")
     depth = read("depth") * DEPTH_UNIT if geometry else None

@@ -63,6 +63,17 @@ def test_a_large_data_set_stays_within_the_store():
     assert many - memory("coarse") < requests.MARGIN * (requests.STORE / 1e6 - 6291) + requests.STEP
 
 
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_the_processes_of_a_job_hold_their_decoded_pictures_once(device):
+    few = {"train": 50, "val": 5}
+    one, four = (memory("coarse", coarse__gpus=n, device=device) - memory("coarse", few, coarse__gpus=n, device=device) for n in (1, 4))
+    assert abs(one - four) <= requests.STEP and one > 5000
+
+
+def test_pictures_to_train_on_and_to_watch_share_one_limit():
+    assert memory("coarse", {"train": 5000, "val": 5}) == memory("coarse", {"train": 5000, "val": 5000})
+
+
 @pytest.mark.parametrize(("changes", "asked"), [
     ({"device": "cpu"}, set()),
     ({"device": "auto"}, {*requests.ON_DEVICE}),

@@ -86,13 +86,6 @@ def test_turning_goes_from_z_to_x():
     assert torch.allclose(turned(torch.tensor([0.0, 0, 1]), 90), torch.tensor([1.0, 0, 0]), atol=1e-6)
 
 
-def test_the_store_forgets_the_oldest_views(folders):
-    store = ScanStore(folders, limit=4 * 32 * 32 * 3)
-    for i in range(12):
-        store.view(0, i)
-    assert store.used <= store.limit and torch.equal(store.view(0, 0)[0], ScanStore(folders).view(0, 0)[0])
-
-
 def test_no_scan_is_a_clear_error():
     with pytest.raises(InputError, match=r"rejected\.tsv"):
         ScanStore([])

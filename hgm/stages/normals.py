@@ -26,6 +26,7 @@ from hgm.runtime import Deadline, derived_seed
 from hgm.splat import backend_for, render
 from hgm.train.data import ScanStore
 from hgm.train.loop import Optimisation, fit, write_history, write_record
+from hgm.train.pictures import Pictures
 from hgm.train.prefetch import BODIES_STORE, NORMALS_STORE
 from hgm.views import load_image, view_path
 
@@ -133,7 +134,7 @@ def train_normals(
     backend = backend_for(backend, device)
     torch.manual_seed(derived_seed(seed, "normals"))
     net = NormalNet(training.channels).to(device)
-    store = ScanStore(scans, limit=NORMALS_STORE)
+    store = ScanStore(scans, Pictures(scans, limit=NORMALS_STORE))
     bodies = BodyViews(store, faces, device=device, backend=backend)
 
     def sample(scan: int, view: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -22,6 +22,7 @@ from hgm.train.augmentation import camera_jitter, grid_distortion
 from hgm.train.data import Batch, Sampling, ScanStore, batch_of, draw
 from hgm.train.loop import Optimisation, fit, write_history, write_record
 from hgm.train.losses import LossWeights, Perceptual, hgm_loss
+from hgm.train.pictures import Pictures
 from hgm.train.prefetch import LOADERS, Prefetch
 from hgm.train.team import ALONE, Team, check_team, device_of, launch
 from hgm.views import load_cameras, load_image, require_rig, save_image
@@ -104,7 +105,8 @@ def train_hgm(
     """
     for folder in (*training.scans, *training.validation):
         require_rig(folder, load_cameras(folder))
-    arguments = (config, training, out, state, init, lgm, perceptual, deadline)
+    pictures = Pictures([*training.validation, *training.scans])  # the former are never read ahead, so they are kept first
+    arguments = (config, training, pictures, out, state, init, lgm, perceptual, deadline)
     if training.gpus == 1:
         _train(ALONE, *arguments)
         return
@@ -113,8 +115,8 @@ def train_hgm(
 
 
 def _train(
-    team: Team, config: HGMConfig, training: Training, out: Path, state: Path, init: Path | None, lgm: Path | None,
-    perceptual: Callable[[str], Perceptual | None] | None, deadline: Deadline | None,
+    team: Team, config: HGMConfig, training: Training, pictures: Pictures, out: Path, state: Path, init: Path | None,
+    lgm: Path | None, perceptual: Callable[[str], Perceptual | None] | None, deadline: Deadline | None,
 ) -> None:
     torch.manual_seed(training.seed)
     device = torch.device(device_of(team, training.device))
@@ -130,9 +132,9 @@ def _train(
     if training.compile:
         model.compile_networks()
     lpips = None if perceptual is None else perceptual(str(device))
-    store = ScanStore(training.scans)
+    store = ScanStore(training.scans, pictures)
     fusion = len(training.sampling.inputs) > 1
-    watched = ScanStore(training.validation) if training.validation else None
+    watched = ScanStore(training.validation, pictures) if training.validation else None
 
     def batch(micro: int) -> Batch:
         generator = torch.Generator().manual_seed(derived_seed(training.seed, training.stage, "data", micro))
@@ -149,7 +151,7 @@ def _train(
         return hgm_loss(gaussian_sets(output), sample.target_rgb, sample.target_mask, sample.target_cameras, training.loss,
                         perceptual=lpips, backend=backend)
 
-    pictures = state / "validation"
+    shown = state / "validation"
 
     def validate(step: int) -> Mapping[str, float]:
         if watched is None:
@@ -165,7 +167,7 @@ def _train(
                 errors.append((rgb - batch.target_rgb).square().mean())
                 if scan == 0:
                     rows = torch.cat([batch.target_rgb[0], rgb[0]], -2)  # [T, 3, 2h, w]
-                    save_image(pictures / f"step_{step:06d}.png", torch.cat(list(rows), -1))
+                    save_image(shown / f"step_{step:06d}.png", torch.cat(list(rows), -1))
         return {"validation_psnr": float(-10 * torch.log10(torch.stack(errors)).mean())}
 
     early = max(1, round(training.early * training.optimisation.steps))
@@ -181,8 +183,8 @@ def _train(
         return
     out.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(out / "validation", ignore_errors=True)  # of an earlier training
-    if pictures.exists():
-        shutil.copytree(pictures, out / "validation")
+    if shown.exists():
+        shutil.copytree(shown, out / "validation")
     if training.early > 0:
         shutil.copyfile(state / EARLY, out / EARLY)
     write_record(out, state)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +15,8 @@ from torch import Tensor
 from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.runtime import derived_seed
-from hgm.train.prefetch import STORE
-from hgm.views import load_cameras, load_image, view_path
+from hgm.train.pictures import Pictures
+from hgm.views import load_cameras
 
 FRONT, BACK = 0, 6
 
@@ -66,41 +64,25 @@ class Sampling:
 
 
 class ScanStore:
-    """Decoded views of scans in memory as bytes, the least recently used leave when `limit` bytes are passed.
+    """What a training reads of its scans. `pictures`: those that it shares with others; its own by default.
 
     Threads may share a store.
     """
 
-    def __init__(self, folders: Sequence[Path], *, limit: int = STORE) -> None:
+    def __init__(self, folders: Sequence[Path], pictures: Pictures | None = None) -> None:
         if not folders:
             raise InputError("training: no rendered scan was found; see rejected.tsv for what was set aside")
-        self.folders, self.limit, self.used = [Path(f) for f in folders], limit, 0
-        self._cache: OrderedDict[tuple[int, int], tuple[Tensor, Tensor]] = OrderedDict()
+        self.folders = [Path(f) for f in folders]
+        self.pictures = Pictures(self.folders) if pictures is None else pictures
         self._bodies: dict[int, Tensor] = {}
         self._rigs: dict[int, Cameras] = {}
-        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.folders)
 
     def view(self, scan: int, index: int) -> tuple[Tensor, Tensor]:
         """rgb uint8 [3, H, W] and mask uint8 [1, H, W]."""
-        key = (scan, index)
-        with self._lock:
-            found = self._cache.get(key)
-            if found is not None:
-                self._cache.move_to_end(key)
-                return found
-        paths = [view_path(self.folders[scan], kind, index) for kind in ("rgb", "mask")]
-        rgb, mask = ((load_image(p) * 255).round().to(torch.uint8) for p in paths)
-        with self._lock:
-            if key not in self._cache:
-                self._cache[key] = (rgb, mask)
-                self.used += rgb.numel() + mask.numel()
-            while self.used > self.limit and len(self._cache) > 1:
-                _, old = self._cache.popitem(last=False)
-                self.used -= sum(x.numel() for x in old)
-        return rgb, mask
+        return self.pictures.view(self.folders[scan], index)
 
     def body(self, scan: int) -> Tensor:
         """Body vertices float32 [P, 3] in normalised units."""

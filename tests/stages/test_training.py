@@ -1,6 +1,8 @@
 """Coarse and fusion training at the smallest size: what is written, where it starts, what it learns."""
 
 import csv
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +15,8 @@ from hgm.provenance import read_json
 from hgm.splat import backend_for
 from hgm.stages.setup import network, training
 from hgm.stages.training import EARLY, BackViews, Training, augment_back, load_hgm, train_hgm
-from hgm.train.data import Sampling, ScanStore, batch_of
+from hgm.train import pictures
+from hgm.train.data import Sampling, ScanStore, batch_of, scan_order
 from hgm.train.loop import RECORD, Optimisation
 from hgm.views import save_image
 
@@ -66,6 +69,33 @@ def test_two_processes_train_as_one_with_the_same_global_batch(rendered, tmp_pat
     assert (one - two).norm() < 1e-4 * one.norm()  # Adam's mean after its first step is a tenth of the gradient
     one, two = ({k: v for k, v in state["module"].items() if "running" in k} for state in states)
     assert one and all(torch.allclose(two[k], v, rtol=1e-4, atol=1e-5) for k, v in one.items())
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """In the place of a perceptual loss, which each process makes before it reads a picture: what it decodes from then on is noted in
+    a file."""
+
+    file: Path
+
+    def __call__(self, device: str) -> None:
+        load = pictures.load_picture
+
+        def noted(folder, kind, index, height, width):
+            with self.file.open("a") as file:
+                file.write(f"{folder.name} {kind} {index}\n")
+            return load(folder, kind, index, height, width)
+
+        pictures.load_picture = noted
+
+
+def test_processes_that_train_together_decode_a_picture_once(rendered, tmp_path):
+    assert {scan_order(2, 0, epoch)[0] for epoch in range(4)} == {0, 1}  # each process sees both scans
+    made = small(rendered, optimisation=Optimisation(steps=4, lr=1e-3, accumulate=2), gpus=2, validate_every=2, early=0.0,
+                 sampling=Sampling(size=64, render_size=32, supervised=12))
+    train_hgm(HGMConfig.tiny(use_body=False), made, tmp_path / "out", tmp_path / "state", perceptual=Decoding(tmp_path / "decoded"))
+    expected = [f"{folder.name} {kind} {i}" for folder in rendered for kind in ("rgb", "mask") for i in range(12)]
+    assert sorted((tmp_path / "decoded").read_text().splitlines()) == sorted(expected)
 
 
 def test_processes_must_share_the_micro_batches_evenly(rendered, tmp_path):

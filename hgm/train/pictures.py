@@ -1,0 +1,106 @@
+"""Decoded pictures of scans, kept once for all threads and processes of a training."""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass
+from multiprocessing.reduction import DupFd
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hgm.train.prefetch import STORE
+from hgm.views import load_cameras, load_picture
+
+log = logging.getLogger(__name__)
+CHANNELS = 4  # bytes of a pixel: its color and its mask
+KEPT = b"\x01"  # the mark of a view that is there whole
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Where the views of a scan have their marks and their bytes in the file."""
+
+    views: int
+    height: int
+    width: int
+    marks: int  # of the first view, a byte each
+    start: int  # of the first view's picture
+
+    @property
+    def size(self) -> int:
+        """Bytes of a view."""
+        return CHANNELS * self.height * self.width
+
+
+class Pictures:
+    """Views as bytes in memory: whoever needs one first decodes it, all others read it.
+
+    They are in a file of Linux's memory (memfd) that has no name and goes with the last process that holds it, however that ends;
+    neither a disk nor the size of /dev/shm limits it. Pickled for a process that is about to be spawned it is the same file there.
+    It is read by copying, since what is mapped would be counted as memory of each process. Two that decode the same view at
+    once write the same bytes.
+
+    Kept are the first views that fit into `limit` bytes, in the order of the folders, and the others are decoded each time: a
+    training goes through all of them again and again, and a store that forgot the oldest would forget each before its turn.
+    """
+
+    def __init__(self, folders: Iterable[Path], *, limit: int = STORE) -> None:
+        """Raises InputError where a folder's cameras.json, from which the places follow, cannot be read."""
+        rigs = {Path(folder): load_cameras(folder) for folder in folders}
+        marks, start = 0, sum(len(rig) for rig in rigs.values())
+        self.end, self.full, self._slots = start + limit, False, dict[Path, Slots]()
+        for folder, rig in rigs.items():
+            slots = self._slots[folder] = Slots(len(rig), rig.height, rig.width, marks, start)
+            marks, start = marks + slots.views, start + slots.views * slots.size
+        if start > self.end:
+            log.info("decoded pictures: %d MB of %d are kept in memory, the rest is decoded each time", limit // 10**6,
+                     (start - marks) // 10**6)
+        self._open(os.memfd_create("pictures"))
+
+    def _open(self, file: int) -> None:
+        self._file = file
+        weakref.finalize(self, os.close, file)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_file": DupFd(self._file)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open(state["_file"].detach())
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory, for all who share it."""
+        return 512 * os.fstat(self._file).st_blocks
+
+    def view(self, folder: Path, index: int) -> tuple[Tensor, Tensor]:
+        """rgb uint8 [3, H, W] and mask uint8 [1, H, W]. Raises InputError for a missing or damaged file and for a picture that is not
+        of the cameras' size."""
+        slots = self._slots[folder]
+        mark, start = slots.marks + index, slots.start + index * slots.size
+        has_room = 0 <= index < slots.views and start + slots.size <= self.end
+        if has_room and os.pread(self._file, 1, mark) == KEPT:
+            picture = torch.empty(CHANNELS, slots.height, slots.width, dtype=torch.uint8)
+            if os.preadv(self._file, [picture.numpy().data], start) == slots.size:
+                return picture[:3], picture[3:]
+        parts = [load_picture(folder, kind, index, slots.height, slots.width) for kind in ("rgb", "mask")]
+        picture = (torch.cat(parts) * 255).round().to(torch.uint8)
+        if has_room and not self.full:
+            self._keep(picture, mark, start)
+        return picture[:3], picture[3:]
+
+    def _keep(self, picture: Tensor, mark: int, start: int) -> None:
+        """The mark comes last, so that nobody reads a part of a picture."""
+        try:
+            if os.pwrite(self._file, picture.numpy().data, start) == picture.numel():
+                os.pwrite(self._file, KEPT, mark)
+        except OSError as error:  # a limit on the size of files, or on memory that is promised
+            self.full = True
+            log.warning("decoded pictures: no more than %d MB can be kept in memory (%s), the rest is decoded each time",
+                        self.held // 10**6, error.strerror)
