@@ -91,10 +91,9 @@ def train_controlnet(
     controlnet = build_controlnet(opened, seed) if init is None else open_controlnet(init, opened)
     controlnet.requires_grad_(True).to(device)
     captions = opened.embed([settings.caption, ""])  # [2, L, E]
-    mean, std = target_moments(opened, data)
     stride, shape = 1 << opened.halvings, data.target(0).shape[-2:]
     size = _crop_size(settings, opened, shape)
-    boxes = torch.cat([foreground_boxes(data.target(i)[None]) for i in range(len(data))])
+    mean, std, boxes = read_targets(opened, data)
 
     def sample(micro: int) -> tuple[Tensor, ...]:
         """Latents, noise, times, which caption, and condition of a micro-batch."""
@@ -138,7 +137,9 @@ def _crop_size(settings: ControlNetSettings, base: Base, shape: torch.Size) -> i
     return size
 
 
-def target_moments(base: Base, pairs: Pairs) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the targets' latents, each [M, C, h, w] on the CPU; every target is encoded once."""
-    parts = [base.moments(pairs.target(i)[None]) for i in range(len(pairs))]
-    return torch.cat([mean for mean, _ in parts]), torch.cat([std for _, std in parts])
+def read_targets(base: Base, pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the M targets, each read and encoded once: mean and standard deviation of the latents, each [M, C, h, w] on the CPU, and
+    `foreground_boxes` [M, 4]."""
+    targets = (pairs.target(i)[None] for i in range(len(pairs)))
+    mean, std, boxes = zip(*((*base.moments(target), foreground_boxes(target)) for target in targets), strict=True)
+    return torch.cat(mean), torch.cat(std), torch.cat(boxes)

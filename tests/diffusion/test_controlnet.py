@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from hgm.diffusion.base import open_base
-from hgm.diffusion.controlnet import build_controlnet, epsilon_loss, open_controlnet, target_moments, train_controlnet
+from hgm.diffusion.base import Base, open_base
+from hgm.diffusion.controlnet import build_controlnet, epsilon_loss, open_controlnet, read_targets, train_controlnet
 from hgm.diffusion.pairs import Pairs
 from hgm.diffusion.settings import ControlNetSettings
 from hgm.diffusion.small_base import train_base
@@ -110,7 +110,7 @@ def test_training_lowers_the_loss(base_folder: Path, pairs_folder: Path, tmp_pat
 
 def test_targets_are_encoded_as_the_base_does(base_folder: Path, pairs_folder: Path, images: torch.Tensor) -> None:
     base = open_base(base_folder)
-    mean, std = target_moments(base, Pairs.open(pairs_folder))
+    mean, std, _ = read_targets(base, Pairs.open(pairs_folder))
     quantised = (images[:3] * 255).round() / 255
     with torch.no_grad():
         posterior = base.vae.encode(quantised * 2 - 1).latent_dist
@@ -122,11 +122,32 @@ def test_targets_are_encoded_in_float32_whatever_the_networks_train_in(
     base_folder: Path, pairs_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base, pairs = open_base(base_folder), Pairs.open(pairs_folder)
-    wanted = target_moments(base, pairs)
+    wanted = read_targets(base, pairs)
     monkeypatch.setattr("hgm.diffusion.base.mixed_precision", lambda device: torch.autocast(device, torch.bfloat16))
     with torch.autocast("cpu", torch.bfloat16):
-        found = target_moments(base, pairs)
+        found = read_targets(base, pairs)
     assert all(torch.equal(a, b) for a, b in zip(wanted, found, strict=True))
+
+
+def test_targets_are_read_and_encoded_once(
+    base_folder: Path, pairs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many steps there are; the first target is read once more, for its size."""
+    done = {"target": 0, "moments": 0}
+
+    def count(owner: type, name: str) -> None:
+        work = getattr(owner, name)
+
+        def counted(*arguments):
+            done[name] += 1
+            return work(*arguments)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(Pairs, "target")
+    count(Base, "moments")
+    train_controlnet(pairs_folder, base_folder, tmp_path / "out", settings=SETTINGS, state=tmp_path / "state", seed=5)
+    assert done == {"target": 3 + 1, "moments": 3}
 
 
 def test_batches_read_ahead_change_nothing(
