@@ -129,9 +129,14 @@ def test_what_is_read_may_be_changed(tmp_path):
         rgb.zero_()
 
 
-def test_beyond_the_limit_the_first_views_stay(tmp_path, decoded):
+def test_beyond_the_limit_the_first_views_stay(tmp_path, decoded, caplog):
+    caplog.set_level(logging.INFO)
     folders = [write(tmp_path / name) for name in ("a", "b")]
+    Pictures(folders, limit=24 * VIEW)
+    assert not caplog.records
     pictures = Pictures(folders, limit=18 * VIEW + VIEW // 2)
+    assert [r.getMessage() for r in caplog.records] == [
+        "decoded pictures: 0 MB of 0 are kept in memory, the rest is decoded each time"]
     first = [x for folder in folders for x in all_views(pictures, folder)]
     assert len(decoded) == 2 * 24
     for _ in range(2):
