@@ -27,7 +27,7 @@ libraries: .venv/.ready  # of the system, for bpy and open3d; a plan needs none,
 	@$(if $(filter -n --dry-run --dryrun --profile% --executor%,$(ARGS)),,$(BIN)/python -m hgm.libraries)
 
 test: lint .venv/.viewer  ## style, types, unit and workflow tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n 3 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n 4 --dist loadfile --no-loadscope-reorder
 
 test-isa: .venv/.ready  ## the numeric tests as other processors run them: make test-isa ARGS="--only sse4 avx2"
 	$(BIN)/python tests/processors.py $(ARGS)

@@ -11,6 +11,10 @@ import pytest
 import torch
 
 TESTS = Path(__file__).parent
+# What takes longest begins first, lest one process ends alone; two files that need no finished run are between the one that makes it
+# and those that wait for it.
+FIRST = ("workflow/test_runs.py", "test_env_installs.py", "devices/test_gpu_checks.py", "workflow/test_slurm_faults.py",
+         "workflow/test_faults.py", "workflow")
 torch.set_num_threads(int(os.environ["HGM_THREADS"]))
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background, and then of all that the tests start
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -26,8 +30,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if elsewhere and config.option.markexpr == "gpu" else None
 
 
+def begun(item: pytest.Item) -> int:
+    return next((i for i, name in enumerate(FIRST) if item.path.is_relative_to(TESTS / name)), len(FIRST))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.path.is_relative_to(TESTS / "workflow"))  # the longest first, lest one process ends alone
+    items.sort(key=begun)
     if torch.cuda.is_available() or config.getoption("pretended_cuda"):
         return
     for item in items:

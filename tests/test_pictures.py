@@ -119,6 +119,20 @@ def test_scans_of_any_size_and_number_of_views_share_a_file_between_threads(tmp_
     assert 0 < pictures.held <= pictures.end + 4095 and truth.held == 0
 
 
+def test_where_files_of_memory_are_forbidden_one_of_the_temporary_folder_serves(tmp_path, monkeypatch, decoded):
+    def forbidden(name: str) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "memfd_create", forbidden)
+    folder = write(tmp_path / "a")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    pictures = Pictures([folder])
+    first = all_views(pictures, folder)
+    count = len(decoded)
+    assert all(torch.equal(x, y) for x, y in zip(first, all_views(pictures, folder), strict=True)) and len(decoded) == count == 24
+    assert os.readlink(f"/proc/self/fd/{pictures._file}").startswith(f"{tmp_path}/") and [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
 def test_what_is_read_may_be_changed(tmp_path):
     folder = write(tmp_path / "0000")
     pictures = Pictures([folder])

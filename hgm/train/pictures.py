@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,6 +39,15 @@ class Slots:
         return CHANNELS * self.height * self.width
 
 
+def _unnamed() -> int:
+    """A file of memory, or of $TMPDIR where the system forbids those."""
+    try:
+        return os.memfd_create("pictures")
+    except OSError:
+        with tempfile.TemporaryFile() as file:
+            return os.dup(file.fileno())
+
+
 class Pictures:
     """Views as bytes in memory: whoever needs one first decodes it, all others read it.
 
@@ -61,7 +71,7 @@ class Pictures:
         if start > self.end:
             log.info("decoded pictures: %d MB of %d are kept in memory, the rest is decoded each time", limit // 10**6,
                      (start - marks) // 10**6)
-        self._open(os.memfd_create("pictures"))
+        self._open(_unnamed())
 
     def _open(self, file: int) -> None:
         self._file = file

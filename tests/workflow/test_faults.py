@@ -158,11 +158,11 @@ def test_files_of_a_clock_that_is_ahead_are_named(space, calm):
     assert space.products() == calm.products()
 
 
-KILLS = int(os.environ.get("HGM_KILLS", "12"))
+KILLS = int(os.environ.get("HGM_KILLS", "6"))
 
 
 def test_random_kills_lose_nothing(calm, tmp_path):
-    """Jobs and heads killed at random, HGM_KILLS times (12; 100 for docs/reliability.md), in one run after another."""
+    """Jobs and heads killed at random, HGM_KILLS times (6; 100 for docs/reliability.md), in one run after another."""
     chance, killed, runs = random.Random(20251121), 0, 0
     while runs == 0 or killed < KILLS:
         space = Workspace(tmp_path / f"work{runs}")

@@ -27,8 +27,8 @@ def test_the_tiny_preset_plans_every_rule(workspace):
     found = counts(workspace.run("--configfile", "config/tiny.yaml", "--dry-run"))
     assert found == {
         "body_model": 1, "standin": 3, "catalogue": 1, "render": 3, "coarse": 2, "base": 1, "pairs": 1, "controlnet": 1, "normals": 1,
-        "fusion": 2, "estimate": 1, "refine": 1, "reconstruct": 5, "mesh": 5, "evaluate": 5, "record": 1, "report": 1, "all": 1,
-        "total": 36,
+        "fusion": 2, "estimate": 1, "refine": 1, "reconstruct": 2, "mesh": 2, "evaluate": 2, "record": 1, "report": 1, "all": 1,
+        "total": 27,
     }
     assert planned("config/tiny.yaml") == found
 
@@ -103,8 +103,9 @@ def test_fusion_waits_for_what_it_reads(workspace, tmp_path, settings, needed):
 
 def test_fusion_starts_from_one_set_of_weights():
     with pytest.raises(InputError, match=r"^fusion\.lgm: .*; set fusion\.warm_start: false, or leave fusion\.lgm out$"):
-        Plan({"fusion": {"lgm": "lgm.safetensors"}})
-    assert Plan({"fusion": {"lgm": "lgm.safetensors", "warm_start": False}}).config["fusion"]["lgm"] == "lgm.safetensors"
+        Plan({"network": {"preset": "paper"}, "fusion": {"lgm": "lgm.safetensors"}})
+    apart = {"network": {"preset": "paper"}, "fusion": {"lgm": "lgm.safetensors", "warm_start": False}}
+    assert Plan(apart).config["fusion"]["lgm"] == "lgm.safetensors"
 
 
 def test_named_targets(workspace):
@@ -115,7 +116,7 @@ def test_photos_of_the_configuration_are_one_more_job(workspace, tmp_path):
     for name in ("a.png", "a.npz", "b.jpg", "b.npz", "b_mask.png"):
         (tmp_path / name).touch()
     found = counts(workspace.run("--configfile", "config/tiny.yaml", "--dry-run", "--config", f"images=[{tmp_path}]"))
-    assert found["photos"] == 1 and found["total"] == 37
+    assert found["photos"] == 1 and found["total"] == 28
     without_body = ("--config", f"images=[{tmp_path / 'b.jpg'}]", "evaluate={variants: [no_body]}")
     only = counts(workspace.run("--dry-run", "results/demo/photos/manifest.json", *without_body))
     assert only["coarse"] == 2 and only["fusion"] == only["controlnet"] == only["photos"] == 1  # coarse: of the pairs, and its own
@@ -127,7 +128,7 @@ def test_normals_of_icon_take_the_place_of_the_trained_net(workspace, tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "icon.yaml").write_text(f"normals: {{icon: {tmp_path / 'normal.ckpt'}}}\nimages: [{tmp_path / 'a.png'}]\n")
     found = counts(workspace.run("--configfile", "config/tiny.yaml", str(tmp_path / "icon.yaml"), "--dry-run"))
-    assert found["photos"] == 1 and found["mesh"] == 5 and "normals" not in found
+    assert found["photos"] == 1 and found["mesh"] == 2 and "normals" not in found
     assert "normals" not in planned(tmp_path / "icon.yaml") and planned("config/tiny.yaml")["normals"] == 1
 
 
