@@ -13,7 +13,7 @@ from torch import Tensor
 from hgm.cameras import Cameras
 from hgm.gaussians import CHANNELS
 
-SURFACE = 0.08  # NU from the pelvis towards the camera: about half the depth of a body
+SURFACE = 0.08  # NU in front of the pelvis, along the optical axis: about half the depth of a body
 OPAQUE, CLEAR = 1.5, -4.0  # on the opacity's logit, for the person and for the white background
 WHITE = 0.97  # a pixel whose darkest channel is above is background
 NEARER = 20.0  # per NU: how sharply a vertex prefers the camera that it is closer to
@@ -25,7 +25,7 @@ def pixel_prior(images: Tensor, cameras: Cameras, size: int) -> Tensor:
     small = cameras.resized(size)
     origin, direction = small.rays()  # [B, V, 3, h, w]
     forward = small.world_to_camera[..., 2, :3, None, None]
-    depth = origin[..., :1, :1].norm(dim=2, keepdim=True) - SURFACE
+    depth = small.world_to_camera[..., 2, 3][..., None, None, None] - SURFACE
     anchor = origin + direction * depth / (direction * forward).sum(2, keepdim=True)
     colors = F.interpolate(images.flatten(0, 1), (size, size), mode="area").unflatten(0, (batch, views))
     lightest = F.adaptive_max_pool2d(images.amin(2), size)[:, :, None]  # a pixel at the outline is half white: not the person's
@@ -43,7 +43,8 @@ def vertex_prior(images: Tensor, cameras: Cameras, vertices: Tensor) -> Tensor:
     grid = pixels / pixels.new_tensor([cameras.width, cameras.height]) * 2 - 1
     colors = F.grid_sample(images.flatten(0, 1), grid.flatten(0, 1)[:, None], align_corners=False, padding_mode="border")
     colors = colors[:, :, 0].unflatten(0, images.shape[:2]).movedim(2, -1)  # [B, V, P, 3]
-    share = torch.softmax(-NEARER * depth, 1)[..., None]
+    pelvis = cameras.world_to_camera[..., 2, 3]  # what a camera is closer to than another does not hang on how far away it stands
+    share = torch.softmax(-NEARER * (depth - (pelvis - pelvis[:, :1])[..., None]), 1)[..., None]
     return color_logits((colors * share).sum(1).detach())
 
 
