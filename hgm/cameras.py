@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hgm.data_views import VIEWS
+
 RADIUS = 1.5  # distance of the rig from the pelvis, in normalised units (spec: 2.0 m times 0.75)
 FOCAL = 0.8  # focal length in image widths: a field of view of 64.01 degrees
-VIEWS = 12  # azimuth 30 degrees apart: 0 front, 3 at +x, 6 back, 9 at -x
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ def orbit(
     views: int = VIEWS, *, size: int = 512, radius: float = RADIUS, elevation: float = 0.0, start: float = 0.0,
     focal: float = FOCAL, dtype: torch.dtype = torch.float32,
 ) -> Cameras:
-    """The paper's rig: cameras [views] on a circle around the pelvis, azimuth start + 360/views * i, view 0 in front."""
+    """The paper's rig: cameras [views] on a circle around the pelvis, azimuth start + 360/views * i; of the 12, 0 is in front, 3 at +x,
+    6 behind and 9 at -x."""
     azimuth = torch.arange(views, dtype=torch.float64) * (2 * math.pi / views) + math.radians(start)
     e = math.radians(elevation)
     eyes = radius * torch.stack(

@@ -85,8 +85,8 @@ class HGMTraining(Section):
     weight_decay: float = described(0.05, "AdamW weight decay", ge=0)
     clip: float = described(1.0, "largest gradient norm", gt=0)
     ema: float = described(0.0, "decay of averaged weights; 0 = none", ge=0, lt=1)
-    supervised: int = described(4, "views a step is compared with (paper: 12)", ge=1, le=12)
-    turn: bool = described(False, "draw a random azimuth as front: 12 times the data (release: off)")
+    supervised: int = described(4, "views a step is compared with (paper: 12); all where a scan has fewer", ge=1)
+    turn: bool = described(False, "draw any view as the front: as many times the data as there are views (release: off)")
     validate_every: int = described(60, "steps between validation pictures", ge=1)
 
 
@@ -256,7 +256,7 @@ class Config(Section):
     images: list[str] = described([], "photos and folders of photos to reconstruct as well, by the first of evaluate.variants")
     environments: Literal["cpu", "cu118", "cu126", "cu130"] = described("cpu", "variant of conda environments (docs/environments.md)")
     scans: Scans = described(Scans(), "which people")
-    rendering: Rendering = described(Rendering(), "the 12 views of each scan")
+    rendering: Rendering = described(Rendering(), "the views of each scan: 12 that are rendered, or those that a data set brings")
     network: Network = described(Network(), "the HGM networks")
     loss: Loss = described(Loss(), "weights of the training loss")
     coarse: Coarse = described(Coarse(), "the one-view HGM")
@@ -300,7 +300,7 @@ def _check_together(config: Config) -> None:
         raise InputError("fusion.lgm: with warm_start the training starts from the coarse weights; set fusion.warm_start: false, or "
                          "leave fusion.lgm out")
     if config.fusion.turn and config.fusion.back_share > 0:
-        raise InputError("fusion.turn: the pairs show azimuth 0 from behind, no other; set fusion.turn: false or "
+        raise InputError("fusion.turn: the pairs show what is behind the front view, and behind no other; set fusion.turn: false or "
                          "fusion.back_share: 0.0")
     if config.estimate.source == "fits" and config.estimate.folder is None:
         raise InputError("estimate.folder: source: fits needs the folder of an estimator's files (docs/estimators.md)")

@@ -13,6 +13,7 @@ from typing import Any
 from hgm import catalogue, config, requests
 from hgm.checkout import SCRIPTS
 from hgm.code_keys import code_key
+from hgm.data_views import NEEDS_NO_NORMALS, WITHOUT_NORMALS
 from hgm.devices import require
 from hgm.errors import InputError
 from hgm.estimators.files import estimate_files
@@ -37,6 +38,9 @@ class Plan:
             _check_pattern(f"evaluate.baselines.{name}", folder)
         self._said: set[str] = set()
         self._check_first_bodies()
+        if self.own_normals and self.config["scans"]["source"] in WITHOUT_NORMALS and self.training_chunks:
+            raise InputError(f"scans.source: the views of {self.config['scans']['source']} come without normals to train a net on; "
+                             f"{NEEDS_NO_NORMALS}")
 
     def _check_first_bodies(self) -> None:
         """Raises InputError where the place of an estimator or of its files is not named, or is none for Snakemake. Whether it is there
@@ -93,13 +97,18 @@ class Plan:
 
     @property
     def own_normals(self) -> bool:
-        """Whether the run trains its own net that reads normals."""
-        return self.config["normals"]["icon"] is None
+        """Whether the run trains its own net that reads normals: where bodies or meshes are refined by it and none is given."""
+        return self.config["normals"]["icon"] is None and bool(self.refining_normals or self.meshing_normals)
 
     @property
     def refining_normals(self) -> dict[str, Any]:
         """The section of that net for the refinement of bodies; empty where it uses none, so that the net changes nothing there."""
         return self.config["normals"] if self.config["refine"]["normal"] > 0 else {}
+
+    @property
+    def meshing_normals(self) -> bool:
+        """Whether meshes are refined by such a net."""
+        return self.config["mesh"]["refine_steps"] > 0
 
     @property
     def warm_start(self) -> bool:

@@ -10,13 +10,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from hgm.catalogue import data_of
+from hgm.data_views import view_count
 from hgm.train.prefetch import AHEAD, BODIES_STORE, LOADERS, NORMALS_STORE, STORE
 
 Config = Mapping[str, Any]
 
 ON_DEVICE = ("coarse", "fusion", "base", "normals", "pairs", "controlnet", "estimate_pixie", "estimate_pymafx", "refine", "reconstruct",
              "mesh", "photos")
-VIEWS = 12  # of a scan
 MB = 1e6
 MARGIN, STEP = 1.25, 500  # on top of the sum; requests are multiples of STEP megabytes
 
@@ -38,6 +39,11 @@ STABLE_DIFFUSION, CONTROLNET = 1066, 361  # millions of parameters of Stable Dif
 STABLE_UNET = 860  # … of its largest part, which is there twice while it is read
 STABLE_SAMPLE = 4300  # megabytes that one sample of 512 px keeps for the ControlNet's backward pass
 SMALL_SAMPLE = 0.02  # megabytes a pixel of a crop that the small base's networks keep
+
+
+def views_of(config: Config, split: str) -> int:
+    """Views of a person of a split."""
+    return view_count(data_of(config["scans"], split))
 
 
 def on_gpu(config: Config) -> bool:
@@ -94,7 +100,8 @@ def _pictures(config: Config, count: float) -> float:
 def _hgm_training(config: Config, rule: str, scans: Mapping[str, int]) -> float:
     section, views, weights = config[rule], 2 if rule == "fusion" else 1, _weights(config)
     processes, batch = section["gpus"], section["batch"]
-    store = min(STORE / MB, _pictures(config, VIEWS * (scans["train"] + scans["val"])))  # of all processes together
+    pictures = views_of(config, "train") * (scans["train"] + scans["val"])
+    store = min(STORE / MB, _pictures(config, pictures))  # of all processes together
     sample = 4 * _pictures(config, views + section["supervised"])  # float32
     lpips = 2 * section["supervised"] * LPIPS_IMAGE if None not in (config["weights"]["vgg16"], config["weights"]["lpips"]) else 0
     writing = 3 * weights  # of the leader: the copies from which safetensors makes a file
@@ -111,7 +118,7 @@ def _base(config: Config, rule: str, scans: Mapping[str, int]) -> float:
     if section["folder"] is not None:
         return _process(config, rule)
     # the pictures as a list, then as one tensor, and one scan's as float32
-    pictures = _pictures(config, VIEWS * (2 * scans["train"] + 4))
+    pictures = _pictures(config, views_of(config, "train") * (2 * scans["train"] + 4))
     pixels = max(section["vae_batch"] * section["vae_crop"] ** 2, section["unet_batch"] * section["unet_crop"] ** 2)
     return _process(config, rule) + DIFFUSERS + pictures + (0 if on_gpu(config) else SMALL_SAMPLE * pixels)
 
@@ -137,8 +144,9 @@ def _controlnet(config: Config, rule: str, scans: Mapping[str, int]) -> float:
 def _normals(config: Config, rule: str, scans: Mapping[str, int]) -> float:
     section = config["normals"]
     seen = min(scans["train"], section["steps"] * section["batch"])
-    store = min(NORMALS_STORE / MB, _pictures(config, VIEWS * seen))
-    bodies = 0 if on_gpu(config) else min(BODIES_STORE / MB, 3 * _pictures(config, VIEWS * seen))  # float32, on the device
+    views = views_of(config, "train") * seen
+    store = min(NORMALS_STORE / MB, _pictures(config, views))
+    bodies = 0 if on_gpu(config) else min(BODIES_STORE / MB, 3 * _pictures(config, views))  # float32, on the device
     maps = section["batch"] * sum(section["channels"]) * 20 * _pictures(config, 1)
     return _process(config, rule) + store + bodies + (0 if on_gpu(config) else maps)
 

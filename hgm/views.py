@@ -18,14 +18,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hgm.cameras import VIEWS, Cameras, orbit
+from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.runtime import atomic_write
 
 DEPTH_UNIT = 4.0 / 65536.0  # normalised units per step of a 16-bit depth image: 0 … 4
 PLAIN = ("L", "RGB", "RGBA", "I;16", "I")  # kinds of pictures whose numbers are taken as they are
 CHANNELS = {"rgb": 3, "mask": 1, "depth": 1, "normal": 3}
-RIG = 0.02  # how far an entry of a rig's matrix may be off, K in focal lengths
 
 
 @dataclass(frozen=True)
@@ -132,19 +131,6 @@ def load_cameras(folder: str | Path, dtype: torch.dtype = torch.float32) -> Came
     if cameras.K.ndim != 3 or not len(cameras) or not finite or min(cameras.width, cameras.height) < 1:
         raise InputError(f"{path}: cannot read the cameras (no list of finite matrices, or an empty image); render this scan again")
     return cameras
-
-
-def require_rig(folder: str | Path, cameras: Cameras) -> None:
-    """Raise InputError unless the views of `folder` are those of the rig (`hgm.cameras.orbit`), which the networks' front
-    and back views and the measured ones are; within RIG, so renders of other programs pass."""
-    if len(cameras) != VIEWS:
-        raise InputError(f"{folder}: {len(cameras)} views, but this stage needs the rig's {VIEWS}, 30 degrees apart, 0 in front")
-    rig, seen = orbit(size=cameras.width), cameras.to(torch.float32)
-    off = torch.maximum((seen.world_to_camera - rig.world_to_camera).abs().amax((-1, -2)),
-                        (seen.K - rig.K).abs().amax((-1, -2)) / rig.K[0, 0, 0])
-    if cameras.width != cameras.height or off.max() > RIG:
-        raise InputError(f"{folder}: the camera of view {int(off.argmax())} is not the rig's, which this stage needs: 12 views 30 "
-                         "degrees apart around the pelvis, 1.5 units away, 0 in front, focal length 0.8 image widths")
 
 
 def load_views(folder: str | Path, indices: Sequence[int] | None = None, *, geometry: bool = False) -> Views:

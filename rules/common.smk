@@ -124,6 +124,11 @@ def normal_net(wildcards):
     return "<results>/normals/weights.safetensors" if plan.own_normals else []
 
 
+def meshing_normal_net(wildcards):
+    """The same for the refinement of meshes, which may do without."""
+    return normal_net(wildcards) if plan.meshing_normals else []
+
+
 def refining_normal_net(wildcards):
     """The same for the refinement of bodies, which may do without."""
     return normal_net(wildcards) if plan.refining_normals else []

@@ -2,7 +2,7 @@ rule mesh:
     """Fuse depth renders of the Gaussians to a mesh, clean it and refine it by normals."""
     input:
         subjects="<results>/subjects/{variant}/{chunk}.reconstruct.json",
-        normals=normal_net,
+        normals=meshing_normal_net,
         models=body_models,
     output:
         manifest=ensure(

@@ -1,5 +1,5 @@
 rule render:
-    """Render the 12 views of every scan of one chunk with Blender's Cycles."""
+    """Render the 12 views of every scan of one chunk with Blender's Cycles, or take over those that the data set brings."""
     input:
         scans="<results>/scans.tsv",
         models=body_models,

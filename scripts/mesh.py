@@ -11,7 +11,7 @@ from hgm.provenance import key_of, read_json, write_json
 from hgm.runtime import select_device
 from hgm.stages.backends import job_backends
 from hgm.stages.bodies import load_body
-from hgm.stages.meshing import mesh_settings, mesh_subject
+from hgm.stages.meshing import mesh_settings, mesh_subject, mesh_without_normals
 from hgm.stages.normal_estimators import estimator_digest, load_estimator
 from hgm.stages.places import body_model
 
@@ -20,17 +20,20 @@ def main(job: Job) -> None:
     params, manifest = job.params, job.path("manifest")
     device, settings = select_device(params["device"]), mesh_settings(params["mesh"])
     backends = job_backends(params, device)
-    normals, results = params["normals"], manifest.parents[2]
-    estimator = load_estimator(normals, results, device=device, backend=backends["splat"])
+    normals, results, refined = params["normals"], manifest.parents[2], params["mesh"]["refine_steps"] > 0
+    estimator = load_estimator(normals, results, device=device, backend=backends["splat"]) if refined else None
     faces = body_model(params["scans"], results).faces
-    keys, weights = read_json(job.path("subjects"))["members"], estimator_digest(normals, results)
+    keys, weights = read_json(job.path("subjects"))["members"], estimator_digest(normals, results) if refined else ""
     times = MemberTimes(results / "benchmarks" / job.rule / job.wildcards["variant"] / f"{job.wildcards['chunk']}.members.json")
 
     def work(subject: str, out: Path) -> None:
         gaussians = Gaussians.load_ply(out / "gaussians.ply").to(device)
         vertices = torch.from_numpy(load_body(out / "smplx.npz")["vertices"])
         with times.measured(subject):
-            mesh_subject(gaussians, vertices, faces, estimator, out, settings, backend=backends["splat"])
+            if estimator is None:
+                mesh_without_normals(gaussians, out, settings, backend=backends["splat"])
+            else:
+                mesh_subject(gaussians, vertices, faces, estimator, out, settings, backend=backends["splat"])
 
     outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
                        key=lambda s: key_of(dict(params), keys[s], weights), work=work, backends=backends)

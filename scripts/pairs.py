@@ -6,7 +6,7 @@ from hgm.provenance import folder_digest, write_json
 from hgm.runtime import select_device
 from hgm.stages.backends import job_backends
 from hgm.stages.dataset import rendered
-from hgm.stages.pairs import OppositeRenderer
+from hgm.stages.pairs import BackRenderer
 from hgm.stages.training import EARLY, load_hgm
 
 
@@ -15,8 +15,8 @@ def main(job: Job) -> None:
     device = select_device(params["device"])
     backends = job_backends(params, device)
     coarse = load_hgm(job.path("coarse").parent, weights=EARLY, device=device, sparse_backend=backends["sparse"])
-    renderer = OppositeRenderer(coarse, size=params["rendering"]["size"], device=device, backend=backends["splat"],
-                                precision=params["network"]["precision"])
+    renderer = BackRenderer(coarse, size=params["rendering"]["size"], device=device, backend=backends["splat"],
+                            precision=params["network"]["precision"])
 
     scans = {folder.name: folder for folder in rendered(job.paths("views"), "train")}
     listing = make_pairs(scans, manifest.parent, renderer.render, factors=params["pairs"]["factors"])

@@ -13,6 +13,7 @@ from hgm.stages.backends import job_backends
 from hgm.stages.bodies import load_body
 from hgm.stages.reconstruction import Output, load_reconstructor, write_reconstruction
 from hgm.variants import VARIANTS
+from hgm.viewpoints import Viewpoints
 from hgm.views import load_image, view_path
 
 
@@ -30,12 +31,14 @@ def main(job: Job) -> None:
     models = [file_digest(p) for name in ("coarse", "fusion", "back_view") for p in job.paths(name)]
 
     def work(subject: str, out: Path) -> None:
-        image = load_image(view_path(results / "views" / chunk / subject, "rgb", 0))
+        folder = results / "views" / chunk / subject
+        views = Viewpoints.read(folder)
+        image = load_image(view_path(folder, "rgb", views.front))
         body = bodies.parent / subject / "smplx.npz"
         vertices = torch.from_numpy(load_body(body)["vertices"])
         with times.measured(subject) as measures:
-            result = reconstructor.reconstruct(image, vertices if variant.body else None, variant)
-            rate = write_reconstruction(result, image, out, output, backend=backends["splat"])
+            result = reconstructor.reconstruct(image, vertices if variant.body else None, variant, views)
+            rate = write_reconstruction(result, image, out, output, views.cameras, backend=backends["splat"])
             measures.update(stages=dict(result.seconds), frames_per_second=rate, size=output.turntable_size)
         shutil.copyfile(body, out / "smplx.npz")
 

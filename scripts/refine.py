@@ -13,6 +13,7 @@ from hgm.stages.normal_estimators import estimator_digest, load_estimator
 from hgm.stages.places import body_model
 from hgm.stages.reconstruction import Reconstructor
 from hgm.stages.training import load_hgm
+from hgm.viewpoints import Viewpoints
 from hgm.views import load_image, view_path
 
 
@@ -33,10 +34,13 @@ def main(job: Job) -> None:
     times = MemberTimes(results / "benchmarks" / "{}{first}{sides}".format(job.rule, **job.wildcards) / f"{chunk}.members.json")
 
     def work(subject: str, out: Path) -> None:
-        image, mask = (load_image(view_path(results / "views" / chunk / subject, kind, 0)) for kind in ("rgb", "mask"))
+        folder = results / "views" / chunk / subject
+        views = Viewpoints.read(folder)
+        image, mask = (load_image(view_path(folder, kind, views.front)) for kind in ("rgb", "mask"))
         start = load_estimate(job.path("bodies").parent / subject / "smplx.npz")
         with times.measured(subject):
-            refine_subject(start, image, mask, model, reconstructor, out, settings, normals=estimator, backend=backends["splat"])
+            refine_subject(start, image, mask, views.cameras[views.front], model, reconstructor, out, settings, normals=estimator,
+                           backend=backends["splat"])
 
     outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
                        key=lambda s: key_of(dict(params), keys[s], weights), work=work, backends=backends)

@@ -10,10 +10,11 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from hgm.assets.checks import configured_scans
+from hgm import catalogue
 from hgm.assets.findings import Finding, first_few
 from hgm.checkout import ROOT
 from hgm.config import Config
+from hgm.data_views import view_count
 from hgm.isolation import isolated
 from hgm.libraries import explain, lacking, missing_libraries
 from hgm.provenance import versions
@@ -23,7 +24,7 @@ PYTHON = (3, 11)
 SPLATTING = {"gsplat": "gsplat", "diff-gaussian-rasterization": "diff-gaussian-rasterization", "numba": "numba"}
 CUDA_BUILDS = {"spconv": ("spconv-cu118", "spconv-cu126"), "cumm": ("cumm-cu118", "cumm-cu126")}  # take the place of the lock's
 TRIED = ("bpy", "open3d")  # packages that need libraries of the system, and say so only when they are imported
-VIEWS, PIXEL_BYTES = 12, 3 + 1 + 2 + 3  # colour, mask, depth, normals of a rendered pixel before compression
+PIXEL_BYTES = 3 + 1 + 2 + 3  # colour, mask, depth, normals of a rendered pixel before compression
 
 
 def check_environment(config: Config, lock: Path = LOCK) -> list[Finding]:
@@ -174,7 +175,9 @@ def _gpu(config: Config) -> Finding:
 
 def views_bytes(config: Config) -> int:
     """At most what the rendered views take: the uncompressed size of all pictures."""
-    return len(configured_scans(config)) * VIEWS * config.rendering.size**2 * PIXEL_BYTES
+    scans = config.scans.model_dump()
+    views = sum(view_count(catalogue.data_of(scans, entry.split)) for entry in catalogue.configured(scans))
+    return views * config.rendering.size**2 * PIXEL_BYTES
 
 
 def _disk(config: Config) -> Finding:

@@ -19,19 +19,20 @@ from hgm.nets.hgm import HGMOutput
 from hgm.stages.reconstruction import Reconstruction, Reconstructor
 from hgm.stages.training import gaussian_sets
 from hgm.traffic import ADAM_PASSES, splatting_bytes
-from hgm.train.data import FRONT
 from hgm.train.losses import LossWeights, hgm_loss
 from hgm.variants import VARIANTS
 
 LR = 1e-4
 
 
-def forward_ways(settings: Settings, scene: Scene, views: tuple[int, ...]) -> list[Way]:
-    """The networks on one sample with these input views, without gradients."""
+def forward_ways(settings: Settings, scene: Scene, views: int) -> list[Way]:
+    """The networks on one sample with one input view or two, without gradients."""
+
+    seen = scene.sides[:views]
 
     def make(how: Networks) -> Work:
-        model = _model(settings, how, len(views)).eval().requires_grad_(False)
-        images, cameras, vertices = scene.pictures.rgb[list(views)][None], scene.rig[list(views)][None], scene.vertices[None]
+        model = _model(settings, how, views).eval().requires_grad_(False)
+        images, cameras, vertices = scene.pictures.rgb[seen][None], scene.rig[seen][None], scene.vertices[None]
 
         def run() -> HGMOutput:
             with torch.no_grad():
@@ -45,8 +46,8 @@ def forward_ways(settings: Settings, scene: Scene, views: tuple[int, ...]) -> li
 def backward_ways(settings: Settings, scene: Scene) -> list[Way]:
     """The networks' share of a training step: the one-view HGM forward and backward, no renders, no optimizer."""
     batch = settings.batch
-    images = scene.pictures.rgb[FRONT].expand(batch, 1, -1, -1, -1)
-    vertices, cameras = scene.vertices.expand(batch, -1, -1), _expand(scene.rig[[FRONT]], batch)
+    images = scene.pictures.rgb[scene.views.front].expand(batch, 1, -1, -1, -1)
+    vertices, cameras = scene.vertices.expand(batch, -1, -1), _expand(scene.rig[scene.sides[:1]], batch)
 
     def make(how: Networks) -> Work:
         model = _model(settings, how, 1).train()
@@ -66,7 +67,7 @@ def backward_ways(settings: Settings, scene: Scene) -> list[Way]:
 def training_ways(settings: Settings, scene: Scene) -> list[Way]:
     """One step of the one-view HGM: networks, renders of three sets, loss, backward pass, AdamW."""
     batch, count = settings.batch, settings.sizes.supervised
-    images = scene.pictures.rgb[FRONT].expand(batch, 1, -1, -1, -1)
+    images = scene.pictures.rgb[scene.views.front].expand(batch, 1, -1, -1, -1)
     rgb, mask = (x[:count].expand(batch, -1, -1, -1, -1) for x in (scene.pictures.rgb, scene.pictures.alpha))
     vertices = scene.vertices.expand(batch, -1, -1)
 
@@ -74,7 +75,7 @@ def training_ways(settings: Settings, scene: Scene) -> list[Way]:
         model = _model(settings, how, 1).train()
         parameters = list(model.parameters())
         optimizer = torch.optim.AdamW(parameters, lr=LR, fused=settings.on_cuda)
-        inputs, seen = _expand(scene.rig[[FRONT]], batch), _expand(scene.rig[:count], batch)
+        inputs, seen = _expand(scene.rig[scene.sides[:1]], batch), _expand(scene.rig[:count], batch)
 
         def run() -> float:
             sets = gaussian_sets(model(images, inputs, vertices, precision=how.precision))
@@ -107,10 +108,10 @@ def photo_ways(settings: Settings, scene: Scene) -> list[Way]:
         refiner, size = make_refiner(settings.sizes.base, settings.base, settings.device), scene.config.input_size
         stages = Reconstructor(coarse, fusion, refiner, size=size, back_view=settings.sizes.back_view, device=settings.device,
                                precision=how.precision)
-        image = scene.pictures.rgb[FRONT]
+        image = scene.pictures.rgb[scene.views.front]
 
         def run() -> Reconstruction:
-            return stages.reconstruct(image, scene.vertices, VARIANTS["full"])
+            return stages.reconstruct(image, scene.vertices, VARIANTS["full"], scene.views)
 
         return Work(run, splatting_bytes(1, scene.config.gaussians, 1, size), compile=_compiling(how, [coarse, fusion, refiner]),
                     counted=_in_torch(fusion, _in_torch(coarse, run)))

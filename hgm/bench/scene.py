@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hgm.body import BodyModel, canonical
-from hgm.cameras import VIEWS, orbit
 from hgm.gaussians import Gaussians
 from hgm.nets import HGMConfig
 from hgm.splat import Rendering, render
 from hgm.standin import core
+from hgm.viewpoints import of_the_rig
 
 
 class Scene:
@@ -21,7 +21,9 @@ class Scene:
 
     def __init__(self, config: HGMConfig, device: str) -> None:
         self.config, self.device = config, device
-        self.rig = orbit(VIEWS, size=config.input_size).to(device)
+        self.views = of_the_rig(config.input_size)
+        self.rig = self.views.cameras.to(device)
+        self.sides = [self.views.front, self.views.back]  # the networks' inputs
 
     @cached_property
     def model(self) -> BodyModel:

@@ -11,11 +11,10 @@ from hgm.bench.settings import Settings
 from hgm.bench.splatting import splatting_ways
 from hgm.bench.surfaces import mesh_ways, refinement_ways
 from hgm.bench.volume import volume_ways
-from hgm.train.data import BACK, FRONT
 
 STAGES: dict[str, Callable[[Settings, Scene], list[Way]]] = {
-    "coarse": lambda settings, scene: forward_ways(settings, scene, (FRONT,)),
-    "fusion": lambda settings, scene: forward_ways(settings, scene, (FRONT, BACK)),
+    "coarse": lambda settings, scene: forward_ways(settings, scene, 1),
+    "fusion": lambda settings, scene: forward_ways(settings, scene, 2),
     "coarse-backward": backward_ways,
     "training": training_ways,
     "splatting": lambda settings, scene: splatting_ways(settings, scene, backward=False),

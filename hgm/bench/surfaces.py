@@ -18,7 +18,6 @@ from hgm.refine.silhouettes import SUPERSAMPLING
 from hgm.splat import resolve_backend
 from hgm.stages.normals import NormalNet, predict_targets
 from hgm.traffic import splatting_bytes
-from hgm.train.data import BACK, FRONT
 
 if TYPE_CHECKING:
     import trimesh
@@ -61,7 +60,7 @@ def mesh_ways(settings: Settings, scene: Scene) -> list[Way]:
     def make() -> Work:
         torch.manual_seed(0)
         net = NormalNet(sizes.normals).to(settings.device).eval().requires_grad_(False)
-        gaussians, sides = scene.gaussians()[0], [FRONT, BACK]
+        gaussians, sides = scene.gaussians()[0], scene.sides
         pictures = scene.pictures.rgb[sides]
 
         def run() -> trimesh.Trimesh:

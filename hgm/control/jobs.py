@@ -17,7 +17,7 @@ TRAININGS = ("coarse", "fusion", "base", "normals", "controlnet")
 SIZES = {  # what a job's time for each member depends on, besides the machine
     "standin": ("scans.texture",),
     "catalogue": ("scans.source",),
-    "render": ("rendering",),
+    "render": ("rendering", "scans.source", "scans.test_source"),
     "coarse": ("device", "rendering.size", "network", "coarse.supervised", "coarse.gpus"),
     "fusion": ("device", "rendering.size", "network", "fusion.supervised", "fusion.gpus"),
     "base": ("device", "rendering.size", "base.folder", "base.vae_channels", "base.vae_crop", "base.unet_channels", "base.unet_crop"),

@@ -6,7 +6,7 @@ from hgm.control.cards import Range
 from hgm.control.jobs import PlannedJob, planned_jobs
 from hgm.control.work import Sizes
 from hgm.plan import Plan
-from hgm.requests import CONTROLNET, MB, VIEWS
+from hgm.requests import CONTROLNET, MB
 from hgm.variants import VARIANTS
 
 STATE, WEIGHTS = 12, 4  # bytes a parameter
@@ -30,7 +30,7 @@ def _of(s: Sizes, job: PlannedJob) -> float:
         case "standin":
             return job.work * (STANDIN + TEXTURE * config["scans"]["texture"] ** 2)
         case "render":
-            return job.work * (SCAN + VIEW * VIEWS * s.size**2)
+            return job.work * (SCAN + VIEW * s.views(job) * s.size**2)
         case "coarse":  # with the unconverged weights
             return (2 * WEIGHTS + STATE) * s.parameters
         case "fusion":
@@ -41,7 +41,8 @@ def _of(s: Sizes, job: PlannedJob) -> float:
             return job.work * 2 * PICTURE * s.size**2
         case "reconstruct":
             made, views = config["reconstruct"], 2 if VARIANTS[job.name.split("/")[1]].two_view else 1
-            pictures = 2 * VIEWS * PICTURE * made["size"] ** 2 + FRAME * made["turntable_frames"] * made["turntable_size"] ** 2
+            count = s.views(job)
+            pictures = 2 * count * PICTURE * made["size"] ** 2 + FRAME * made["turntable_frames"] * made["turntable_size"] ** 2
             return job.work * (GAUSSIAN * (s.gaussians(1) + s.gaussians(views)) + pictures)
         case "mesh":
             return job.work * MESH / config["mesh"]["voxel"] ** 2

@@ -13,8 +13,9 @@ from typing import Any
 
 from hgm.control.cards import HOST, LINK, Card, Range, assumed
 from hgm.control.jobs import PlannedJob
+from hgm.data_views import GIVEN, VIEWS, view_count
 from hgm.plan import Plan
-from hgm.requests import LPIPS_IMAGE, MB, NETWORKS, STABLE_SAMPLE, VIEWS
+from hgm.requests import LPIPS_IMAGE, MB, NETWORKS, STABLE_SAMPLE, views_of
 from hgm.traffic import ADAM_PASSES, splatting_bytes
 from hgm.variants import VARIANTS
 
@@ -101,6 +102,10 @@ class Sizes:
     def gaussians(self, views: int) -> int:
         return round(views * MAPS[self.preset] ** 2 * self.scale)
 
+    def views(self, job: PlannedJob) -> int:
+        """Views of a person of the chunk that a job works on."""
+        return view_count(self.plan.sources_of(job.name.split("/")[-1]))
+
     def scans(self, split: str) -> int:
         return sum(entry.split == split for entry in self.plan.entries)
 
@@ -157,10 +162,13 @@ def _catalogue(s: Sizes, job: PlannedJob) -> Work:
 
 
 def _render(s: Sizes, job: PlannedJob) -> Work:
-    """Blender reads a scan, checks it and draws 12 views. Reading a real scan, of many more triangles, is not measured."""
+    """Blender reads a scan, checks it and draws its views. Reading a real scan, of many more triangles, is not measured, and neither is
+    taking over given views."""
+    if s.plan.sources_of(job.name.split("/")[-1])["source"] in GIVEN:
+        return Work(host=0.2 + 0.03 * s.pixels(s.views(job))) * job.work
     samples = s.config["rendering"]["samples"]
     view = 0.05 + 0.31 * samples / 16 * (s.size / 512) ** 2
-    return Work(host=(1.0 if s.plan.standin else 12.0) + VIEWS * view) * job.work
+    return Work(host=(1.0 if s.plan.standin else 12.0) + s.views(job) * view) * job.work
 
 
 def training_sample(s: Sizes, rule: str, sets: int = 3) -> Work:
@@ -181,7 +189,7 @@ def _hgm(s: Sizes, job: PlannedJob) -> Work:
     step = Work(memory=ADAM_PASSES * 4 * s.parameters, link=2 * 4 * s.parameters if job.gpus > 1 else 0)
     watched = section["steps"] // section["validate_every"] * s.scans("val") if section["validate_every"] else 0
     seen = s.network(views) + s.splatting(s.gaussians(views), 4, s.size) + Work(host=0.005 * s.pixels(8))
-    read = Work(host=0.01 * s.pixels(VIEWS)) * s.scans("train")
+    read = Work(host=0.01 * s.pixels(views_of(s.config, "train"))) * s.scans("train")
     return sample * (job.work / max(job.gpus, 1)) + step * section["steps"] + seen * watched + read
 
 
@@ -212,7 +220,7 @@ def _base(s: Sizes, job: PlannedJob) -> Work:
         vae += Work(single=7 * LPIPS_FLOPS * (base["vae_crop"] / 256) ** 2)
     crop = base["unet_crop"] / 2 ** (len(base["vae_channels"]) - 1)
     unet = Work(single=BACKWARD * unet_flops(base["unet_channels"], base["unet_layers"], crop))
-    read = Work(host=0.01 * s.pixels(VIEWS)) * s.scans("train")
+    read = Work(host=0.01 * s.pixels(views_of(s.config, "train"))) * s.scans("train")
     vae_step, unet_step = vae * base["vae_batch"] + Work(calls=1), unet * base["unet_batch"] + Work(calls=1)
     return vae_step * base["vae_steps"] + unet_step * base["unet_steps"] + read
 
@@ -261,7 +269,7 @@ def _refine(s: Sizes, job: PlannedJob) -> Work:
 
 
 def _reconstruct(s: Sizes, job: PlannedJob) -> Work:
-    return _person(s, job.name.split("/")[1]) * job.work
+    return _person(s, job.name.split("/")[1], s.views(job)) * job.work
 
 
 def picture_to_gaussians(s: Sizes, name: str) -> Work:
@@ -279,12 +287,12 @@ def picture_to_gaussians(s: Sizes, name: str) -> Work:
     return found + s.network(2) if variant.two_view else found
 
 
-def _person(s: Sizes, name: str) -> Work:
+def _person(s: Sizes, name: str, views: int = VIEWS) -> Work:
     """The same with its views and its film."""
     made, count = s.config["reconstruct"], s.gaussians(2 if VARIANTS[name].two_view else 1)
     film, frames = made["turntable_size"], made["turntable_frames"]
-    drawn = s.splatting(count, VIEWS, made["size"]) + s.splatting(count, frames, film)
-    written = Work(host=0.3 + 0.004 * s.pixels(VIEWS, made["size"]) + 0.002 * s.pixels(frames, film))
+    drawn = s.splatting(count, views, made["size"]) + s.splatting(count, frames, film)
+    written = Work(host=0.3 + 0.004 * s.pixels(views, made["size"]) + 0.002 * s.pixels(frames, film))
     return picture_to_gaussians(s, name) + drawn + written
 
 
@@ -294,7 +302,8 @@ def surface(s: Sizes) -> Work:
     views = s.splatting(s.gaussians(2), section["cameras"], section["size"])
     fused = 0.8 + 1e-7 * section["cameras"] * section["size"] ** 2 + 2.5e-7 / section["voxel"] ** 3
     refined = section["refine_steps"] * (0.004 + 1e-6 / section["voxel"] ** 2)
-    return views + s.normals() * 2 + s.bodies(2, s.size) + Work(host=fused + refined)
+    read = s.normals() * 2 + s.bodies(2, s.size) if section["refine_steps"] else Work()
+    return views + read + Work(host=fused + refined)
 
 
 def _mesh(s: Sizes, job: PlannedJob) -> Work:
@@ -304,8 +313,10 @@ def _mesh(s: Sizes, job: PlannedJob) -> Work:
 def _evaluate(s: Sizes, job: PlannedJob) -> Work:
     """On a CPU everywhere."""
     name = job.name.split("/")[1]
-    pictures = 6 * (4 if name == s.plan.main_variant else 1)  # four views, the back and the back view; simple baselines beside
-    host = 0.5 + 0.01 * s.pixels(VIEWS) + 0.03 * s.pixels(pictures) + 1.5e-5 * s.config["evaluate"]["surface_samples"]
+    views = s.views(job)
+    measured = 4 if views % 4 == 0 else views - 1  # hgm.viewpoints
+    pictures = (measured + 2) * (4 if name == s.plan.main_variant else 1)  # these, the back and the back view; simple baselines beside
+    host = 0.5 + 0.01 * s.pixels(views) + 0.03 * s.pixels(pictures) + 1.5e-5 * s.config["evaluate"]["surface_samples"]
     if s.compared:  # two definitions, of both pictures
         host += pictures * 4 * LPIPS_FLOPS * (s.size / 256) ** 2 / 40e9
     return Work(host=host) * job.work

@@ -1,8 +1,8 @@
 """Training pairs of the ControlNet: a coarse view that has lost detail, and the true view (paper appendix).
 
 The coarse view comes from a one-view HGM that was stopped early on purpose, so that a training scan's render is as bad as
-a test scan's; it is then downsampled. One folder a scan: `condition.png` and `target.png` of the back view, with a number
-such as `condition_03.png` of another view; `pairs.json` lists them.
+a test scan's; it is then downsampled. One folder a scan with `condition.png` and `target.png` of its back view; `pairs.json` lists
+them.
 """
 
 from __future__ import annotations
@@ -16,42 +16,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hgm.cameras import VIEWS
 from hgm.diffusion.images import degrade
 from hgm.errors import InputError, ScanError
 from hgm.runtime import Progress, atomic_write
+from hgm.viewpoints import Viewpoints
 from hgm.views import load_image, save_image, view_path
 
-BACK = VIEWS // 2  # the view opposite of view 0
 FACTORS = (2, 4, 8)  # ours: the paper gives none
 
-RenderOpposite = Callable[[Path, int], Tensor]
-"""(folder of one scan's views, input view) -> the coarse render [3, H, W] over white, seen from opposite of the input view."""
-
-
-def pair_path(folder: Path, kind: str, view: int) -> Path:
-    """Where `condition` or `target` of a view lies; the back view's files have no number."""
-    return folder / f"{kind}.png" if view == BACK else view_path(folder, kind, view)
+RenderBack = Callable[[Path, Viewpoints], Tensor]
+"""(folder of one scan's views, the views) -> the coarse render [3, H, W] over white of the front view, seen from the back view."""
 
 
 def make_pairs(
-    scans: Mapping[str, Path], out: Path, render: RenderOpposite, *, factors: Sequence[int] = FACTORS,
-    targets: Sequence[int] = (BACK,),
+    scans: Mapping[str, Path], out: Path, render: RenderBack, *, factors: Sequence[int] = FACTORS,
 ) -> dict[str, Any]:
     """Write the pairs of all scans (name -> folder of views) under `out` and return the list that is written there too.
 
-    The factor of a pair cycles through `factors` along scans and targets. `targets` are view numbers; the input of each is
-    the view opposite of it, so (6,) gives front to back and range(12) every azimuth. A scan that raises ScanError is set
-    aside with its reason. Raises InputError when nothing is left or a render does not fit its target.
+    The factor of a pair cycles through `factors` along the scans. A scan that raises ScanError is set aside with its reason. Raises
+    InputError when nothing is left, when a render does not fit its target, and for views without a front or a back.
     """
     pairs: list[dict[str, Any]] = []
     set_aside: dict[str, str] = {}
     progress = Progress("pairs", len(scans))
     for i, (scan, folder) in enumerate(sorted(scans.items())):
         try:
-            rows = [_make_pair(scan, folder, out, render, target, factors[(i + k) % len(factors)])
-                    for k, target in enumerate(targets)]
-            pairs.extend(rows)
+            pairs.append(_make_pair(scan, folder, out, render, factors[i % len(factors)]))
         except ScanError as error:
             set_aside[scan] = str(error)
         progress.update(i + 1, scan)
@@ -64,17 +54,18 @@ def make_pairs(
     return listing
 
 
-def _make_pair(scan: str, folder: Path, out: Path, render: RenderOpposite, target: int, factor: int) -> dict[str, Any]:
-    truth = load_image(view_path(folder, "rgb", target))
-    coarse = render(folder, (target + BACK) % VIEWS).detach().float().cpu()
+def _make_pair(scan: str, folder: Path, out: Path, render: RenderBack, factor: int) -> dict[str, Any]:
+    views = Viewpoints.read(folder)
+    truth = load_image(view_path(folder, "rgb", views.back))
+    coarse = render(folder, views).detach().float().cpu()
     if coarse.shape != truth.shape:
-        raise InputError(f"{folder}: the coarse render is {tuple(coarse.shape)}, view {target} is {tuple(truth.shape)}; "
+        raise InputError(f"{folder}: the coarse render is {tuple(coarse.shape)}, view {views.back} is {tuple(truth.shape)}; "
                          "render coarse views at the size of the scan's views")
     condition = degrade(coarse.clamp(0, 1), factor)
-    save_image(pair_path(out / scan, "condition", target), condition)
-    save_image(pair_path(out / scan, "target", target), truth)
+    save_image(out / scan / "condition.png", condition)
+    save_image(out / scan / "target.png", truth)
     error = (condition - truth).square().mean().clamp(min=1e-10)
-    return {"scan": scan, "view": target, "factor": factor, "psnr": round(-10 * torch.log10(error).item(), 3)}
+    return {"scan": scan, "view": views.back, "factor": factor, "psnr": round(-10 * torch.log10(error).item(), 3)}
 
 
 @dataclass(frozen=True)
@@ -82,19 +73,19 @@ class Pairs:
     """The pairs of a folder, read from disk when asked for."""
 
     folder: Path
-    rows: tuple[tuple[str, int], ...]  # scan, view
+    scans: tuple[str, ...]
 
     @classmethod
     def open(cls, folder: Path) -> Pairs:
         path = folder / "pairs.json"
         try:
             rows = json.loads(path.read_text())["pairs"]
-            return cls(folder, tuple((row["scan"], row["view"]) for row in rows))
+            return cls(folder, tuple(row["scan"] for row in rows))
         except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
             raise InputError(f"{path}: cannot read the list of pairs ({error}); make the pairs again") from None
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.scans)
 
     def condition(self, index: int) -> Tensor:
         """[3, H, W] in [0, 1]."""
@@ -105,5 +96,4 @@ class Pairs:
         return self._image("target", index)
 
     def _image(self, kind: str, index: int) -> Tensor:
-        scan, view = self.rows[index]
-        return load_image(pair_path(self.folder / scan, kind, view))
+        return load_image(self.folder / self.scans[index] / f"{kind}.png")

@@ -10,9 +10,7 @@ from torch import Tensor
 
 from hgm.metrics.images import crop, ms_ssim, ms_ssim_scales, person_box, psnr, ssim
 from hgm.metrics.lpips import LPIPS
-
-TEST_VIEWS = (0, 3, 6, 9)  # 0, 90, 180 and 270 degrees of the 12-view rig
-BACK_VIEW = 6
+from hgm.viewpoints import Viewpoints
 
 
 class ImageErrors(TypedDict):
@@ -76,25 +74,22 @@ def image_errors(
 
 
 def view_errors(
-    prediction: Tensor, target: Tensor, lpips: LPIPS | None, *, mask: Tensor | None = None,
+    prediction: Tensor, target: Tensor, views: Viewpoints, lpips: LPIPS | None, *, mask: Tensor | None = None,
 ) -> Definitions:
-    """`image_errors` of the four test views, picked from the 12 rig views [12, 3, H, W]; view 0 is the input's own
-    view.
-    """
-    return _picked(prediction, target, lpips, mask, TEST_VIEWS)
+    """`image_errors` of the measured views, picked from all of them [V, 3, H, W]."""
+    return _picked(prediction, target, views, lpips, mask, list(views.measured))
 
 
 def back_errors(
-    prediction: Tensor, target: Tensor, lpips: LPIPS | None, *, mask: Tensor | None = None,
+    prediction: Tensor, target: Tensor, views: Viewpoints, lpips: LPIPS | None, *, mask: Tensor | None = None,
 ) -> Definitions:
-    """`image_errors` of view 6 alone, picked from the 12 rig views."""
-    return _picked(prediction, target, lpips, mask, (BACK_VIEW,))
+    """`image_errors` of the back view alone, picked from all of them."""
+    return _picked(prediction, target, views, lpips, mask, [views.back])
 
 
 def _picked(
-    prediction: Tensor, target: Tensor, lpips: LPIPS | None, mask: Tensor | None, views: tuple[int, ...],
+    prediction: Tensor, target: Tensor, views: Viewpoints, lpips: LPIPS | None, mask: Tensor | None, index: list[int],
 ) -> Definitions:
-    if len(prediction) <= max(views) or prediction.shape != target.shape:
-        raise ValueError(f"two equal [12, 3, H, W] are needed, got {tuple(prediction.shape)} and {tuple(target.shape)}")
-    index = list(views)
+    if len(prediction) != len(views) or prediction.shape != target.shape:
+        raise ValueError(f"two equal [{len(views)}, 3, H, W] are needed, got {tuple(prediction.shape)} and {tuple(target.shape)}")
     return image_errors(prediction[index], target[index], lpips, mask=None if mask is None else mask[index])

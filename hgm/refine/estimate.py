@@ -11,8 +11,10 @@ from torch import Tensor
 
 from hgm.body import Body, BodyModel, BodyParameters, canonical
 from hgm.body.estimates import SeenBody
+from hgm.body.estimates.seen import FLIP
 from hgm.body.model import BODY_JOINTS
 from hgm.cameras import Cameras
+from hgm.errors import InputError
 from hgm.estimators.labels import DISTURBED
 from hgm.metrics.joints import mpjpe
 from hgm.runtime import derived_seed
@@ -22,7 +24,7 @@ PIXIE_MPJPE = {"thuman2": 80.11, "customhumans": 75.79}  # millimetres, paper ta
 
 @dataclass(frozen=True)
 class Estimate:
-    """A body in the frame of the input camera: `global_orient` turns it away from facing the camera.
+    """A body in the frame of the views: `global_orient` turns it away from facing +z.
 
     Without `scale` and `translation` the refinement finds them from the mask.
     """
@@ -39,17 +41,40 @@ class Estimate:
 
 
 def placed(seen: SeenBody, camera: Cameras) -> Estimate:
-    """A body that an estimator saw in the photo of `camera` (unbatched, looking at the world's origin), as an estimate.
+    """A body that an estimator saw in the photo of `camera` (unbatched), as an estimate in the frame of the views.
 
     The weak-perspective scale holds at the pelvis, whose depth is that of the origin (spec section 6.3.2); a body without
-    camera keeps neither scale nor translation.
+    camera keeps neither scale nor translation. Raises InputError for a camera that the origin is not in front of.
     """
+    where = camera.world_to_camera[:3, 3]  # of the origin, in the camera's axes
+    if where[2] <= 0:
+        raise InputError("the input camera looks away from the pelvis; expected the person in front of it")
+    params = _from_the_camera(seen.params, camera)
     if seen.pixels_per_metre is None or seen.pelvis is None:
-        return Estimate(seen.params, seen.source)
-    unit = camera.K[0, 0] / camera.centers.norm()  # pixels per NU at the origin
-    offset = (seen.pelvis.to(camera.K) - camera.K[:2, 2]) / unit
+        return Estimate(params, seen.source)
+    unit = camera.K[0, 0] / where[2]  # pixels per NU at the origin
+    offset = (seen.pelvis.to(camera.K) - camera.K[:2, 2]) / unit - where[:2]
     position = camera.world_to_camera[:3, :3].mT @ torch.cat([offset, offset.new_zeros(1)])
-    return Estimate(seen.params, seen.source, seen.pixels_per_metre / float(unit), position)
+    return Estimate(params, seen.source, seen.pixels_per_metre / float(unit), position)
+
+
+def _from_the_camera(params: BodyParameters, camera: Cameras) -> BodyParameters:
+    """Parameters whose `global_orient` is zero for a body that faces the camera, turned into the frame of the views.
+
+    An estimator sees a crop and takes its middle for the optical axis, so that its body is turned against the ray to the pelvis.
+    """
+    from scipy.spatial.transform import Rotation
+
+    w2c = camera.world_to_camera.double().cpu().numpy()
+    ray = w2c[:3, 3] / np.linalg.norm(w2c[:3, 3])
+    axis = np.cross([0.0, 0.0, 1.0], ray)
+    bend = np.arctan2(np.linalg.norm(axis), ray[2])
+    aside = Rotation.from_rotvec(bend * axis / max(np.linalg.norm(axis), 1e-12)).as_matrix()  # the optical axis onto the ray
+    turn = w2c[:3, :3].T @ aside @ FLIP
+    if np.array_equal(turn, np.eye(3)):  # before the rig's front camera
+        return params
+    orient = (Rotation.from_matrix(turn) * Rotation.from_rotvec(params.global_orient.double().cpu().numpy())).as_rotvec()
+    return params.replace(global_orient=params.global_orient.new_tensor(orient))
 
 
 @dataclass(frozen=True)

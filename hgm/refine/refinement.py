@@ -70,11 +70,11 @@ def refine_body(
 ) -> Refined:
     """Fit `initial` to silhouettes.
 
-    input_mask [1, H, W] is the coverage of the input photo, cameras [V] the rig whose view 0 took it. `gaussians_from(None)`
-    gives the Gaussians [N] of HGM's image branch, `gaussians_from(vertices [10475, 3] NU)` those merged with this body; it is
-    called once a round, without gradients. `normals_from(vertices)` gives the normals that the body is to show in view 0, of any
-    size; it is asked at every step (paper section 3.2), unless their weight is zero. `progress(step, vertices, joints)` sees
-    the body of every step, for logs of an error that only the caller can know.
+    input_mask [1, H, W] is the coverage of the input photo, cameras [V] those of the silhouettes, whose view 0 took it.
+    `gaussians_from(None)` gives the Gaussians [N] of HGM's image branch, `gaussians_from(vertices [10475, 3] NU)` those merged with
+    this body; it is called once a round, without gradients. `normals_from(vertices)` gives the normals that the body is to show in
+    view 0, of any size; it is asked at every step (paper section 3.2), unless their weight is zero. `progress(step, vertices, joints)`
+    sees the body of every step, for logs of an error that only the caller can know.
 
     All of it happens on the model's device, to which estimate, mask and cameras are moved; the functions have to answer there.
     Raises InputError for an empty mask.
@@ -85,7 +85,7 @@ def refine_body(
     device = model.device
     initial, input_mask, cameras = initial.to(device), input_mask.to(device), cameras.to(device)
     if initial.scale is None or initial.translation is None:
-        scale, where = place_in_mask(initial.params, model, input_mask, cameras)
+        scale, where = place_in_mask(initial.params, model, input_mask, cameras[0])
     else:
         scale, where = initial.scale, initial.translation
     start = initial.params.detach()
@@ -138,20 +138,20 @@ def refine_body(
     return Refined(params, scale * math.exp(grow.item()), shift.detach(), vertices, joints, history)
 
 
-def place_in_mask(params: BodyParameters, model: BodyModel, mask: Tensor, cameras: Cameras) -> tuple[float, Tensor]:
-    """Scale (NU per metre) and position of the pelvis [3] NU of a body, from the mask [1, H, W] of camera 0.
+def place_in_mask(params: BodyParameters, model: BodyModel, mask: Tensor, camera: Cameras) -> tuple[float, Tensor]:
+    """Scale (NU per metre) and position of the pelvis [3] NU of a body, from the mask [1, H, W] of an unbatched camera.
 
     The projected height is the mask's, the middle of the projected box is that of the mask's box, and in depth the pelvis is
-    at the middle of the rig (spec section 6.3.2). Found on the model's device.
+    at the world's origin (spec section 6.3.2). Found on the model's device.
     """
-    params, mask, cameras = params.to(model.device), mask.to(model.device), cameras.to(model.device)
-    camera = _at(cameras[0], mask.shape[-1])
+    params, mask, camera = params.to(model.device), mask.to(model.device), camera.to(model.device)
+    camera = _at(camera, mask.shape[-1])
     low, high = mask_box(mask)
     with torch.no_grad():
         body = model(params)
         scale = UNITS_PER_METRE * STATURE / float(stature(model, params.betas))
         position = body.joints.new_zeros(3)
-        turn, depth = camera.world_to_camera[:3, :3], camera.centers.norm()
+        turn, depth = camera.world_to_camera[:3, :3], camera.world_to_camera[2, 3]
         for _ in range(8):  # perspective makes the box depend on both; this converges in a few rounds
             pixels = camera.project(place(body, scale, position)[0])[0]
             scale *= float((high - low)[1] / (pixels.amax(0) - pixels.amin(0))[1])

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from hgm.metrics.definitions import BACK_VIEW
 from hgm.report.names import VARIANT_NAMES
 from hgm.report.pictures import Assets, Picture, read, read_depth, sheet
-from hgm.report.run import Run
+from hgm.report.run import Run, Subject
 from hgm.views import view_path
 
-DATA_SHEETS = 3  # scans whose twelve views are shown
+DATA_SHEETS = 3  # scans whose views are shown
 PAIR_COLUMNS = 8
 ABLATION_SUBJECTS = 4
 
@@ -32,7 +30,7 @@ def shot(assets: Assets, caption: str, image: np.ndarray | None) -> Shot:
 
 
 def data_sheets(run: Run, assets: Assets) -> list[Shot]:
-    """Twelve views of the first rendered scan of each split: colour, mask, depth, normals from top to bottom."""
+    """The views of the first scan of each split: colour, mask and, where they were rendered, depth and normals from top to bottom."""
     shown: dict[str, tuple[str, Path]] = {}
     for row in run.scans:
         folder = run.folder / "views" / row.get("chunk", "") / row.get("scan", "")
@@ -40,9 +38,11 @@ def data_sheets(run: Run, assets: Assets) -> list[Shot]:
             shown.setdefault(row.get("split", ""), (row.get("scan", ""), folder))
     found = []
     for split, (scan, folder) in list(shown.items())[:DATA_SHEETS]:
+        count = len(list(folder.glob("rgb_*.png")))
+        kinds = [kind for kind in ("rgb", "mask", "depth", "normal") if view_path(folder, kind, 0).is_file()]
         rows: list[list[np.ndarray | None]] = [
             [read(view_path(folder, kind, i), 160) if kind != "depth" else read_depth(view_path(folder, kind, i), 160)
-             for i in range(12)] for kind in ("rgb", "mask", "depth", "normal")]
+             for i in range(count)] for kind in kinds]
         image = sheet(rows, 128)
         if image is not None:
             found.append(shot(assets, f"Scan {scan} ({split})", image))
@@ -66,22 +66,21 @@ def validation_shots(run: Run, assets: Assets, stage: str) -> list[Shot]:
 
 
 def ablation_shots(run: Run, assets: Assets) -> list[tuple[str, list[Shot]]]:
-    """For the first subjects: every variant at 90 degrees above 180 degrees, and the truth."""
+    """For the first subjects: every variant from the side above the back, and the truth."""
     found = []
     for subject in run.main[:ABLATION_SUBJECTS]:
         shots = []
         same = [s for s in run.subjects if s.name == subject.name]
         for one in same:
-            novel = one.views("novel")
-            if novel:
-                shots.append(shot(assets, VARIANT_NAMES.get(one.variant, one.variant), _pair(novel)))
-        truth = subject.views("truth")
-        if truth:
-            shots.append(shot(assets, "truth", _pair(truth)))
+            if one.views("novel"):
+                shots.append(shot(assets, VARIANT_NAMES.get(one.variant, one.variant), _pair(one, "novel")))
+        if subject.views("truth"):
+            shots.append(shot(assets, "truth", _pair(subject, "truth")))
         if len(shots) > 1:
             found.append((subject.name, shots))
     return found
 
 
-def _pair(views: Sequence[Path]) -> np.ndarray | None:
-    return sheet([[read(views[3], 320)], [read(views[BACK_VIEW], 320)]], 192)
+def _pair(subject: Subject, kind: str) -> np.ndarray | None:
+    seen = subject.viewpoints
+    return None if seen is None else sheet([[read(subject.view(kind, i), 320)] for i in (seen.at(90), seen.back)], 192)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import Any
 
+from hgm.data_views import GIVEN
 from hgm.report.run import Run
 
 SOURCES = {
@@ -17,7 +18,6 @@ SOURCES = {
     "humman": "The people are sequences of HuMMan with their published SMPL fits.",
     "views": "The people were given as views with their SMPL-X bodies.",
 }
-GIVEN = ("humman", "views")  # not rendered here
 TESTS = {
     "thuman2": "The test people are scans of another data set, THuman2.0.",
     "thuman21": "The test people are scans of another data set, THuman2.1.",
@@ -60,8 +60,9 @@ REFINE = (
     "every {refine[every]} iterations{body}."
 )
 MESH = "Meshes were fused from {mesh[cameras]} depth renders of {mesh[size]} px{refined}."
+FOUR, OTHERS = "the views at 0°, 90°, 180° and 270°", "every view but the input's own"
 EVALUATE = (
-    "Images were measured in the views at 0°, 90°, 180° and 270° over white, surfaces with {evaluate[surface_samples]:,} points "
+    "Images were measured in {views} over white, surfaces with {evaluate[surface_samples]:,} points "
     "a side at 133.3 cm per unit, joints over the first 22 of SMPL-X with the pelvises aligned."
 )
 
@@ -129,6 +130,12 @@ def _backends(run: Run) -> str | None:
     return f"{text[0].upper()}{text[1:]}." if text else None
 
 
+def _measured(run: Run) -> str:
+    """In which views pictures were compared (hgm.viewpoints)."""
+    found = {FOUR if s.viewpoints.front in s.viewpoints.measured else OTHERS for s in run.main if s.viewpoints}
+    return " or ".join(sorted(found)) or "the measured views"
+
+
 def methods(run: Run) -> list[str]:
     """Paragraphs of plain text. Raises KeyError where a section of the configuration lacks a key that a sentence states."""
     config = run.config
@@ -155,7 +162,7 @@ def methods(run: Run) -> list[str]:
         body.append(say(config, REFINE, **_refinement(config["refine"])))
     if "mesh" in config:
         body.append(say(config, MESH, refined=" and refined by normals" if config["mesh"]["refine_steps"] else ""))
-    measured.append(say(config, EVALUATE))
+    measured.append(say(config, EVALUATE, views=_measured(run)))
     if "weights" in config:
         measured.append(_absent(config["weights"]))
     worked = [_backends(run)]

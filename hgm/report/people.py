@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hgm.metrics.definitions import BACK_VIEW, TEST_VIEWS
 from hgm.report.gallery import Shot, shot
 from hgm.report.pictures import Assets, Picture, error_map, read, sheet
 from hgm.report.run import Run, Subject
 from hgm.report.solids import gaussian_solid, mesh_solid, share
+from hgm.viewpoints import Viewpoints
 
 FILES = ("gaussians.ply", "mesh.glb", "smplx.npz", "metrics.json")
 EDGE = 512
@@ -26,7 +26,7 @@ class Viewer:
 
 @dataclass(frozen=True)
 class Angle:
-    """One test view: ours over the truth, and their difference."""
+    """One measured view: ours over the truth, and their difference."""
 
     degrees: int
     ours: Picture | None
@@ -60,24 +60,34 @@ def people(run: Run, assets: Assets, *, turned: bool) -> list[Person]:
 
 
 def _person(subject: Subject, page: str, viewer: Viewer | None, assets: Assets) -> Person:
-    novel, truth = ([read(p, EDGE) for p in subject.views(kind)] or [None] * 12 for kind in ("novel", "truth"))
+    seen = subject.viewpoints
+    novel, truth = ([read(p, EDGE) for p in subject.views(kind)] or [None] * len(seen or ()) for kind in ("novel", "truth"))
     photo = read(subject.file("input.png"), EDGE)
     steps = [
         shot(assets, "Photo", photo),
         shot(assets, "Coarse, from behind", read(subject.file("back_coarse.png"), EDGE)),
         shot(assets, "Refined by ControlNet", read(subject.file("back.png"), EDGE)),
-        shot(assets, "True back view", truth[BACK_VIEW]),
+        shot(assets, "True back view", truth[seen.back] if seen else None),
     ]
-    angles = [Angle(30 * i, assets.optional(novel[i]), assets.optional(truth[i]),
-                    shot(assets, f"Error at {30 * i}°", error_map(novel[i], truth[i]))) for i in TEST_VIEWS]
-    thumb = assets.optional(sheet([[photo, novel[3], novel[BACK_VIEW]]], 128, 0))
+    angles = [Angle(seen.degrees(i), assets.optional(novel[i]), assets.optional(truth[i]),
+                    shot(assets, f"Error at {seen.degrees(i)}°", error_map(novel[i], truth[i])))
+              for i in sorted(seen.measured, key=seen.ring.index)] if seen else []
+    thumb = assets.optional(sheet([[photo, *([novel[seen.at(90)], novel[seen.back]] if seen else [])]], 128, 0))
     name = f"subjects/{subject.variant}/{subject.name}"
     return Person(
         subject.name, page, thumb, subject.number("views", "standard", "psnr"), steps, angles,
-        shot(assets, "Every 30°, ours above the truth", sheet([novel, truth], 128)), assets.file(subject.file("turntable.mp4")),
+        shot(assets, _all_views(seen), sheet([[row[i] for i in seen.ring] for row in (novel, truth)] if seen else [], 128)),
+        assets.file(subject.file("turntable.mp4")),
         shot(assets, "Mesh", read(subject.file("mesh.png"), 1024)), viewer, _numbers(subject),
         [f"{name}/{file}" for file in FILES if subject.file(file)],
     )
+
+
+def _all_views(seen: Viewpoints | None) -> str:
+    """The caption of all views side by side."""
+    step = 360 / len(seen) if seen else 0.0
+    even = seen is not None and all(abs(seen.angles[i] - k * step) < 0.5 for k, i in enumerate(seen.ring))
+    return f"Every {step:g}°, ours above the truth" if even else "Every view, ours above the truth"
 
 
 def _viewer(run: Run, subject: Subject, assets: Assets, limit: int) -> Viewer | None:

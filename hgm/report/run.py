@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 from hgm.catalogue import parse_ids
@@ -18,6 +18,9 @@ from hgm.errors import InputError
 from hgm.estimators.labels import DISTURBED_BODIES, OTHER_BODIES, first_bodies
 from hgm.home import with_home
 from hgm.variants import VARIANTS as SETTINGS
+
+if TYPE_CHECKING:
+    from hgm.viewpoints import Viewpoints
 
 VARIANTS = ("full", "no_diffusion", "one_view", "no_refine", "no_body",  # in the order of the page; others follow
             "front_only", "pymafx", "pymafx_front_only")
@@ -46,10 +49,28 @@ class Subject:
         path = self.folder / name
         return path if path.is_file() else None
 
+    @cached_property
+    def viewpoints(self) -> Viewpoints | None:
+        """Which view is what, from the cameras.json beside the pictures; None where there is none of use."""
+        from hgm.viewpoints import Viewpoints
+
+        try:
+            return Viewpoints.read(self.folder)
+        except InputError:
+            return None
+
+    def view(self, kind: str, index: int) -> Path:
+        """`novel_00.png`, `truth_00.png` …"""
+        return self.folder / f"{kind}_{index:02d}.png"
+
     def views(self, kind: str) -> list[Path]:
-        """`novel_00.png …` or `truth_00.png …`; empty unless all twelve are there."""
-        paths = [self.folder / f"{kind}_{i:02d}.png" for i in range(12)]
+        """All of them; empty unless every view is there."""
+        paths = [self.view(kind, i) for i in range(len(self.viewpoints or ()))]
         return paths if all(p.is_file() for p in paths) else []
+
+    def back(self, kind: str) -> Path | None:
+        """The file of the back view."""
+        return self.file(self.view(kind, self.viewpoints.back).name) if self.viewpoints else None
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from hgm.metrics.definitions import BACK_VIEW
 from hgm.metrics.inception import Inception, load_inception
 from hgm.metrics.kid import KID, kid_of_images
 from hgm.report.run import Run, Subject
 from hgm.variants import RENDER
 from hgm.views import load_image
 
-MADE, RENDERED, TRUE = "back.png", f"novel_{BACK_VIEW:02d}.png", f"truth_{BACK_VIEW:02d}.png"
+File = Callable[[Subject], Path | None]
 
 
 def back_view_kid(run: Run, weights: str | Path | None, *, seed: int = 0) -> dict[str, KID | None]:
@@ -23,15 +23,23 @@ def back_view_kid(run: Run, weights: str | Path | None, *, seed: int = 0) -> dic
     A few dozen subjects make one subset of all images. Raises InputError on an unusable weight file.
     """
     network = load_inception(weights)
-    sets = {variant: (run.of(variant), MADE) for variant in run.variants}
-    sets |= {variant + RENDER: (run.of(variant), RENDERED) for variant in run.variants}
-    sets |= {name: (subjects, RENDERED) for name, subjects in run.rivals.items()}
+    sets: dict[str, tuple[list[Subject], File]] = {variant: (run.of(variant), _made) for variant in run.variants}
+    sets |= {variant + RENDER: (run.of(variant), _rendered) for variant in run.variants}
+    sets |= {name: (subjects, _rendered) for name, subjects in run.rivals.items()}
     return {name: _kid(subjects, picture, network, seed) for name, (subjects, picture) in sets.items()}
 
 
-def _kid(subjects: list[Subject], picture: str, network: Inception | None, seed: int) -> KID | None:
-    """KID of the subjects' files of one name that have a true back view beside them; None without any, or without the network."""
-    pairs = [(s.file(picture), s.file(TRUE)) for s in subjects]
+def _made(subject: Subject) -> Path | None:
+    return subject.file("back.png")
+
+
+def _rendered(subject: Subject) -> Path | None:
+    return subject.back("novel")
+
+
+def _kid(subjects: list[Subject], picture: File, network: Inception | None, seed: int) -> KID | None:
+    """KID of one picture of each subject that has a true back view beside it; None without any, or without the network."""
+    pairs = [(picture(s), s.back("truth")) for s in subjects]
     there = [(a, b) for a, b in pairs if a is not None and b is not None]
     if network is None or not there:
         return None

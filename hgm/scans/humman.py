@@ -20,11 +20,11 @@ from PIL import Image
 from hgm.body import BodyModel, canonical
 from hgm.body.smpl import load_smpl, nearest_smplx, smpl_file
 from hgm.cameras import Cameras
+from hgm.data_views import KINECTS
 from hgm.errors import InputError, ScanError
 from hgm.scans.canonical import rotation_matrix
 from hgm.scans.given import Picture, PlacedBody
 
-KINECTS = 10
 FRAME = "000000"
 MASKS = ("kinect_mask", "kinect_mask_manual")  # the first for all sequences, the second for the test split
 SHAPES = {"betas": 10, "body_pose": 69, "global_orient": 3, "transl": 3}
@@ -32,17 +32,45 @@ MARGIN = 1.1  # edge of the square crop over the longer edge of the person's box
 
 
 @dataclass(frozen=True)
-class HummanFrame:
-    """One frame of a sequence. The views are cut to squares of one size around the person."""
+class HummanFiles:
+    """Where one frame of a sequence lies."""
 
     root: Path
     name: str
-    model: BodyModel  # neutral SMPL-X
-    models: Path  # folder that holds smpl/SMPL_NEUTRAL.npz or .pkl
 
     @property
     def place(self) -> Path:
-        return self.root / self._sequence
+        return self.root / self._parts[0]
+
+    def own_files(self) -> list[Path]:
+        """Those of the data set, there or not."""
+        pictures = [path for i in range(KINECTS) for path in (self._colour(i), self._mask(i))]
+        return [*pictures, self.place / "cameras.json", self._fit_file]
+
+    @cached_property
+    def _parts(self) -> tuple[str, str]:
+        """Sequence and frame."""
+        sequence, _, frame = self.name.rpartition("_")
+        return (self.name, FRAME) if frame.startswith("a") else (sequence, frame)
+
+    def _colour(self, index: int) -> Path:
+        return self.place / "kinect_color" / f"kinect_{index:03d}" / f"{self._parts[1]}.png"
+
+    def _mask(self, index: int) -> Path:
+        paths = [self.place / kind / f"kinect_{index:03d}" / f"{self._parts[1]}.png" for kind in MASKS]
+        return next((path for path in paths if path.is_file()), paths[0])
+
+    @property
+    def _fit_file(self) -> Path:
+        return self.place / "smpl_params" / f"{self._parts[1]}.npz"
+
+
+@dataclass(frozen=True)
+class HummanFrame(HummanFiles):
+    """One frame of a sequence. The views are cut to squares of one size around the person."""
+
+    model: BodyModel  # neutral SMPL-X
+    models: Path  # folder that holds smpl/SMPL_NEUTRAL.npz or .pkl
 
     @cached_property
     def cameras(self) -> Cameras:
@@ -71,8 +99,7 @@ class HummanFrame:
         return False
 
     def files(self) -> list[Path]:
-        pictures = [path for i in range(KINECTS) for path in (self._colour(i), self._mask(i))]
-        return [*pictures, self.place / "cameras.json", self._fit_file, smpl_file(self.models)]
+        return [*self.own_files(), smpl_file(self.models)]
 
     def picture(self, index: int) -> Picture:
         rgb, mask = _image(self._colour(index), "RGB"), self._masks[index]
@@ -85,22 +112,6 @@ class HummanFrame:
         coverage = np.asarray(Image.fromarray(mask).crop(box))
         whole = np.asarray(Image.fromarray(255 - white).crop(box))  # beyond the image crop gives 0: white
         return Picture(255 - whole, coverage)
-
-    @cached_property
-    def _parts(self) -> tuple[str, str]:
-        sequence, _, frame = self.name.rpartition("_")
-        return (self.name, FRAME) if frame.startswith("a") else (sequence, frame)
-
-    @property
-    def _sequence(self) -> str:
-        return self._parts[0]
-
-    def _colour(self, index: int) -> Path:
-        return self.place / "kinect_color" / f"kinect_{index:03d}" / f"{self._parts[1]}.png"
-
-    def _mask(self, index: int) -> Path:
-        paths = [self.place / kind / f"kinect_{index:03d}" / f"{self._parts[1]}.png" for kind in MASKS]
-        return next((path for path in paths if path.is_file()), paths[0])
 
     @cached_property
     def _masks(self) -> list[np.ndarray]:
@@ -130,10 +141,6 @@ class HummanFrame:
     def _corners(self) -> np.ndarray:
         """Left and top of the crop of every view, [V, 2] whole pixels; may lie outside of the image."""
         return np.floor((self._boxes[:, :2] + self._boxes[:, 2:] - self._edge) / 2).astype(int)
-
-    @property
-    def _fit_file(self) -> Path:
-        return self.place / "smpl_params" / f"{self._parts[1]}.npz"
 
     @cached_property
     def _fit(self) -> dict[str, np.ndarray]:

@@ -5,7 +5,8 @@ Each of the four holds a folder `<scan>_<view>` for every view, `0000_000 … 00
 `parm/…/0_intrinsic.npy` ([3, 3] in pixels) and `0_extrinsic.npy` ([3, 4] world to camera, OpenCV axes), and
 `depth/…/<scale>.png` (16 bit, 2**15 / z). Lengths are metres of a person scaled to 1.8 m; HGM's release reads that scale
 from the name of the depth file (GPS-Gaussian's is 0.png) and turns the world so that view 0 is the front camera.
-The body is in `smplx/<scan>/`: `smplx.npz` of a view folder, as written here, or THuman's `smplx_param.pkl`.
+The body is in `smplx/<scan>/`: `smplx.npz` of a view folder, as written here, or THuman's `smplx_param.pkl`; a `cameras.json` beside it
+holds the cameras in its frame, which need not begin with the front one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from hgm.errors import InputError, ScanError
 from hgm.runtime import atomic_write
 from hgm.scans.given import Picture, PlacedBody
 from hgm.scans.thuman import FIT_FILE, FIT_FOLDERS
-from hgm.views import DEPTH_UNIT, load_cameras, save_png, view_path
+from hgm.views import DEPTH_UNIT, load_cameras, save_cameras, save_png, view_path
 
 INVERSE_DEPTH = 2.0**15  # of a metre
 BODIES, BODY_FILE = "smplx", "smplx.npz"
@@ -62,16 +63,16 @@ class MultiviewScan:
         parameters = [self._parameters(i) for i in range(self.count)]
         K, w2c = (torch.from_numpy(np.stack(x)) for x in zip(*parameters, strict=True))
         w2c[:, :3, 3] *= UNITS_PER_METRE
-        front = orbit(dtype=torch.float64)[0].world_to_camera
-        if (w2c[0] - front).abs().max() > ALIGNED:
-            w2c = w2c @ torch.linalg.inv(w2c[0]) @ front
+        body = load_cameras(self._frame.parent, torch.float64) if self._frame.is_file() else orbit(dtype=torch.float64)
+        first = body[0].world_to_camera
+        if (w2c[0] - first).abs().max() > ALIGNED:
+            w2c = w2c @ torch.linalg.inv(w2c[0]) @ first
         return Cameras(K, w2c, *self._size)
 
     @cached_property
     def placed(self) -> PlacedBody:
-        own = self.root / BODIES / self.name / BODY_FILE
-        if own.is_file():
-            return PlacedBody.load(own)
+        if self._own.is_file():
+            return PlacedBody.load(self._own)
         params = load_fit(self._fit(), self.model).params
         with torch.no_grad():
             body = canonical(self.model, params)
@@ -91,10 +92,10 @@ class MultiviewScan:
 
     def files(self) -> list[Path]:
         views = [self._file(kind, i) for i in range(self.count) for kind in ("img", "mask", "intrinsic", "extrinsic")]
-        own = self.root / BODIES / self.name / BODY_FILE
         if self.has_depth:
             views += filter(None, map(self._depth_file, range(self.count)))
-        return [*views, own if own.is_file() else self._fit()]
+        frame = [self._frame] if self._frame.is_file() else []
+        return [*views, *frame, self._own if self._own.is_file() else self._fit()]
 
     def picture(self, index: int) -> Picture:
         rgb, mask = _image(self._file("img", index), "RGB"), _image(self._file("mask", index), "L")
@@ -106,6 +107,16 @@ class MultiviewScan:
                 raise ScanError(f"{self._file('img', index)}: its {kind} is {image.shape[1]} x {image.shape[0]} pixels, expected "
                                 f"{self._size[0]} x {self._size[1]}, those of view 0")
         return Picture(np.where(mask[..., None] > 0, rgb, np.uint8(255)), mask, depth)
+
+    @property
+    def _own(self) -> Path:
+        """The body of a view folder, where the scan brings it."""
+        return self.root / BODIES / self.name / BODY_FILE
+
+    @property
+    def _frame(self) -> Path:
+        """The cameras in the frame of that body, where the scan brings them; without them view 0 is the front camera."""
+        return self._own.with_name("cameras.json")
 
     @cached_property
     def _size(self) -> tuple[int, int]:
@@ -190,6 +201,7 @@ def export_views(folder: Path, root: Path, name: str) -> None:
             with atomic_write(root / "parm" / view / f"0_{kind}.npy") as file:
                 np.save(file, array.numpy())
     placed.save(root / BODIES / name / BODY_FILE)
+    save_cameras(root / BODIES / name, cameras)
 
 
 def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:

@@ -7,9 +7,13 @@ from pathlib import Path
 
 MESHES = ("mesh.obj", "mesh.ply", "mesh.glb")
 FRAME = "frame.json"
-FILES = (*(f"novel_{i:02d}.png" for i in range(12)), *MESHES, FRAME)
+NOVEL = "novel_[0-9]*.png"  # one for each view of the data set, numbered as its views are
 
 
 def baseline_files(folder: str | Path, subjects: Sequence[str]) -> list[Path]:
     """The files of these subjects that measuring reads, as far as they are there."""
-    return [path for subject in subjects for name in FILES if (path := Path(folder) / subject / name).is_file()]
+    found = []
+    for subject in subjects:
+        place = Path(folder) / subject
+        found += [*sorted(place.glob(NOVEL)), *(path for name in (*MESHES, FRAME) if (path := place / name).is_file())]
+    return found

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from hgm.body import BodyModel
 from hgm.errors import InputError
-from hgm.metrics.definitions import BACK_VIEW, TEST_VIEWS
 from hgm.metrics.lpips import LPIPS
 from hgm.metrics.surfaces import Mesh
 from hgm.provenance import file_digest, key_of, read_json
@@ -20,30 +19,32 @@ from hgm.runtime import derived_seed
 from hgm.scans.thuman import ScanFiles
 from hgm.stages.baseline_files import FRAME, MESHES, baseline_files
 from hgm.stages.evaluation import image_metrics, surface_numbers, true_surface
-from hgm.views import Views, load_views, require_rig, save_image, view_path
+from hgm.viewpoints import Viewpoints
+from hgm.views import Views, load_views, save_cameras, save_image, view_path
 
 
 def baseline_key(folder: Path, subject: str, *parts: Any) -> str:
     """Key of the subject's files and of whatever else decides the numbers. Raises InputError where there is no file."""
     files = baseline_files(folder, [subject])
     if not files:
-        raise InputError(f"{folder / subject}: no results of this subject; expected novel_00.png … novel_11.png or {MESHES[0]}")
+        raise InputError(f"{folder / subject}: no results of this subject; expected novel_00.png … or {MESHES[0]}")
     return key_of([(p.name, file_digest(p)) for p in files], *parts)
 
 
-def read_renders(folder: Path, size: int) -> Tensor | None:
-    """Renders [12, 3, size, size] over white in the rig's views; None where there is none at all.
+def read_renders(folder: Path, seen: Viewpoints) -> Tensor | None:
+    """Renders [V, 3, H, W] over white in the views of a data set, at their size; None where there is none at all.
 
     Only the measured views have to be there, the others stay white. Alpha is put over white; other sizes are resized, to
     smaller ones by means of areas. Raises InputError for a measured view that is missing, and for an unreadable or oblong one.
     """
-    paths = {i: path for i in range(12) if (path := view_path(folder, "novel", i)).is_file()}
+    paths = {i: path for i in range(len(seen)) if (path := view_path(folder, "novel", i)).is_file()}
     if not paths:
         return None
-    renders = torch.ones(12, 3, size, size)
-    for i in (*TEST_VIEWS, *sorted(set(paths) - set(TEST_VIEWS))):
+    size, needed = seen.cameras.width, sorted({*seen.measured, seen.back})
+    renders = torch.ones(len(seen), 3, size, size)
+    for i in (*needed, *sorted(set(paths) - set(needed))):
         if i not in paths:
-            raise InputError(f"{view_path(folder, 'novel', i)}: no such file; views {', '.join(map(str, TEST_VIEWS))} are measured")
+            raise InputError(f"{view_path(folder, 'novel', i)}: no such file; views {', '.join(map(str, needed))} are measured")
         renders[i] = _over_white(paths[i], size)
     return renders
 
@@ -55,7 +56,7 @@ def _over_white(path: Path, size: int) -> Tensor:
     except Exception as error:  # a damaged file can raise anything from the decoder
         raise InputError(f"{path}: not a readable image ({error}); render it again") from None
     if image.width != image.height:
-        raise InputError(f"{path}: is {image.width} x {image.height} pixels, expected a square view of the rig")
+        raise InputError(f"{path}: is {image.width} x {image.height} pixels, expected a square view of the data set")
     rgba = np.asarray(image, np.float32) / 255
     over = rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]
     if image.width != size:
@@ -113,12 +114,12 @@ def measure_baseline(
     folder: Path, view_folder: Path, files: ScanFiles | None, model: BodyModel, out: Path, *, method: str, lpips: LPIPS | None,
     seed: int, surface_samples: int,
 ) -> dict[str, Any]:
-    """metrics.json of one subject's results by another method; what it has no files for is null. Writes its measured views and
-    the true back view to `out`. Raises InputError for results that cannot be read."""
+    """metrics.json of one subject's results by another method; what it has no files for is null. Writes its measured views, the
+    true back view and their cameras to `out`. Raises InputError for results that cannot be read."""
     truth = load_views(view_folder)
-    require_rig(view_folder, truth.cameras)
-    renders, mesh = read_renders(folder, truth.rgb.shape[-1]), read_surface(folder)
-    views, back = (None, None) if renders is None else _images(renders, truth, out, lpips)
+    seen = Viewpoints.of(truth.cameras, view_folder)
+    renders, mesh = read_renders(folder, seen), read_surface(folder)
+    views, back = (None, None) if renders is None else _images(renders, truth, seen, out, lpips)
     surface = true_surface(files, model) if files is not None and mesh is not None else None
     return {
         "subject": view_folder.name,
@@ -129,8 +130,9 @@ def measure_baseline(
     }
 
 
-def _images(renders: Tensor, truth: Views, out: Path, lpips: LPIPS | None) -> tuple[Any, Any]:
-    for i in TEST_VIEWS:
+def _images(renders: Tensor, truth: Views, seen: Viewpoints, out: Path, lpips: LPIPS | None) -> tuple[Any, Any]:
+    save_cameras(out, seen.cameras)
+    for i in {*seen.measured, seen.back}:
         save_image(view_path(out, "novel", i), renders[i])
-    save_image(view_path(out, "truth", BACK_VIEW), truth.rgb[BACK_VIEW])
-    return image_metrics(renders, truth, lpips)
+    save_image(view_path(out, "truth", seen.back), truth.rgb[seen.back])
+    return image_metrics(renders, truth, seen, lpips)

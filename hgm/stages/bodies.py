@@ -27,7 +27,8 @@ from hgm.runtime import derived_seed
 from hgm.stages.normal_estimators import NormalEstimator
 from hgm.stages.reconstruction import Reconstructor
 from hgm.train.loop import write_history
-from hgm.views import load_cameras, load_image, require_rig, view_path
+from hgm.viewpoints import Viewpoints
+from hgm.views import load_image, view_path
 
 
 def save_body(path: Path, params: BodyParameters, *, vertices: Tensor, joints: Tensor, source: str, **more: Any) -> None:
@@ -63,26 +64,26 @@ def given_subject(folder: Path, view_folder: Path, model: BodyModel, out: Path, 
     Scale and place come from its camera where it has one, else from the mask."""
     subject = name or view_folder.name
     seen = read_estimate(estimate_file(folder, subject), model, subject)
-    size = load_image(view_path(view_folder, "mask", 0)).shape[-1]
-    estimate = placed(seen, orbit(size=size)[0])
+    views = Viewpoints.read(view_folder)
+    estimate = placed(seen, views.cameras[views.front])
     _save_estimate(dataclasses.replace(estimate, source=GIVEN + seen.source), model, view_folder, out)
 
 
 def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out: Path) -> None:
-    require_rig(view_folder, load_cameras(view_folder))
-    mask = load_image(view_path(view_folder, "mask", 0))
-    place_subject(estimate, mask, model, orbit(size=mask.shape[-1]), out)
+    views = Viewpoints.read(view_folder)
+    mask = load_image(view_path(view_folder, "mask", views.front))
+    place_subject(estimate, mask, model, views.cameras[views.front], out)
 
 
-def place_subject(estimate: Estimate, mask: Tensor, model: BodyModel, rig: Cameras, out: Path) -> Tensor:
-    """A first estimate as it is, at its own place or that of the mask [1, H, W] that view 0 of `rig` sees.
+def place_subject(estimate: Estimate, mask: Tensor, model: BodyModel, camera: Cameras, out: Path) -> Tensor:
+    """A first estimate as it is, at its own place or that of the mask [1, H, W] that an unbatched camera sees.
 
     Writes `smplx.npz` to `out`; returns the vertices [10475, 3] in normalised units.
     """
     estimate = estimate.to(model.device)
     scale, translation = estimate.scale, estimate.translation
     if scale is None or translation is None:
-        scale, translation = place_in_mask(estimate.params, model, mask, rig)
+        scale, translation = place_in_mask(estimate.params, model, mask, camera)
     with torch.no_grad():
         vertices, joints = place(model(estimate.params), scale, translation)
     save_body(out / "smplx.npz", estimate.params, source=estimate.source, scale=scale, translation=translation.cpu().numpy(),
@@ -98,26 +99,34 @@ def load_estimate(path: Path) -> Estimate:
 
 
 def refine_subject(
-    start: Estimate, image: Tensor, mask: Tensor, model: BodyModel, reconstructor: Reconstructor, out: Path,
+    start: Estimate, image: Tensor, mask: Tensor, camera: Cameras, model: BodyModel, reconstructor: Reconstructor, out: Path,
     settings: RefineSettings, *, normals: NormalEstimator | None = None, backend: str = "auto",
 ) -> Tensor:
-    """Refine an estimate against the photo's mask [1, H, W] and the silhouettes of the coarse model on the photo [3, H, W],
-    and against the normals that an estimator reads from the photo, if there is one. Body model, reconstructor and estimator are on
-    one device.
+    """Refine an estimate against the photo's mask [1, H, W] and the silhouettes of the coarse model on the photo [3, H, W], taken by
+    an unbatched camera, and against the normals that an estimator reads from the photo, if there is one. Body model, reconstructor and
+    estimator are on one device.
 
     Writes `smplx.npz` and `refinement.tsv` to `out`; returns the vertices [10475, 3] in normalised units.
     """
 
     def gaussians_from(vertices: Tensor | None) -> Gaussians:
-        return reconstructor.coarse_gaussians(image, vertices)
+        return reconstructor.coarse_gaussians(image, vertices, camera)
 
-    normals_from = None if normals is None else partial(normals.of_body, image, mask, faces=model.faces, camera=reconstructor.rig[0])
-    refined = refine_body(start, model, input_mask=mask, cameras=reconstructor.rig,
+    cameras = silhouette_cameras(camera.resized(reconstructor.size)).to(reconstructor.device)
+    normals_from = None if normals is None else partial(normals.of_body, image, mask, faces=model.faces, camera=cameras[0])
+    refined = refine_body(start, model, input_mask=mask, cameras=cameras,
                           gaussians_from=gaussians_from, normals_from=normals_from, settings=settings, backend=backend)
     save_body(out / "smplx.npz", refined.params, source=REFINED + start.source, scale=refined.scale,
               translation=refined.translation.cpu().numpy(), vertices=refined.vertices, joints=refined.joints)
     write_history(out / "refinement.tsv", refined.history)
     return refined.vertices
+
+
+def silhouette_cameras(camera: Cameras) -> Cameras:
+    """The input's unbatched camera, and HGM's rig without its front: the sides are renders of Gaussians, so any camera serves."""
+    sides = orbit(size=camera.width)[1:].to(camera.K)
+    return Cameras(torch.cat([camera.K[None], sides.K]), torch.cat([camera.world_to_camera[None], sides.world_to_camera]),
+                   camera.width, camera.height)
 
 
 def joint_errors(body: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from hgm.scans.given import check_given
 from hgm.scans.preflight import preflight
 from hgm.scans.sources import find_scan, find_views
 from hgm.stages.places import Place
-from hgm.views import require_rig
+from hgm.viewpoints import Viewpoints
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,7 @@ def check_scan(place: Place, name: str) -> None:
         return
     views = find_views(place.source, place.root, name, place.model, place.models)
     check_given(views, place.model.faces.numpy())
-    if place.source == "views":
-        require_rig(views.place, views.cameras)
+    Viewpoints.of(views.cameras, views.place)
 
 
 def check_scans(entries: Sequence[Entry], place: Place) -> tuple[list[Entry], dict[str, str]]:

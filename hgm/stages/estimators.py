@@ -25,6 +25,7 @@ from hgm.photos.person import open_photo
 from hgm.photos.sources import BODY, Photo, find_photos
 from hgm.provenance import file_digest, key_of, read_json
 from hgm.runtime import select_device
+from hgm.viewpoints import Viewpoints
 from hgm.views import save_image, view_path
 
 PHOTO_SIZE = 512  # pixels of the square that a program sees of a photo; those of the paper's views
@@ -170,7 +171,7 @@ def _keep(file: Path, target: Path, copies: dict[Path, Path]) -> None:
 
 
 def _front_view(folder: Path) -> Draw:
-    return lambda path: shutil.copyfile(view_path(folder, "rgb", 0), path)
+    return lambda path: shutil.copyfile(view_path(folder, "rgb", Viewpoints.read(folder).front), path)
 
 
 def _photo(photo: Photo, ways: Sequence[Matting]) -> Draw:

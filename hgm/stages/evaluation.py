@@ -14,10 +14,10 @@ from torch import Tensor
 
 from hgm.body import BodyModel
 from hgm.body.fits import load_fit
-from hgm.cameras import Cameras, orbit
+from hgm.cameras import Cameras
 from hgm.gaussians import Gaussians
 from hgm.mesh.io import load_mesh
-from hgm.metrics.definitions import BACK_VIEW, Definitions, back_errors, image_errors, view_errors
+from hgm.metrics.definitions import Definitions, back_errors, image_errors, view_errors
 from hgm.metrics.lpips import LPIPS
 from hgm.metrics.surfaces import Mesh, SurfaceErrors, surface_errors
 from hgm.refine.discs import Patches
@@ -28,6 +28,7 @@ from hgm.scans.thuman import ScanFiles
 from hgm.splat import backend_for, render
 from hgm.stages.bodies import joint_errors, load_body
 from hgm.train.data import resize
+from hgm.viewpoints import Viewpoints
 from hgm.views import Views, load_image, load_views, save_image
 
 log = logging.getLogger(__name__)
@@ -51,37 +52,39 @@ def textured_body(vertices: Tensor, faces: Tensor, image: Tensor, camera: Camera
     return Gaussians(discs.means, discs.opacities, discs.scales, discs.quats, colours[0, :, 0].mT.contiguous())
 
 
-def image_metrics(prediction: Tensor, truth: Views, lpips: LPIPS | None) -> tuple[Definitions, Definitions]:
-    """Four test views, and the back view alone, of 12 rig renders [12, 3, H, W]."""
-    return (view_errors(prediction, truth.rgb, lpips, mask=truth.mask),
-            back_errors(prediction, truth.rgb, lpips, mask=truth.mask))
+def image_metrics(prediction: Tensor, truth: Views, seen: Viewpoints, lpips: LPIPS | None) -> tuple[Definitions, Definitions]:
+    """The measured views, and the back view alone, of renders [V, 3, H, W] of all views."""
+    return (view_errors(prediction, truth.rgb, seen, lpips, mask=truth.mask),
+            back_errors(prediction, truth.rgb, seen, lpips, mask=truth.mask))
 
 
-def back_picture(path: Path, truth: Views, lpips: LPIPS | None) -> Definitions:
+def back_picture(path: Path, truth: Views, seen: Viewpoints, lpips: LPIPS | None) -> Definitions:
     """The picture of the back that the ControlNet made, against the true back view (paper table 7)."""
     made = resize(load_image(path), truth.rgb.shape[-1])
-    return image_errors(made[None], truth.rgb[[BACK_VIEW]], lpips, mask=truth.mask[[BACK_VIEW]])
+    return image_errors(made[None], truth.rgb[[seen.back]], lpips, mask=truth.mask[[seen.back]])
 
 
-def renders(gaussians: Gaussians, size: int, backend: str) -> Tensor:
-    """The 12 rig views [12, 3, size, size] over white, drawn where the Gaussians are."""
+def renders(gaussians: Gaussians, cameras: Cameras, backend: str) -> Tensor:
+    """Renders [V, 3, H, W] by cameras [V] over white, drawn where the Gaussians are."""
     device = gaussians.means.device
     with torch.no_grad():
-        return render(gaussians, orbit(size=size).to(device), backend=backend_for(backend, device)).rgb.clamp(0, 1)
+        return render(gaussians, cameras.to(device), backend=backend_for(backend, device)).rgb.clamp(0, 1)
 
 
-def baselines(subject: Path, truth: Views, body: Mapping[str, Any], faces: Tensor, lpips: LPIPS | None, backend: str) -> Json:
+def baselines(
+    subject: Path, truth: Views, seen: Viewpoints, body: Mapping[str, Any], faces: Tensor, lpips: LPIPS | None, backend: str,
+) -> Json:
     """Copy of the nearest input view, the coarse stage, the body textured by projection."""
-    size, photo = truth.rgb.shape[-1], truth.rgb[0]
-    textured = textured_body(torch.from_numpy(body["vertices"]), faces, photo, orbit(size=size)[0])
+    photo = truth.rgb[seen.front]
+    textured = textured_body(torch.from_numpy(body["vertices"]), faces, photo, truth.cameras[seen.front])
     predictions = {
         "copy_nearest": photo.expand_as(truth.rgb),
-        "coarse": renders(Gaussians.load_ply(subject / "coarse.ply"), size, backend),
-        "textured_body": renders(textured, size, backend),
+        "coarse": renders(Gaussians.load_ply(subject / "coarse.ply"), truth.cameras, backend),
+        "textured_body": renders(textured, truth.cameras, backend),
     }
     found: Json = {}
     for name, prediction in predictions.items():
-        views, back = image_metrics(prediction, truth, lpips)
+        views, back = image_metrics(prediction, truth, seen, lpips)
         found[name] = {"views": views, "back": back}
     return found
 
@@ -111,14 +114,15 @@ def evaluate_subject(
     Also writes the true views beside the novel ones. simple: measure the simple baselines as well; the tables show those of one
     variant."""
     truth = load_views(view_folder)
+    seen = Viewpoints.of(truth.cameras, view_folder)
     for i, rgb in enumerate(truth.rgb):
         save_image(subject / f"truth_{i:02d}.png", rgb)
     size = truth.rgb.shape[-1]
     body, first, true_body = (load_body(p / "smplx.npz") for p in (subject, estimate, view_folder))
     novel = torch.stack([load_image(subject / f"novel_{i:02d}.png") for i in range(len(truth))])
     if novel.shape[-1] != size:
-        novel = renders(Gaussians.load_ply(subject / "gaussians.ply"), size, backend)
-    views, back_render = image_metrics(novel, truth, lpips)
+        novel = renders(Gaussians.load_ply(subject / "gaussians.ply"), truth.cameras, backend)
+    views, back_render = image_metrics(novel, truth, seen, lpips)
     surface = None if files is None else true_surface(files, model)
     before, after = joint_errors(first, true_body), joint_errors(body, true_body)
     found = {
@@ -126,11 +130,11 @@ def evaluate_subject(
         "variant": variant,
         "standin": standin,
         "views": views,
-        "back": back_picture(subject / "back.png", truth, lpips),
+        "back": back_picture(subject / "back.png", truth, seen, lpips),
         "back_render": back_render,
         "geometry": geometry(subject / "mesh.glb", surface, surface_samples, seed),
         "body": {**{f"initial_{name}": value for name, value in before.items()}, **after},
     }
     if simple:
-        found["baselines"] = baselines(subject, truth, body, torch.as_tensor(model.faces), lpips, backend)
+        found["baselines"] = baselines(subject, truth, seen, body, torch.as_tensor(model.faces), lpips, backend)
     return found

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from hgm.cameras import orbit
 from hgm.gaussians import Gaussians
 from hgm.mesh.extraction import MeshSettings, extract_mesh
 from hgm.mesh.io import save_mesh
@@ -17,7 +16,8 @@ from hgm.mesh.picture import mesh_picture
 from hgm.mesh.refinement import NormalRefinement
 from hgm.splat import render
 from hgm.stages.normal_estimators import NormalEstimator
-from hgm.train.data import BACK, FRONT, resize
+from hgm.train.data import resize
+from hgm.viewpoints import Viewpoints
 from hgm.views import load_image, save_image
 
 if TYPE_CHECKING:
@@ -34,22 +34,23 @@ def mesh_subject(
     gaussians: Gaussians, vertices: Tensor, faces: Tensor, normals: NormalEstimator, out: Path, settings: MeshSettings,
     *, backend: str = "auto",
 ) -> None:
-    """Write `mesh.glb` and `mesh.png` to the subject's folder, which holds `input.png` and `back.png`.
+    """Write `mesh.glb` and `mesh.png` to the subject's folder, which holds `input.png`, `back.png` and the `cameras.json` of its views.
 
     gaussians [N], body vertices [P, 3] NU. Raises InputError where the Gaussians have no surface.
     """
     device = gaussians.means.device
     front = load_image(out / "input.png")
     pictures = torch.stack([front, resize(load_image(out / "back.png"), front.shape[-1])])
-    cameras = orbit(size=front.shape[-1])[[FRONT, BACK]].to(device)
+    views = Viewpoints.read(out)
+    cameras = views.cameras.resized(front.shape[-1])[[views.front, views.back]].to(device)
     with torch.no_grad():
         mask = render(gaussians, cameras[:1], backend=backend).alpha[0]
     targets = normals.of_mesh(pictures.to(device), mask, vertices.to(device), faces, cameras)
     write_mesh(extract_mesh(gaussians, settings=settings, targets=targets, backend=backend), out)
 
 
-def mesh_without_body(gaussians: Gaussians, out: Path, settings: MeshSettings, *, backend: str = "auto") -> None:
-    """`mesh_subject` where no body is known: without the normals, which the net reads with the help of one."""
+def mesh_without_normals(gaussians: Gaussians, out: Path, settings: MeshSettings, *, backend: str = "auto") -> None:
+    """`mesh_subject` where the mesh is not refined, or no body is known, with whose help a net reads normals."""
     write_mesh(extract_mesh(gaussians, settings=settings, backend=backend), out)
 
 

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hgm.cameras import Cameras
+from hgm.data_views import NEEDS_NO_NORMALS
+from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.mesh.refinement import NormalTargets
 from hgm.nets.config import UNetWidths
@@ -130,12 +132,19 @@ def train_normals(
     scans: list[Path], faces: Tensor, training: NormalTraining, out: Path, state: Path, *, seed: int, device: str = "cpu",
     backend: str = "auto", deadline: Deadline | None = None,
 ) -> list[dict[str, float]]:
-    """Train on every view of the scans' folders; writes weights, model.json, history.tsv and training.json (backends) to `out`."""
+    """Train on every view of the scans' folders; writes weights, model.json, history.tsv and training.json (backends) to `out`.
+
+    Raises InputError for views that come without normals.
+    """
     backend = backend_for(backend, device)
     torch.manual_seed(derived_seed(seed, "normals"))
     net = NormalNet(training.channels).to(device)
     store = ScanStore(scans, Pictures(scans, limit=NORMALS_STORE))
     bodies = BodyViews(store, faces, device=device, backend=backend)
+    views = [(scan, view) for scan in range(len(store)) for view in range(len(store.cameras(scan)))]
+    for folder in store.folders:
+        if not view_path(folder, "normal", 0).is_file():
+            raise InputError(f"{folder}: its views have no normals to train a net on; {NEEDS_NO_NORMALS}")
 
     def sample(scan: int, view: int) -> tuple[Tensor, Tensor, Tensor]:
         rig = store.cameras(scan)
@@ -145,8 +154,8 @@ def train_normals(
         return rgb, bodies.view(scan, view), to_camera(target[None], rig[[view]])[0]
 
     def loss(step: int, generator: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
-        chosen = torch.randint(len(store) * 12, (training.batch,), generator=generator).tolist()[part]
-        rgb, body, target = (torch.stack(x).to(device) for x in zip(*(sample(c // 12, c % 12) for c in chosen), strict=True))
+        chosen = torch.randint(len(views), (training.batch,), generator=generator).tolist()[part]
+        rgb, body, target = (torch.stack(x).to(device) for x in zip(*(sample(*views[c]) for c in chosen), strict=True))
         return normal_error(net(rgb, body), target), {"body_alone": normal_error(body, target)}
 
     history = fit(net, loss, Optimisation(training.steps, training.lr, weight_decay=1e-4), stage="normals", seed=seed,

@@ -27,11 +27,12 @@ from hgm.runtime import Progress, select_device
 from hgm.stages.backends import job_backends
 from hgm.stages.bodies import place_subject, refine_subject
 from hgm.stages.contact import write_contact_sheet
-from hgm.stages.meshing import mesh_settings, mesh_subject, mesh_without_body
+from hgm.stages.meshing import mesh_settings, mesh_subject, mesh_without_normals
 from hgm.stages.normal_estimators import NormalEstimator, load_estimator
 from hgm.stages.places import body_model
 from hgm.stages.reconstruction import STAGES, Output, Reconstruction, Reconstructor, load_reconstructor, write_reconstruction
 from hgm.variants import VARIANTS, Variant
+from hgm.viewpoints import Viewpoints, of_the_rig
 from hgm.views import save_image
 
 Announce = Callable[[str], None]  # with a stage's name, as it begins
@@ -68,7 +69,7 @@ class Studio:
         chosen, device = VARIANTS[variant], select_device(device)
         backends = job_backends(config, device)
         refine = RefineSettings(**chosen.refining(config["refine"]))
-        reads_normals = chosen.body and (mesh or (chosen.refined and refine.normal > 0))
+        reads_normals = chosen.body and ((mesh and config["mesh"]["refine_steps"] > 0) or (chosen.refined and refine.normal > 0))
         require_networks(run, variant, normals=reads_normals and config["normals"]["icon"] is None)
         reconstructor = load_reconstructor(run, chosen, size=config["rendering"]["size"], back_view=config["back_view"],
                                            device=device, backend=backends["splat"], sparse_backend=backends["sparse"],
@@ -83,6 +84,11 @@ class Studio:
             if with_body and reads_normals else None,
             ways=ways_without_mask(),
         )
+
+    @property
+    def views(self) -> Viewpoints:
+        """Where a photo, cut out and centered, is taken from and its result is seen from: the rig that the networks learned on."""
+        return of_the_rig(self.size)
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -109,10 +115,10 @@ class Studio:
         if start is not None:
             with timed("refine"):
                 vertices = self._body(start, person, folder)
-        result = self.reconstructor.reconstruct(person.image, vertices, self.variant, announce=announce)
+        result = self.reconstructor.reconstruct(person.image, vertices, self.variant, self.views, announce=announce)
         seconds |= result.seconds
         with timed("write"):
-            write_reconstruction(result, person.image, folder, self.output, backend=self.backends["splat"])
+            write_reconstruction(result, person.image, folder, self.output, self.views.cameras, backend=self.backends["splat"])
             save_image(folder / "mask.png", person.mask)
         if self.mesh is not None:
             with timed("mesh"):
@@ -136,14 +142,15 @@ class Studio:
     def _body(self, start: Estimate, person: Person, folder: Path) -> Tensor:
         """Vertices [10475, 3] NU, refined if the variant has it so."""
         assert self.model is not None
+        camera = self.views.cameras[self.views.front]
         if not self.variant.refined:
-            return place_subject(start, person.mask, self.model, self.reconstructor.rig, folder)
-        return refine_subject(start, person.image, person.mask, self.model, self.reconstructor, folder, self.refine,
+            return place_subject(start, person.mask, self.model, camera, folder)
+        return refine_subject(start, person.image, person.mask, camera, self.model, self.reconstructor, folder, self.refine,
                               normals=self.normals, backend=self.backends["splat"])
 
     def _mesh(self, result: Reconstruction, vertices: Tensor | None, folder: Path, settings: MeshSettings) -> None:
         if vertices is None or self.model is None or self.normals is None:
-            mesh_without_body(result.gaussians, folder, settings, backend=self.backends["splat"])
+            mesh_without_normals(result.gaussians, folder, settings, backend=self.backends["splat"])
             return
         mesh_subject(result.gaussians, vertices, self.model.faces, self.normals, folder, settings, backend=self.backends["splat"])
 

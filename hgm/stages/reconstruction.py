@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from hgm.nets import HGM
 from hgm.nets.hgm import HGMOutput
 from hgm.splat import render
 from hgm.stages.training import load_hgm
-from hgm.train.data import BACK, FRONT, resize
+from hgm.train.data import resize
 from hgm.turntable import write_video
 from hgm.variants import Variant
-from hgm.views import save_image
+from hgm.viewpoints import Viewpoints
+from hgm.views import save_cameras, save_image
 
 log = logging.getLogger(__name__)
 STAGES = ("coarse", "back_view", "fusion")
@@ -34,7 +35,7 @@ STAGES = ("coarse", "back_view", "fusion")
 class Output:
     """Sizes of what is written for a subject."""
 
-    size: int = 512  # of the 12 novel views
+    size: int = 512  # of the novel views
     turntable_size: int = 512
     turntable_frames: int = 72
 
@@ -60,33 +61,36 @@ class Reconstructor:
         self.coarse, self.fusion, self.refiner = coarse, fusion, refiner
         self.back_view = BackViewSettings() if back_view is None else back_view
         self.device, self.backend, self.precision = device, backend, precision
-        self.rig = orbit(size=size).to(device)
+        self.size = size  # of the pictures that the networks see
 
     @torch.no_grad()
-    def coarse_gaussians(self, image: Tensor, vertices: Tensor | None) -> Gaussians:
-        """The frozen coarse model: photo [3, H, W] over white and body vertices [P, 3] -> merged Gaussians [N].
+    def coarse_gaussians(self, image: Tensor, vertices: Tensor | None, camera: Cameras) -> Gaussians:
+        """The frozen coarse model: photo [3, H, W] over white, taken by an unbatched camera, and body vertices [P, 3] -> merged
+        Gaussians [N].
 
         Without vertices the U-Net's own set, which does not depend on the body (spec section 6.1).
         """
-        output = self._run(self.coarse, image[None], [FRONT], vertices)
+        output = self._run(self.coarse, image[None], camera[None], vertices)
         chosen = output.merged if vertices is not None or not self.coarse.config.use_body else output.unet
         return chosen[0].detach()
 
-    def _run(self, model: HGM, images: Tensor, views: Sequence[int], vertices: Tensor | None) -> HGMOutput:
-        images = resize(images, self.rig.width)[None].to(self.device)
+    def _run(self, model: HGM, images: Tensor, cameras: Cameras, vertices: Tensor | None) -> HGMOutput:
+        images = resize(images, self.size)[None].to(self.device)
         body = vertices[None].to(self.device) if vertices is not None and model.config.use_body else None
-        return model(images, self.rig[list(views)][None], body, precision=self.precision)
+        return model(images, cameras.resized(self.size)[None].to(self.device), body, precision=self.precision)
 
     @torch.no_grad()
-    def back_of(self, gaussians: Gaussians) -> tuple[Tensor, Tensor]:
-        """Colour [3, H, W] and alpha [1, H, W] of unbatched Gaussians from behind."""
-        out = render(gaussians, self.rig[[BACK]], backend=self.backend)
+    def seen_by(self, camera: Cameras, gaussians: Gaussians) -> tuple[Tensor, Tensor]:
+        """Colour [3, H, W] and alpha [1, H, W] of unbatched Gaussians, seen by an unbatched camera at the networks' size."""
+        out = render(gaussians, camera.resized(self.size)[None].to(self.device), backend=self.backend)
         return out.rgb[0].clamp(0, 1), out.alpha[0].clamp(0, 1)
 
     def reconstruct(
-        self, image: Tensor, vertices: Tensor | None, variant: Variant, *, announce: Callable[[str], None] = lambda stage: None,
+        self, image: Tensor, vertices: Tensor | None, variant: Variant, views: Viewpoints, *,
+        announce: Callable[[str], None] = lambda stage: None,
     ) -> Reconstruction:
-        """image [3, H, W] in [0, 1] over white, vertices [P, 3] in normalised units (None without a body branch).
+        """image [3, H, W] in [0, 1] over white, the front view of `views`; vertices [P, 3] in normalised units (None without a body
+        branch). The back is made where `views` has its back view.
 
         `announce` is called with the name of each of STAGES as it begins.
         """
@@ -100,11 +104,12 @@ class Reconstructor:
             return now
 
         at = time.perf_counter()
+        sides = views.cameras[[views.front, views.back]]
         announce("coarse")
-        coarse = self.coarse_gaussians(image, vertices)
+        coarse = self.coarse_gaussians(image, vertices, sides[0])
         at = timed("coarse", at)
         announce("back_view")
-        back_coarse, alpha = self.back_of(coarse)
+        back_coarse, alpha = self.seen_by(sides[1], coarse)
         back = back_coarse
         if variant.diffusion and self.refiner is not None:
             back = self.refiner.refine(back_coarse, alpha, **asdict(self.back_view)).to(self.device)
@@ -112,9 +117,9 @@ class Reconstructor:
         announce("fusion")
         result = coarse
         if variant.two_view and self.fusion is not None:
-            images = torch.stack([resize(image, self.rig.width).to(self.device), back.to(self.device)])
+            images = torch.stack([resize(image, self.size).to(self.device), back.to(self.device)])
             with torch.no_grad():
-                result = self._run(self.fusion, images, [FRONT, BACK], vertices).merged[0]
+                result = self._run(self.fusion, images, sides, vertices).merged[0]
         timed("fusion", at)
         return Reconstruction(coarse, back_coarse, back, result, seconds)
 
@@ -139,10 +144,13 @@ def load_reconstructor(
                          backend=backend, precision=precision)
 
 
-def write_reconstruction(result: Reconstruction, image: Tensor, out: Path, output: Output, *, backend: str = "auto") -> float:
-    """`input.png, coarse.ply, back_coarse.png, back.png, gaussians.ply, novel_00.png …, turntable.mp4` in `out`.
+def write_reconstruction(
+    result: Reconstruction, image: Tensor, out: Path, output: Output, cameras: Cameras, *, backend: str = "auto",
+) -> float:
+    """`input.png, coarse.ply, back_coarse.png, back.png, gaussians.ply, novel_00.png …, cameras.json, turntable.mp4` in `out`.
 
-    Returns the frames a second at which the turntable was rendered, by a backend that the novel views have warmed up.
+    The novel views are those of `cameras` [V], at the size of `output`; cameras.json holds them. Returns the frames a second at which
+    the turntable was rendered, by a backend that the novel views have warmed up.
     """
     save_image(out / "input.png", image)
     result.coarse.save_ply(out / "coarse.ply")
@@ -150,7 +158,9 @@ def write_reconstruction(result: Reconstruction, image: Tensor, out: Path, outpu
     save_image(out / "back.png", result.back)
     result.gaussians.save_ply(out / "gaussians.ply")
     device = result.gaussians.means.device
-    for i, rgb in enumerate(views_of(result.gaussians, orbit(size=output.size).to(device), backend)):
+    cameras = cameras.resized(output.size)
+    save_cameras(out, cameras)
+    for i, rgb in enumerate(views_of(result.gaussians, cameras.to(device), backend)):
         save_image(out / f"novel_{i:02d}.png", rgb)
     ring = orbit(output.turntable_frames, size=output.turntable_size).to(device)
     begun = time.perf_counter()

@@ -11,7 +11,7 @@ from hgm.errors import InputError
 from hgm.metrics.lpips import PerceptualLoss, load_lpips
 from hgm.nets import HGMConfig
 from hgm.stages.training import BackViews, Training
-from hgm.train.data import BACK, FRONT, Sampling
+from hgm.train.data import Sampling
 from hgm.train.loop import Optimisation
 from hgm.train.losses import LossWeights, Perceptual
 
@@ -44,7 +44,7 @@ def training(params: Section, stage: str, scans: list[Path], validation: list[Pa
     back = BackViews(pairs, section["back_share"], section["distortion"], section["jitter"]) if fusion else BackViews()
     return Training(
         stage=stage, scans=scans, validation=validation, optimisation=optimisation(section),
-        sampling=Sampling(batch=section["batch"], inputs=(FRONT, BACK) if fusion else (FRONT,), size=size, render_size=size,
+        sampling=Sampling(batch=section["batch"], inputs=("front", "back") if fusion else ("front",), size=size, render_size=size,
                           supervised=section["supervised"], turn=section["turn"]),
         loss=LossWeights(**params["loss"]), back_views=back, validate_every=section["validate_every"],
         early=section.get("early", 0.0), seed=params["seed"], device=device, backend=params["splat"],

@@ -25,10 +25,11 @@ from hgm.train.losses import LossWeights, Perceptual, hgm_loss
 from hgm.train.pictures import Pictures
 from hgm.train.prefetch import LOADERS, Prefetch
 from hgm.train.team import ALONE, Team, check_team, device_of, launch
-from hgm.views import load_cameras, load_image, require_rig, save_image
+from hgm.viewpoints import Viewpoints
+from hgm.views import load_image, save_image
 
 EARLY = "early.safetensors"  # the unconverged snapshot, beside the final weights
-VALIDATION_VIEWS = 4  # 0, 90, 180 and 270 degrees
+VALIDATION_VIEWS = 4  # evenly around, from the front view on
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,9 @@ def train_hgm(
     curve is that of one process with the same `batch` and `accumulate`, but for rounding.
     Raises InputError on unusable data or weights and SliceEnded at the deadline.
     """
-    for folder in (*training.scans, *training.validation):
-        require_rig(folder, load_cameras(folder))
+    views = [len(Viewpoints.read(folder)) for folder in (*training.scans, *training.validation)]
+    sampling = dataclasses.replace(training.sampling, supervised=min([training.sampling.supervised, *views]))  # equal in a batch
+    training = dataclasses.replace(training, sampling=sampling)
     pictures = Pictures([*training.validation, *training.scans])  # the former are never read ahead, so they are kept first
     arguments = (config, training, pictures, out, state, init, lgm, perceptual, deadline)
     if training.gpus == 1:

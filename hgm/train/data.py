@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,9 +17,10 @@ from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.runtime import derived_seed
 from hgm.train.pictures import Pictures
+from hgm.viewpoints import Viewpoints
 from hgm.views import load_cameras
 
-FRONT, BACK = 0, 6
+Side = Literal["front", "back"]
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,11 @@ class Sampling:
     """What a training step draws."""
 
     batch: int = 1
-    inputs: tuple[int, ...] = (FRONT,)  # view indices fed to the network
-    supervised: int = 12  # supervised views a step, drawn without replacement
+    inputs: tuple[Side, ...] = ("front",)  # views fed to the network
+    supervised: int = 12  # supervised views a step, drawn without replacement; all where a scan has fewer
     size: int = 512  # of the input images
     render_size: int = 512  # of the supervised renders
-    turn: bool = False  # draw a random rig azimuth as front (12 times the data); the release fixes it at 0
+    turn: bool = False  # draw any view as the front (of 12 views 12 times the data); the release does not
 
 
 class ScanStore:
@@ -117,6 +119,14 @@ def turned(vertices: Tensor, degrees: float) -> Tensor:
     return vertices @ R.mT
 
 
+def turned_cameras(cameras: Cameras, degrees: float) -> Cameras:
+    """What sees vertices after `turned` as `cameras` saw them before."""
+    back = turned(torch.eye(3, dtype=torch.float64), degrees)  # the inverse of the turn
+    w2c = cameras.world_to_camera.clone()
+    w2c[..., :3, :3] = (w2c[..., :3, :3].double() @ back.to(w2c.device)).to(w2c)
+    return Cameras(cameras.K, w2c, cameras.width, cameras.height)
+
+
 def scan_order(count: int, seed: int, epoch: int) -> list[int]:
     """The order of the scans in one epoch."""
     return torch.randperm(count, generator=torch.Generator().manual_seed(derived_seed(seed, "epoch", epoch))).tolist()
@@ -140,23 +150,25 @@ def batch_of(store: ScanStore, scans: Sequence[int], sampling: Sampling, generat
 
 
 def _sample(store: ScanStore, scan: int, sampling: Sampling, generator: torch.Generator | None) -> tuple[Tensor, ...]:
-    rig = store.cameras(scan)
-    views = len(rig)
+    seen = Viewpoints.of(store.cameras(scan), store.folders[scan])
+    views = len(seen)
     count = min(sampling.supervised, views)
     if generator is None:
         shift, targets = 0, [i * views // count for i in range(count)]
     else:
         shift = int(torch.randint(views, (), generator=generator)) if sampling.turn else 0
         targets = torch.randperm(views, generator=generator)[:count].sort().values.tolist()
+    front = seen.ring[shift]
+    sides: dict[Side, int] = {"front": front, "back": seen.opposite(front)}
+    degrees = -seen.angles[front]  # brings the view that is drawn as the front to the front view's azimuth
+    cameras = turned_cameras(seen.cameras, degrees) if shift else seen.cameras
 
-    def read(indices: Sequence[int], size: int) -> tuple[Tensor, Tensor]:
-        pairs = [store.view(scan, (i + shift) % views) for i in indices]
+    def read(indices: Sequence[int], size: int) -> tuple[Tensor, Tensor, Cameras]:
+        pairs = [store.view(scan, i) for i in indices]
         rgb, mask = (torch.stack([p[k] for p in pairs]).float() / 255 for k in (0, 1))
-        return resize(rgb, size), resize(mask, size)
+        return resize(rgb, size), resize(mask, size), cameras.resized(size)[list(indices)]
 
-    images, _ = read(sampling.inputs, sampling.size)
-    rgb, mask = read(targets, sampling.render_size)
-    inputs = rig.resized(sampling.size)[list(sampling.inputs)]
-    outputs = rig.resized(sampling.render_size)[targets]
-    vertices = turned(store.body(scan), -360.0 / views * shift)
+    images, _, inputs = read([sides[side] for side in sampling.inputs], sampling.size)
+    rgb, mask, outputs = read([seen.ring[(i + shift) % views] for i in targets], sampling.render_size)
+    vertices = turned(store.body(scan), degrees)
     return images, inputs.K, inputs.world_to_camera, vertices, rgb, mask, outputs.K, outputs.world_to_camera

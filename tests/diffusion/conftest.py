@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from hgm.cameras import orbit
 from hgm.diffusion.pairs import make_pairs
 from hgm.diffusion.settings import BaseSettings
 from hgm.diffusion.small_base import train_base
-from hgm.views import save_image, view_path
+from hgm.views import save_cameras, save_image, view_path
 
 TINY = BaseSettings(size=32, vae_channels=(8, 8, 16), latent_channels=4, vae_steps=2, vae_batch=2, vae_crop=16, unet_crop=16,
                     unet_channels=(8, 16), heads=2, text_width=8, unet_steps=2, unet_batch=2)
@@ -45,5 +46,6 @@ def pairs_folder(images: torch.Tensor, tmp_path_factory: pytest.TempPathFactory)
     scans = {f"{i:04d}": folder / "views" / f"{i:04d}" for i in range(3)}
     for i, path in enumerate(scans.values()):
         save_image(view_path(path, "rgb", 6), images[i])
+        save_cameras(path, orbit(size=images.shape[-1]))
     make_pairs(scans, folder / "pairs", lambda path, view: images[int(path.name)], factors=(2, 4))
     return folder / "pairs"

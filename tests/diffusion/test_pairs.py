@@ -4,46 +4,49 @@ from pathlib import Path
 import pytest
 import torch
 
+from hgm.cameras import Cameras, orbit
 from hgm.diffusion.images import degrade
 from hgm.diffusion.pairs import Pairs, make_pairs
 from hgm.errors import InputError, ScanError
-from hgm.views import load_image, save_image, view_path
+from hgm.viewpoints import Viewpoints
+from hgm.views import load_image, save_cameras, save_image, view_path
 
 
-def views(folder: Path, name: str, targets: range, size: int = 16) -> Path:
-    for t in targets:
-        save_image(view_path(folder / name, "rgb", t), torch.rand(3, size, size, generator=torch.Generator().manual_seed(t)))
-    return folder / name
+def views(folder: Path, name: str, *, rig: Cameras, size: int = 16) -> Path:
+    """The pictures of the front and the back in a view folder."""
+    place = folder / name
+    for view in range(len(rig)):
+        save_image(view_path(place, "rgb", view), torch.rand(3, size, size, generator=torch.Generator().manual_seed(view)))
+    save_cameras(place, rig)
+    return place
 
 
-def test_pairs_of_every_azimuth(tmp_path: Path) -> None:
-    scans = {name: views(tmp_path, name, range(12)) for name in ("b", "a")}
+def test_pairs_of_the_backs(tmp_path: Path) -> None:
+    """Whatever the number of the view behind the person is."""
+    rigs = {"a": orbit(size=16), "b": orbit(10, size=16), "c": orbit(8, size=16, start=180), "d": orbit(4, size=16)}
+    scans = {name: views(tmp_path, name, rig=rig) for name, rig in sorted(rigs.items(), reverse=True)}
     coarse = torch.rand(3, 16, 16)
     asked = []
 
-    def render(folder: Path, view: int) -> torch.Tensor:
-        asked.append((folder.name, view))
+    def render(folder: Path, seen: Viewpoints) -> torch.Tensor:
+        asked.append((folder.name, seen.front, seen.back))
         return coarse
 
-    listing = make_pairs(scans, tmp_path / "pairs", render, factors=(2, 4, 8), targets=range(12))
-    assert asked[:3] == [("a", 6), ("a", 7), ("a", 8)]  # the input lies opposite of the target
-    assert [row["factor"] for row in listing["pairs"][:4]] == [2, 4, 8, 2]
-    assert listing["pairs"][12]["factor"] == 4  # the next scan starts with the next factor
+    listing = make_pairs(scans, tmp_path / "pairs", render, factors=(2, 4, 8))
+    assert asked == [("a", 0, 6), ("b", 0, 5), ("c", 4, 0), ("d", 0, 2)]
+    assert [row["factor"] for row in listing["pairs"]] == [2, 4, 8, 2]
     assert json.loads((tmp_path / "pairs" / "pairs.json").read_text()) == listing
     pairs = Pairs.open(tmp_path / "pairs")
-    assert len(pairs) == 24
-    for i in (0, 1, 2, 17):
-        scan, view = pairs.rows[i]
-        assert torch.equal(pairs.target(i), load_image(view_path(scans[scan], "rgb", view)))
+    assert pairs.scans == ("a", "b", "c", "d") and len(pairs) == 4
+    for i, (scan, _, back) in enumerate(asked):
+        assert torch.equal(pairs.target(i), load_image(view_path(scans[scan], "rgb", back)))
         torch.testing.assert_close(pairs.condition(i), degrade(coarse, listing["pairs"][i]["factor"]), atol=0.5 / 255 + 1e-6, rtol=0)
-    assert (tmp_path / "pairs" / "a" / "condition.png").is_file()
-    assert (tmp_path / "pairs" / "a" / "target_03.png").is_file()
 
 
 def test_a_bad_scan_is_set_aside(tmp_path: Path) -> None:
-    scans = {name: views(tmp_path, name, range(6, 7)) for name in ("good", "bad")}
+    scans = {name: views(tmp_path, name, rig=orbit(4, size=16)) for name in ("good", "bad")}
 
-    def render(folder: Path, view: int) -> torch.Tensor:
+    def render(folder: Path, seen: Viewpoints) -> torch.Tensor:
         if folder.name == "bad":
             raise ScanError("bad: no body")
         return torch.ones(3, 16, 16)
@@ -56,9 +59,9 @@ def test_a_bad_scan_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_a_render_of_another_size_is_refused(tmp_path: Path) -> None:
-    scan = views(tmp_path, "a", range(6, 7))
+    scan = views(tmp_path, "a", rig=orbit(4, size=16))
     with pytest.raises(InputError, match="coarse render is"):
-        make_pairs({"a": scan}, tmp_path / "pairs", lambda folder, view: torch.ones(3, 8, 8))
+        make_pairs({"a": scan}, tmp_path / "pairs", lambda folder, seen: torch.ones(3, 8, 8))
 
 
 def test_missing_list_is_one_line(tmp_path: Path) -> None:

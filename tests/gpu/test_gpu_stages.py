@@ -27,6 +27,7 @@ from hgm.stages.normals import NormalNet
 from hgm.stages.reconstruction import Output, Reconstructor, write_reconstruction
 from hgm.standin import core
 from hgm.variants import VARIANTS
+from hgm.viewpoints import of_the_rig
 from hgm.views import load_image, view_path
 
 pytestmark = pytest.mark.gpu
@@ -68,10 +69,11 @@ def test_subjects_are_placed_and_refined(device, rendered, model, tmp_path):
     normals = OwnNormals(NormalNet((8, 16)).to(device).eval().requires_grad_(False))
     body, start = BodyModel(core.model("male")).to(device), disturb(BodyParameters.from_npz(rendered[0] / "smplx.npz"), model, seed=0)
     image, mask = photo(rendered[0])
-    vertices = refine_subject(start, image, mask, body, reconstructor, tmp_path, RefineSettings(iterations=2, every=1, sizes=(32,)),
-                              normals=normals)
+    camera = of_the_rig(64).cameras[0]
+    settings = RefineSettings(iterations=2, every=1, sizes=(32,))
+    vertices = refine_subject(start, image, mask, camera, body, reconstructor, tmp_path, settings, normals=normals)
     assert vertices.is_cuda and np.isfinite(load_body(tmp_path / "smplx.npz")["vertices"]).all()
-    placed = place_subject(dataclasses.replace(start, scale=None, translation=None), mask, body, reconstructor.rig, tmp_path)
+    placed = place_subject(dataclasses.replace(start, scale=None, translation=None), mask, body, camera, tmp_path)
     assert placed.is_cuda and np.allclose(load_body(tmp_path / "smplx.npz")["vertices"], placed.cpu().numpy())
 
 
@@ -79,12 +81,12 @@ def test_subjects_are_placed_and_refined(device, rendered, model, tmp_path):
 def test_a_photo_is_reconstructed(device, rendered, variant, tmp_path):
     image, _ = photo(rendered[0])
     vertices = torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
-    result = networks(device).reconstruct(image, vertices, VARIANTS[variant])
+    result = networks(device).reconstruct(image, vertices, VARIANTS[variant], of_the_rig(64))
     assert result.gaussians.means.is_cuda and bool(result.gaussians.packed().isfinite().all()) and bool(result.back.isfinite().all())
     if variant == "full" and shutil.which("ffmpeg") is None:
         pytest.importorskip("imageio_ffmpeg", reason="the turntable needs ffmpeg")
     if variant == "full":
-        write_reconstruction(result, image, tmp_path, Output(size=32, turntable_size=32, turntable_frames=2))
+        write_reconstruction(result, image, tmp_path, Output(size=32, turntable_size=32, turntable_frames=2), orbit(size=64))
         assert (tmp_path / "gaussians.ply").is_file() and (tmp_path / "novel_11.png").is_file()
 
 

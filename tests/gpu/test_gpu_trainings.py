@@ -28,7 +28,7 @@ def train(
     """A small training into out/<net>; the losses."""
     made = Training(**{"stage": "coarse" if views == 1 else "fusion", "scans": folders, "validation": folders[:1],
                        "optimisation": Optimisation(steps=steps, lr=1e-3),
-                       "sampling": Sampling(batch=2, inputs=(0, 6)[:views], size=64, render_size=64, supervised=2),
+                       "sampling": Sampling(batch=2, inputs=("front", "back")[:views], size=64, render_size=64, supervised=2),
                        "validate_every": steps, "early": 0.5, "device": "cuda", "precision": "bf16", **changes})
     train_hgm(HGMConfig.tiny(views, channels_last=True), made, out / "net", out / "state", deadline=deadline)
     with (out / "net/history.tsv").open() as file:

@@ -6,6 +6,9 @@ import torch
 from hgm.metrics.definitions import back_errors, view_errors
 from hgm.metrics.images import ms_ssim, psnr, ssim
 from hgm.metrics.lpips import LPIPS
+from hgm.viewpoints import of_the_rig
+
+RIG = of_the_rig(64)
 
 
 def views() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -19,9 +22,9 @@ def views() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def test_only_the_four_test_views_count() -> None:
     p, t, mask = views()
-    before = view_errors(p, t, None, mask=mask)
+    before = view_errors(p, t, RIG, None, mask=mask)
     p[[1, 2, 4, 5, 7, 8, 10, 11]] = 0
-    assert view_errors(p, t, None, mask=mask) == before
+    assert view_errors(p, t, RIG, None, mask=mask) == before
     four = [0, 3, 6, 9]
     assert before["standard"]["psnr"] == pytest.approx(psnr(p[four], t[four]).item())
     assert before["standard"]["ssim"] == pytest.approx(ssim(p[four], t[four]).mean().item())
@@ -33,20 +36,20 @@ def test_only_the_four_test_views_count() -> None:
 
 def test_background_flatters_and_the_person_box_does_not() -> None:
     p, t, mask = views()
-    found = view_errors(p, t, None, mask=mask)
+    found = view_errors(p, t, RIG, None, mask=mask)
     box = found["person_box"]
     assert box is not None and box["psnr"] is not None and found["standard"]["psnr"] is not None
     assert box["psnr"] < found["standard"]["psnr"]
-    assert view_errors(p, t, None)["person_box"] is None
+    assert view_errors(p, t, RIG, None)["person_box"] is None
 
 
 def test_back_view_and_perfect_images() -> None:
     p, t, _ = views()
     p[6] = t[6]
-    found = back_errors(p, t, None)["standard"]
+    found = back_errors(p, t, RIG, None)["standard"]
     assert found["psnr"] is None and found["ssim"] == pytest.approx(1)  # an infinite PSNR is not a number to average
     with pytest.raises(ValueError, match="12"):
-        back_errors(p[:4], t[:4], None)
+        back_errors(p[:4], t[:4], RIG, None)
 
 
 def test_lpips_is_fed_both_ranges() -> None:
@@ -60,7 +63,7 @@ def test_lpips_is_fed_both_ranges() -> None:
             parameter.zero_()
     for head in lpips.heads:
         head.data.fill_(0.1)
-    found = view_errors(p, t, lpips)
+    found = view_errors(p, t, RIG, lpips)
     four = [0, 3, 6, 9]
     assert found["standard"]["lpips"] == pytest.approx(lpips(p[four], t[four]).mean().item(), rel=1e-5)
     released = found["released_code"]["lpips"]

@@ -8,6 +8,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from hgm.metrics.definitions import Definitions, back_errors, view_errors
 from hgm.metrics.surfaces import CM_PER_UNIT, Mesh, Surface, icp, sample, surface_errors
+from hgm.viewpoints import of_the_rig
 
 AZIMUTHS = (0, 90, 180, 270)  # degrees; the rig's views are 30 degrees apart
 SIZE = 96
@@ -47,7 +48,7 @@ def box_of(mask: np.ndarray) -> tuple[slice, slice]:
 def test_images_of_a_subject(back: bool) -> None:
     p, t, mask = subject()
     views = [6] if back else [azimuth // 30 for azimuth in AZIMUTHS]
-    found: Definitions = (back_errors if back else view_errors)(p, t, None, mask=mask)
+    found: Definitions = (back_errors if back else view_errors)(p, t, of_the_rig(SIZE), None, mask=mask)
     chosen_p, chosen_t = p[views].numpy(), t[views].numpy()
     psnr, ssim = by_skimage(chosen_p, chosen_t)
     assert found["standard"]["psnr"] == pytest.approx(psnr, abs=1e-4)

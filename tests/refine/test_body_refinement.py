@@ -76,11 +76,11 @@ def test_scale_and_place_come_from_the_mask(
     model: BodyModel, person: BodyParameters, body: CanonicalBody, caster: Cast,
 ) -> None:
     mask = caster(orbit(size=256)[:1])[0][0]
-    scale, position = place_in_mask(person, model, mask, RIG)
+    scale, position = place_in_mask(person, model, mask, RIG[0])
     assert scale == pytest.approx(float(body.nu_per_metre), rel=0.01)
     assert position.norm() < 0.01
     shifted = torch.roll(mask, (-10, -20), (1, 2))  # 10 pixels up, 20 to the left
-    scale, position = place_in_mask(person, model, shifted, RIG)
+    scale, position = place_in_mask(person, model, shifted, RIG[0])
     assert position[0] < -0.05 and position[1] > 0.03 and position[2].abs() < 1e-5
     pixels = orbit(size=256)[0].project(place(model(person), scale, position)[0])[0]
     low, high = mask_box(shifted)

@@ -12,12 +12,14 @@ import torch
 import trimesh
 from PIL import Image, ImageDraw
 
+from hgm.cameras import orbit
 from hgm.catalogue import write_table
 from hgm.config import resolve
 from hgm.gaussians import Gaussians
 from hgm.mesh.conversion import with_colors
 from hgm.mesh.io import save_mesh
 from hgm.turntable import write_video
+from hgm.views import save_cameras
 
 NASTY = "<script>alert('x')<b>&\"\n名"  # a subject whose name must be escaped
 SUBJECTS = ["0505", "0506", NASTY]
@@ -113,6 +115,7 @@ def write_subject(folder: Path, name: str, variant: str, index: int, **more: Any
     for i in range(12):
         save_png(folder / f"novel_{i:02d}.png", figure(angle(i), colour, blur=blur + 1))
         save_png(folder / f"truth_{i:02d}.png", figure(angle(i), colour))
+    save_cameras(folder, orbit(size=SIZE))
     (folder / "metrics.json").write_text(json.dumps(metrics(name, variant, index, **more)))
     if variant == "full":
         write_video(folder / "turntable.mp4", (figure(a, colour, blur=2) for a in np.linspace(0, 2 * np.pi, 24, False)), fps=12)

@@ -15,13 +15,14 @@ import pytest
 import torch
 from PIL import Image
 
-from hgm.cameras import FOCAL, RADIUS, Cameras
+from hgm.cameras import FOCAL, RADIUS, Cameras, orbit
 from hgm.gaussians import Gaussians
 from hgm.report.bundle import VIEWER
 from hgm.report.page import PAPER, build_report
 from hgm.report.run import Run
 from hgm.report.tables import write_tables
 from hgm.splat import render
+from hgm.views import save_cameras
 
 from .conftest import NASTY, figure, metrics, save_png
 
@@ -305,6 +306,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("many")
     first = folder / "one"
     save_png(first / "input.png", figure(0, (70, 110, 200), size=24))
+    save_cameras(first, orbit(size=24))
     for i in range(12):
         for kind in ("novel", "truth"):
             save_png(first / f"{kind}_{i:02d}.png", figure(i * math.pi / 6, (70, 110, 200), size=24))

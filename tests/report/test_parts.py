@@ -11,6 +11,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from bare_bodies import ten
 from PIL import Image
 
 from hgm.config import Coarse, Estimate, Scans, load, resolve
@@ -30,7 +31,7 @@ from hgm.report.speed import speeds
 from hgm.report.tables import read_paper
 from hgm.report.workflow import Graph, columns, read_graph, workflow_svg
 from hgm.variants import RENDER
-from hgm.views import load_image
+from hgm.views import load_image, save_cameras, save_image
 
 from .conftest import ball, person, write_jobs, write_times
 
@@ -260,3 +261,26 @@ def test_kid_is_of_the_pictures_of_the_back_and_of_the_renders(
         ours, truth = seen[order.index(name)]
         assert torch.equal(ours, torch.stack([load_image(s.folder / file) for s in run.of("full")]))
         assert torch.equal(truth, torch.stack([load_image(s.folder / "truth_06.png") for s in run.of("full")]))
+
+
+def test_pictures_are_found_where_their_cameras_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten views, the back is number 2; without cameras nothing is taken for anything."""
+    folder = tmp_path / "subjects" / "full" / "p000455_a000986"
+    for name in ("back", *(f"{kind}_{i:02d}" for kind in ("novel", "truth") for i in range(10))):
+        save_image(folder / f"{name}.png", torch.rand(3, 8, 8))
+    save_cameras(folder, ten(8))
+    (folder / "metrics.json").write_text("{}")
+    (folder / "gaussians.ply").touch()
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr("hgm.report.sets.load_inception", lambda weights: object())
+    monkeypatch.setattr("hgm.report.sets.kid_of_images", lambda ours, truth, network, **more: seen.extend((ours[0], truth[0])))
+    back_view_kid(Run(tmp_path, {}), "given")
+    expected = [load_image(folder / f"{name}.png") for name in ("back", "truth_02", "novel_02", "truth_02")]
+    assert len(seen) == 4 and all(torch.equal(a, b) for a, b in zip(seen, expected, strict=True))
+    subject = Run(tmp_path, {}).main[0]
+    assert [p.name for p in subject.views("novel")] == [f"novel_{i:02d}.png" for i in range(10)]
+    assert "every view but the input's own" in " ".join(methods(Run(tmp_path, resolve({}))))
+    (folder / "cameras.json").unlink()
+    subject = Run(tmp_path, {}).main[0]
+    assert subject.views("novel") == [] and subject.back("truth") is None
+    assert not any(back_view_kid(Run(tmp_path, {}), "given").values())

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_measures_and_normals_are_drawn_on_the_cpu(name, model, rendered, tmp_path):
     body = torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
     gaussians: Gaussians = textured_body(body, model.faces, torch.rand(3, 32, 32), orbit(size=32)[0])
-    assert torch.equal(renders(gaussians, 16, name), renders(gaussians, 16, "auto"))
+    assert torch.equal(renders(gaussians, orbit(size=16), name), renders(gaussians, orbit(size=16), "auto"))
     rig = orbit(size=32)[[0, 6]]
     assert torch.equal(body_normals(body, model.faces, rig, backend=name), body_normals(body, model.faces, rig))
     settings = NormalTraining(channels=(8, 16), steps=1, lr=1e-3)
@@ -35,7 +35,7 @@ def test_measures_and_normals_are_drawn_on_the_cpu(name, model, rendered, tmp_pa
 
 
 def test_a_training_on_a_cpu_takes_the_cpus_backend(rendered, tmp_path):
-    training = Training("coarse", rendered, [], Optimisation(steps=1, lr=1e-3), Sampling(batch=1, inputs=(0,), size=64, render_size=16,
+    training = Training("coarse", rendered, [], Optimisation(steps=1, lr=1e-3), Sampling(batch=1, size=64, render_size=16,
                                                                                     supervised=1), backend="gsplat")
     train_hgm(HGMConfig.tiny(use_body=False), training, tmp_path / "out", tmp_path / "state")
     assert (tmp_path / "out/weights.safetensors").is_file()

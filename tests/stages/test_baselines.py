@@ -27,6 +27,7 @@ from hgm.scans import load_obj
 from hgm.scans.canonical import scan_to_nu
 from hgm.stages.baselines import baseline_key, read_frame, read_renders, read_surface
 from hgm.standin import core
+from hgm.viewpoints import of_the_rig
 from hgm.views import load_views, save_image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,8 +91,9 @@ def test_renders_and_a_shifted_mesh(results: Path, model: BodyModel, tmp_path: P
     assert set(measure(results, tmp_path / "theirs")["members"]) == set(TEST)
     found = numbers(results, "0000")
     truth = load_views(results / "views" / "test000" / "0000")
-    theirs = read_renders(tmp_path / "theirs" / "0000", 64)
-    assert found["views"] == json.loads(json.dumps(view_errors(theirs, truth.rgb, None, mask=truth.mask)))
+    seen = of_the_rig(64)
+    theirs = read_renders(tmp_path / "theirs" / "0000", seen)
+    assert found["views"] == json.loads(json.dumps(view_errors(theirs, truth.rgb, seen, None, mask=truth.mask)))
     assert 20 < found["views"]["standard"]["psnr"] < 24  # noise of 0.1, the half of it above white cut off
     surface = found["geometry"]
     assert 0.5 < surface["chamfer_cm"] <= 3 and surface["p2s_cm"] <= 3
@@ -145,14 +147,14 @@ def test_pictures_of_other_kinds(tmp_path: Path) -> None:
     rgba = random.integers(0, 256, (32, 32, 4), np.uint8)
     for i in (0, 3, 6, 9):
         Image.fromarray(rgba).save(tmp_path / f"novel_{i:02d}.png")
-    renders = read_renders(tmp_path, 16)
+    renders = read_renders(tmp_path, of_the_rig(16))
     x = rgba / 255.0
     over = x[..., :3] * x[..., 3:] + 1 - x[..., 3:]
     assert renders[3].movedim(0, -1).numpy() == pytest.approx(over.reshape(16, 2, 16, 2, 3).mean((1, 3)), abs=1e-5)
-    assert bool((renders[1] == 1).all()) and read_renders(tmp_path / "none", 16) is None
+    assert bool((renders[1] == 1).all()) and read_renders(tmp_path / "none", of_the_rig(16)) is None
     Image.fromarray(rgba[:20]).save(tmp_path / "novel_06.png")
     with pytest.raises(InputError, match=r"novel_06\.png: is 32 x 20 pixels, expected a square"):
-        read_renders(tmp_path, 16)
+        read_renders(tmp_path, of_the_rig(16))
 
 
 def two_meshes(folder: Path) -> None:

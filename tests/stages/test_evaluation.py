@@ -3,11 +3,13 @@
 import pytest
 import torch
 
+from hgm.cameras import orbit
 from hgm.nets import HGM, HGMConfig
 from hgm.stages.bodies import estimate_subject, load_body
 from hgm.stages.evaluation import evaluate_subject
 from hgm.stages.reconstruction import Output, Reconstructor, write_reconstruction
 from hgm.variants import VARIANTS
+from hgm.viewpoints import of_the_rig
 from hgm.views import load_image, load_views, save_image
 
 
@@ -19,8 +21,8 @@ def subject(rendered, model, tmp_path_factory):
     networks = Reconstructor(HGM(HGMConfig.tiny()).eval(), HGM(HGMConfig.tiny(views=2)).eval(), None, size=64)
     estimate_subject(rendered[0], model, folder, seed=3, mpjpe_mm=80.0)
     image, vertices = load_image(rendered[0] / "rgb_00.png"), torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
-    made = networks.reconstruct(image, vertices, VARIANTS["no_diffusion"])
-    write_reconstruction(made, image, folder, Output(size=64, turntable_size=32, turntable_frames=2))
+    made = networks.reconstruct(image, vertices, VARIANTS["no_diffusion"], of_the_rig(64))
+    write_reconstruction(made, image, folder, Output(size=64, turntable_size=32, turntable_frames=2), orbit(size=64))
     return folder
 
 

@@ -20,7 +20,7 @@ from hgm.stages.meshing import mesh_subject
 from hgm.stages.normal_estimators import IconNormals, OwnNormals, estimator_digest, load_estimator
 from hgm.stages.normals import NormalNet
 from hgm.stages.reconstruction import Reconstructor
-from hgm.views import load_views, save_image
+from hgm.views import load_views, save_cameras, save_image
 
 SIZE = 96
 
@@ -86,6 +86,7 @@ def test_a_mesh_is_refined_by_icon(ball, tmp_path):
     vertices, faces = ball
     for name in ("input", "back"):
         save_image(tmp_path / f"{name}.png", torch.ones(3, 48, 48))
+    save_cameras(tmp_path, orbit(size=48))
     discs = Patches.of(vertices, faces).discs(vertices, pixel_size(orbit(size=64)))
     camera = orbit(size=SIZE)[0]
     truth = true_maps(vertices, faces, camera)
@@ -135,9 +136,9 @@ def test_normals_turn_a_body_that_silhouettes_leave(rendered, model, tmp_path):
 
     class Coarse(Reconstructor):
         def __init__(self) -> None:
-            self.rig, self.device = orbit(size=64), "cpu"
+            self.size, self.device = 64, "cpu"
 
-        def coarse_gaussians(self, image, vertices):
+        def coarse_gaussians(self, image, vertices, camera):
             point = torch.zeros(1, 3)
             return Gaussians(point, torch.ones(1), point + 0.1, torch.eye(4)[:1], point)
 
@@ -151,7 +152,7 @@ def test_normals_turn_a_body_that_silhouettes_leave(rendered, model, tmp_path):
     def refined(weight: float, steps: int) -> list[float]:
         settings = RefineSettings(iterations=steps, every=steps, sizes=(64,), front=0.0, side=0.0, normal=weight)
         start = load_estimate(tmp_path / "first/smplx.npz")
-        refine_subject(start, truth.rgb[0], truth.mask[0], model, Coarse(), tmp_path, settings, normals=Oracle())
+        refine_subject(start, truth.rgb[0], truth.mask[0], orbit(size=64)[0], model, Coarse(), tmp_path, settings, normals=Oracle())
         rows = [line.split("\t") for line in (tmp_path / "refinement.tsv").read_text().splitlines()]
         return [float(row[rows[0].index("normal")]) for row in rows[1:]] if "normal" in rows[0] else []
 

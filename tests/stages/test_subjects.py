@@ -12,12 +12,16 @@ from hgm.mesh.io import save_mesh
 from hgm.metrics.surfaces import Mesh
 from hgm.nets import HGM, HGMConfig
 from hgm.refine.refinement import RefineSettings
+from hgm.splat import render
 from hgm.stages.bodies import estimate_subject, given_subject, joint_errors, load_body, load_estimate, refine_subject
 from hgm.stages.evaluation import baselines, geometry, image_metrics, renders, textured_body
-from hgm.stages.pairs import OppositeRenderer
+from hgm.stages.pairs import BackRenderer
 from hgm.stages.reconstruction import Output, Reconstructor, write_reconstruction
 from hgm.variants import VARIANTS
+from hgm.viewpoints import of_the_rig
 from hgm.views import load_image, load_views
+
+RIG = of_the_rig(64)
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +46,14 @@ def test_refinement_against_the_true_silhouettes_comes_closer(rendered, model, t
 
     class Oracle(Reconstructor):
         def __init__(self) -> None:
-            self.rig, self.device = orbit(size=64), "cpu"
+            self.size, self.device = 64, "cpu"
 
-        def coarse_gaussians(self, image, vertices):
+        def coarse_gaussians(self, image, vertices, camera):
             return true
 
     settings = RefineSettings(iterations=20, every=10, sizes=(64,))
-    refine_subject(load_estimate(tmp_path / "first/smplx.npz"), truth.rgb[0], truth.mask[0], model, Oracle(), tmp_path, settings)
+    refine_subject(load_estimate(tmp_path / "first/smplx.npz"), truth.rgb[0], truth.mask[0], RIG.cameras[0], model, Oracle(), tmp_path,
+                   settings)
     errors = [joint_errors(load_body(p), load_body(rendered[0] / "smplx.npz"))["mpjpe_mm"]
               for p in (tmp_path / "first/smplx.npz", tmp_path / "smplx.npz")]
     assert errors[1] < 0.75 * errors[0]
@@ -72,42 +77,41 @@ def test_without_vertices_the_image_branch_answers(rendered, reconstructor):
     image = load_image(rendered[0] / "rgb_00.png")
     vertices = torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
     with torch.no_grad():
-        output = reconstructor.coarse(image[None, None], reconstructor.rig[[0]][None], vertices[None])
-    assert torch.allclose(reconstructor.coarse_gaussians(image, None).packed(), output.unet[0].packed(), atol=1e-5)
-    assert torch.allclose(reconstructor.coarse_gaussians(image, vertices).packed(), output.merged[0].packed(), atol=1e-5)
+        output = reconstructor.coarse(image[None, None], RIG.cameras[[0]][None], vertices[None])
+    for body, expected in ((None, output.unet), (vertices, output.merged)):
+        found = reconstructor.coarse_gaussians(image, body, RIG.cameras[0])
+        assert torch.allclose(found.packed(), expected[0].packed(), atol=1e-5)
 
 
 def test_a_photo_becomes_files(rendered, reconstructor, tmp_path):
     image = load_image(rendered[0] / "rgb_00.png")
     vertices = torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
-    one = reconstructor.reconstruct(image, vertices, VARIANTS["one_view"])
-    two = reconstructor.reconstruct(image, vertices, VARIANTS["no_diffusion"])
+    one = reconstructor.reconstruct(image, vertices, VARIANTS["one_view"], RIG)
+    two = reconstructor.reconstruct(image, vertices, VARIANTS["no_diffusion"], RIG)
     assert torch.equal(one.gaussians.packed(), one.coarse.packed()) and len(two.gaussians) == 2 * len(one.gaussians)
     assert torch.equal(two.back, two.back_coarse) and set(two.seconds) == {"coarse", "back_view", "fusion"}
-    write_reconstruction(two, image, tmp_path, Output(size=32, turntable_size=32, turntable_frames=4))
+    write_reconstruction(two, image, tmp_path, Output(size=32, turntable_size=32, turntable_frames=4), RIG.cameras)
     assert load_image(tmp_path / "novel_11.png").shape == (3, 32, 32) and (tmp_path / "turntable.mp4").stat().st_size > 500
     assert len(Gaussians.load_ply(tmp_path / "gaussians.ply")) <= len(two.gaussians)
 
 
-def test_a_pair_is_seen_from_the_opposite_side(rendered, reconstructor):
-    renderer = OppositeRenderer(reconstructor.coarse, size=64, device="cpu", backend="auto", precision="fp32")
-    front = renderer.render(rendered[0], 0)
+def test_a_pair_is_seen_from_behind(rendered, reconstructor):
+    front = BackRenderer(reconstructor.coarse, size=64, device="cpu", backend="auto", precision="fp32").render(rendered[0], RIG)
     vertices = torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
-    expected = reconstructor.back_of(reconstructor.coarse_gaussians(load_image(rendered[0] / "rgb_00.png"), vertices))[0]
-    assert torch.allclose(front, expected, atol=1e-5)
-    assert renderer.render(rendered[0], 3).shape == (3, 64, 64)
+    coarse = reconstructor.coarse_gaussians(load_image(rendered[0] / "rgb_00.png"), vertices, RIG.cameras[0])
+    assert torch.allclose(front, render(coarse, RIG.cameras[[6]]).rgb[0].clamp(0, 1), atol=1e-5)
 
 
 def test_baselines_and_metrics(rendered, model, tmp_path):
     truth, body = load_views(rendered[0]), load_body(rendered[0] / "smplx.npz")
     vertices = torch.from_numpy(body["vertices"])
-    views, back = image_metrics(truth.rgb, truth, None)
+    views, back = image_metrics(truth.rgb, truth, RIG, None)
     assert views["standard"]["psnr"] is None and views["standard"]["ssim"] == pytest.approx(1.0) and back["standard"]["lpips"] is None
     textured = textured_body(vertices, model.faces, truth.rgb[0], orbit(size=64)[0])
-    front = renders(textured, 64, "auto")[0]
+    front = renders(textured, RIG.cameras, "auto")[0]
     assert (front - truth.rgb[0]).square().mean() < 0.2 * (1 - truth.rgb[0]).square().mean()
     textured.save_ply(tmp_path / "coarse.ply")
-    found = baselines(tmp_path, truth, body, model.faces, None, "auto")
+    found = baselines(tmp_path, truth, RIG, body, model.faces, None, "auto")
     assert set(found) == {"copy_nearest", "coarse", "textured_body"}
     assert found["coarse"]["views"]["standard"]["psnr"] == pytest.approx(found["textured_body"]["views"]["standard"]["psnr"], abs=0.3)
     assert found["copy_nearest"]["back"]["standard"]["psnr"] < found["copy_nearest"]["views"]["standard"]["psnr"]

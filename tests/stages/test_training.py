@@ -22,7 +22,7 @@ from hgm.views import save_image
 
 
 def small(rendered, stage="coarse", **changes) -> Training:
-    inputs = (0,) if stage == "coarse" else (0, 6)
+    inputs = ("front",) if stage == "coarse" else ("front", "back")
     values = {"stage": stage, "scans": rendered, "validation": rendered[:1], "optimisation": Optimisation(steps=12, lr=1e-3),
               "sampling": Sampling(size=64, render_size=64, supervised=2, inputs=inputs), "validate_every": 6, "early": 0.5}
     return Training(**{**values, **changes})
@@ -116,7 +116,7 @@ def test_trainings_start_from_lgm(rendered, tmp_path, stage, body):
 
 def test_the_back_view_is_replaced_and_disturbed_and_nothing_else(rendered, tmp_path):
     store = ScanStore(rendered)
-    batch = batch_of(store, [0, 1], Sampling(size=64, render_size=64, inputs=(0, 6), supervised=2), None)
+    batch = batch_of(store, [0, 1], Sampling(size=64, render_size=64, inputs=("front", "back"), supervised=2), None)
     grey = torch.full((3, 64, 64), 0.4)
     for folder in rendered:
         save_image(tmp_path / folder.name / "condition.png", grey)
@@ -134,12 +134,12 @@ def test_the_back_view_is_replaced_and_disturbed_and_nothing_else(rendered, tmp_
 def test_settings_come_from_the_configuration():
     config = resolve({"coarse": {"steps": 7, "lr": 0.01}, "network": {"preset": "tiny", "overrides": {"voxel": 0.05}}})
     made = training(config, "coarse", [], [], device="cpu")
-    assert made.optimisation.steps == 7 and made.optimisation.lr == 0.01 and made.sampling.inputs == (0,)
+    assert made.optimisation.steps == 7 and made.optimisation.lr == 0.01 and made.sampling.inputs == ("front",)
     nets = network(config["network"], 64, views=2, body=False)
     assert nets.voxel == 0.05 and nets.views == 2 and not nets.use_body
 
 
-def test_turned_samples_cannot_have_the_pairs_of_azimuth_0():
+def test_turned_samples_cannot_have_the_pairs_of_the_front():
     config = resolve({"fusion": {"turn": True, "back_share": 0.5}})
-    with pytest.raises(InputError, match=r"fusion\.turn: the pairs show azimuth 0"):
+    with pytest.raises(InputError, match=r"fusion\.turn: the pairs show what is behind the front view"):
         training(config, "fusion", [], [], device="cpu")
