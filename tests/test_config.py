@@ -8,7 +8,7 @@ from hgm import config, config_text
 from hgm.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
-ON_TOP = ("customhumans", "pymafx")  # presets that go on top of another one and keep its run
+ON_TOP = ("customhumans", "humman", "pymafx")  # presets that go on top of another one and keep its run
 
 
 def test_generated_files_are_up_to_date():

@@ -148,6 +148,26 @@ def _custom_humans(asset: Asset, config: Config, root: Path) -> Result:
     return _each(configured_scans(config, "test"), look, "test scans", root)
 
 
+def _humman(asset: Asset, config: Config, root: Path) -> Result:
+    """Presence of pictures, masks, cameras and fit of the test sequences."""
+    from hgm.scans.humman import HummanFiles
+
+    def look(name: str) -> str | None:
+        return next((str(path.relative_to(root)) for path in HummanFiles(root, name).own_files() if not path.is_file()), None)
+
+    return _each(configured_scans(config, "test"), look, "test sequences", root)
+
+
+def _smpl(asset: Asset, config: Config, models: Path) -> Result:
+    from hgm.body.smpl import load_smpl, smpl_file
+
+    path = smpl_file(models)
+    if not path.is_file():
+        return "missing", f"{path} does not exist"
+    load_smpl(models)
+    return "intact", str(path)
+
+
 def _body_model(asset: Asset, config: Config, models: Path) -> Result:
     from hgm.body.model import read_model
     from hgm.standin.core import is_standin
@@ -206,7 +226,7 @@ def first_bodies(config: Config) -> list[Finding]:
 
 
 CHECKS: dict[Kind, Callable[[Asset, Config, Path], Result]] = {
-    "scans": _scans, "fits": _fits, "customhumans": _custom_humans, "body_model": _body_model, "estimates": _estimates,
-    "base": check_base, "controlnet": check_controlnet, "vgg16": check_weights, "lpips": check_weights, "inception": check_weights,
-    "lgm": check_lgm, "icon": check_icon, "pixie": _estimator, "pymafx": _estimator,
+    "scans": _scans, "fits": _fits, "customhumans": _custom_humans, "humman": _humman, "smpl": _smpl, "body_model": _body_model,
+    "estimates": _estimates, "base": check_base, "controlnet": check_controlnet, "vgg16": check_weights, "lpips": check_weights,
+    "inception": check_weights, "lgm": check_lgm, "icon": check_icon, "pixie": _estimator, "pymafx": _estimator,
 }

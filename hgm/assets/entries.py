@@ -14,8 +14,8 @@ from hgm.errors import InputError
 
 LIST = RESOURCES / "assets.yaml"
 GIVEN = "given"
-Kind = Literal["scans", "fits", "customhumans", "body_model", "estimates", "base", "controlnet", "vgg16", "lpips", "inception", "lgm",
-               "icon", "pixie", "pymafx"]
+Kind = Literal["scans", "fits", "customhumans", "humman", "smpl", "body_model", "estimates", "base", "controlnet", "vgg16", "lpips",
+               "inception", "lgm", "icon", "pixie", "pymafx"]
 
 
 class _Row(BaseModel):

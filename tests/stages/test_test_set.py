@@ -24,6 +24,7 @@ from hgm.report.methods import methods
 from hgm.report.run import Run
 from hgm.scans import load_obj
 from hgm.scans.canonical import scan_to_nu
+from hgm.scans.humman import HummanFiles
 from hgm.scans.sources import find_scan
 from hgm.stages.evaluation import true_surface
 from hgm.stages.places import Place
@@ -121,6 +122,21 @@ def test_the_doctor_looks_into_both(sets: Path) -> None:
     assert "SMPLX_FEMALE.npz does not exist" in check(assets["body_model"], other).note
 
 
+def test_the_doctor_looks_for_the_sequences_of_humman(sets: Path, tmp_path: Path) -> None:
+    assets = {asset.name: asset for asset in load_assets()}
+    names = [f"p00045{i}_a000986" for i in range(3)]
+    config = Config.model_validate({"scans": section(sets, test_source="humman", test_root=str(tmp_path), test=", ".join(names))})
+    for name in names[:2]:
+        for path in HummanFiles(tmp_path, name).own_files():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    found = check(assets["humman"], config)
+    assert found.state == "missing"
+    assert f"1 of 3 test sequences lack a file ({names[2]}), the first {names[2]}/kinect_color" in found.note
+    assert check(assets["smpl"], config).note.startswith(f"{sets / 'models' / 'smpl' / 'SMPL_NEUTRAL.pkl'} does not exist")
+    assert check(assets["humman"], Config.model_validate({"scans": section(sets)})).state == "not needed"
+
+
 def test_the_report_judges_by_the_test_set(sets: Path, tmp_path: Path) -> None:
     for i in range(45):
         path = tmp_path / "subjects" / "full" / f"{i:04d}" / "metrics.json"
@@ -138,3 +154,12 @@ def test_the_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = Plan(config.model_dump())
     assert plan.members("test000") == ["0001", "0003"] and plan.sources_of("test000")["source"] == "customhumans"
     assert plan.sources["source"] == "thuman2" and len(plan.training_chunks) == 20
+
+
+def test_the_preset_of_table_2() -> None:
+    """Exactly SHERF's sequences, which the report then holds against the paper's row."""
+    config = read_files([ROOT / "config" / name for name in ("thuman2.yaml", "humman.yaml")])
+    plan = Plan(config.model_dump())
+    assert len(plan.members("test000")) == 22 and plan.sources_of("test000")["source"] == "humman"
+    assert plan.sources_of("test000")["gender"] == "neutral" and plan.sources["source"] == "thuman2" and plan.own_normals
+    assert Run(ROOT / "nowhere", config.model_dump()).dataset == "humman"

@@ -63,6 +63,13 @@ def test_customhumans_goes_on_top(furnished):
     assert found["evaluate"] == 12
 
 
+def test_humman_goes_on_top(furnished):
+    """Table 2: the networks of the variant that it has, and SHERF's sequences in one chunk."""
+    found = counts(furnished.run("--configfile", PRESET, "config/humman.yaml", "--dry-run"))
+    assert found["render"] == 20 + 1 + 1 and found["coarse"] == found["fusion"] == found["normals"] == 1
+    assert found["estimate_pixie"] == found["refine"] == found["reconstruct"] == found["mesh"] == found["evaluate"] == 1
+
+
 def test_pymafx_goes_on_top(furnished):
     checkout = furnished.folder / "assets/PyMAF-X"
     for name in (*PYMAFX.needs, ".venv/bin/python"):
