@@ -137,9 +137,3 @@ def test_settings_come_from_the_configuration():
     assert made.optimisation.steps == 7 and made.optimisation.lr == 0.01 and made.sampling.inputs == ("front",)
     nets = network(config["network"], 64, views=2, body=False)
     assert nets.voxel == 0.05 and nets.views == 2 and not nets.use_body
-
-
-def test_turned_samples_cannot_have_the_pairs_of_the_front():
-    config = resolve({"fusion": {"turn": True, "back_share": 0.5}})
-    with pytest.raises(InputError, match=r"fusion\.turn: the pairs show what is behind the front view"):
-        training(config, "fusion", [], [], device="cpu")
