@@ -28,9 +28,10 @@ from numpy.core import _multiarray_umath as core
 
 ROOT = Path(__file__).resolve().parents[1]
 WITHOUT_NUMBERS = (  # tests of files, texts and processes; whatever is not named here is run
-    "assets", "control", "docs", "fuzzing", "report", "trust", "viewer", "workflow",
-    *(f"test_{name}.py" for name in ("catalogue", "cli", "code_keys", "config", "env_files", "env_installs", "job", "members",
-                                     "processors", "progress", "provenance", "slurm_jobs")))
+    "assets", "control", "devices", "docs", "fuzzing", "report", "trust", "viewer", "workflow",
+    *(f"test_{name}.py" for name in (
+        "catalogue", "checkout", "cli", "code_keys", "compiling", "config", "devices", "env_files", "env_installs", "isolation", "job",
+        "libraries", "members", "paper_preset", "permissions", "processors", "progress", "provenance", "requests", "slurm_jobs")))
 FEATURES = [name for name in core.__cpu_dispatch__ if core.__cpu_features__[name]]  # that numpy has kernels for, of this machine's
 
 AVX2 = {  # of Intel's Haswell and AMD's Zen, without AVX-512
