@@ -302,8 +302,6 @@ def _check_together(config: Config) -> None:
     if config.fusion.turn and config.fusion.back_share > 0:
         raise InputError("fusion.turn: the pairs show what is behind the front view, and behind no other; set fusion.turn: false or "
                          "fusion.back_share: 0.0")
-    if config.estimate.source == "fits" and config.estimate.folder is None:
-        raise InputError("estimate.folder: source: fits needs the folder of an estimator's files (docs/estimators.md)")
 
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:

@@ -50,6 +50,8 @@ class Plan:
             _check_pattern(f"estimate.{name}", str(Installed.configured(name, section).checkout))
             _check_pattern(f"estimate.{name}_python", section[f"{name}_python"])
         if section["source"] == "fits":
+            if section["folder"] is None:
+                raise InputError("estimate.folder: source: fits needs the folder of an estimator's files (docs/estimators.md)")
             _check_pattern("estimate.folder", section["folder"])
 
     def code(self, rule: str) -> str:

@@ -47,7 +47,6 @@ def test_presets_are_valid(path):
     ({"evaluate": {"variants": ["full", "no_body", "full"]}}, r"evaluate\.variants: .*full stands there twice"),
     ({"estimate": {"pixie": ""}}, r"estimate\.pixie: .*is empty; null stands for none"),
     ({"scans": {"root": ""}}, r"scans\.root: .*is empty"),
-    ({"estimate": {"source": "fits"}}, r"estimate\.folder: .*needs the folder"),
     ({"coarse": {"gpus": 2}}, r"coarse\.gpus: 2 processes cannot share 1 micro-batches"),
     ({"device": "cuda:1", "fusion": {"gpus": 2, "accumulate": 2}}, "device: cuda:1 names one GPU and 2 are asked for"),
     ({"coarse": {"lgm": "lgm.safetensors"}}, r"coarse\.lgm: .*network\.preset: paper, not small"),

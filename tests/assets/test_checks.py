@@ -331,7 +331,7 @@ def test_lgm_is_told_by_its_keys(listed, tmp_path):
     from safetensors.torch import save_file
 
     file = tmp_path / "lgm.safetensors"
-    config = parse({"coarse": {"lgm": str(file)}})
+    config = parse({"network": {"preset": "paper"}, "coarse": {"lgm": str(file)}})
     save_file({"unet.conv_in.weight": torch.zeros(1), "conv.weight": torch.zeros(1)}, file)
     assert looked(listed["lgm"], config)[0] == "present"
     save_file({"unet.conv_in.weight": torch.zeros(1), "res.conv_in.weight": torch.zeros(1)}, file)
@@ -341,7 +341,7 @@ def test_lgm_is_told_by_its_keys(listed, tmp_path):
 
 
 def test_lgm_is_looked_for_where_each_training_starts(listed, tmp_path):
-    config = parse({"fusion": {"lgm": str(tmp_path / "gone.safetensors"), "warm_start": False}})
+    config = parse({"network": {"preset": "paper"}, "fusion": {"lgm": str(tmp_path / "gone.safetensors"), "warm_start": False}})
     state, note = looked(listed["lgm_fusion"], config)
     assert state == "missing" and note.startswith("fusion.lgm: ") and "hgm doctor --fetch lgm" in note
     assert looked(listed["lgm"], config)[0] == "not needed"

@@ -48,7 +48,7 @@ def test_it_plans_and_makes_targets(tmp_path, more):
     user = User(tmp_path / "theirs", more)
     results = f"{'people/' if more else ''}results/tiny"
     planned = dict(re.findall(r"^(\w+) +(\d+)$", user.run("--dry-run"), re.MULTILINE))
-    assert planned["hgm_report"] == "1" and planned["hgm_evaluate"] == "5" and planned["all"] == "1"
+    assert planned["hgm_report"] == "1" and planned["hgm_evaluate"] == "2" and planned["all"] == "1"
     user.run(f"{results}/standin/test000.json", f"{results}/run.json")
     there = user.folder / results
     made = json.loads((there / "standin/test000.json").read_text())
