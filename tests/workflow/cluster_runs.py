@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +31,12 @@ class ClusterRun(Workspace):
         self.site.write_text(f"cpu: {{slurm_partition: main}}\ngpu: {{slurm_partition: {gpu_partition}, gres: {gres}}}\n")
         self.log = folder / "head.log"
         self.path = str(root)  # PYTHONPATH of the heads
+
+    def forget_training(self, rule: str) -> None:
+        """All of a training, as if it were the only job left to do."""
+        shutil.rmtree(self.results / rule)
+        shutil.rmtree(self.results / f"state/{rule}")
+        (self.results / f"logs/{rule}.log").unlink()
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder),

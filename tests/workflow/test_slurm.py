@@ -26,13 +26,15 @@ def test_the_tiny_preset_ends_with_the_bytes_of_a_local_run(empty, calm, cluster
         assert all(float(row["cpu_seconds"]) > 0 and 0 < float(row["memory_percent"]) < 100 for row in rows)
 
 
-def test_what_a_job_asks_for(empty, cluster):
+def test_what_a_job_asks_for(cluster, calm, tmp_path):
     """GPU jobs go to the GPU partition with a declared GPU each, others to the site's default; memory and time are the rule's."""
-    head = empty.start("results/tiny/coarse/weights.safetensors", *ON_CLUSTER)
-    with empty.held("coarse") as job:
+    run = ClusterRun(cluster, calm.copied_to(tmp_path / "work").folder)
+    run.forget_training("coarse")
+    head = run.start("results/tiny/coarse/weights.safetensors", *ON_CLUSTER)
+    with run.held("coarse") as job:
         asked = cluster.slurm("scontrol", "show", "job", job.job_id)
         node = cluster.slurm("scontrol", "show", "node", job.node, "--details")
-    empty.end(head)
+    run.end(head)
     for part in ("Partition=gpu", "gres:gpu:fake-80gb:1", "TimeLimit=1-00:00:00", "mem=4000M", "Requeue=1", "JobName=hgm_"):
         assert part in asked, asked
     assert "gpu:fake-80gb:1(IDX:0)" in node

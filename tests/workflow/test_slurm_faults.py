@@ -4,7 +4,6 @@ docs/reliability.md has the same faults as a table, with what a user sees.
 """
 
 import os
-import shutil
 import signal
 import time
 
@@ -24,9 +23,7 @@ def training(cluster, calm, tmp_path):
     def make(**options: str) -> ClusterRun:
         calm.copied_to(tmp_path / "work")
         run = ClusterRun(cluster, tmp_path / "work", **options)
-        shutil.rmtree(run.results / "coarse")
-        shutil.rmtree(run.results / "state/coarse")
-        (run.results / "logs/coarse.log").unlink()
+        run.forget_training("coarse")
         return run
 
     yield make
