@@ -18,6 +18,7 @@ from hgm.variants import RENDER
 
 DataSet = Literal["thuman2", "thuman21", "customhumans", "humman", "views"]
 Count = Annotated[int, Field(ge=1)]
+FileName = Annotated[str, Field(pattern=r"\S")]
 VariantName = Literal["full", "no_body", "no_refine", "one_view", "no_diffusion", "front_only", "pymafx", "pymafx_front_only"]
 
 
@@ -30,7 +31,7 @@ class Section(BaseModel):
     @classmethod
     def _something_or_null(cls, value: Any, info: ValidationInfo) -> Any:
         """An empty name of a file would be read as the working folder."""
-        if value == "" and cls.model_fields[str(info.field_name)].annotation == (str | None):
+        if isinstance(value, str) and not value.strip() and cls.model_fields[str(info.field_name)].annotation == (str | None):
             raise ValueError("is empty; null stands for none")
         return value
 
@@ -85,7 +86,7 @@ class HGMTraining(Section):
     weight_decay: float = described(0.05, "AdamW weight decay", ge=0)
     clip: float = described(1.0, "largest gradient norm", gt=0)
     ema: float = described(0.0, "decay of averaged weights; 0 = none", ge=0, lt=1)
-    supervised: int = described(4, "views a step is compared with (paper: 12); all where a scan has fewer", ge=1)
+    supervised: int = described(4, "views a step is compared with (paper: 12); fewer where a scan has fewer", ge=1)
     turn: bool = described(False, "draw any view as the front: as many times the data as there are views (release: off)")
     validate_every: int = described(60, "steps between validation pictures", ge=1)
 
@@ -166,9 +167,9 @@ class Estimate(Section):
     source: Literal["disturbed", "pixie", "pymafx", "fits"] = described(
         "disturbed", "first SMPL-X: true fit with seeded noise (not comparable with the paper), an estimator to run, or files")
     pixie: str | None = described(None, "checkout of PIXIE with its weights, for source: pixie (docs/estimators.md)")
-    pixie_python: str = described(".venv/bin/python", "Python of PIXIE's environment, below its checkout or absolute")
+    pixie_python: FileName = described(".venv/bin/python", "Python of PIXIE's environment, below its checkout or absolute")
     pymafx: str | None = described(None, "checkout of PyMAF-X with its weights, for source: pymafx and the variants pymafx*")
-    pymafx_python: str = described(".venv/bin/python", "Python of PyMAF-X's environment, below its checkout or absolute")
+    pymafx_python: FileName = described(".venv/bin/python", "Python of PyMAF-X's environment, below its checkout or absolute")
     minutes: float = described(5.0, "an estimator is ended after so many minutes times pictures", gt=0)
     folder: str | None = described(None, "files of PIXIE, PyMAF-X or SMPL-X, for source: fits (docs/estimators.md)")
     mpjpe_mm: float = described(80.11, "error of the disturbed fit: PIXIE's on THuman2.0 (paper table 6)", gt=0)
@@ -223,7 +224,7 @@ class Mesh(Section):
 class Evaluate(Section):
     variants: list[VariantName] = described(["full", "no_body", "no_refine", "one_view", "no_diffusion"], "rows of the ablation")
     surface_samples: int = described(100_000, "points for Chamfer distance and normal consistency", ge=100)
-    baselines: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")], str] = described(
+    baselines: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")], FileName] = described(
         {}, "other methods' results, folders by name, measured by the same code (docs/baselines.md)")
 
     @field_validator("variants")
@@ -253,7 +254,7 @@ class Config(Section):
     seed: int = described(10, "the one seed; the same configuration gives the same bytes on one model of CPU with equal threads", ge=0)
     device: str = described("auto", "cpu, cuda, cuda:1, or auto: a GPU where there is one", pattern=NAMES)
     splat: Literal["auto", "gsplat", "diff-gaussian-rasterization", "numba", "torch"] = described("auto", "splatting backend")
-    images: list[str] = described([], "photos and folders of photos to reconstruct as well, by the first of evaluate.variants")
+    images: list[FileName] = described([], "photos and folders of photos to reconstruct as well, by the first of evaluate.variants")
     environments: Literal["cpu", "cu118", "cu126", "cu130"] = described("cpu", "variant of conda environments (docs/environments.md)")
     scans: Scans = described(Scans(), "which people")
     rendering: Rendering = described(Rendering(), "the views of each scan: 12 that are rendered, or those that a data set brings")

@@ -102,8 +102,9 @@ def _hgm_training(config: Config, rule: str, scans: Mapping[str, int]) -> float:
     processes, batch = section["gpus"], section["batch"]
     pictures = views_of(config, "train") * (scans["train"] + scans["val"])
     store = min(STORE / MB, _pictures(config, pictures))  # of all processes together
-    sample = 4 * _pictures(config, views + section["supervised"])  # float32
-    lpips = 2 * section["supervised"] * LPIPS_IMAGE if None not in (config["weights"]["vgg16"], config["weights"]["lpips"]) else 0
+    supervised = min(section["supervised"], views_of(config, "train"))
+    sample = 4 * _pictures(config, views + supervised)  # float32
+    lpips = 2 * supervised * LPIPS_IMAGE if None not in (config["weights"]["vgg16"], config["weights"]["lpips"]) else 0
     writing = 3 * weights  # of the leader: the copies from which safetensors makes a file
     if on_gpu(config):
         ahead = batch * sample * (AHEAD + 2)

@@ -18,7 +18,7 @@ from hgm.views import load_cameras
 
 FRONT_WITHIN = 60.0  # degrees between a view of the front and straight ahead
 BACK_WITHIN = 45.0  # degrees between the back view and opposite of the front view
-EVEN = 3.0  # degrees that a view of an even ring may be off its place
+EVEN = 3.0  # degrees by which the angles between neighbors of an even ring may differ
 TIE = 0.01  # degrees; views that differ by less are equally near, and the first one is taken
 HELP = "the cameras have to be in the person's frame (y up, pelvis at the origin, facing +z); mend them, or leave this person out"
 
@@ -69,7 +69,7 @@ class Viewpoints:
         azimuths = np.degrees(np.arctan2(directions[:, 0], directions[:, 2]))
         angles = tuple(((azimuths - azimuths[front]) % 360).tolist())
         ring = tuple(sorted(range(len(angles)), key=lambda i: (round(angles[i], 1) % 360, i != front, i)))
-        return cls(cameras, directions, angles, front, back, _measured(angles, ring), ring)
+        return cls(cameras, directions, angles, front, back, _measured(directions, ring), ring)
 
     @classmethod
     def read(cls, folder: str | Path) -> Viewpoints:
@@ -94,12 +94,12 @@ def of_the_rig(size: int) -> Viewpoints:
     return Viewpoints.of(orbit(size=size), "the rig")
 
 
-def _measured(angles: tuple[float, ...], ring: tuple[int, ...]) -> tuple[int, ...]:
+def _measured(directions: np.ndarray, ring: tuple[int, ...]) -> tuple[int, ...]:
     """The views at 0, 90, 180 and 270 degrees of a ring like the paper's (evenly around, a multiple of four; spec section 8.1), else
     all but the input's own, as on HuMMan since SHERF."""
     count = len(ring)
-    even = all(_apart(angles[i], k * 360 / count) <= EVEN for k, i in enumerate(ring))
-    if count % 4 == 0 and even:
+    gaps = [_between(directions[[i]], directions[j])[0] for i, j in zip(ring, (*ring[1:], ring[0]), strict=True)]
+    if count % 4 == 0 and max(gaps) - min(gaps) <= EVEN:  # between neighbors, which a person who leans does not change
         return tuple(ring[k * count // 4] for k in range(4))
     return tuple(sorted(ring[1:]))
 

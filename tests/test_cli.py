@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from hgm.checkout import ROOT
 from hgm.cli import main, parser
 
 
@@ -29,6 +30,15 @@ def test_what_is_no_job_record_is_not_to_be_deleted(tmp_path, capsys, place):
     assert main(["replay", str(tmp_path / place)]) == 1
     error = capsys.readouterr().err
     assert error == f"error: {tmp_path / place}: no such file; expected a .job.json beside a job's log, below results/<run>/logs\n"
+
+
+def test_a_file_is_checked_on_top_of_those_before_it(tmp_path, capsys):
+    """As a run reads them: `fewer.yaml` of docs/training.md is fine on top of the paper's preset, and on top of the demo it is not."""
+    (tmp_path / "fewer.yaml").write_text("coarse: {gpus: 2}\nfusion: {gpus: 2}\n")
+    preset, fewer = str(ROOT / "config/thuman2.yaml"), str(tmp_path / "fewer.yaml")
+    assert main(["config", "--check", preset, fewer]) == 0 and capsys.readouterr().out == f"{preset}, {fewer}: fine\n"
+    assert main(["config", "--check", fewer]) == 1
+    assert capsys.readouterr().err.startswith("error: coarse.gpus: 2 processes cannot share 1 micro-batches evenly")
 
 
 @pytest.mark.parametrize("pause", ["0", "-1", "nan", "inf"])

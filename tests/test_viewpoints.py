@@ -1,5 +1,6 @@
 """Which views are what follows from the cameras: the rig, HuMMan's ten, other rigs, and those that cannot serve."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,6 +96,17 @@ def test_ten_cameras_anyhow() -> None:
 def test_other_rigs(azimuths: tuple[int, ...], front: int, back: int, measured: tuple[int, ...]) -> None:
     views = seen(at(*azimuths))
     assert (views.front, views.back, views.measured) == (front, back, measured)
+
+
+@pytest.mark.parametrize("count", [4, 8, 12, 16])
+@pytest.mark.parametrize("lean", [0.0, 30.0])
+def test_a_person_who_leans_is_measured_in_four_views_of_an_even_ring_too(count: int, lean: float) -> None:
+    ring = orbit(count, size=32)
+    turn = torch.eye(4)
+    turn[1:3, 1:3] = torch.tensor([[math.cos(math.radians(lean)), -math.sin(math.radians(lean))],
+                                   [math.sin(math.radians(lean)), math.cos(math.radians(lean))]])
+    tilted = Cameras(ring.K, ring.world_to_camera @ turn, 32, 32)
+    assert seen(tilted).measured == tuple(range(0, count, count // 4))
 
 
 @pytest.mark.parametrize(("cameras", "words"), [

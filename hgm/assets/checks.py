@@ -149,13 +149,14 @@ def _custom_humans(asset: Asset, config: Config, root: Path) -> Result:
 
 
 def _humman(asset: Asset, config: Config, root: Path) -> Result:
-    """Presence of pictures, masks, cameras and fit of the test sequences."""
+    """Presence of pictures, masks, cameras and fit of the sequences to test or to train on."""
     from hgm.scans.humman import HummanFiles
 
     def look(name: str) -> str | None:
         return next((str(path.relative_to(root)) for path in HummanFiles(root, name).own_files() if not path.is_file()), None)
 
-    return _each(configured_scans(config, "test"), look, "test sequences", root)
+    names = configured_scans(config, "test") if asset.key == "scans.test_root" else _own_scans(config)
+    return _each(names, look, "sequences", root)
 
 
 def _smpl(asset: Asset, config: Config, models: Path) -> Result:

@@ -12,7 +12,8 @@ from hgm.cli.verbs import Verbs
 def add_config(verbs: Verbs) -> None:
     p = verbs.add("config", "print the default configuration, check a file or write the generated files",
                   "hgm config --check config/tiny.yaml", _config)
-    p.add_argument("--check", type=Path, help="a YAML file to validate")
+    p.add_argument("--check", type=Path, nargs="+", metavar="FILE",
+                   help="YAML files to validate; the last one wins, as for --configfile")
     p.add_argument("--write", action="store_true",
                    help="write config.yaml, config/schema.json, docs/config.md and docs/reference.md of the checkout")
 
@@ -27,8 +28,8 @@ def _config(args: argparse.Namespace) -> int:
     from hgm.runtime import atomic_write
 
     if args.check:
-        Plan(config.load(args.check).model_dump(mode="json"))  # says what a run would say before its first job
-        sys.stdout.write(f"{args.check}: fine\n")
+        Plan(config.read_files(args.check).model_dump(mode="json"))  # says what a run would say before its first job
+        sys.stdout.write(f"{', '.join(map(str, args.check))}: fine\n")
         return 0
     files = {"config.yaml": config_text.to_yaml(), "docs/config.md": config_text.to_markdown(),
              "docs/reference.md": reference.to_markdown(parser()),

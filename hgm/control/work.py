@@ -174,7 +174,7 @@ def _render(s: Sizes, job: PlannedJob) -> Work:
 def training_sample(s: Sizes, rule: str, sets: int = 3) -> Work:
     """One sample of an HGM's training: passes of the networks, renders of its sets of Gaussians in each supervised view, the loss."""
     section, views = s.config[rule], 2 if rule == "fusion" else 1
-    shown = section["supervised"]
+    shown = min(section["supervised"], views_of(s.config, "train"))
     found = s.network(views, training=True) + s.splatting(s.gaussians(views), shown, s.size, sets=sets, backward=True)
     if s.compared:  # once for the targets; for each set of renders forward, forward again, and backward to the pixels
         passes = shown * (1 + 3 * sets)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hgm.metrics.images import SCALE_WEIGHTS
+from hgm.report.methods import measured_views
 from hgm.report.names import COLUMNS, row_name
 from hgm.report.run import Run
 from hgm.report.tables import MEAN
@@ -126,7 +127,7 @@ def grids(run: Run) -> list[Grid]:
     ablation += [("surface (cm)", m, {"definition": "standard"}) for m in ("chamfer_cm", "p2s_cm", "normal_consistency")]
     ablation += [("", "subjects", {"definition": "standard"})]
     found = [
-        grid("Novel views", "Mean over the test subjects, views at 0°, 90°, 180° and 270°. The rows below the first are "
+        grid("Novel views", f"Mean over the test subjects, {measured_views(run)}. The rows below the first are "
              "baselines that any reconstruction should beat" + (", then other methods' results." if run.rivals else ".")
              + lacking_remark(run) + scales_remark(run), nvs, "method", images()),
         grid("Ablation", "The same subjects and metrics with one part of the method left out at a time.",
@@ -139,8 +140,8 @@ def grids(run: Run) -> list[Grid]:
              [r for r in smplx if r.get("variant") == main], "subject", joints, ranked=False),
         grid("Body, by estimator and refinement", "The same, means over the test subjects.", bodies, "variant", joints)
         if len(bodies) > 1 else None,
-        grid("Back view", "View 6 alone, the side that the photo does not show: the picture of it that each variant makes, which the "
-             "fusion sees, and the render of the Gaussians.", back, "method",
+        grid("Back view", "The side that the photo does not show: the picture of it that each variant makes, which the fusion sees, "
+             "and the render of the Gaussians.", back, "method",
              [*images(), ("set", "kid_e3", {"subject": MEAN, "definition": "standard"})]),
     ]
     return [g for g in found if g is not None]

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import Any
 
-from hgm.data_views import GIVEN
+from hgm.catalogue import data_of
+from hgm.data_views import GIVEN, VIEWS, view_count
 from hgm.report.run import Run
 
 SOURCES = {
@@ -33,7 +34,7 @@ COARSE = (
     "The coarse HGM (preset “{network[preset]}”, {network[precision]}) sees the front view and the body. It was trained for "
     "{coarse[steps]:,} steps of {coarse[batch]} scan(s) with AdamW and a one-cycle schedule (peak learning rate {coarse[lr]:g}, "
     "weight decay {coarse[weight_decay]:g}, gradients clipped at {coarse[clip]:g}), each step compared in "
-    "{coarse[supervised]} views."
+    "{supervised} views."
 )
 LOSS = "The loss is {loss[rgb]:g} × squared colour error + {loss[mask]:g} × squared mask error"
 PAIRS = (
@@ -130,7 +131,7 @@ def _backends(run: Run) -> str | None:
     return f"{text[0].upper()}{text[1:]}." if text else None
 
 
-def _measured(run: Run) -> str:
+def measured_views(run: Run) -> str:
     """In which views pictures were compared (hgm.viewpoints)."""
     found = {FOUR if s.viewpoints.front in s.viewpoints.measured else OTHERS for s in run.main if s.viewpoints}
     return " or ".join(sorted(found)) or "the measured views"
@@ -144,7 +145,8 @@ def methods(run: Run) -> list[str]:
         source = config["scans"]["source"]
         scans = [SOURCES[source], TESTS.get(config["scans"]["test_source"]), None if source in GIVEN else say(config, RENDER)]
     if {"network", "coarse"} <= config.keys():
-        networks.append(say(config, COARSE))
+        most = view_count(data_of(config["scans"], "train")) if "scans" in config else VIEWS
+        networks.append(say(config, COARSE, supervised=min(config["coarse"]["supervised"], most)))
     if {"loss", "weights"} <= config.keys():
         networks.append(say(config, LOSS + _loss(config)))
     if "fusion" in config:
@@ -162,7 +164,7 @@ def methods(run: Run) -> list[str]:
         body.append(say(config, REFINE, **_refinement(config["refine"])))
     if "mesh" in config:
         body.append(say(config, MESH, refined=" and refined by normals" if config["mesh"]["refine_steps"] else ""))
-    measured.append(say(config, EVALUATE, views=_measured(run)))
+    measured.append(say(config, EVALUATE, views=measured_views(run)))
     if "weights" in config:
         measured.append(_absent(config["weights"]))
     worked = [_backends(run)]

@@ -79,7 +79,7 @@ def nvs(run: Run) -> pd.DataFrame:
 
 
 def back_view(run: Run, kid: Mapping[str, KID | None]) -> pd.DataFrame:
-    """View 6 alone: for each variant the picture of the back that goes into the fusion (Table 7) and the render of its Gaussians,
+    """The back view alone: for each variant the picture of the back that the fusion sees (Table 7) and the render of its Gaussians,
     for the simple baselines and other methods what they have; `kid` by method goes into the rows of the means."""
     rows = [row for v in run.variants for name, where in ((v, "back"), (v + RENDER, "back_render"))
             for row in _image_rows(run.of(v), (where,), "method", name)]

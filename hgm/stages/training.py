@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from hgm.train.team import ALONE, Team, check_team, device_of, launch
 from hgm.viewpoints import Viewpoints
 from hgm.views import load_image, save_image
 
+log = logging.getLogger(__name__)
 EARLY = "early.safetensors"  # the unconverged snapshot, beside the final weights
 VALIDATION_VIEWS = 4  # evenly around, from the front view on
 
@@ -104,9 +106,13 @@ def train_hgm(
     curve is that of one process with the same `batch` and `accumulate`, but for rounding.
     Raises InputError on unusable data or weights and SliceEnded at the deadline.
     """
-    views = [len(Viewpoints.read(folder)) for folder in (*training.scans, *training.validation)]
-    sampling = dataclasses.replace(training.sampling, supervised=min([training.sampling.supervised, *views]))  # equal in a batch
-    training = dataclasses.replace(training, sampling=sampling)
+    for folder in training.validation:
+        Viewpoints.read(folder)
+    fewest = min((len(Viewpoints.read(folder)) for folder in training.scans), default=0)
+    if 0 < fewest < training.sampling.supervised:  # all samples of a batch have equally many
+        log.info("%s: each step is compared with %d views, not %d: a scan has no more", training.stage, fewest,
+                 training.sampling.supervised)
+        training = dataclasses.replace(training, sampling=dataclasses.replace(training.sampling, supervised=fewest))
     pictures = Pictures([*training.validation, *training.scans])  # the former are never read ahead, so they are kept first
     arguments = (config, training, pictures, out, state, init, lgm, perceptual, deadline)
     if training.gpus == 1:

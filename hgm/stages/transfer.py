@@ -29,9 +29,9 @@ from hgm.views import png_bytes
 LOSSLESS = {"rgb": "RGB", "mask": "L", "normal": "RGB"}  # kind of view -> PIL mode
 TABLES = ("scans.tsv", "rejected.tsv")
 LARGEST = 64 << 20  # bytes of a member, unpacked; the views of the paper's preset have a hundredth
-PICTURE = re.compile(r"(rgb|mask|normal)_\d{2}\.webp")
+PICTURE = re.compile(r"(rgb|mask|normal)_\d{2,}\.webp")
 PLACES = re.compile(r"scans\.tsv|rejected\.tsv|standin/\w+\.json|views/\w+/manifest\.json|"
-                    r"views/\w+/\w+/(cameras\.json|key\.json|smplx\.npz|(rgb|mask|normal)_\d{2}\.webp|depth_\d{2}\.png)")
+                    r"views/\w+/\w+/(cameras\.json|key\.json|smplx\.npz|(rgb|mask|normal)_\d{2,}\.webp|depth_\d{2,}\.png)")
 
 
 def results_of(config: Config) -> Path:

@@ -80,6 +80,7 @@ def test_what_a_configuration_needs(listed):
     assert {asset.name for asset in listed.values() if asset.needed(load(ROOT / guide.PRESET))} == {
         "scans", "fits", "body_model", "stable_diffusion", "controlnet_tile", "vgg16", "lpips_heads", "inception", "pixie"}
     assert needs(scans={"models": "m"}) == {"body_model"}
+    assert needs(scans={"source": "humman"}) >= {"humman_training", "smpl"} and needs(scans={"test_source": "humman"}) >= {"humman"}
     assert needs(estimate={"source": "fits"}) == {"estimates"} and needs(estimate={"source": "pixie"}) == {"pixie"}
     assert needs(estimate={"source": "pymafx"}) == needs(evaluate={"variants": ["full", "pymafx_front_only"]}) == {"pymafx"}
     assert needs(weights={"vgg16": "v"}) == {"lpips_heads"}  # one without the other is of no use

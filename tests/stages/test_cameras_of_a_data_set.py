@@ -100,14 +100,22 @@ def test_a_training_sample_is_what_its_cameras_see(folder: Path, model: BodyMode
         assert torch.equal(batch.cameras.K[0], rig.K[[FRONT, BACK]]) and torch.equal(batch.vertices[0], vertices)
 
 
-def test_all_views_are_supervised_where_there_are_fewer(folder: Path, rendered: list[Path], tmp_path: Path) -> None:
+def test_all_views_are_supervised_where_there_are_fewer(
+    folder: Path, rendered: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture,
+) -> None:
     """Ten views and twelve in one batch; ten are what both have."""
+    caplog.set_level("INFO")
     batch = batch_of(ScanStore([folder]), [0], Sampling(size=32, render_size=32, supervised=12), None)
     assert batch.target_rgb.shape[1] == 10 and len({tuple(c.tolist()) for c in batch.target_cameras.centers[0]}) == 10
     sampling = Sampling(batch=2, inputs=("front", "back"), size=SIZE, render_size=16, supervised=12)
     training = Training("fusion", [folder, rendered[0]], [folder], Optimisation(steps=1, lr=1e-3), sampling, validate_every=1)
     train_hgm(HGMConfig.tiny(views=2), training, tmp_path / "out", tmp_path / "state")
     assert load_image(next((tmp_path / "out" / "validation").glob("*.png"))).shape == (3, 32, 64)
+    assert "fusion: each step is compared with 10 views, not 12: a scan has no more" in caplog.text
+    caplog.clear()
+    alone = dataclasses.replace(training, scans=[rendered[0]])  # watched is one with ten, which takes none from those trained on
+    train_hgm(HGMConfig.tiny(views=2), alone, tmp_path / "alone", tmp_path / "state_alone")
+    assert "compared with" not in caplog.text
 
 
 def test_views_without_a_back_are_no_training_data(folder: Path, tmp_path: Path) -> None:

@@ -147,6 +147,7 @@ def test_the_body_lies_in_the_mask(finished: Path) -> None:
 def test_the_report_says_how(finished: Path) -> None:
     page = (finished / "report" / "index.html").read_text()
     assert "Images were measured in every view but the input&#39;s own" in page or "every view but the input's own" in page
+    assert not re.findall("Twelve views|View 6|270°", page)  # of the rig
     person = next((finished / "report" / "people").glob("*.html")).read_text()
     assert "Every 36°, ours above the truth" in person
     assert [int(angle) for angle in re.findall(r"Error at (\d+)°", person)] == list(range(36, 360, 36))
