@@ -251,7 +251,7 @@ class Weights(Section):
 
 class Config(Section):
     run: str = described("demo", "name of the run: its results are in results/<run>", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
-    seed: int = described(10, "the one seed; the same configuration gives the same bytes on one model of CPU with equal threads", ge=0)
+    seed: int = described(10, "the seed; the same configuration gives the same bytes on one model of CPU (docs/reliability.md)", ge=0)
     device: str = described("auto", "cpu, cuda, cuda:1, or auto: a GPU where there is one", pattern=NAMES)
     splat: Literal["auto", "gsplat", "diff-gaussian-rasterization", "numba", "torch"] = described("auto", "splatting backend")
     images: list[FileName] = described([], "photos and folders of photos to reconstruct as well, by the first of evaluate.variants")

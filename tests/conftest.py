@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -18,6 +19,17 @@ FIRST = ("workflow/test_runs.py", "test_env_installs.py", "devices/test_gpu_chec
 torch.set_num_threads(int(os.environ["HGM_THREADS"]))
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background, and then of all that the tests start
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As jobs on a CPU have it in each process: the sums of several threads have no fixed order, and bytes differ from run to run."""
+    before = torch.get_num_threads()
+    for name in ("OMP_NUM_THREADS", "HGM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

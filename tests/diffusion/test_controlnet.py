@@ -193,7 +193,7 @@ train_controlnet(pairs, base, folder / "out", settings=settings, state=folder / 
 
 
 def test_a_killed_training_ends_with_the_same_bytes(
-    base_folder: Path, pairs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base_folder: Path, pairs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None,
 ) -> None:
     command = [sys.executable, "-c", KILLED, str(pairs_folder), str(base_folder), str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -54,7 +54,7 @@ def test_normals_of_depth_are_those_of_the_sphere() -> None:
     assert torch.allclose(ours.norm(dim=1)[known], torch.ones(()), atol=1e-5)
 
 
-def test_refinement_brings_a_noisy_sphere_back() -> None:
+def test_refinement_brings_a_noisy_sphere_back(one_thread: None) -> None:
     mesh, truth = noisy_sphere(), true_normals(CAMERAS)
     settings = NormalRefinement(steps=60, every=20)
     refined, history = refine_mesh(mesh, NormalTargets(truth, CAMERAS), settings=settings)

@@ -60,7 +60,7 @@ def test_the_error_falls(
 
 
 def test_same_start_same_bytes_and_the_normal_term(
-    model: BodyModel, person: BodyParameters, caster: Cast, target: Gaussians,
+    model: BodyModel, person: BodyParameters, caster: Cast, target: Gaussians, one_thread: None,
 ) -> None:
     settings = RefineSettings(iterations=3, every=15, sizes=(40,), cell=0.025)
     mask = caster(RIG[:1])[0][0]
