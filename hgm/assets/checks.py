@@ -155,8 +155,9 @@ def _humman(asset: Asset, config: Config, root: Path) -> Result:
     def look(name: str) -> str | None:
         return next((str(path.relative_to(root)) for path in HummanFiles(root, name).own_files() if not path.is_file()), None)
 
-    names = configured_scans(config, "test") if asset.key == "scans.test_root" else _own_scans(config)
-    return _each(names, look, "sequences", root)
+    if asset.key == "scans.test_root":
+        return _each(configured_scans(config, "test"), look, "test sequences", root)
+    return _each(_own_scans(config), look, "sequences", root)
 
 
 def _smpl(asset: Asset, config: Config, models: Path) -> Result:
