@@ -102,9 +102,13 @@ class Sizes:
     def gaussians(self, views: int) -> int:
         return round(views * MAPS[self.preset] ** 2 * self.scale)
 
+    def data(self, job: PlannedJob) -> dict[str, Any]:
+        """The data set of the chunk that a job works on."""
+        return self.plan.sources_of(job.name.split("/")[-1])
+
     def views(self, job: PlannedJob) -> int:
-        """Views of a person of the chunk that a job works on."""
-        return view_count(self.plan.sources_of(job.name.split("/")[-1]))
+        """Views of a person of that data set."""
+        return view_count(self.data(job))
 
     def scans(self, split: str) -> int:
         return sum(entry.split == split for entry in self.plan.entries)
@@ -164,7 +168,7 @@ def _catalogue(s: Sizes, job: PlannedJob) -> Work:
 def _render(s: Sizes, job: PlannedJob) -> Work:
     """Blender reads a scan, checks it and draws its views. Reading a real scan, of many more triangles, is not measured, and neither is
     taking over given views."""
-    if s.plan.sources_of(job.name.split("/")[-1])["source"] in GIVEN:
+    if s.data(job)["source"] in GIVEN:
         return Work(host=0.2 + 0.03 * s.pixels(s.views(job))) * job.work
     samples = s.config["rendering"]["samples"]
     view = 0.05 + 0.31 * samples / 16 * (s.size / 512) ** 2

@@ -78,6 +78,7 @@ class ScanStore:
         self.pictures = Pictures(self.folders) if pictures is None else pictures
         self._bodies: dict[int, Tensor] = {}
         self._rigs: dict[int, Cameras] = {}
+        self._views: dict[int, Viewpoints] = {}
 
     def __len__(self) -> int:
         return len(self.folders)
@@ -92,6 +93,12 @@ class ScanStore:
             with np.load(self.folders[scan] / "smplx.npz", allow_pickle=False) as data:
                 self._bodies[scan] = torch.from_numpy(data["vertices"].astype(np.float32))
         return self._bodies[scan]
+
+    def viewpoints(self, scan: int) -> Viewpoints:
+        """Which view is what; found once a scan, since each sample asks."""
+        if scan not in self._views:
+            self._views[scan] = Viewpoints.of(self.cameras(scan), self.folders[scan])
+        return self._views[scan]
 
     def cameras(self, scan: int) -> Cameras:
         if scan not in self._rigs:
@@ -150,7 +157,7 @@ def batch_of(store: ScanStore, scans: Sequence[int], sampling: Sampling, generat
 
 
 def _sample(store: ScanStore, scan: int, sampling: Sampling, generator: torch.Generator | None) -> tuple[Tensor, ...]:
-    seen = Viewpoints.of(store.cameras(scan), store.folders[scan])
+    seen = store.viewpoints(scan)
     views = len(seen)
     count = min(sampling.supervised, views)
     if generator is None:
