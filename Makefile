@@ -34,6 +34,7 @@ test-isa: .venv/.ready  ## the numeric tests as other processors run them: make 
 
 lint: .venv/.ready
 	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m snakefmt --check Snakefile rules
 	$(BIN)/python -m snakemake --lint

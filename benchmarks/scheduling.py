@@ -1,7 +1,9 @@
-"""How busy a SLURM cluster of three nodes is while 2,000 scans are rendered, with rendering replaced by sleeping.
+"""How busy a SLURM cluster of three nodes is while 2,000 scans are rendered, with rendering
+replaced by sleeping.
 
-The cluster is a real one on this machine (tests/workflow/cluster.py), Snakemake, rules and profiles/slurm are the real ones. Busy is
-the share of all cores' time, from the first job's start to the last one's end, in which SLURM had given the core to a job.
+The cluster is a real one on this machine (tests/workflow/cluster.py), Snakemake, rules and
+profiles/slurm are the real ones. Busy is the share of all cores' time, from the first job's start
+to the last one's end, in which SLURM had given the core to a job.
 
     python benchmarks/scheduling.py
     python benchmarks/scheduling.py --scans 200 --seconds 5
@@ -26,8 +28,18 @@ from cluster import Cluster, missing  # noqa: E402
 from cluster_runs import ClusterRun  # noqa: E402
 from workspace import Workspace  # noqa: E402
 
-COPIED = ("Snakefile", "rules", "scripts", "hgm", "envs", "config", "config.yaml", "profiles", "resources",
-          "snakemake_logger_plugin_live")
+COPIED = (
+    "Snakefile",
+    "rules",
+    "scripts",
+    "hgm",
+    "envs",
+    "config",
+    "config.yaml",
+    "profiles",
+    "resources",
+    "snakemake_logger_plugin_live",
+)
 SLEEP = """import time
 from pathlib import Path
 
@@ -37,11 +49,17 @@ Path(snakemake.output.manifest).write_text("{{}}\\n")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--scans", type=int, default=2000, help="(default: %(default)s)")
-    parser.add_argument("--chunk", type=int, default=20, help="scans of a job (default: %(default)s)")
+    parser.add_argument(
+        "--chunk", type=int, default=20, help="scans of a job (default: %(default)s)"
+    )
     parser.add_argument("--cores", type=int, default=2, help="of each node (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=15.0, help="that a job sleeps (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=15.0, help="that a job sleeps (default: %(default)s)"
+    )
     options = parser.parse_args()
     if missing():
         sys.stderr.write(f"error: {missing()}\n")
@@ -52,10 +70,23 @@ def main() -> int:
     try:
         run = pretended(cluster, folder, options)
         cluster.start()
-        begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        run.run("views", "--configfile", str(folder / "many.yaml"), "--set-resources", "render:mem_mb=500")
-        seconds, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-        jobs = [line.split() for line in cluster.slurm("squeue", "--noheader", "--states=all", "--format=%S %e").splitlines()]
+        begun = time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run.run(
+            "views",
+            "--configfile",
+            str(folder / "many.yaml"),
+            "--set-resources",
+            "render:mem_mb=500",
+        )
+        seconds = time.monotonic() - begun
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        jobs = [
+            line.split()
+            for line in cluster.slurm(
+                "squeue", "--noheader", "--states=all", "--format=%S %e"
+            ).splitlines()
+        ]
     finally:
         cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
@@ -64,9 +95,11 @@ def main() -> int:
     given = sum((end - start).total_seconds() for start, end in spans)
     cores = len(cluster.nodes) * options.cores
     head = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    sys.stdout.write(f"{options.scans} scans, {len(spans)} jobs of {options.seconds:g} s on {cores} cores: {seconds:.0f} s, "
-                     f"busy {given / whole / cores:.1%}, asleep {len(spans) * options.seconds / whole / cores:.1%}, "
-                     f"CPU of the head {head:.1f} s\n")
+    sys.stdout.write(
+        f"{options.scans} scans, {len(spans)} jobs of {options.seconds:g} s on {cores} cores: "
+        f"{seconds:.0f} s, busy {given / whole / cores:.1%}, asleep "
+        f"{len(spans) * options.seconds / whole / cores:.1%}, CPU of the head {head:.1f} s\n"
+    )
     return 0
 
 
@@ -79,12 +112,18 @@ def pretended(cluster: Cluster, folder: Path, options: argparse.Namespace) -> Cl
         copy(ROOT / name, checkout / name)
     (checkout / "scripts/render.py").write_text(SLEEP.format(seconds=options.seconds))
     test = options.scans // 20
-    (folder / "many.yaml").write_text(f"run: many\nscans: {{train: 0000-{options.scans - test - 2:04}, val: "
-                                      f"'{options.scans - test - 1:04}', test: {options.scans - test:04}-{options.scans - 1:04}, "
-                                      f"chunk: {options.chunk}}}\n")
+    (folder / "many.yaml").write_text(
+        f"run: many\nscans: {{train: 0000-{options.scans - test - 2:04}, val: "
+        f"'{options.scans - test - 1:04}', test: {options.scans - test:04}-{options.scans - 1:04}, "
+        f"chunk: {options.chunk}}}\n"
+    )
     space = Workspace(folder / "work", checkout)
     chosen = ("views", "--configfile", str(folder / "many.yaml"), "--cores", "1")
-    files = [line.split("\t")[0] for line in space.run(*chosen, "--summary").splitlines() if line.startswith("results/")]
+    files = [
+        line.split("\t")[0]
+        for line in space.run(*chosen, "--summary").splitlines()
+        if line.startswith("results/")
+    ]
     for name in files:
         path = space.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,9 +2,9 @@
 
     python benchmarks/sparse.py [--repeats 7]
 
-Both run the published pyramid (14 convolutions, 32 channels) over a body's surface, forward only, since spconv has no
-backward pass on a CPU; ours is also timed with its backward pass. The two alternate in one process, so that the ratio is of
-one run; CPU time of the process, median.
+Both run the published pyramid (14 convolutions, 32 channels) over a body's surface, forward only,
+since spconv has no backward pass on a CPU; ours is also timed with its backward pass. The two
+alternate in one process, so that the ratio is of one run; CPU time of the process, median.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from hgm.nets import spconv_backend
 from hgm.nets.sparse import SparseConv, VoxelSet
 from hgm.nets.sparse_volume import Grid, SparsePyramid, voxelise
 
-CASES = {"paper: 10475 vertices, voxel 0.005, 32 channels": (0.005, 32, 4),
-         "small: 10475 vertices, voxel 0.02, 16 channels": (0.02, 16, 3)}
+CASES = {
+    "paper: 10475 vertices, voxel 0.005, 32 channels": (0.005, 32, 4),
+    "small: 10475 vertices, voxel 0.02, 16 channels": (0.02, 16, 3),
+}
 
 
 def surface(count: int = 10475) -> torch.Tensor:
@@ -36,31 +38,48 @@ def surface(count: int = 10475) -> torch.Tensor:
 
 
 def fresh(voxels: VoxelSet) -> VoxelSet:
-    """The same voxels without cached neighbour tables: spconv also builds its tables in every pass."""
+    """The same voxels without cached neighbour tables: spconv also builds its tables in every
+    pass."""
     return VoxelSet(voxels.keys)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeats", type=int, default=7)
     repeats = parser.parse_args().repeats
     torch.set_num_threads(1)
     for title, (voxel, channels, levels) in CASES.items():
         torch.manual_seed(0)
         points = surface()
-        features, voxels = voxelise(torch.randn(1, points.shape[1], channels), points, Grid.around(points, voxel))
+        features, voxels = voxelise(
+            torch.randn(1, points.shape[1], channels), points, Grid.around(points, voxel)
+        )
         pyramid = SparsePyramid(channels, levels, 0.01, backend="torch").eval()
         layers = [layer for layer in pyramid.layers if isinstance(layer, SparseConv)]
 
-        def ours(pyramid: SparsePyramid = pyramid, features: torch.Tensor = features, voxels: VoxelSet = voxels) -> None:
+        def ours(
+            pyramid: SparsePyramid = pyramid,
+            features: torch.Tensor = features,
+            voxels: VoxelSet = voxels,
+        ) -> None:
             with torch.no_grad():
                 pyramid(features, fresh(voxels))
 
-        def theirs(layers: list[SparseConv] = layers, features: torch.Tensor = features, voxels: VoxelSet = voxels) -> None:
+        def theirs(
+            layers: list[SparseConv] = layers,
+            features: torch.Tensor = features,
+            voxels: VoxelSet = voxels,
+        ) -> None:
             with torch.no_grad():
                 spconv_backend.run(layers, features, voxels)
 
-        def training(pyramid: SparsePyramid = pyramid, features: torch.Tensor = features, voxels: VoxelSet = voxels) -> None:
+        def training(
+            pyramid: SparsePyramid = pyramid,
+            features: torch.Tensor = features,
+            voxels: VoxelSet = voxels,
+        ) -> None:
             torch.stack([x.sum() for x, _ in pyramid(features, fresh(voxels))]).sum().backward()
 
         times = measure({"ours": ours, "spconv": theirs, "ours with backward": training}, repeats)

@@ -1,3 +1,4 @@
-"""HGM, "Generalizable Human Gaussians from Single-View Image", from scans to Gaussians, meshes and tables."""
+"""HGM, "Generalizable Human Gaussians from Single-View Image", from scans to Gaussians, meshes and
+tables."""
 
 __version__ = "0.1.0"

@@ -12,20 +12,32 @@ from hgm.errors import InputError
 LARGEST = 2 << 30  # bytes; SMPL-X's models, the largest that are read, unpack to a sixth of it
 
 
-def read_npz(path: str | Path, keys: Iterable[str] | None = None, *, what: str = "npz file", advice: str = "get it again"
-             ) -> dict[str, np.ndarray]:
+def read_npz(
+    path: str | Path,
+    keys: Iterable[str] | None = None,
+    *,
+    what: str = "npz file",
+    advice: str = "get it again",
+) -> dict[str, np.ndarray]:
     """Those arrays of a file that `keys` names, all by default; objects in it are never unpickled.
 
-    Raises InputError, which calls the file `what` and ends with `advice`, when it is missing or damaged.
+    Raises InputError, which calls the file `what` and ends with `advice`, when it is missing or
+    damaged.
     """
     try:
         with np.load(path, allow_pickle=False) as data:
             if sum(member.file_size for member in data.zip.infolist()) > LARGEST:
                 raise ValueError(f"it unpacks to more than {LARGEST >> 30} GiB")
-            arrays = {key: data[key] for key in (data.files if keys is None else keys) if key in data.files}
-    except Exception as error:  # a damaged archive can raise anything from zipfile, zlib and the parser of the heads
+            arrays = {
+                key: data[key]
+                for key in (data.files if keys is None else keys)
+                if key in data.files
+            }
+    # a damaged archive can raise anything from zipfile, zlib and the parser of the heads
+    except Exception as error:
         raise InputError(f"{path}: not a readable {what} ({error}); {advice}") from None
     for key, array in arrays.items():
-        if not isinstance(array, np.ndarray):  # numpy hands out the bytes of a member that is no array
+        # numpy hands out the bytes of a member that is no array
+        if not isinstance(array, np.ndarray):
             raise InputError(f"{path}: not a readable {what} ({key} is no array); {advice}")
     return arrays

@@ -1,4 +1,5 @@
-"""Where programs keep what they may lose: the user's cache folder, or one in the checkout where that cannot be written."""
+"""Where programs keep what they may lose: the user's cache folder, or one in the checkout where
+that cannot be written."""
 
 from __future__ import annotations
 
@@ -15,14 +16,16 @@ def cache_folder() -> Path:
 
 
 def settle() -> None:
-    """Give this process and all that it starts (Snakemake, numba, matplotlib, torch) a cache folder that can be written, and a name to
-    a user whom the system does not know: containers run under any number."""
+    """Give this process and all that it starts (Snakemake, numba, matplotlib, torch) a cache folder
+    that can be written, and a name to a user whom the system does not know: containers run under
+    any number."""
     if not _takes_files(_chosen("XDG_CACHE_HOME", ".cache")):
         place = next((p for p in (ROOT, Path.cwd()) if _takes_files(p)), None)
         if place is not None:
             os.environ["XDG_CACHE_HOME"] = str(place / ".cache")
     if not _takes_files(_chosen("XDG_CONFIG_HOME", ".config")):
-        os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))  # matplotlib's fonts are listed beside its settings
+        # matplotlib's fonts are listed beside its settings
+        os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
     try:
         getpass.getuser()
     except (KeyError, OSError):
@@ -30,7 +33,8 @@ def settle() -> None:
 
 
 def _chosen(variable: str, name: str) -> str:
-    """The folder of an XDG variable, else that in the home folder; a relative one counts as none, as its specification says."""
+    """The folder of an XDG variable, else that in the home folder; a relative one counts as none,
+    as its specification says."""
     given = os.environ.get(variable, "")
     return given if os.path.isabs(given) else os.path.join(os.path.expanduser("~"), name)
 

@@ -36,7 +36,9 @@ def _imports(tree: ast.AST, path: Path) -> set[str]:
             base = node.module or ""
             if node.level:
                 package = path.parent.relative_to(PACKAGE.parent).parts
-                base = ".".join([*package[: len(package) - node.level + 1], *([base] if base else [])])
+                base = ".".join(
+                    [*package[: len(package) - node.level + 1], *([base] if base else [])]
+                )
             names.add(base)
             names.update(f"{base}.{a.name}" for a in node.names)
     return {n for n in names if n.split(".")[0] == PACKAGE.name}
@@ -45,9 +47,13 @@ def _imports(tree: ast.AST, path: Path) -> set[str]:
 def _without_docstrings(tree: ast.AST) -> str:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if (isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body
-                and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
-                and isinstance(body[0].value.value, str)):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+            and isinstance(body[0].value.value, str)
+        ):
             node.body = body[1:]
     return ast.dump(tree)
 
@@ -95,11 +101,13 @@ def _remember() -> None:
 
 
 def code_files(entry: str | Path) -> list[Path]:
-    """The files of the package that `entry` imports, directly or through others, and `entry` itself; sorted.
+    """The files of the package that `entry` imports, directly or through others, and `entry`
+    itself; sorted.
 
     Packages on the way count too, since importing a module runs them.
     """
-    todo, seen = [Path(entry).resolve()], set()
+    todo = [Path(entry).resolve()]
+    seen = set()
     while todo:
         path = todo.pop()
         if path in seen:
@@ -115,9 +123,11 @@ def code_files(entry: str | Path) -> list[Path]:
 
 
 def code_key(entry: str | Path) -> str:
-    """A key of all code that a script runs: the syntax trees without comments, docstrings and formatting.
+    """A key of all code that a script runs: the syntax trees without comments, docstrings and
+    formatting.
 
-    A comment, a docstring or a reformatted line leaves the key as it is; so does a module that the script does not import.
+    A comment, a docstring or a reformatted line leaves the key as it is; so does a module that the
+    script does not import.
     """
     lines = [f"{_name(path)} {_parsed(path)[0]}" for path in code_files(entry)]
     _remember()

@@ -1,4 +1,5 @@
-"""What is generated from the configuration's model: config.yaml, its JSON schema and docs/config.md."""
+"""What is generated from the configuration's model: config.yaml, its JSON schema and
+docs/config.md."""
 
 from __future__ import annotations
 
@@ -14,7 +15,11 @@ from hgm.config import Config, Section
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any, Any, str]]:
     for name, field in model.model_fields.items():
-        default = field.default if field.default is not PydanticUndefined else field.get_default(call_default_factory=True)
+        default = (
+            field.default
+            if field.default is not PydanticUndefined
+            else field.get_default(call_default_factory=True)
+        )
         yield name, field, default, field.description or ""
 
 
@@ -25,8 +30,12 @@ def _scalar(value: Any) -> str:
 
 def to_yaml() -> str:
     """The default configuration with a comment above every section and beside every key."""
-    lines = ["# The demo: every stage at a small size, on free stand-in humans. Generated from hgm/config.py (`make config`).",
-             "# A preset (config/*.yaml) or a copy of this file needs only the keys that differ.", ""]
+    lines = [
+        "# The demo: every stage at a small size, on free stand-in humans. Generated from "
+        "hgm/config.py (`make config`).",
+        "# A preset (config/*.yaml) or a copy of this file needs only the keys that differ.",
+        "",
+    ]
     for name, _, default, text in _fields(Config):
         if isinstance(default, Section):
             lines += ["", f"# {text}", f"{name}:"]
@@ -44,7 +53,12 @@ def to_schema() -> dict[str, Any]:
 
 def to_markdown() -> str:
     """docs/config.md."""
-    lines = ["# Configuration", "", "Generated from `hgm/config.py`. Defaults are the demo's (`config.yaml`).", ""]
+    lines = [
+        "# Configuration",
+        "",
+        "Generated from `hgm/config.py`. Defaults are the demo's (`config.yaml`).",
+        "",
+    ]
     lines += ["| key | default | meaning |", "|---|---|---|"]
     sections = []
     for name, _, default, text in _fields(Config):
@@ -53,6 +67,17 @@ def to_markdown() -> str:
         else:
             lines.append(f"| `{name}` | `{_scalar(default)}` | {text} |")
     for name, default, text in sections:
-        lines += ["", f"## {name}", "", f"{text[0].upper()}{text[1:]}.", "", "| key | default | meaning |", "|---|---|---|"]
-        lines += [f"| `{name}.{key}` | `{_scalar(value)}` | {remark} |" for key, _, value, remark in _fields(type(default))]
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            f"{text[0].upper()}{text[1:]}.",
+            "",
+            "| key | default | meaning |",
+            "|---|---|---|",
+        ]
+        lines += [
+            f"| `{name}.{key}` | `{_scalar(value)}` | {remark} |"
+            for key, _, value, remark in _fields(type(default))
+        ]
     return "\n".join(lines) + "\n"

@@ -1,5 +1,5 @@
-"""What the views of each data set bring: how many there are of a person, and whether with normals. Without torch: forecasts and
-requests read it at every start."""
+"""What the views of each data set bring: how many there are of a person, and whether with normals.
+Without torch: forecasts and requests read it at every start."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from typing import Any
 
 VIEWS = 12  # of HGM's rig, from which scans are rendered
 KINECTS = 10  # of HuMMan
-GIVEN = ("humman", "views")  # sources that bring their views; from the scans of the others they are rendered
+# sources that bring their views; from the scans of the others they are rendered
+GIVEN = ("humman", "views")
 WITHOUT_NORMALS = ("humman",)  # sources; given views may lack them too, which their folders tell
-NEEDS_NO_NORMALS = "set normals.icon (docs/estimators.md), or mesh.refine_steps: 0 and refine.normal: 0, which need none"
+NEEDS_NO_NORMALS = (
+    "set normals.icon (docs/estimators.md), or mesh.refine_steps: 0 and "
+    "refine.normal: 0, which need none"
+)
 
 
 def view_count(data: Mapping[str, Any]) -> int:
-    """Views of a person of a data set (`hgm.catalogue.data_of`); of given views as many as the person with the most has, and those
-    of the rig where they cannot be counted."""
+    """Views of a person of a data set (`hgm.catalogue.data_of`); of given views as many as the
+    person with the most has, and those of the rig where they cannot be counted."""
     if data["source"] == "humman":
         return KINECTS
     if data["source"] != "views" or data["root"] is None:

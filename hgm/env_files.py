@@ -1,6 +1,8 @@
-"""The conda environments of the workflow's steps, all from one lock: `python -m hgm.env_files` writes envs/*.yaml.
+"""The conda environments of the workflow's steps, all from one lock: `python -m hgm.env_files`
+writes envs/*.yaml.
 
-What a step needs is read from the import statements of everything its scripts can run, and from what those packages need.
+What a step needs is read from the import statements of everything its scripts can run, and from
+what those packages need.
 """
 
 from __future__ import annotations
@@ -28,11 +30,14 @@ STEPS = {  # environment -> the rules that work in it
     "photos": ("estimate_pixie", "estimate_pymafx", "photos"),
     "evaluate": ("record", "evaluate", "baseline", "report"),
 }
-WORKFLOW = ("snakemake", "snakemake-executor-plugin-slurm", "pydantic", "pyyaml")  # what plans a run and starts its jobs
-ALSO = {"diffusion": ("accelerate",), "photos": ("accelerate",)}  # no import statement names it, but a chosen package uses it
+# what plans a run and starts its jobs
+WORKFLOW = ("snakemake", "snakemake-executor-plugin-slurm", "pydantic", "pyyaml")
+# no import statement names it, but a chosen package uses it
+ALSO = {"diffusion": ("accelerate",), "photos": ("accelerate",)}
 ON_GPU = ("train", "diffusion", "mesh", "photos")
 GXX = 14  # where no CUDA limits it
-COMPILES = ("train", "diffusion", "photos")  # steps that compile networks where the configuration says so
+# steps that compile networks where the configuration says so
+COMPILES = ("train", "diffusion", "photos")
 NVIDIA_118 = "nvidia/label/cuda-11.8.0::"  # conda-forge has CUDA's compiler from 12 on
 
 
@@ -48,18 +53,25 @@ class Variant:
 
     @property
     def compilers(self) -> list[str]:
-        cuda = [f"{self.channel}{name}" for name in ("cuda-nvcc", "cuda-cudart-dev", "cuda-libraries-dev")]
+        cuda = [
+            f"{self.channel}{name}"
+            for name in ("cuda-nvcc", "cuda-cudart-dev", "cuda-libraries-dev")
+        ]
         return [f"gxx={self.gxx}", *([f"cuda-version={self.cuda}"] if self.cuda else []), *cuda]
 
 
 VARIANTS = {
-    "cu118": Variant(11, "cu118", channel=NVIDIA_118, pins=("torch==2.7.1",)),  # the last that was built for CUDA 11.8
+    # the last that was built for CUDA 11.8
+    "cu118": Variant(11, "cu118", channel=NVIDIA_118, pins=("torch==2.7.1",)),
     "cu126": Variant(13, "cu126", "12.6"),
-    "cu130": Variant(14, "cu126", "13.0"),  # spconv has no build for CUDA 13; this one brings the runtime that it needs
+    # spconv has no build for CUDA 13; this one brings the runtime that it needs
+    "cu130": Variant(14, "cu126", "13.0"),
 }
-OPTIONAL = ("gsplat", "spconv", "diff_gaussian_rasterization", "rembg")  # looked for and used where they are
+# looked for and used where they are
+OPTIONAL = ("gsplat", "spconv", "diff_gaussian_rasterization", "rembg")
 BUNDLED = ("OpenImageIO", "mathutils")  # come with bpy
-FOREIGN = re.compile(r"nvidia-.*|cuda-.*|triton.*|setuptools|pip|wheel")  # named by each build of torch itself; those of every Python
+# named by each build of torch itself; those of every Python
+FOREIGN = re.compile(r"nvidia-.*|cuda-.*|triton.*|setuptools|pip|wheel")
 NAME = re.compile(r"^\s*([A-Za-z0-9._-]+)")
 
 
@@ -71,11 +83,14 @@ def normal(name: str) -> str:
 def read_lock(path: Path) -> dict[str, str]:
     """Normalised name -> its line `name==version`."""
     lines = [line.strip() for line in path.read_text().splitlines()]
-    return {normal(line.split("==")[0]): line for line in lines if line and not line.startswith("#")}
+    return {
+        normal(line.split("==")[0]): line for line in lines if line and not line.startswith("#")
+    }
 
 
 def imported(entries: Iterable[Path]) -> set[str]:
-    """Top-level names, not of the standard library, that scripts and all they run import, at any place of a file."""
+    """Top-level names, not of the standard library, that scripts and all they run import, at any
+    place of a file."""
     paths = {file for entry in entries for file in code_files(entry)}
     return set().union(*map(_named, paths)) - set(sys.stdlib_module_names) - {PACKAGE.name}
 
@@ -92,7 +107,8 @@ def _named(path: Path) -> frozenset[str]:
 
 
 def distributions(names: Iterable[str]) -> set[str]:
-    """The installed distributions that give the imports. Raises InputError for an import that none gives."""
+    """The installed distributions that give the imports. Raises InputError for an import that none
+    gives."""
     known = _installed()
     found: set[str] = set()
     for name in set(names) - {*OPTIONAL, *BUNDLED}:
@@ -102,7 +118,10 @@ def distributions(names: Iterable[str]) -> set[str]:
         try:  # a package of one compiled file is not listed
             found.add(normal(metadata.metadata(name)["Name"]))
         except metadata.PackageNotFoundError:
-            raise InputError(f"{name}: imported by the package, but not installed; make env, or name it in hgm/env_files.py") from None
+            raise InputError(
+                f"{name}: imported by the package, but not installed; make env, or name it in "
+                "hgm/env_files.py"
+            ) from None
     return found
 
 
@@ -117,12 +136,16 @@ def needs(name: str) -> frozenset[str]:
     from packaging.requirements import Requirement
 
     found = (Requirement(line) for line in metadata.requires(name) or ())
-    return frozenset(normal(r.name) for r in found if r.marker is None or r.marker.evaluate({"extra": ""}))
+    return frozenset(
+        normal(r.name) for r in found if r.marker is None or r.marker.evaluate({"extra": ""})
+    )
 
 
 def closed(names: Iterable[str], lock: Mapping[str, str]) -> list[str]:
-    """Lines of the lock for distributions and all they need, sorted. Raises InputError for one that is not locked."""
-    todo, seen = [normal(name) for name in names], set()
+    """Lines of the lock for distributions and all they need, sorted. Raises InputError for one that
+    is not locked."""
+    todo = [normal(name) for name in names]
+    seen = set()
     while todo:
         name = todo.pop()
         if name in seen or FOREIGN.fullmatch(name):
@@ -144,16 +167,31 @@ def pins(step: str, variant: str = "") -> list[str]:
         return closed({*roots, *ALSO.get(step, ())}, lock)
     chosen = VARIANTS[variant]
     lock.update({normal(line.split("==")[0]): line for line in chosen.pins})
-    extra = [line for name, line in read_lock(ROOT / "envs/gpu.lock").items() if "-cu" not in name or name.endswith(chosen.spconv)]
+    extra = [
+        line
+        for name, line in read_lock(ROOT / "envs/gpu.lock").items()
+        if "-cu" not in name or name.endswith(chosen.spconv)
+    ]
     gpu_needs = ("ninja", "rich", "pccm", "ccimport", "pybind11", "fire")
     return sorted({*closed({*roots, *ALSO.get(step, ()), *gpu_needs}, lock), *extra}, key=str.lower)
 
 
 def to_yaml(step: str, variant: str = "") -> str:
     """A conda environment file."""
-    compilers = VARIANTS[variant].compilers if variant else [f"gxx={GXX}"] if step in COMPILES else []
-    lines = ["# Generated from requirements.lock (make envs); docs/environments.md.", "channels:", "  - conda-forge", "  - nodefaults",
-             "dependencies:", "  - python=3.11", *(f"  - {name}" for name in compilers), "  - pip", "  - pip:"]
+    compilers = (
+        VARIANTS[variant].compilers if variant else [f"gxx={GXX}"] if step in COMPILES else []
+    )
+    lines = [
+        "# Generated from requirements.lock (make envs); docs/environments.md.",
+        "channels:",
+        "  - conda-forge",
+        "  - nodefaults",
+        "dependencies:",
+        "  - python=3.11",
+        *(f"  - {name}" for name in compilers),
+        "  - pip",
+        "  - pip:",
+    ]
     if variant:
         lines.append(f"      - --extra-index-url https://download.pytorch.org/whl/{variant}")
     return "\n".join([*lines, *(f"      - {line}" for line in pins(step, variant))]) + "\n"
@@ -163,7 +201,9 @@ def files() -> dict[str, str]:
     """All environment files with their text, by their path in the checkout."""
     found = {f"envs/{step}.yaml": to_yaml(step) for step in ("workflow", *STEPS)}
     for step in ON_GPU:
-        found.update({f"envs/{step}-{variant}.yaml": to_yaml(step, variant) for variant in VARIANTS})
+        found.update(
+            {f"envs/{step}-{variant}.yaml": to_yaml(step, variant) for variant in VARIANTS}
+        )
     return found
 
 

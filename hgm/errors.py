@@ -1,17 +1,20 @@
-"""Errors a user can act on: one line that names the file or key, what was expected and what to do."""
+"""Errors a user can act on: one line that names the file or key, what was expected and what to
+do."""
 
 import errno
 
 STORAGE: dict[int, str] = {  # what a disk may say, and what to do about it
     errno.ENOSPC: "free some space (hgm prune shows what may go) and run again",
-    errno.EDQUOT: "your quota is used up: free some space (hgm prune shows what may go) and run again",
+    errno.EDQUOT: "your quota is used up: free some space (hgm prune shows what may go) and run "
+    "again",
     errno.EROFS: "results have to be on a file system that can be written",
     errno.EACCES: "change its owner or permissions, or run in a folder of your own",
 }
 
 
 class InputError(ValueError):
-    """Something the user gave is unusable; the message is one line and is shown without a traceback.
+    """Something the user gave is unusable; the message is one line and is shown without a
+    traceback.
 
     Names out of a damaged file may hold line breaks or what a terminal obeys; they become spaces.
     """
@@ -29,7 +32,8 @@ class MissingDependency(InputError):
 
 
 class Interrupted(Exception):
-    """Something outside stopped the work, with nothing wrong in what was worked on: the job has to run again."""
+    """Something outside stopped the work, with nothing wrong in what was worked on: the job has to
+    run again."""
 
 
 class SliceEnded(Exception):

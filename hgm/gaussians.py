@@ -1,8 +1,9 @@
-"""The container of 3D Gaussians, the network's activations and the `.ply` that common viewers open."""
+"""The container of 3D Gaussians, the network's activations and the `.ply` that common viewers
+open."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ CHANNELS = 14  # xyz, opacity, scale, quaternion wxyz, rgb
 
 @dataclass(frozen=True)
 class Gaussians:
-    """N Gaussians in the world frame, activated: opacities and colours in [0, 1], scales positive, unit quaternions (wxyz)."""
+    """N Gaussians in the world frame, activated: opacities and colours in [0, 1], scales positive,
+    unit quaternions (wxyz)."""
 
     means: Tensor  # [..., N, 3]
     opacities: Tensor  # [..., N]
@@ -60,7 +62,9 @@ class Gaussians:
 
     def packed(self) -> Tensor:
         """[..., N, 14] in the order of `from_packed`."""
-        return torch.cat([self.means, self.opacities[..., None], self.scales, self.quats, self.colors], -1)
+        return torch.cat(
+            [self.means, self.opacities[..., None], self.scales, self.quats, self.colors], -1
+        )
 
     @classmethod
     def from_packed(cls, x: Tensor) -> Gaussians:
@@ -75,13 +79,21 @@ class Gaussians:
 
     @classmethod
     def stack(cls, parts: Sequence[Gaussians]) -> Gaussians:
-        """Join along a new leading dimension; a part with fewer Gaussians is filled up with invisible ones."""
+        """Join along a new leading dimension; a part with fewer Gaussians is filled up with
+        invisible ones."""
         longest = max(len(p) for p in parts)
         invisible = parts[0].means.new_zeros(CHANNELS)
         invisible[7] = 1.0  # of the unit quaternion
-        return cls.from_packed(torch.stack([
-            torch.cat([p.packed(), invisible.expand(*p.shape[:-1], longest - len(p), -1)], -2) for p in parts
-        ]))
+        return cls.from_packed(
+            torch.stack(
+                [
+                    torch.cat(
+                        [p.packed(), invisible.expand(*p.shape[:-1], longest - len(p), -1)], -2
+                    )
+                    for p in parts
+                ]
+            )
+        )
 
     def normals(self) -> Tensor:
         """[..., N, 3]: the rotation's column of the shortest axis; its sign is arbitrary."""
@@ -89,16 +101,26 @@ class Gaussians:
         return rotation_matrices(self.quats).gather(-1, axis)[..., 0]
 
     def save_ply(self, path: str | Path, *, min_opacity: float = 0.005) -> None:
-        """Write the common 3DGS layout (binary little endian); Gaussians under `min_opacity` are left out. Unbatched only."""
+        """Write the common 3DGS layout (binary little endian); Gaussians under `min_opacity` are
+        left out. Unbatched only."""
         if self.means.ndim != 2:
             raise ValueError(f"save_ply takes one unbatched set, got shape {tuple(self.shape)}")
         g = self.detach().to("cpu", torch.float32)
         g = g[g.opacities >= min_opacity]
         opacity = torch.logit(g.opacities.clamp(1e-6, 1 - 1e-6))[:, None]
-        dc, scales = (g.colors - 0.5) / SH_C0, g.scales.clamp(min=1e-8).log()
+        dc = (g.colors - 0.5) / SH_C0
+        scales = g.scales.clamp(min=1e-8).log()
         columns = torch.cat([g.means, g.normals(), dc, opacity, scales, g.quats], 1)
-        header = "\n".join(["ply", "format binary_little_endian 1.0", f"element vertex {len(g)}",
-                            *(f"property float {name}" for name in PLY_PROPERTIES), "end_header", ""])
+        header = "\n".join(
+            [
+                "ply",
+                "format binary_little_endian 1.0",
+                f"element vertex {len(g)}",
+                *(f"property float {name}" for name in PLY_PROPERTIES),
+                "end_header",
+                "",
+            ]
+        )
         from hgm.runtime import atomic_write
 
         with atomic_write(path) as file:
@@ -117,37 +139,92 @@ class Gaussians:
             raise InputError(f"{path}: only binary little endian PLY files are read")
         try:
             count = next(int(x.split()[2]) for x in lines if x.startswith("element vertex"))
-            dtype = np.dtype([(x.split()[2], PLY_TYPES[x.split()[1]]) for x in lines if x.startswith("property ")])
+            dtype = np.dtype(
+                [
+                    (x.split()[2], PLY_TYPES[x.split()[1]])
+                    for x in lines
+                    if x.startswith("property ")
+                ]
+            )
             table = np.frombuffer(data, dtype, count, end + len(b"end_header\n"))
-            pick = lambda names: torch.from_numpy(np.stack([table[n].astype(np.float32) for n in names], -1))  # noqa: E731
+
+            def pick(names: Iterable[str]) -> Tensor:
+                return torch.from_numpy(np.stack([table[n].astype(np.float32) for n in names], -1))
+
             return cls(
-                pick(["x", "y", "z"]), torch.sigmoid(pick(["opacity"])[:, 0]), pick([f"scale_{i}" for i in range(3)]).exp(),
-                F.normalize(pick([f"rot_{i}" for i in range(4)]), dim=-1), pick([f"f_dc_{i}" for i in range(3)]) * SH_C0 + 0.5,
+                pick(["x", "y", "z"]),
+                torch.sigmoid(pick(["opacity"])[:, 0]),
+                pick([f"scale_{i}" for i in range(3)]).exp(),
+                F.normalize(pick([f"rot_{i}" for i in range(4)]), dim=-1),
+                pick([f"f_dc_{i}" for i in range(3)]) * SH_C0 + 0.5,
             )
         except (KeyError, ValueError, IndexError, StopIteration) as error:
-            raise InputError(f"{path}: not a 3DGS point cloud ({error}); expected x y z f_dc opacity scale rot") from None
+            raise InputError(
+                f"{path}: not a 3DGS point cloud ({error}); expected x y z f_dc opacity scale rot"
+            ) from None
 
 
-PLY_PROPERTIES = ["x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2", "opacity",
-                  "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"]
-PLY_TYPES = {"float": "<f4", "float32": "<f4", "double": "<f8", "uchar": "u1", "uint8": "u1", "int": "<i4", "uint": "<u4"}
+PLY_PROPERTIES = [
+    "x",
+    "y",
+    "z",
+    "nx",
+    "ny",
+    "nz",
+    "f_dc_0",
+    "f_dc_1",
+    "f_dc_2",
+    "opacity",
+    "scale_0",
+    "scale_1",
+    "scale_2",
+    "rot_0",
+    "rot_1",
+    "rot_2",
+    "rot_3",
+]
+PLY_TYPES = {
+    "float": "<f4",
+    "float32": "<f4",
+    "double": "<f8",
+    "uchar": "u1",
+    "uint8": "u1",
+    "int": "<i4",
+    "uint": "<u4",
+}
 
 
 def activate(raw: Tensor) -> Gaussians:
-    """Network output [..., N, 14] -> Gaussians, with LGM's activations as HGM uses them (spec section 3.2).
+    """Network output [..., N, 14] -> Gaussians, with LGM's activations as HGM uses them (spec
+    section 3.2).
 
-    Position clamped to [-1, 1], opacity sigmoid, scale 0.1 softplus, unit quaternion, colour 0.5 tanh + 0.5.
+    Position clamped to [-1, 1], opacity sigmoid, scale 0.1 softplus, unit quaternion, colour 0.5
+    tanh + 0.5.
     """
     xyz, opacity, scale, quat, rgb = raw.float().split([3, 1, 3, 4, 3], -1)
-    return Gaussians(xyz.clamp(-1, 1), torch.sigmoid(opacity[..., 0]), 0.1 * F.softplus(scale),
-                     F.normalize(quat, dim=-1), 0.5 * torch.tanh(rgb) + 0.5)
+    return Gaussians(
+        xyz.clamp(-1, 1),
+        torch.sigmoid(opacity[..., 0]),
+        0.1 * F.softplus(scale),
+        F.normalize(quat, dim=-1),
+        0.5 * torch.tanh(rgb) + 0.5,
+    )
 
 
 def rotation_matrices(quats: Tensor) -> Tensor:
     """Quaternions wxyz [..., 4] (any length) -> rotation matrices [..., 3, 3]."""
     w, x, y, z = F.normalize(quats, dim=-1).unbind(-1)
     return torch.stack(
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-         2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-         2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], -1,
+        [
+            1 - 2 * (y * y + z * z),
+            2 * (x * y - w * z),
+            2 * (x * z + w * y),
+            2 * (x * y + w * z),
+            1 - 2 * (x * x + z * z),
+            2 * (y * z - w * x),
+            2 * (x * z - w * y),
+            2 * (y * z + w * x),
+            1 - 2 * (x * x + y * y),
+        ],
+        -1,
     ).unflatten(-1, (3, 3))

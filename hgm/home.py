@@ -1,4 +1,5 @@
-"""Paths below the home folder as `~/…`, in what a run leaves: it names no user, and another machine's home takes its place."""
+"""Paths below the home folder as `~/…`, in what a run leaves: it names no user, and another
+machine's home takes its place."""
 
 from __future__ import annotations
 
@@ -32,4 +33,6 @@ def with_home(data: Any) -> Any:
 def _pattern(home: str) -> re.Pattern[str] | None:
     """The home folder where a path begins; None where there is none to hide (~, /)."""
     home = home.rstrip("/")
-    return re.compile(rf"(?<![^\s'\"(=:,;]){re.escape(home)}(?=/)") if home.startswith("/") else None
+    return (
+        re.compile(rf"(?<![^\s'\"(=:,;]){re.escape(home)}(?=/)") if home.startswith("/") else None
+    )

@@ -1,7 +1,8 @@
 """The thin shell round every script: read the job, log, replay record, one-line failures.
 
-A script ends with `run(main)`. Under Snakemake the job comes from the injected `snakemake` object and is written as JSON
-beside the log; `python scripts/render.py that.job.json` (or `hgm replay`) does the same job again without Snakemake.
+A script ends with `run(main)`. Under Snakemake the job comes from the injected `snakemake` object
+and is written as JSON beside the log; `python scripts/render.py that.job.json` (or `hgm replay`)
+does the same job again without Snakemake.
 """
 
 from __future__ import annotations
@@ -61,9 +62,12 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Parameters (with the code key) and the content of all inputs: what decides the job's result."""
+        """Parameters (with the code key) and the content of all inputs: what decides the job's
+        result."""
         files = [p for name in sorted(self.input) for p in self.paths(name)]
-        return key_of(self.rule, dict(self.params), dict(self.wildcards), [file_digest(p) for p in files])
+        return key_of(
+            self.rule, dict(self.params), dict(self.wildcards), [file_digest(p) for p in files]
+        )
 
 
 def _named(files: Any) -> dict[str, Any]:
@@ -78,12 +82,16 @@ def _plain(value: Any) -> Any:
 
 
 def from_snakemake(snakemake: Any, script: str | Path) -> Job:
-    """The job as Snakemake hands it to a script. Its rule is called as the script is: a workflow that uses the rules as a module
-    may name them otherwise."""
+    """The job as Snakemake hands it to a script. Its rule is called as the script is: a workflow
+    that uses the rules as a module may name them otherwise."""
     runtime = snakemake.resources.get("runtime")
     return Job(
-        rule=Path(script).stem, input=_named(snakemake.input), output=_named(snakemake.output),
-        params=_plain(dict(snakemake.params.items())), wildcards=dict(snakemake.wildcards.items()), threads=snakemake.threads,
+        rule=Path(script).stem,
+        input=_named(snakemake.input),
+        output=_named(snakemake.output),
+        params=_plain(dict(snakemake.params.items())),
+        wildcards=dict(snakemake.wildcards.items()),
+        threads=snakemake.threads,
         runtime=float(runtime) if isinstance(runtime, int | float) else None,
         log=str(snakemake.log[0]) if snakemake.log else None,
     )
@@ -95,7 +103,10 @@ class _Recorded(dict[str, Any]):
     path: str | Path
 
     def __missing__(self, key: str) -> Any:
-        raise InputError(f"{self.path}: holds no {key}, which came later than this record; run the workflow for a newer one")
+        raise InputError(
+            f"{self.path}: holds no {key}, which came later than this record; run the workflow "
+            "for a newer one"
+        )
 
 
 def _recorded(value: Any, path: str | Path) -> Any:
@@ -106,21 +117,25 @@ def _recorded(value: Any, path: str | Path) -> Any:
 
 
 def load_job(path: str | Path) -> Job:
-    """Read a `*.job.json`. Raises InputError for a file that is no such record; its parameters do so for a key that it lacks."""
+    """Read a `*.job.json`. Raises InputError for a file that is no such record; its parameters do
+    so for a key that it lacks."""
     from pydantic import TypeAdapter, ValidationError
 
     try:
         job = TypeAdapter(Job).validate_python(with_home(read_json(path)), strict=False)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{path}: not a job record ({'.'.join(map(str, first['loc']))}: {first['msg']})") from None
+        raise InputError(
+            f"{path}: not a job record ({'.'.join(map(str, first['loc']))}: {first['msg']})"
+        ) from None
     if job.threads < 1 or (job.runtime is not None and not 0 < job.runtime < float("inf")):
         raise InputError(f"{path}: not a job record (threads {job.threads}, runtime {job.runtime})")
     return replace(job, params=_recorded(job.params, path))
 
 
 def run(main: Callable[[Job], None]) -> None:
-    """Run a script's `main` for the job at hand; exits with status 1 and one line on an error the user can act on."""
+    """Run a script's `main` for the job at hand; exits with status 1 and one line on an error the
+    user can act on."""
     script = sys.modules["__main__"]
     snakemake = getattr(script, "snakemake", None)
     try:
@@ -129,7 +144,9 @@ def run(main: Callable[[Job], None]) -> None:
         elif len(sys.argv) == 2:
             job = load_job(sys.argv[1])
         else:
-            raise InputError(f"{sys.argv[0]}: expected one argument, a .job.json file written by an earlier run")
+            raise InputError(
+                f"{sys.argv[0]}: expected one argument, a .job.json file written by an earlier run"
+            )
         os.environ["HGM_THREADS"] = str(job.threads)
         handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
         if job.log:

@@ -11,7 +11,8 @@ _held: dict[Path, IO[Any]] = {}  # open for as long as this process lives or unt
 
 
 def hold(path: str | Path) -> bool:
-    """Take the lock of a file, which is made if need be; False where another process has it. Never waits."""
+    """Take the lock of a file, which is made if need be; False where another process has it. Never
+    waits."""
     path = Path(path).absolute()
     if path in _held:
         return True

@@ -1,4 +1,5 @@
-"""The shape of a run for the Snakefile: plain values from the configuration, no heavy import, no logic in rules."""
+"""The shape of a run for the Snakefile: plain values from the configuration, no heavy import, no
+logic in rules."""
 
 from __future__ import annotations
 
@@ -38,20 +39,32 @@ class Plan:
             _check_pattern(f"evaluate.baselines.{name}", folder)
         self._said: set[str] = set()
         self._check_first_bodies()
-        if self.own_normals and self.config["scans"]["source"] in WITHOUT_NORMALS and self.training_chunks:
-            raise InputError(f"scans.source: the views of {self.config['scans']['source']} come without normals to train a net on; "
-                             f"{NEEDS_NO_NORMALS}")
+        if (
+            self.own_normals
+            and self.config["scans"]["source"] in WITHOUT_NORMALS
+            and self.training_chunks
+        ):
+            raise InputError(
+                f"scans.source: the views of {self.config['scans']['source']} come without "
+                f"normals to train a net on; {NEEDS_NO_NORMALS}"
+            )
 
     def _check_first_bodies(self) -> None:
-        """Raises InputError where the place of an estimator or of its files is not named, or is none for Snakemake. Whether it is there
-        matters only to a run that comes to it."""
+        """Raises InputError where the place of an estimator or of its files is not named, or is
+        none for Snakemake. Whether it is there matters only to a run that comes to it."""
         section = self.config["estimate"]
-        for name in {*self.estimators, *([self.photo_estimator] if self.photos_to_estimate and self.photo_estimator else [])}:
+        for name in {
+            *self.estimators,
+            *([self.photo_estimator] if self.photos_to_estimate and self.photo_estimator else []),
+        }:
             _check_pattern(f"estimate.{name}", str(Installed.configured(name, section).checkout))
             _check_pattern(f"estimate.{name}_python", section[f"{name}_python"])
         if section["source"] == "fits":
             if section["folder"] is None:
-                raise InputError("estimate.folder: source: fits needs the folder of an estimator's files (docs/estimators.md)")
+                raise InputError(
+                    "estimate.folder: source: fits needs the folder of an estimator's files "
+                    "(docs/estimators.md)"
+                )
             _check_pattern("estimate.folder", section["folder"])
 
     def code(self, rule: str) -> str:
@@ -82,13 +95,15 @@ class Plan:
 
     @property
     def sources(self) -> dict[str, Any]:
-        """Where the scans to learn from and body models are; which scans are in use is left out, so that a longer list changes
-        no other job."""
+        """Where the scans to learn from and body models are; which scans are in use is left out, so
+        that a longer list changes no other job."""
         return catalogue.data_of(self.config["scans"], "train")
 
     def sources_of(self, chunk: str) -> dict[str, Any]:
         """The same for the scans of a chunk."""
-        return catalogue.data_of(self.config["scans"], "test" if chunk in self.test_chunks else "train")
+        return catalogue.data_of(
+            self.config["scans"], "test" if chunk in self.test_chunks else "train"
+        )
 
     @property
     def standin_chunks(self) -> list[str]:
@@ -99,12 +114,16 @@ class Plan:
 
     @property
     def own_normals(self) -> bool:
-        """Whether the run trains its own net that reads normals: where bodies or meshes are refined by it and none is given."""
-        return self.config["normals"]["icon"] is None and bool(self.refining_normals or self.meshing_normals)
+        """Whether the run trains its own net that reads normals: where bodies or meshes are refined
+        by it and none is given."""
+        return self.config["normals"]["icon"] is None and bool(
+            self.refining_normals or self.meshing_normals
+        )
 
     @property
     def refining_normals(self) -> dict[str, Any]:
-        """The section of that net for the refinement of bodies; empty where it uses none, so that the net changes nothing there."""
+        """The section of that net for the refinement of bodies; empty where it uses none, so that
+        the net changes nothing there."""
         return self.config["normals"] if self.config["refine"]["normal"] > 0 else {}
 
     @property
@@ -132,7 +151,8 @@ class Plan:
 
     @property
     def main_variant(self) -> str | None:
-        """The variant that the report is about; the simple baselines are measured once, beside its results."""
+        """The variant that the report is about; the simple baselines are measured once, beside its
+        results."""
         return min(self.variants, key=variant_order, default=None)
 
     @property
@@ -146,7 +166,8 @@ class Plan:
 
     @property
     def estimators(self) -> list[str]:
-        """The programs that are run for first bodies of test people, in the order of hgm.estimators."""
+        """The programs that are run for first bodies of test people, in the order of
+        hgm.estimators."""
         asked = {VARIANTS[name].source(self.config["estimate"]) for name in self.variants}
         return [name for name in PROGRAMS if name in asked]
 
@@ -160,18 +181,27 @@ class Plan:
     @property
     def photos_to_estimate(self) -> list[Photo]:
         """The photos without a body beside them, where a program is to find one."""
-        return [photo for photo in self.photos if photo.body is None] if self.photo_estimator else []
+        return (
+            [photo for photo in self.photos if photo.body is None] if self.photo_estimator else []
+        )
 
     def first_source(self, suffix: str) -> str:
-        """Where the first bodies of a folder come from, by the suffix of its name (hgm.variants)."""
-        return next((v.estimator for v in VARIANTS.values() if v.first == suffix and suffix), self.config["estimate"]["source"])
+        """Where the first bodies of a folder come from, by the suffix of its name
+        (hgm.variants)."""
+        return next(
+            (v.estimator for v in VARIANTS.values() if v.first == suffix and suffix),
+            self.config["estimate"]["source"],
+        )
 
     def refining(self, suffix: str) -> dict[str, Any]:
         """Section `refine` for the refined bodies of a folder, by the suffix of its name."""
-        return next(v.refining(self.config["refine"]) for v in VARIANTS.values() if v.side_views == suffix)
+        return next(
+            v.refining(self.config["refine"]) for v in VARIANTS.values() if v.side_views == suffix
+        )
 
     def estimator_files(self, name: str) -> list[str]:
-        """The files of a program's checkout that decide its results; says so where one is not there, before Snakemake names it."""
+        """The files of a program's checkout that decide its results; says so where one is not
+        there, before Snakemake names it."""
         try:
             Installed.of(name, self.config["estimate"])
         except InputError as error:
@@ -189,22 +219,29 @@ class Plan:
             log.error("configuration: %s", line)
 
     def given_bodies(self, chunk: str) -> list[str]:
-        """Files of first bodies that a user brings for the people of a chunk, as far as they are there."""
-        return [str(path) for path in estimate_files(self.config["estimate"]["folder"], self.members(chunk))]
+        """Files of first bodies that a user brings for the people of a chunk, as far as they are
+        there."""
+        return [
+            str(path)
+            for path in estimate_files(self.config["estimate"]["folder"], self.members(chunk))
+        ]
 
     @property
     def measuring(self) -> dict[str, Any]:
-        """How results are measured; which ones is left out, so that more of them change no other job."""
+        """How results are measured; which ones is left out, so that more of them change no other
+        job."""
         return {"surface_samples": self.config["evaluate"]["surface_samples"]}
 
     @property
     def texts(self) -> str:
-        """What the report is made with besides code: it is the checkout's and no product of a rule."""
+        """What the report is made with besides code: it is the checkout's and no product of a
+        rule."""
         return texts_digest()
 
     @property
     def viewer(self) -> str | None:
-        """Which interactive view the report gets: it is built apart from the workflow, and may be lacking."""
+        """Which interactive view the report gets: it is built apart from the workflow, and may be
+        lacking."""
         return viewer_digest()
 
     @property
@@ -217,7 +254,8 @@ class Plan:
         return requests.gpus(self.config, rule)
 
     def require_gpus(self, rules: Iterable[str]) -> None:
-        """Raise InputError where a job of these rules needs a GPU that this machine is known to lack."""
+        """Raise InputError where a job of these rules needs a GPU that this machine is known to
+        lack."""
         count = max((self.gpus(rule) for rule in rules if rule in requests.ON_DEVICE), default=0)
         if count:
             require(self.config["device"], count)
@@ -238,12 +276,14 @@ class Plan:
 def _check_pattern(key: str, path: str) -> None:
     """Raises InputError for an input file whose path Snakemake would take for a pattern."""
     if bad := re.search("[{}<>]", path):
-        raise InputError(f"{key}: {path}: holds {bad[0]!r}, by which Snakemake means something else; rename it")
+        raise InputError(
+            f"{key}: {path}: holds {bad[0]!r}, by which Snakemake means something else; rename it"
+        )
 
 
 def _photos(places: list[str], variant: str, estimator: str | None) -> list[Photo]:
-    """The photos of `images`. Raises InputError for one that is not there or lacks the body that the variant needs, with no
-    `estimator` to find it."""
+    """The photos of `images`. Raises InputError for one that is not there or lacks the body that
+    the variant needs, with no `estimator` to find it."""
     try:
         photos = find_photos([Path(place) for place in places])
     except InputError as error:
@@ -254,6 +294,9 @@ def _photos(places: list[str], variant: str, estimator: str | None) -> list[Phot
         for file in photo.files:
             _check_pattern("images", str(file))
         if VARIANTS[variant].body and photo.body is None and estimator is None:
-            raise InputError(f"images: {photo.path}: variant {variant} needs {photo.path.stem}.npz beside it, a first SMPL-X estimate; "
-                             "without one set estimate.source: pixie, or name no_body first in evaluate.variants")
+            raise InputError(
+                f"images: {photo.path}: variant {variant} needs {photo.path.stem}.npz beside it, "
+                "a first SMPL-X estimate; without one set estimate.source: pixie, or name no_body "
+                "first in evaluate.variants"
+            )
     return photos

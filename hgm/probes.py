@@ -1,4 +1,5 @@
-"""What the choice of a backend needs: a device by its number, a foreign failure in a phrase, one spoken line a process."""
+"""What the choice of a backend needs: a device by its number, a foreign failure in a phrase, one
+spoken line a process."""
 
 from __future__ import annotations
 

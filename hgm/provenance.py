@@ -1,4 +1,5 @@
-"""What made a file: manifests (sorted JSON, content hashes, no time stamps), keys of plain data, the run's own record."""
+"""What made a file: manifests (sorted JSON, content hashes, no time stamps), keys of plain data,
+the run's own record."""
 
 from __future__ import annotations
 
@@ -30,14 +31,21 @@ def file_digest(path: str | Path) -> str:
 
 
 def folder_digest(folder: str | Path, *, skip: Iterable[str] = ()) -> str:
-    """One hash over the names and contents of all files below a folder, those behind links included."""
-    folder, left_out = Path(folder), set(skip)
-    lines = [f"{p.relative_to(folder).as_posix()} {file_digest(p)}" for p in sorted(_files(folder, ())) if p.name not in left_out]
+    """One hash over the names and contents of all files below a folder, those behind links
+    included."""
+    folder = Path(folder)
+    left_out = set(skip)
+    lines = [
+        f"{p.relative_to(folder).as_posix()} {file_digest(p)}"
+        for p in sorted(_files(folder, ()))
+        if p.name not in left_out
+    ]
     return digest("\n".join(lines))
 
 
 def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    """Files below a folder, through links; `above` are the folders on the way, so that a link back to one of them ends there."""
+    """Files below a folder, through links; `above` are the folders on the way, so that a link back
+    to one of them ends there."""
     place = folder.resolve()
     if place in above:
         return
@@ -54,14 +62,16 @@ def key_of(*parts: Any) -> str:
 
 
 def write_json(path: str | Path, data: Mapping[str, Any]) -> None:
-    """Sorted, indented JSON by atomic rename: the bytes depend on the data only. Paths below the home folder begin with `~`."""
+    """Sorted, indented JSON by atomic rename: the bytes depend on the data only. Paths below the
+    home folder begin with `~`."""
     with atomic_write(path, "w") as file:
         json.dump(without_home(data), file, indent=1, sort_keys=True, allow_nan=False)
         file.write("\n")
 
 
 def read_json(path: str | Path, advice: str = "delete it and run again") -> Any:
-    """The data in a JSON file. Raises InputError, which ends with `advice`, where it is missing or damaged."""
+    """The data in a JSON file. Raises InputError, which ends with `advice`, where it is missing or
+    damaged."""
     try:
         return json.loads(Path(path).read_text())
     except (OSError, ValueError, RecursionError) as error:
@@ -70,13 +80,17 @@ def read_json(path: str | Path, advice: str = "delete it and run again") -> Any:
 
 def git_state(folder: str | Path = PACKAGE.parent) -> dict[str, Any]:
     """Commit and cleanliness of the checkout; `commit: null` outside one."""
+
     def git(*args: str) -> str | None:
         try:
-            return subprocess.run(["git", *args], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+            return subprocess.run(
+                ["git", *args], cwd=folder, capture_output=True, text=True, check=True
+            ).stdout.strip()
         except (OSError, subprocess.CalledProcessError):
             return None
 
-    commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain")
+    commit = git("rev-parse", "HEAD")
+    status = git("status", "--porcelain")
     return {"commit": commit, "clean": None if status is None else not status}
 
 
@@ -93,12 +107,28 @@ def versions(names: Iterable[str]) -> dict[str, str | None]:
     return found
 
 
-PACKAGES = ("numpy", "torch", "numba", "bpy", "open3d", "smplx", "diffusers", "transformers", "trimesh", "manifold3d",
-            "snakemake", "gsplat", "spconv", "spconv-cu118", "spconv-cu126")
+PACKAGES = (
+    "numpy",
+    "torch",
+    "numba",
+    "bpy",
+    "open3d",
+    "smplx",
+    "diffusers",
+    "transformers",
+    "trimesh",
+    "manifold3d",
+    "snakemake",
+    "gsplat",
+    "spconv",
+    "spconv-cu118",
+    "spconv-cu126",
+)
 
 
 def run_record(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Who made a run: configuration and its key, commit, versions, machine. Names no user, host or path."""
+    """Who made a run: configuration and its key, commit, versions, machine. Names no user, host or
+    path."""
     return {
         "config": dict(config),
         "config_key": key_of(dict(config)),

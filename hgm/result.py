@@ -8,7 +8,13 @@ from pathlib import Path
 from hgm.errors import InputError
 
 PARTS = {"gaussians": "gaussians.ply", "mesh": "mesh.glb", "body": "smplx.npz"}
-SUFFIXES = {".ply": "gaussians", ".spz": "gaussians", ".splat": "gaussians", ".glb": "mesh", ".npz": "body"}
+SUFFIXES = {
+    ".ply": "gaussians",
+    ".spz": "gaussians",
+    ".splat": "gaussians",
+    ".glb": "mesh",
+    ".npz": "body",
+}
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,8 @@ class Result:
 
     @property
     def run(self) -> Path | None:
-        """results/<run> of a folder results/<run>/subjects/<variant>/<subject>, None for other places."""
+        """results/<run> of a folder results/<run>/subjects/<variant>/<subject>, None for other
+        places."""
         parents = self.path.resolve().parents
         return parents[2] if len(parents) > 2 and (parents[2] / "run.json").exists() else None
 
@@ -31,25 +38,39 @@ class Result:
         file = getattr(self, part)
         if file is None:
             how = {"gaussians": "reconstruct", "mesh": "mesh", "body": "reconstruct"}[part]
-            raise InputError(f"{self.path}: has no {PARTS[part]}; give a subject's folder of a run whose stage {how} is done")
+            raise InputError(
+                f"{self.path}: has no {PARTS[part]}; give a subject's folder of a run whose stage "
+                f"{how} is done"
+            )
         return file
 
 
 def find_result(path: Path) -> Result:
-    """The parts of results/<run>/subjects/<variant>/<subject>, of a photo's folder of `hgm reconstruct`, or a file alone.
+    """The parts of results/<run>/subjects/<variant>/<subject>, of a photo's folder of `hgm
+    reconstruct`, or a file alone.
 
     Raises InputError for a path that is not there or holds nothing to show.
     """
     if path.is_file():
         part = SUFFIXES.get(path.suffix.lower())
         if part is None:
-            raise InputError(f"{path}: not a result; expected a subject's folder or a file that ends with {', '.join(SUFFIXES)}")
+            raise InputError(
+                f"{path}: not a result; expected a subject's folder or a file that ends with "
+                f"{', '.join(SUFFIXES)}"
+            )
         return Result(path, **{part: path})
     if not path.is_dir():
-        raise InputError(f"{path}: no such file or folder; expected a subject's folder, as results/demo/subjects/full/0505")
+        raise InputError(
+            f"{path}: no such file or folder; expected a subject's folder, as "
+            "results/demo/subjects/full/0505"
+        )
     found = {part: path / name for part, name in PARTS.items() if (path / name).is_file()}
     if not found:
         inside = sorted(x.parent.name for x in path.glob("*/gaussians.ply"))
-        hint = f"; did you mean {path / inside[0]}?" if inside else "; expected a subject's folder, as results/demo/subjects/full/0505"
+        hint = (
+            f"; did you mean {path / inside[0]}?"
+            if inside
+            else "; expected a subject's folder, as results/demo/subjects/full/0505"
+        )
         raise InputError(f"{path}: holds none of {', '.join(PARTS.values())}{hint}")
     return Result(path, **found)

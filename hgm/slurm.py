@@ -1,4 +1,5 @@
-"""The SLURM job that this process works in, if any: how long it may still work, and how it is put back into the queue."""
+"""The SLURM job that this process works in, if any: how long it may still work, and how it is put
+back into the queue."""
 
 from __future__ import annotations
 
@@ -16,20 +17,27 @@ def job_id() -> str | None:
 
 
 def seconds_left() -> float | None:
-    """Seconds until SLURM ends the job; None outside a job, without a limit, or where the controller does not say."""
+    """Seconds until SLURM ends the job; None outside a job, without a limit, or where the
+    controller does not say."""
     job = job_id()
     if job is None:
         return None
     try:
-        said = subprocess.run(["squeue", "--noheader", f"--jobs={job}", "--format=%L"], capture_output=True, text=True,
-                              timeout=SECONDS, check=True).stdout
+        said = subprocess.run(
+            ["squeue", "--noheader", f"--jobs={job}", "--format=%L"],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=True,
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
     return parse_left(said)
 
 
 def parse_left(text: str) -> float | None:
-    """Seconds of squeue's `[days-][hours:]minutes:seconds`; None for UNLIMITED, INVALID and the like."""
+    """Seconds of squeue's `[days-][hours:]minutes:seconds`; None for UNLIMITED, INVALID and the
+    like."""
     match = LEFT.fullmatch(text.strip())
     if match is None:
         return None
@@ -38,7 +46,8 @@ def parse_left(text: str) -> float | None:
 
 
 def requeue() -> bool:
-    """Ask SLURM to stop this job and start it again from the queue, where its time begins anew; False where it may not.
+    """Ask SLURM to stop this job and start it again from the queue, where its time begins anew;
+    False where it may not.
 
     After True the process has to wait: SLURM is about to end it.
     """
@@ -46,7 +55,9 @@ def requeue() -> bool:
     if job is None:
         return False
     try:
-        subprocess.run(["scontrol", "requeue", job], capture_output=True, timeout=SECONDS, check=True)
+        subprocess.run(
+            ["scontrol", "requeue", job], capture_output=True, timeout=SECONDS, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return False
     return True

@@ -17,12 +17,15 @@ from hgm.errors import STORAGE, InputError, Interrupted
 from hgm.runtime import stopped_by
 
 
-def write_video(path: str | Path, frames: Iterable[np.ndarray], *, fps: int = 24, quality: int = 20) -> None:
-    """Write uint8 RGB frames [H, W, 3] as H.264 (yuv420p, one encoder thread, no time stamps) by atomic rename.
+def write_video(
+    path: str | Path, frames: Iterable[np.ndarray], *, fps: int = 24, quality: int = 20
+) -> None:
+    """Write uint8 RGB frames [H, W, 3] as H.264 (yuv420p, one encoder thread, no time stamps) by
+    atomic rename.
 
-    An odd width or height is cut by one pixel, since yuv420p has none. quality: x264's constant rate factor, lower is
-    better. Raises InputError when there is no frame, frames differ in size or the encoder fails, Interrupted when it is
-    killed and OSError of a full disk.
+    An odd width or height is cut by one pixel, since yuv420p has none. quality: x264's constant
+    rate factor, lower is better. Raises InputError when there is no frame, frames differ in size or
+    the encoder fails, Interrupted when it is killed and OSError of a full disk.
     """
     import imageio_ffmpeg
 
@@ -31,17 +34,56 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], *, fps: int = 24
     first = next(source, None)
     if first is None:
         raise InputError(f"{path}: there is no frame to write")
-    height, width = first.shape[0] // 2 * 2, first.shape[1] // 2 * 2
+    height = first.shape[0] // 2 * 2
+    width = first.shape[1] // 2 * 2
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         part = Path(folder) / "part.mp4"
         command = [
-            imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-y",
-            "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "pipe:",
-            "-an", "-c:v", "libx264", "-preset", "medium", "-crf", str(quality), "-threads", "1",
-            "-x264-params", "threads=1:lookahead-threads=1:sliced-threads=0", "-vf", "scale=out_color_matrix=bt709",
-            "-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
-            "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1", "-movflags", "+faststart",
+            imageio_ffmpeg.get_ffmpeg_exe(),
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-y",
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "rgb24",
+            "-s",
+            f"{width}x{height}",
+            "-r",
+            str(fps),
+            "-i",
+            "pipe:",
+            "-an",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "medium",
+            "-crf",
+            str(quality),
+            "-threads",
+            "1",
+            "-x264-params",
+            "threads=1:lookahead-threads=1:sliced-threads=0",
+            "-vf",
+            "scale=out_color_matrix=bt709",
+            "-pix_fmt",
+            "yuv420p",
+            "-colorspace",
+            "bt709",
+            "-color_primaries",
+            "bt709",
+            "-color_trc",
+            "bt709",
+            "-fflags",
+            "+bitexact",
+            "-flags:v",
+            "+bitexact",
+            "-map_metadata",
+            "-1",
+            "-movflags",
+            "+faststart",
             f"file:{part}",  # with a colon in its path it would be a protocol
         ]
         with tempfile.TemporaryFile() as log:
@@ -52,7 +94,9 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], *, fps: int = 24
                     for frame in itertools.chain([first], source):
                         if frame.shape != first.shape or frame.dtype != np.uint8:
                             got = f"{frame.dtype} {frame.shape}"
-                            raise InputError(f"{path}: frames must be uint8 {first.shape}, got {got}")
+                            raise InputError(
+                                f"{path}: frames must be uint8 {first.shape}, got {got}"
+                            )
                         pipe.write(np.ascontiguousarray(frame[:height, :width]).tobytes())
             except BaseException:
                 encoder.kill()

@@ -1,5 +1,5 @@
-"""The paper's ablation (Table 4) and the rows of its Table 6 as variants of the same stages; variants share every stage that they do
-not change."""
+"""The paper's ablation (Table 4) and the rows of its Table 6 as variants of the same stages;
+variants share every stage that they do not change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-RENDER = "_render"  # after a variant's name: the render of its Gaussians from behind, beside the picture that it was given
+# after a variant's name: the render of its Gaussians from behind, beside the picture that it was
+# given
+RENDER = "_render"
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,10 @@ class Variant:
     two_view: bool = True  # the fusion stage, else the coarse Gaussians are the result
     diffusion: bool = True  # the ControlNet's back view, else the coarse one
     body: bool = True  # the SMPL-X branch, else networks trained without it
-    sides: bool = True  # the refinement of the body sees the 11 other silhouettes, else the photo's alone
-    estimator: str = ""  # whose first body: a program of hgm.estimators, else what the configuration names
+    # the refinement of the body sees the 11 other silhouettes, else the photo's alone
+    sides: bool = True
+    # whose first body: a program of hgm.estimators, else what the configuration names
+    estimator: str = ""
 
     @property
     def networks(self) -> str:

@@ -1,7 +1,8 @@
-"""Which of a person's views is what: front, back, those that are measured. It follows from the cameras alone.
+"""Which of a person's views is what: front, back, those that are measured. It follows from the
+cameras alone.
 
-The pelvis is at the origin and the person faces +z, so where a camera stands says what it sees. HGM's own rig (`hgm.cameras.orbit`) is
-one case: front 0, back 6, measured 0, 3, 6 and 9.
+The pelvis is at the origin and the person faces +z, so where a camera stands says what it sees.
+HGM's own rig (`hgm.cameras.orbit`) is one case: front 0, back 6, measured 0, 3, 6 and 9.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ FRONT_WITHIN = 60.0  # degrees between a view of the front and straight ahead
 BACK_WITHIN = 45.0  # degrees between the back view and opposite of the front view
 EVEN = 3.0  # degrees by which the angles between neighbors of an even ring may differ
 TIE = 0.01  # degrees; views that differ by less are equally near, and the first one is taken
-HELP = "the cameras have to be in the person's frame (y up, pelvis at the origin, facing +z); mend them, or leave this person out"
+HELP = (
+    "the cameras have to be in the person's frame (y up, pelvis at the origin, facing +z); "
+    "mend them, or leave this person out"
+)
 
 
 @dataclass(frozen=True)
@@ -42,38 +46,54 @@ class Viewpoints:
     def of(cls, cameras: Cameras, place: str | Path) -> Viewpoints:
         """Of cameras [V] in the person's frame; `place` names them in messages.
 
-        Raises InputError for fewer than two views, oblong pictures, a camera in the pelvis, no view within FRONT_WITHIN of straight
-        ahead, or none within BACK_WITHIN of its opposite.
+        Raises InputError for fewer than two views, oblong pictures, a camera in the pelvis, no view
+        within FRONT_WITHIN of straight ahead, or none within BACK_WITHIN of its opposite.
         """
         if len(cameras) < 2:
-            raise InputError(f"{place}: {len(cameras)} view, expected two or more, one of the front and one of the back")
+            raise InputError(
+                f"{place}: {len(cameras)} view, expected two or more, one of the front and one of "
+                "the back"
+            )
         if cameras.width != cameras.height:
-            raise InputError(f"{place}: pictures of {cameras.width} x {cameras.height} pixels, expected square ones; crop them and "
-                             "move the principal points of their cameras")
+            raise InputError(
+                f"{place}: pictures of {cameras.width} x {cameras.height} pixels, expected square "
+                "ones; crop them and move the principal points of their cameras"
+            )
         eyes = cameras.to("cpu", torch.float64).centers.numpy()
         distances = np.linalg.norm(eyes, axis=-1)
         if distances.min() < 1e-6:
-            raise InputError(f"{place}: the camera of view {int(distances.argmin())} stands in the pelvis; {HELP}")
+            raise InputError(
+                f"{place}: the camera of view {int(distances.argmin())} stands in the pelvis; "
+                f"{HELP}"
+            )
         directions = eyes / distances[:, None]
         ahead = np.array([0.0, 0.0, 1.0])
         front = _nearest(directions, ahead)
         off = _between(directions, ahead)[front]
         if off > FRONT_WITHIN + TIE:
-            raise InputError(f"{place}: no view of the front: view {front} is the nearest, {off:.0f} degrees from straight ahead, "
-                             f"expected {FRONT_WITHIN:.0f} at most; {HELP}")
+            raise InputError(
+                f"{place}: no view of the front: view {front} is the nearest, {off:.0f} degrees "
+                f"from straight ahead, expected {FRONT_WITHIN:.0f} at most; {HELP}"
+            )
         back = _nearest(directions, -directions[front])
         off = _between(directions, -directions[front])[back]
         if off > BACK_WITHIN + TIE:
-            raise InputError(f"{place}: no view of the back: view {back} is the nearest, {off:.0f} degrees from opposite of the front "
-                             f"view {front}, expected {BACK_WITHIN:.0f} at most; {HELP}")
+            raise InputError(
+                f"{place}: no view of the back: view {back} is the nearest, {off:.0f} degrees "
+                f"from opposite of the front view {front}, expected {BACK_WITHIN:.0f} at most; "
+                f"{HELP}"
+            )
         azimuths = np.degrees(np.arctan2(directions[:, 0], directions[:, 2]))
         angles = tuple(((azimuths - azimuths[front]) % 360).tolist())
-        ring = tuple(sorted(range(len(angles)), key=lambda i: (round(angles[i], 1) % 360, i != front, i)))
+        ring = tuple(
+            sorted(range(len(angles)), key=lambda i: (round(angles[i], 1) % 360, i != front, i))
+        )
         return cls(cameras, directions, angles, front, back, _measured(directions, ring), ring)
 
     @classmethod
     def read(cls, folder: str | Path) -> Viewpoints:
-        """Of a folder with a cameras.json. Raises InputError, also for cameras that cannot be read."""
+        """Of a folder with a cameras.json. Raises InputError, also for cameras that cannot be
+        read."""
         return cls.of(load_cameras(folder), folder)
 
     def opposite(self, view: int) -> int:
@@ -81,7 +101,8 @@ class Viewpoints:
         return _nearest(self.directions, -self.directions[view])
 
     def at(self, degrees: float) -> int:
-        """The view nearest to so many degrees from the front view about y, 90 being the person's left."""
+        """The view nearest to so many degrees from the front view about y, 90 being the person's
+        left."""
         return min(self.ring, key=lambda i: round(_apart(self.angles[i], degrees), 1))
 
     def degrees(self, view: int) -> int:
@@ -95,11 +116,15 @@ def of_the_rig(size: int) -> Viewpoints:
 
 
 def _measured(directions: np.ndarray, ring: tuple[int, ...]) -> tuple[int, ...]:
-    """The views at 0, 90, 180 and 270 degrees of a ring like the paper's (evenly around, a multiple of four; spec section 8.1), else
-    all but the input's own, as on HuMMan since SHERF."""
+    """The views at 0, 90, 180 and 270 degrees of a ring like the paper's (evenly around, a multiple
+    of four; spec section 8.1), else all but the input's own, as on HuMMan since SHERF."""
     count = len(ring)
-    gaps = [_between(directions[[i]], directions[j])[0] for i, j in zip(ring, (*ring[1:], ring[0]), strict=True)]
-    if count % 4 == 0 and max(gaps) - min(gaps) <= EVEN:  # between neighbors, which a person who leans does not change
+    gaps = [
+        _between(directions[[i]], directions[j])[0]
+        for i, j in zip(ring, (*ring[1:], ring[0]), strict=True)
+    ]
+    # between neighbors, which a person who leans does not change
+    if count % 4 == 0 and max(gaps) - min(gaps) <= EVEN:
         return tuple(ring[k * count // 4] for k in range(4))
     return tuple(sorted(ring[1:]))
 
@@ -111,8 +136,11 @@ def _nearest(directions: np.ndarray, direction: np.ndarray) -> int:
 
 
 def _between(directions: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """Degrees [V] from unit vectors [V, 3] to one [3]; by chords, which are exact at small angles too."""
-    return 2 * np.degrees(np.arcsin(np.clip(np.linalg.norm(directions - direction, axis=-1) / 2, 0, 1)))
+    """Degrees [V] from unit vectors [V, 3] to one [3]; by chords, which are exact at small angles
+    too."""
+    return 2 * np.degrees(
+        np.arcsin(np.clip(np.linalg.norm(directions - direction, axis=-1) / 2, 0, 1))
+    )
 
 
 def _apart(a: float, b: float) -> float:

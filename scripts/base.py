@@ -1,4 +1,5 @@
-"""Give the latent diffusion base: link the named folder, or train a small one on the rendered views."""
+"""Give the latent diffusion base: link the named folder, or train a small one on the rendered
+views."""
 
 from pathlib import Path
 
@@ -16,15 +17,30 @@ from hgm.views import load_views
 
 
 def main(job: Job) -> None:
-    section, manifest = dict(job.params["base"]), job.path("manifest")
-    out, folder, device = manifest.parent, section.pop("folder"), select_device(job.params["device"])
+    section = dict(job.params["base"])
+    manifest = job.path("manifest")
+    out = manifest.parent
+    folder = section.pop("folder")
+    device = select_device(job.params["device"])
     if folder is not None:
         link_base(Path(folder), out)
     else:
-        views = torch.cat([(load_views(f).rgb * 255).round().byte() for f in rendered(job.paths("views"), "train")])
-        train_base(views, out, settings=BaseSettings(size=job.params["rendering"]["size"], **section),
-                   state=out.parent / "state" / "base" / job.key, seed=job.params["seed"], deadline=Deadline(job.seconds()),
-                   device=device, perceptual=perceptual_loss(job.params["weights"], device))
+        views = torch.cat(
+            [
+                (load_views(f).rgb * 255).round().byte()
+                for f in rendered(job.paths("views"), "train")
+            ]
+        )
+        train_base(
+            views,
+            out,
+            settings=BaseSettings(size=job.params["rendering"]["size"], **section),
+            state=out.parent / "state" / "base" / job.key,
+            seed=job.params["seed"],
+            deadline=Deadline(job.seconds()),
+            device=device,
+            perceptual=perceptual_loss(job.params["weights"], device),
+        )
     key = folder_digest(out, skip=[manifest.name])
     write_json(manifest, {"stage": job.rule, "source": folder or "trained here", "key": key})
 

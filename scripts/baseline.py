@@ -13,21 +13,42 @@ from hgm.stages.places import Place
 
 
 def main(job: Job) -> None:
-    params, manifest, views, method = job.params, job.path("manifest"), job.path("views"), job.wildcards["method"]
-    folder, place = Path(params["folder"]), Place.of(params["scans"], manifest.parents[2])
+    params = job.params
+    manifest = job.path("manifest")
+    views = job.path("views")
+    method = job.wildcards["method"]
+    folder = Path(params["folder"])
+    place = Place.of(params["scans"], manifest.parents[2])
     if not folder.is_dir():
-        raise InputError(f"evaluate.baselines.{method}: {folder} is not a folder; expected the method's results by subject")
-    lpips, keys = load_lpips(params["weights"]["vgg16"], params["weights"]["lpips"]), read_json(views)["members"]
+        raise InputError(
+            f"evaluate.baselines.{method}: {folder} is not a folder; expected the method's "
+            "results by subject"
+        )
+    lpips = load_lpips(params["weights"]["vgg16"], params["weights"]["lpips"])
+    keys = read_json(views)["members"]
 
     def work(subject: str, out: Path) -> None:
         metrics = measure_baseline(
-            folder / subject, views.parent / subject, find_scan(place.source, place.root, subject), place.model, out, method=method,
-            lpips=lpips, seed=params["seed"], surface_samples=params["evaluate"]["surface_samples"],
+            folder / subject,
+            views.parent / subject,
+            find_scan(place.source, place.root, subject),
+            place.model,
+            out,
+            method=method,
+            lpips=lpips,
+            seed=params["seed"],
+            surface_samples=params["evaluate"]["surface_samples"],
         )
         write_json(out / "metrics.json", metrics)
 
-    outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
-                       key=lambda s: baseline_key(folder, s, dict(params), keys[s]), work=work, may_lack_all=True)
+    outcome = for_each(
+        sorted(keys),
+        job.rule,
+        folder=lambda s: manifest.parent / s,
+        key=lambda s: baseline_key(folder, s, dict(params), keys[s]),
+        work=work,
+        may_lack_all=True,
+    )
     write_json(manifest, outcome.manifest(job.rule))
 
 

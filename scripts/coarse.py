@@ -11,15 +11,20 @@ from hgm.stages.training import train_hgm
 
 
 def main(job: Job) -> None:
-    params, out = job.params, job.path("weights").parent
+    params = job.params
+    out = job.path("weights").parent
     device = select_device(params["device"], params["coarse"]["gpus"])
     views = job.paths("views")
-    size, lgm = params["rendering"]["size"], params["coarse"]["lgm"]
+    size = params["rendering"]["size"]
+    lgm = params["coarse"]["lgm"]
     train_hgm(
         network(params["network"], size, views=1, body=not job.wildcards["networks"]),
         training(params, "coarse", rendered(views, "train"), rendered(views, "val"), device=device),
-        out, out.parent / "state" / out.name / job.key, lgm=Path(lgm) if lgm else None,
-        perceptual=partial(perceptual_loss, params["weights"]), deadline=Deadline(job.seconds()),
+        out,
+        out.parent / "state" / out.name / job.key,
+        lgm=Path(lgm) if lgm else None,
+        perceptual=partial(perceptual_loss, params["weights"]),
+        deadline=Deadline(job.seconds()),
     )
 
 

@@ -11,12 +11,20 @@ from hgm.train.loop import write_history
 
 
 def main(job: Job) -> None:
-    section, manifest = dict(job.params["controlnet"]), job.path("manifest")
-    out, tile = manifest.parent, section.pop("tile")
+    section = dict(job.params["controlnet"])
+    manifest = job.path("manifest")
+    out = manifest.parent
+    tile = section.pop("tile")
     history = train_controlnet(
-        job.path("pairs").parent, job.path("base").parent, out, settings=ControlNetSettings(**section),
-        state=out.parent / "state" / "controlnet" / job.key, seed=job.params["seed"], init=Path(tile) if tile else None,
-        deadline=Deadline(job.seconds()), device=select_device(job.params["device"]),
+        job.path("pairs").parent,
+        job.path("base").parent,
+        out,
+        settings=ControlNetSettings(**section),
+        state=out.parent / "state" / "controlnet" / job.key,
+        seed=job.params["seed"],
+        init=Path(tile) if tile else None,
+        deadline=Deadline(job.seconds()),
+        device=select_device(job.params["device"]),
     )
     write_history(job.path("history"), history)
     write_json(manifest, {"stage": job.rule, "key": folder_digest(out, skip=[manifest.name])})

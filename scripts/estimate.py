@@ -14,7 +14,10 @@ from hgm.stages.places import body_model
 
 
 def main(job: Job) -> None:
-    params, section, manifest, views = job.params, job.params["estimate"], job.path("manifest"), job.path("views")
+    params = job.params
+    section = job.params["estimate"]
+    manifest = job.path("manifest")
+    views = job.path("views")
     source = job.params["source"]
     common = {name: value for name, value in params.items() if name != "estimate"}
     model = body_model(params["scans"], manifest.parents[2])
@@ -32,16 +35,37 @@ def main(job: Job) -> None:
 
     def work(subject: str, out: Path) -> None:
         if source == "disturbed":
-            estimate_subject(views.parent / subject, model, out, seed=params["seed"], mpjpe_mm=section["mpjpe_mm"])
+            estimate_subject(
+                views.parent / subject,
+                model,
+                out,
+                seed=params["seed"],
+                mpjpe_mm=section["mpjpe_mm"],
+            )
         elif source == "fits":
             given_subject(Path(section["folder"]), views.parent / subject, model, out)
         elif subject in seen["members"]:
-            given_subject(people_folder(bodies[0]) / subject, views.parent / subject, model, out, name=picture_name(subject))
+            given_subject(
+                people_folder(bodies[0]) / subject,
+                views.parent / subject,
+                model,
+                out,
+                name=picture_name(subject),
+            )
         else:
-            raise InputError(seen["failed"].get(subject, f"{bodies[0]}: does not name {subject}; delete it and run again"))
+            raise InputError(
+                seen["failed"].get(
+                    subject, f"{bodies[0]}: does not name {subject}; delete it and run again"
+                )
+            )
 
-    outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
-                       key=lambda s: key_of(common, given(s), keys[s]), work=work)
+    outcome = for_each(
+        sorted(keys),
+        job.rule,
+        folder=lambda s: manifest.parent / s,
+        key=lambda s: key_of(common, given(s), keys[s]),
+        work=work,
+    )
     write_json(manifest, outcome.manifest(job.rule))
 
 

@@ -11,16 +11,32 @@ from hgm.stages.training import train_hgm
 
 
 def main(job: Job) -> None:
-    params, out = job.params, job.path("weights").parent
-    section, views = params["fusion"], job.paths("views")
+    params = job.params
+    out = job.path("weights").parent
+    section = params["fusion"]
+    views = job.paths("views")
     device = select_device(params["device"], section["gpus"])
     train_hgm(
-        network(params["network"], params["rendering"]["size"], views=2, body=not job.wildcards["networks"]),
-        training(params, "fusion", rendered(views, "train"), rendered(views, "val"), device=device,
-                 pairs=job.path("pairs").parent if section["back_share"] > 0 else None),
-        out, out.parent / "state" / out.name / job.key,
-        init=job.path("coarse") if section["warm_start"] else None, lgm=Path(section["lgm"]) if section["lgm"] else None,
-        perceptual=partial(perceptual_loss, params["weights"]), deadline=Deadline(job.seconds()),
+        network(
+            params["network"],
+            params["rendering"]["size"],
+            views=2,
+            body=not job.wildcards["networks"],
+        ),
+        training(
+            params,
+            "fusion",
+            rendered(views, "train"),
+            rendered(views, "val"),
+            device=device,
+            pairs=job.path("pairs").parent if section["back_share"] > 0 else None,
+        ),
+        out,
+        out.parent / "state" / out.name / job.key,
+        init=job.path("coarse") if section["warm_start"] else None,
+        lgm=Path(section["lgm"]) if section["lgm"] else None,
+        perceptual=partial(perceptual_loss, params["weights"]),
+        deadline=Deadline(job.seconds()),
     )
 
 

@@ -17,14 +17,29 @@ from hgm.stages.places import body_model
 
 
 def main(job: Job) -> None:
-    params, manifest = job.params, job.path("manifest")
-    device, settings = select_device(params["device"]), mesh_settings(params["mesh"])
+    params = job.params
+    manifest = job.path("manifest")
+    device = select_device(params["device"])
+    settings = mesh_settings(params["mesh"])
     backends = job_backends(params, device)
-    normals, results, refined = params["normals"], manifest.parents[2], params["mesh"]["refine_steps"] > 0
-    estimator = load_estimator(normals, results, device=device, backend=backends["splat"]) if refined else None
+    normals = params["normals"]
+    results = manifest.parents[2]
+    refined = params["mesh"]["refine_steps"] > 0
+    estimator = (
+        load_estimator(normals, results, device=device, backend=backends["splat"])
+        if refined
+        else None
+    )
     faces = body_model(params["scans"], results).faces
-    keys, weights = read_json(job.path("subjects"))["members"], estimator_digest(normals, results) if refined else ""
-    times = MemberTimes(results / "benchmarks" / job.rule / job.wildcards["variant"] / f"{job.wildcards['chunk']}.members.json")
+    keys = read_json(job.path("subjects"))["members"]
+    weights = estimator_digest(normals, results) if refined else ""
+    times = MemberTimes(
+        results
+        / "benchmarks"
+        / job.rule
+        / job.wildcards["variant"]
+        / f"{job.wildcards['chunk']}.members.json"
+    )
 
     def work(subject: str, out: Path) -> None:
         gaussians = Gaussians.load_ply(out / "gaussians.ply").to(device)
@@ -33,10 +48,18 @@ def main(job: Job) -> None:
             if estimator is None:
                 mesh_without_normals(gaussians, out, settings, backend=backends["splat"])
             else:
-                mesh_subject(gaussians, vertices, faces, estimator, out, settings, backend=backends["splat"])
+                mesh_subject(
+                    gaussians, vertices, faces, estimator, out, settings, backend=backends["splat"]
+                )
 
-    outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
-                       key=lambda s: key_of(dict(params), keys[s], weights), work=work, backends=backends)
+    outcome = for_each(
+        sorted(keys),
+        job.rule,
+        folder=lambda s: manifest.parent / s,
+        key=lambda s: key_of(dict(params), keys[s], weights),
+        work=work,
+        backends=backends,
+    )
     write_json(manifest, outcome.manifest(job.rule))
 
 

@@ -8,13 +8,22 @@ from hgm.stages.places import body_model
 
 
 def main(job: Job) -> None:
-    params, out = job.params, job.path("weights").parent
+    params = job.params
+    out = job.path("weights").parent
     section = {key: value for key, value in params["normals"].items() if key != "icon"}
     training = NormalTraining(channels=tuple(section.pop("channels")), **section)
     faces = body_model(params["scans"], out.parent).faces
-    train_normals(rendered(job.paths("views"), "train"), faces, training, out, out.parent / "state" / "normals" / job.key,
-                  seed=params["seed"], device=select_device(params["device"]), backend=params["splat"],
-                  deadline=Deadline(job.seconds()))
+    train_normals(
+        rendered(job.paths("views"), "train"),
+        faces,
+        training,
+        out,
+        out.parent / "state" / "normals" / job.key,
+        seed=params["seed"],
+        device=select_device(params["device"]),
+        backend=params["splat"],
+        deadline=Deadline(job.seconds()),
+    )
 
 
 if __name__ == "__main__":

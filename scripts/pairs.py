@@ -11,15 +11,25 @@ from hgm.stages.training import EARLY, load_hgm
 
 
 def main(job: Job) -> None:
-    params, manifest = job.params, job.path("manifest")
+    params = job.params
+    manifest = job.path("manifest")
     device = select_device(params["device"])
     backends = job_backends(params, device)
-    coarse = load_hgm(job.path("coarse").parent, weights=EARLY, device=device, sparse_backend=backends["sparse"])
-    renderer = BackRenderer(coarse, size=params["rendering"]["size"], device=device, backend=backends["splat"],
-                            precision=params["network"]["precision"])
+    coarse = load_hgm(
+        job.path("coarse").parent, weights=EARLY, device=device, sparse_backend=backends["sparse"]
+    )
+    renderer = BackRenderer(
+        coarse,
+        size=params["rendering"]["size"],
+        device=device,
+        backend=backends["splat"],
+        precision=params["network"]["precision"],
+    )
 
     scans = {folder.name: folder for folder in rendered(job.paths("views"), "train")}
-    listing = make_pairs(scans, manifest.parent, renderer.render, factors=params["pairs"]["factors"])
+    listing = make_pairs(
+        scans, manifest.parent, renderer.render, factors=params["pairs"]["factors"]
+    )
     key = folder_digest(manifest.parent, skip=[manifest.name])
     used = {kind: [name] for kind, name in backends.items()}
     write_json(manifest, {"stage": job.rule, "backends": used, **listing, "key": key})

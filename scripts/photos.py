@@ -14,24 +14,36 @@ from hgm.stages.photos import Studio
 
 
 def main(job: Job) -> None:
-    params, manifest = job.params, job.path("manifest")
+    params = job.params
+    manifest = job.path("manifest")
     results = manifest.parents[1]
     studio = Studio.of(results, params, params["variant"], device=params["device"], mesh=True)
     found = find_photos([p for p in job.paths("photos") if p.suffix != BODY])
     for estimated in job.paths("bodies"):
         found = with_bodies(found, people_folder(estimated), outcome_in(estimated))
     photos = {p.name: p for p in found}
-    models = [file_digest(p) for name in ("models", "coarse", "fusion", "back_view") for p in job.paths(name)]
+    models = [
+        file_digest(p)
+        for name in ("models", "coarse", "fusion", "back_view")
+        for p in job.paths(name)
+    ]
     models += [] if studio.normals is None else [estimator_digest(params["normals"], results)]
 
     def work(name: str, out: Path) -> None:
         for note in studio.reconstruct(photos[name], out).notes:
             logging.warning("%s: %s", name, note)
 
-    outcome = for_each(photos, job.rule, folder=lambda n: manifest.parent / n,
-                       key=lambda n: key_of(dict(params), [file_digest(p) for p in photos[n].files], models), work=work,
-                       backends=studio.backends)
-    write_contact_sheet({name: manifest.parent / name for name in outcome.members}, job.path("sheet"))
+    outcome = for_each(
+        photos,
+        job.rule,
+        folder=lambda n: manifest.parent / n,
+        key=lambda n: key_of(dict(params), [file_digest(p) for p in photos[n].files], models),
+        work=work,
+        backends=studio.backends,
+    )
+    write_contact_sheet(
+        {name: manifest.parent / name for name in outcome.members}, job.path("sheet")
+    )
     write_json(manifest, outcome.manifest(job.rule))
 
 

@@ -18,16 +18,30 @@ from hgm.views import load_image, view_path
 
 
 def main(job: Job) -> None:
-    params, manifest = job.params, job.path("manifest")
-    results, chunk, variant = manifest.parents[2], job.wildcards["chunk"], VARIANTS[job.wildcards["variant"]]
+    params = job.params
+    manifest = job.path("manifest")
+    results = manifest.parents[2]
+    chunk = job.wildcards["chunk"]
+    variant = VARIANTS[job.wildcards["variant"]]
     device = select_device(params["device"])
     backends = job_backends(params, device)
-    reconstructor = load_reconstructor(results, variant, size=params["rendering"]["size"], back_view=params["back_view"],
-                                       device=device, backend=backends["splat"], sparse_backend=backends["sparse"],
-                                       precision=params["network"]["precision"], compiled=params["network"]["compile"])
-    bodies, output = job.path("bodies"), Output(**params["reconstruct"])
+    reconstructor = load_reconstructor(
+        results,
+        variant,
+        size=params["rendering"]["size"],
+        back_view=params["back_view"],
+        device=device,
+        backend=backends["splat"],
+        sparse_backend=backends["sparse"],
+        precision=params["network"]["precision"],
+        compiled=params["network"]["compile"],
+    )
+    bodies = job.path("bodies")
+    output = Output(**params["reconstruct"])
     keys = read_json(bodies)["members"]
-    times = MemberTimes(results / "benchmarks" / job.rule / job.wildcards["variant"] / f"{chunk}.members.json")
+    times = MemberTimes(
+        results / "benchmarks" / job.rule / job.wildcards["variant"] / f"{chunk}.members.json"
+    )
     models = [file_digest(p) for name in ("coarse", "fusion", "back_view") for p in job.paths(name)]
 
     def work(subject: str, out: Path) -> None:
@@ -37,13 +51,25 @@ def main(job: Job) -> None:
         body = bodies.parent / subject / "smplx.npz"
         vertices = torch.from_numpy(load_body(body)["vertices"])
         with times.measured(subject) as measures:
-            result = reconstructor.reconstruct(image, vertices if variant.body else None, variant, views)
-            rate = write_reconstruction(result, image, out, output, views.cameras, backend=backends["splat"])
-            measures.update(stages=dict(result.seconds), frames_per_second=rate, size=output.turntable_size)
+            result = reconstructor.reconstruct(
+                image, vertices if variant.body else None, variant, views
+            )
+            rate = write_reconstruction(
+                result, image, out, output, views.cameras, backend=backends["splat"]
+            )
+            measures.update(
+                stages=dict(result.seconds), frames_per_second=rate, size=output.turntable_size
+            )
         shutil.copyfile(body, out / "smplx.npz")
 
-    outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
-                       key=lambda s: key_of(dict(params), keys[s], models), work=work, backends=backends)
+    outcome = for_each(
+        sorted(keys),
+        job.rule,
+        folder=lambda s: manifest.parent / s,
+        key=lambda s: key_of(dict(params), keys[s], models),
+        work=work,
+        backends=backends,
+    )
     write_json(manifest, outcome.manifest(job.rule))
 
 

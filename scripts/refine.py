@@ -18,20 +18,41 @@ from hgm.views import load_image, view_path
 
 
 def main(job: Job) -> None:
-    params, manifest = job.params, job.path("manifest")
-    results, chunk = manifest.parents[2], job.wildcards["chunk"]
+    params = job.params
+    manifest = job.path("manifest")
+    results = manifest.parents[2]
+    chunk = job.wildcards["chunk"]
     device = select_device(params["device"])
     backends = job_backends(params, device)
     model = body_model(params["scans"], results, device)
     coarse = load_hgm(job.path("coarse").parent, device=device, sparse_backend=backends["sparse"])
-    reconstructor = Reconstructor(coarse, None, None, size=params["rendering"]["size"], device=device, backend=backends["splat"],
-                                  precision=params["network"]["precision"])
+    reconstructor = Reconstructor(
+        coarse,
+        None,
+        None,
+        size=params["rendering"]["size"],
+        device=device,
+        backend=backends["splat"],
+        precision=params["network"]["precision"],
+    )
     settings = RefineSettings(**params["refine"])
     keys = read_json(job.path("bodies"))["members"]
     normals = params["normals"] or None  # empty where their weight is zero
-    estimator = None if normals is None else load_estimator(normals, results, device=device, backend=backends["splat"])
-    weights = [file_digest(job.path("coarse")), *([] if normals is None else [estimator_digest(normals, results)])]
-    times = MemberTimes(results / "benchmarks" / "{}{first}{sides}".format(job.rule, **job.wildcards) / f"{chunk}.members.json")
+    estimator = (
+        None
+        if normals is None
+        else load_estimator(normals, results, device=device, backend=backends["splat"])
+    )
+    weights = [
+        file_digest(job.path("coarse")),
+        *([] if normals is None else [estimator_digest(normals, results)]),
+    ]
+    times = MemberTimes(
+        results
+        / "benchmarks"
+        / "{}{first}{sides}".format(job.rule, **job.wildcards)
+        / f"{chunk}.members.json"
+    )
 
     def work(subject: str, out: Path) -> None:
         folder = results / "views" / chunk / subject
@@ -39,11 +60,27 @@ def main(job: Job) -> None:
         image, mask = (load_image(view_path(folder, kind, views.front)) for kind in ("rgb", "mask"))
         start = load_estimate(job.path("bodies").parent / subject / "smplx.npz")
         with times.measured(subject):
-            refine_subject(start, image, mask, views.cameras[views.front], model, reconstructor, out, settings, normals=estimator,
-                           backend=backends["splat"])
+            refine_subject(
+                start,
+                image,
+                mask,
+                views.cameras[views.front],
+                model,
+                reconstructor,
+                out,
+                settings,
+                normals=estimator,
+                backend=backends["splat"],
+            )
 
-    outcome = for_each(sorted(keys), job.rule, folder=lambda s: manifest.parent / s,
-                       key=lambda s: key_of(dict(params), keys[s], weights), work=work, backends=backends)
+    outcome = for_each(
+        sorted(keys),
+        job.rule,
+        folder=lambda s: manifest.parent / s,
+        key=lambda s: key_of(dict(params), keys[s], weights),
+        work=work,
+        backends=backends,
+    )
     write_json(manifest, outcome.manifest(job.rule))
 
 

@@ -12,7 +12,8 @@ from hgm.stages.rendering import write_chunk
 
 
 def main(job: Job) -> None:
-    chunk, manifest = job.wildcards["chunk"], job.path("manifest")
+    chunk = job.wildcards["chunk"]
+    manifest = job.path("manifest")
     names = [e.scan for e in read_entries(job.path("scans")) if e.chunk == chunk]
     progress = Progress(job.rule, len(names))
 
@@ -21,8 +22,13 @@ def main(job: Job) -> None:
         progress.update(count, name)
 
     result = write_chunk(
-        Place.of(job.params["scans"], manifest.parents[2]), names, manifest.parent, job.params["rendering"], workers=job.threads,
-        code=job.params["code"], progress=through,
+        Place.of(job.params["scans"], manifest.parents[2]),
+        names,
+        manifest.parent,
+        job.params["rendering"],
+        workers=job.threads,
+        code=job.params["code"],
+        progress=through,
     )
     for name, reason in result.rejected.items():
         logging.error("set aside %s: %s", name, reason)

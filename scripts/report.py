@@ -11,7 +11,8 @@ from hgm.runtime import Progress
 
 
 def main(job: Job) -> None:
-    config, page = job.params["config"], job.path("page")
+    config = job.params["config"]
+    page = job.path("page")
     results = page.parents[1]
     shown = without_home(config)
     data = Run(results, shown)

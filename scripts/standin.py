@@ -14,8 +14,13 @@ def main(job: Job) -> None:
     def work(name: str, _: Path) -> None:
         write_scan(manifest.parent, name, make_scan(int(name), job.params["texture"]))
 
-    outcome = for_each(job.params["scans"], job.rule, folder=lambda s: manifest.parent / "made" / s,
-                       key=lambda s: key_of(s, job.params["texture"], job.params["code"]), work=work)
+    outcome = for_each(
+        job.params["scans"],
+        job.rule,
+        folder=lambda s: manifest.parent / "made" / s,
+        key=lambda s: key_of(s, job.params["texture"], job.params["code"]),
+        work=work,
+    )
     write_json(manifest, outcome.manifest(job.rule))
 
 

@@ -1,6 +1,7 @@
 """What stands for the executor in a Python without snakemake-executor-plugin-slurm.
 
-Snakemake imports every plugin that it finds, and it finds this one wherever it is started by `python -m` in the checkout.
+Snakemake imports every plugin that it finds, and it finds this one wherever it is started by
+`python -m` in the checkout.
 """
 
 from typing import Any
@@ -10,15 +11,19 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
-common_settings = CommonSettings(non_local_exec=True, implies_no_shared_fs=False, job_deploy_sources=False)
+common_settings = CommonSettings(
+    non_local_exec=True, implies_no_shared_fs=False, job_deploy_sources=False
+)
 
 
 class Executor(RemoteExecutor):
     """Says what is lacking once it is asked for."""
 
     def __post_init__(self) -> None:
-        raise WorkflowError("--executor slurm-safe: this Python has no snakemake-executor-plugin-slurm; use .venv/bin/snakemake, or "
-                            "pip install snakemake-executor-plugin-slurm")
+        raise WorkflowError(
+            "--executor slurm-safe: this Python has no snakemake-executor-plugin-slurm; use "
+            ".venv/bin/snakemake, or pip install snakemake-executor-plugin-slurm"
+        )
 
     def run_job(self, job: Any) -> None:
         raise NotImplementedError

@@ -12,38 +12,87 @@ from snakemake_executor_plugin_slurm.utils import time_to_seconds
 
 from snakemake_executor_plugin_slurm_safe.queue import command
 
-FIELDS = ("JobIDRaw", "State", "NodeList", "ElapsedRaw", "AllocCPUS", "TotalCPU", "ReqMem", "MaxRSS")
-COLUMNS = ("job", "name", "state", "node", "seconds", "cpus", "cpu_seconds", "cpu_percent", "asked_mb", "used_mb", "memory_percent")
+FIELDS = (
+    "JobIDRaw",
+    "State",
+    "NodeList",
+    "ElapsedRaw",
+    "AllocCPUS",
+    "TotalCPU",
+    "ReqMem",
+    "MaxRSS",
+)
+COLUMNS = (
+    "job",
+    "name",
+    "state",
+    "node",
+    "seconds",
+    "cpus",
+    "cpu_seconds",
+    "cpu_percent",
+    "asked_mb",
+    "used_mb",
+    "memory_percent",
+)
 AT_ONCE = 500  # job ids of one question
 
 
 def accounts(names: Mapping[str, str]) -> list[dict[str, str]]:
     """A row of COLUMNS for each SLURM job that has begun; `names`: what it made, by its id.
 
-    The last start of a requeued job counts. Cells that the cluster keeps no account of are empty. Raises Unreachable or Refused.
+    The last start of a requeued job counts. Cells that the cluster keeps no account of are empty.
+    Raises Unreachable or Refused.
     """
-    ids, rows = list(names), []
+    ids = list(names)
+    rows = []
     for first in range(0, len(ids), AT_ONCE):
-        said = command(["sacct", f"--jobs={','.join(ids[first : first + AT_ONCE])}", "--noheader", "--parsable2", "--units=M",
-                        f"--format={','.join(FIELDS)}"])
-        steps = [dict(zip(FIELDS, line.split("|"), strict=False)) for line in said.splitlines() if line.count("|") == len(FIELDS) - 1]
+        said = command(
+            [
+                "sacct",
+                f"--jobs={','.join(ids[first : first + AT_ONCE])}",
+                "--noheader",
+                "--parsable2",
+                "--units=M",
+                f"--format={','.join(FIELDS)}",
+            ]
+        )
+        steps = [
+            dict(zip(FIELDS, line.split("|"), strict=False))
+            for line in said.splitlines()
+            if line.count("|") == len(FIELDS) - 1
+        ]
         largest: dict[str, float] = {}
         for step in steps:
-            job, memory = step["JobIDRaw"].partition(".")[0], _megabytes(step["MaxRSS"])
+            job = step["JobIDRaw"].partition(".")[0]
+            memory = _megabytes(step["MaxRSS"])
             if memory is not None:
                 largest[job] = max(memory, largest.get(job, 0.0))
-        rows += [_row(step, names[step["JobIDRaw"]], largest.get(step["JobIDRaw"])) for step in steps
-                 if step["JobIDRaw"] in names and step["State"] != "PENDING"]
+        rows += [
+            _row(step, names[step["JobIDRaw"]], largest.get(step["JobIDRaw"]))
+            for step in steps
+            if step["JobIDRaw"] in names and step["State"] != "PENDING"
+        ]
     return rows
 
 
 def _row(job: Mapping[str, str], name: str, used: float | None) -> dict[str, str]:
-    seconds, cpus, asked = int(job["ElapsedRaw"] or 0), int(job["AllocCPUS"] or 0), _megabytes(job["ReqMem"])
+    seconds = int(job["ElapsedRaw"] or 0)
+    cpus = int(job["AllocCPUS"] or 0)
+    asked = _megabytes(job["ReqMem"])
     cpu = time_to_seconds(job["TotalCPU"]) if job["TotalCPU"][:1].isdigit() else None
     return {
-        "job": job["JobIDRaw"], "name": name, "state": job["State"], "node": job["NodeList"], "seconds": str(seconds),
-        "cpus": str(cpus), "cpu_seconds": _text(cpu), "cpu_percent": _percent(cpu, seconds * cpus), "asked_mb": _text(asked),
-        "used_mb": _text(used), "memory_percent": _percent(used, asked),
+        "job": job["JobIDRaw"],
+        "name": name,
+        "state": job["State"],
+        "node": job["NodeList"],
+        "seconds": str(seconds),
+        "cpus": str(cpus),
+        "cpu_seconds": _text(cpu),
+        "cpu_percent": _percent(cpu, seconds * cpus),
+        "asked_mb": _text(asked),
+        "used_mb": _text(used),
+        "memory_percent": _percent(used, asked),
     }
 
 

@@ -38,7 +38,9 @@ from snakemake_executor_plugin_slurm_safe.queue import (
 from snakemake_executor_plugin_slurm_safe.site import GRES, lacking_gres, read_site, request
 
 common_settings = slurm.common_settings
-BEAT, SILENCE = 20, 120  # seconds between two signs of life of a job, and without one until it counts as dead
+# seconds between two signs of life of a job, and without one until it counts as dead
+BEAT = 20
+SILENCE = 120
 PAUSE = 10.0  # seconds between two attempts to submit to a controller that does not answer
 
 
@@ -49,11 +51,23 @@ def _absolute(path: str) -> Path:
 
 @dataclass
 class ExecutorSettings(slurm.ExecutorSettings):
-    site: Optional[Path] = field(default=None, metadata={  # noqa: UP045 - Snakemake calls the type
-        "help": "YAML file of the cluster: partition, account, qos, constraint and gres of CPU and of GPU jobs.",
-        "parse_func": _absolute, "unparse_func": str})
-    patience: Optional[int] = field(default=60, metadata={  # noqa: UP045
-        "help": "Minutes for which a submission is tried again while the controller does not answer."})
+    # Snakemake calls the type, which `X | None` is not made for
+    site: Optional[Path] = field(  # noqa: UP045
+        default=None,
+        metadata={
+            "help": "YAML file of the cluster: partition, account, qos, constraint and gres of "
+            "CPU and of GPU jobs.",
+            "parse_func": _absolute,
+            "unparse_func": str,
+        },
+    )
+    patience: Optional[int] = field(  # noqa: UP045
+        default=60,
+        metadata={
+            "help": "Minutes for which a submission is tried again while the controller does not "
+            "answer."
+        },
+    )
 
 
 class Executor(slurm.Executor):
@@ -62,13 +76,17 @@ class Executor(slurm.Executor):
     def __post_init__(self, test_mode: bool = False) -> None:
         super().__post_init__(test_mode)
         if "%" in os.getcwd():
-            raise WorkflowError(f"{os.getcwd()!r}: SLURM takes % in the path of a log for a pattern; move to a folder without it")
+            raise WorkflowError(
+                f"{os.getcwd()!r}: SLURM takes % in the path of a log for a pattern; move to a "
+                "folder without it"
+            )
         prefix = self.workflow.executor_settings.jobname_prefix or "snakemake"
         # one name for all heads of a folder, so that each finds the jobs of those before it
         self.run_uuid = f"{prefix}_{hashlib.sha256(os.fsencode(os.getcwd())).hexdigest()[:12]}"
         self.logger.info(f"SLURM jobs of this folder are named {self.run_uuid}.")
         wanted = self.workflow.executor_settings.efficiency_report
-        self.workflow.executor_settings.efficiency_report = False  # the plugin's counts steps of srun, of which there are none
+        # the plugin's counts steps of srun, of which there are none
+        self.workflow.executor_settings.efficiency_report = False
         self._reports = bool(wanted) and has_accounts()
         if wanted and not self._reports:
             self.logger.info("SLURM keeps no accounts here (sacct): no efficiency report.")
@@ -82,7 +100,8 @@ class Executor(slurm.Executor):
         self._silent = False
 
     def _check_gpus(self) -> None:
-        """One line before anything runs where sbatch would refuse each GPU job. Raises WorkflowError."""
+        """One line before anything runs where sbatch would refuse each GPU job. Raises
+        WorkflowError."""
         if not any(job.resources.get("gpu") for job in self.workflow.dag.needrun_jobs()):
             return
         try:
@@ -91,8 +110,11 @@ class Executor(slurm.Executor):
             return  # SLURM decides when it is asked for the jobs
         if lacking is not None:
             place = self.workflow.executor_settings.site or "the site file (--slurm-safe-site)"
-            raise WorkflowError(f"{place}: gpu: gres: {lacking}: no node of this cluster has such a GRES (sinfo --format='%P %G'); "
-                                "name one that is listed, or set gres: null where jobs get their GPU otherwise, or no GPU at all")
+            raise WorkflowError(
+                f"{place}: gpu: gres: {lacking}: no node of this cluster has such a GRES (sinfo "
+                "--format='%P %G'); name one that is listed, or set gres: null where jobs get "
+                "their GPU otherwise, or no GPU at all"
+            )
 
     # what a job runs: one Snakemake in the batch step
 
@@ -104,7 +126,10 @@ class Executor(slurm.Executor):
 
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
         # of a file, never of the head's temporary folder: a job outlives its head
-        return f"{RealExecutor.get_job_args(self, job, **kwargs)} {format_cli_arg('--wait-for-files', job.get_wait_for_files())}"
+        return (
+            f"{RealExecutor.get_job_args(self, job, **kwargs)} "
+            f"{format_cli_arg('--wait-for-files', job.get_wait_for_files())}"
+        )
 
     # submission
 
@@ -129,16 +154,25 @@ class Executor(slurm.Executor):
 
     def _adopted(self, job: Any, key: Identity) -> SubmittedJobInfo | None:
         if self._leftovers is None:
-            self._leftovers = {e.product: e for e in self._until_reached(lambda: entries(self.run_uuid)) or () if not e.ended}
+            self._leftovers = {
+                e.product: e
+                for e in self._until_reached(lambda: entries(self.run_uuid)) or ()
+                if not e.ended
+            }
         left = self._leftovers.pop(key.product, None)
         if left is None:
             return None
         if left.content != key.content:
-            self.logger.warning(f"SLURM job {left.job_id} of an earlier run makes the same from other inputs or parameters: cancelled.")
+            self.logger.warning(
+                f"SLURM job {left.job_id} of an earlier run makes the same from other inputs or "
+                "parameters: cancelled."
+            )
             self._ask(cancel, [left.job_id])
             return None
         self.logger.warning(f"{job.name} goes on as SLURM job {left.job_id} of an earlier run.")
-        return SubmittedJobInfo(job, external_jobid=left.job_id, aux={"slurm_logfile": self._log(job, left.job_id)})
+        return SubmittedJobInfo(
+            job, external_jobid=left.job_id, aux={"slurm_logfile": self._log(job, left.job_id)}
+        )
 
     def _submitted(self, job: Any, key: Identity) -> SubmittedJobInfo | None:
         wanted = request(job, self._site)
@@ -146,35 +180,66 @@ class Executor(slurm.Executor):
         log = self._log(job, "%j")
         log.parent.mkdir(parents=True, exist_ok=True)
         comment = str(key)
-        command = get_submit_command(wanted, {
-            "run_uuid": self.run_uuid, "slurm_logfile": os.path.relpath(log), "comment_str": comment,
-            "account": f"-A {shlex.quote(str(wanted.resources['slurm_account']))}" if wanted.resources.get("slurm_account") else "",
-            "partition": self.get_partition_arg(wanted), "workdir": self.workflow.workdir_init,
-        }, settings=self.workflow.executor_settings, failed_nodes=self._failed_nodes)
+        command = get_submit_command(
+            wanted,
+            {
+                "run_uuid": self.run_uuid,
+                "slurm_logfile": os.path.relpath(log),
+                "comment_str": comment,
+                "account": f"-A {shlex.quote(str(wanted.resources['slurm_account']))}"
+                if wanted.resources.get("slurm_account")
+                else "",
+                "partition": self.get_partition_arg(wanted),
+                "workdir": self.workflow.workdir_init,
+            },
+            settings=self.workflow.executor_settings,
+            failed_nodes=self._failed_nodes,
+        )
         gres = wanted.resources.pop(GRES, None)  # the plugin refuses names of models with a hyphen
-        arguments = [*shlex.split(command + set_gres_string(wanted))[1:], *([f"--gres={gres}"] if gres else [])]
+        arguments = [
+            *shlex.split(command + set_gres_string(wanted))[1:],
+            *([f"--gres={gres}"] if gres else []),
+        ]
         place = f"{shlex.quote(os.path.relpath(log.parent))}/$SLURM_JOB_ID"
-        script = "\n".join([
-            "#!/bin/sh", f"(while kill -0 $$ 2>/dev/null; do touch {place}.alive; sleep {BEAT}; done) &", self.format_job_exec(job),
-            "code=$?", f"echo $code > {place}.part && mv {place}.part {place}.status", "exit $code", ""])
+        script = "\n".join(
+            [
+                "#!/bin/sh",
+                f"(while kill -0 $$ 2>/dev/null; do touch {place}.alive; sleep {BEAT}; done) &",
+                self.format_job_exec(job),
+                "code=$?",
+                f"echo $code > {place}.part && mv {place}.part {place}.status",
+                "exit $code",
+                "",
+            ]
+        )
 
         tried = False
 
         def once() -> str:
             nonlocal tried
             # a lost answer is no lost job: it may have arrived
-            there = [e.job_id for e in entries(self.run_uuid) if e.comment == comment and not e.ended] if tried else []
+            there = (
+                [e.job_id for e in entries(self.run_uuid) if e.comment == comment and not e.ended]
+                if tried
+                else []
+            )
             tried = True
             return there[0] if there else submit(arguments, script)
 
         job_id = self._until_reached(once)
         if job_id is None:
             return None
-        self.logger.info(f"Job {job.jobid} is SLURM job {job_id} (log: {os.path.relpath(self._log(job, job_id))}).")
-        return SubmittedJobInfo(job, external_jobid=job_id, aux={"slurm_logfile": self._log(job, job_id)})
+        self.logger.info(
+            f"Job {job.jobid} is SLURM job {job_id} (log: "
+            f"{os.path.relpath(self._log(job, job_id))})."
+        )
+        return SubmittedJobInfo(
+            job, external_jobid=job_id, aux={"slurm_logfile": self._log(job, job_id)}
+        )
 
     def _until_reached(self, action: Any) -> Any:
-        """The action's result, tried again while the controller does not answer; None when this run is stopped meanwhile."""
+        """The action's result, tried again while the controller does not answer; None when this run
+        is stopped meanwhile."""
         until = time.monotonic() + 60 * self.workflow.executor_settings.patience
         said = False
         while not self._stopping.is_set():
@@ -182,15 +247,21 @@ class Executor(slurm.Executor):
                 return action()
             except Unreachable as error:
                 if time.monotonic() > until:
-                    raise Refused(f"no answer for {self.workflow.executor_settings.patience} minutes: {error}") from None
+                    raise Refused(
+                        f"no answer for {self.workflow.executor_settings.patience} minutes: {error}"
+                    ) from None
                 if not said:
-                    self.logger.warning(f"SLURM does not answer ({error}); trying again every {PAUSE:.0f} s.")
+                    self.logger.warning(
+                        f"SLURM does not answer ({error}); trying again every {PAUSE:.0f} s."
+                    )
                     said = True
                 self._stopping.wait(PAUSE)
         return None
 
     def _log(self, job: Any, job_id: str) -> Path:
-        return Path(self.slurm_logdir) / f"rule_{job.name}" / get_job_wildcards(job) / f"{job_id}.log"
+        return (
+            Path(self.slurm_logdir) / f"rule_{job.name}" / get_job_wildcards(job) / f"{job_id}.log"
+        )
 
     # watching
 
@@ -208,7 +279,9 @@ class Executor(slurm.Executor):
         while self.wait and time.monotonic() < until:
             await asyncio.sleep(0.5)
 
-    async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
+    async def check_active_jobs(
+        self, active_jobs: list[SubmittedJobInfo]
+    ) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Report the jobs that ended and yield the others."""
         if not active_jobs:
             return
@@ -216,7 +289,9 @@ class Executor(slurm.Executor):
             queue = {e.job_id: e for e in await asyncio.to_thread(entries, self.run_uuid)}
         except (Refused, Unreachable) as error:
             if not self._silent:
-                self.logger.warning(f"SLURM does not answer ({error}); all jobs are kept and asked for again.")
+                self.logger.warning(
+                    f"SLURM does not answer ({error}); all jobs are kept and asked for again."
+                )
             queue = None
         self._silent = queue is None
         for info in active_jobs:
@@ -233,20 +308,28 @@ class Executor(slurm.Executor):
                 if not self.workflow.executor_settings.keep_successful_logs:
                     log.unlink(missing_ok=True)
             else:
-                self.logger.warning(f"SLURM job {info.external_jobid} ({info.job.name}): {outcome}.")
-                self.report_job_error(info, msg=f"SLURM job {info.external_jobid}: {outcome}. ", aux_logs=[str(log)])
+                self.logger.warning(
+                    f"SLURM job {info.external_jobid} ({info.job.name}): {outcome}."
+                )
+                self.report_job_error(
+                    info, msg=f"SLURM job {info.external_jobid}: {outcome}. ", aux_logs=[str(log)]
+                )
 
     def _outcome(self, info: SubmittedJobInfo, queue: dict[str, Entry] | None) -> str | None:
-        """"" for success, a reason for failure, None while the job goes on or nobody knows."""
+        """An empty text for success, a reason for failure, None while the job goes on or nobody
+        knows."""
         entry = None if queue is None else queue.get(info.external_jobid)
-        held = entry is not None and entry.held_by_failed_launch  # its first launch may well be at work
-        unclear = held or (entry is not None and entry.state == "COMPLETING")  # for minutes where a daemon is lost
+        # its first launch may well be at work
+        held = entry is not None and entry.held_by_failed_launch
+        # for minutes where a daemon is lost
+        unclear = held or (entry is not None and entry.state == "COMPLETING")
         if entry is not None and not entry.ended and not unclear:
             self._gone.pop(info.external_jobid, None)
             return None
         if entry is not None and not unclear:
             return "" if entry.state == "COMPLETED" else entry.state
-        try:  # written by the job itself: it tells the end also when SLURM does not know the job any more
+        # written by the job itself: it tells the end also when SLURM does not know the job any more
+        try:
             code = info.aux["slurm_logfile"].with_suffix(".status").read_text().strip()
             if held:
                 self._ask(cancel, [info.external_jobid])
@@ -254,7 +337,9 @@ class Executor(slurm.Executor):
         except OSError:
             pass
         if held and not self._alive(info):
-            self.logger.warning(f"SLURM holds job {info.external_jobid} back after a failed launch: released.")
+            self.logger.warning(
+                f"SLURM holds job {info.external_jobid} back after a failed launch: released."
+            )
             self._ask(release, info.external_jobid)
         if queue is None or unclear:
             return None
@@ -269,7 +354,10 @@ class Executor(slurm.Executor):
 
     def _alive(self, info: SubmittedJobInfo) -> bool:
         try:
-            return time.time() - info.aux["slurm_logfile"].with_suffix(".alive").stat().st_mtime < SILENCE
+            return (
+                time.time() - info.aux["slurm_logfile"].with_suffix(".alive").stat().st_mtime
+                < SILENCE
+            )
         except OSError:
             return False
 
@@ -280,7 +368,10 @@ class Executor(slurm.Executor):
         super().shutdown()
         if not self._reports or not self._names:
             return
-        path = Path(self.workflow.executor_settings.efficiency_report_path or ".") / f"efficiency_report_{self.run_uuid}.csv"
+        path = (
+            Path(self.workflow.executor_settings.efficiency_report_path or ".")
+            / f"efficiency_report_{self.run_uuid}.csv"
+        )
         try:
             count = write_report(path, accounts(self._names))
             self.logger.info(f"What {count} SLURM jobs asked for and used: {path}")
@@ -297,4 +388,3 @@ class Executor(slurm.Executor):
             cancel(["--name", self.run_uuid])
         except (Refused, Unreachable) as error:
             self.logger.warning(f"scancel: {error}; jobs may go on. The next run finds them again.")
-

@@ -12,8 +12,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Identity:
-    """`name`: rule and wildcards, for people; `product`: hash of rule and outputs; `content`: hash of parameters and inputs (path, time
-    of change in ns, size)."""
+    """`name`: rule and wildcards, for people; `product`: hash of rule and outputs; `content`: hash
+    of parameters and inputs (path, time of change in ns, size)."""
 
     name: str
     product: str
@@ -27,8 +27,11 @@ def identity(job: Any) -> Identity:
     """The identity of a Snakemake job."""
     inputs = [(str(path), *_stamp(str(path))) for path in job.input]
     name = "/".join(map(str, [job.name, *filter(None, job.wildcards)]))
-    return Identity(re.sub(r"[^\w./-]", "_", name), _hash([job.name, sorted(map(str, job.output))]),
-                    _hash([sorted(inputs), list(job.params), dict(job.params.items())]))
+    return Identity(
+        re.sub(r"[^\w./-]", "_", name),
+        _hash([job.name, sorted(map(str, job.output))]),
+        _hash([sorted(inputs), list(job.params), dict(job.params.items())]),
+    )
 
 
 def _stamp(path: str) -> tuple[int, int]:

@@ -9,11 +9,24 @@ from dataclasses import dataclass
 
 SECONDS = 120.0  # for one command; a busy controller takes its time
 UNREACHABLE = re.compile(
-    r"unable to contact|socket timed out|connection refused|zero bytes|communication|temporarily|timed out|"
-    r"transport endpoint|could not establish a configuration|slurmctld.*(?:down|not respond)|protocol authentication error|munge",
-    re.IGNORECASE)
-ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED",
-         "SPECIAL_EXIT", "TIMEOUT"}
+    r"unable to contact|socket timed out|connection refused|zero bytes|communication|"
+    r"temporarily|timed out|transport endpoint|could not establish a configuration|"
+    r"slurmctld.*(?:down|not respond)|protocol authentication error|munge",
+    re.IGNORECASE,
+)
+ENDED = {
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "REVOKED",
+    "SPECIAL_EXIT",
+    "TIMEOUT",
+}
 FIELDS = "%i|%T|%r|%k"  # id, state, reason, comment
 FAILED_LAUNCH = "launch failed requeued held"
 
@@ -53,18 +66,24 @@ class Entry:
 
     @property
     def held_by_failed_launch(self) -> bool:
-        """Parked: the controller, killed and restarted, had forgotten that the job was launched, and launched it again in vain."""
+        """Parked: the controller, killed and restarted, had forgotten that the job was launched,
+        and launched it again in vain."""
         return self.state == "PENDING" and FAILED_LAUNCH in self.reason
 
 
 def command(arguments: Sequence[str], text: str | None = None) -> str:
-    """Standard output of a SLURM command. Raises Unreachable where the controller does not answer, else Refused."""
+    """Standard output of a SLURM command. Raises Unreachable where the controller does not answer,
+    else Refused."""
     try:
-        done = subprocess.run(list(arguments), input=text, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run(
+            list(arguments), input=text, capture_output=True, text=True, timeout=SECONDS
+        )
     except subprocess.TimeoutExpired:
         raise Unreachable(f"{arguments[0]}: no answer within {SECONDS:.0f} s") from None
     except FileNotFoundError:
-        raise Refused(f"{arguments[0]}: no such command; is this a machine of the cluster?") from None
+        raise Refused(
+            f"{arguments[0]}: no such command; is this a machine of the cluster?"
+        ) from None
     if done.returncode == 0:
         return done.stdout
     said = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
@@ -82,12 +101,15 @@ def submit(arguments: Sequence[str], script: str) -> str:
 
 def entries(name: str) -> list[Entry]:
     """The user's jobs of a name, waiting, running and just ended."""
-    lines = command(["squeue", "--me", "--noheader", "--states=all", f"--name={name}", f"--format={FIELDS}"]).splitlines()
+    lines = command(
+        ["squeue", "--me", "--noheader", "--states=all", f"--name={name}", f"--format={FIELDS}"]
+    ).splitlines()
     return [Entry(*line.split("|", 3)) for line in lines if line.count("|") >= 3]
 
 
 def offered_gres() -> list[str]:
-    """The generic resources of each kind of node, `gpu:a100:4,shard:8`; empty texts for nodes without any."""
+    """The generic resources of each kind of node, `gpu:a100:4,shard:8`; empty texts for nodes
+    without any."""
     lines = command(["sinfo", "--all", "--noheader", "--format=%G"]).splitlines()
     return ["" if line.strip() == "(null)" else line.strip() for line in lines]
 

@@ -43,48 +43,76 @@ Site = Mapping[str, Mapping[str, Any]]
 
 
 def read_site(path: Path | None) -> Site:
-    """The sections `cpu` and `gpu` of a site file. Raises WorkflowError with one line for anything else."""
+    """The sections `cpu` and `gpu` of a site file. Raises WorkflowError with one line for anything
+    else."""
     if path is None:
         return {kind: {} for kind in KINDS}
     try:
         data = yaml.safe_load(Path(path).read_text())
     except OSError as error:
-        raise WorkflowError(f"{path}: {error.strerror}; expected the file that describes the cluster (docs/cluster.md)") from None
+        raise WorkflowError(
+            f"{path}: {error.strerror}; expected the file that describes the cluster "
+            "(docs/cluster.md)"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise WorkflowError(f"{path}: no YAML ({' '.join(str(error).split())})") from None
     if not isinstance(data, dict) or not set(data) <= set(KINDS):
         raise WorkflowError(f"{path}: expected the sections {' and '.join(KINDS)}")
     for kind, section in data.items():
         allowed = (*KEYS, GRES) if kind == "gpu" else KEYS
-        unknown = set(section) - set(allowed) if isinstance(section, dict) else {type(section).__name__}
+        unknown = (
+            set(section) - set(allowed) if isinstance(section, dict) else {type(section).__name__}
+        )
         if unknown:
-            raise WorkflowError(f"{path}: {kind}: {', '.join(sorted(map(str, unknown)))} is unknown; expected {', '.join(allowed)}")
+            raise WorkflowError(
+                f"{path}: {kind}: {', '.join(sorted(map(str, unknown)))} is unknown; expected "
+                f"{', '.join(allowed)}"
+            )
     # null leaves an option out; that of GPUs is there unless it is left out
-    return {kind: {key: value for key, value in data.get(kind, {}).items() if value is not None or key == GRES} for kind in KINDS}
+    return {
+        kind: {
+            key: value
+            for key, value in data.get(kind, {}).items()
+            if value is not None or key == GRES
+        }
+        for kind in KINDS
+    }
 
 
 def lacking_gres(site: Site, offered: Sequence[str]) -> str | None:
-    """The GRES that the site file asks for and no node has; None where there is none to complain about. offered: as sinfo lists them,
-    `gpu:a100:4(S:0-1)` and others with commas between."""
+    """The GRES that the site file asks for and no node has; None where there is none to complain
+    about. offered: as sinfo lists them, `gpu:a100:4(S:0-1)` and others with commas between."""
     wanted = site["gpu"].get(GRES, GPU)
-    there = {part.split("(")[0].strip() for line in offered for part in re.split(r",(?![^()]*\))", line)}
-    names = {":".join(words[:count]) for words in (part.split(":") for part in there) for count in range(1, len(words) + 1)}
+    there = {
+        part.split("(")[0].strip() for line in offered for part in re.split(r",(?![^()]*\))", line)
+    }
+    names = {
+        ":".join(words[:count])
+        for words in (part.split(":") for part in there)
+        for count in range(1, len(words) + 1)
+    }
     return None if wanted is None or wanted in names else str(wanted)
 
 
 def request(job: Any, site: Site) -> Request:
-    """A job's own resources over those of the site; `gpu` becomes one node and, unless the site says null, `gres` with the threads
-    shared out to the cards; no runtime is longer than the site allows."""
+    """A job's own resources over those of the site; `gpu` becomes one node and, unless the site
+    says null, `gres` with the threads shared out to the cards; no runtime is longer than the site
+    allows."""
     own = {name: job.resources.get(name) for name in job.resources.keys()}  # noqa: SIM118 - Snakemake's list iterates over values
     gpus = own.pop("gpu", 0) or 0
     section = dict(site["gpu" if gpus else "cpu"])
-    gres, longest = section.pop(GRES, GPU), section.pop("max_runtime", None)
-    resources = Resources({**section, **{name: value for name, value in own.items() if value is not None}})
+    gres = section.pop(GRES, GPU)
+    longest = section.pop("max_runtime", None)
+    resources = Resources(
+        {**section, **{name: value for name, value in own.items() if value is not None}}
+    )
     if gpus:
-        resources.setdefault("nodes", 1)  # the processes of a job meet on one machine, and --gres counts for each node
+        # the processes of a job meet on one machine, and --gres counts for each node
+        resources.setdefault("nodes", 1)
     if gpus and gres is not None:
         resources.setdefault(GRES, f"{gres}:{gpus}")
-        resources.setdefault("cpus_per_task", -(-job.threads // int(gpus)))  # sbatch counts a task for each card
+        # sbatch counts a task for each card
+        resources.setdefault("cpus_per_task", -(-job.threads // int(gpus)))
     if longest is not None and resources.get("runtime"):
         resources["runtime"] = min(int(resources["runtime"]), int(longest))
     return Request(job.name, job.threads, resources)

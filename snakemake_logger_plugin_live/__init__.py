@@ -1,7 +1,9 @@
-"""What a run shows while Snakemake works: a line for each finished job, the log of a failed one, and on a terminal how far all is.
+"""What a run shows while Snakemake works: a line for each finished job, the log of a failed one,
+and on a terminal how far all is.
 
-`--logger live` (profiles/default). A dry run, `--lint`, `--dag` and the like, and a run with `--verbose` or `--printshellcmds` show
-what Snakemake shows. Every job starts Snakemake again, which imports this file: it has to be light.
+`--logger live` (profiles/default). A dry run, `--lint`, `--dag` and the like, and a run with
+`--verbose` or `--printshellcmds` show what Snakemake shows. Every job starts Snakemake again, which
+imports this file: it has to be light.
 """
 
 from __future__ import annotations
@@ -23,13 +25,15 @@ if TYPE_CHECKING:
     from hgm.control.live import LiveRun, Started
     from hgm.plan import Plan
 
-TOLD = ("Terminating", "Will exit", "Trying to restart", "Exiting because")  # of Snakemake's own words while jobs run
+# of Snakemake's own words while jobs run
+TOLD = ("Terminating", "Will exit", "Trying to restart", "Exiting because")
 LAST = 20  # lines of what a job wrote besides its log
 ROOM = 8  # running jobs on the screen
 
 _watched: list[Plan] = []
 
-caches.settle()  # Snakemake imports its plugins first, and makes its cache before it reads the Snakefile
+# Snakemake imports its plugins first, and makes its cache before it reads the Snakefile
+caches.settle()
 
 
 def watch(plan: Plan) -> None:
@@ -38,10 +42,12 @@ def watch(plan: Plan) -> None:
 
 
 class Taken:
-    """What this process and those that it starts write to stdout or stderr goes to a file instead."""
+    """What this process and those that it starts write to stdout or stderr goes to a file
+    instead."""
 
     def __init__(self, stream: IO[str], descriptor: int) -> None:
-        self.stream, self.descriptor = stream, descriptor
+        self.stream = stream
+        self.descriptor = descriptor
         self.file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - until `give_back`
         stream.flush()
         self.before = os.dup(descriptor)
@@ -49,7 +55,9 @@ class Taken:
 
     def text(self) -> str:
         """What was written."""
-        return os.pread(self.file.fileno(), os.fstat(self.file.fileno()).st_size, 0).decode(errors="replace")
+        return os.pread(self.file.fileno(), os.fstat(self.file.fileno()).st_size, 0).decode(
+            errors="replace"
+        )
 
     def give_back(self, *, passed_on: bool) -> None:
         """End it. passed_on: what was written goes to where it was meant to."""
@@ -68,7 +76,13 @@ class LogHandler(LogHandlerBase):
     def __post_init__(self) -> None:
         settings = self.common_settings
         quiet = {str(getattr(q, "value", q)).lower() for q in settings.quiet or ()}
-        self.ours = not (settings.dryrun or settings.verbose or settings.debug_dag or settings.printshellcmds or "all" in quiet)
+        self.ours = not (
+            settings.dryrun
+            or settings.verbose
+            or settings.debug_dag
+            or settings.printshellcmds
+            or "all" in quiet
+        )
         if not self.ours:
             return
         from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultFormatter
@@ -77,10 +91,17 @@ class LogHandler(LogHandlerBase):
 
         self.stream: IO[str] = os.fdopen(os.dup(2), "w")
         self.screen = Screen(self.stream)
-        self.taken = [Taken(sys.stdout, 1), Taken(sys.stderr, 2)]  # else what jobs write goes across the screen
+        # else what jobs write goes across the screen
+        self.taken = [Taken(sys.stdout, 1), Taken(sys.stderr, 2)]
         self.words = ColorizingTextHandler(nocolor=settings.nocolor, stream=self.stream)
         self.words.setFormatter(DefaultFormatter(settings.quiet, settings.show_failed_logs))
-        self.usual = DefaultFilter(settings.quiet, settings.debug_dag, settings.verbose, settings.dryrun, settings.printshellcmds)
+        self.usual = DefaultFilter(
+            settings.quiet,
+            settings.debug_dag,
+            settings.verbose,
+            settings.dryrun,
+            settings.printshellcmds,
+        )
         self.held: list[LogRecord] = []  # before the jobs: shown unless jobs follow
         self.run: LiveRun | None = None
         self.failed = False
@@ -128,7 +149,11 @@ class LogHandler(LogHandlerBase):
             self._say(record)
         else:
             self.held.append(record)
-            text = self.words.format(record) if self.usual.filter(record) and record.levelno == INFO else ""
+            text = (
+                self.words.format(record)
+                if self.usual.filter(record) and record.levelno == INFO
+                else ""
+            )
             if text:
                 self.screen.show([text.strip().splitlines()[0]])
 
@@ -145,7 +170,8 @@ class LogHandler(LogHandlerBase):
             self.run.learn(plan, read_figures(Path("results")))
 
     def _during(self, record: LogRecord, run: LiveRun) -> None:
-        event, data = getattr(record, "event", None), record.__dict__
+        event = getattr(record, "event", None)
+        data = record.__dict__
         if event == LogEvent.JOB_INFO:
             run.begin(data["jobid"], data["rule_name"], next(iter(data["log"] or []), None))
         elif event == LogEvent.JOB_FINISHED:
@@ -154,7 +180,11 @@ class LogHandler(LogHandlerBase):
                 self.screen.tell(line)
         elif event == LogEvent.JOB_ERROR:
             self._tell_failure(record, run.fail(data["jobid"]))
-        elif event == LogEvent.ERROR and data["exception"] == "RuleException" and "CalledProcessError" in str(record.msg):
+        elif (
+            event == LogEvent.ERROR
+            and data["exception"] == "RuleException"
+            and "CalledProcessError" in str(record.msg)
+        ):
             return  # the script has failed, which its log tells
         elif record.levelno >= WARNING or (event is None and str(record.msg).startswith(self.told)):
             self._say(record)
@@ -166,11 +196,20 @@ class LogHandler(LogHandlerBase):
 
         data = record.__dict__
         name = data["rule_name"] if one is None else one.name
-        seen = None if one is None or one.job is None or one.log is None else look(one.job, results_of(one.log))
-        if seen is not None and seen.state == "stopped" and not seen.note.startswith("ended without"):
+        seen = (
+            None
+            if one is None or one.job is None or one.log is None
+            else look(one.job, results_of(one.log))
+        )
+        if (
+            seen is not None
+            and seen.state == "stopped"
+            and not seen.note.startswith("ended without")
+        ):
             self.screen.tell(f"stopped  {name}  {seen.note}")
             return
-        self.failed, self.told = True, (*TOLD, "Complete log(s)")
+        self.failed = True
+        self.told = (*TOLD, "Complete log(s)")
         lines = [f"failed  {name}{f'  {seen.note}' if seen is not None and seen.note else ''}"]
         if self.common_settings.show_failed_logs:
             from snakemake.logging import show_logs
@@ -216,7 +255,12 @@ class LogHandler(LogHandlerBase):
                 self.painter.join()
             try:
                 self._release()
-                if self.run is not None and self.screen.live and not self.failed and self.run.done == self.run.total:
+                if (
+                    self.run is not None
+                    and self.screen.live
+                    and not self.failed
+                    and self.run.done == self.run.total
+                ):
                     self.screen.tell(self.run.summary())
             finally:
                 for taken in self.taken:

@@ -8,7 +8,8 @@ from typing import IO
 
 
 class Screen:
-    """Text that stays, and below it a few lines that are drawn again and again. Elsewhere than on a terminal only what stays.
+    """Text that stays, and below it a few lines that are drawn again and again. Elsewhere than on a
+    terminal only what stays.
 
     No mode of the terminal is changed, so that nothing has to be put right after a kill.
     """
@@ -36,7 +37,8 @@ class Screen:
         columns, rows = self.size()
         new = [_cut(line, columns - 1) for line in lines][: rows - 1]
         if self.live and new != self.below:
-            up, self.below = self._up(), new
+            up = self._up()
+            self.below = new
             self.stream.write(up + self._drawn())
             self.stream.flush()
 

@@ -1,4 +1,5 @@
-"""View folders of the bare body, blue in front and red behind, as the workflow renders scans: data to train and refine on."""
+"""View folders of the bare body, blue in front and red behind, as the workflow renders scans: data
+to train and refine on."""
 
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from hgm.views import save_cameras, save_view
 
 
 def ten(size: int) -> Cameras:
-    """Ten cameras that are not the rig: turned, at several heights and distances, with principal points off the middle; view 7 is in
-    front and view 2 behind."""
-    eyes = [(2.1 + 0.05 * i, 36.0 * (i - 7) - 9, 10.0 - 2 * i) for i in range(10)]  # distance, azimuth, elevation
+    """Ten cameras that are not the rig: turned, at several heights and distances, with principal
+    points off the middle; view 7 is in front and view 2 behind."""
+    # distance, azimuth, elevation
+    eyes = [(2.1 + 0.05 * i, 36.0 * (i - 7) - 9, 10.0 - 2 * i) for i in range(10)]
     w2c = torch.cat([orbit(1, radius=r, start=a, elevation=e).world_to_camera for r, a, e in eyes])
     K = torch.stack([intrinsics(size, focal=1.15 + 0.02 * i) for i in range(10)])
     K[:, 0, 2] += size * (torch.arange(10) - 4.5) / 60
@@ -24,8 +26,11 @@ def ten(size: int) -> Cameras:
     return Cameras(K, w2c, size, size)
 
 
-def write_views(folder: Path, model: BodyModel, *, seed: int, size: int = 64, rig: Cameras | None = None) -> BodyParameters:
-    """Views of a body in a random pose, by HGM's rig if no other is given, with its fit beside the pictures; returns the fit."""
+def write_views(
+    folder: Path, model: BodyModel, *, seed: int, size: int = 64, rig: Cameras | None = None
+) -> BodyParameters:
+    """Views of a body in a random pose, by HGM's rig if no other is given, with its fit beside the
+    pictures; returns the fit."""
     rig = orbit(size=size) if rig is None else rig
     pose = 0.1 * torch.randn(63, generator=torch.Generator().manual_seed(seed))
     params = model.zeros().replace(body_pose=pose)
@@ -33,17 +38,34 @@ def write_views(folder: Path, model: BodyModel, *, seed: int, size: int = 64, ri
     out = render(painted(body.vertices, model, rig), rig)
     save_cameras(folder, rig)
     for i in range(len(rig)):
-        save_view(folder, i, rgb=(out.rgb[i].clamp(0, 1).movedim(0, -1) * 255).round().byte().numpy(),
-                  mask=(out.alpha[i, 0] * 255).round().byte().numpy(), depth=out.depth[i, 0].numpy(),
-                  normal=torch.zeros(size, size, 3).numpy())
-    params.save_npz(folder / "smplx.npz", vertices=body.vertices.numpy(), joints=body.joints.numpy(),
-                    nu_per_metre=float(body.nu_per_metre))
+        save_view(
+            folder,
+            i,
+            rgb=(out.rgb[i].clamp(0, 1).movedim(0, -1) * 255).round().byte().numpy(),
+            mask=(out.alpha[i, 0] * 255).round().byte().numpy(),
+            depth=out.depth[i, 0].numpy(),
+            normal=torch.zeros(size, size, 3).numpy(),
+        )
+    params.save_npz(
+        folder / "smplx.npz",
+        vertices=body.vertices.numpy(),
+        joints=body.joints.numpy(),
+        nu_per_metre=float(body.nu_per_metre),
+    )
     return params
 
 
-def painted(vertices: Tensor, model: BodyModel, rig: Cameras, *, turned: Tensor | None = None) -> Gaussians:
-    """The Gaussians that `write_views` draws of a body [P, 3]; the same ones where the body was `turned`, if it was."""
-    patches, size = Patches.of(vertices, model.faces), pixel_size(rig)
-    discs, moved = (patches.discs(x, size) for x in (vertices, vertices if turned is None else turned))
-    colours = torch.where(discs.means[:, 2:] > 0, torch.tensor([0.2, 0.3, 0.8]), torch.tensor([0.8, 0.2, 0.2]))
+def painted(
+    vertices: Tensor, model: BodyModel, rig: Cameras, *, turned: Tensor | None = None
+) -> Gaussians:
+    """The Gaussians that `write_views` draws of a body [P, 3]; the same ones where the body was
+    `turned`, if it was."""
+    patches = Patches.of(vertices, model.faces)
+    size = pixel_size(rig)
+    discs, moved = (
+        patches.discs(x, size) for x in (vertices, vertices if turned is None else turned)
+    )
+    colours = torch.where(
+        discs.means[:, 2:] > 0, torch.tensor([0.2, 0.3, 0.8]), torch.tensor([0.8, 0.2, 0.2])
+    )
     return Gaussians(moved.means, moved.opacities, moved.scales, moved.quats, colours)

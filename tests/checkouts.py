@@ -1,4 +1,5 @@
-"""Checkouts in folders of any name, each with an environment of its own whose packages are those that the tests run in."""
+"""Checkouts in folders of any name, each with an environment of its own whose packages are those
+that the tests run in."""
 
 import shutil
 import site
@@ -7,8 +8,19 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-WORKFLOW = ("Snakefile", "rules", "scripts", "hgm", "envs", "config", "config.yaml", "resources", "profiles",
-            "snakemake_logger_plugin_live", "snakemake_executor_plugin_slurm_safe")
+WORKFLOW = (
+    "Snakefile",
+    "rules",
+    "scripts",
+    "hgm",
+    "envs",
+    "config",
+    "config.yaml",
+    "resources",
+    "profiles",
+    "snakemake_logger_plugin_live",
+    "snakemake_executor_plugin_slurm_safe",
+)
 FILES = (*WORKFLOW, "Makefile", "pyproject.toml", "requirements.lock", "README.md")
 
 
@@ -17,7 +29,9 @@ def copy_checkout(folder: Path, names: tuple[str, ...] = FILES) -> Path:
     folder.mkdir(parents=True)
     for source in map(ROOT.joinpath, names):
         if source.is_dir():
-            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__")
+            )
         else:
             shutil.copyfile(source, folder / source.name)
     return folder
@@ -25,7 +39,9 @@ def copy_checkout(folder: Path, names: tuple[str, ...] = FILES) -> Path:
 
 def make_environment(folder: Path) -> Path:
     """`make env` without a download: .venv of a checkout, ready; returns its site-packages."""
-    subprocess.run([sys.executable, "-I", "-m", "venv", "--without-pip", ".venv"], cwd=folder, check=True)
+    subprocess.run(
+        [sys.executable, "-I", "-m", "venv", "--without-pip", ".venv"], cwd=folder, check=True
+    )
     [packages] = (folder / ".venv").glob("lib/python3*/site-packages")
     (packages / "__editable__.hgm-0.1.0.pth").write_text("../../../..\n")
     (packages / "shared.pth").write_text("\n".join(site.getsitepackages()) + "\n")

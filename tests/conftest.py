@@ -1,4 +1,5 @@
-"""One thread unless HGM_THREADS says otherwise: the fastest on shared cores; Ctrl-C works in what tests start."""
+"""One thread unless HGM_THREADS says otherwise: the fastest on shared cores; Ctrl-C works in what
+tests start."""
 
 import os
 import signal
@@ -12,18 +13,26 @@ import pytest
 import torch
 
 TESTS = Path(__file__).parent
-# What takes longest begins first, lest one process ends alone; two files that need no finished run are between the one that makes it
-# and those that wait for it.
-FIRST = ("workflow/test_runs.py", "test_env_installs.py", "devices/test_gpu_checks.py", "workflow/test_slurm_faults.py",
-         "workflow/test_faults.py", "workflow")
+# What takes longest begins first, lest one process ends alone; two files that need no finished run
+# are between the one that makes it and those that wait for it.
+FIRST = (
+    "workflow/test_runs.py",
+    "test_env_installs.py",
+    "devices/test_gpu_checks.py",
+    "workflow/test_slurm_faults.py",
+    "workflow/test_faults.py",
+    "workflow",
+)
 torch.set_num_threads(int(os.environ["HGM_THREADS"]))
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background, and then of all that the tests start
+# as in a shell's background, and then of all that the tests start
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As jobs on a CPU have it in each process: the sums of several threads have no fixed order, and bytes differ from run to run."""
+    """As jobs on a CPU have it in each process: the sums of several threads have no fixed order,
+    and bytes differ from run to run."""
     before = torch.get_num_threads()
     for name in ("OMP_NUM_THREADS", "HGM_THREADS"):
         monkeypatch.setenv(name, "1")
@@ -33,17 +42,26 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--pretended-cuda", action="store_true", help="run the tests of tests/gpu on a pretended CUDA device")
+    parser.addoption(
+        "--pretended-cuda",
+        action="store_true",
+        help="run the tests of tests/gpu on a pretended CUDA device",
+    )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With `-m gpu` only tests/gpu is imported: other files may need what a machine with a GPU lacks."""
-    elsewhere = TESTS in collection_path.parents and not collection_path.is_relative_to(TESTS / "gpu")
+    """With `-m gpu` only tests/gpu is imported: other files may need what a machine with a GPU
+    lacks."""
+    elsewhere = TESTS in collection_path.parents and not collection_path.is_relative_to(
+        TESTS / "gpu"
+    )
     return True if elsewhere and config.option.markexpr == "gpu" else None
 
 
 def begun(item: pytest.Item) -> int:
-    return next((i for i, name in enumerate(FIRST) if item.path.is_relative_to(TESTS / name)), len(FIRST))
+    return next(
+        (i for i, name in enumerate(FIRST) if item.path.is_relative_to(TESTS / name)), len(FIRST)
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,4 +1,5 @@
-"""Checkouts of PIXIE and PyMAF-X with an interpreter each, in which tests/estimator_program.py stands for the programs."""
+"""Checkouts of PIXIE and PyMAF-X with an interpreter each, in which tests/estimator_program.py
+stands for the programs."""
 
 import json
 import shlex
@@ -10,18 +11,29 @@ from typing import Any
 from hgm.estimators.programs import PROGRAMS
 
 PROGRAM = Path(__file__).with_name("estimator_program.py")
-NOTHING_WRONG: dict[str, Any] = {"noise": 0.0, "nobody": [], "crash": [], "hang": [], "kill": [], "broken": False, "ready": ""}
+NOTHING_WRONG: dict[str, Any] = {
+    "noise": 0.0,
+    "nobody": [],
+    "crash": [],
+    "hang": [],
+    "kill": [],
+    "broken": False,
+    "ready": "",
+}
 
 
 def write_checkout(folder: Path, name: str, views: Path, **changes: Any) -> Path:
-    """A checkout of the program `name` that knows the true fits below `views`, all chunks; `changes` of NOTHING_WRONG."""
+    """A checkout of the program `name` that knows the true fits below `views`, all chunks;
+    `changes` of NOTHING_WRONG."""
     for file in PROGRAMS[name].needs:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         if file.endswith(".py"):
             shutil.copyfile(PROGRAM, folder / file)
         else:
             (folder / file).write_bytes(b"PK weights")
-    (folder / "data/standin.json").write_text(json.dumps({**NOTHING_WRONG, "views": str(views), **changes}))
+    (folder / "data/standin.json").write_text(
+        json.dumps({**NOTHING_WRONG, "views": str(views), **changes})
+    )
     python = folder / ".venv/bin/python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')

@@ -1,8 +1,10 @@
-"""Takes the place of PIXIE's `demos/demo_fit_body.py` and of PyMAF-X's `apps/demo_smplx.py` in the tests: their command lines and
-their files, of the true fits with noise. A checkout (tests/estimator_checkouts.py) holds it under both names.
+"""Takes the place of PIXIE's `demos/demo_fit_body.py` and of PyMAF-X's `apps/demo_smplx.py` in the
+tests: their command lines and their files, of the true fits with noise. A checkout
+(tests/estimator_checkouts.py) holds it under both names.
 
-`data/standin.json` of the checkout says where rendered views with true fits are, how large the noise is, what goes wrong at which
-picture, and where results lie ready, which saves the time to make them; `data/calls.txt` gets a line for each picture.
+`data/standin.json` of the checkout says where rendered views with true fits are, how large the
+noise is, what goes wrong at which picture, and where results lie ready, which saves the time to
+make them; `data/calls.txt` gets a line for each picture.
 """
 
 from __future__ import annotations
@@ -17,8 +19,14 @@ import time
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-GROUPS = {"body_pose": slice(1, 22), "jaw_pose": slice(22, 23), "leye_pose": slice(23, 24), "reye_pose": slice(24, 25),
-          "left_hand_pose": slice(25, 40), "right_hand_pose": slice(40, 55)}
+GROUPS = {
+    "body_pose": slice(1, 22),
+    "jaw_pose": slice(22, 23),
+    "leye_pose": slice(23, 24),
+    "reye_pose": slice(24, 25),
+    "left_hand_pose": slice(25, 40),
+    "right_hand_pose": slice(40, 55),
+}
 PLAN = json.loads((CHECKOUT / "data/standin.json").read_text())
 if not PLAN["ready"]:
     import pickle
@@ -38,27 +46,38 @@ if not PLAN["ready"]:
     FLIP = np.diag([1.0, -1.0, -1.0])  # y up to y down
 
 
-def body(name: str, size: int, model: BodyModel) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, float]:
-    """Matrices by group, vertices in metres with y down, the pelvis in pixels and pixels per metre: of the true fit of a picture that
-    is called like a scan, else of a body at rest."""
+def body(
+    name: str, size: int, model: BodyModel
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, float]:
+    """Matrices by group, vertices in metres with y down, the pelvis in pixels and pixels per metre:
+    of the true fit of a picture that is called like a scan, else of a body at rest."""
     fit = next(iter(sorted(Path(PLAN["views"]).glob(f"*/{name}/smplx.npz"))), None)
-    params, per_metre = model.zeros(), 0.75
+    params = model.zeros()
+    per_metre = 0.75
     if fit is not None:
-        params, per_metre = BodyParameters.from_npz(fit), float(np.load(fit)["nu_per_metre"])
+        params = BodyParameters.from_npz(fit)
+        per_metre = float(np.load(fit)["nu_per_metre"])
         params = params.map(lambda x: x.reshape(-1)).replace(global_orient=torch.zeros(3))
     noise = np.random.default_rng(zlib.crc32(name.encode())).normal(0, PLAN["noise"], (21, 3))
-    pose = Rotation.from_rotvec(noise) * Rotation.from_rotvec(params.body_pose.double().numpy().reshape(-1, 3))
+    pose = Rotation.from_rotvec(noise) * Rotation.from_rotvec(
+        params.body_pose.double().numpy().reshape(-1, 3)
+    )
     params = params.replace(body_pose=torch.from_numpy(pose.as_rotvec().reshape(-1)).float())
     with torch.no_grad():
-        found, angles = model(params), model.rotations(params).double().numpy()
+        found = model(params)
+        angles = model.rotations(params).double().numpy()
     matrices = Rotation.from_rotvec(angles).as_matrix()
-    groups = {"global_orient": FLIP @ matrices[:1], **{key: matrices[part] for key, part in GROUPS.items()}}
+    groups = {
+        "global_orient": FLIP @ matrices[:1],
+        **{key: matrices[part] for key, part in GROUPS.items()},
+    }
     vertices = (found.vertices - found.joints[:1]).double().numpy() @ FLIP
     return groups, vertices, np.full(2, size / 2), FOCAL * size / RADIUS * per_metre
 
 
 def told(name: str) -> None:
-    """Note the picture, and do what is to go wrong at it; what is killed goes well the next time."""
+    """Note the picture, and do what is to go wrong at it; what is killed goes well the next
+    time."""
     with open(CHECKOUT / "data/calls.txt", "a") as file:
         file.write(f"{name}\n")
     once = CHECKOUT / f"data/killed_{name}"
@@ -86,9 +105,14 @@ def pixie(args: argparse.Namespace) -> None:
         box = np.array([0.2, 0.05, 0.8, 0.95], np.float32) * size
         center, half = crop(box)
         camera = np.array([scale / half, *((pelvis - center) / scale)])
-        param = {"body_cam": camera, "global_pose": groups["global_orient"], "partbody_pose": groups["body_pose"][:17],
-                 "body_pose": groups["body_pose"], "bbox": box,
-                 **{key: groups[key] for key in ("jaw_pose", "left_hand_pose", "right_hand_pose")}}
+        param = {
+            "body_cam": camera,
+            "global_pose": groups["global_orient"],
+            "partbody_pose": groups["body_pose"][:17],
+            "body_pose": groups["body_pose"],
+            "bbox": box,
+            **{key: groups[key] for key in ("jaw_pose", "left_hand_pose", "right_hand_pose")},
+        }
         folder = Path(args.savefolder) / name
         folder.mkdir(parents=True, exist_ok=True)
         for kind, data in (("param", param), ("prediction", {"vertices": vertices})):
@@ -98,7 +122,9 @@ def pixie(args: argparse.Namespace) -> None:
 
 def pymafx(args: argparse.Namespace) -> None:
     model = BodyModel(core.model("male"))
-    people, rows, poses = [], {"pred_cam": [], "bboxes": [], "smplx_verts": []}, []
+    people = []
+    rows = {"pred_cam": [], "bboxes": [], "smplx_verts": []}
+    poses = []
     for frame, picture in enumerate(sorted(Path(args.image_folder).iterdir())):
         told(picture.stem)
         if picture.stem in PLAN["nobody"]:
@@ -109,12 +135,25 @@ def pymafx(args: argparse.Namespace) -> None:
         rows["pred_cam"].append([scale / (size / 2), *((pelvis - size / 2) / scale)])
         rows["bboxes"].append([size / 2, size / 2, size, size])
         rows["smplx_verts"].append(vertices)
-        whole = np.concatenate([groups.pop("global_orient"), groups["body_pose"], np.tile(np.eye(3), (2, 1, 1))])
-        poses.append({key: torch.from_numpy(value[None]).float() for key, value in {**groups, "body_pose": whole}.items()})
+        whole = np.concatenate(
+            [groups.pop("global_orient"), groups["body_pose"], np.tile(np.eye(3), (2, 1, 1))]
+        )
+        poses.append(
+            {
+                key: torch.from_numpy(value[None]).float()
+                for key, value in {**groups, "body_pose": whole}.items()
+            }
+        )
     folder = Path(args.output_folder) / Path(args.image_folder).name
     folder.mkdir(parents=True, exist_ok=True)
-    joblib.dump({"person_ids": people, "smplx_params": poses, **{key: np.array(value) for key, value in rows.items()}},
-                folder / "output.pkl")
+    joblib.dump(
+        {
+            "person_ids": people,
+            "smplx_params": poses,
+            **{key: np.array(value) for key, value in rows.items()},
+        },
+        folder / "output.pkl",
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
-"""A pretended CUDA device on a machine without one: tensors say cuda:0, the CPU computes, and what CUDA refuses is refused.
+"""A pretended CUDA device on a machine without one: tensors say cuda:0, the CPU computes, and what
+CUDA refuses is refused.
 
-Refused are operands on two devices, numpy's view of a CUDA tensor, random numbers of a CPU generator, and more memory than the
-device has (or than `torch.cuda.set_per_process_memory_fraction` leaves). A test under it shows that code puts all it needs on the
-device. It shows nothing of kernels, streams, asynchronous errors or numbers of a real one, and torch.compile does not run on it.
+Refused are operands on two devices, numpy's view of a CUDA tensor, random numbers of a CPU
+generator, and more memory than the device has (or than `torch.cuda.set_per_process_memory_fraction`
+leaves). A test under it shows that code puts all it needs on the device. It shows nothing of
+kernels, streams, asynchronous errors or numbers of a real one, and torch.compile does not run on
+it.
 
-No compiler and no CUDA build of torch is needed: a tensor is a wrapper around one of the CPU (`__torch_dispatch__`). Python is told
-that it is on cuda:0, torch's C++ that it is on xla:0, since on a device of type cuda it would look for guards, hooks and streams
-that only a CUDA build has; a build without XLA has none of that device either, and it gets the guard of the meta device.
+No compiler and no CUDA build of torch is needed: a tensor is a wrapper around one of the CPU
+(`__torch_dispatch__`). Python is told that it is on cuda:0, torch's C++ that it is on xla:0, since
+on a device of type cuda it would look for guards, hooks and streams that only a CUDA build has; a
+build without XLA has none of that device either, and it gets the guard of the meta device.
 """
 
 from __future__ import annotations
@@ -24,7 +28,9 @@ from typing import Any
 from unittest import mock
 
 import torch
-import torch._dynamo  # the mode below needs it, and it lists the functions of torch when they are the real ones
+
+# the mode below needs it, and it lists the functions of torch when they are the real ones
+import torch._dynamo
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
@@ -32,30 +38,51 @@ from torch.utils._pytree import tree_map
 
 NAME = "pretended CUDA device"
 MEMORY = 4 * 2**30  # bytes
-CUDA, PLACE, CPU = torch.device("cuda", 0), torch.device("xla", 0), torch.device("cpu")  # for Python, for C++, where the numbers are
+# for Python, for C++, where the numbers are
+CUDA = torch.device("cuda", 0)
+PLACE = torch.device("xla", 0)
+CPU = torch.device("cpu")
 AUTOCAST = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCUDA)
 META = torch._C.DispatchKeySet(torch._C.DispatchKey.Meta)
-KERNELS = ("gsplat", "diff_gaussian_rasterization", "spconv")  # packages that bring kernels of their own
+# packages that bring kernels of their own
+KERNELS = ("gsplat", "diff_gaussian_rasterization", "spconv")
 KINDS = {"xla": 9, "meta": 14}  # c10/core/DeviceType.h
 aten = torch.ops.aten
-INDEXED = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default, aten._index_put_impl_.default}
+INDEXED = {
+    aten.index.Tensor,
+    aten.index_put.default,
+    aten.index_put_.default,
+    aten._index_put_impl_.default,
+}
 COPIES = {aten._to_copy.default, aten.copy_.default}  # between devices
-SCALARS = {aten.fill_.Tensor, aten.masked_fill.Tensor, aten.masked_fill_.Tensor, aten.full_like.default}  # and all pointwise ones
+# and all pointwise ones
+SCALARS = {
+    aten.fill_.Tensor,
+    aten.masked_fill.Tensor,
+    aten.masked_fill_.Tensor,
+    aten.full_like.default,
+}
 
 
 class Memory:
     """What the live tensors of the device take; views of one another count once."""
 
     def __init__(self, total: int) -> None:
-        self.total, self.limit, self.used, self.peak = total, total, 0, 0
+        self.total = total
+        self.limit = total
+        self.used = 0
+        self.peak = 0
         self.owners: Counter[int] = Counter()  # storages by address
 
     def take(self, owner: OnCuda) -> None:
         storage = owner.held.untyped_storage()
-        address, size = storage.data_ptr(), storage.nbytes()
+        address = storage.data_ptr()
+        size = storage.nbytes()
         if not self.owners[address] and self.used + size > self.limit:
-            raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {size} bytes on the {NAME}, {self.limit - self.used} "
-                                         "are free.")
+            raise torch.OutOfMemoryError(
+                f"CUDA out of memory. Tried to allocate {size} bytes on the {NAME}, "
+                f"{self.limit - self.used} are free."
+            )
         self.used += 0 if self.owners[address] else size
         self.owners[address] += 1
         self.peak = max(self.peak, self.used)
@@ -73,13 +100,24 @@ class OnCuda(Tensor):
     """A tensor of the device; `held` is the CPU's that has its numbers."""
 
     held: Tensor
-    device, is_cuda, is_cpu, is_meta = CUDA, True, False, False
+    device = CUDA
+    is_cuda = True
+    is_cpu = False
+    is_meta = False
     __torch_function__ = torch._C._disabled_torch_function_impl
 
     @staticmethod
     def __new__(cls, held: Tensor) -> OnCuda:
-        made = Tensor._make_wrapper_subclass(cls, held.size(), strides=held.stride(), storage_offset=held.storage_offset(),
-                                             dtype=held.dtype, layout=held.layout, device=PLACE, _extra_dispatch_keys=AUTOCAST)
+        made = Tensor._make_wrapper_subclass(
+            cls,
+            held.size(),
+            strides=held.stride(),
+            storage_offset=held.storage_offset(),
+            dtype=held.dtype,
+            layout=held.layout,
+            device=PLACE,
+            _extra_dispatch_keys=AUTOCAST,
+        )
         made.held = held
         memory.take(made)
         return made
@@ -90,12 +128,17 @@ class OnCuda(Tensor):
     def get_device(self) -> int:
         return 0
 
-    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_tensor(
+        self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
         made = torch.tensor(data, dtype=dtype or self.dtype, device=device or CUDA)
         return made.requires_grad_(requires_grad)
 
     def numpy(self, **_: Any) -> Any:
-        raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
+        raise TypeError(
+            "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy the "
+            "tensor to host memory first."
+        )
 
     def __array__(self, *_: Any) -> Any:
         return self.numpy()
@@ -108,14 +151,18 @@ class OnCuda(Tensor):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         made = self.detach().clone()
-        memo[id(self)] = made = (nn.Parameter(made, self.requires_grad) if isinstance(self, nn.Parameter)
-                                 else made.requires_grad_(self.requires_grad))
+        memo[id(self)] = made = (
+            nn.Parameter(made, self.requires_grad)
+            if isinstance(self, nn.Parameter)
+            else made.requires_grad_(self.requires_grad)
+        )
         return made
 
     def __repr__(self, **_: Any) -> str:
         return f"OnCuda({tuple(self.shape)}, {self.dtype})"
 
-    def __reduce_ex__(self, protocol: Any) -> Any:  # torch.save; files are read with map_location="cpu"
+    # torch.save; files are read with map_location="cpu"
+    def __reduce_ex__(self, protocol: Any) -> Any:
         return self.held.detach().__reduce_ex__(protocol)
 
     def untyped_storage(self) -> Any:  # safetensors looks for tensors that share one
@@ -131,7 +178,9 @@ class _Mode(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if _on_cuda(kwargs.get("device")) or any(isinstance(x, OnCuda) for x in _tensors([*args, *kwargs.values()])):
+        if _on_cuda(kwargs.get("device")) or any(
+            isinstance(x, OnCuda) for x in _tensors([*args, *kwargs.values()])
+        ):
             return _run(func, args, kwargs)
         return func(*args, **kwargs)
 
@@ -143,8 +192,15 @@ class _Names(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is Tensor.cuda:
             return args[0].to(PLACE)
-        args = [_place(x) if isinstance(x, torch.device) or (isinstance(x, str) and func is Tensor.to) else x for x in args]
-        return func(*args, **{name: _place(x) if name == "device" else x for name, x in kwargs.items()})
+        args = [
+            _place(x)
+            if isinstance(x, torch.device) or (isinstance(x, str) and func is Tensor.to)
+            else x
+            for x in args
+        ]
+        return func(
+            *args, **{name: _place(x) if name == "device" else x for name, x in kwargs.items()}
+        )
 
 
 def _place(device: Any) -> Any:
@@ -161,7 +217,8 @@ def _on_cuda(device: Any) -> bool:
 
 
 def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """One operation: check where its operands are, let the CPU compute, and put the result where CUDA would."""
+    """One operation: check where its operands are, let the CPU compute, and put the result where
+    CUDA would."""
     tensors = list(_tensors([*args, *kwargs.values()]))
     here = [x for x in tensors if isinstance(x, OnCuda)]
     others = [x for x in tensors if not isinstance(x, OnCuda)]
@@ -175,16 +232,20 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     generator = kwargs.get("generator")
     if out and generator is not None and generator.device.type != "cuda":
         raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
-    plain_args, plain = [_held(x) for x in args], {name: _held(x) for name, x in kwargs.items()}
+    plain_args = [_held(x) for x in args]
+    plain = {name: _held(x) for name, x in kwargs.items()}
     if _on_cuda(plain.get("device")):
         plain["device"] = CPU
     if plain.get("pin_memory"):
         plain["pin_memory"] = False
     with _disable_current_modes():
         result = func(*plain_args, **plain)
-    if torch.Tag.inplace_view in func.tags:  # the wrapper's own shape follows, by the kernel that changes nothing else
+    # the wrapper's own shape follows, by the kernel that changes nothing else
+    if torch.Tag.inplace_view in func.tags:
         held = args[0].held
-        aten.as_strided_.default.redispatch(META, args[0], held.size(), held.stride(), held.storage_offset())
+        aten.as_strided_.default.redispatch(
+            META, args[0], held.size(), held.stride(), held.storage_offset()
+        )
     known = {id(x.held): x for x in here}  # an operation in place returns its operand
 
     def wrapped(x: Any) -> Any:
@@ -198,7 +259,8 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:
-    """Of an operation's arguments, which are tensors or lists of them; what torch's own walk finds, in a tenth of its time."""
+    """Of an operation's arguments, which are tensors or lists of them; what torch's own walk finds,
+    in a tenth of its time."""
     for x in values:
         if isinstance(x, Tensor):
             yield x
@@ -213,18 +275,27 @@ def _held(x: Any) -> Any:
 
 
 def _refuse_mixed(func: Any, args: Any, others: list[Tensor]) -> None:
-    """CUDA takes a CPU's tensor as an index, and one without dimensions in place of a number: nothing else, nor a result there."""
+    """CUDA takes a CPU's tensor as an index, and one without dimensions in place of a number:
+    nothing else, nor a result there."""
     if func in INDEXED:
         if not isinstance(args[0], OnCuda):
-            raise RuntimeError("indices should be either on cpu or on the same device as the indexed tensor (cpu)")
+            raise RuntimeError(
+                "indices should be either on cpu or on the same device as the indexed tensor (cpu)"
+            )
         values = args[2:3] if func is not aten.index.Tensor else ()
         others = [x for x in values if isinstance(x, Tensor) and not isinstance(x, OnCuda)]
     number = func in SCALARS or torch.Tag.pointwise in func.tags
-    written = [a for a, s in zip(args, func._schema.arguments, strict=False) if s.alias_info is not None and s.alias_info.is_write]
+    written = [
+        a
+        for a, s in zip(args, func._schema.arguments, strict=False)
+        if s.alias_info is not None and s.alias_info.is_write
+    ]
     for x in others:
         if x.ndim or not (number or func in INDEXED) or any(x is w for w in written):
-            raise RuntimeError("Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu! "
-                               f"({func}, the cpu's is {tuple(x.shape)})")
+            raise RuntimeError(
+                "Expected all tensors to be on the same device, but found at least two devices, "
+                f"cuda:0 and cpu! ({func}, the cpu's is {tuple(x.shape)})"
+            )
 
 
 class _Event:
@@ -251,7 +322,9 @@ def _reset_peak(device: Any = None) -> None:
 
 def _pinned(tensor: Tensor, *_: Any) -> Tensor:
     if isinstance(tensor, OnCuda):
-        raise RuntimeError("cannot pin 'torch.cuda.FloatTensor' only dense CPU tensors can be pinned")
+        raise RuntimeError(
+            "cannot pin 'torch.cuda.FloatTensor' only dense CPU tensors can be pinned"
+        )
     return tensor
 
 
@@ -264,24 +337,46 @@ def _gives(value: Any) -> Callable[..., Any]:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {  # of torch.cuda
-    "is_available": _gives(True), "is_initialized": _gives(True), "device_count": _gives(1), "current_device": _gives(0),
-    "is_bf16_supported": _gives(True), "get_device_name": _gives(NAME), "get_device_capability": _gives((9, 0)),
-    "get_device_properties": lambda *_: SimpleNamespace(name=NAME, total_memory=memory.total, major=9, minor=0),
-    "get_rng_state": lambda *_: torch.zeros(16, dtype=torch.uint8), "set_rng_state": _nothing,
-    "manual_seed": _nothing, "manual_seed_all": _nothing, "set_device": _nothing, "synchronize": _nothing, "empty_cache": _nothing,
-    "_lazy_init": _nothing, "device": lambda *_: contextlib.nullcontext(), "Event": _Event,
-    "max_memory_allocated": lambda *_: memory.peak, "max_memory_reserved": lambda *_: memory.peak,
-    "memory_allocated": lambda *_: memory.used, "mem_get_info": lambda *_: (memory.limit - memory.used, memory.total),
-    "reset_peak_memory_stats": _reset_peak, "set_per_process_memory_fraction": _fraction,
+    "is_available": _gives(True),
+    "is_initialized": _gives(True),
+    "device_count": _gives(1),
+    "current_device": _gives(0),
+    "is_bf16_supported": _gives(True),
+    "get_device_name": _gives(NAME),
+    "get_device_capability": _gives((9, 0)),
+    "get_device_properties": lambda *_: SimpleNamespace(
+        name=NAME, total_memory=memory.total, major=9, minor=0
+    ),
+    "get_rng_state": lambda *_: torch.zeros(16, dtype=torch.uint8),
+    "set_rng_state": _nothing,
+    "manual_seed": _nothing,
+    "manual_seed_all": _nothing,
+    "set_device": _nothing,
+    "synchronize": _nothing,
+    "empty_cache": _nothing,
+    "_lazy_init": _nothing,
+    "device": lambda *_: contextlib.nullcontext(),
+    "Event": _Event,
+    "max_memory_allocated": lambda *_: memory.peak,
+    "max_memory_reserved": lambda *_: memory.peak,
+    "memory_allocated": lambda *_: memory.used,
+    "mem_get_info": lambda *_: (memory.limit - memory.used, memory.total),
+    "reset_peak_memory_stats": _reset_peak,
+    "set_per_process_memory_fraction": _fraction,
 }
 
 
 def _set_guard() -> None:
-    """XLA gets the meta device's guard, which does nothing (c10/core/impl/DeviceGuardImplInterface.h)."""
+    """XLA gets the meta device's guard, which does nothing
+    (c10/core/impl/DeviceGuardImplInterface.h)."""
     c10 = ctypes.CDLL(str(Path(torch.__file__).parent / "lib/libc10.so"))
-    guards = (ctypes.c_void_p * (max(KINDS.values()) + 1)).in_dll(c10, "_ZN3c104impl26device_guard_impl_registryE")
+    guards = (ctypes.c_void_p * (max(KINDS.values()) + 1)).in_dll(
+        c10, "_ZN3c104impl26device_guard_impl_registryE"
+    )
     if guards[KINDS["xla"]] is None:
-        register = c10["_ZN3c104impl19registerDeviceGuardENS_10DeviceTypeEPKNS0_24DeviceGuardImplInterfaceE"]
+        register = c10[
+            "_ZN3c104impl19registerDeviceGuardENS_10DeviceTypeEPKNS0_24DeviceGuardImplInterfaceE"
+        ]
         register(ctypes.c_int8(KINDS["xla"]), ctypes.c_void_p(guards[KINDS["meta"]]))
 
 
@@ -308,10 +403,13 @@ def pretended_cuda() -> Iterator[None]:
         stack.callback(torch._C._set_only_lift_cpu_tensors, lifts)
         # backward passes stay on this thread: autograd has made no thread for the device
         stack.enter_context(torch.autograd.set_multithreading_enabled(False))
-        names, run_backward = _Names(), torch.autograd._engine_run_backward
+        names = _Names()
+        run_backward = torch.autograd._engine_run_backward
 
         def run(*args: Any, **kwargs: Any) -> Any:
-            with names:  # torch takes it away around a call of its own, and what is checkpointed runs again in there
+            # torch takes it away around a call of its own, and what is checkpointed runs again in
+            # there
+            with names:
                 return run_backward(*args, **kwargs)
 
         stack.enter_context(mock.patch.object(torch.autograd, "_engine_run_backward", run))
@@ -326,8 +424,9 @@ def pretended_cuda() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quick_splatting() -> Iterator[None]:
-    """On the pretended device the compiled CPU renderer draws in the place of the one in plain torch, whose many operations take a
-    hundred times as long there; pictures and gradients are the same to rounding, and stay on the device."""
+    """On the pretended device the compiled CPU renderer draws in the place of the one in plain
+    torch, whose many operations take a hundred times as long there; pictures and gradients are the
+    same to rounding, and stay on the device."""
     import numba  # noqa: F401  # a machine without it keeps the other
 
     from hgm.cameras import Cameras
@@ -336,11 +435,18 @@ def quick_splatting() -> Iterator[None]:
 
     slow = reference.rasterize
 
-    def rasterize(gaussians: Gaussians, cameras: Cameras, background: Tensor, near: float) -> tuple[Tensor, ...]:
+    def rasterize(
+        gaussians: Gaussians, cameras: Cameras, background: Tensor, near: float
+    ) -> tuple[Tensor, ...]:
         device = gaussians.means.device
         if device.type != "cuda":
             return slow(gaussians, cameras, background, near)
-        return tuple(x.to(device) for x in compiled.rasterize(gaussians.to("cpu"), cameras.to("cpu"), background.cpu(), near))
+        return tuple(
+            x.to(device)
+            for x in compiled.rasterize(
+                gaussians.to("cpu"), cameras.to("cpu"), background.cpu(), near
+            )
+        )
 
     with mock.patch.object(reference, "rasterize", rasterize):
         yield

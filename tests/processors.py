@@ -1,12 +1,15 @@
-"""The numeric tests as other x86-64 processors run them: the libraries held to older instruction sets, and two threads.
+"""The numeric tests as other x86-64 processors run them: the libraries held to older instruction
+sets, and two threads.
 
-A processor decides which kernels a library takes; kernels differ in the order of their sums and in fused multiply-add, and so numbers
-differ in their last digits. What a test claims has to hold for all of them. `make test-isa` runs this; one limit on one folder:
+A processor decides which kernels a library takes; kernels differ in the order of their sums and in
+fused multiply-add, and so numbers differ in their last digits. What a test claims has to hold for
+all of them. `make test-isa` runs this; one limit on one folder:
 
     .venv/bin/python tests/processors.py --only sse4 --tests tests/nets
 
-At the end stands a table: limit, tests, seconds, and the libraries whose numbers the limit changes on this machine; an empty last
-column says that the limit takes nothing away here. What pytest says lies in the folder of --logs. Exit status 1 where a test failed.
+At the end stands a table: limit, tests, seconds, and the libraries whose numbers the limit changes
+on this machine; an empty last column says that the limit takes nothing away here. What pytest says
+lies in the folder of --logs. Exit status 1 where a test failed.
 """
 
 import argparse
@@ -28,20 +31,57 @@ from numpy.core import _multiarray_umath as core
 
 ROOT = Path(__file__).resolve().parents[1]
 WITHOUT_NUMBERS = (  # tests of files, texts and processes; whatever is not named here is run
-    "assets", "control", "devices", "docs", "fuzzing", "report", "trust", "viewer", "workflow",
-    *(f"test_{name}.py" for name in (
-        "catalogue", "checkout", "cli", "code_keys", "compiling", "config", "devices", "env_files", "env_installs", "isolation", "job",
-        "libraries", "members", "paper_preset", "permissions", "processors", "progress", "provenance", "requests", "slurm_jobs")))
-FEATURES = [name for name in core.__cpu_dispatch__ if core.__cpu_features__[name]]  # that numpy has kernels for, of this machine's
+    "assets",
+    "control",
+    "devices",
+    "docs",
+    "fuzzing",
+    "report",
+    "trust",
+    "viewer",
+    "workflow",
+    *(
+        f"test_{name}.py"
+        for name in (
+            "catalogue",
+            "checkout",
+            "cli",
+            "code_keys",
+            "compiling",
+            "config",
+            "devices",
+            "env_files",
+            "env_installs",
+            "isolation",
+            "job",
+            "libraries",
+            "members",
+            "paper_preset",
+            "permissions",
+            "processors",
+            "progress",
+            "provenance",
+            "requests",
+            "slurm_jobs",
+        )
+    ),
+)
+# that numpy has kernels for, of this machine's
+FEATURES = [name for name in core.__cpu_dispatch__ if core.__cpu_features__[name]]
 
 AVX2 = {  # of Intel's Haswell and AMD's Zen, without AVX-512
     "ATen": {"ATEN_CPU_CAPABILITY": "avx2"},
     "oneDNN": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
     "MKL": {"MKL_CBWR": "AVX2"},
     "OpenBLAS": {"OPENBLAS_CORETYPE": "Haswell"},
-    "numpy": {"NPY_DISABLE_CPU_FEATURES": " ".join(name for name in FEATURES if name.startswith("AVX512"))},
-    "numba": {"NUMBA_CPU_NAME": "haswell",
-              "NUMBA_CPU_FEATURES": "+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma,+f16c,+bmi,+bmi2"},
+    "numpy": {
+        "NPY_DISABLE_CPU_FEATURES": " ".join(name for name in FEATURES if name.startswith("AVX512"))
+    },
+    "numba": {
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": "+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,"
+        "+avx,+avx2,+fma,+f16c,+bmi,+bmi2",
+    },
 }
 SSE4 = {  # without AVX and fused multiply-add
     "ATen": {"ATEN_CPU_CAPABILITY": "default"},
@@ -64,7 +104,8 @@ LIMITS: dict[str, dict[str, str]] = {
     "native": {},
     "avx2": merged(AVX2.values()),
     "sse4": merged(SSE4.values()),
-    **{f"{library.lower()}-avx2": AVX2[library] for library in ("oneDNN", "MKL", "OpenBLAS")},  # kernels of their own
+    # kernels of their own
+    **{f"{library.lower()}-avx2": AVX2[library] for library in ("oneDNN", "MKL", "OpenBLAS")},
     **{f"{library.lower()}-sse4": variables for library, variables in SSE4.items()},
     "two-threads": dict.fromkeys(THREADS, "2"),
 }
@@ -84,7 +125,11 @@ class Row(NamedTuple):
 def environment(limit: str) -> dict[str, str]:
     """This process's, with one thread, no other limit, and then this one."""
     known = set(merged([*AVX2.values(), *SSE4.values()]))
-    return {**{k: v for k, v in os.environ.items() if k not in known}, **dict.fromkeys(THREADS, "1"), **LIMITS[limit]}
+    return {
+        **{k: v for k, v in os.environ.items() if k not in known},
+        **dict.fromkeys(THREADS, "1"),
+        **LIMITS[limit],
+    }
 
 
 def fingerprints() -> dict[str, str]:
@@ -94,7 +139,8 @@ def fingerprints() -> dict[str, str]:
     from scipy import linalg
 
     random = np.random.default_rng(0)
-    wide, narrow = random.random((200, 300)), random.random((200, 300)).astype(np.float32)
+    wide = random.random((200, 300))
+    narrow = random.random((200, 300)).astype(np.float32)
 
     @numba.njit(fastmath=True)
     def total(x):  # the order of the sum is that of the vector's width
@@ -103,7 +149,8 @@ def fingerprints() -> dict[str, str]:
             sum_ += x[i] * x[i]
         return sum_
 
-    a, b = torch.from_numpy(narrow), torch.from_numpy(wide[:96, :297].reshape(2, 16, 27, 33)).float()
+    a = torch.from_numpy(narrow)
+    b = torch.from_numpy(wide[:96, :297].reshape(2, 16, 27, 33)).float()
     found = {
         "ATen": torch.randn(1000, generator=torch.Generator().manual_seed(0)).numpy(),
         "oneDNN": torch.conv2d(b, b[:, :, :3, :3]).numpy(),
@@ -113,13 +160,18 @@ def fingerprints() -> dict[str, str]:
         "numba": np.array([total(row) for row in wide]),
         "libm": np.sin(wide),
     }
-    return {library: hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest() for library, x in found.items()}
+    return {
+        library: hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()
+        for library, x in found.items()
+    }
 
 
 def probe(limit: str) -> dict[str, str]:
     """`fingerprints` in a process under a limit."""
     command = [sys.executable, __file__, "--fingerprints"]
-    done = subprocess.run(command, env=environment(limit), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, env=environment(limit), capture_output=True, text=True, check=True
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -130,25 +182,52 @@ def chosen(tests: list[str]) -> list[str]:
 
 def run(limit: str, tests: list[str], workers: int, logs: Path, native: dict[str, str]) -> Row:
     """The tests under a limit; what pytest says goes to `logs`."""
-    start, report = time.monotonic(), logs / f"{limit}.xml"
+    start = time.monotonic()
+    report = logs / f"{limit}.xml"
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", *chosen(tests), "-p", "no:cacheprovider", f"--junit-xml={report}", "-n", str(workers),
-               "--dist", "loadfile"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *chosen(tests),
+        "-p",
+        "no:cacheprovider",
+        f"--junit-xml={report}",
+        "-n",
+        str(workers),
+        "--dist",
+        "loadfile",
+    ]
     with (logs / f"{limit}.log").open("w") as log:
-        status = subprocess.run(command, cwd=ROOT, env=environment(limit), stdout=log, stderr=subprocess.STDOUT).returncode
+        status = subprocess.run(
+            command, cwd=ROOT, env=environment(limit), stdout=log, stderr=subprocess.STDOUT
+        ).returncode
     seconds = time.monotonic() - start
     cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
-    failed = [f"{c.get('classname')}::{c.get('name')}" for c in cases if c.find("failure") is not None or c.find("error") is not None]
+    failed = [
+        f"{c.get('classname')}::{c.get('name')}"
+        for c in cases
+        if c.find("failure") is not None or c.find("error") is not None
+    ]
     skipped = sum(c.find("skipped") is not None for c in cases)
     if status and not failed:
         failed = [f"pytest ended with status {status}; see {logs / limit}.log"]
     changed = [library for library, value in probe(limit).items() if value != native[library]]
-    return Row(limit, len(cases) - skipped - len([f for f in failed if "::" in f]), skipped, failed, seconds, changed)
+    return Row(
+        limit,
+        len(cases) - skipped - len([f for f in failed if "::" in f]),
+        skipped,
+        failed,
+        seconds,
+        changed,
+    )
 
 
 def table(rows: list[Row]) -> str:
     width = max(len(row.limit) for row in rows)
-    lines = [f"{'limit':{width}}  passed  skipped  failed  seconds  numbers that differ from native"]
+    lines = [
+        f"{'limit':{width}}  passed  skipped  failed  seconds  numbers that differ from native"
+    ]
     for r in rows:
         counts = f"{r.passed:6}  {r.skipped:7}  {len(r.failed):6}  {math.ceil(r.seconds):7}"
         lines.append(f"{r.limit:{width}}  {counts}  {', '.join(r.changed)}".rstrip())
@@ -156,18 +235,34 @@ def table(rows: list[Row]) -> str:
 
 
 def main(words: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=LIMITS, default=list(LIMITS), metavar="LIMIT", help=", ".join(LIMITS))
-    parser.add_argument("--tests", nargs="+", default=[], help="files or folders; all numeric tests without it")
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="test processes at a time")
-    parser.add_argument("--logs", type=Path, default=Path(tempfile.gettempdir()) / f"hgm-processors-{os.getuid()}")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=LIMITS,
+        default=list(LIMITS),
+        metavar="LIMIT",
+        help=", ".join(LIMITS),
+    )
+    parser.add_argument(
+        "--tests", nargs="+", default=[], help="files or folders; all numeric tests without it"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=len(os.sched_getaffinity(0)), help="test processes at a time"
+    )
+    parser.add_argument(
+        "--logs", type=Path, default=Path(tempfile.gettempdir()) / f"hgm-processors-{os.getuid()}"
+    )
     parser.add_argument("--fingerprints", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(words)
     if given.fingerprints:
         print(json.dumps(fingerprints()))
         return 0
     given.logs.mkdir(parents=True, exist_ok=True)
-    native, rows = probe("native"), []
+    native = probe("native")
+    rows = []
     for limit in given.only:
         print(f"{limit} …", flush=True)
         rows.append(run(limit, given.tests, given.workers, given.logs, native))

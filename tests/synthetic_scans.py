@@ -1,5 +1,5 @@
-"""Small scans and views for tests, in the layouts of the data sets: the stand-in body itself or any mesh, textured with
-coloured cells; views are drawn without a renderer."""
+"""Small scans and views for tests, in the layouts of the data sets: the stand-in body itself or any
+mesh, textured with coloured cells; views are drawn without a renderer."""
 
 import json
 import pickle
@@ -29,9 +29,15 @@ def write_male_model(folder: Path) -> Path:
 
 
 def write_obj(
-    folder: Path, name: str, vertices: np.ndarray, faces: np.ndarray, uvs: np.ndarray, texture: Image.Image
+    folder: Path,
+    name: str,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    uvs: np.ndarray,
+    texture: Image.Image,
 ) -> Path:
-    """An OBJ with one vt for each vertex, its MTL and its texture (JPEG, or PNG where every byte has to stay)."""
+    """An OBJ with one vt for each vertex, its MTL and its texture (JPEG, or PNG where every byte
+    has to stay)."""
     folder.mkdir(parents=True, exist_ok=True)
     image = "material0.png" if texture.format == "PNG" else "material0.jpeg"
     texture.save(folder / image, quality=92)
@@ -54,46 +60,62 @@ def cells(seed: int, count: int = 16, size: int = 16, lossless: bool = False) ->
 
 
 def person(seed: int) -> BodyParameters:
-    """A standing person with lowered arms, a little different for each seed, turned by any angle."""
+    """A standing person with lowered arms, a little different for each seed, turned by any
+    angle."""
     generator = torch.Generator().manual_seed(seed)
     noise = BodyParameters.zeros().map(lambda x: 0.1 * torch.randn(x.shape, generator=generator))
     body = noise.body_pose.reshape(21, 3).clone()
     body[15, 2] -= 1.1
     body[16, 2] += 1.1
     yaw = 6 * float(torch.rand((), generator=generator))
-    return noise.replace(body_pose=body.reshape(-1), global_orient=torch.tensor([0.05, yaw - 3, 0.02]))
+    return noise.replace(
+        body_pose=body.reshape(-1), global_orient=torch.tensor([0.05, yaw - 3, 0.02])
+    )
 
 
 def write_person(root: Path, name: str, model: BodyModel, *, seed: int) -> ScanFiles:
-    """The body of `person(seed)` as a scan with its exact fit, placed and scaled as released scans are."""
+    """The body of `person(seed)` as a scan with its exact fit, placed and scaled as released scans
+    are."""
     params = person(seed)
     rng = np.random.default_rng(seed)
-    scale, translation = rng.uniform(0.4, 0.6), rng.uniform(-0.2, 0.2, 3)
+    scale = rng.uniform(0.4, 0.6)
+    translation = rng.uniform(-0.2, 0.2, 3)
     with torch.no_grad():
         vertices = model(params).vertices.double().numpy() * scale + translation
-    low, high = vertices.min(0), vertices.max(0)
+    low = vertices.min(0)
+    high = vertices.max(0)
     uvs = ((vertices - low) / (high - low))[:, :2]
-    obj = write_obj(root / "THuman2.0_Release" / name, name, vertices, model.faces.numpy(), uvs, cells(seed))
+    obj = write_obj(
+        root / "THuman2.0_Release" / name, name, vertices, model.faces.numpy(), uvs, cells(seed)
+    )
     fit = root / "THuman2.0_Smpl_X_Paras" / name / "smplx_param.pkl"
     fit.parent.mkdir(parents=True)
     arrays = {key: value[None] for key, value in params.arrays().items()}
-    fit.write_bytes(pickle.dumps({**arrays, "scale": np.float64(scale), "translation": translation}))
+    fit.write_bytes(
+        pickle.dumps({**arrays, "scale": np.float64(scale), "translation": translation})
+    )
     return ScanFiles(name, obj, fit)
 
 
 def write_view_folder(folder: Path, model: BodyModel, cameras: Cameras, *, seed: int) -> Path:
-    """The body of `person(seed)` as seen by cameras [V] (a point for each pixel, coloured by place) as a view folder."""
+    """The body of `person(seed)` as seen by cameras [V] (a point for each pixel, coloured by place)
+    as a view folder."""
     params = person(seed).replace(global_orient=torch.zeros(3))
     with torch.no_grad():
         body = canonical(model, params)
     points = spread_points(body.vertices.double().numpy(), model.faces.numpy(), 400_000)
-    pixels, depths = cameras.to(torch.float64).project(torch.from_numpy(points).expand(len(cameras), -1, 3))
+    pixels, depths = cameras.to(torch.float64).project(
+        torch.from_numpy(points).expand(len(cameras), -1, 3)
+    )
     colours = ((points - points.min(0)) / np.ptp(points, axis=0) * 255).astype(np.uint8)
     shape = (cameras.height, cameras.width)
     for i in range(len(cameras)):
         column, row = pixels[i].floor().long().clamp(0, cameras.width - 1).numpy().T
-        order = np.argsort(-depths[i].numpy(), kind="stable")  # the nearest point of a pixel is written last
-        rgb, mask, depth = np.full((*shape, 3), 255, np.uint8), np.zeros(shape, np.uint8), np.zeros(shape)
+        # the nearest point of a pixel is written last
+        order = np.argsort(-depths[i].numpy(), kind="stable")
+        rgb = np.full((*shape, 3), 255, np.uint8)
+        mask = np.zeros(shape, np.uint8)
+        depth = np.zeros(shape)
         rgb[row[order], column[order]] = colours[order]
         depth[row[order], column[order]] = depths[i].numpy()[order]
         mask[row, column] = 255
@@ -107,26 +129,33 @@ def write_view_folder(folder: Path, model: BodyModel, cameras: Cameras, *, seed:
 def write_custom_humans(
     root: Path, name: str, scan: CanonicalScan, mesh: ObjMesh, fit: Fit, texture: Image.Image
 ) -> None:
-    """A scan as CustomHumans has it: in metres of its person, facing +z with the pelvis at the origin; a PNG, a JSON fit."""
-    folder, fits = root / "mesh" / f"{name}_subject", root / "smplx" / f"{name}_subject"
+    """A scan as CustomHumans has it: in metres of its person, facing +z with the pelvis at the
+    origin; a PNG, a JSON fit."""
+    folder = root / "mesh" / f"{name}_subject"
+    fits = root / "smplx" / f"{name}_subject"
     folder.mkdir(parents=True)
     fits.mkdir(parents=True)
     texture.save(folder / "mesh-f00101.png")
     (folder / "mesh-f00101.mtl").write_text("newmtl material_0\nmap_Kd mesh-f00101.png\n")
     vertices = scan.apply(mesh.vertices) / float(scan.body.nu_per_metre)
     lines = ["mtllib mesh-f00101.mtl", "usemtl material_0"]
-    lines += [f"v {x:.8f} {y:.8f} {z:.8f}" for x, y, z in vertices] + [f"vt {u:.6f} {v:.6f}" for u, v in mesh.uvs]
+    lines += [f"v {x:.8f} {y:.8f} {z:.8f}" for x, y, z in vertices] + [
+        f"vt {u:.6f} {v:.6f}" for u, v in mesh.uvs
+    ]
     corners = np.stack([mesh.faces, mesh.uv_faces], -1) + 1
     lines += ["f " + " ".join(f"{a}/{b}" for a, b in face) for face in corners]
     (folder / "mesh-f00101.obj").write_text("\n".join(lines) + "\n")
-    arrays = {key: value.tolist() for key, value in fit.params.replace(global_orient=torch.zeros(3)).arrays().items()}
+    arrays = {
+        key: value.tolist()
+        for key, value in fit.params.replace(global_orient=torch.zeros(3)).arrays().items()
+    }
     (fits / "mesh-f00101.json").write_text(json.dumps({**arrays, "transl": [0.0, 0.0, 0.0]}))
     (fits / "mesh-f00101_smpl.obj").write_text("v 0 0 0\n")
 
 
 def smpl_arrays(model: BodyModel) -> dict[str, np.ndarray]:
-    """An SMPL file whose joints are those of the stand-in: the first 6890 vertices, and a regressor that gives the joints
-    of the template and of the first ten shape components exactly."""
+    """An SMPL file whose joints are those of the stand-in: the first 6890 vertices, and a regressor
+    that gives the joints of the template and of the first ten shape components exactly."""
     count = 6890
     template = model.v_template[:count].double().numpy()
     shapes = model.shape_basis[:10].reshape(10, -1, 3)[:, :count].double().numpy()
@@ -134,22 +163,43 @@ def smpl_arrays(model: BodyModel) -> dict[str, np.ndarray]:
     joints = model.shaped(basis)[1][:, :24].double().numpy()  # [11, 24, 3]
     values = np.concatenate([joints[:1], joints[1:] - joints[:1]])
     points = np.concatenate([template[None], shapes])  # [11, 6890, 3]
-    regressor = values.transpose(1, 0, 2).reshape(24, -1) @ np.linalg.pinv(points.transpose(1, 0, 2).reshape(count, -1))
-    return {"v_template": template, "shapedirs": shapes.transpose(1, 2, 0), "J_regressor": regressor}
+    regressor = values.transpose(1, 0, 2).reshape(24, -1) @ np.linalg.pinv(
+        points.transpose(1, 0, 2).reshape(count, -1)
+    )
+    return {
+        "v_template": template,
+        "shapedirs": shapes.transpose(1, 2, 0),
+        "J_regressor": regressor,
+    }
 
 
-def write_humman(root: Path, name: str, model: BodyModel, *, seed: int, size: tuple[int, int] = (320, 180)) -> np.ndarray:
-    """The first frame of a sequence: the body of `person(seed)` among ten cameras, grey on green. Returns its vertices
-    [10475, 3] in the world, which is the frame of camera 0."""
+def write_humman(
+    root: Path, name: str, model: BodyModel, *, seed: int, size: tuple[int, int] = (320, 180)
+) -> np.ndarray:
+    """The first frame of a sequence: the body of `person(seed)` among ten cameras, grey on green.
+    Returns its vertices [10475, 3] in the world, which is the frame of camera 0."""
     width, height = size
     folder = root / name
-    params = person(seed).replace(left_hand_pose=torch.zeros(12), right_hand_pose=torch.zeros(12), expression=torch.zeros(10),
-                                  jaw_pose=torch.zeros(3), leye_pose=torch.zeros(3), reye_pose=torch.zeros(3))
-    ring = look_at(torch.tensor([[3.2 * np.sin(a), 0.4, 3.2 * np.cos(a)] for a in np.arange(10) * 2 * np.pi / 10]), torch.zeros(3))
+    params = person(seed).replace(
+        left_hand_pose=torch.zeros(12),
+        right_hand_pose=torch.zeros(12),
+        expression=torch.zeros(10),
+        jaw_pose=torch.zeros(3),
+        leye_pose=torch.zeros(3),
+        reye_pose=torch.zeros(3),
+    )
+    ring = look_at(
+        torch.tensor(
+            [[3.2 * np.sin(a), 0.4, 3.2 * np.cos(a)] for a in np.arange(10) * 2 * np.pi / 10]
+        ),
+        torch.zeros(3),
+    )
     ring = ring.double()
     first = torch.linalg.inv(ring[0])
     poses = (ring @ first).numpy()  # world: the frame of camera 0
-    upright, pelvis = ring[0, :3, :3].numpy(), ring[0, :3, 3].numpy()  # where the person stands and how
+    # where the person stands and how
+    upright = ring[0, :3, :3].numpy()
+    pelvis = ring[0, :3, 3].numpy()
     R = upright @ rotation_matrix(params.global_orient.double().numpy())
     with torch.no_grad():
         posed = model(params.replace(global_orient=torch.zeros(3)))
@@ -159,8 +209,14 @@ def write_humman(root: Path, name: str, model: BodyModel, *, seed: int, size: tu
     points = spread_points(vertices, model.faces.numpy(), 300_000)
     cameras = {}
     for i, pose in enumerate(poses):
-        cameras[f"kinect_color_{i:03d}"] = {"K": K.tolist(), "R": pose[:3, :3].tolist(), "T": pose[:3, 3].tolist()}
-        pixels, _ = Cameras(torch.from_numpy(K), torch.from_numpy(pose), width, height).project(torch.from_numpy(points))
+        cameras[f"kinect_color_{i:03d}"] = {
+            "K": K.tolist(),
+            "R": pose[:3, :3].tolist(),
+            "T": pose[:3, 3].tolist(),
+        }
+        pixels, _ = Cameras(torch.from_numpy(K), torch.from_numpy(pose), width, height).project(
+            torch.from_numpy(points)
+        )
         column, row = pixels.floor().long().numpy().T
         mask = np.zeros((height, width), np.uint8)
         mask[row, column] = 255
@@ -172,6 +228,11 @@ def write_humman(root: Path, name: str, model: BodyModel, *, seed: int, size: tu
     (folder / "cameras.json").write_text(json.dumps(cameras))
     (folder / "smpl_params").mkdir()
     pose = np.concatenate([params.body_pose.numpy(), np.zeros(6, np.float32)])
-    np.savez(folder / "smpl_params" / "000000.npz", betas=params.betas.numpy(), body_pose=pose, transl=pelvis - rest,
-             global_orient=Rotation.from_matrix(R).as_rotvec())
+    np.savez(
+        folder / "smpl_params" / "000000.npz",
+        betas=params.betas.numpy(),
+        body_pose=pose,
+        transl=pelvis - rest,
+        global_orient=Rotation.from_matrix(R).as_rotvec(),
+    )
     return vertices

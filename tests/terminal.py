@@ -14,11 +14,16 @@ PART = re.compile(r"\x1b\[(\d*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n]+)")
 
 
 def screen(text: str) -> list[str]:
-    """The lines that a terminal shows: of its commands those for the cursor up, erasing and colours."""
-    lines, row, column = [""], 0, 0
+    """The lines that a terminal shows: of its commands those for the cursor up, erasing and
+    colours."""
+    lines = [""]
+    row = 0
+    column = 0
     for count, command, back, down, letters in PART.findall(text):
         if letters:
-            lines[row] = lines[row][:column].ljust(column) + letters + lines[row][column + len(letters) :]
+            lines[row] = (
+                lines[row][:column].ljust(column) + letters + lines[row][column + len(letters) :]
+            )
             column += len(letters)
         elif back:
             column = 0
@@ -55,8 +60,15 @@ class OnTerminal:
     def __init__(self, command: list[str], folder: Path, **environment: str) -> None:
         ours, theirs = pty.openpty()
         self.text = ""
-        self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
-                                        start_new_session=True, env={**os.environ, "TERM": "xterm", **environment})
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm", **environment},
+        )
         os.close(theirs)
         self._reader = threading.Thread(target=_read, args=(self, ours), daemon=True)
         self._reader.start()

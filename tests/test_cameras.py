@@ -28,7 +28,9 @@ def test_directions_in_the_front_image():
 def test_projection_equals_the_matrix_product():
     generator = torch.Generator().manual_seed(0)
     K = torch.tensor([[500.0, 0, 201], [0, 450, 130], [0, 0, 1]], dtype=torch.float64)
-    pose = look_at(torch.tensor([0.4, 0.3, 2.0], dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
+    pose = look_at(
+        torch.tensor([0.4, 0.3, 2.0], dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    )
     camera = Cameras(K, pose, 400, 300)
     points = torch.randn(20, 3, generator=generator, dtype=torch.float64) * 0.3
     pixels, depth = camera.project(points)

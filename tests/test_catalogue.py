@@ -15,13 +15,27 @@ def test_ids_and_ranges():
 
 def test_names_of_humman_are_for_humman():
     """Sequences and frames stay as they are; each data set has its own kind of names."""
-    assert parse_ids("p000455_a000986, p000455_a000986_000006") == ["p000455_a000986", "p000455_a000986_000006"]
-    scans = {"train": "", "val": "", "test": str(ROOT / "resources/splits/humman_sherf_test.txt"), "chunk": 11}
+    assert parse_ids("p000455_a000986, p000455_a000986_000006") == [
+        "p000455_a000986",
+        "p000455_a000986_000006",
+    ]
+    scans = {
+        "train": "",
+        "val": "",
+        "test": str(ROOT / "resources/splits/humman_sherf_test.txt"),
+        "chunk": 11,
+    }
     entries = configured({**scans, "source": "humman"})
     assert len(entries) == 22 and chunks(entries) == ["test000", "test001"]
-    with pytest.raises(InputError, match=r"scans\.test: p000455_a000986 is not a name of thuman2; expected for example 0000"):
+    with pytest.raises(
+        InputError,
+        match=r"scans\.test: p000455_a000986 is not a name of thuman2; expected for example 0000",
+    ):
         configured({**scans, "source": "thuman2"})
-    with pytest.raises(InputError, match=r"scans\.test: 0505 is not a name of humman; expected for example p000455_a000986"):
+    with pytest.raises(
+        InputError,
+        match=r"scans\.test: 0505 is not a name of humman; expected for example p000455_a000986",
+    ):
         configured({**scans, "test": "0505", "source": "humman"})
 
 
@@ -31,7 +45,8 @@ def test_a_list_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "word"), [("0003-0001", "backwards"), ("abc", "range"), ("1,1", "twice"), ("no.txt", "no.txt")]
+    ("text", "word"),
+    [("0003-0001", "backwards"), ("abc", "range"), ("1,1", "twice"), ("no.txt", "no.txt")],
 )
 def test_bad_ids_name_the_key(text, word):
     with pytest.raises(InputError, match=rf"scans\.train.*{word}"):
@@ -54,7 +69,11 @@ def test_a_scan_is_in_one_split_only():
 
 def test_table_round_trip(tmp_path):
     entries = [Entry("0001", "train", "train000"), Entry("0505", "test", "test000")]
-    write_table(tmp_path / "scans.tsv", ["scan", "split", "chunk"], [(e.scan, e.split, e.chunk) for e in entries])
+    write_table(
+        tmp_path / "scans.tsv",
+        ["scan", "split", "chunk"],
+        [(e.scan, e.split, e.chunk) for e in entries],
+    )
     assert read_entries(tmp_path / "scans.tsv") == entries
     (tmp_path / "bad.tsv").write_text("a\tb\n1\t2\n")
     with pytest.raises(InputError, match=r"bad\.tsv"):

@@ -1,4 +1,5 @@
-"""What belongs to the checkout is found from any folder; a file of the working folder goes before it."""
+"""What belongs to the checkout is found from any folder; a file of the working folder goes before
+it."""
 
 import pytest
 
@@ -22,7 +23,9 @@ def test_a_list_of_ids(elsewhere):
     (elsewhere / SPLIT).parent.mkdir(parents=True)
     (elsewhere / SPLIT).write_text("0007\n")
     assert parse_ids(SPLIT) == ["0007"]
-    with pytest.raises(InputError, match=r"scans.test: cannot read the list mine.txt \(.*'mine.txt'\)"):
+    with pytest.raises(
+        InputError, match=r"scans.test: cannot read the list mine.txt \(.*'mine.txt'\)"
+    ):
         parse_ids("mine.txt", "scans.test")
 
 
@@ -40,4 +43,8 @@ def test_generated_files_go_to_the_checkout(elsewhere, monkeypatch):
     monkeypatch.setattr(checkout, "ROOT", elsewhere / "checkout")
     assert main(["config", "--write"]) == 0
     assert [path.name for path in elsewhere.iterdir()] == ["checkout"]
-    assert {path.name for path in (elsewhere / "checkout").iterdir()} == {"config.yaml", "config", "docs"}
+    assert {path.name for path in (elsewhere / "checkout").iterdir()} == {
+        "config.yaml",
+        "config",
+        "docs",
+    }

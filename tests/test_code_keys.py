@@ -16,10 +16,14 @@ def package(tmp_path, monkeypatch):
     (root / "nets").mkdir(parents=True)
     (root / "__init__.py").write_text("")
     (root / "nets" / "__init__.py").write_text("from pkg.nets.unet import net\n")
-    (root / "nets" / "unet.py").write_text("from ..basis import one\ndef net():\n    return one()\n")
+    (root / "nets" / "unet.py").write_text(
+        "from ..basis import one\ndef net():\n    return one()\n"
+    )
     (root / "basis.py").write_text("def one():\n    return 1\n")
     (root / "mesh.py").write_text("def mesh():\n    return 2\n")
-    (tmp_path / "train.py").write_text("def main():\n    from pkg.nets import net\n    return net()\n")
+    (tmp_path / "train.py").write_text(
+        "def main():\n    from pkg.nets import net\n    return net()\n"
+    )
     monkeypatch.setattr(code_keys, "PACKAGE", root)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     forget()
@@ -40,12 +44,20 @@ def key(package):
 
 def test_the_import_closure_is_followed(package):
     names = [p.relative_to(package).as_posix() for p in code_files(package / "train.py")]
-    assert names == ["pkg/__init__.py", "pkg/basis.py", "pkg/nets/__init__.py", "pkg/nets/unet.py", "train.py"]
+    assert names == [
+        "pkg/__init__.py",
+        "pkg/basis.py",
+        "pkg/nets/__init__.py",
+        "pkg/nets/unet.py",
+        "train.py",
+    ]
 
 
 def test_comments_docstrings_and_formatting_leave_the_key(package):
     before = key(package)
-    (package / "pkg" / "basis.py").write_text('"""Words."""\n\n# a remark\ndef one( ):\n    """More."""\n    return (1)\n')
+    (package / "pkg" / "basis.py").write_text(
+        '"""Words."""\n\n# a remark\ndef one( ):\n    """More."""\n    return (1)\n'
+    )
     assert key(package) == before
 
 

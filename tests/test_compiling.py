@@ -16,7 +16,8 @@ from hgm.train.loop import Optimisation
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with nothing but what the test puts into this folder; Python's headers are there."""
+    """A machine with nothing but what the test puts into this folder; Python's headers are
+    there."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -33,7 +34,10 @@ def program(path: Path) -> None:
 
 
 def test_a_run_without_a_compiler_ends_at_once_in_one_line(tools: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^network\.compile: torch\.compile needs a C compiler \(gcc or clang, or CC\) and") as caught:
+    with pytest.raises(
+        InputError,
+        match=r"^network\.compile: torch\.compile needs a C compiler \(gcc or clang, or CC\) and",
+    ) as caught:
         HGM(HGMConfig.tiny()).compile_networks()
     assert "\n" not in str(caught.value) and "network.compile: false" in str(caught.value)
     training = Training("coarse", [], [], Optimisation(steps=1, lr=1e-3), Sampling(), compile=True)
@@ -58,13 +62,24 @@ def test_the_headers_of_python_belong_to_it(tools: Path, tmp_path: Path) -> None
     assert missing_tools() == [f"Python's headers ({tmp_path / 'Python.h'})"]
 
 
-@pytest.mark.parametrize(("environment", "place"), [
-    ({"XDG_CACHE_HOME": "/scratch/cache"}, "/scratch/cache/hgm/inductor"), ({}, "HOME/.cache/hgm/inductor"),
-    ({"XDG_CACHE_HOME": "relative"}, "HOME/.cache/hgm/inductor"),  # as its specification says
-    ({"XDG_CACHE_HOME": "/scratch/cache", "TORCHINDUCTOR_CACHE_DIR": "/elsewhere"}, "/elsewhere"),
-])
+@pytest.mark.parametrize(
+    ("environment", "place"),
+    [
+        ({"XDG_CACHE_HOME": "/scratch/cache"}, "/scratch/cache/hgm/inductor"),
+        ({}, "HOME/.cache/hgm/inductor"),
+        ({"XDG_CACHE_HOME": "relative"}, "HOME/.cache/hgm/inductor"),  # as its specification says
+        (
+            {"XDG_CACHE_HOME": "/scratch/cache", "TORCHINDUCTOR_CACHE_DIR": "/elsewhere"},
+            "/elsewhere",
+        ),
+    ],
+)
 def test_where_compiled_networks_are_kept(
-    environment: dict[str, str], place: str, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    place: str,
+    tools: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     program(tools / "gcc")
     program(tools / "g++")

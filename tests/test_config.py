@@ -8,13 +8,16 @@ from hgm import config, config_text
 from hgm.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
-ON_TOP = ("customhumans", "humman", "pymafx")  # presets that go on top of another one and keep its run
+# presets that go on top of another one and keep its run
+ON_TOP = ("customhumans", "humman", "pymafx")
 
 
 def test_generated_files_are_up_to_date():
     assert (ROOT / "config.yaml").read_text() == config_text.to_yaml(), "run `make config`"
     assert (ROOT / "docs/config.md").read_text() == config_text.to_markdown(), "run `make config`"
-    assert json.loads((ROOT / "config/schema.json").read_text()) == config_text.to_schema(), "run `make config`"
+    assert json.loads((ROOT / "config/schema.json").read_text()) == config_text.to_schema(), (
+        "run `make config`"
+    )
 
 
 def test_the_default_file_says_the_defaults():
@@ -29,35 +32,50 @@ def test_presets_are_valid(path):
         assert config.load(path).run == path.stem
 
 
-@pytest.mark.parametrize(("data", "words"), [
-    ({"coarse": {"step": 1}}, r"coarse\.step: unknown key.*steps"),
-    ({"sacns": {}}, r"sacns: unknown key.*scans"),
-    ({"coarse": {"steps": "many"}}, r"coarse\.steps: .*integer.*'many'"),
-    ({"coarse": {"steps": "700"}}, r"coarse\.steps: .*integer"),
-    ({"coarse": {"lr": -1.0}}, r"coarse\.lr: .*greater than 0"),
-    ({"scans": {"source": "web"}}, r"scans\.source: .*'standin'"),
-    ({"run": "../x"}, "run: .*pattern"),
-    ({"evaluate": {"variants": ["half"]}}, r"evaluate\.variants\.0: .*'full'"),
-    ({"refine": {"sizes": []}}, r"refine\.sizes: .*at least 1 item"),
-    ({"refine": {"sizes": [128, 8]}}, r"refine\.sizes\.1: .*greater than or equal to 16, got 8"),
-    ({"refine": {"sizes": [128, 5120]}}, r"refine\.sizes\.1: .*less than or equal to 4096"),
-    ({"pairs": {"factors": []}}, r"pairs\.factors: .*at least 1 item"),
-    ({"pairs": {"factors": [2, 0]}}, r"pairs\.factors\.1: .*greater than or equal to 1"),
-    ({"normals": {"channels": []}}, r"normals\.channels: .*at least 1 item"),
-    ({"evaluate": {"variants": ["full", "no_body", "full"]}}, r"evaluate\.variants: .*full stands there twice"),
-    ({"estimate": {"pixie": ""}}, r"estimate\.pixie: .*is empty; null stands for none"),
-    ({"scans": {"root": ""}}, r"scans\.root: .*is empty"),
-    ({"scans": {"models": " "}}, r"scans\.models: .*is empty"),
-    ({"images": [""]}, r"images\.0: "),
-    ({"estimate": {"pixie_python": ""}}, r"estimate\.pixie_python: "),
-    ({"evaluate": {"baselines": {"x": ""}}}, r"evaluate\.baselines\.x: "),
-    ({"coarse": {"gpus": 2}}, r"coarse\.gpus: 2 processes cannot share 1 micro-batches"),
-    ({"device": "cuda:1", "fusion": {"gpus": 2, "accumulate": 2}}, "device: cuda:1 names one GPU and 2 are asked for"),
-    ({"coarse": {"lgm": "lgm.safetensors"}}, r"coarse\.lgm: .*network\.preset: paper, not small"),
-    ({"fusion": {"turn": True}}, r"fusion\.turn: .*back_share: 0"),
-    ({"refine": {"cell": 1.0}}, r"refine\.cell: .*less than or equal to 0\.1"),
-    ({"refine": {"lr_pose": 0.0}}, r"refine\.lr_pose: .*greater than 0"),
-])
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"coarse": {"step": 1}}, r"coarse\.step: unknown key.*steps"),
+        ({"sacns": {}}, r"sacns: unknown key.*scans"),
+        ({"coarse": {"steps": "many"}}, r"coarse\.steps: .*integer.*'many'"),
+        ({"coarse": {"steps": "700"}}, r"coarse\.steps: .*integer"),
+        ({"coarse": {"lr": -1.0}}, r"coarse\.lr: .*greater than 0"),
+        ({"scans": {"source": "web"}}, r"scans\.source: .*'standin'"),
+        ({"run": "../x"}, "run: .*pattern"),
+        ({"evaluate": {"variants": ["half"]}}, r"evaluate\.variants\.0: .*'full'"),
+        ({"refine": {"sizes": []}}, r"refine\.sizes: .*at least 1 item"),
+        (
+            {"refine": {"sizes": [128, 8]}},
+            r"refine\.sizes\.1: .*greater than or equal to 16, got 8",
+        ),
+        ({"refine": {"sizes": [128, 5120]}}, r"refine\.sizes\.1: .*less than or equal to 4096"),
+        ({"pairs": {"factors": []}}, r"pairs\.factors: .*at least 1 item"),
+        ({"pairs": {"factors": [2, 0]}}, r"pairs\.factors\.1: .*greater than or equal to 1"),
+        ({"normals": {"channels": []}}, r"normals\.channels: .*at least 1 item"),
+        (
+            {"evaluate": {"variants": ["full", "no_body", "full"]}},
+            r"evaluate\.variants: .*full stands there twice",
+        ),
+        ({"estimate": {"pixie": ""}}, r"estimate\.pixie: .*is empty; null stands for none"),
+        ({"scans": {"root": ""}}, r"scans\.root: .*is empty"),
+        ({"scans": {"models": " "}}, r"scans\.models: .*is empty"),
+        ({"images": [""]}, r"images\.0: "),
+        ({"estimate": {"pixie_python": ""}}, r"estimate\.pixie_python: "),
+        ({"evaluate": {"baselines": {"x": ""}}}, r"evaluate\.baselines\.x: "),
+        ({"coarse": {"gpus": 2}}, r"coarse\.gpus: 2 processes cannot share 1 micro-batches"),
+        (
+            {"device": "cuda:1", "fusion": {"gpus": 2, "accumulate": 2}},
+            "device: cuda:1 names one GPU and 2 are asked for",
+        ),
+        (
+            {"coarse": {"lgm": "lgm.safetensors"}},
+            r"coarse\.lgm: .*network\.preset: paper, not small",
+        ),
+        ({"fusion": {"turn": True}}, r"fusion\.turn: .*back_share: 0"),
+        ({"refine": {"cell": 1.0}}, r"refine\.cell: .*less than or equal to 0\.1"),
+        ({"refine": {"lr_pose": 0.0}}, r"refine\.lr_pose: .*greater than 0"),
+    ],
+)
 def test_a_wrong_value_is_one_line_that_names_the_key(data, words):
     with pytest.raises(InputError, match=words) as caught:
         config.parse(data)

@@ -52,7 +52,8 @@ class Machine:
     """Processes that see the given GPUs and keep what they claimed until they are told to end."""
 
     def __init__(self, folder, names) -> None:
-        self.folder, self.processes = folder, []
+        self.folder = folder
+        self.processes = []
         lines = "".join(f"GPU {i}: made up (UUID: {name})\n" for i, name in enumerate(names))
         (folder / "bin").mkdir()
         (folder / "bin/nvidia-smi").write_text(f"#!/bin/sh\ncat <<'.'\n{lines}.\n")
@@ -62,10 +63,23 @@ class Machine:
         return self.run(CLAIMS.replace("CHILD", child), str(count), **environment)
 
     def run(self, code, *arguments, **environment) -> subprocess.Popen:
-        clean = {k: v for k, v in os.environ.items() if k not in ("CUDA_VISIBLE_DEVICES", "HGM_CLAIMED")}
-        given = {**clean, "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "XDG_RUNTIME_DIR": str(self.folder), **environment}
-        process = subprocess.Popen([sys.executable, "-c", code, *arguments], env=given, text=True,
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        clean = {
+            k: v for k, v in os.environ.items() if k not in ("CUDA_VISIBLE_DEVICES", "HGM_CLAIMED")
+        }
+        given = {
+            **clean,
+            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            "XDG_RUNTIME_DIR": str(self.folder),
+            **environment,
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            env=given,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         self.processes.append(process)
         return process
 
@@ -91,7 +105,8 @@ def said(process, word: str, stream=None) -> str:
 
 
 def test_two_jobs_have_different_gpus_and_a_third_waits_until_one_ends(machine):
-    one, two = machine.start(), machine.start()
+    one = machine.start()
+    two = machine.start()
     found = {said(one, "has"), said(two, "has")}
     assert found == {"has GPU-a", "has GPU-b"}
     third = machine.start()
@@ -100,8 +115,11 @@ def test_two_jobs_have_different_gpus_and_a_third_waits_until_one_ends(machine):
     assert said(third, "has") in found
 
 
-@pytest.mark.parametrize("verb", [["bench", "--only", "nothing"], ["export", "GAUSSIANS", "--format", "png", "--out", "OUT"]],
-                         ids=lambda verb: verb[0])
+@pytest.mark.parametrize(
+    "verb",
+    [["bench", "--only", "nothing"], ["export", "GAUSSIANS", "--format", "png", "--out", "OUT"]],
+    ids=lambda verb: verb[0],
+)
 def test_a_command_that_waits_says_so_on_the_terminal(machine, tmp_path, verb):
     """Its logging is not set up as a job's is."""
     g = torch.Generator().manual_seed(0)
@@ -113,7 +131,9 @@ def test_a_command_that_waits_says_so_on_the_terminal(machine, tmp_path, verb):
     waits = machine.run(VERB, *(places.get(word, word) for word in verb))
     late = threading.Timer(120, waits.kill)  # a silent one would be waited for without end
     late.start()
-    assert said(waits, "waiting", waits.stderr).startswith("waiting for 1 free of 2 GPUs, which other jobs hold")
+    assert said(waits, "waiting", waits.stderr).startswith(
+        "waiting for 1 free of 2 GPUs, which other jobs hold"
+    )
     holder.communicate("end\n")
     rest = waits.communicate()[1]
     late.cancel()
@@ -128,7 +148,12 @@ def test_a_numbered_gpu_is_claimed_alone(machine):
 
 
 def test_a_killed_job_lets_go_even_while_a_child_of_it_lives(machine):
-    forks = "pid = os.fork()\nif pid == 0:\n    import time; time.sleep(60); os._exit(0)\nprint('child', pid, flush=True)"
+    forks = (
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    import time; time.sleep(60); os._exit(0)\n"
+        "print('child', pid, flush=True)"
+    )
     one = machine.start(2, child=forks)
     assert said(one, "has") == "has GPU-a GPU-b"
     child = int(said(one, "child").split()[1])
@@ -143,7 +168,8 @@ def test_a_child_works_on_what_its_parent_has(machine):
     runs = """
 import subprocess
 code = "from hgm.devices import claim; print('child', *claim())"
-print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout, flush=True)
+done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+print(done.stdout, flush=True)
 """
     assert said(machine.start(1, child=runs), "child") == "child GPU-a"
 
@@ -161,7 +187,9 @@ def test_more_than_there_are_is_left_to_the_caller(machine):
 
 @pytest.fixture
 def torch_with(monkeypatch):
-    """A torch of a build that sees so many GPUs, on a machine whose nvidia-smi shows so many; what is claimed is noted."""
+    """A torch of a build that sees so many GPUs, on a machine whose nvidia-smi shows so many; what
+    is claimed is noted."""
+
     def make(build, seen, there=0, warning=None):
         calls = []
 
@@ -178,18 +206,31 @@ def torch_with(monkeypatch):
         monkeypatch.setattr(torch.version, "cuda", build)
         monkeypatch.setattr(torch.cuda, "is_available", look)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: seen)
-        monkeypatch.setattr(torch.cuda, "set_device", lambda device: calls.append(f"current {device}"))
+        monkeypatch.setattr(
+            torch.cuda, "set_device", lambda device: calls.append(f"current {device}")
+        )
         monkeypatch.setattr("hgm.devices.claim", claim)
-        monkeypatch.setattr("hgm.devices.installed", lambda: [f"GPU-{i}" for i in range(there)] or None)
+        monkeypatch.setattr(
+            "hgm.devices.installed", lambda: [f"GPU-{i}" for i in range(there)] or None
+        )
         return calls
+
     return make
 
 
-@pytest.mark.parametrize(("name", "gpus", "build", "claimed"), [
-    ("auto", 2, "12.6", [(2, None)]), ("cuda", 2, "12.6", [(2, None)]), ("cuda:1", 1, "12.6", [(1, 1)]), ("cpu", 2, "12.6", []),
-    ("auto", 2, None, [])])
+@pytest.mark.parametrize(
+    ("name", "gpus", "build", "claimed"),
+    [
+        ("auto", 2, "12.6", [(2, None)]),
+        ("cuda", 2, "12.6", [(2, None)]),
+        ("cuda:1", 1, "12.6", [(1, 1)]),
+        ("cpu", 2, "12.6", []),
+        ("auto", 2, None, []),
+    ],
+)
 def test_a_gpu_is_claimed_before_torch_looks(torch_with, name, gpus, build, claimed):
-    """And only by a torch that could use it. A claimed one is the only one seen, so that its number is 0 for every library."""
+    """And only by a torch that could use it. A claimed one is the only one seen, so that its number
+    is 0 for every library."""
     calls = torch_with(build, seen=2, there=2)
     assert select_device(name, gpus) == ("cpu" if name == "cpu" else "cuda")
     assert [call for call in calls if call != "torch looks"] == claimed
@@ -206,28 +247,53 @@ def test_a_numbered_gpu_that_cannot_be_claimed_becomes_the_current_one(torch_wit
         select_device("cuda:1", 4)
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"coarse": {"gpus": 3, "accumulate": 4}}, "coarse.gpus: 3 processes cannot share 4 micro-batches evenly; set"),
-    ({"fusion": {"gpus": 2}}, "fusion.gpus: 2 processes cannot share 1 micro-batches"),
-    ({"coarse": {"gpus": 4, "accumulate": 4}, "device": "cuda:1"}, "cuda:1 names one GPU and 4 are asked for; use device: cuda"),
-])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"coarse": {"gpus": 3, "accumulate": 4}},
+            "coarse.gpus: 3 processes cannot share 4 micro-batches evenly; set",
+        ),
+        ({"fusion": {"gpus": 2}}, "fusion.gpus: 2 processes cannot share 1 micro-batches"),
+        (
+            {"coarse": {"gpus": 4, "accumulate": 4}, "device": "cuda:1"},
+            "cuda:1 names one GPU and 4 are asked for; use device: cuda",
+        ),
+    ],
+)
 def test_gpus_that_cannot_share_a_training_end_the_plan_and_not_the_training(changes, words):
     with pytest.raises(InputError, match=re.escape(words)):
         Plan(changes)
 
 
-OLD = "CUDA initialization: The NVIDIA driver on your system is too old (found version 11080). (Triggered internally at x.cpp:1)"
+OLD = (
+    "CUDA initialization: The NVIDIA driver on your system is too old (found version 11080). "
+    "(Triggered internally at x.cpp:1)"
+)
 
 
-@pytest.mark.parametrize(("build", "warning", "reason"), [
-    ("13.0", OLD, "torch for CUDA 13.0 cannot use it: CUDA initialization: The NVIDIA driver on your system is too old (found version"),
-    (None, None, "torch is built for CPUs")])
+@pytest.mark.parametrize(
+    ("build", "warning", "reason"),
+    [
+        (
+            "13.0",
+            OLD,
+            "torch for CUDA 13.0 cannot use it: CUDA initialization: The NVIDIA driver on your "
+            "system is too old (found version",
+        ),
+        (None, None, "torch is built for CPUs"),
+    ],
+)
 def test_a_gpu_that_torch_cannot_use_is_one_line(torch_with, caplog, build, warning, reason):
     caplog.set_level(logging.INFO)
     torch_with(build, seen=0, there=1, warning=warning)
     assert select_device("auto") == "cpu"
     (told,) = caplog.records
-    assert told.levelname == "WARNING" and reason in told.getMessage() and "\n" not in told.getMessage()
+    assert (
+        told.levelname == "WARNING"
+        and reason in told.getMessage()
+        and "\n" not in told.getMessage()
+    )
     assert "Triggered" not in told.getMessage()
     with pytest.raises(InputError, match=re.escape(reason)):
         select_device("cuda")
@@ -236,7 +302,11 @@ def test_a_gpu_that_torch_cannot_use_is_one_line(torch_with, caplog, build, warn
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:", "CUDA"])
 def test_a_device_of_no_such_name_is_not_taken_for_a_gpu(torch_with, name):
     calls = torch_with("12.6", seen=2, there=2)
-    with pytest.raises(InputError, match=f"device: '{name}' is unknown; expected auto, cpu, cuda or the number of a GPU as cuda:1"):
+    with pytest.raises(
+        InputError,
+        match=f"device: '{name}' is unknown; expected auto, cpu, cuda or the number of a GPU as "
+        "cuda:1",
+    ):
         select_device(name)
     assert not calls
 
@@ -247,7 +317,10 @@ def test_auto_says_what_it_took(torch_with, caplog):
     select_device("auto")
     torch_with(None, seen=0)
     select_device("auto")
-    assert [r.getMessage() for r in caplog.records] == ["device: auto takes the GPU", "device: auto takes the CPU"]
+    assert [r.getMessage() for r in caplog.records] == [
+        "device: auto takes the GPU",
+        "device: auto takes the CPU",
+    ]
 
 
 def test_what_a_machine_is_known_to_lack(monkeypatch):
@@ -255,8 +328,10 @@ def test_what_a_machine_is_known_to_lack(monkeypatch):
     monkeypatch.setattr("hgm.devices.installed", lambda: ["GPU-a", "GPU-b"])
     for device, count in (("cpu", 4), ("auto", 4), ("cuda", 2), ("cuda:1", 1)):
         require(device, count)
-    for device, count, words in (("cuda", 4, "needs 4 NVIDIA GPUs, this machine has 2; lower coarse.gpus and fusion.gpus"),
-                                 ("cuda:2", 1, "cuda:2 needs 3 NVIDIA GPUs")):
+    for device, count, words in (
+        ("cuda", 4, "needs 4 NVIDIA GPUs, this machine has 2; lower coarse.gpus and fusion.gpus"),
+        ("cuda:2", 1, "cuda:2 needs 3 NVIDIA GPUs"),
+    ):
         with pytest.raises(InputError, match=words):
             require(device, count)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
@@ -266,15 +341,21 @@ def test_what_a_machine_is_known_to_lack(monkeypatch):
     monkeypatch.setattr("hgm.devices.DRIVERS", ("no-such-device",))
     with pytest.raises(InputError, match="needs 1 NVIDIA GPU, this machine has 0"):
         require("cuda")
-    monkeypatch.setattr("hgm.devices.DRIVERS", ("null",))  # a driver without its command: the job will see
+    # a driver without its command: the job will see
+    monkeypatch.setattr("hgm.devices.DRIVERS", ("null",))
     require("cuda")
 
 
 def test_names_of_devices():
-    assert parse_list(LIST) == ["GPU-aaaa", "MIG-1111", "MIG-2222", "GPU-cccc"] and parse_list("No devices found.\n") == []
+    assert (
+        parse_list(LIST) == ["GPU-aaaa", "MIG-1111", "MIG-2222", "GPU-cccc"]
+        and parse_list("No devices found.\n") == []
+    )
     names = ["GPU-aaaa", "GPU-bbbb", "GPU-bbcc"]
     assert visible(names, None) == names and visible(names, "") == visible(names, "-1") == []
-    assert visible(names, "2,0") == ["GPU-bbcc", "GPU-aaaa"] and visible(names, "0,7,1") == ["GPU-aaaa"]
+    assert visible(names, "2,0") == ["GPU-bbcc", "GPU-aaaa"] and visible(names, "0,7,1") == [
+        "GPU-aaaa"
+    ]
     assert visible(names, "GPU-bbb") == ["GPU-bbbb"] and visible(names, "GPU-bb") == []
 
 

@@ -12,13 +12,29 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from hgm.env_files import BUNDLED, FOREIGN, ON_GPU, OPTIONAL, STEPS, VARIANTS, closed, files, imported, read_lock
+from hgm.env_files import (
+    BUNDLED,
+    FOREIGN,
+    ON_GPU,
+    OPTIONAL,
+    STEPS,
+    VARIANTS,
+    closed,
+    files,
+    imported,
+    read_lock,
+)
 from hgm.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCK = {canonicalize_name(line.split("==")[0]): line.strip() for line in (ROOT / "requirements.lock").read_text().splitlines()
-        if "==" in line and not line.startswith("#")}
-GPU_LOCK = [line for line in (ROOT / "envs/gpu.lock").read_text().splitlines() if not line.startswith("#")]
+LOCK = {
+    canonicalize_name(line.split("==")[0]): line.strip()
+    for line in (ROOT / "requirements.lock").read_text().splitlines()
+    if "==" in line and not line.startswith("#")
+}
+GPU_LOCK = [
+    line for line in (ROOT / "envs/gpu.lock").read_text().splitlines() if not line.startswith("#")
+]
 ALL = ["workflow", *STEPS, *(f"{step}-{variant}" for step in ON_GPU for variant in VARIANTS)]
 
 
@@ -26,8 +42,11 @@ def pip_lines(name: str) -> list[str]:
     dependencies = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())["dependencies"]
     assert dependencies[0] == "python=3.11" and dependencies[-2] == "pip"
     compilers = [line.split("::")[-1].split("=")[0] for line in dependencies[1:-2]]
-    compiles = name.split("-")[0] in ("train", "diffusion", "photos")  # torch.compile needs a compiler at run time
-    assert ("cuda-nvcc" in compilers) == ("-cu" in name) and ("gxx" in compilers) == ("-cu" in name or compiles)
+    # torch.compile needs a compiler at run time
+    compiles = name.split("-")[0] in ("train", "diffusion", "photos")
+    assert ("cuda-nvcc" in compilers) == ("-cu" in name) and ("gxx" in compilers) == (
+        "-cu" in name or compiles
+    )
     return [line for line in dependencies[-1]["pip"] if not line.startswith("--")]
 
 
@@ -42,7 +61,11 @@ def hgm_imports(path: Path) -> frozenset[Path]:
             names = [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
         else:
             continue
-        found |= {origin for name in names if name.split(".")[0] == "hgm" and (origin := module_file(name))}
+        found |= {
+            origin
+            for name in names
+            if name.split(".")[0] == "hgm" and (origin := module_file(name))
+        }
     return frozenset(found)
 
 
@@ -62,8 +85,10 @@ def provides(name: str) -> frozenset[str]:
 
 
 def modules_run_by(script: Path) -> set[Path]:
-    """Files that a script can run: found again here, by walking its imports with Python's own finder."""
-    todo, seen = [script], set()
+    """Files that a script can run: found again here, by walking its imports with Python's own
+    finder."""
+    todo = [script]
+    seen = set()
     while todo:
         path = todo.pop()
         seen.add(path)
@@ -82,7 +107,9 @@ def top_level(paths: set[Path]) -> set[str]:
 def test_the_files_are_what_the_generator_writes():
     written = files()
     assert {name: (ROOT / name).read_text() for name in written} == written
-    assert {f"envs/{name}.yaml" for name in ALL} == {f"envs/{path.name}" for path in (ROOT / "envs").glob("*.yaml")}
+    assert {f"envs/{name}.yaml" for name in ALL} == {
+        f"envs/{path.name}" for path in (ROOT / "envs").glob("*.yaml")
+    }
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -113,37 +140,59 @@ def test_a_gpu_variant_is_one_that_exists(step, variant):
 
 @pytest.mark.parametrize("name", ALL)
 def test_no_package_lacks_what_it_needs(name):
-    listed = dict((canonicalize_name(line.split("==")[0]), line.split("==")[1]) for line in pip_lines(name))
+    listed = dict(
+        (canonicalize_name(line.split("==")[0]), line.split("==")[1]) for line in pip_lines(name)
+    )
     for package in set(listed) & set(LOCK):
         for line in metadata.requires(package) or ():
             need = Requirement(line)
-            if (need.marker is None or need.marker.evaluate({"extra": ""})) and not FOREIGN.fullmatch(canonicalize_name(need.name)):
+            if (
+                need.marker is None or need.marker.evaluate({"extra": ""})
+            ) and not FOREIGN.fullmatch(canonicalize_name(need.name)):
                 assert canonicalize_name(need.name) in listed, f"{package} needs {need.name}"
-                assert need.specifier.contains(listed[canonicalize_name(need.name)], prereleases=True)
+                assert need.specifier.contains(
+                    listed[canonicalize_name(need.name)], prereleases=True
+                )
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_has_all_that_its_scripts_import(step):
-    paths = {path for rule in STEPS[step] for path in modules_run_by(ROOT / "scripts" / f"{rule}.py")}
+    paths = {
+        path for rule in STEPS[step] for path in modules_run_by(ROOT / "scripts" / f"{rule}.py")
+    }
     wanted = top_level(paths)
     assert {"torch", "numpy"} <= wanted
-    assert wanted - set().union(*(provides(line.split("==")[0]) for line in pip_lines(step))) == set()
+    assert (
+        wanted - set().union(*(provides(line.split("==")[0]) for line in pip_lines(step))) == set()
+    )
 
 
 def test_lazy_imports_count():
-    assert {"bpy", "torch"} <= imported([ROOT / "scripts/render.py"]) and "bpy" not in imported([ROOT / "scripts/coarse.py"])
-    assert [any(line.startswith("bpy==") for line in pip_lines(step)) for step in ("render", "train")] == [True, False]
+    assert {"bpy", "torch"} <= imported([ROOT / "scripts/render.py"]) and "bpy" not in imported(
+        [ROOT / "scripts/coarse.py"]
+    )
+    assert [
+        any(line.startswith("bpy==") for line in pip_lines(step)) for step in ("render", "train")
+    ] == [True, False]
 
 
 def test_every_rule_names_the_environment_of_its_step():
     rules = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
-    named = dict(re.findall(r'^rule (\w+):\n.*?^    conda:\n        environment\("(\w+)"\)', rules, re.MULTILINE | re.DOTALL))
+    named = dict(
+        re.findall(
+            r'^rule (\w+):\n.*?^    conda:\n        environment\("(\w+)"\)',
+            rules,
+            re.MULTILINE | re.DOTALL,
+        )
+    )
     assert named == {rule: step for step, members in STEPS.items() for rule in members}
     assert rules.count("\nrule ") + rules.startswith("rule ") == len(named)
 
 
 def test_an_import_without_a_lock_line_is_one_clear_error():
-    with pytest.raises(InputError, match=r"requirements\.lock: numpy is needed and not there; run make lock"):
+    with pytest.raises(
+        InputError, match=r"requirements\.lock: numpy is needed and not there; run make lock"
+    ):
         closed(["scipy"], {"scipy": "scipy==1"})
 
 
@@ -155,7 +204,18 @@ def test_names_are_compared_as_pip_does(tmp_path):
 def test_the_container_is_built_from_the_lock():
     text = (ROOT / "envs/hgm.def").read_text()
     assert "pip install --no-cache-dir -r /opt/hgm/requirements.lock" in text
-    copied = re.findall(r"^    (\S+) /opt/hgm/(\S+)$", text.split("%files")[1].split("%post")[0], re.MULTILINE)
+    copied = re.findall(
+        r"^    (\S+) /opt/hgm/(\S+)$", text.split("%files")[1].split("%post")[0], re.MULTILINE
+    )
     assert all(source == target and (ROOT / source).exists() for source, target in copied)
-    for needed in ("Snakefile", "rules", "scripts", "hgm", "config.yaml", "resources", "profiles", "envs"):
+    for needed in (
+        "Snakefile",
+        "rules",
+        "scripts",
+        "hgm",
+        "config.yaml",
+        "resources",
+        "profiles",
+        "envs",
+    ):
         assert (needed, needed) in copied

@@ -50,8 +50,14 @@ def test_ply_leaves_out_transparent_gaussians(tmp_path):
     assert len(Gaussians.load_ply(tmp_path / "g.ply")) == int((g.opacities >= 0.005).sum())
 
 
-@pytest.mark.parametrize("content", [b"", b"ply\nformat ascii 1.0\nend_header\n",
-                                     b"ply\nformat binary_little_endian 1.0\nelement vertex 9\nproperty float x\nend_header\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"ply\nformat ascii 1.0\nend_header\n",
+        b"ply\nformat binary_little_endian 1.0\nelement vertex 9\nproperty float x\nend_header\n",
+    ],
+)
 def test_bad_ply_is_one_clear_error(tmp_path, content):
     (tmp_path / "bad.ply").write_bytes(content)
     with pytest.raises(InputError, match=r"bad\.ply"):
@@ -70,11 +76,22 @@ def test_normals_are_the_shortest_axis():
     g = some(20)
     longest = torch.zeros(20, 3)
     longest[:, 2] = 1
-    flat = Gaussians(g.means, g.opacities, torch.tensor([0.1, 0.2, 0.01]).expand(20, 3),
-                     torch.tensor([1.0, 0, 0, 0]).expand(20, 4), g.colors)
+    flat = Gaussians(
+        g.means,
+        g.opacities,
+        torch.tensor([0.1, 0.2, 0.01]).expand(20, 3),
+        torch.tensor([1.0, 0, 0, 0]).expand(20, 4),
+        g.colors,
+    )
     assert torch.allclose(flat.normals().abs(), longest)
 
 
 def test_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match="scales"):
-        Gaussians(torch.zeros(4, 3), torch.zeros(4), torch.zeros(4, 2), torch.zeros(4, 4), torch.zeros(4, 3))
+        Gaussians(
+            torch.zeros(4, 3),
+            torch.zeros(4),
+            torch.zeros(4, 2),
+            torch.zeros(4, 4),
+            torch.zeros(4, 3),
+        )

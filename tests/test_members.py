@@ -26,7 +26,11 @@ def test_members_are_done_once_for_a_key(tmp_path):
 def test_a_bad_member_is_noted_and_the_others_go_on(tmp_path):
     done: list[str] = []
     outcome = run(tmp_path, ["a", "b", "c"], done, bad={"b"})
-    assert done == ["a", "c"] and outcome.failed == {"b": "b: broken"} and list(outcome.members) == ["a", "c"]
+    assert (
+        done == ["a", "c"]
+        and outcome.failed == {"b": "b: broken"}
+        and list(outcome.members) == ["a", "c"]
+    )
     assert outcome.manifest("stage")["failed"] == {"b": "b: broken"}
 
 
@@ -37,7 +41,13 @@ def test_nothing_left_is_an_error(tmp_path):
 
 def test_a_half_done_member_is_done_again(tmp_path):
     with pytest.raises(RuntimeError):
-        for_each(["a"], "stage", folder=lambda n: tmp_path / n, key=lambda n: "k", work=lambda n, f: crash())
+        for_each(
+            ["a"],
+            "stage",
+            folder=lambda n: tmp_path / n,
+            key=lambda n: "k",
+            work=lambda n, f: crash(),
+        )
     assert not finished(tmp_path / "a", "stage", "k")
     done: list[str] = []
     run(tmp_path, ["a"], done)
@@ -50,9 +60,16 @@ def crash():
 
 def test_a_manifest_names_the_backends_of_all_its_members(tmp_path):
     """Members that were finished before, perhaps on another machine, keep theirs."""
+
     def job(names, backend):
-        return for_each(names, "stage", folder=lambda n: tmp_path / n, key=lambda n: "k",
-                        work=lambda n, folder: (folder / "result").write_text(n), backends={"splat": backend})
+        return for_each(
+            names,
+            "stage",
+            folder=lambda n: tmp_path / n,
+            key=lambda n: "k",
+            work=lambda n, folder: (folder / "result").write_text(n),
+            backends={"splat": backend},
+        )
 
     assert job(["a"], "numba").manifest("stage")["backends"] == {"splat": ["numba"]}
     assert job(["a", "b"], "gsplat").manifest("stage")["backends"] == {"splat": ["gsplat", "numba"]}
@@ -69,6 +86,10 @@ def test_the_time_of_a_member_is_kept_apart_from_its_results(tmp_path):
     with times.measured("b"):
         pass
     found = read_times(path)
-    assert set(found) == {"a", "b"} and found["a"]["frames_per_second"] == 3.0 and found["b"]["seconds"] >= 0
+    assert (
+        set(found) == {"a", "b"}
+        and found["a"]["frames_per_second"] == 3.0
+        and found["b"]["seconds"] >= 0
+    )
     path.write_text("[")
     assert MemberTimes(path).known == {}

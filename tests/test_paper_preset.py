@@ -1,4 +1,5 @@
-"""The paper's preset against the paper's and the release's constants, one line each, with the place that says so."""
+"""The paper's preset against the paper's and the release's constants, one line each, with the place
+that says so."""
 
 from pathlib import Path
 from typing import Any
@@ -71,20 +72,27 @@ def test_constant(key: str, value: Any, place: str) -> None:
 
 
 def test_what_is_not_the_papers_is_in_the_list_of_deviations() -> None:
-    """Settings that differ from the demo in the preset are the paper's, or stand in docs/deviations.md, or are not published."""
+    """Settings that differ from the demo in the preset are the paper's, or stand in
+    docs/deviations.md, or are not published."""
     text = (Path(__file__).resolve().parent.parent / "docs" / "deviations.md").read_text()
-    free = {"run", "scans", "rendering", "reconstruct", "weights", "base", "network"}  # whose people, how large, whose files
+    # whose people, how large, whose files
+    free = {"run", "scans", "rendering", "reconstruct", "weights", "base", "network"}
     listed = {key for key, _, _ in CONSTANTS}
     # how often one looks; of the ControlNet: not published; whose files; which rows
     schedule = {"validate_every", "batch", "schedule", "pixie", "variants"}
     demo = type(PRESET)()
     unsaid = []
     for name in type(PRESET).model_fields:
-        mine, theirs = getattr(PRESET, name), getattr(demo, name)
+        mine = getattr(PRESET, name)
+        theirs = getattr(demo, name)
         if name in free or not isinstance(mine, Section):
             continue
         for key in type(mine).model_fields:
-            moved = getattr(mine, key) != getattr(theirs, key) and f"{name}.{key}" not in listed and key not in schedule
+            moved = (
+                getattr(mine, key) != getattr(theirs, key)
+                and f"{name}.{key}" not in listed
+                and key not in schedule
+            )
             if moved and not any(f"`{said}`" in text for said in (f"{name}.{key}", key, name)):
                 unsaid.append(f"{name}.{key}")
     assert unsaid == []

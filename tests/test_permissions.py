@@ -1,4 +1,5 @@
-"""What is written is as open to others as the user's umask says: closed ones stay closed, groups can share a run."""
+"""What is written is as open to others as the user's umask says: closed ones stay closed, groups
+can share a run."""
 
 import subprocess
 import sys

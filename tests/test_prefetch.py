@@ -1,4 +1,5 @@
-"""Batches made ahead are the same batches, in the same order, and errors arrive where they belong."""
+"""Batches made ahead are the same batches, in the same order, and errors arrive where they
+belong."""
 
 import threading
 
@@ -15,7 +16,8 @@ def test_threads_change_neither_what_is_made_nor_its_order():
 
 
 def test_the_next_ones_are_begun_before_they_are_asked_for():
-    made, enough = set(), threading.Event()
+    made = set()
+    enough = threading.Event()
 
     def make(i):
         made.add(i)

@@ -1,4 +1,5 @@
-"""Processes that train together: none leaves while the leader writes, and what goes wrong arrives as one error."""
+"""Processes that train together: none leaves while the leader writes, and what goes wrong arrives
+as one error."""
 
 import os
 import signal
@@ -18,9 +19,13 @@ from hgm.train.loop import Optimisation, fit
 from hgm.train.team import Team, launch
 
 
-def train(team: Team, folder: Path, deadline: Deadline | None = None, fails_at: int | None = None) -> None:
-    """The leader's disk is so slow that another process, did it not wait, would be gone before the state is written."""
-    gone, write = folder / "gone", torch.save
+def train(
+    team: Team, folder: Path, deadline: Deadline | None = None, fails_at: int | None = None
+) -> None:
+    """The leader's disk is so slow that another process, did it not wait, would be gone before the
+    state is written."""
+    gone = folder / "gone"
+    write = torch.save
 
     def late(*arguments, **names):
         for _ in range(20):
@@ -39,8 +44,17 @@ def train(team: Team, folder: Path, deadline: Deadline | None = None, fails_at: 
         return net(torch.randn(4, 3, generator=generator)).square().mean(), {}
 
     try:
-        fit(net, loss, Optimisation(steps=3, lr=1e-3, accumulate=2), stage="t", seed=0, state=folder / "state", team=team,
-            deadline=deadline, save_seconds=0.0)
+        fit(
+            net,
+            loss,
+            Optimisation(steps=3, lr=1e-3, accumulate=2),
+            stage="t",
+            seed=0,
+            state=folder / "state",
+            team=team,
+            deadline=deadline,
+            save_seconds=0.0,
+        )
     except BaseException:
         if not team.leads:
             gone.touch()
@@ -48,7 +62,8 @@ def train(team: Team, folder: Path, deadline: Deadline | None = None, fails_at: 
 
 
 def read(folder: Path) -> int:
-    """The step of the state that was left: a whole file, no part of one beside it, and nobody left before it was there."""
+    """The step of the state that was left: a whole file, no part of one beside it, and nobody left
+    before it was there."""
     assert sorted(p.name for p in (folder / "state").iterdir()) == ["progress.json", "state.pt"]
     assert sorted(p.name for p in folder.iterdir()) == ["gone", "state"]
     return torch.load(folder / "state" / "state.pt", weights_only=True)["step"]
@@ -93,8 +108,13 @@ def test_a_full_disk_and_a_killed_process_are_told_as_in_one_process():
 
 
 def test_a_meeting_waits_longer_than_a_validation_lasts(tmp_path, monkeypatch):
-    given, begin = [], dist.init_process_group
-    monkeypatch.setattr(dist, "init_process_group", lambda *a, **names: given.append(names["timeout"]) or begin(*a, **names))
+    given = []
+    begin = dist.init_process_group
+    monkeypatch.setattr(
+        dist,
+        "init_process_group",
+        lambda *a, **names: given.append(names["timeout"]) or begin(*a, **names),
+    )
     threads = torch.get_num_threads()
     teams._member(0, 1, "cpu", f"file://{tmp_path}/meeting", SimpleQueue(), given.append, ())
     torch.set_num_threads(threads)

@@ -23,9 +23,13 @@ def test_of_threads():
 @pytest.mark.skipif(not MODERN, reason="this processor has no AVX2, which a limit could take away")
 @pytest.mark.slow
 def test_each_limit_changes_the_numbers_of_its_library():
-    native, sse4 = processors.probe("native"), processors.probe("sse4")
+    native = processors.probe("native")
+    sse4 = processors.probe("sse4")
     assert native == processors.probe("native")
-    assert {name for name in native if native[name] != sse4[name]} == set(processors.SSE4) - {"Cycles"}  # which has no quick numbers
+    # which has no quick numbers
+    assert {name for name in native if native[name] != sse4[name]} == set(processors.SSE4) - {
+        "Cycles"
+    }
     numba = processors.probe("numba-sse4")
     assert [name for name in native if native[name] != numba[name]] == ["numba"]
 
@@ -37,7 +41,12 @@ def test_a_test_that_holds_here_only_is_found(tmp_path, capsys):
     words = ["--tests", str(tmp_path / "test_here.py"), "--workers", "0", "--logs", str(tmp_path)]
     assert processors.main([*words, "--only", "native", "aten-sse4"]) == 1
     found = capsys.readouterr().out.splitlines()
-    assert found[3].split()[:4] == ["native", "2", "0", "0"] and found[4].split()[:4] == ["aten-sse4", "1", "0", "1"]
+    assert found[3].split()[:4] == ["native", "2", "0", "0"] and found[4].split()[:4] == [
+        "aten-sse4",
+        "1",
+        "0",
+        "1",
+    ]
     assert found[4].endswith("ATen") and found[5].endswith("test_that_needs_a_modern_processor")
     assert processors.main([*words, "--only", "two-threads"]) == 0
 
@@ -56,4 +65,6 @@ def test_limits_leave_no_other_limit(monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem")
     assert "OPENBLAS_CORETYPE" not in processors.environment("native")
     assert processors.environment("openblas-avx2")["OPENBLAS_CORETYPE"] == "Haswell"
-    assert np.all([len(variables) for name, variables in processors.LIMITS.items() if name != "native"])
+    assert np.all(
+        [len(variables) for name, variables in processors.LIMITS.items() if name != "native"]
+    )

@@ -36,8 +36,13 @@ def test_a_terminal_shows_stage_step_rate_time_left_and_note(monkeypatch, watch)
             watch.now = 1000.0 + step / 2
             progress.update(step, f"loss {step / 100}")
     drawn = terminal.end().replace("\r\n", "\n").split("\r\x1b[K")[1:]
-    assert drawn == ["coarse 0/60", "coarse 1/60  2.00/s  0:00:30 left  loss 0.01", "coarse 12/60  2.00/s  0:00:24 left  loss 0.12",
-                     "coarse 13/60  2.00/s  0:00:24 left  loss 0.13", "coarse 60/60  2.00/s  in 0:00:30  loss 0.6\n"]
+    assert drawn == [
+        "coarse 0/60",
+        "coarse 1/60  2.00/s  0:00:30 left  loss 0.01",
+        "coarse 12/60  2.00/s  0:00:24 left  loss 0.12",
+        "coarse 13/60  2.00/s  0:00:24 left  loss 0.13",
+        "coarse 60/60  2.00/s  in 0:00:30  loss 0.6\n",
+    ]
 
 
 def test_drawings_are_not_faster_than_eyes(monkeypatch, watch):
@@ -46,7 +51,8 @@ def test_drawings_are_not_faster_than_eyes(monkeypatch, watch):
     for step in range(1, 1025):
         watch.now += 1 / 1024
         progress.update(step)
-    assert 5 <= terminal.end().count("x ") <= 2 + 5  # at the start and at the first step, then one each 0.2 s
+    # at the start and at the first step, then one each 0.2 s
+    assert 5 <= terminal.end().count("x ") <= 2 + 5
 
 
 def test_work_that_ends_early_leaves_an_empty_line(monkeypatch):
@@ -94,8 +100,12 @@ def test_a_job_has_a_line_in_its_log_now_and_then_and_at_the_end(watch, caplog, 
         watch.now = 1000.0 + step
         progress.update(step)
     assert [r.getMessage() for r in caplog.records] == [
-        "coarse 5/60  1.00/s  0:00:55 left", "coarse 20/60  1.00/s  0:00:40 left", "coarse 35/60  1.00/s  0:00:25 left",
-        "coarse 50/60  1.00/s  0:00:10 left", "coarse 60/60  1.00/s  in 0:01:00"]
+        "coarse 5/60  1.00/s  0:00:55 left",
+        "coarse 20/60  1.00/s  0:00:40 left",
+        "coarse 35/60  1.00/s  0:00:25 left",
+        "coarse 50/60  1.00/s  0:00:10 left",
+        "coarse 60/60  1.00/s  in 0:01:00",
+    ]
     assert capsys.readouterr() == ("", "")
 
 
@@ -131,4 +141,10 @@ def test_items_as_they_are_worked_on(monkeypatch):
         done.append(item)
         assert sys.stderr is terminal.stream and os.isatty(sys.stderr.fileno())
     text = terminal.end()
-    assert done == ["a", "b"] and "x 0/2  A" in text and "x 1/2  " in text and "  B" in text and "x 2/2  " in text
+    assert (
+        done == ["a", "b"]
+        and "x 0/2  A" in text
+        and "x 1/2  " in text
+        and "  B" in text
+        and "x 2/2  " in text
+    )

@@ -4,7 +4,15 @@ import sys
 import pytest
 
 from hgm.errors import InputError
-from hgm.provenance import PACKAGE, file_digest, folder_digest, key_of, read_json, run_record, write_json
+from hgm.provenance import (
+    PACKAGE,
+    file_digest,
+    folder_digest,
+    key_of,
+    read_json,
+    run_record,
+    write_json,
+)
 
 
 def test_manifests_depend_on_the_data_only(tmp_path):
@@ -37,7 +45,8 @@ def test_folder_digest_sees_names_and_contents(tmp_path):
 
 
 def test_folder_digest_follows_links_and_ends_at_loops(tmp_path):
-    real, linked = tmp_path / "real", tmp_path / "linked"
+    real = tmp_path / "real"
+    linked = tmp_path / "linked"
     (real / "unet").mkdir(parents=True)
     linked.mkdir()
     (real / "unet" / "weights").write_text("1")
@@ -46,17 +55,26 @@ def test_folder_digest_follows_links_and_ends_at_loops(tmp_path):
     assert before == folder_digest(real)  # the same names and bytes
     (real / "unet" / "weights").write_text("2")
     assert folder_digest(linked) != before
-    for name, target in (("back", linked), ("self", linked / "self"), ("nowhere", tmp_path / "nowhere")):
+    for name, target in (
+        ("back", linked),
+        ("self", linked / "self"),
+        ("nowhere", tmp_path / "nowhere"),
+    ):
         (linked / name).symlink_to(target)
     assert folder_digest(linked) == folder_digest(real)
 
 
 def test_file_digest_is_sha256(tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
-    assert file_digest(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        file_digest(tmp_path / "x")
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
 
 
 def test_run_record_names_versions_and_no_path():
     record = run_record({"run": "x"})
-    assert record["python"] == ".".join(map(str, sys.version_info[:3])) and record["versions"]["torch"]
+    assert (
+        record["python"] == ".".join(map(str, sys.version_info[:3])) and record["versions"]["torch"]
+    )
     assert str(PACKAGE.parent) not in json.dumps(record)

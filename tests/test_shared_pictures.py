@@ -1,4 +1,5 @@
-"""Decoded pictures: one memory for all threads and processes of a training, its limits, and what is left of it."""
+"""Decoded pictures: one memory for all threads and processes of a training, its limits, and what is
+left of it."""
 
 import logging
 import os
@@ -34,7 +35,10 @@ def write(folder: Path, views: int = 12, height: int = SIZE, width: int = SIZE) 
     save_cameras(folder, Cameras(rig.K, rig.world_to_camera, width, height))
     generator = np.random.default_rng([views, height, width, *folder.name.encode()])
     for i in range(views):
-        rgb, mask = (np.repeat(generator.integers(0, 256, (height, 1, *c), np.uint8), width, 1) for c in ((3,), ()))
+        rgb, mask = (
+            np.repeat(generator.integers(0, 256, (height, 1, *c), np.uint8), width, 1)
+            for c in ((3,), ())
+        )
         save_view(folder, i, rgb=rgb, mask=mask)
     return folder
 
@@ -52,7 +56,8 @@ def delete(folder: Path, views: int = 12) -> None:
 @pytest.fixture
 def decoded(monkeypatch) -> list[tuple[str, str, int]]:
     """What has been decoded, view by view."""
-    found, load = [], module.load_picture
+    found = []
+    load = module.load_picture
 
     def counted(folder: Path, kind: str, index: int, height: int, width: int) -> Tensor:
         found.append((folder.name, kind, index))
@@ -72,7 +77,8 @@ LARGE = 1024  # pixels: 4 MB a view
 
 
 def member(team: Team, store: ScanStore, folder: Path) -> None:
-    """The leader reads all views and deletes their files; the other reads them then, one after the other and all at once."""
+    """The leader reads all views and deletes their files; the other reads them then, one after the
+    other and all at once."""
     if team.leads:
         for i in range(12):
             store.view(0, i)
@@ -95,7 +101,10 @@ def test_what_one_process_decoded_another_reads_and_does_not_hold(tmp_path, monk
     truth = all_views(Pictures([folder]), folder)
     launch(2, "cpu", member, ScanStore([folder]), tmp_path)
     found = torch.load(tmp_path / "seen.pt", weights_only=True)
-    assert all(torch.equal(torch.cat(pair), whole) for pair, whole in zip(found["seen"], truth, strict=True))
+    assert all(
+        torch.equal(torch.cat(pair), whole)
+        for pair, whole in zip(found["seen"], truth, strict=True)
+    )
     assert found["one"] < 3 * 4 * LARGE**2
     assert found["together"] > 10 * 4 * LARGE**2  # what it holds, it would see
 
@@ -103,7 +112,8 @@ def test_what_one_process_decoded_another_reads_and_does_not_hold(tmp_path, monk
 def test_scans_of_any_size_and_number_of_views_share_a_file_between_threads(tmp_path):
     shapes = {"a": (12, 32, 32), "b": (5, 24, 40), "c": (1, 8, 8), "d": (12, 32, 32)}
     folders = [write(tmp_path / name, *shape) for name, shape in shapes.items()]
-    pictures, truth = Pictures(folders), Pictures(folders, limit=0)
+    pictures = Pictures(folders)
+    truth = Pictures(folders, limit=0)
     places = [(f, i) for f in folders for i in range(shapes[f.name][0])] * 3
     random.Random(0).shuffle(places)
     for folder, index in places[: len(places) // 4]:
@@ -119,7 +129,9 @@ def test_scans_of_any_size_and_number_of_views_share_a_file_between_threads(tmp_
     assert 0 < pictures.held <= pictures.end + 4095 and truth.held == 0
 
 
-def test_where_files_of_memory_are_forbidden_one_of_the_temporary_folder_serves(tmp_path, monkeypatch, decoded):
+def test_where_files_of_memory_are_forbidden_one_of_the_temporary_folder_serves(
+    tmp_path, monkeypatch, decoded
+):
     def forbidden(name: str) -> int:
         raise PermissionError(13, "Permission denied")
 
@@ -129,8 +141,13 @@ def test_where_files_of_memory_are_forbidden_one_of_the_temporary_folder_serves(
     pictures = Pictures([folder])
     first = all_views(pictures, folder)
     count = len(decoded)
-    assert all(torch.equal(x, y) for x, y in zip(first, all_views(pictures, folder), strict=True)) and len(decoded) == count == 24
-    assert os.readlink(f"/proc/self/fd/{pictures._file}").startswith(f"{tmp_path}/") and [p.name for p in tmp_path.iterdir()] == ["a"]
+    assert (
+        all(torch.equal(x, y) for x, y in zip(first, all_views(pictures, folder), strict=True))
+        and len(decoded) == count == 24
+    )
+    assert os.readlink(f"/proc/self/fd/{pictures._file}").startswith(f"{tmp_path}/") and [
+        p.name for p in tmp_path.iterdir()
+    ] == ["a"]
 
 
 def test_what_is_read_may_be_changed(tmp_path):
@@ -150,13 +167,21 @@ def test_beyond_the_limit_the_first_views_stay(tmp_path, decoded, caplog):
     assert not caplog.records
     pictures = Pictures(folders, limit=18 * VIEW + VIEW // 2)
     assert [r.getMessage() for r in caplog.records] == [
-        "decoded pictures: 0 MB of 0 are kept in memory, the rest is decoded each time"]
+        "decoded pictures: 0 MB of 0 are kept in memory, the rest is decoded each time"
+    ]
     first = [x for folder in folders for x in all_views(pictures, folder)]
     assert len(decoded) == 2 * 24
     for _ in range(2):
         decoded.clear()
-        assert all(torch.equal(x, y) for x, y in zip(first, (x for f in folders for x in all_views(pictures, f)), strict=True))
-        assert {(name, index) for name, _, index in decoded} == {("b", i) for i in range(6, 12)} and len(decoded) == 2 * 6
+        assert all(
+            torch.equal(x, y)
+            for x, y in zip(
+                first, (x for f in folders for x in all_views(pictures, f)), strict=True
+            )
+        )
+        assert {(name, index) for name, _, index in decoded} == {
+            ("b", i) for i in range(6, 12)
+        } and len(decoded) == 2 * 6
     assert 18 * VIEW <= pictures.held <= pictures.end + 4095
 
 
@@ -176,10 +201,14 @@ def test_what_cannot_be_kept_is_decoded_each_time_and_said_once(tmp_path, decode
     request.getfixturevalue("little_room")
     for _ in range(3):
         decoded.clear()
-        assert all(torch.equal(x, y) for x, y in zip(truth, all_views(pictures, folder), strict=True))
+        assert all(
+            torch.equal(x, y) for x, y in zip(truth, all_views(pictures, folder), strict=True)
+        )
     assert {index for _, _, index in decoded} == set(range(3, 12))  # the fourth was written in part
     assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [
-        "decoded pictures: no more than 0 MB can be kept in memory (File too large), the rest is decoded each time"]
+        "decoded pictures: no more than 0 MB can be kept in memory (File too large), the rest is "
+        "decoded each time"
+    ]
 
 
 KEEPS = """
@@ -197,11 +226,16 @@ time.sleep(60)
 
 
 def test_a_killed_process_leaves_no_file(tmp_path):
-    folder, room = write(tmp_path / "0000"), tmp_path / "tmp"
+    folder = write(tmp_path / "0000")
+    room = tmp_path / "tmp"
     room.mkdir()
     shared = set(os.listdir("/dev/shm"))
-    process = subprocess.Popen([sys.executable, "-c", KEEPS, str(folder)], stdout=subprocess.PIPE, cwd=room,
-                               env={**os.environ, "TMPDIR": str(room)})
+    process = subprocess.Popen(
+        [sys.executable, "-c", KEEPS, str(folder)],
+        stdout=subprocess.PIPE,
+        cwd=room,
+        env={**os.environ, "TMPDIR": str(room)},
+    )
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -211,10 +245,15 @@ def test_a_killed_process_leaves_no_file(tmp_path):
 
 
 def test_a_picture_of_another_size_than_its_camera_is_named(tmp_path):
-    folder, other = write(tmp_path / "0000"), write(tmp_path / "0001", height=16, width=16)
+    folder = write(tmp_path / "0000")
+    other = write(tmp_path / "0001", height=16, width=16)
     view_path(other, "mask", 3).replace(view_path(folder, "mask", 3))
     pictures = Pictures([folder])
-    with pytest.raises(InputError, match=r"0000/mask_03\.png: is \[1, 16, 16\], expected \[1, 32, 32\]; render this scan again"):
+    with pytest.raises(
+        InputError,
+        match=r"0000/mask_03\.png: is \[1, 16, 16\], expected \[1, 32, 32\]; "
+        r"render this scan again",
+    ):
         pictures.view(folder, 3)
 
 

@@ -1,4 +1,5 @@
-"""Processes that share a step against one process that does all of it, in float64, where rounding hides nothing."""
+"""Processes that share a step against one process that does all of it, in float64, where rounding
+hides nothing."""
 
 from pathlib import Path
 
@@ -15,7 +16,9 @@ MICRO_BATCHES = 4
 
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16, momentum=0.3), nn.SiLU(), nn.Linear(16, 3)).double()
+    return nn.Sequential(
+        nn.Linear(6, 16), nn.BatchNorm1d(16, momentum=0.3), nn.SiLU(), nn.Linear(16, 3)
+    ).double()
 
 
 def train(team: Team, state: Path, steps: int) -> None:
@@ -27,7 +30,15 @@ def train(team: Team, state: Path, steps: int) -> None:
         x = micro + torch.randn(8, 6, generator=generator, dtype=torch.float64)
         return (net(x) - x[:, :3].sin()).square().mean(), {"micro": torch.tensor(float(micro))}
 
-    fit(net, loss, Optimisation(steps=steps, lr=1e-3, accumulate=MICRO_BATCHES), stage="t", seed=0, state=state, team=team)
+    fit(
+        net,
+        loss,
+        Optimisation(steps=steps, lr=1e-3, accumulate=MICRO_BATCHES),
+        stage="t",
+        seed=0,
+        state=state,
+        team=team,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +58,17 @@ def test_two_processes_see_each_micro_batch_once(one_and_two):
 
 def test_the_gradients_of_a_step_are_those_of_one_process(one_and_two):
     """After its first step Adam's mean is a tenth of the gradient."""
-    one, two = (torch.cat([s["exp_avg"].flatten() for s in found["optimizer"]["state"].values()]) for found in one_and_two)
+    one, two = (
+        torch.cat([s["exp_avg"].flatten() for s in found["optimizer"]["state"].values()])
+        for found in one_and_two
+    )
     assert one.dtype == torch.float64 and one.norm() > 0.01
     assert (one - two).norm() < 1e-12 * one.norm()
 
 
 def test_running_statistics_are_those_of_one_process(one_and_two):
-    """Each process sees half of the micro-batches, whose means differ: a plain mean of the processes would lag behind."""
+    """Each process sees half of the micro-batches, whose means differ: a plain mean of the
+    processes would lag behind."""
     start = network().state_dict()
     for name in ("1.running_mean", "1.running_var"):
         one, two = (found["module"][name] for found in one_and_two)

@@ -31,9 +31,16 @@ def folders(tmp_path_factory):
         out = render(cloud(seed), rig)
         save_cameras(folder, rig)
         for i in range(12):
-            rgb, alpha = out.rgb[i].detach().clamp(0, 1), out.alpha[i, 0].detach()
-            save_view(folder, i, rgb=(rgb.movedim(0, -1) * 255).round().byte().numpy(),
-                      mask=(alpha * 255).round().byte().numpy(), depth=out.depth[i, 0].detach().numpy(), normal=np.zeros((32, 32, 3)))
+            rgb = out.rgb[i].detach().clamp(0, 1)
+            alpha = out.alpha[i, 0].detach()
+            save_view(
+                folder,
+                i,
+                rgb=(rgb.movedim(0, -1) * 255).round().byte().numpy(),
+                mask=(alpha * 255).round().byte().numpy(),
+                depth=out.depth[i, 0].detach().numpy(),
+                normal=np.zeros((32, 32, 3)),
+            )
         np.savez(folder / "smplx.npz", vertices=cloud(seed).means.numpy())
         found.append(folder)
     return found
@@ -57,12 +64,17 @@ def test_a_step_depends_on_its_number_and_seed_only(folders):
     sampling = Sampling(batch=2, size=16, render_size=32, supervised=3)
     a, scans = draw(store, sampling, 5, 9, torch.Generator().manual_seed(4))
     b, again = draw(ScanStore(folders), sampling, 5, 9, torch.Generator().manual_seed(4))
-    assert scans == again and torch.equal(a.images, b.images) and torch.equal(a.target_rgb, b.target_rgb)
+    assert (
+        scans == again
+        and torch.equal(a.images, b.images)
+        and torch.equal(a.target_rgb, b.target_rgb)
+    )
     assert a.images.shape == (2, 1, 3, 16, 16) and a.target_rgb.shape == (2, 3, 3, 32, 32)
 
 
 def test_a_turned_sample_is_the_same_person_from_another_side(folders):
-    """Whatever azimuth is drawn as front, the turned cloud renders to the targets that come with it."""
+    """Whatever azimuth is drawn as front, the turned cloud renders to the targets that come with
+    it."""
     store = ScanStore(folders)
     sampling = Sampling(size=32, render_size=32, supervised=4, turn=True)
     shifts = set()
@@ -71,19 +83,33 @@ def test_a_turned_sample_is_the_same_person_from_another_side(folders):
         g = cloud(scans[0])
         round_scales = g.scales.mean(-1, keepdim=True).expand(-1, 3).contiguous()
         moved = type(g)(batch.vertices[0], g.opacities, round_scales, g.quats, g.colors)
-        plain = type(g)(g.means, g.opacities, moved.scales, g.quats, g.colors)  # round splats do not show their own turn
-        shift = round(float(torch.rad2deg(torch.atan2(moved.means[0, 0], moved.means[0, 2])
-                                          - torch.atan2(g.means[0, 0], g.means[0, 2])))) % 360
+        # round splats do not show their own turn
+        plain = type(g)(g.means, g.opacities, moved.scales, g.quats, g.colors)
+        shift = (
+            round(
+                float(
+                    torch.rad2deg(
+                        torch.atan2(moved.means[0, 0], moved.means[0, 2])
+                        - torch.atan2(g.means[0, 0], g.means[0, 2])
+                    )
+                )
+            )
+            % 360
+        )
         shifts.add(shift)
         front = render(moved, orbit(size=32)[[0]]).alpha
         there = render(plain, orbit(size=32)[[(-shift // 30) % 12]]).alpha
         assert (front - there).abs().max() < 1e-3
-        assert (batch.images[0, 0] - store.view(scans[0], (-shift // 30) % 12)[0].float() / 255).abs().max() < 1e-6
+        assert (
+            batch.images[0, 0] - store.view(scans[0], (-shift // 30) % 12)[0].float() / 255
+        ).abs().max() < 1e-6
     assert len(shifts) > 1
 
 
 def test_turning_goes_from_z_to_x():
-    assert torch.allclose(turned(torch.tensor([0.0, 0, 1]), 90), torch.tensor([1.0, 0, 0]), atol=1e-6)
+    assert torch.allclose(
+        turned(torch.tensor([0.0, 0, 1]), 90), torch.tensor([1.0, 0, 0]), atol=1e-6
+    )
 
 
 def test_no_scan_is_a_clear_error():
@@ -117,7 +143,8 @@ def test_camera_jitter_goes_around_the_pelvis_within_its_bounds():
     for seed in range(50):
         moved = camera_jitter(camera, torch.Generator().manual_seed(seed))
         pixel, depth = moved.project(torch.zeros(1, 3))
-        assert (pixel - 256).abs().max() < 1 and depth.item() == pytest.approx(1.5, abs=1e-5)  # of 512 pixels
+        # of 512 pixels
+        assert (pixel - 256).abs().max() < 1 and depth.item() == pytest.approx(1.5, abs=1e-5)
         ways = [torch.nn.functional.normalize(c.centers, dim=0) for c in (moved, camera)]
         R = moved.world_to_camera[:3, :3] @ camera.world_to_camera[:3, :3].T
         angles.append(float(torch.rad2deg(torch.acos(((R.trace() - 1) / 2).clamp(-1, 1)))))

@@ -14,8 +14,10 @@ def random_set(count: int, seed: int) -> Gaussians:
 
 
 def test_sets_of_any_length_are_rendered_together_as_if_alone():
-    cameras, g = orbit(size=32)[[0, 3]][None], torch.Generator().manual_seed(1)
-    target, mask = torch.rand(1, 2, 3, 32, 32, generator=g), torch.rand(1, 2, 1, 32, 32, generator=g)
+    cameras = orbit(size=32)[[0, 3]][None]
+    g = torch.Generator().manual_seed(1)
+    target = torch.rand(1, 2, 3, 32, 32, generator=g)
+    mask = torch.rand(1, 2, 1, 32, 32, generator=g)
     sets = {"merged": random_set(40, 1), "unet": random_set(40, 2), "body": random_set(7, 3)}
     for gaussians in sets.values():
         gaussians.means.requires_grad_()
@@ -30,7 +32,9 @@ def test_sets_of_any_length_are_rendered_together_as_if_alone():
         alone.backward()
         assert torch.allclose(gaussians.means.grad, together[name], atol=1e-7)
         assert all(torch.allclose(own[key], numbers[key]) for key in own)
-        expected = 2.0 * own[f"{name}_rgb"] + 3.0 * own[f"{name}_mask"] + 0.5 * own[f"{name}_perceptual"]
+        expected = (
+            2.0 * own[f"{name}_rgb"] + 3.0 * own[f"{name}_mask"] + 0.5 * own[f"{name}_perceptual"]
+        )
         assert torch.allclose(alone, expected)
         parts = parts + alone.detach()
     assert torch.allclose(total.detach(), parts)

@@ -1,4 +1,5 @@
-"""When a training's state is written, by a clock that is set by hand, and what a resumed training still holds of it."""
+"""When a training's state is written, by a clock that is set by hand, and what a resumed training
+still holds of it."""
 
 import gc
 import itertools
@@ -26,8 +27,10 @@ class Clock:
 
 
 def hours(cadence: Cadence, clock: Clock, seconds: float, hours: float = 24.0) -> list[float]:
-    """Train so long, a step a second, with a disk that takes `seconds` for a state; the times of the writings."""
-    begun, written = clock.now, []
+    """Train so long, a step a second, with a disk that takes `seconds` for a state; the times of
+    the writings."""
+    begun = clock.now
+    written = []
 
     def save() -> None:
         written.append(clock.now - begun)
@@ -66,12 +69,17 @@ def test_a_disk_that_becomes_slow_is_written_to_less_often():
 def problem() -> tuple[nn.Module, object]:
     torch.manual_seed(0)
     net = nn.Linear(64, 64)
-    return net, lambda step, generator, part: (net(torch.randn(4, 64, generator=generator)).square().mean(), {})
+    return net, lambda step, generator, part: (
+        net(torch.randn(4, 64, generator=generator)).square().mean(),
+        {},
+    )
 
 
 def test_a_slice_ends_so_early_that_its_state_can_be_written(tmp_path, monkeypatch):
-    """A state of 33 KB on a disk that takes 100 seconds for it, in a slice of 1000 seconds, a step a second."""
-    clock, written = Clock(), []
+    """A state of 33 KB on a disk that takes 100 seconds for it, in a slice of 1000 seconds, a step
+    a second."""
+    clock = Clock()
+    written = []
     monkeypatch.setattr("time.monotonic", clock)
     deadline = Deadline(1000.0)
     save = State.save
@@ -89,9 +97,19 @@ def test_a_slice_ends_so_early_that_its_state_can_be_written(tmp_path, monkeypat
         return loss(*arguments)
 
     with pytest.raises(SliceEnded):
-        fit(net, steady, Optimisation(steps=5000, lr=1e-3), stage="t", seed=0, state=tmp_path, deadline=deadline)
+        fit(
+            net,
+            steady,
+            Optimisation(steps=5000, lr=1e-3),
+            stage="t",
+            seed=0,
+            state=tmp_path,
+            deadline=deadline,
+        )
     assert len(written) == 2 and clock.now <= 1000.0 + 1000.0
-    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == round(clock.now - 1000.0 - 200.0)
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == round(
+        clock.now - 1000.0 - 200.0
+    )
 
 
 def test_an_unmeasured_disk_is_taken_for_a_slow_one(tmp_path):
@@ -107,8 +125,17 @@ def test_an_unmeasured_disk_is_taken_for_a_slow_one(tmp_path):
 def test_a_resumed_training_lets_go_of_what_it_read(tmp_path, monkeypatch):
     net, loss = problem()
     with pytest.raises(SliceEnded):
-        fit(net, loss, Optimisation(steps=3, lr=1e-3, ema=0.9), stage="t", seed=0, state=tmp_path, deadline=Deadline(0.0))
-    read, load = [], torch.load
+        fit(
+            net,
+            loss,
+            Optimisation(steps=3, lr=1e-3, ema=0.9),
+            stage="t",
+            seed=0,
+            state=tmp_path,
+            deadline=Deadline(0.0),
+        )
+    read = []
+    load = torch.load
 
     def watched(*arguments, **names):
         found = load(*arguments, **names)
@@ -124,5 +151,7 @@ def test_a_resumed_training_lets_go_of_what_it_read(tmp_path, monkeypatch):
         alive.extend(x for x in read if x() is not None)
         return loss(*arguments)
 
-    history = fit(again, looking, Optimisation(steps=3, lr=1e-3, ema=0.9), stage="t", seed=0, state=tmp_path)
+    history = fit(
+        again, looking, Optimisation(steps=3, lr=1e-3, ema=0.9), stage="t", seed=0, state=tmp_path
+    )
     assert len(history) == 3 and len(read) == 2 and not alive

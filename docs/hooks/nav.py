@@ -1,4 +1,5 @@
-"""A page that the list in mkdocs.yml does not name stands at its end, so that none is out of reach."""
+"""A page that the list in mkdocs.yml does not name stands at its end, so that none is out of
+reach."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The pictures of the report in docs/images, from a finished demo: `python docs/hooks/screenshots.py results/demo`."""
+"""The pictures of the report in docs/images, from a finished demo: `python
+docs/hooks/screenshots.py results/demo`."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def save(tab: Page, name: str, width: int) -> None:
 
 
 def write(image: Image.Image, name: str, width: int) -> None:
-    small = image.convert("RGB").resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
+    small = image.convert("RGB").resize(
+        (width, round(image.height * width / image.width)), Image.Resampling.LANCZOS
+    )
     small.save(IMAGES / f"report_{name}.webp", quality=90, method=6)
 
 
@@ -42,15 +45,24 @@ def main(run: Path) -> None:
         save(opened(browser, report / "index.html", 1280, 800), "desktop", 960)
         save(opened(browser, report / SUBJECT, 1280, 1480, "dark"), "dark", 880)
         save(opened(browser, report / "index.html", 390, 1500), "phone", 390)
-        tab, strips = opened(browser, report / SUBJECT, 1280, 900), []
+        tab = opened(browser, report / SUBJECT, 1280, 900)
+        strips = []
         for mode in MODES:
             tab.click(f'button[data-mode="{mode}"]')
             tab.wait_for_selector(f'[data-drawn="{mode}"]', timeout=60_000)
             tab.wait_for_timeout(1000)
-            strips.append(Image.open(io.BytesIO(tab.locator("[data-drawn]").first.screenshot())).convert("RGB"))
+            strips.append(
+                Image.open(io.BytesIO(tab.locator("[data-drawn]").first.screenshot())).convert(
+                    "RGB"
+                )
+            )
         browser.close()
     step = strips[0].width + GAP
-    row = Image.new("RGB", (len(strips) * step - GAP, strips[0].height), strips[0].getpixel((0, strips[0].height - 1)))
+    row = Image.new(
+        "RGB",
+        (len(strips) * step - GAP, strips[0].height),
+        strips[0].getpixel((0, strips[0].height - 1)),
+    )
     for i, strip in enumerate(strips):
         row.paste(strip, (i * step, 0))
     write(row, "viewer", 1200)

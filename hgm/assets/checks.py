@@ -1,4 +1,5 @@
-"""Checks of the assets that a configuration needs: what is missing, what is damaged, what to do about it."""
+"""Checks of the assets that a configuration needs: what is missing, what is damaged, what to do
+about it."""
 
 from __future__ import annotations
 
@@ -30,17 +31,25 @@ def check(asset: Asset, config: Config) -> Finding:
         return Finding(asset.title, "not needed")
     path = asset.path(config)
     if path is None:
-        return Finding(asset.title, "missing", f"{asset.key} is null; {_step(asset)} and set it", rules)
+        return Finding(
+            asset.title, "missing", f"{asset.key} is null; {_step(asset)} and set it", rules
+        )
     try:
         if not Path(path).exists():
-            return Finding(asset.title, "missing", f"{asset.key}: {path} does not exist; {_step(asset)}", rules)
+            return Finding(
+                asset.title, "missing", f"{asset.key}: {path} does not exist; {_step(asset)}", rules
+            )
         state, note = CHECKS[asset.check](asset, config, Path(path))
     except InputError as error:
-        state, note = "damaged", str(error)
+        state = "damaged"
+        note = str(error)
     except OSError as error:
-        state, note = "damaged", f"{error.filename or path}: cannot be read ({error.strerror or error})"
-    except Exception as error:  # a broken file may make its reader raise anything; here it is one line like all others
-        state, note = "damaged", f"{path}: not readable ({type(error).__name__}: {error})"
+        state = "damaged"
+        note = f"{error.filename or path}: cannot be read ({error.strerror or error})"
+    # a broken file may make its reader raise anything; here it is one line like all others
+    except Exception as error:
+        state = "damaged"
+        note = f"{path}: not readable ({type(error).__name__}: {error})"
     if state == "missing":
         note = f"{note}; {_step(asset)}"
     return Finding(asset.title, state, note, rules)
@@ -54,7 +63,11 @@ def _step(asset: Asset) -> str:
 
 def configured_scans(config: Config, *splits: str) -> list[str]:
     """Ids of the scans of the given splits, all by default."""
-    return [e.scan for e in catalogue.configured(config.scans.model_dump()) if not splits or e.split in splits]
+    return [
+        e.scan
+        for e in catalogue.configured(config.scans.model_dump())
+        if not splits or e.split in splits
+    ]
 
 
 def _own_scans(config: Config) -> list[str]:
@@ -77,18 +90,23 @@ def _each(names: list[str], look: Callable[[str], str | None], what: str, place:
             damaged[name] = f"{error.filename}: cannot be read ({error.strerror})"
     notes = []
     if missing:
-        notes.append(f"{place}: {len(missing)} of {len(names)} {what} lack a file {first_few(list(missing))}, "
-                     f"the first {next(iter(missing.values()))}")
+        notes.append(
+            f"{place}: {len(missing)} of {len(names)} {what} lack a file "
+            f"{first_few(list(missing))}, the first {next(iter(missing.values()))}"
+        )
     if damaged:
-        notes.append(f"{place}: {len(damaged)} of {len(names)} {what} are damaged {first_few(list(damaged))}, "
-                     f"the first: {next(iter(damaged.values()))}")
+        notes.append(
+            f"{place}: {len(damaged)} of {len(names)} {what} are damaged "
+            f"{first_few(list(damaged))}, the first: {next(iter(damaged.values()))}"
+        )
     if not notes:
         return "present", f"{len(names)} {what}"
     return ("missing" if missing else "damaged"), "; ".join(notes)
 
 
 def _scans(asset: Asset, config: Config, root: Path) -> Result:
-    """Presence, the material named by the OBJ and both ends of the texture; the rule `catalogue` reads every file whole."""
+    """Presence, the material named by the OBJ and both ends of the texture; the rule `catalogue`
+    reads every file whole."""
     names = _own_scans(config)
     try:
         folder = scan_folder(root)
@@ -153,7 +171,14 @@ def _humman(asset: Asset, config: Config, root: Path) -> Result:
     from hgm.scans.humman import HummanFiles
 
     def look(name: str) -> str | None:
-        return next((str(path.relative_to(root)) for path in HummanFiles(root, name).own_files() if not path.is_file()), None)
+        return next(
+            (
+                str(path.relative_to(root))
+                for path in HummanFiles(root, name).own_files()
+                if not path.is_file()
+            ),
+            None,
+        )
 
     if asset.key == "scans.test_root":
         return _each(configured_scans(config, "test"), look, "test sequences", root)
@@ -174,14 +199,24 @@ def _body_model(asset: Asset, config: Config, models: Path) -> Result:
     from hgm.body.model import read_model
     from hgm.standin.core import is_standin
 
-    for gender in dict.fromkeys(data["gender"] for data, _ in catalogue.data_sets(config.scans.model_dump())):
+    for gender in dict.fromkeys(
+        data["gender"] for data, _ in catalogue.data_sets(config.scans.model_dump())
+    ):
         path = models / "smplx" / f"SMPLX_{gender.upper()}.npz"
         if not path.is_file():
             return "missing", f"{path} does not exist"
         read_model(path)
     scans = config.scans.root
-    if is_standin(models) and config.scans.source != "standin" and not (scans is not None and is_standin(scans)):
-        return "damaged", f"{models}: holds the stand-in body model, which does not fit real scans; {_step(asset)}"
+    if (
+        is_standin(models)
+        and config.scans.source != "standin"
+        and not (scans is not None and is_standin(scans))
+    ):
+        return (
+            "damaged",
+            f"{models}: holds the stand-in body model, which does not fit real scans; "
+            f"{_step(asset)}",
+        )
     return "intact", "all keys and shapes"
 
 
@@ -200,7 +235,8 @@ def _estimates(asset: Asset, config: Config, folder: Path) -> Result:
 
 
 def _estimator(asset: Asset, config: Config, checkout: Path) -> Result:
-    """The files that a run needs, none of them a page of a server in place of a download, and an interpreter that starts."""
+    """The files that a run needs, none of them a page of a server in place of a download, and an
+    interpreter that starts."""
     try:
         installed = Installed.of(asset.name, config.estimate.model_dump())
     except InputError as error:
@@ -209,26 +245,58 @@ def _estimator(asset: Asset, config: Config, checkout: Path) -> Result:
         with open(file, "rb") as opened:
             head = opened.read(HEAD).lstrip()
         if not head or (file.suffix in (".tar", ".pt", ".npz", ".npy") and head.startswith(b"<")):
-            raise InputError(f"{file}: empty, or a web page in place of the file; fetch it again, with the right account")
+            raise InputError(
+                f"{file}: empty, or a web page in place of the file; fetch it again, with the "
+                "right account"
+            )
     try:
-        done = subprocess.run([str(installed.python), "--version"], capture_output=True, text=True, timeout=STARTS)
+        done = subprocess.run(
+            [str(installed.python), "--version"], capture_output=True, text=True, timeout=STARTS
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise InputError(f"estimate.{asset.name}_python: {installed.python} does not start ({error})") from None
+        raise InputError(
+            f"estimate.{asset.name}_python: {installed.python} does not start ({error})"
+        ) from None
     if done.returncode:
-        raise InputError(f"estimate.{asset.name}_python: {installed.python} does not start (status {done.returncode})")
+        raise InputError(
+            f"estimate.{asset.name}_python: {installed.python} does not start (status "
+            f"{done.returncode})"
+        )
     return "present", f"{(done.stdout + done.stderr).strip()}; its packages are not looked at"
 
 
 def first_bodies(config: Config) -> list[Finding]:
     """A word on real scans whose first bodies are their own fits; nothing otherwise."""
-    if (config.scans.test_source or config.scans.source) == "standin" or config.estimate.source != "disturbed":
+    if (
+        config.scans.test_source or config.scans.source
+    ) == "standin" or config.estimate.source != "disturbed":
         return []
-    return [Finding("first SMPL-X bodies", "present", "estimate.source: disturbed: the scans' own fits with noise; every table says so "
-                    "and nothing is compared with the paper; an estimator: docs/estimators.md", ("estimate",))]
+    return [
+        Finding(
+            "first SMPL-X bodies",
+            "present",
+            "estimate.source: disturbed: the scans' own fits with noise; every table says so "
+            "and nothing is compared with the paper; an estimator: docs/estimators.md",
+            ("estimate",),
+        )
+    ]
 
 
 CHECKS: dict[Kind, Callable[[Asset, Config, Path], Result]] = {
-    "scans": _scans, "fits": _fits, "customhumans": _custom_humans, "humman": _humman, "smpl": _smpl, "body_model": _body_model,
-    "estimates": _estimates, "base": check_base, "controlnet": check_controlnet, "vgg16": check_weights, "lpips": check_weights,
-    "inception": check_weights, "lgm": check_lgm, "icon": check_icon, "pixie": _estimator, "pymafx": _estimator,
+    "scans": _scans,
+    "fits": _fits,
+    "customhumans": _custom_humans,
+    "humman": _humman,
+    "smpl": _smpl,
+    "body_model": _body_model,
+    "estimates": _estimates,
+    "base": check_base,
+    "controlnet": check_controlnet,
+    "vgg16": check_weights,
+    "lpips": check_weights,
+    "inception": check_weights,
+    "lgm": check_lgm,
+    "icon": check_icon,
+    "pixie": _estimator,
+    "pymafx": _estimator,
 }

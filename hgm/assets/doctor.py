@@ -23,12 +23,20 @@ def examine(config: Config, assets: Sequence[Asset] | None = None) -> list[Findi
     assets = load_assets() if assets is None else assets
     with Progress("doctor", len(assets)) as progress:
         findings = [check(asset, config) for asset in progress.each(assets, lambda a: a.title)]
-    return [*findings, *first_bodies(config), *check_environment(config), *check_health(Path("results") / config.run)]
+    return [
+        *findings,
+        *first_bodies(config),
+        *check_environment(config),
+        *check_health(Path("results") / config.run),
+    ]
 
 
-def fetch_free(config: Config, names: Sequence[str], into: Path, assets: Sequence[Asset] | None = None) -> dict[str, str]:
-    """Download the named free assets, or, without names, those that the configuration needs and lacks; says on standard
-    error what it does and which keys to set. Returns the reasons of failures by name.
+def fetch_free(
+    config: Config, names: Sequence[str], into: Path, assets: Sequence[Asset] | None = None
+) -> dict[str, str]:
+    """Download the named free assets, or, without names, those that the configuration needs and
+    lacks; says on standard error what it does and which keys to set. Returns the reasons of
+    failures by name.
 
     Raises InputError for a name that is unknown or not free.
     """
@@ -36,10 +44,14 @@ def fetch_free(config: Config, names: Sequence[str], into: Path, assets: Sequenc
     free = {asset.name: asset for asset in assets if asset.free}
     for name in names:
         if name not in free:
-            raise InputError(f"--fetch: {name} cannot be fetched freely; expected one of {', '.join(free)}")
+            raise InputError(
+                f"--fetch: {name} cannot be fetched freely; expected one of {', '.join(free)}"
+            )
     chosen = [free[name] for name in names] or [a for a in free.values() if check(a, config).fault]
     for asset in chosen:
-        sys.stderr.write(f"fetching {asset.title} into {asset.place(into)} (licence: {asset.licence})\n")
+        sys.stderr.write(
+            f"fetching {asset.title} into {asset.place(into)} (licence: {asset.licence})\n"
+        )
     fetched = fetch(chosen, into)
     for asset in chosen:
         place = fetched.places.get(asset.name)

@@ -1,4 +1,5 @@
-"""Downloads that go on where they stopped and are only taken as good when their published hash matches."""
+"""Downloads that go on where they stopped and are only taken as good when their published hash
+matches."""
 
 from __future__ import annotations
 
@@ -22,20 +23,23 @@ from hgm.runtime import Progress
 BLOCK = 1 << 20  # bytes
 LARGE = 8 << 20  # bytes; of smaller files only the name is shown
 TIMEOUT = 60.0  # seconds without an answer
-PARTIAL, BEYOND = 206, 416  # HTTP
+PARTIAL = 206
+BEYOND = 416  # HTTP
 
 
 def part_of(path: Path) -> Path:
-    """Where the download of `path` lies until it is whole; a fixed name, so that the next attempt finds it."""
+    """Where the download of `path` lies until it is whole; a fixed name, so that the next attempt
+    finds it."""
     return path.with_name(f".{path.name}.part")
 
 
 def download(url: str, path: Path, *, sha256: str | None = None, size: int | None = None) -> None:
     """Fetch `url` to `path`, which appears only whole and with the right hash and size.
 
-    A part left by an earlier attempt is continued with a Range request where a published hash can tell that both halves
-    are of one file; a server that does not know ranges sends all of it again. Raises InputError when the server refuses, the
-    connection breaks (the part stays for the next attempt), or what came is another file (it is deleted).
+    A part left by an earlier attempt is continued with a Range request where a published hash can
+    tell that both halves are of one file; a server that does not know ranges sends all of it again.
+    Raises InputError when the server refuses, the connection breaks (the part stays for the next
+    attempt), or what came is another file (it is deleted).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = part_of(path)
@@ -43,7 +47,9 @@ def download(url: str, path: Path, *, sha256: str | None = None, size: int | Non
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{path}: another process is downloading it; wait for that one") from None
+            raise InputError(
+                f"{path}: another process is downloading it; wait for that one"
+            ) from None
         try:
             if sha256 is None:
                 file.truncate(0)
@@ -59,10 +65,14 @@ def download(url: str, path: Path, *, sha256: str | None = None, size: int | Non
             raise
         if size is not None and got != size:
             part.unlink()
-            raise InputError(f"{url}: {got} bytes came, the published file has {size}; nothing was kept")
+            raise InputError(
+                f"{url}: {got} bytes came, the published file has {size}; nothing was kept"
+            )
         if sha256 is not None and (found := file_digest(part)) != sha256:
             part.unlink()
-            raise InputError(f"{url}: what came has SHA-256 {found}, published is {sha256}; nothing was kept")
+            raise InputError(
+                f"{url}: what came has SHA-256 {found}, published is {sha256}; nothing was kept"
+            )
         os.replace(part, path)
 
 
@@ -78,7 +88,9 @@ def _receive(url: str, file: IO[bytes], name: str) -> int:
     if have:
         headers["Range"] = f"bytes={have}-"
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=TIMEOUT
+        ) as answer:
             if have and answer.status != PARTIAL:
                 file.truncate(0)
                 have = 0
@@ -94,7 +106,9 @@ def _receive(url: str, file: IO[bytes], name: str) -> int:
                 raise ConnectionError("the server closed the connection")
     except urllib.error.HTTPError as error:
         if error.code != BEYOND:
-            raise InputError(f"{url}: the server answers {error.code} {error.reason}; the file may have moved") from None
+            raise InputError(
+                f"{url}: the server answers {error.code} {error.reason}; the file may have moved"
+            ) from None
         # the part is as long as the file: its hash decides
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise _broken(url, _length(file), getattr(error, "reason", None) or error) from None
@@ -102,31 +116,45 @@ def _receive(url: str, file: IO[bytes], name: str) -> int:
 
 
 def _broken(url: str, have: int, reason: object) -> InputError:
-    return InputError(f"{url}: the download broke off after {have} bytes ({reason}); run the command again to go on")
+    return InputError(
+        f"{url}: the download broke off after {have} bytes ({reason}); run the command again to "
+        "go on"
+    )
 
 
 @dataclass
 class Fetched:
     """What a fetch did: assets that are whole now, and the reason for each that is not."""
 
-    places: dict[str, Path] = field(default_factory=dict)  # name of the asset -> what its configuration key should say
+    # name of the asset -> what its configuration key should say
+    places: dict[str, Path] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
 
 def fetch(assets: Sequence[Asset], into: Path) -> Fetched:
-    """Download free assets below `into`; files that are there with the right hash or size are left alone."""
+    """Download free assets below `into`; files that are there with the right hash or size are left
+    alone."""
     result = Fetched()
     for asset in assets:
         try:
-            todo = [file for file in asset.files if not is_whole(asset.file_place(file, into), file)]
+            todo = [
+                file for file in asset.files if not is_whole(asset.file_place(file, into), file)
+            ]
             _check_room(into, todo)
             for file in todo:
-                download(asset.file_url(file), asset.file_place(file, into), sha256=file.sha256, size=file.bytes)
+                download(
+                    asset.file_url(file),
+                    asset.file_place(file, into),
+                    sha256=file.sha256,
+                    size=file.bytes,
+                )
             result.places[asset.name] = asset.place(into)
         except InputError as error:
             result.failed[asset.name] = str(error)
         except OSError as error:
-            result.failed[asset.name] = f"{error.filename or into}: cannot be written ({error.strerror})"
+            result.failed[asset.name] = (
+                f"{error.filename or into}: cannot be written ({error.strerror})"
+            )
     return result
 
 
@@ -141,6 +169,10 @@ def _check_room(into: Path, files: Sequence[AssetFile]) -> None:
     place = into
     while not place.exists():
         place = place.parent
-    need, free = sum(file.bytes or 0 for file in files), shutil.disk_usage(place).free
+    need = sum(file.bytes or 0 for file in files)
+    free = shutil.disk_usage(place).free
     if need > free:
-        raise InputError(f"{into}: {need / 1e9:.1f} GB are to come, {free / 1e9:.1f} GB are free; make room or use --into")
+        raise InputError(
+            f"{into}: {need / 1e9:.1f} GB are to come, {free / 1e9:.1f} GB are free; make room or "
+            "use --into"
+        )

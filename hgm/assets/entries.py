@@ -1,4 +1,5 @@
-"""The list of assets, `resources/assets.yaml`, as a typed model, and which of them a configuration needs."""
+"""The list of assets, `resources/assets.yaml`, as a typed model, and which of them a configuration
+needs."""
 
 from __future__ import annotations
 
@@ -14,8 +15,24 @@ from hgm.errors import InputError
 
 LIST = RESOURCES / "assets.yaml"
 GIVEN = "given"
-Kind = Literal["scans", "fits", "customhumans", "humman", "smpl", "body_model", "estimates", "base", "controlnet", "vgg16", "lpips",
-               "inception", "lgm", "icon", "pixie", "pymafx"]
+Kind = Literal[
+    "scans",
+    "fits",
+    "customhumans",
+    "humman",
+    "smpl",
+    "body_model",
+    "estimates",
+    "base",
+    "controlnet",
+    "vgg16",
+    "lpips",
+    "inception",
+    "lgm",
+    "icon",
+    "pixie",
+    "pymafx",
+]
 
 
 class _Row(BaseModel):
@@ -82,7 +99,10 @@ class Asset(_Row):
 
     def needed(self, config: Config) -> bool:
         """Whether a configuration needs it: all conditions of one of the alternatives hold."""
-        return any(all(_holds(value_of(config, key), wanted) for key, wanted in way.items()) for way in self.when)
+        return any(
+            all(_holds(value_of(config, key), wanted) for key, wanted in way.items())
+            for way in self.when
+        )
 
     def path(self, config: Config) -> str | None:
         """What the configuration names as its place."""
@@ -108,7 +128,9 @@ def load_assets(path: str | Path = LIST) -> list[Asset]:
     try:
         rows = yaml.safe_load(Path(path).read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not a readable list of assets ({' '.join(str(error).split())})") from None
+        raise InputError(
+            f"{path}: not a readable list of assets ({' '.join(str(error).split())})"
+        ) from None
     if not isinstance(rows, list):
         raise InputError(f"{path}: expected a list of assets, got {type(rows).__name__}")
     assets = []
@@ -118,5 +140,7 @@ def load_assets(path: str | Path = LIST) -> list[Asset]:
         except ValidationError as error:
             first = error.errors()[0]
             name = row.get("name", number) if isinstance(row, dict) else number
-            raise InputError(f"{path}: asset {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            raise InputError(
+                f"{path}: asset {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            ) from None
     return assets

@@ -15,8 +15,9 @@ FIRST = 3  # examples named in a summary
 
 @dataclass(frozen=True)
 class Finding:
-    """The state of one thing. `intact`: all that can be checked was, a published hash included; `present`: it is there and
-    its names and heads are right; for `missing` and `damaged`, `note` says what is wrong and what to do."""
+    """The state of one thing. `intact`: all that can be checked was, a published hash included;
+    `present`: it is there and its names and heads are right; for `missing` and `damaged`, `note`
+    says what is wrong and what to do."""
 
     title: str
     state: State
@@ -35,10 +36,27 @@ def first_few(items: Sequence[str]) -> str:
 
 def table(findings: Iterable[Finding]) -> str:
     """Aligned columns, one line a finding."""
-    rows = [COLUMNS, *((f.title, _short(f.rules), f.state, " ".join(f.note.split()) or "-") for f in findings)]
+    rows = [
+        COLUMNS,
+        *((f.title, _short(f.rules), f.state, " ".join(f.note.split()) or "-") for f in findings),
+    ]
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]) for row in rows]
-    return "\n".join([lines[0], "  ".join([*("-" * width for width in widths), "-" * len(COLUMNS[3])]), *lines[1:]]) + "\n"
+    lines = [
+        "  ".join(
+            [*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]
+        )
+        for row in rows
+    ]
+    return (
+        "\n".join(
+            [
+                lines[0],
+                "  ".join([*("-" * width for width in widths), "-" * len(COLUMNS[3])]),
+                *lines[1:],
+            ]
+        )
+        + "\n"
+    )
 
 
 def _short(rules: Sequence[str]) -> str:

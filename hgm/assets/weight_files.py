@@ -1,4 +1,5 @@
-"""Single files of published weights: the published hash, or, for a converted file, names and shapes of its tensors."""
+"""Single files of published weights: the published hash, or, for a converted file, names and shapes
+of its tensors."""
 
 from __future__ import annotations
 
@@ -16,15 +17,18 @@ if TYPE_CHECKING:
 
 
 def check_weights(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
-    """A `.pth` must be the published file, since a metric of other weights is another metric; a `.safetensors` can only be
-    a conversion of it, whose tensors are looked at. Raises InputError when it cannot be opened or is of another network."""
+    """A `.pth` must be the published file, since a metric of other weights is another metric; a
+    `.safetensors` can only be a conversion of it, whose tensors are looked at. Raises InputError
+    when it cannot be opened or is of another network."""
     published = asset.files[0].sha256
     if path.suffix != ".safetensors" and published is not None:
         found = file_digest(path)
         if found == published:
             return "intact", "SHA-256 as published"
-        return "damaged", (f"{path}: SHA-256 is {found[:12]}…, published {published[:12]}…; "
-                           "delete it and add --fetch to this command")
+        return "damaged", (
+            f"{path}: SHA-256 is {found[:12]}…, published {published[:12]}…; "
+            "delete it and add --fetch to this command"
+        )
     from hgm.metrics.weights import read_weights, take
 
     key = asset.key or asset.name
@@ -33,7 +37,8 @@ def check_weights(asset: Asset, config: Config, path: Path) -> tuple[State, str]
 
 
 def check_lgm(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
-    """The published file, or any other that LGM's key names tell. Raises InputError for anything else."""
+    """The published file, or any other that LGM's key names tell. Raises InputError for anything
+    else."""
     from hgm.nets.checkpoints import read_checkpoint
     from hgm.nets.release import LGM, kind_of
 
@@ -63,5 +68,10 @@ def _expected(asset: Asset) -> dict[str, Tensor]:
     if asset.check == "vgg16":
         return VGG16().state_dict()
     if asset.check == "lpips":
-        return {f"lin{i}.model.1.weight": torch.zeros(1, stage[-1], 1, 1) for i, stage in enumerate(STAGES)}
-    return {k: v for k, v in Inception().state_dict().items() if not k.endswith("num_batches_tracked")}
+        return {
+            f"lin{i}.model.1.weight": torch.zeros(1, stage[-1], 1, 1)
+            for i, stage in enumerate(STAGES)
+        }
+    return {
+        k: v for k, v in Inception().state_dict().items() if not k.endswith("num_batches_tracked")
+    }

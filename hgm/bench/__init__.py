@@ -1,1 +1,2 @@
-"""`hgm bench`: every stage timed on this machine beside its floor and beside the plain way of doing the same work."""
+"""`hgm bench`: every stage timed on this machine beside its floor and beside the plain way of doing
+the same work."""

@@ -1,6 +1,8 @@
-"""Time of repeated work: CUDA events between synchronisations on a GPU; on a CPU wall time, or with one thread CPU time.
+"""Time of repeated work: CUDA events between synchronisations on a GPU; on a CPU wall time, or with
+one thread CPU time.
 
-The CPU time of one thread is the wall time of an idle machine: who else uses the machine does not count.
+The CPU time of one thread is the wall time of an idle machine: who else uses the machine does not
+count.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ def once(work: Callable[[], object], device: str) -> float:
         work()
         return now() - start
     with torch.cuda.device(device):
-        first, last = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        first = torch.cuda.Event(enable_timing=True)
+        last = torch.cuda.Event(enable_timing=True)
         torch.cuda.synchronize()
         first.record()
         work()

@@ -14,42 +14,72 @@ from hgm.diffusion.settings import BaseSettings
 from hgm.diffusion.small_base import build_scheduler, build_unet, build_vae
 from hgm.diffusion.text import make_text_encoder, make_tokenizer
 
-TEXT_WIDTH, TEXT_HEADS = 768, 12  # of CLIP ViT-L/14
+TEXT_WIDTH = 768
+TEXT_HEADS = 12  # of CLIP ViT-L/14
 
 
 def stable_diffusion_vae() -> Any:
-    """An untrained AutoencoderKL of Stable Diffusion 1.5's sizes (vae/config.json of its release)."""
+    """An untrained AutoencoderKL of Stable Diffusion 1.5's sizes (vae/config.json of its
+    release)."""
     return import_diffusers().AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=4, sample_size=512,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(128, 256, 512, 512),
+        layers_per_block=2,
+        latent_channels=4,
+        sample_size=512,
     )
 
 
 def stable_diffusion_unet() -> Any:
-    """An untrained UNet2DConditionModel of Stable Diffusion 1.5's sizes (unet/config.json of its release)."""
+    """An untrained UNet2DConditionModel of Stable Diffusion 1.5's sizes (unet/config.json of its
+    release)."""
     return import_diffusers().UNet2DConditionModel(
-        sample_size=64, block_out_channels=(320, 640, 1280, 1280), layers_per_block=2, cross_attention_dim=TEXT_WIDTH,
-        attention_head_dim=8, down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+        sample_size=64,
+        block_out_channels=(320, 640, 1280, 1280),
+        layers_per_block=2,
+        cross_attention_dim=TEXT_WIDTH,
+        attention_head_dim=8,
+        down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
         up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
     )
 
 
 def random_base(settings: BaseSettings | None) -> Base:
-    """The small base, or with None one of Stable Diffusion 1.5's sizes; its text encoder has one layer in place of twelve."""
+    """The small base, or with None one of Stable Diffusion 1.5's sizes; its text encoder has one
+    layer in place of twelve."""
     if settings is None:
-        return Base(stable_diffusion_vae(), stable_diffusion_unet(), make_text_encoder(TEXT_WIDTH, 0, TEXT_HEADS),
-                    make_tokenizer(), build_scheduler())
-    return Base(build_vae(settings), build_unet(settings), make_text_encoder(settings.text_width, 0, settings.heads),
-                make_tokenizer(), build_scheduler())
+        return Base(
+            stable_diffusion_vae(),
+            stable_diffusion_unet(),
+            make_text_encoder(TEXT_WIDTH, 0, TEXT_HEADS),
+            make_tokenizer(),
+            build_scheduler(),
+        )
+    return Base(
+        build_vae(settings),
+        build_unet(settings),
+        make_text_encoder(settings.text_width, 0, settings.heads),
+        make_tokenizer(),
+        build_scheduler(),
+    )
 
 
-def make_refiner(settings: BaseSettings | None, folder: Path | None, device: str) -> BackViewRefiner:
-    """With the base in `folder` where one is given, else a random one; the ControlNet is untrained. float16 on CUDA, as
-    `BackViewRefiner.load` makes it."""
+def make_refiner(
+    settings: BaseSettings | None, folder: Path | None, device: str
+) -> BackViewRefiner:
+    """With the base in `folder` where one is given, else a random one; the ControlNet is untrained.
+    float16 on CUDA, as `BackViewRefiner.load` makes it."""
     base = random_base(settings) if folder is None else open_base(folder)
     pipeline = import_diffusers().StableDiffusionControlNetImg2ImgPipeline(
-        vae=base.vae, text_encoder=base.text_encoder, tokenizer=base.tokenizer, unet=base.unet,
-        controlnet=build_controlnet(base, 0), scheduler=base.scheduler, safety_checker=None, feature_extractor=None,
+        vae=base.vae,
+        text_encoder=base.text_encoder,
+        tokenizer=base.tokenizer,
+        unet=base.unet,
+        controlnet=build_controlnet(base, 0),
+        scheduler=base.scheduler,
+        safety_checker=None,
+        feature_extractor=None,
         requires_safety_checker=False,
     )
     pipeline.set_progress_bar_config(disable=True)

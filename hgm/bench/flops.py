@@ -1,7 +1,9 @@
-"""Floating-point operations of a run, counted by torch; one multiplication and one addition count as two.
+"""Floating-point operations of a run, counted by torch; one multiplication and one addition count
+as two.
 
-Matrix products, convolutions and attention are counted, forward and backward; everything else is not. torch's table lacks
-the attention kernel of CPUs, which is added here with torch's own formulas.
+Matrix products, convolutions and attention are counted, forward and backward; everything else is
+not. torch's table lacks the attention kernel of CPUs, which is added here with torch's own
+formulas.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ def _attention(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> in
     return sdpa_flop_count(query, key, value)
 
 
-def _attention_backward(grad: Shape, query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
+def _attention_backward(
+    grad: Shape, query: Shape, key: Shape, value: Shape, *_: Any, **__: Any
+) -> int:
     return sdpa_backward_flop_count(grad, query, key, value)
 
 

@@ -1,4 +1,5 @@
-"""GPU memory of a training step, computed on tensors that have shapes and no memory: the networks at any size on any machine."""
+"""GPU memory of a training step, computed on tensors that have shapes and no memory: the networks
+at any size on any machine."""
 
 from __future__ import annotations
 
@@ -21,33 +22,42 @@ from hgm.nets.config import INPUT_CHANNELS
 
 GIB = 1 << 30
 STATIC = 16  # bytes a parameter: weight, gradient and Adam's two moments, all float32
-SPLATTING = 0.9 * GIB  # a sample of 12 views of 512 px and three sets, from gsplat's buffers; not computed here
+# a sample of 12 views of 512 px and three sets, from gsplat's buffers; not computed here
+SPLATTING = 0.9 * GIB
 RESERVED = 3.0 * GIB  # CUDA's context, workspaces of the convolutions, gaps between blocks; a guess
 SETS = 3  # of Gaussians that a step renders
-CARDS = {"40 GB": 39.0, "80 GB": 79.0, "141 GB": 139.0}  # GiB that a process finds on an A100, an H100, an H200
+# GiB that a process finds on an A100, an H100, an H200
+CARDS = {"40 GB": 39.0, "80 GB": 79.0, "141 GB": 139.0}
 FILLED = 0.9  # of a card; the rest is for what is not computed
 BATCH = 4  # of the paper, in all
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes of one training step: those that are there anyway, those of a sample, and what recomputing LPIPS saves of these."""
+    """Bytes of one training step: those that are there anyway, those of a sample, and what
+    recomputing LPIPS saves of these."""
 
     parameters: int  # their number
     networks: int  # kept for the backward pass, a sample
     lpips: int  # features of the renders of one set and of the targets, a sample
 
     def total(self, batch: int, *, recomputed: bool = True) -> float:
-        """Bytes at a micro-batch of `batch` samples; LPIPS of one set at a time, or of all sets kept."""
+        """Bytes at a micro-batch of `batch` samples; LPIPS of one set at a time, or of all sets
+        kept."""
         lpips = self.lpips * (1 if recomputed else SETS)
         return STATIC * self.parameters + RESERVED + batch * (self.networks + lpips + SPLATTING)
 
 
-def footprint(config: HGMConfig, *, precision: str = "bf16", supervised: int = 12, lpips_size: int = 256) -> Footprint:
-    """Of one HGM with every part that has a fixed shape: U-Net, image encoder, body head and merge network."""
-    bf16, size = precision == "bf16", config.input_size
+def footprint(
+    config: HGMConfig, *, precision: str = "bf16", supervised: int = 12, lpips_size: int = 256
+) -> Footprint:
+    """Of one HGM with every part that has a fixed shape: U-Net, image encoder, body head and merge
+    network."""
+    bf16 = precision == "bf16"
+    size = config.input_size
     with FakeTensorMode():
-        model, lpips = _without_memory(lambda: HGM(config)), _without_memory(lambda: LPIPS(lpips_size))
+        model = _without_memory(lambda: HGM(config))
+        lpips = _without_memory(lambda: LPIPS(lpips_size))
         model.train()
         parts = _fixed_parts(model, config)
         networks = sum(kept(part, call, bf16=bf16) for part, call in parts)
@@ -57,7 +67,9 @@ def footprint(config: HGMConfig, *, precision: str = "bf16", supervised: int = 1
             found: Tensor = lpips(renders, [x.detach() for x in lpips.features(renders)])
             return found
 
-        return Footprint(sum(p.numel() for p in model.parameters()), networks, kept(lpips, loss, bf16=False))
+        return Footprint(
+            sum(p.numel() for p in model.parameters()), networks, kept(lpips, loss, bf16=False)
+        )
 
 
 def _fixed_parts(model: HGM, config: HGMConfig) -> list[tuple[nn.Module, Callable[[], Any]]]:
@@ -69,7 +81,10 @@ def _fixed_parts(model: HGM, config: HGMConfig) -> list[tuple[nn.Module, Callabl
     ]
     if config.use_body:
         points = torch.empty(1, 3 + config.token_channels, config.vertices)
-        parts += [(model.encoder, lambda: model.encoder(images)), (model.body.head, lambda: model.body.head(points))]
+        parts += [
+            (model.encoder, lambda: model.encoder(images)),
+            (model.body.head, lambda: model.body.head(points)),
+        ]
     return parts
 
 
@@ -88,12 +103,14 @@ def flops_without_memory(build: Callable[[], nn.Module], call: Callable[[Any], o
 
 
 def kept(module: nn.Module, call: Callable[[], Any], *, bf16: bool) -> int:
-    """Bytes that autograd keeps of a call for its backward pass, besides the module's own weights."""
+    """Bytes that autograd keeps of a call for its backward pass, besides the module's own
+    weights."""
     own = {p.untyped_storage()._cdata for p in module.parameters()}
     found: dict[int, torch.UntypedStorage] = {}
 
     def pack(x: Tensor) -> Tensor:
-        found[x.untyped_storage()._cdata] = x.untyped_storage()  # holds it, so that its address is not used again
+        # holds it, so that its address is not used again
+        found[x.untyped_storage()._cdata] = x.untyped_storage()
         return x
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x), _autocast(bf16):
@@ -108,7 +125,9 @@ def _without_memory(build: Callable[[], Any]) -> Any:
     for part in module.modules():
         for name, p in part._parameters.items():
             if p is not None:
-                part._parameters[name] = nn.Parameter(torch.empty(p.shape), requires_grad=p.requires_grad)
+                part._parameters[name] = nn.Parameter(
+                    torch.empty(p.shape), requires_grad=p.requires_grad
+                )
         for name, b in part._buffers.items():
             if b is not None:
                 part._buffers[name] = torch.empty(b.shape, dtype=b.dtype)
@@ -132,20 +151,31 @@ def _autocast(bf16: bool) -> Iterator[None]:
 
 
 def largest_batch(found: Footprint, card: float) -> int | None:
-    """Samples of a micro-batch that a card of so many GiB holds, a divisor of the paper's batch; None where not even one fits."""
+    """Samples of a micro-batch that a card of so many GiB holds, a divisor of the paper's batch;
+    None where not even one fits."""
     return next((b for b in (4, 2, 1) if found.total(b) <= FILLED * card * GIB), None)
 
 
 def table() -> str:
     """Memory of the paper's two trainings and what to set for each card, as Markdown."""
-    lines = ["| training | GiB at batch 1, 2, 4 | LPIPS kept | " + " | ".join(CARDS) + " |", "|---|---|---|" + "---|" * len(CARDS)]
+    lines = [
+        "| training | GiB at batch 1, 2, 4 | LPIPS kept | " + " | ".join(CARDS) + " |",
+        "|---|---|---|" + "---|" * len(CARDS),
+    ]
     for stage, views in (("coarse", 1), ("fusion", 2)):
         found = footprint(HGMConfig.paper(views))
-        now, before = (" / ".join(f"{found.total(b, recomputed=r) / GIB:.0f}" for b in (1, 2, BATCH)) for r in (True, False))
+        now, before = (
+            " / ".join(f"{found.total(b, recomputed=r) / GIB:.0f}" for b in (1, 2, BATCH))
+            for r in (True, False)
+        )
         cells = []
         for card in CARDS.values():
             batch = largest_batch(found, card)
-            cells.append("–" if batch is None else f"`{stage}: {{batch: {batch}, accumulate: {BATCH // batch}}}`")
+            cells.append(
+                "–"
+                if batch is None
+                else f"`{stage}: {{batch: {batch}, accumulate: {BATCH // batch}}}`"
+            )
         lines.append(f"| {stage} | {now} | {before} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -1,8 +1,9 @@
 """Peak memory of a piece of work, or None where this system cannot tell.
 
-On CUDA it is the most that torch's allocator held, weights and inputs included. On a CPU it is how far the resident memory
-of the process rose above its level at the start, where weights and inputs are there already; Linux resets and keeps that
-peak (proc_pid_clear_refs(5), VmHWM in proc_pid_status(5)). Memory that was freed but not given back is given back first.
+On CUDA it is the most that torch's allocator held, weights and inputs included. On a CPU it is how
+far the resident memory of the process rose above its level at the start, where weights and inputs
+are there already; Linux resets and keeps that peak (proc_pid_clear_refs(5), VmHWM in
+proc_pid_status(5)). Memory that was freed but not given back is given back first.
 """
 
 from __future__ import annotations

@@ -32,7 +32,9 @@ def forward_ways(settings: Settings, scene: Scene, views: int) -> list[Way]:
 
     def make(how: Networks) -> Work:
         model = _model(settings, how, views).eval().requires_grad_(False)
-        images, cameras, vertices = scene.pictures.rgb[seen][None], scene.rig[seen][None], scene.vertices[None]
+        images = scene.pictures.rgb[seen][None]
+        cameras = scene.rig[seen][None]
+        vertices = scene.vertices[None]
 
         def run() -> HGMOutput:
             with torch.no_grad():
@@ -44,10 +46,12 @@ def forward_ways(settings: Settings, scene: Scene, views: int) -> list[Way]:
 
 
 def backward_ways(settings: Settings, scene: Scene) -> list[Way]:
-    """The networks' share of a training step: the one-view HGM forward and backward, no renders, no optimizer."""
+    """The networks' share of a training step: the one-view HGM forward and backward, no renders, no
+    optimizer."""
     batch = settings.batch
     images = scene.pictures.rgb[scene.views.front].expand(batch, 1, -1, -1, -1)
-    vertices, cameras = scene.vertices.expand(batch, -1, -1), _expand(scene.rig[scene.sides[:1]], batch)
+    vertices = scene.vertices.expand(batch, -1, -1)
+    cameras = _expand(scene.rig[scene.sides[:1]], batch)
 
     def make(how: Networks) -> Work:
         model = _model(settings, how, 1).train()
@@ -59,62 +63,105 @@ def backward_ways(settings: Settings, scene: Scene) -> list[Way]:
             model.zero_grad(set_to_none=True)
             return total.detach()
 
-        return Work(run, samples=batch, compile=_compiling(how, [model]), counted=_in_torch(model, run))
+        return Work(
+            run, samples=batch, compile=_compiling(how, [model]), counted=_in_torch(model, run)
+        )
 
     return _with_plain(settings, make)
 
 
 def training_ways(settings: Settings, scene: Scene) -> list[Way]:
     """One step of the one-view HGM: networks, renders of three sets, loss, backward pass, AdamW."""
-    batch, count = settings.batch, settings.sizes.supervised
+    batch = settings.batch
+    count = settings.sizes.supervised
     images = scene.pictures.rgb[scene.views.front].expand(batch, 1, -1, -1, -1)
-    rgb, mask = (x[:count].expand(batch, -1, -1, -1, -1) for x in (scene.pictures.rgb, scene.pictures.alpha))
+    rgb, mask = (
+        x[:count].expand(batch, -1, -1, -1, -1) for x in (scene.pictures.rgb, scene.pictures.alpha)
+    )
     vertices = scene.vertices.expand(batch, -1, -1)
 
     def make(how: Networks, loop: bool) -> Work:
         model = _model(settings, how, 1).train()
         parameters = list(model.parameters())
         optimizer = torch.optim.AdamW(parameters, lr=LR, fused=settings.on_cuda)
-        inputs, seen = _expand(scene.rig[scene.sides[:1]], batch), _expand(scene.rig[:count], batch)
+        inputs = _expand(scene.rig[scene.sides[:1]], batch)
+        seen = _expand(scene.rig[:count], batch)
 
         def run() -> float:
             sets = gaussian_sets(model(images, inputs, vertices, precision=how.precision))
             samples = [slice(b, b + 1) for b in range(batch)] if loop else [slice(batch)]
             shown = [slice(v, v + 1) for v in range(count)] if loop else [slice(count)]
-            loss = torch.stack([
-                hgm_loss({name: g[b] for name, g in sets.items()}, rgb[b, v], mask[b, v], seen[b, v], LossWeights(),
-                         perceptual=None)[0] for b in samples for v in shown
-            ]).mean()
+            loss = torch.stack(
+                [
+                    hgm_loss(
+                        {name: g[b] for name, g in sets.items()},
+                        rgb[b, v],
+                        mask[b, v],
+                        seen[b, v],
+                        LossWeights(),
+                        perceptual=None,
+                    )[0]
+                    for b in samples
+                    for v in shown
+                ]
+            ).mean()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             return loss.item()
 
-        size, body = scene.config.input_size, scene.config.vertices
-        drawn = sum(splatting_bytes(batch, n, count, size, backward=True) for n in (scene.config.gaussians,) * 2 + (body,))
+        size = scene.config.input_size
+        body = scene.config.vertices
+        drawn = sum(
+            splatting_bytes(batch, n, count, size, backward=True)
+            for n in (scene.config.gaussians,) * 2 + (body,)
+        )
         weights = sum(p.numel() * p.element_size() for p in parameters)
-        return Work(run, drawn + ADAM_PASSES * weights, batch, compile=_compiling(how, [model]), counted=_in_torch(model, run))
+        return Work(
+            run,
+            drawn + ADAM_PASSES * weights,
+            batch,
+            compile=_compiling(how, [model]),
+            counted=_in_torch(model, run),
+        )
 
-    return [Way(str(settings.networks), lambda: make(settings.networks, False)),
-            Way("eager fp32, a view at a time", lambda: make(PLAIN, True))]
+    return [
+        Way(str(settings.networks), lambda: make(settings.networks, False)),
+        Way("eager fp32, a view at a time", lambda: make(PLAIN, True)),
+    ]
 
 
 def photo_ways(settings: Settings, scene: Scene) -> list[Way]:
-    """One photo and a body to Gaussians: coarse, back view with its diffusion, fusion; all models are loaded."""
+    """One photo and a body to Gaussians: coarse, back view with its diffusion, fusion; all models
+    are loaded."""
 
     def make(how: Networks) -> Work:
-        coarse, fusion = (_model(settings, how, views).eval().requires_grad_(False) for views in (1, 2))
-        refiner, size = make_refiner(settings.sizes.base, settings.base, settings.device), scene.config.input_size
-        stages = Reconstructor(coarse, fusion, refiner, size=size, back_view=settings.sizes.back_view, device=settings.device,
-                               precision=how.precision)
+        coarse, fusion = (
+            _model(settings, how, views).eval().requires_grad_(False) for views in (1, 2)
+        )
+        refiner = make_refiner(settings.sizes.base, settings.base, settings.device)
+        size = scene.config.input_size
+        stages = Reconstructor(
+            coarse,
+            fusion,
+            refiner,
+            size=size,
+            back_view=settings.sizes.back_view,
+            device=settings.device,
+            precision=how.precision,
+        )
         image = scene.pictures.rgb[scene.views.front]
 
         def run() -> Reconstruction:
             return stages.reconstruct(image, scene.vertices, VARIANTS["full"], scene.views)
 
-        return Work(run, splatting_bytes(1, scene.config.gaussians, 1, size), compile=_compiling(how, [coarse, fusion, refiner]),
-                    counted=_in_torch(fusion, _in_torch(coarse, run)))
+        return Work(
+            run,
+            splatting_bytes(1, scene.config.gaussians, 1, size),
+            compile=_compiling(how, [coarse, fusion, refiner]),
+            counted=_in_torch(fusion, _in_torch(coarse, run)),
+        )
 
     return _with_plain(settings, make)
 
@@ -148,7 +195,8 @@ def _in_torch(model: HGM, run: Callable[[], object]) -> Callable[[], object]:
     pyramid = model.volume.pyramid
 
     def counted() -> object:
-        backend, pyramid.backend = pyramid.backend, "torch"
+        backend = pyramid.backend
+        pyramid.backend = "torch"
         try:
             return run()
         finally:
@@ -159,5 +207,9 @@ def _in_torch(model: HGM, run: Callable[[], object]) -> Callable[[], object]:
 
 def _expand(cameras: Cameras, batch: int) -> Cameras:
     """[V] -> [batch, V]."""
-    return Cameras(cameras.K.expand(batch, -1, -1, -1), cameras.world_to_camera.expand(batch, -1, -1, -1), cameras.width,
-                   cameras.height)
+    return Cameras(
+        cameras.K.expand(batch, -1, -1, -1),
+        cameras.world_to_camera.expand(batch, -1, -1, -1),
+        cameras.width,
+        cameras.height,
+    )

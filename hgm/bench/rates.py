@@ -1,4 +1,5 @@
-"""What this machine can do at best: the rate of a large matrix product and of a large copy. Floors are work over these."""
+"""What this machine can do at best: the rate of a large matrix product and of a large copy. Floors
+are work over these."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ import torch
 from hgm.bench.clock import seconds_of, warm_up
 
 REPEATS = 20
-MATRIX = {"cpu": 1024, "cuda": 8192}  # rows and columns: large enough for the full rate, short enough to repeat
+# rows and columns: large enough for the full rate, short enough to repeat
+MATRIX = {"cpu": 1024, "cuda": 8192}
 COPY = {"cpu": 1 << 28, "cuda": 1 << 30}  # bytes: far more than any cache
 
 
@@ -22,10 +24,14 @@ class Rates:
     copy: float  # bytes/s, read and written
 
 
-def measure_rates(device: str, dtype: torch.dtype, *, matrix: int | None = None, copy: int | None = None) -> Rates:
-    """Rates on a device; `matrix` and `copy` replace the sizes. Products of float32 as torch is set up: without TF32."""
+def measure_rates(
+    device: str, dtype: torch.dtype, *, matrix: int | None = None, copy: int | None = None
+) -> Rates:
+    """Rates on a device; `matrix` and `copy` replace the sizes. Products of float32 as torch is set
+    up: without TF32."""
     kind = torch.device(device).type
-    n, size = matrix or MATRIX[kind], copy or COPY[kind]
+    n = matrix or MATRIX[kind]
+    size = copy or COPY[kind]
     a, b = (torch.rand(n, n, device=device).to(dtype) for _ in range(2))
     product = torch.empty_like(a)
     source = torch.zeros(size, dtype=torch.uint8, device=device)

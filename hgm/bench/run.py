@@ -1,4 +1,5 @@
-"""One benchmark run: rates, then every stage, each row printed when it is there; all of it as JSON at the end."""
+"""One benchmark run: rates, then every stage, each row printed when it is there; all of it as JSON
+at the end."""
 
 from __future__ import annotations
 
@@ -24,9 +25,15 @@ from hgm.runtime import Progress
 from hgm.splat.pool import threads
 
 
-def benchmark(settings: Settings, only: Sequence[str] = (), *, out: Path | None = None,
-              write: Callable[[str], object]) -> list[Row]:
-    """Time the stages named in `only`, or all of them; print the table through `write` and write the JSON file `out`.
+def benchmark(
+    settings: Settings,
+    only: Sequence[str] = (),
+    *,
+    out: Path | None = None,
+    write: Callable[[str], object],
+) -> list[Row]:
+    """Time the stages named in `only`, or all of them; print the table through `write` and write
+    the JSON file `out`.
 
     Raises InputError for an unknown stage.
     """
@@ -45,12 +52,19 @@ def benchmark(settings: Settings, only: Sequence[str] = (), *, out: Path | None 
             write(table.line(row, first=not rows or rows[-1].stage != row.stage) + "\n")
             rows.append(row)
     if out is not None:
-        write_json(out, {**about, "rows": [{**dataclasses.asdict(row), "over_floor": row.over_floor} for row in rows]})
+        write_json(
+            out,
+            {
+                **about,
+                "rows": [{**dataclasses.asdict(row), "over_floor": row.over_floor} for row in rows],
+            },
+        )
     return rows
 
 
 def rows_of(settings: Settings, stages: Iterable[str], rates: Rates) -> Iterator[Row]:
-    """The rows of each stage; a stage whose ways cannot even be listed gives one row with its reason."""
+    """The rows of each stage; a stage whose ways cannot even be listed gives one row with its
+    reason."""
     scene = Scene(settings.sizes.network(1), settings.device)
     for name in stages:
         ways: list[Way] = []
@@ -64,7 +78,8 @@ def rows_of(settings: Settings, stages: Iterable[str], rates: Rates) -> Iterator
 def best_rates(settings: Settings) -> Rates:
     """The copy rate, and the faster of the matmul rates of float32 and of the precision asked for.
 
-    One rate for all ways of a stage, so that the ratios of its rows compare; on CUDA diffusion runs in 16 bits anyway.
+    One rate for all ways of a stage, so that the ratios of its rows compare; on CUDA diffusion runs
+    in 16 bits anyway.
     """
     names = {"fp32", settings.precision, *(["bf16"] if settings.on_cuda else [])}
     rates = [measure_rates(settings.device, PRECISIONS[name]) for name in sorted(names)]
@@ -76,11 +91,20 @@ def describe(settings: Settings, rates: Rates) -> dict[str, Any]:
     cuda = settings.on_cuda
     return {
         "device": torch.cuda.get_device_name(settings.device) if cuda else f"{processor()} (CPU)",
-        "device_type": "cuda" if cuda else "cpu", "torch": torch.__version__, "cuda": torch.version.cuda if cuda else None,
-        "threads": torch.get_num_threads(), "kernel_threads": threads(), "clock": clock_name(settings.device),
-        "preset": settings.preset, "precision": settings.precision, "compile": settings.compile,
-        "networks": str(settings.networks), "batch": settings.batch, "supervised": settings.sizes.supervised,
-        "repeats": settings.repeats, "rates": dataclasses.asdict(rates),
+        "device_type": "cuda" if cuda else "cpu",
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda if cuda else None,
+        "threads": torch.get_num_threads(),
+        "kernel_threads": threads(),
+        "clock": clock_name(settings.device),
+        "preset": settings.preset,
+        "precision": settings.precision,
+        "compile": settings.compile,
+        "networks": str(settings.networks),
+        "batch": settings.batch,
+        "supervised": settings.sizes.supervised,
+        "repeats": settings.repeats,
+        "rates": dataclasses.asdict(rates),
     }
 
 

@@ -1,4 +1,5 @@
-"""What every stage works on: the stand-in body in its rest pose, Gaussians on its surface, and pictures of them."""
+"""What every stage works on: the stand-in body in its rest pose, Gaussians on its surface, and
+pictures of them."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ class Scene:
     """The inputs of a preset on a device; made when first asked for, seeded."""
 
     def __init__(self, config: HGMConfig, device: str) -> None:
-        self.config, self.device = config, device
+        self.config = config
+        self.device = device
         self.views = of_the_rig(config.input_size)
         self.rig = self.views.cameras.to(device)
         self.sides = [self.views.front, self.views.back]  # the networks' inputs
@@ -39,17 +41,31 @@ class Scene:
         return self.model.faces
 
     def gaussians(self, sets: int = 1, *, opacity: float = 0.9) -> Gaussians:
-        """[sets, N] Gaussians of the size that an untrained network makes, N of one input view, drawn by area."""
+        """[sets, N] Gaussians of the size that an untrained network makes, N of one input view,
+        drawn by area."""
         generator = torch.Generator().manual_seed(0)
         corners = self.vertices.cpu()[self.faces]  # [F, 3 corners, 3]
-        area = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).norm(dim=-1)
+        area = torch.linalg.cross(
+            corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+        ).norm(dim=-1)
         count = sets * self.config.map_size**2
         face = torch.multinomial(area, count, replacement=True, generator=generator)
-        weight = torch.distributions.Exponential(1.0).icdf(torch.rand(count, 3, generator=generator))
-        means = (F.normalize(weight, p=1, dim=-1)[..., None] * corners[face]).sum(1)  # uniform in the triangle
-        scales = self.config.initial_scale * (0.3 * torch.randn(count, 3, generator=generator)).exp()
+        weight = torch.distributions.Exponential(1.0).icdf(
+            torch.rand(count, 3, generator=generator)
+        )
+        # uniform in the triangle
+        means = (F.normalize(weight, p=1, dim=-1)[..., None] * corners[face]).sum(1)
+        scales = (
+            self.config.initial_scale * (0.3 * torch.randn(count, 3, generator=generator)).exp()
+        )
         quats = F.normalize(torch.randn(count, 4, generator=generator), dim=-1)
-        flat = Gaussians(means, torch.full((count,), opacity), scales, quats, torch.rand(count, 3, generator=generator))
+        flat = Gaussians(
+            means,
+            torch.full((count,), opacity),
+            scales,
+            quats,
+            torch.rand(count, 3, generator=generator),
+        )
         return Gaussians.from_packed(flat.packed().unflatten(0, (sets, -1))).to(self.device)
 
     @cached_property

@@ -21,7 +21,11 @@ class Networks:
     channels_last: bool = False
 
     def __str__(self) -> str:
-        parts = [self.precision, "channels last" if self.channels_last else "", "compiled" if self.compile else ""]
+        parts = [
+            self.precision,
+            "channels last" if self.channels_last else "",
+            "compiled" if self.compile else "",
+        ]
         return ", ".join(part for part in parts if part)
 
 
@@ -38,14 +42,20 @@ class Settings:
     compile: bool = False
     samples: int | None = None  # of a training step; None: the preset's
     repeats: int = 5
-    base: Path | None = None  # Stable Diffusion as a diffusers folder, else random weights of its or the small base's sizes
+    # Stable Diffusion as a diffusers folder, else random weights of its or the small base's sizes
+    base: Path | None = None
 
     def __post_init__(self) -> None:
         for name, known in (("preset", PRESETS), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
-                raise InputError(f"--{name}: {getattr(self, name)!r} is unknown; expected one of {', '.join(known)}")
+                raise InputError(
+                    f"--{name}: {getattr(self, name)!r} is unknown; expected one of "
+                    f"{', '.join(known)}"
+                )
         if self.device.split(":")[0] not in DEVICES:
-            raise InputError(f"--device: {self.device!r} is unknown; expected auto, {' or '.join(DEVICES)}")
+            raise InputError(
+                f"--device: {self.device!r} is unknown; expected auto, {' or '.join(DEVICES)}"
+            )
         for name, value in (("--batch", self.batch), ("--repeats", self.repeats)):
             if value < 1:
                 raise InputError(f"{name}: {value}; expected 1 or more")

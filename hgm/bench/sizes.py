@@ -1,4 +1,5 @@
-"""How large the work of a preset is: the numbers of config/tiny.yaml, config.yaml and config/thuman2.yaml."""
+"""How large the work of a preset is: the numbers of config/tiny.yaml, config.yaml and
+config/thuman2.yaml."""
 
 from __future__ import annotations
 
@@ -26,13 +27,38 @@ class Sizes:
 
 PRESETS = {
     "tiny": Sizes(
-        HGMConfig.tiny, 1, 2, BackViewSettings(steps=20, guidance=1.0),
-        BaseSettings(size=64, vae_channels=(8, 16), unet_channels=(8, 16), heads=2, text_width=16), 64, (8, 16),
-        MeshSettings(cameras=8, size=96, voxel=0.01171875, truncation=0.025, refinement=NormalRefinement(steps=50)),
+        HGMConfig.tiny,
+        1,
+        2,
+        BackViewSettings(steps=20, guidance=1.0),
+        BaseSettings(size=64, vae_channels=(8, 16), unet_channels=(8, 16), heads=2, text_width=16),
+        64,
+        (8, 16),
+        MeshSettings(
+            cameras=8,
+            size=96,
+            voxel=0.01171875,
+            truncation=0.025,
+            refinement=NormalRefinement(steps=50),
+        ),
     ),
     "small": Sizes(
-        HGMConfig.small, 1, 4, BackViewSettings(guidance=1.0), BaseSettings(), 128, (16, 32, 64),
-        MeshSettings(cameras=24, size=320, voxel=0.01171875, truncation=0.025, refinement=NormalRefinement(steps=50)),
+        HGMConfig.small,
+        1,
+        4,
+        BackViewSettings(guidance=1.0),
+        BaseSettings(),
+        128,
+        (16, 32, 64),
+        MeshSettings(
+            cameras=24,
+            size=320,
+            voxel=0.01171875,
+            truncation=0.025,
+            refinement=NormalRefinement(steps=50),
+        ),
     ),
-    "paper": Sizes(HGMConfig.paper, 4, 12, BackViewSettings.paper(), None, 128, (64, 128, 256), MeshSettings()),
+    "paper": Sizes(
+        HGMConfig.paper, 4, 12, BackViewSettings.paper(), None, 128, (64, 128, 256), MeshSettings()
+    ),
 }

@@ -23,7 +23,8 @@ Draw = Callable[[Gaussians], Rendering]
 
 
 def splatting_ways(settings: Settings, scene: Scene, *, backward: bool) -> list[Way]:
-    """The ways to draw three sets in 12 views, with the gradients of colour and alpha to every parameter or without."""
+    """The ways to draw three sets in 12 views, with the gradients of colour and alpha to every
+    parameter or without."""
     views = len(scene.rig)
 
     def make(draw: Draw) -> Work:
@@ -36,8 +37,12 @@ def splatting_ways(settings: Settings, scene: Scene, *, backward: bool) -> list[
 
     def loop(sets: Gaussians) -> Rendering:
         views_of = [[render(sets[s], scene.rig[[v]]) for v in range(views)] for s in range(SETS)]
-        return Rendering(*(torch.stack([torch.cat([getattr(r, name) for r in row]) for row in views_of])
-                           for name in Rendering._fields))
+        return Rendering(
+            *(
+                torch.stack([torch.cat([getattr(r, name) for r in row]) for row in views_of])
+                for name in Rendering._fields
+            )
+        )
 
     def others() -> Work:
         _need("diff_gaussian_rasterization", settings)
@@ -49,8 +54,12 @@ def splatting_ways(settings: Settings, scene: Scene, *, backward: bool) -> list[
         return make(at_once("torch"))
 
     backend = resolve_backend("auto", settings.device)
-    return [Way(f"one call ({backend})", lambda: make(at_once(backend))), Way("a call a view and a set", lambda: make(loop)),
-            Way("diff-gaussian-rasterization", others), Way("plain torch", reference)]
+    return [
+        Way(f"one call ({backend})", lambda: make(at_once(backend))),
+        Way("a call a view and a set", lambda: make(loop)),
+        Way("diff-gaussian-rasterization", others),
+        Way("plain torch", reference),
+    ]
 
 
 def _without(draw: Draw, sets: Gaussians) -> Callable[[], object]:
@@ -62,12 +71,16 @@ def _without(draw: Draw, sets: Gaussians) -> Callable[[], object]:
 
 
 def _with_gradients(draw: Draw, sets: Gaussians) -> Callable[[], object]:
-    leaves = Gaussians(*(getattr(sets, f.name).clone().requires_grad_() for f in dataclasses.fields(sets)))
+    leaves = Gaussians(
+        *(getattr(sets, f.name).clone().requires_grad_() for f in dataclasses.fields(sets))
+    )
     parameters: list[Tensor] = [getattr(leaves, f.name) for f in dataclasses.fields(leaves)]
 
     def run() -> tuple[Tensor, ...]:
         out = draw(leaves)
-        return torch.autograd.grad([out.rgb, out.alpha], parameters, [torch.ones_like(out.rgb), torch.ones_like(out.alpha)])
+        return torch.autograd.grad(
+            [out.rgb, out.alpha], parameters, [torch.ones_like(out.rgb), torch.ones_like(out.alpha)]
+        )
 
     return run
 

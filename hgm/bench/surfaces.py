@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 def refinement_ways(settings: Settings, scene: Scene) -> list[Way]:
-    """What one step of the refinement draws: the body's 12 silhouettes and two normal maps, and gradients to its vertices."""
+    """What one step of the refinement draws: the body's 12 silhouettes and two normal maps, and
+    gradients to its vertices."""
     size = settings.sizes.refine
     view = scene.rig.resized(size)
 
@@ -39,8 +40,9 @@ def refinement_ways(settings: Settings, scene: Scene) -> list[Way]:
             outputs += [maps.front, maps.back]
             return torch.autograd.grad(outputs, vertices, [torch.ones_like(x) for x in outputs])[0]
 
-        drawn = (splatting_bytes(1, len(patches), len(view), SUPERSAMPLING * size, backward=True)
-                 + splatting_bytes(2, len(patches), 1, size, backward=True))
+        drawn = splatting_bytes(
+            1, len(patches), len(view), SUPERSAMPLING * size, backward=True
+        ) + splatting_bytes(2, len(patches), 1, size, backward=True)
         return Work(run, drawn)
 
     def reference() -> Work:
@@ -49,18 +51,23 @@ def refinement_ways(settings: Settings, scene: Scene) -> list[Way]:
         return make("torch", True)
 
     backend = resolve_backend("auto", settings.device)
-    return [Way(f"all views in a call ({backend})", lambda: make(backend, True)),
-            Way("a call a view", lambda: make(backend, False)), Way("plain torch", reference)]
+    return [
+        Way(f"all views in a call ({backend})", lambda: make(backend, True)),
+        Way("a call a view", lambda: make(backend, False)),
+        Way("plain torch", reference),
+    ]
 
 
 def mesh_ways(settings: Settings, scene: Scene) -> list[Way]:
-    """Gaussians to a mesh: depth renders, volume, cleaning, and the refinement by normals read from two pictures."""
+    """Gaussians to a mesh: depth renders, volume, cleaning, and the refinement by normals read from
+    two pictures."""
     sizes = settings.sizes
 
     def make() -> Work:
         torch.manual_seed(0)
         net = NormalNet(sizes.normals).to(settings.device).eval().requires_grad_(False)
-        gaussians, sides = scene.gaussians()[0], scene.sides
+        gaussians = scene.gaussians()[0]
+        sides = scene.sides
         pictures = scene.pictures.rgb[sides]
 
         def run() -> trimesh.Trimesh:

@@ -17,14 +17,20 @@ BYTES = 4
 
 
 def volume_ways(settings: Settings, scene: Scene) -> list[Way]:
-    """Features at the body's vertices -> voxels -> pyramid -> features at the Gaussians of one view, without gradients."""
+    """Features at the body's vertices -> voxels -> pyramid -> features at the Gaussians of one
+    view, without gradients."""
 
     def make(backend: str) -> Work:
         resolve_backend(backend, settings.device)
         torch.manual_seed(0)
         c = scene.config
-        volume = SparseVolume(c.token_channels, c.sparse_levels, c.voxel, c.sparse_momentum, backend).to(settings.device).eval()
-        points, queries = scene.vertices[None], scene.gaussians().means
+        volume = (
+            SparseVolume(c.token_channels, c.sparse_levels, c.voxel, c.sparse_momentum, backend)
+            .to(settings.device)
+            .eval()
+        )
+        points = scene.vertices[None]
+        queries = scene.gaussians().means
         features = torch.randn(1, points.shape[1], c.token_channels, device=settings.device)
         numbers = features.numel() + queries.shape[1] * c.sparse_levels * c.token_channels
 
@@ -36,4 +42,7 @@ def volume_ways(settings: Settings, scene: Scene) -> list[Way]:
         return Work(run, BYTES * numbers, counted=lambda: run("torch"))
 
     first = resolve_backend("auto", settings.device)
-    return [Way(name, partial(make, name)) for name in (first, "spconv" if first == "torch" else "torch")]
+    return [
+        Way(name, partial(make, name))
+        for name in (first, "spconv" if first == "torch" else "torch")
+    ]

@@ -1,4 +1,5 @@
-"""The parametric body: SMPL-X through the `smplx` package, in metres, y up, the person facing +z."""
+"""The parametric body: SMPL-X through the `smplx` package, in metres, y up, the person facing
++z."""
 
 from hgm.body.canonical import CanonicalBody, canonical, stature
 from hgm.body.model import Body, BodyModel

@@ -1,4 +1,5 @@
-"""The body in the frame that the networks see: pelvis at the origin, facing +z, in normalised units."""
+"""The body in the frame that the networks see: pelvis at the origin, facing +z, in normalised
+units."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class CanonicalBody:
 
 
 def stature(model: BodyModel, betas: Tensor) -> Tensor:
-    """Height in metres [...] of the bodies of betas [..., S]: the y extent in the rest pose, without expression."""
+    """Height in metres [...] of the bodies of betas [..., S]: the y extent in the rest pose,
+    without expression."""
     y = model.shaped(betas)[0][..., 1]
     return y.amax(-1) - y.amin(-1)
 

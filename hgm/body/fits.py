@@ -1,6 +1,7 @@
 """Fits of the body to scans, as data sets publish them: THuman2.0, THuman2.1 and CustomHumans.
 
-Every one of them is told by its file: a pickle or JSON, its keys and the width of its hands. The results are alike.
+Every one of them is told by its file: a pickle or JSON, its keys and the width of its hands. The
+results are alike.
 """
 
 from __future__ import annotations
@@ -19,10 +20,19 @@ from hgm.body.parameters import BodyParameters, numbers_of, parameters_of
 from hgm.body.pickles import load_pickle
 from hgm.errors import InputError
 
-COMPONENTS, ROTATIONS = 12, 45  # width of a hand: coefficients of hand components, or 15 joints in axis-angle
+# width of a hand: coefficients of hand components, or 15 joints in axis-angle
+COMPONENTS = 12
+ROTATIONS = 45
 WIDTHS: dict[str, tuple[int, ...]] = {
-    "betas": (10,), "expression": (10,), "global_orient": (3,), "body_pose": (63,), "jaw_pose": (3,), "leye_pose": (3,),
-    "reye_pose": (3,), "left_hand_pose": (COMPONENTS, ROTATIONS), "right_hand_pose": (COMPONENTS, ROTATIONS),
+    "betas": (10,),
+    "expression": (10,),
+    "global_orient": (3,),
+    "body_pose": (63,),
+    "jaw_pose": (3,),
+    "leye_pose": (3,),
+    "reye_pose": (3,),
+    "left_hand_pose": (COMPONENTS, ROTATIONS),
+    "right_hand_pose": (COMPONENTS, ROTATIONS),
 }
 HANDS = ("left_hand_pose", "right_hand_pose")  # in the order of the model's hand tables
 
@@ -40,41 +50,54 @@ class Fit:
         return points * self.scale + self.translation.to(points)
 
     def from_scan(self, points: Tensor) -> Tensor:
-        """Points [..., 3] in scan units -> metres of the body model (before its global orientation is undone)."""
+        """Points [..., 3] in scan units -> metres of the body model (before its global orientation
+        is undone)."""
         return (points - self.translation.to(points)) / self.scale
 
 
 def load_fit(path: str | Path, model: BodyModel) -> Fit:
-    """Read the fit of a scan: `smplx_param.pkl` of THuman2.0 or THuman2.1, or the JSON file of CustomHumans.
+    """Read the fit of a scan: `smplx_param.pkl` of THuman2.0 or THuman2.1, or the JSON file of
+    CustomHumans.
 
-    `model` is the body model of the data set. Raises InputError with the file and the key for what is missing,
-    misshapen or not finite, and for a fit of another gender's model.
+    `model` is the body model of the data set. Raises InputError with the file and the key for what
+    is missing, misshapen or not finite, and for a fit of another gender's model.
     """
     return _custom_humans(path, model) if Path(path).suffix == ".json" else _thuman(path, model)
 
 
-def thuman_numbers(path: str | Path, gender: str | None) -> tuple[dict[str, np.ndarray], float, np.ndarray]:
-    """A pickled dict of arrays [1, n], read without trusting it: SMPL-X arrays, scale and translation [3] in scan units.
-    `gender` is that of the body model that takes them, None where nothing says it.
+def thuman_numbers(
+    path: str | Path, gender: str | None
+) -> tuple[dict[str, np.ndarray], float, np.ndarray]:
+    """A pickled dict of arrays [1, n], read without trusting it: SMPL-X arrays, scale and
+    translation [3] in scan units. `gender` is that of the body model that takes them, None where
+    nothing says it.
 
-    The fits of 2022 (THuman2.0) have `translation` in scan units, added after scaling, and 12 hand components of the male
-    model. Those of May 2024, made for 0000 to 2444 (THuman2.1), have `transl` in metres, added before scaling, and hands
-    as 15 rotations of the neutral model, relative to its mean hand (`use_pca=False`, `flat_hand_mean=False`). Scans up to
-    0525 and from 0526 on are two batches whose frames and scales differ (authors in issues 23 and 24 of
-    ytrock/THuman2.0-Dataset); scale and place of each scan are in its fit, so nothing else depends on the batch.
-    A fit of somebody's own that is of another model says so under the key `gender`.
-    Raises InputError with the file and the key for what is missing, misshapen or not finite, and for another gender.
+    The fits of 2022 (THuman2.0) have `translation` in scan units, added after scaling, and 12 hand
+    components of the male model. Those of May 2024, made for 0000 to 2444 (THuman2.1), have
+    `transl` in metres, added before scaling, and hands as 15 rotations of the neutral model,
+    relative to its mean hand (`use_pca=False`, `flat_hand_mean=False`). Scans up to 0525 and from
+    0526 on are two batches whose frames and scales differ (authors in issues 23 and 24 of
+    ytrock/THuman2.0-Dataset); scale and place of each scan are in its fit, so nothing else depends
+    on the batch. A fit of somebody's own that is of another model says so under the key `gender`.
+    Raises InputError with the file and the key for what is missing, misshapen or not finite, and
+    for another gender.
     """
     data = load_pickle(path)
     if not isinstance(data, dict):
-        raise InputError(f"{path}: holds a {type(data).__name__}, expected a dict of SMPL-X parameters")
+        raise InputError(
+            f"{path}: holds a {type(data).__name__}, expected a dict of SMPL-X parameters"
+        )
     arrays = {key: _numbers(data, key, widths, path) for key, widths in WIDTHS.items()}
     scale = _finite(data, "scale", path)
     if scale.size != 1 or scale.item() <= 0:
         raise InputError(f"{path}: scale must be one positive number, got {scale.tolist()}")
     early = "translation" in data or "transl" not in data
-    _require_gender(gender, _own_gender(data, path) or ("male" if early else "neutral"), path,
-                    "of 2022" if early else "of May 2024")
+    _require_gender(
+        gender,
+        _own_gender(data, path) or ("male" if early else "neutral"),
+        path,
+        "of 2022" if early else "of May 2024",
+    )
     key = "translation" if early else "transl"
     translation = _finite(data, key, path)
     if translation.size != 3:
@@ -84,13 +107,18 @@ def thuman_numbers(path: str | Path, gender: str | None) -> tuple[dict[str, np.n
 
 def _thuman(path: str | Path, model: BodyModel) -> Fit:
     arrays, scale, translation = thuman_numbers(path, model.gender)
-    return Fit(_parameters(arrays, model, path, flat_hands=False), scale, torch.from_numpy(translation.copy()))
+    return Fit(
+        _parameters(arrays, model, path, flat_hands=False),
+        scale,
+        torch.from_numpy(translation.copy()),
+    )
 
 
 def _custom_humans(path: str | Path, model: BodyModel) -> Fit:
-    """A dict of flat lists: male model, 12 hand components about a flat hand (`flat_hand_mean=True`). The scan is in
-    metres, its person faces +z with the pelvis joint of the body at the origin; `global_orient` and `transl` have no
-    part in that (custom-humans/editable-humans, tools/load_json_to_smplx.py)."""
+    """A dict of flat lists: male model, 12 hand components about a flat hand
+    (`flat_hand_mean=True`). The scan is in metres, its person faces +z with the pelvis joint of the
+    body at the origin; `global_orient` and `transl` have no part in that
+    (custom-humans/editable-humans, tools/load_json_to_smplx.py)."""
     try:
         data = json.loads(Path(path).read_text())
     except OSError as error:
@@ -98,7 +126,9 @@ def _custom_humans(path: str | Path, model: BodyModel) -> Fit:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error})") from None
     if not isinstance(data, dict):
-        raise InputError(f"{path}: holds a {type(data).__name__}, expected an object with SMPL-X parameters")
+        raise InputError(
+            f"{path}: holds a {type(data).__name__}, expected an object with SMPL-X parameters"
+        )
     _require_gender(model.gender, "male", path, "of CustomHumans")
     data["global_orient"] = [0.0] * 3
     arrays = {key: _numbers(data, key, widths, path) for key, widths in WIDTHS.items()}
@@ -119,31 +149,44 @@ def _own_gender(data: Mapping[str, object], path: str | Path) -> str | None:
 
 
 def _require_gender(given: str | None, needed: str, path: str | Path, release: str) -> None:
-    """Raise InputError where the body model is not that of the fit: the same numbers make another body with it."""
+    """Raise InputError where the body model is not that of the fit: the same numbers make another
+    body with it."""
     if given not in (None, needed):
-        raise InputError(f"{path}: a fit {release}, which is of the {needed} body model, not of the {given} one; set scans.gender to "
-                         f"{needed}, or scans.test_gender where the test scans are of another data set")
+        raise InputError(
+            f"{path}: a fit {release}, which is of the {needed} body model, not of the {given} "
+            f"one; set scans.gender to {needed}, or scans.test_gender where the test scans are of "
+            "another data set"
+        )
 
 
-def _parameters(arrays: Mapping[str, np.ndarray], model: BodyModel, path: str | Path, *, flat_hands: bool) -> BodyParameters:
-    """Parameters whose hands are coefficients about the model's mean hand, whatever the file's are. A hand of 12
-    coefficients about the mean stays as it is; the others become 45, which hold any rotations exactly."""
+def _parameters(
+    arrays: Mapping[str, np.ndarray], model: BodyModel, path: str | Path, *, flat_hands: bool
+) -> BodyParameters:
+    """Parameters whose hands are coefficients about the model's mean hand, whatever the file's are.
+    A hand of 12 coefficients about the mean stays as it is; the others become 45, which hold any
+    rotations exactly."""
     converted = dict(arrays)
     for side, key in enumerate(HANDS):
         hand = arrays[key]
         if len(hand) == COMPONENTS and not flat_hands:
             continue
-        basis, mean = model.hand_bases[side].double().numpy(), model.hand_means[side].double().numpy()
+        basis = model.hand_bases[side].double().numpy()
+        mean = model.hand_means[side].double().numpy()
         offsets = hand @ basis[:COMPONENTS] if len(hand) == COMPONENTS else hand
         converted[key] = np.linalg.solve(basis.T, offsets - mean if flat_hands else offsets)
     return parameters_of(converted, path)
 
 
-def _numbers(data: Mapping[str, object], key: str, widths: tuple[int, ...], path: str | Path) -> np.ndarray:
-    """The finite float64 numbers [n] under a key, n one of `widths`; the file may have a leading dimension of 1."""
+def _numbers(
+    data: Mapping[str, object], key: str, widths: tuple[int, ...], path: str | Path
+) -> np.ndarray:
+    """The finite float64 numbers [n] under a key, n one of `widths`; the file may have a leading
+    dimension of 1."""
     array = _finite(data, key, path)
     if array.shape not in [shape for width in widths for shape in ((1, width), (width,))]:
-        raise InputError(f"{path}: {key} is {array.shape}, expected (1, {' or '.join(map(str, widths))})")
+        raise InputError(
+            f"{path}: {key} is {array.shape}, expected (1, {' or '.join(map(str, widths))})"
+        )
     return array.reshape(-1)
 
 

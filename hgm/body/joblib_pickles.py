@@ -1,4 +1,5 @@
-"""Read files of `joblib.dump` without running what they name: a pickle with the bytes of its arrays between the opcodes.
+"""Read files of `joblib.dump` without running what they name: a pickle with the bytes of its arrays
+between the opcodes.
 
 PyMAF-X saves so, with torch tensors beside the numpy arrays; both become numpy arrays.
 """
@@ -17,12 +18,14 @@ import numpy as np
 from hgm.body.pickles import ALLOWED, _Array
 from hgm.errors import InputError
 
-# The C unpickler reads ahead and hides its stack; joblib's own reader, too, builds on the one in Python.
+# The C unpickler reads ahead and hides its stack; joblib's own reader, too, builds on the one in
+# Python.
 Unpickler: Any = pickle._Unpickler
 
 
 class _Wrapper:
-    """What stands before an array's bytes; its attributes are those of joblib's NumpyArrayWrapper."""
+    """What stands before an array's bytes; its attributes are those of joblib's
+    NumpyArrayWrapper."""
 
     subclass: Any
     shape: tuple[int, ...]
@@ -39,7 +42,11 @@ class _Wrapper:
         data = file.read(size)
         if len(data) < size:
             raise EOFError("the file ends within an array")
-        return np.frombuffer(data, self.dtype).reshape(self.shape, order="F" if self.order == "F" else "C").copy()
+        return (
+            np.frombuffer(data, self.dtype)
+            .reshape(self.shape, order="F" if self.order == "F" else "C")
+            .copy()
+        )
 
 
 def _storage(data: bytes) -> np.ndarray:
@@ -50,16 +57,22 @@ def _storage(data: bytes) -> np.ndarray:
     return torch.tensor([], dtype=storage.dtype).set_(storage).numpy()
 
 
-def _tensor(storage: np.ndarray, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> np.ndarray:
+def _tensor(
+    storage: np.ndarray, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
+) -> np.ndarray:
     reach = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) + 1
     if math.prod(size) and (reach > len(storage) or min((offset, *stride)) < 0):
         raise pickle.UnpicklingError("a tensor reaches beyond its storage")
-    return np.lib.stride_tricks.as_strided(storage[offset:], size, [step * storage.itemsize for step in stride]).copy()
+    return np.lib.stride_tricks.as_strided(
+        storage[offset:], size, [step * storage.itemsize for step in stride]
+    ).copy()
 
 
 KNOWN: Mapping[tuple[str, str], Any] = {
-    **ALLOWED, ("joblib.numpy_pickle", "NumpyArrayWrapper"): _Wrapper,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor, ("torch.storage", "_load_from_bytes"): _storage,
+    **ALLOWED,
+    ("joblib.numpy_pickle", "NumpyArrayWrapper"): _Wrapper,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch.storage", "_load_from_bytes"): _storage,
 }
 
 
@@ -76,7 +89,9 @@ class _JoblibUnpickler(Unpickler):
         try:
             return KNOWN[module.replace("numpy._core.", "numpy.core."), name]
         except KeyError:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not allowed") from None
+            raise pickle.UnpicklingError(
+                f"it asks for {module}.{name}, which is not allowed"
+            ) from None
 
     def load_build(self) -> None:
         super().load_build()
@@ -87,8 +102,8 @@ class _JoblibUnpickler(Unpickler):
 
 
 def load_joblib(path: str | Path) -> Any:
-    """The object in an uncompressed file of `joblib.dump`, or in a plain pickle; tensors as numpy arrays. Raises InputError for a
-    missing, broken or hostile file."""
+    """The object in an uncompressed file of `joblib.dump`, or in a plain pickle; tensors as numpy
+    arrays. Raises InputError for a missing, broken or hostile file."""
     try:
         with open(path, "rb") as file:
             return _JoblibUnpickler(file).load()
@@ -96,5 +111,8 @@ def load_joblib(path: str | Path) -> Any:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except pickle.UnpicklingError as error:
         raise InputError(f"{path}: this pickle is refused: {error}".splitlines()[0]) from None
-    except Exception as error:  # a broken stream can raise anything from the arrays it half describes
-        raise InputError(f"{path}: not a readable pickle ({type(error).__name__}: {error})".splitlines()[0]) from None
+    # a broken stream can raise anything from the arrays it half describes
+    except Exception as error:
+        raise InputError(
+            f"{path}: not a readable pickle ({type(error).__name__}: {error})".splitlines()[0]
+        ) from None

@@ -1,4 +1,5 @@
-"""The numbers that pose and shape one body: the parameters of SMPL-X, as tensors with any leading batch dimensions."""
+"""The numbers that pose and shape one body: the parameters of SMPL-X, as tensors with any leading
+batch dimensions."""
 
 from __future__ import annotations
 
@@ -16,15 +17,18 @@ from hgm.archives import read_npz
 from hgm.errors import InputError
 from hgm.runtime import atomic_write
 
-WIDTHS = {"global_orient": 3, "body_pose": 63, "jaw_pose": 3, "leye_pose": 3, "reye_pose": 3}  # the others are free
+# the others are free
+WIDTHS = {"global_orient": 3, "body_pose": 63, "jaw_pose": 3, "leye_pose": 3, "reye_pose": 3}
 
 
 @dataclass(frozen=True)
 class BodyParameters:
-    """SMPL-X parameters; rotations are axis-angle in radians, joint by joint, relative to the parent joint.
+    """SMPL-X parameters; rotations are axis-angle in radians, joint by joint, relative to the
+    parent joint.
 
-    The leading dimensions of the fields are broadcast against each other. The hands are coefficients of the model's
-    hand components, added to its mean hand; the number of columns says how many components are used.
+    The leading dimensions of the fields are broadcast against each other. The hands are
+    coefficients of the model's hand components, added to its mean hand; the number of columns says
+    how many components are used.
     """
 
     betas: Tensor  # [..., S], S <= 300
@@ -44,7 +48,9 @@ class BodyParameters:
                 raise ValueError(f"{name} must be [..., {width}], got {got}")
         hands = self.left_hand_pose.shape[-1:], self.right_hand_pose.shape[-1:]
         if hands[0] != hands[1]:
-            raise ValueError(f"left_hand_pose and right_hand_pose differ in width: {hands[0]} and {hands[1]}")
+            raise ValueError(
+                f"left_hand_pose and right_hand_pose differ in width: {hands[0]} and {hands[1]}"
+            )
         try:
             _ = self.shape
         except RuntimeError:
@@ -53,14 +59,30 @@ class BodyParameters:
 
     @classmethod
     def zeros(
-        cls, batch: int | tuple[int, ...] = (), *, betas: int = 10, expression: int = 10, hand_components: int = 12,
-        device: Any = None, dtype: torch.dtype = torch.float32,
+        cls,
+        batch: int | tuple[int, ...] = (),
+        *,
+        betas: int = 10,
+        expression: int = 10,
+        hand_components: int = 12,
+        device: Any = None,
+        dtype: torch.dtype = torch.float32,
     ) -> BodyParameters:
         """The mean body in its rest pose with the mean hand; `batch` is the leading shape."""
         lead = (batch,) if isinstance(batch, int) else tuple(batch)
-        widths = {**WIDTHS, "betas": betas, "expression": expression,
-                  "left_hand_pose": hand_components, "right_hand_pose": hand_components}
-        return cls(**{name: torch.zeros(*lead, width, device=device, dtype=dtype) for name, width in widths.items()})
+        widths = {
+            **WIDTHS,
+            "betas": betas,
+            "expression": expression,
+            "left_hand_pose": hand_components,
+            "right_hand_pose": hand_components,
+        }
+        return cls(
+            **{
+                name: torch.zeros(*lead, width, device=device, dtype=dtype)
+                for name, width in widths.items()
+            }
+        )
 
     @property
     def shape(self) -> torch.Size:
@@ -102,17 +124,21 @@ class BodyParameters:
         return {name: value.detach().cpu().float().numpy() for name, value in self.items()}
 
     def save_npz(self, path: str | Path, **extra: Any) -> None:
-        """Write the fields and any `extra` arrays beside them as an npz; equal numbers give equal bytes."""
+        """Write the fields and any `extra` arrays beside them as an npz; equal numbers give equal
+        bytes."""
         with atomic_write(path) as file:
             np.savez(file, **self.arrays(), **extra)
 
     @classmethod
     def from_npz(cls, path: str | Path) -> BodyParameters:
-        """Read the fields (float32) of an npz with any other arrays; `global_orient` may be absent: zero.
+        """Read the fields (float32) of an npz with any other arrays; `global_orient` may be absent:
+        zero.
 
         Raises InputError when the file cannot be read or a field is missing or misshapen.
         """
-        arrays = read_npz(path, [f.name for f in dataclasses.fields(cls)], what="npz file of body parameters")
+        arrays = read_npz(
+            path, [f.name for f in dataclasses.fields(cls)], what="npz file of body parameters"
+        )
         if "jaw_pose" in arrays:
             arrays.setdefault("global_orient", np.zeros_like(arrays["jaw_pose"]))
         return parameters_of(arrays, path)
@@ -130,17 +156,22 @@ def numbers_of(value: Any, name: str) -> np.ndarray:
 
 
 def parameters_of(arrays: dict[str, Any], source: str | Path) -> BodyParameters:
-    """BodyParameters (float32) of numpy arrays by name; a problem is an InputError that names `source` and the key."""
+    """BodyParameters (float32) of numpy arrays by name; a problem is an InputError that names
+    `source` and the key."""
     tensors = {}
     for field in dataclasses.fields(BodyParameters):
         if field.name not in arrays:
-            raise InputError(f"{source}: the key {field.name} is missing; expected the parameters of SMPL-X")
+            raise InputError(
+                f"{source}: the key {field.name} is missing; expected the parameters of SMPL-X"
+            )
         with np.errstate(over="ignore"):
             array = numbers_of(arrays[field.name], f"{source}: {field.name}").astype(np.float32)
         if array.ndim == 0:
             raise InputError(f"{source}: {field.name} is a single number, expected [..., numbers]")
         if not np.isfinite(array).all():
-            raise InputError(f"{source}: {field.name} holds numbers that are not finite; this fit is unusable")
+            raise InputError(
+                f"{source}: {field.name} holds numbers that are not finite; this fit is unusable"
+            )
         tensors[field.name] = torch.from_numpy(array.copy())
     try:
         return BodyParameters(**tensors)

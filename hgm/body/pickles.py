@@ -1,4 +1,5 @@
-"""Read pickles of data sets without running what they name: numbers, strings, containers and numpy arrays only."""
+"""Read pickles of data sets without running what they name: numbers, strings, containers and numpy
+arrays only."""
 
 from __future__ import annotations
 
@@ -14,15 +15,19 @@ from hgm.errors import InputError
 
 
 class RestrictedUnpickler(pickle._Unpickler):
-    """An unpickler that knows how numpy arrays are rebuilt (every protocol, numpy 1 and 2, Python 2 and 3).
+    """An unpickler that knows how numpy arrays are rebuilt (every protocol, numpy 1 and 2, Python 2
+    and 3).
 
-    The one in Python, since the one in C takes memory for as many objects as a damaged file says that it holds.
+    The one in Python, since the one in C takes memory for as many objects as a damaged file says
+    that it holds.
 
-    Any other global is refused by name before it is imported. trimesh's array class becomes a plain numpy array. `also`
-    names further globals and what stands for them.
+    Any other global is refused by name before it is imported. trimesh's array class becomes a plain
+    numpy array. `also` names further globals and what stands for them.
     """
 
-    def __init__(self, file: IO[bytes], *, also: Mapping[tuple[str, str], Any], encoding: str) -> None:
+    def __init__(
+        self, file: IO[bytes], *, also: Mapping[tuple[str, str], Any], encoding: str
+    ) -> None:
         super().__init__(file, encoding=encoding)
         self.known = {**ALLOWED, **also}
 
@@ -30,11 +35,14 @@ class RestrictedUnpickler(pickle._Unpickler):
         try:
             return self.known[module.replace("numpy._core.", "numpy.core."), name]
         except KeyError:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not allowed") from None
+            raise pickle.UnpicklingError(
+                f"it asks for {module}.{name}, which is not allowed"
+            ) from None
 
 
 class _Array:
-    """What stands for numpy's array class, and its subclasses, while a pickle is read; not an array itself."""
+    """What stands for numpy's array class, and its subclasses, while a pickle is read; not an array
+    itself."""
 
 
 def _empty_bytes() -> bytes:
@@ -52,7 +60,9 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
 def _reconstruct(kind: type, shape: Any, code: Any) -> np.ndarray:
     """An empty array whose contents follow; the shape given here is always zero."""
     if kind is not _Array or tuple(shape) != (0,):
-        raise pickle.UnpicklingError("an array is rebuilt from something that is not an empty array")
+        raise pickle.UnpicklingError(
+            "an array is rebuilt from something that is not an empty array"
+        )
     return np.empty(0, np.int8)
 
 
@@ -60,7 +70,9 @@ def _scalar(dtype: np.dtype, data: Any) -> np.ndarray:
     """A numpy scalar, as a 0-d array."""
     if dtype.hasobject:
         raise pickle.UnpicklingError("a scalar holds an object")
-    return np.frombuffer(_encode(data) if isinstance(data, str) else data, dtype, 1).reshape(()).copy()
+    return (
+        np.frombuffer(_encode(data) if isinstance(data, str) else data, dtype, 1).reshape(()).copy()
+    )
 
 
 def _frombuffer(data: Any, dtype: np.dtype, shape: Any, order: str) -> np.ndarray:
@@ -84,8 +96,8 @@ ALLOWED: dict[tuple[str, str], Any] = {
 
 
 def load_pickle(path: str | Path, also: Mapping[tuple[str, str], Any] | None = None) -> Any:
-    """The object in a pickle file of any protocol; `also` as for RestrictedUnpickler. Raises InputError for a missing, broken or
-    hostile file."""
+    """The object in a pickle file of any protocol; `also` as for RestrictedUnpickler. Raises
+    InputError for a missing, broken or hostile file."""
     try:
         with open(path, "rb") as file:
             return RestrictedUnpickler(file, also=also or {}, encoding="latin1").load()
@@ -93,5 +105,8 @@ def load_pickle(path: str | Path, also: Mapping[tuple[str, str], Any] | None = N
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except pickle.UnpicklingError as error:
         raise InputError(f"{path}: this pickle is refused: {error}") from None
-    except Exception as error:  # a broken stream can raise anything from the arrays it half describes
-        raise InputError(f"{path}: not a readable pickle ({type(error).__name__}: {error})".splitlines()[0]) from None
+    # a broken stream can raise anything from the arrays it half describes
+    except Exception as error:
+        raise InputError(
+            f"{path}: not a readable pickle ({type(error).__name__}: {error})".splitlines()[0]
+        ) from None

@@ -1,4 +1,5 @@
-"""The `hgm` command. Every verb imports what it needs when it runs, so that `hgm --help` is quick."""
+"""The `hgm` command. Every verb imports what it needs when it runs, so that `hgm --help` is
+quick."""
 
 from __future__ import annotations
 
@@ -7,20 +8,46 @@ import sys
 from collections.abc import Sequence
 
 from hgm import __version__, caches, libraries
-from hgm.cli import bench, config, control, doctor, export, reconstruct, replay, standin, transfer, view, weights
+from hgm.cli import (
+    bench,
+    config,
+    control,
+    doctor,
+    export,
+    reconstruct,
+    replay,
+    standin,
+    transfer,
+    view,
+    weights,
+)
 from hgm.cli.verbs import Verbs
 from hgm.errors import InputError, Interrupted
 
 VERBS = (
-    reconstruct.add_reconstruct, standin.add_standin, weights.add_import_weights, doctor.add_doctor,
-    export.add_export_views, export.add_export, view.add_view, transfer.add_pack, transfer.add_unpack,
-    control.add_status, control.add_plan, control.add_prune, replay.add_replay, bench.add_bench, config.add_config,
+    reconstruct.add_reconstruct,
+    standin.add_standin,
+    weights.add_import_weights,
+    doctor.add_doctor,
+    export.add_export_views,
+    export.add_export,
+    view.add_view,
+    transfer.add_pack,
+    transfer.add_unpack,
+    control.add_status,
+    control.add_plan,
+    control.add_prune,
+    replay.add_replay,
+    bench.add_bench,
+    config.add_config,
 )
 
 
 def parser() -> argparse.ArgumentParser:
     """All verbs with their help and an example each."""
-    top = argparse.ArgumentParser(prog="hgm", description="HGM: generalizable human Gaussians from a single view.")
+    top = argparse.ArgumentParser(
+        prog="hgm", description="HGM: generalizable human Gaussians from a single view."
+    )
     top.add_argument("--version", action="version", version=f"hgm {__version__}")
     verbs = Verbs(top)
     for add in VERBS:

@@ -10,12 +10,25 @@ from hgm.cli.verbs import Verbs
 
 
 def add_config(verbs: Verbs) -> None:
-    p = verbs.add("config", "print the default configuration, check a file or write the generated files",
-                  "hgm config --check config/tiny.yaml", _config)
-    p.add_argument("--check", type=Path, nargs="+", metavar="FILE",
-                   help="YAML files to validate; the last one wins, as for --configfile")
-    p.add_argument("--write", action="store_true",
-                   help="write config.yaml, config/schema.json, docs/config.md and docs/reference.md of the checkout")
+    p = verbs.add(
+        "config",
+        "print the default configuration, check a file or write the generated files",
+        "hgm config --check config/tiny.yaml",
+        _config,
+    )
+    p.add_argument(
+        "--check",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="YAML files to validate; the last one wins, as for --configfile",
+    )
+    p.add_argument(
+        "--write",
+        action="store_true",
+        help="write config.yaml, config/schema.json, docs/config.md and docs/reference.md of the "
+        "checkout",
+    )
 
 
 def _config(args: argparse.Namespace) -> int:
@@ -28,12 +41,16 @@ def _config(args: argparse.Namespace) -> int:
     from hgm.runtime import atomic_write
 
     if args.check:
-        Plan(config.read_files(args.check).model_dump(mode="json"))  # says what a run would say before its first job
+        # says what a run would say before its first job
+        Plan(config.read_files(args.check).model_dump(mode="json"))
         sys.stdout.write(f"{', '.join(map(str, args.check))}: fine\n")
         return 0
-    files = {"config.yaml": config_text.to_yaml(), "docs/config.md": config_text.to_markdown(),
-             "docs/reference.md": reference.to_markdown(parser()),
-             "config/schema.json": json.dumps(config_text.to_schema(), indent=1) + "\n"}
+    files = {
+        "config.yaml": config_text.to_yaml(),
+        "docs/config.md": config_text.to_markdown(),
+        "docs/reference.md": reference.to_markdown(parser()),
+        "config/schema.json": json.dumps(config_text.to_schema(), indent=1) + "\n",
+    }
     if not args.write:
         sys.stdout.write(files["config.yaml"])
         return 0

@@ -12,11 +12,21 @@ LONGEST = 86400  # seconds between two looks
 
 
 def add_status(verbs: Verbs) -> None:
-    p = verbs.add("status", "where a run stands: jobs, steps, time left, what runs where, what failed and why",
-                  "hgm status --run results/demo --watch", _status)
-    p.add_argument("--run", type=Path, help="folder of a run, results/<run>; without it that of the configuration")
+    p = verbs.add(
+        "status",
+        "where a run stands: jobs, steps, time left, what runs where, what failed and why",
+        "hgm status --run results/demo --watch",
+        _status,
+    )
+    p.add_argument(
+        "--run",
+        type=Path,
+        help="folder of a run, results/<run>; without it that of the configuration",
+    )
     configured(p)
-    p.add_argument("--watch", action="store_true", help="again and again, until the run is finished or Ctrl-C")
+    p.add_argument(
+        "--watch", action="store_true", help="again and again, until the run is finished or Ctrl-C"
+    )
     p.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="pause of --watch")
 
 
@@ -30,9 +40,12 @@ def _status(args: argparse.Namespace) -> int:
     from hgm.plan import Plan
 
     if not 0 < args.every <= LONGEST:
-        raise InputError(f"--every: {args.every:g}; expected seconds, more than 0 and {LONGEST} at most")
+        raise InputError(
+            f"--every: {args.every:g}; expected seconds, more than 0 and {LONGEST} at most"
+        )
     if args.run is not None and not args.configfile:
-        run, plan = args.run, plan_of(args.run)
+        run = args.run
+        plan = plan_of(args.run)
     else:
         plan = Plan(read_files(args.configfile).model_dump(mode="json"))
         run = args.run or Path("results") / plan.config["run"]
@@ -49,13 +62,28 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def add_plan(verbs: Verbs) -> None:
-    p = verbs.add("plan", "jobs, hours, GPU-hours and disk of a configuration before it starts, computed for a device and corrected by "
-                  "earlier runs", "hgm plan --configfile config/thuman2.yaml --device a100 --gpus 4", _plan)
+    p = verbs.add(
+        "plan",
+        "jobs, hours, GPU-hours and disk of a configuration before it starts, computed for a "
+        "device and corrected by earlier runs",
+        "hgm plan --configfile config/thuman2.yaml --device a100 --gpus 4",
+        _plan,
+    )
     configured(p)
-    p.add_argument("--device", help="h100, a100, l40s or cpu; without it cpu, or a100 where the configuration says device: cuda")
+    p.add_argument(
+        "--device",
+        help="h100, a100, l40s or cpu; without it cpu, or a100 where the configuration says "
+        "device: cuda",
+    )
     p.add_argument("--gpus", type=int, default=1, help="GPUs at once")
-    p.add_argument("--cores", type=int, help="cores at once; without it those of this machine, with a GPU 8 for each")
-    p.add_argument("--results", type=Path, metavar="DIR", help="folder of the earlier runs (results)")
+    p.add_argument(
+        "--cores",
+        type=int,
+        help="cores at once; without it those of this machine, with a GPU 8 for each",
+    )
+    p.add_argument(
+        "--results", type=Path, metavar="DIR", help="folder of the earlier runs (results)"
+    )
 
 
 def _plan(args: argparse.Namespace) -> int:
@@ -69,22 +97,42 @@ def _plan(args: argparse.Namespace) -> int:
 
     plan = Plan(read_files(args.configfile).model_dump(mode="json"))
     card = card_for(args.device, str(plan.config["device"]))
-    cores = args.cores if args.cores is not None else 8 * args.gpus if card.gpu else len(os.sched_getaffinity(0))
+    cores = (
+        args.cores
+        if args.cores is not None
+        else 8 * args.gpus
+        if card.gpu
+        else len(os.sched_getaffinity(0))
+    )
     for name, value in (("--gpus", args.gpus), ("--cores", cores)):
         if value < 1:
             raise InputError(f"{name}: {value}; expected 1 or more")
     results = Path("results")
     if args.results is not None and not args.results.is_dir():
-        raise InputError(f"--results: {args.results} is no folder; expected the folder of earlier runs, as results")
-    estimates = forecast(plan, results / plan.config["run"], read_figures(args.results or results, card), card)
+        raise InputError(
+            f"--results: {args.results} is no folder; expected the folder of earlier runs, as "
+            "results"
+        )
+    estimates = forecast(
+        plan, results / plan.config["run"], read_figures(args.results or results, card), card
+    )
     sys.stdout.write(table(estimates, plan, card, gpus=args.gpus if card.gpu else 0, cores=cores))
     return 0
 
 
 def add_prune(verbs: Verbs) -> None:
-    p = verbs.add("prune", "delete what of a run can be made again and nothing needs any more; asks first",
-                  "hgm prune --run results/demo --dry-run", _prune)
-    p.add_argument("stages", nargs="*", metavar="STAGE", help="only of these: coarse, fusion, …, standin, temporary")
+    p = verbs.add(
+        "prune",
+        "delete what of a run can be made again and nothing needs any more; asks first",
+        "hgm prune --run results/demo --dry-run",
+        _prune,
+    )
+    p.add_argument(
+        "stages",
+        nargs="*",
+        metavar="STAGE",
+        help="only of these: coarse, fusion, …, standin, temporary",
+    )
     p.add_argument("--run", type=Path, required=True, help="folder of a run, results/<run>")
     p.add_argument("--dry-run", action="store_true", help="only say what would go")
     p.add_argument("--yes", action="store_true", help="do not ask")

@@ -10,12 +10,27 @@ from hgm.cli.verbs import Verbs, configured
 
 
 def add_doctor(verbs: Verbs) -> None:
-    p = verbs.add("doctor", "check everything that a configuration needs, and fetch what is free",
-                  "hgm doctor --configfile config/thuman2.yaml", _doctor)
+    p = verbs.add(
+        "doctor",
+        "check everything that a configuration needs, and fetch what is free",
+        "hgm doctor --configfile config/thuman2.yaml",
+        _doctor,
+    )
     configured(p)
-    p.add_argument("--fetch", nargs="*", metavar="ASSET",
-                   help="first download what the configuration needs, lacks and may be fetched freely, or the named assets")
-    p.add_argument("--into", type=Path, default=Path("assets"), metavar="DIR", help="folder for downloads (assets)")
+    p.add_argument(
+        "--fetch",
+        nargs="*",
+        metavar="ASSET",
+        help="first download what the configuration needs, lacks and may be fetched freely, or "
+        "the named assets",
+    )
+    p.add_argument(
+        "--into",
+        type=Path,
+        default=Path("assets"),
+        metavar="DIR",
+        help="folder for downloads (assets)",
+    )
     p.add_argument("--markdown", action="store_true", help="print docs/data.md")
 
 
@@ -39,5 +54,8 @@ def _doctor(args: argparse.Namespace) -> int:
     for name, reason in failed.items():
         sys.stderr.write(f"error: {name}: {reason}\n")
     if faults:
-        sys.stderr.write(f"error: {len(faults)} of what run {config.run} needs is not there or not right: {', '.join(faults)}\n")
+        sys.stderr.write(
+            f"error: {len(faults)} of what run {config.run} needs is not there or not right: "
+            f"{', '.join(faults)}\n"
+        )
     return 1 if faults or failed else 0

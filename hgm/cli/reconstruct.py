@@ -11,17 +11,50 @@ from hgm.variants import VARIANTS
 
 
 def add_reconstruct(verbs: Verbs) -> None:
-    p = verbs.add("reconstruct", "photos to Gaussians, with the networks of a finished run",
-                  "hgm reconstruct photo.png --body smplx.npz --run results/demo --out mine", _reconstruct)
-    p.add_argument("images", nargs="+", type=Path, metavar="PHOTO", help="photos and folders of photos (docs/photos.md)")
-    p.add_argument("--run", type=Path, required=True, help="folder of a finished run, results/<run>")
-    p.add_argument("--out", type=Path, required=True, help="folder for the results, one folder a photo")
-    p.add_argument("--body", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
-                   help="first SMPL-X of each photo (docs/estimators.md), in order; else <photo>.npz beside it, or the run's estimator")
-    p.add_argument("--mask", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
-                   help="mask of each photo, in order; else <photo>_mask.png beside it")
-    p.add_argument("--variant", choices=tuple(VARIANTS), default="full",
-                   help="networks and steps; no_body needs no SMPL-X")
+    p = verbs.add(
+        "reconstruct",
+        "photos to Gaussians, with the networks of a finished run",
+        "hgm reconstruct photo.png --body smplx.npz --run results/demo --out mine",
+        _reconstruct,
+    )
+    p.add_argument(
+        "images",
+        nargs="+",
+        type=Path,
+        metavar="PHOTO",
+        help="photos and folders of photos (docs/photos.md)",
+    )
+    p.add_argument(
+        "--run", type=Path, required=True, help="folder of a finished run, results/<run>"
+    )
+    p.add_argument(
+        "--out", type=Path, required=True, help="folder for the results, one folder a photo"
+    )
+    p.add_argument(
+        "--body",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="first SMPL-X of each photo (docs/estimators.md), in order; else <photo>.npz beside "
+        "it, or the run's estimator",
+    )
+    p.add_argument(
+        "--mask",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="mask of each photo, in order; else <photo>_mask.png beside it",
+    )
+    p.add_argument(
+        "--variant",
+        choices=tuple(VARIANTS),
+        default="full",
+        help="networks and steps; no_body needs no SMPL-X",
+    )
     p.add_argument("--mesh", action="store_true", help="also extract the mesh")
     p.add_argument("--device", default="auto", help="cpu, cuda or auto")
 
@@ -36,16 +69,21 @@ def _reconstruct(args: argparse.Namespace) -> int:
 
     photos = find_photos(args.images, masks=args.mask, bodies=args.body)
     with Progress(f"reading the networks of {args.run}"):
-        config, variant = finished_config(args.run), VARIANTS[args.variant]
+        config = finished_config(args.run)
+        variant = VARIANTS[args.variant]
         studio = Studio.of(args.run, config, args.variant, device=args.device, mesh=args.mesh)
     source = variant.source(config["estimate"])
     if studio.model is not None and source in PROGRAMS:
-        photos = estimate_photos(photos, source, config["estimate"], args.out, device=studio.reconstructor.device)
+        photos = estimate_photos(
+            photos, source, config["estimate"], args.out, device=studio.reconstructor.device
+        )
     outcome = reconstruct_photos(photos, studio, args.out)
     for path, notes in outcome.notes.items():
         for note in notes:
             sys.stderr.write(f"warning: {path}: {note}\n")
     for path, reason in outcome.failed.items():
         sys.stderr.write(f"error: {reason if path in reason else f'{path}: {reason}'}\n")
-    sys.stdout.write(f"{args.out}: {len(outcome.done)} reconstructed, {len(outcome.failed)} failed\n")
+    sys.stdout.write(
+        f"{args.out}: {len(outcome.done)} reconstructed, {len(outcome.failed)} failed\n"
+    )
     return 1 if outcome.failed else 0

@@ -37,14 +37,29 @@ def _cell(text: str) -> str:
 
 
 def to_markdown(top: argparse.ArgumentParser) -> str:
-    """docs/reference.md: every verb with its arguments and an example, in the order of `hgm --help`."""
-    lines = ["# The `hgm` command", "", "Generated from `hgm/cli/` (`make config`). `hgm VERB --help` says the same.",
-             "`make env` puts the command into `.venv/bin`.", "",
-             "Exit status: 0 done, 1 failed with one line `error: …`, 2 wrong usage."]
+    """docs/reference.md: every verb with its arguments and an example, in the order of `hgm
+    --help`."""
+    lines = [
+        "# The `hgm` command",
+        "",
+        "Generated from `hgm/cli/` (`make config`). `hgm VERB --help` says the same.",
+        "`make env` puts the command into `.venv/bin`.",
+        "",
+        "Exit status: 0 done, 1 failed with one line `error: …`, 2 wrong usage.",
+    ]
     for name, verb in _verbs(top):
         example = (verb.epilog or "").removeprefix("example: ")
         text = (verb.description or "").strip()
-        lines += ["", f"## {name}", "", f"{_cell(text[:1].upper() + text[1:])}.", "", "```", example, "```"]
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            f"{_cell(text[:1].upper() + text[1:])}.",
+            "",
+            "```",
+            example,
+            "```",
+        ]
         arguments = [a for a in verb._actions if not isinstance(a, argparse._HelpAction)]
         if arguments:
             lines += ["", "| argument | default | meaning |", "|---|---|---|"]

@@ -10,8 +10,12 @@ from hgm.cli.verbs import Verbs
 
 
 def add_replay(verbs: Verbs) -> None:
-    p = verbs.add("replay", "do one job of a run again, without Snakemake",
-                  "hgm replay results/demo/logs/render/train000.job.json", _replay)
+    p = verbs.add(
+        "replay",
+        "do one job of a run again, without Snakemake",
+        "hgm replay results/demo/logs/render/train000.job.json",
+        _replay,
+    )
     p.add_argument("job", type=Path, help="a .job.json beside a job's log")
 
 
@@ -24,7 +28,10 @@ def _replay(args: argparse.Namespace) -> int:
     from hgm.job import load_job
 
     if not args.job.is_file():
-        raise InputError(f"{args.job}: no such file; expected a .job.json beside a job's log, below results/<run>/logs")
+        raise InputError(
+            f"{args.job}: no such file; expected a .job.json beside a job's log, below "
+            "results/<run>/logs"
+        )
     job = load_job(args.job)
     script = SCRIPTS / f"{job.rule}.py"
     return subprocess.run([sys.executable, str(script), str(args.job)], env=isolated()).returncode

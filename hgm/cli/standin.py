@@ -10,9 +10,16 @@ from hgm.cli.verbs import Verbs
 
 
 def add_standin(verbs: Verbs) -> None:
-    p = verbs.add("standin", "make free stand-in humans in THuman2.0's layout", "hgm standin --ids 0000-0003 --out scans", _standin)
+    p = verbs.add(
+        "standin",
+        "make free stand-in humans in THuman2.0's layout",
+        "hgm standin --ids 0000-0003 --out scans",
+        _standin,
+    )
     p.add_argument("--ids", default="0000-0003", help="ids and ranges; the id is the seed")
-    p.add_argument("--out", type=Path, required=True, help="folder for the scans, the fits and the body model")
+    p.add_argument(
+        "--out", type=Path, required=True, help="folder for the scans, the fits and the body model"
+    )
     p.add_argument("--texture", type=int, default=2048, help="edge of the texture in pixels")
 
 

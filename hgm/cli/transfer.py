@@ -10,8 +10,12 @@ from hgm.cli.verbs import Verbs, configured
 
 
 def add_pack(verbs: Verbs) -> None:
-    p = verbs.add("pack", "the rendered views of a run as one small file, to train on another machine",
-                  "hgm pack --configfile config/single_gpu.yaml --out views.zip", _pack)
+    p = verbs.add(
+        "pack",
+        "the rendered views of a run as one small file, to train on another machine",
+        "hgm pack --configfile config/single_gpu.yaml --out views.zip",
+        _pack,
+    )
     configured(p)
     p.add_argument("--out", type=Path, required=True, help="the file to write")
 
@@ -26,8 +30,12 @@ def _pack(args: argparse.Namespace) -> int:
 
 
 def add_unpack(verbs: Verbs) -> None:
-    p = verbs.add("unpack", "put packed views in their place under results/<run>",
-                  "hgm unpack views.zip --configfile config/single_gpu.yaml", _unpack)
+    p = verbs.add(
+        "unpack",
+        "put packed views in their place under results/<run>",
+        "hgm unpack views.zip --configfile config/single_gpu.yaml",
+        _unpack,
+    )
     p.add_argument("file", type=Path, metavar="FILE", help="a file of hgm pack")
     configured(p)
 

@@ -1,1 +1,2 @@
-"""A run seen from outside: its jobs, what they will cost, where they stand, and what of their files may go."""
+"""A run seen from outside: its jobs, what they will cost, where they stand, and what of their files
+may go."""

@@ -1,4 +1,5 @@
-"""What devices do at best, from their makers' data sheets, and what share of that a plan counts on, which is assumed."""
+"""What devices do at best, from their makers' data sheets, and what share of that a plan counts on,
+which is assumed."""
 
 from __future__ import annotations
 
@@ -21,11 +22,38 @@ class Card:
 
 
 CARDS = {
-    "h100": Card("H100 SXM", 989.4e12, 494.7e12, 3.35e12, 900e9, True, "NVIDIA H100 Tensor Core GPU data sheet"),
-    "a100": Card("A100 SXM 80 GB", 312e12, 156e12, 2.039e12, 600e9, True, "NVIDIA A100 Tensor Core GPU data sheet"),
-    "l40s": Card("L40S", 362.05e12, 183e12, 864e9, 64e9, True, "NVIDIA L40S data sheet; cards meet over PCIe"),
-    # no data sheet tells what one core of a shared machine does; torch rounds nothing to 16 bits here
-    "cpu": Card("CPU, one core a job", 88e9, 88e9, 18e9, 5e9, False, "`hgm bench` on one core of an AMD EPYC (docs/benchmarks.md)"),
+    "h100": Card(
+        "H100 SXM",
+        989.4e12,
+        494.7e12,
+        3.35e12,
+        900e9,
+        True,
+        "NVIDIA H100 Tensor Core GPU data sheet",
+    ),
+    "a100": Card(
+        "A100 SXM 80 GB",
+        312e12,
+        156e12,
+        2.039e12,
+        600e9,
+        True,
+        "NVIDIA A100 Tensor Core GPU data sheet",
+    ),
+    "l40s": Card(
+        "L40S", 362.05e12, 183e12, 864e9, 64e9, True, "NVIDIA L40S data sheet; cards meet over PCIe"
+    ),
+    # no data sheet tells what one core of a shared machine does; torch rounds nothing to 16 bits
+    # here
+    "cpu": Card(
+        "CPU, one core a job",
+        88e9,
+        88e9,
+        18e9,
+        5e9,
+        False,
+        "`hgm bench` on one core of an AMD EPYC (docs/benchmarks.md)",
+    ),
 }
 
 
@@ -58,12 +86,14 @@ class Assumed:
 
     networks: Shares  # of the FLOPs of convolutions, matrix products and attention
     memory: Shares  # of bytes between layers and of optimizers
-    splats: Shares  # of the least that splatting has to move: sorting and blending are most of its work
+    # of the least that splatting has to move: sorting and blending are most of its work
+    splats: Shares
     call: Shares  # seconds of a pass's hundreds of small operations
 
 
-# Two figures of an H200 frame the first three: the released networks at 125 ms (one and two views, eager, 16 bits) and the released
-# renderer at 46 ms (three sets, 12 views, with gradients) near the worst, the goals of docs/benchmarks.md near the best.
+# Two figures of an H200 frame the first three: the released networks at 125 ms (one and two views,
+# eager, 16 bits) and the released renderer at 46 ms (three sets, 12 views, with gradients) near the
+# worst, the goals of docs/benchmarks.md near the best.
 ON_GPU = Assumed((0.6, 0.35, 0.2), (0.8, 0.6, 0.4), (0.025, 0.01, 0.004), (0.003, 0.008, 0.02))
 # fitted to `hgm bench` at the two small presets and the trainings of their runs
 ON_CPU = Assumed((0.9, 0.6, 0.3), (0.9, 0.6, 0.3), (0.1, 0.05, 0.025), (0.015, 0.03, 0.06))
@@ -86,5 +116,8 @@ def card_for(name: str | None, device: str) -> Card:
     if name not in CARDS:
         raise InputError(f"--device: {name!r} is unknown; expected one of {', '.join(CARDS)}")
     if CARDS[name].gpu and device == "cpu":
-        raise InputError(f"--device: {name} is a GPU and the configuration says device: cpu; set device: auto or cuda")
+        raise InputError(
+            f"--device: {name} is a GPU and the configuration says device: cpu; set device: auto "
+            "or cuda"
+        )
     return CARDS[name]

@@ -1,4 +1,5 @@
-"""Every job that a configuration asks for, as the rules make them: what is done, what runs and what it will cost.
+"""Every job that a configuration asks for, as the rules make them: what is done, what runs and what
+it will cost.
 
 The rules stay the truth; a test compares this list with Snakemake's own plan.
 """
@@ -20,19 +21,56 @@ SIZES = {  # what a job's time for each member depends on, besides the machine
     "render": ("rendering", "scans.source", "scans.test_source"),
     "coarse": ("device", "rendering.size", "network", "coarse.supervised", "coarse.gpus"),
     "fusion": ("device", "rendering.size", "network", "fusion.supervised", "fusion.gpus"),
-    "base": ("device", "rendering.size", "base.folder", "base.vae_channels", "base.vae_crop", "base.unet_channels", "base.unet_crop"),
+    "base": (
+        "device",
+        "rendering.size",
+        "base.folder",
+        "base.vae_channels",
+        "base.vae_crop",
+        "base.unet_channels",
+        "base.unet_crop",
+    ),
     "normals": ("device", "rendering.size", "normals.channels"),
     "pairs": ("device", "rendering.size", "network"),
-    "controlnet": ("device", "rendering.size", "base.folder", "base.unet_channels", "controlnet.crop"),
+    "controlnet": (
+        "device",
+        "rendering.size",
+        "base.folder",
+        "base.unet_channels",
+        "controlnet.crop",
+    ),
     "estimate_pixie": ("device",),
     "estimate_pymafx": ("device",),
-    "refine": ("device", "rendering.size", "network", "refine.iterations", "refine.normal", "normals.icon"),
-    "reconstruct": ("device", "rendering.size", "network", "reconstruct", "base.folder", "back_view.steps"),
+    "refine": (
+        "device",
+        "rendering.size",
+        "network",
+        "refine.iterations",
+        "refine.normal",
+        "normals.icon",
+    ),
+    "reconstruct": (
+        "device",
+        "rendering.size",
+        "network",
+        "reconstruct",
+        "base.folder",
+        "back_view.steps",
+    ),
     "mesh": ("device", "rendering.size", "mesh", "normals.icon"),
     "evaluate": ("rendering.size", "evaluate.surface_samples", "weights"),
     "baseline": ("rendering.size", "evaluate.surface_samples", "weights"),
-    "photos": ("device", "rendering.size", "network", "refine.normal", "reconstruct", "base.folder", "back_view.steps", "mesh",
-               "normals.icon"),
+    "photos": (
+        "device",
+        "rendering.size",
+        "network",
+        "refine.normal",
+        "reconstruct",
+        "base.folder",
+        "back_view.steps",
+        "mesh",
+        "normals.icon",
+    ),
     "report": ("rendering.size",),
 }
 
@@ -47,7 +85,8 @@ class PlannedJob:
     members: tuple[str, ...] = ()  # people it works on one after the other
     work: float = 1.0  # its size: people, or samples that a training sees
     gpus: int = 0
-    successor: str = ""  # an output that takes the place of its own, once `hgm prune` has deleted that
+    # an output that takes the place of its own, once `hgm prune` has deleted that
+    successor: str = ""
 
     def done(self, results: Path) -> bool:
         """Whether its product is there, or was and is not needed any more."""
@@ -72,9 +111,14 @@ def _jobs(plan: Plan) -> Iterator[PlannedJob]:
         yield PlannedJob("body_model", "body_model", "standin/models.json")
     if plan.standin:
         for chunk in plan.chunks:
-            yield replace(_chunk(plan, "standin", "", chunk, "standin/{}.json"), successor=f"views/{chunk}/manifest.json")
+            yield replace(
+                _chunk(plan, "standin", "", chunk, "standin/{}.json"),
+                successor=f"views/{chunk}/manifest.json",
+            )
     yield PlannedJob("catalogue", "catalogue", "scans.tsv", work=len(plan.entries))
-    yield from (_chunk(plan, "render", "", chunk, "views/{}/manifest.json") for chunk in plan.chunks)
+    yield from (
+        _chunk(plan, "render", "", chunk, "views/{}/manifest.json") for chunk in plan.chunks
+    )
     bare = ["_no_body"] if any(not v.body for v in variants) else []
     for suffix in ["", *bare]:
         yield _training(plan, "coarse", suffix, "weights.safetensors")
@@ -88,39 +132,75 @@ def _jobs(plan: Plan) -> Iterator[PlannedJob]:
     if plan.own_normals:
         yield _training(plan, "normals", "", "weights.safetensors")
     for name in plan.estimators:
-        yield from (_chunk(plan, f"estimate_{name}", "", chunk, f"bodies/{name}/{{}}.json") for chunk in plan.test_chunks)
+        yield from (
+            _chunk(plan, f"estimate_{name}", "", chunk, f"bodies/{name}/{{}}.json")
+            for chunk in plan.test_chunks
+        )
     for first in dict.fromkeys(v.first for v in variants):
         place = f"bodies/estimated{first}/{{}}.json"
-        yield from (_chunk(plan, "estimate", "", chunk, place, suffix=first) for chunk in plan.test_chunks)
-    for suffix, folder in dict.fromkeys((v.first + v.side_views, v.bodies) for v in variants if v.refined):
+        yield from (
+            _chunk(plan, "estimate", "", chunk, place, suffix=first) for chunk in plan.test_chunks
+        )
+    for suffix, folder in dict.fromkeys(
+        (v.first + v.side_views, v.bodies) for v in variants if v.refined
+    ):
         place = f"bodies/{folder}/{{}}.json"
-        yield from (_chunk(plan, "refine", "", chunk, place, suffix=suffix) for chunk in plan.test_chunks)
+        yield from (
+            _chunk(plan, "refine", "", chunk, place, suffix=suffix) for chunk in plan.test_chunks
+        )
     for rule in ("reconstruct", "mesh", "evaluate"):
         for variant in plan.variants:
             place = f"subjects/{variant}/{{}}.{rule}.json"
-            yield from (_chunk(plan, rule, f"{variant}/", chunk, place) for chunk in plan.test_chunks)
+            yield from (
+                _chunk(plan, rule, f"{variant}/", chunk, place) for chunk in plan.test_chunks
+            )
     for method in plan.baselines:
-        yield from (_chunk(plan, "baseline", f"{method}/", chunk, f"baselines/{method}/{{}}.json") for chunk in plan.test_chunks)
+        yield from (
+            _chunk(plan, "baseline", f"{method}/", chunk, f"baselines/{method}/{{}}.json")
+            for chunk in plan.test_chunks
+        )
     if plan.photos_to_estimate:
         names = tuple(photo.name for photo in plan.photos_to_estimate)
         rule = f"estimate_{plan.photo_estimator}"
-        yield PlannedJob(rule, f"{rule}/photos", f"bodies/{plan.photo_estimator}/photos.json", names, len(names), plan.gpus(rule))
+        yield PlannedJob(
+            rule,
+            f"{rule}/photos",
+            f"bodies/{plan.photo_estimator}/photos.json",
+            names,
+            len(names),
+            plan.gpus(rule),
+        )
     if plan.photos:
         names = tuple(photo.name for photo in plan.photos)
-        yield PlannedJob("photos", "photos", "photos/manifest.json", names, len(names), plan.gpus("photos"))
+        yield PlannedJob(
+            "photos", "photos", "photos/manifest.json", names, len(names), plan.gpus("photos")
+        )
     tested = sum(len(plan.members(chunk)) for chunk in plan.test_chunks)
     yield PlannedJob("report", "report", "report/index.html", work=tested * len(variants))
 
 
-def _chunk(plan: Plan, rule: str, before: str, chunk: str, output: str, *, suffix: str = "") -> PlannedJob:
+def _chunk(
+    plan: Plan, rule: str, before: str, chunk: str, output: str, *, suffix: str = ""
+) -> PlannedJob:
     members = tuple(plan.members(chunk))
-    return PlannedJob(rule, f"{rule}{suffix}/{before}{chunk}", output.format(chunk), members, len(members), plan.gpus(rule))
+    return PlannedJob(
+        rule,
+        f"{rule}{suffix}/{before}{chunk}",
+        output.format(chunk),
+        members,
+        len(members),
+        plan.gpus(rule),
+    )
 
 
 def _training(plan: Plan, rule: str, suffix: str, output: str) -> PlannedJob:
     section = plan.config[rule]
     if rule == "base":
-        samples = 1 if section["folder"] else sum(section[f"{net}_steps"] * section[f"{net}_batch"] for net in ("vae", "unet"))
+        samples = (
+            1
+            if section["folder"]
+            else sum(section[f"{net}_steps"] * section[f"{net}_batch"] for net in ("vae", "unet"))
+        )
     else:
         samples = section["steps"] * section["batch"] * section.get("accumulate", 1)
     name = f"{rule}{suffix}"

@@ -1,4 +1,5 @@
-"""A run while Snakemake works on it: which jobs are through, how far the others are, and the time that is left."""
+"""A run while Snakemake works on it: which jobs are through, how far the others are, and the time
+that is left."""
 
 from __future__ import annotations
 
@@ -13,12 +14,14 @@ from hgm.control.status import look, progress_of
 from hgm.plan import Plan
 from hgm.runtime import clock
 
-SETTLED = 30.0  # seconds after which the pace that was measured weighs as much as one job after the other
+# seconds after which the pace that was measured weighs as much as one job after the other
+SETTLED = 30.0
 
 
 @dataclass(frozen=True)
 class Started:
-    """A job that Snakemake has begun or handed to a cluster. `job` is None for one that is no job of the plan."""
+    """A job that Snakemake has begun or handed to a cluster. `job` is None for one that is no job
+    of the plan."""
 
     rule: str
     name: str
@@ -30,15 +33,21 @@ class Started:
 class LiveRun:
     """One working of Snakemake on a run.
 
-    counts: jobs to do of each rule, as Snakemake counts them. plan: None where it is not known; jobs are then counted and nothing
-    else is known of them.
+    counts: jobs to do of each rule, as Snakemake counts them. plan: None where it is not known;
+    jobs are then counted and nothing else is known of them.
     """
 
-    def __init__(self, counts: Mapping[str, int], plan: Plan | None, now: float | None = None) -> None:
+    def __init__(
+        self, counts: Mapping[str, int], plan: Plan | None, now: float | None = None
+    ) -> None:
         planned = {} if plan is None else {job.name: job for job in planned_jobs(plan)}
         rules = {job.rule for job in planned.values()}
-        self.counts = {rule: count for rule, count in counts.items() if plan is None or rule in rules}  # without named targets
-        self.total, self.done = sum(self.counts.values()), 0
+        # without named targets
+        self.counts = {
+            rule: count for rule, count in counts.items() if plan is None or rule in rules
+        }
+        self.total = sum(self.counts.values())
+        self.done = 0
         self.planned = planned
         self.expected: dict[str, float] = {}  # seconds by name, from figures
         self.begun_at = time.time() if now is None else now
@@ -63,7 +72,9 @@ class LiveRun:
         path = None if log is None else Path(log)
         name = rule if path is None else name_of(path)
         again = any(s.name == name for s in self.running.values())
-        self.running[number] = Started(rule, name, time.time() if now is None else now, path, self.planned.get(name))
+        self.running[number] = Started(
+            rule, name, time.time() if now is None else now, path, self.planned.get(name)
+        )
         if not again:
             self.begun[rule] = self.begun.get(rule, 0) + 1
 
@@ -86,9 +97,13 @@ class LiveRun:
         return one
 
     def lines(self, room: int, now: float | None = None) -> list[str]:
-        """What is to be seen now: the run in one line, then a line for each running job, at most `room` of these."""
+        """What is to be seen now: the run in one line, then a line for each running job, at most
+        `room` of these."""
         now = time.time() if now is None else now
-        seen = [(one, *self._seen(one, now)) for one in sorted(self.running.values(), key=lambda s: s.at)]
+        seen = [
+            (one, *self._seen(one, now))
+            for one in sorted(self.running.values(), key=lambda s: s.at)
+        ]
         shown = [(one, note, left) for one, note, left in seen if one.rule in self.counts]
         head = [f"{self.done} of {self.total} jobs", f"{clock(now - self.begun_at)} so far"]
         left = self.left({one.name: left for one, _, left in seen}, now)
@@ -100,19 +115,22 @@ class LiveRun:
         return ["  ".join(head), *rows]
 
     def left(self, running: Mapping[str, float | None], now: float) -> str | None:
-        """Time left of the whole run in words; "about" unless benchmarks tell it. running: seconds left of running jobs, by name,
-        as far as they know.
+        """Time left of the whole run in words; "about" unless benchmarks tell it. running: seconds
+        left of running jobs, by name, as far as they know.
 
-        What is left of work is the sum over the jobs; that many seconds of it are done in a second as have been so far, which holds
-        jobs side by side, queues and what Snakemake itself needs.
+        What is left of work is the sum over the jobs; that many seconds of it are done in a second
+        as have been so far, which holds jobs side by side, queues and what Snakemake itself needs.
         """
         own = [s for rule in self.took.values() for s in rule]
-        sure, work, begun = True, 0.0, 0.0
+        sure = True
+        work = 0.0
+        begun = 0.0
         for one in self.running.values():
             if one.rule not in self.counts:
                 continue
             expected, known = self._expected(one.rule, one.name, own)
-            told, worked = running.get(one.name), now - one.at
+            told = running.get(one.name)
+            worked = now - one.at
             if told is None and expected is None:
                 return None
             begun += worked if told is not None or expected is None else min(worked, expected)
@@ -124,7 +142,8 @@ class LiveRun:
                 seconds, known = self._waiting(rule, own)
                 if seconds is None:
                     return None
-                work, sure = work + waiting * seconds, sure and known
+                work = work + waiting * seconds
+                sure = sure and known
         pace = (self.through + begun + SETTLED) / (now - self.begun_at + SETTLED)
         return f"{'' if sure else 'about '}{clock(work / max(pace, 1e-3))} left"
 
@@ -136,7 +155,8 @@ class LiveRun:
         seen = look(one.job, results, now)
         if seen.state == "running":
             return seen.note, seen.left
-        if _changed(one.log) >= one.at:  # where file systems have no locks, a log that grows has to do
+        # where file systems have no locks, a log that grows has to do
+        if _changed(one.log) >= one.at:
             return progress_of(one.job, results, one.log, now)
         return "starting", None
 
@@ -148,7 +168,11 @@ class LiveRun:
 
     def _waiting(self, rule: str, own: list[float]) -> tuple[float | None, bool]:
         """Mean seconds of the jobs of a rule that have not begun."""
-        told = [self.expected[name] for name, job in self.planned.items() if job.rule == rule and name in self.expected]
+        told = [
+            self.expected[name]
+            for name, job in self.planned.items()
+            if job.rule == rule and name in self.expected
+        ]
         return (self._mean(told), True) if told else (self._mean(self.took.get(rule) or own), False)
 
     @staticmethod
@@ -159,13 +183,19 @@ class LiveRun:
 def name_of(log: Path) -> str:
     """The name of a job from the path of its log, results/<run>/logs/<name>.log."""
     parts = log.with_suffix("").parts
-    return "/".join(parts[len(parts) - parts[::-1].index("logs") :]) if "logs" in parts else parts[-1]
+    return (
+        "/".join(parts[len(parts) - parts[::-1].index("logs") :]) if "logs" in parts else parts[-1]
+    )
 
 
 def results_of(log: Path) -> Path:
     """The folder of the run that a log is in."""
     parts = log.parts
-    return Path(*parts[: len(parts) - 1 - parts[::-1].index("logs")]) if "logs" in parts else log.parent
+    return (
+        Path(*parts[: len(parts) - 1 - parts[::-1].index("logs")])
+        if "logs" in parts
+        else log.parent
+    )
 
 
 def _changed(path: Path) -> float:
@@ -177,4 +207,6 @@ def _changed(path: Path) -> float:
 
 def _row(one: Started, note: str, left: float | None, now: float) -> str:
     time_left = f"{clock(left)} left" if left is not None else f"{clock(now - one.at)} so far"
-    return "  " + "  ".join(part for part in (one.name, time_left, note.removeprefix(f"{one.name} ")) if part)
+    return "  " + "  ".join(
+        part for part in (one.name, time_left, note.removeprefix(f"{one.name} ")) if part
+    )

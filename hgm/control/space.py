@@ -9,16 +9,22 @@ from hgm.plan import Plan
 from hgm.requests import CONTROLNET, MB
 from hgm.variants import VARIANTS
 
-STATE, WEIGHTS = 12, 4  # bytes a parameter
-SCAN, VIEW = 0.25 * MB, 0.64  # bytes of a rendered person besides its pictures, and of a pixel; measured at 64 and 128 px
-STANDIN, TEXTURE = 6 * MB, 0.6  # of a stand-in, and of a pixel of its texture
+STATE = 12
+WEIGHTS = 4  # bytes a parameter
+# bytes of a rendered person besides its pictures, and of a pixel; measured at 64 and 128 px
+SCAN = 0.25 * MB
+VIEW = 0.64
+STANDIN = 6 * MB
+TEXTURE = 0.6  # of a stand-in, and of a pixel of its texture
 GAUSSIAN = 68  # bytes of one in a file
 MESH = 2 * MB * (0.01171875**2)  # times the area of a voxel's side
-PICTURE, FRAME = 0.6, 0.05  # bytes of a pixel of a result's pictures, and of its film
+PICTURE = 0.6
+FRAME = 0.05  # bytes of a pixel of a result's pictures, and of its film
 
 
 def disk_bytes(plan: Plan) -> Range:
-    """What `results/<run>` holds at the end, the states to resume from with it; the texts of logs are left out."""
+    """What `results/<run>` holds at the end, the states to resume from with it; the texts of logs
+    are left out."""
     s = Sizes(plan)
     found = sum(_of(s, job) for job in planned_jobs(plan))
     return Range.within(found, 1.5)
@@ -40,9 +46,13 @@ def _of(s: Sizes, job: PlannedJob) -> float:
         case "pairs":
             return job.work * 2 * PICTURE * s.size**2
         case "reconstruct":
-            made, views = config["reconstruct"], 2 if VARIANTS[job.name.split("/")[1]].two_view else 1
+            made = config["reconstruct"]
+            views = 2 if VARIANTS[job.name.split("/")[1]].two_view else 1
             count = s.views(job)
-            pictures = 2 * count * PICTURE * made["size"] ** 2 + FRAME * made["turntable_frames"] * made["turntable_size"] ** 2
+            pictures = (
+                2 * count * PICTURE * made["size"] ** 2
+                + FRAME * made["turntable_frames"] * made["turntable_size"] ** 2
+            )
             return job.work * (GAUSSIAN * (s.gaussians(1) + s.gaussians(views)) + pictures)
         case "mesh":
             return job.work * MESH / config["mesh"]["voxel"] ** 2

@@ -28,7 +28,8 @@ SHOWN = ("loss", "validation_psnr")
 
 @dataclass(frozen=True)
 class Seen:
-    """A job as its files show it. `note`: how far it is, why it failed; `left`: seconds it still needs, if that can be said."""
+    """A job as its files show it. `note`: how far it is, why it failed; `left`: seconds it still
+    needs, if that can be said."""
 
     job: PlannedJob
     state: State
@@ -38,7 +39,8 @@ class Seen:
 
 
 def look(job: PlannedJob, results: Path, now: float | None = None) -> Seen:
-    """The state of one job: it runs while the lock of its log is held, and is done when its output is there."""
+    """The state of one job: it runs while the lock of its log is held, and is done when its output
+    is there."""
     log = results / "logs" / f"{job.name}.log"
     if is_held(log):
         note, left = progress_of(job, results, log, time.time() if now is None else now)
@@ -50,9 +52,15 @@ def look(job: PlannedJob, results: Path, now: float | None = None) -> Seen:
         return Seen(job, "waiting")
     if lines[-1].startswith(SLICE_ENDED):
         return Seen(job, "stopped", lines[-1].removeprefix(SLICE_ENDED))
-    errors = [i for i, line in enumerate(lines) if line.startswith(("error: ", "unexpected failure"))]
+    errors = [
+        i for i, line in enumerate(lines) if line.startswith(("error: ", "unexpected failure"))
+    ]
     if errors:
-        reason = lines[errors[-1]].removeprefix("error: ") if lines[errors[-1]].startswith("error: ") else lines[-1]
+        reason = (
+            lines[errors[-1]].removeprefix("error: ")
+            if lines[errors[-1]].startswith("error: ")
+            else lines[-1]
+        )
         return Seen(job, "failed", reason, _where(log))
     note, _ = progress_of(job, results, log, 0.0)
     return Seen(job, "stopped", f"ended without a word, {note}" if note else "ended without a word")
@@ -84,23 +92,36 @@ def progress_of(job: PlannedJob, results: Path, log: Path, now: float) -> tuple[
     through = len(WORKED.findall("\n".join(_lines(log))))
     if started is None:
         return f"{through} of {len(job.members)}", None
-    left = (now - started) / through * (len(job.members) - through) if through and now > started else None
+    left = (
+        (now - started) / through * (len(job.members) - through)
+        if through and now > started
+        else None
+    )
     return f"{through} of {len(job.members)}", left
 
 
 def _training(state: Path, since: float) -> tuple[str, float | None]:
-    """From the newest word of a training, unless that is older than the job: then it is another's, or the first step still goes on."""
-    files = [(path.stat().st_mtime, path) for path in state.rglob("progress.json")] if state.is_dir() else []
+    """From the newest word of a training, unless that is older than the job: then it is another's,
+    or the first step still goes on."""
+    files = (
+        [(path.stat().st_mtime, path) for path in state.rglob("progress.json")]
+        if state.is_dir()
+        else []
+    )
     files = [(at, path) for at, path in files if at >= since]
     if not files:
         return "", None
     try:
         data: dict[str, Any] = json.loads(max(files)[1].read_text())
-        step, steps, rate = int(data["step"]), int(data["steps"]), float(data["rate"])
+        step = int(data["step"])
+        steps = int(data["steps"])
+        rate = float(data["rate"])
     except (OSError, ValueError, KeyError, TypeError):
         return "", None
     numbers = [f"{key} {data[key]:.4g}" for key in SHOWN if key in data]
-    note = "  ".join([f"{data['stage']} {step} of {steps}", *([f"{rate:.2f}/s"] if rate > 0 else []), *numbers])
+    note = "  ".join(
+        [f"{data['stage']} {step} of {steps}", *([f"{rate:.2f}/s"] if rate > 0 else []), *numbers]
+    )
     return note, (steps - step) / rate if rate > 0 else None
 
 
@@ -119,7 +140,8 @@ def set_aside(seen: Sequence[Seen], results: Path) -> list[tuple[str, str, str]]
 
 
 def plan_of(results: Path) -> Plan:
-    """The plan of a run from the record of its configuration. Raises InputError where there is none yet."""
+    """The plan of a run from the record of its configuration. Raises InputError where there is none
+    yet."""
     places = [results / "run.json", *sorted((results / "logs").glob("*.job.json"))]
     for path in places:
         if path.is_file():
@@ -127,11 +149,15 @@ def plan_of(results: Path) -> Plan:
             config = data.get("config") or data.get("params", {}).get("config")
             if config:
                 return Plan(config)
-    raise InputError(f"{results}: no record of a run (run.json); give --run results/<run>, or --configfile of one that just began")
+    raise InputError(
+        f"{results}: no record of a run (run.json); give --run results/<run>, or --configfile of "
+        "one that just began"
+    )
 
 
 def describe(plan: Plan, results: Path, figures: Sequence[Figure]) -> str:
-    """All of it as text: a table of rules, then what runs, failed and was set aside, then what is left."""
+    """All of it as text: a table of rules, then what runs, failed and was set aside, then what is
+    left."""
     seen = [look(job, results) for job in planned_jobs(plan)]
     rules: dict[str, list[Seen]] = {}
     for one in seen:
@@ -166,13 +192,16 @@ def _outlook(seen: Sequence[Seen], plan: Plan, figures: Sequence[Figure]) -> str
     open_jobs = [one for one in seen if one.state != "done"]
     if not open_jobs:
         return "Finished."
-    known, unknown, total = 0, 0, 0.0
+    known = 0
+    unknown = 0
+    total = 0.0
     for one in open_jobs:
         seconds = one.left if one.left is not None else seconds_of(one.job, plan, figures)
         if seconds is None:
             unknown += 1
         else:
-            known, total = known + 1, total + seconds
+            known = known + 1
+            total = total + seconds
     text = f"{len(open_jobs)} of {len(seen)} jobs to do"
     if known:
         text += f"; {clock(total)} of work, one job after the other"

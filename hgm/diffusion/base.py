@@ -1,4 +1,5 @@
-"""A frozen latent-diffusion base in diffusers' folder layout: Stable Diffusion 1.5, or the small one of `small_base`."""
+"""A frozen latent-diffusion base in diffusers' folder layout: Stable Diffusion 1.5, or the small
+one of `small_base`."""
 
 from __future__ import annotations
 
@@ -55,15 +56,22 @@ class Base:
     @torch.no_grad()
     def embed(self, texts: Sequence[str]) -> Tensor:
         """Texts -> [len(texts), L, C] hidden states, as the pipelines embed their prompts."""
-        tokens = self.tokenizer(list(texts), padding="max_length", max_length=self.tokenizer.model_max_length,
-                                truncation=True, return_tensors="pt")
+        tokens = self.tokenizer(
+            list(texts),
+            padding="max_length",
+            max_length=self.tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        )
         return self.text_encoder(tokens.input_ids.to(self.device))[0]
 
     @torch.no_grad()
     def moments(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Images [B, 3, H, W] in [0, 1] -> mean and standard deviation of their scaled latents, [B, C, h, w] on the CPU.
+        """Images [B, 3, H, W] in [0, 1] -> mean and standard deviation of their scaled latents, [B,
+        C, h, w] on the CPU.
 
-        In float32: an image is encoded once, and what is lost here is lost to every step that learns from it.
+        In float32: an image is encoded once, and what is lost here is lost to every step that
+        learns from it.
         """
         image = image.to(self.device, self.vae.dtype) * 2 - 1
         with torch.autocast(self.device.type, enabled=False):
@@ -78,11 +86,15 @@ class Base:
 def check_base(folder: Path) -> None:
     """Raise InputError unless `folder` is a Stable Diffusion pipeline in diffusers' layout."""
     if not (folder / "model_index.json").is_file():
-        raise InputError(f"{folder}: no model_index.json; expected a Stable Diffusion 1.5 folder in diffusers' layout")
+        raise InputError(
+            f"{folder}: no model_index.json; expected a Stable Diffusion 1.5 folder in diffusers' "
+            "layout"
+        )
 
 
 def link_base(folder: Path, out: Path) -> None:
-    """Make `out` a base folder whose parts are links into `folder`; raises InputError when that is no base."""
+    """Make `out` a base folder whose parts are links into `folder`; raises InputError when that is
+    no base."""
     check_base(folder)
     with atomic_folder(out) as work:
         for part in sorted(folder.resolve().iterdir()):
@@ -90,19 +102,30 @@ def link_base(folder: Path, out: Path) -> None:
 
 
 def open_base(folder: Path, device: str = "cpu") -> Base:
-    """Open a base from a local folder, frozen. Raises InputError when it is not one that predicts noise (epsilon)."""
+    """Open a base from a local folder, frozen. Raises InputError when it is not one that predicts
+    noise (epsilon)."""
     check_base(folder)
     diffusers = import_diffusers()
     try:
         pipeline = diffusers.StableDiffusionPipeline.from_pretrained(
-            folder, safety_checker=None, feature_extractor=None, requires_safety_checker=False, local_files_only=True
+            folder,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+            local_files_only=True,
         )
-    except Exception as error:  # a damaged or hostile folder can raise anything from the two libraries
+    # a damaged or hostile folder can raise anything from the two libraries
+    except Exception as error:
         raise InputError(f"{folder}: cannot open the diffusion base ({one_line(error)})") from None
     kind = pipeline.scheduler.config.get("prediction_type", "epsilon")
     if kind != "epsilon":
-        raise InputError(f"{folder}: its scheduler says prediction_type {kind!r}; eq. 4 needs a base that predicts epsilon")
-    base = Base(pipeline.vae, pipeline.unet, pipeline.text_encoder, pipeline.tokenizer, pipeline.scheduler)
+        raise InputError(
+            f"{folder}: its scheduler says prediction_type {kind!r}; eq. 4 needs a base that "
+            "predicts epsilon"
+        )
+    base = Base(
+        pipeline.vae, pipeline.unet, pipeline.text_encoder, pipeline.tokenizer, pipeline.scheduler
+    )
     for network in base.networks():
         network.requires_grad_(False).eval().to(device)
     return base

@@ -1,4 +1,5 @@
-"""Image operations of the back-view branch: loss of detail, crops around the person, the white background."""
+"""Image operations of the back-view branch: loss of detail, crops around the person, the white
+background."""
 
 from __future__ import annotations
 
@@ -23,15 +24,21 @@ def degrade(image: Tensor, factor: int) -> Tensor:
     """
     height, width = image.shape[-2:]
     if factor < 1 or height % factor or width % factor:
-        raise InputError(f"factors: {factor} does not divide an image of {width} x {height}; choose a divisor of both")
+        raise InputError(
+            f"factors: {factor} does not divide an image of {width} x {height}; choose a divisor "
+            "of both"
+        )
     if factor == 1:
         return image
     small = F.avg_pool2d(image[None], factor)
-    return F.interpolate(small, (height, width), mode="bilinear", align_corners=False)[0].clamp(0, 1)
+    return F.interpolate(small, (height, width), mode="bilinear", align_corners=False)[0].clamp(
+        0, 1
+    )
 
 
 def foreground_boxes(images: Tensor) -> Tensor:
-    """[M, 3, H, W] on white -> int64 [M, 4] first row, last row, first column, last column that are not white.
+    """[M, 3, H, W] on white -> int64 [M, 4] first row, last row, first column, last column that are
+    not white.
 
     An all-white image gives its whole area.
     """
@@ -40,16 +47,24 @@ def foreground_boxes(images: Tensor) -> Tensor:
         inside = (as_float(image) < 0.99).any(0)
         if not inside.any():
             inside = torch.ones_like(inside)
-        rows, columns = inside.any(1).nonzero()[:, 0], inside.any(0).nonzero()[:, 0]
+        rows = inside.any(1).nonzero()[:, 0]
+        columns = inside.any(0).nonzero()[:, 0]
         boxes.append(torch.stack([rows[0], rows[-1], columns[0], columns[-1]]))
     return torch.stack(boxes)
 
 
 def crop_places(
-    boxes: Tensor, indices: Sequence[int], size: int, shape: Sequence[int], generator: torch.Generator, *, multiple: int = 1,
+    boxes: Tensor,
+    indices: Sequence[int],
+    size: int,
+    shape: Sequence[int],
+    generator: torch.Generator,
+    *,
+    multiple: int = 1,
 ) -> list[tuple[int, int]]:
-    """First row and column of a crop of `size` for each index: its centre is uniform in the image's box, then it is moved to
-    lie inside an image of `shape` (H, W) and to begin at a multiple of `multiple` pixels."""
+    """First row and column of a crop of `size` for each index: its centre is uniform in the image's
+    box, then it is moved to lie inside an image of `shape` (H, W) and to begin at a multiple of
+    `multiple` pixels."""
     height, width = shape
     places = []
     for i in indices:
@@ -57,26 +72,38 @@ def crop_places(
         u, v = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
         row = round(first_row + u * (last_row - first_row)) - size // 2
         column = round(first_column + v * (last_column - first_column)) - size // 2
-        row, column = min(max(row, 0), height - size), min(max(column, 0), width - size)
+        row = min(max(row, 0), height - size)
+        column = min(max(column, 0), width - size)
         places.append((row // multiple * multiple, column // multiple * multiple))
     return places
 
 
-def cut(images: Sequence[Tensor], places: Sequence[tuple[int, int]], size: int, *, reduced: int = 1) -> Tensor:
-    """Crops [B, C, size / reduced, size / reduced] of B images whose sides are `reduced` times shorter than those of `places`."""
+def cut(
+    images: Sequence[Tensor], places: Sequence[tuple[int, int]], size: int, *, reduced: int = 1
+) -> Tensor:
+    """Crops [B, C, size / reduced, size / reduced] of B images whose sides are `reduced` times
+    shorter than those of `places`."""
     edge = size // reduced
-    return torch.stack([image[:, row // reduced :, column // reduced :][:, :edge, :edge]
-                        for image, (row, column) in zip(images, places, strict=True)])
+    return torch.stack(
+        [
+            image[:, row // reduced :, column // reduced :][:, :edge, :edge]
+            for image, (row, column) in zip(images, places, strict=True)
+        ]
+    )
 
 
-def random_crops(images: Tensor, boxes: Tensor, indices: Sequence[int], size: int, generator: torch.Generator) -> Tensor:
-    """Float [len(indices), 3, size, size]: crops around the person in images [M, 3, H, W] (see `crop_places`)."""
+def random_crops(
+    images: Tensor, boxes: Tensor, indices: Sequence[int], size: int, generator: torch.Generator
+) -> Tensor:
+    """Float [len(indices), 3, size, size]: crops around the person in images [M, 3, H, W] (see
+    `crop_places`)."""
     places = crop_places(boxes, indices, size, images.shape[-2:], generator)
     return as_float(cut([images[i] for i in indices], places, size))
 
 
 def silhouette(alpha: Tensor, threshold: float = 0.5, dilation: int = 2) -> Tensor:
-    """Soft mask [1, H, W]: alpha where it reaches `threshold`, else 0; then the largest value within `dilation` pixels."""
+    """Soft mask [1, H, W]: alpha where it reaches `threshold`, else 0; then the largest value
+    within `dilation` pixels."""
     kept = torch.where(alpha >= threshold, alpha, torch.zeros_like(alpha)).clamp(0, 1)
     return F.max_pool2d(kept[None], 2 * dilation + 1, stride=1, padding=dilation)[0]
 

@@ -1,6 +1,7 @@
 """A tiny tokenizer and text encoder of CLIP's classes, made without any download.
 
-The vocabulary has every byte, so any text can be encoded, and one token for each word of the prompts.
+The vocabulary has every byte, so any text can be encoded, and one token for each word of the
+prompts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import torch
 
 from hgm.runtime import derived_seed
 
-BEGIN, END = "<|startoftext|>", "<|endoftext|>"
+BEGIN = "<|startoftext|>"
+END = "<|endoftext|>"
 LENGTH = 77  # tokens, as CLIP
 # In this order no word's merges break another word: "ha" comes before "an".
 WORDS = ("best", "quality", "blur", "lowres", "bad", "hands", "anatomy", "cropped", "worst")
@@ -19,13 +21,18 @@ WORDS = ("best", "quality", "blur", "lowres", "bad", "hands", "anatomy", "croppe
 
 def byte_letters() -> list[str]:
     """The 256 printable letters that byte-level BPE writes the bytes 0..255 with."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    printable = [
+        *range(ord("!"), ord("~") + 1),
+        *range(ord("¡"), ord("¬") + 1),
+        *range(ord("®"), ord("ÿ") + 1),
+    ]
     extra = iter(range(256, 512))
     return [chr(b) if b in printable else chr(next(extra)) for b in range(256)]
 
 
 def vocabulary(words: tuple[str, ...] = WORDS) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Tokens with their numbers, and the merges that build each word letter by letter from its start."""
+    """Tokens with their numbers, and the merges that build each word letter by letter from its
+    start."""
     letters = byte_letters()
     tokens = letters + [letter + "</w>" for letter in letters]
     merges: list[tuple[str, str]] = []
@@ -41,12 +48,20 @@ def vocabulary(words: tuple[str, ...] = WORDS) -> tuple[dict[str, int], list[tup
 
 
 def make_tokenizer() -> Any:
-    """A `CLIPTokenizer` of the vocabulary above; texts are lower-cased and padded with the end token."""
+    """A `CLIPTokenizer` of the vocabulary above; texts are lower-cased and padded with the end
+    token."""
     from transformers import CLIPTokenizer
 
     tokens, merges = vocabulary()
-    return CLIPTokenizer(vocab=tokens, merges=cast(Any, merges), unk_token=END, bos_token=BEGIN, eos_token=END, pad_token=END,
-                         model_max_length=LENGTH)
+    return CLIPTokenizer(
+        vocab=tokens,
+        merges=cast(Any, merges),
+        unk_token=END,
+        bos_token=BEGIN,
+        eos_token=END,
+        pad_token=END,
+        model_max_length=LENGTH,
+    )
 
 
 def make_text_encoder(width: int, seed: int, heads: int = 4) -> Any:
@@ -55,8 +70,15 @@ def make_text_encoder(width: int, seed: int, heads: int = 4) -> Any:
 
     tokens, _ = vocabulary()
     config = CLIPTextConfig(
-        vocab_size=len(tokens), hidden_size=width, intermediate_size=2 * width, projection_dim=width, num_hidden_layers=1,
-        num_attention_heads=heads, max_position_embeddings=LENGTH, bos_token_id=tokens[BEGIN], eos_token_id=tokens[END],
+        vocab_size=len(tokens),
+        hidden_size=width,
+        intermediate_size=2 * width,
+        projection_dim=width,
+        num_hidden_layers=1,
+        num_attention_heads=heads,
+        max_position_embeddings=LENGTH,
+        bos_token_id=tokens[BEGIN],
+        eos_token_id=tokens[END],
         pad_token_id=tokens[END],
     )
     with torch.random.fork_rng(devices=[]):

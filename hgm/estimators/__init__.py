@@ -1,4 +1,5 @@
-"""Programs of others that estimate bodies from pictures: what each needs, how it is called, and running it."""
+"""Programs of others that estimate bodies from pictures: what each needs, how it is called, and
+running it."""
 
 from hgm.estimators.programs import PROGRAMS, Installed, Program
 from hgm.estimators.running import Ended, run_program

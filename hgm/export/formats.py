@@ -22,17 +22,24 @@ FORMATS = (*GAUSSIANS, *MESHES, *PICTURES)
 
 
 def format_of(out: Path, name: str | None = None) -> str:
-    """The format that the file's name ends with. Raises InputError where it ends with none or with another than `name`."""
+    """The format that the file's name ends with. Raises InputError where it ends with none or with
+    another than `name`."""
     ending = next((f for f in FORMATS if out.name.lower().endswith(f".{f}")), None)
     if name is None and ending is None:
-        raise InputError(f"--out: {out.name} ends with no known format; expected one of {', '.join(FORMATS)}")
+        raise InputError(
+            f"--out: {out.name} ends with no known format; expected one of {', '.join(FORMATS)}"
+        )
     if name is not None and name != ending and not (name == "ply" and ending == "compressed.ply"):
-        raise InputError(f"--out: {out.name} is not the name of a {name} file; expected one that ends with .{name}")
+        raise InputError(
+            f"--out: {out.name} is not the name of a {name} file; expected one that ends with "
+            f".{name}"
+        )
     return name or str(ending)
 
 
 def read_gaussians(path: Path) -> Gaussians:
-    """Gaussians from `.ply` (plain or compressed), `.spz` or `.splat`. Raises InputError for any other file or an empty one."""
+    """Gaussians from `.ply` (plain or compressed), `.spz` or `.splat`. Raises InputError for any
+    other file or an empty one."""
     suffix = path.suffix.lower()
     if suffix == ".spz":
         gaussians = read_spz(path)
@@ -45,21 +52,33 @@ def read_gaussians(path: Path) -> Gaussians:
     return gaussians
 
 
-def export_result(result: Result, out: Path, name: str | None = None, *, turn: Turn | None = None, down: bool = False) -> str:
+def export_result(
+    result: Result,
+    out: Path,
+    name: str | None = None,
+    *,
+    turn: Turn | None = None,
+    down: bool = False,
+) -> str:
     """Write a result's Gaussians, mesh or pictures to `out`; returns the format's name.
 
-    name: one of FORMATS, by default what `out` ends with. turn: of pictures. down: y of the Gaussians points down.
-    Raises InputError for what the result lacks or the format cannot hold.
+    name: one of FORMATS, by default what `out` ends with. turn: of pictures. down: y of the
+    Gaussians points down. Raises InputError for what the result lacks or the format cannot hold.
     """
     name = format_of(out, name)
     if down and name not in GAUSSIANS:
         raise InputError(f"--y-down: {name} needs no turn; give it with {', '.join(GAUSSIANS)}")
     if down and name == "spz":
-        raise InputError("--y-down: .spz is defined with y up and viewers turn it themselves; leave the option out")
+        raise InputError(
+            "--y-down: .spz is defined with y up and viewers turn it themselves; leave the option "
+            "out"
+        )
     try:
         _write(result, out, name, Turn() if turn is None else turn, down)
     except OSError as error:
-        raise InputError(f"--out: {out} cannot be written ({error.strerror}); name a file in a folder of yours") from None
+        raise InputError(
+            f"--out: {out} cannot be written ({error.strerror}); name a file in a folder of yours"
+        ) from None
     return name
 
 
@@ -79,7 +98,9 @@ def _write(result: Result, out: Path, name: str, turn: Turn, down: bool) -> None
     if name == "ply":
         gaussians.save_ply(out)
     else:
-        {"compressed.ply": write_compressed_ply, "splat": write_splat, "spz": write_spz}[name](gaussians, out)
+        {"compressed.ply": write_compressed_ply, "splat": write_splat, "spz": write_spz}[name](
+            gaussians, out
+        )
 
 
 def _write_pictures(gaussians: Gaussians, out: Path, name: str, turn: Turn) -> None:
@@ -90,4 +111,6 @@ def _write_pictures(gaussians: Gaussians, out: Path, name: str, turn: Turn) -> N
         save_png(out, next(frames(gaussians, turn)))
         return
     with Progress("turntable", turn.frames) as progress:
-        (write_gif if name == "gif" else write_video)(out, progress.each(frames(gaussians, turn)), fps=turn.fps)
+        (write_gif if name == "gif" else write_video)(
+            out, progress.each(frames(gaussians, turn)), fps=turn.fps
+        )

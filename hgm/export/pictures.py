@@ -30,8 +30,13 @@ class Turn:
     elevation: float = 0.0  # degrees above the pelvis
 
     def __post_init__(self) -> None:
-        for name, low, high in (("size", 16, 8192), ("frames", 1, 10000), ("fps", 1, 100), ("azimuth", -360, 360),
-                                ("elevation", -85, 85)):
+        for name, low, high in (
+            ("size", 16, 8192),
+            ("frames", 1, 10000),
+            ("fps", 1, 100),
+            ("azimuth", -360, 360),
+            ("elevation", -85, 85),
+        ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise InputError(f"--{name}: {value} is out of range; expected {low} to {high}")
@@ -40,15 +45,28 @@ class Turn:
 @torch.no_grad()
 def frames(gaussians: Gaussians, turn: Turn) -> Iterator[np.ndarray]:
     """Renders uint8 [size, size, 3] over white of unbatched Gaussians, one at a time."""
-    ring = orbit(turn.frames, size=turn.size, start=turn.azimuth, elevation=turn.elevation).to(gaussians.means.device)
+    ring = orbit(turn.frames, size=turn.size, start=turn.azimuth, elevation=turn.elevation).to(
+        gaussians.means.device
+    )
     for i in range(turn.frames):
         yield to_bytes(render(gaussians, ring[[i]]).rgb[0])
 
 
 def write_gif(path: str | Path, pictures: Iterable[np.ndarray], *, fps: int) -> None:
-    """Write uint8 RGB frames [H, W, 3] as an endless GIF, 256 colours a frame; its clock ticks in 1/100 s."""
-    first, *rest = (Image.fromarray(x).quantize(256, method=Image.Quantize.MEDIANCUT) for x in pictures)
+    """Write uint8 RGB frames [H, W, 3] as an endless GIF, 256 colours a frame; its clock ticks in
+    1/100 s."""
+    first, *rest = (
+        Image.fromarray(x).quantize(256, method=Image.Quantize.MEDIANCUT) for x in pictures
+    )
     buffer = io.BytesIO()
-    first.save(buffer, "GIF", save_all=True, append_images=rest, duration=10 * max(round(100 / fps), 2), loop=0, optimize=False)
+    first.save(
+        buffer,
+        "GIF",
+        save_all=True,
+        append_images=rest,
+        duration=10 * max(round(100 / fps), 2),
+        loop=0,
+        optimize=False,
+    )
     with atomic_write(path) as file:
         file.write(buffer.getvalue())

@@ -10,7 +10,9 @@ import torch
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 
-FAINT = 0.005  # Gaussians under this opacity are left out, as by Gaussians.save_ply: they draw less than one step of 8 bits
+# Gaussians under this opacity are left out, as by Gaussians.save_ply: they draw less than one step
+# of 8 bits
+FAINT = 0.005
 
 
 def visible(gaussians: Gaussians) -> Gaussians:
@@ -19,7 +21,9 @@ def visible(gaussians: Gaussians) -> Gaussians:
         raise ValueError(f"one unbatched set is written, got shape {tuple(gaussians.shape)}")
     g = gaussians.detach().to("cpu", torch.float32)
     g = g[(g.opacities >= FAINT) & torch.isfinite(g.packed()).all(-1)]
-    return Gaussians(g.means, g.opacities, g.scales, torch.nn.functional.normalize(g.quats, dim=-1), g.colors)
+    return Gaussians(
+        g.means, g.opacities, g.scales, torch.nn.functional.normalize(g.quats, dim=-1), g.colors
+    )
 
 
 def to_steps(x: np.ndarray, bits: int) -> np.ndarray:
@@ -34,10 +38,21 @@ def from_steps(x: np.ndarray, bits: int) -> np.ndarray:
     return ((x & top) / top).astype(np.float32)
 
 
-def gaussians_of(means: np.ndarray, opacities: np.ndarray, scales: np.ndarray, quats: np.ndarray, colors: np.ndarray) -> Gaussians:
+def gaussians_of(
+    means: np.ndarray,
+    opacities: np.ndarray,
+    scales: np.ndarray,
+    quats: np.ndarray,
+    colors: np.ndarray,
+) -> Gaussians:
     """Arrays [N, 3], [N], [N, 3], [N, 4] wxyz of any length, [N, 3] -> Gaussians."""
     unit = quats / np.maximum(np.linalg.norm(quats, axis=-1, keepdims=True), 1e-12)
-    return Gaussians(*(torch.from_numpy(np.ascontiguousarray(x, np.float32)) for x in (means, opacities, scales, unit, colors)))
+    return Gaussians(
+        *(
+            torch.from_numpy(np.ascontiguousarray(x, np.float32))
+            for x in (means, opacities, scales, unit, colors)
+        )
+    )
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -45,4 +60,6 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a file of Gaussians") from None
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); expected a file of Gaussians"
+        ) from None

@@ -2,14 +2,14 @@
 
 Layout (nianticlabs/spz, README and load-spz.cc; the header is little endian):
 
-    uint32 magic "NGSP", uint32 version, uint32 N, uint8 degree of harmonics, uint8 fractional bits F, uint8 flags, uint8 0
-    positions  N x 3 x 24-bit signed integers, in steps of 2^-F
-    alphas     N x 1 byte, opacity * 255
-    colours    N x 3 bytes, (0.15 f_dc + 0.5) * 255
-    scales     N x 3 bytes, (ln scale + 10) * 16
-    rotations  N x 3 bytes, (x, y, z) * 127.5 + 127.5 of the unit quaternion with w >= 0
+    uint32 magic "NGSP", uint32 version, uint32 N, uint8 degree of harmonics, uint8 fractional bits
+    F, uint8 flags, uint8 0 positions  N x 3 x 24-bit signed integers, in steps of 2^-F alphas     N
+    x 1 byte, opacity * 255 colours    N x 3 bytes, (0.15 f_dc + 0.5) * 255 scales     N x 3 bytes,
+    (ln scale + 10) * 16 rotations  N x 3 bytes, (x, y, z) * 127.5 + 127.5 of the unit quaternion
+    with w >= 0
 
-The frame of the format is right, up, back: ours (x right seen from the front, y up, z towards the front view), unchanged.
+The frame of the format is right, up, back: ours (x right seen from the front, y up, z towards the
+front view), unchanged.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from hgm.export.quantised import from_steps, gaussians_of, read_bytes, to_steps,
 from hgm.gaussians import SH_C0, Gaussians
 from hgm.runtime import atomic_write
 
-MAGIC, VERSION = 0x5053474E, 2
+MAGIC = 0x5053474E
+VERSION = 2
 HEADER = struct.Struct("<IIIBBBB")
 FRACTION = 12  # bits: steps of 1/4096 unit, a third of a millimetre of the person
 COLOR_SCALE = 0.15  # of f_dc
@@ -41,7 +42,10 @@ def write_spz(gaussians: Gaussians, path: str | Path) -> None:
     g = visible(gaussians)
     fixed = np.rint(g.means.numpy().astype(np.float64) * 2**FRACTION)
     if len(g) and np.abs(fixed).max() >= 2**23:
-        raise InputError(f"{path}: a Gaussian lies {g.means.abs().max():.0f} units out; .spz holds less than {LIMIT}, use --format ply")
+        raise InputError(
+            f"{path}: a Gaussian lies {g.means.abs().max():.0f} units out; .spz holds less than "
+            f"{LIMIT}, use --format ply"
+        )
     dc = (g.colors.numpy().astype(np.float64) - 0.5) / SH_C0
     columns = (
         fixed.astype("<i4").view(np.uint8).reshape(-1, 3, 4)[..., :3],
@@ -57,10 +61,14 @@ def write_spz(gaussians: Gaussians, path: str | Path) -> None:
 
 
 def read_spz(path: str | Path) -> Gaussians:
-    """Read version 2; harmonics above the constant one are left aside. Raises InputError for anything else."""
+    """Read version 2; harmonics above the constant one are left aside. Raises InputError for
+    anything else."""
     packed = read_bytes(path)
     if packed[:4] == b"NGSP":
-        raise InputError(f"{path}: .spz of version 4 or later; version 2 is read, save it again as that or as .ply")
+        raise InputError(
+            f"{path}: .spz of version 4 or later; version 2 is read, save it again as that or as "
+            ".ply"
+        )
     try:
         with gzip.open(path) as stream:
             data = stream.read(HEADER.size)
@@ -74,22 +82,32 @@ def read_spz(path: str | Path) -> Gaussians:
     if magic != MAGIC:
         raise InputError(f"{path}: not an .spz file (no NGSP in front)")
     if version != VERSION:
-        raise InputError(f"{path}: .spz of version {version}; version 2 is read, save it again as that or as .ply")
+        raise InputError(
+            f"{path}: .spz of version {version}; version 2 is read, save it again as that or as "
+            ".ply"
+        )
     if count > MOST:
         raise InputError(f"{path}: says that it holds {count} Gaussians; up to {MOST} are read")
     if degree not in HARMONICS or len(data) < size:
-        raise InputError(f"{path}: broken .spz: {count} Gaussians of degree {degree} need {size} bytes, it has {len(data)}")
+        raise InputError(
+            f"{path}: broken .spz: {count} Gaussians of degree {degree} need {size} bytes, it has "
+            f"{len(data)}"
+        )
     at = HEADER.size
 
     def column(width: int) -> np.ndarray:
         nonlocal at
         at += count * width
-        return np.frombuffer(data, np.uint8, count * width, at - count * width).reshape(count, width)
+        return np.frombuffer(data, np.uint8, count * width, at - count * width).reshape(
+            count, width
+        )
 
     wide = np.zeros((count, 3, 4), np.uint8)
-    wide[..., 1:] = column(9).reshape(count, 3, 3)  # the number in the upper 24 bits keeps its sign when shifted down
+    # the number in the upper 24 bits keeps its sign when shifted down
+    wide[..., 1:] = column(9).reshape(count, 3, 3)
     means = (wide.view("<i4")[..., 0] >> 8) / 2.0**fraction
-    opacities, dc = from_steps(column(1)[:, 0], 8), (from_steps(column(3), 8) - 0.5) / COLOR_SCALE
+    opacities = from_steps(column(1)[:, 0], 8)
+    dc = (from_steps(column(3), 8) - 0.5) / COLOR_SCALE
     scales = np.exp(column(3) / 16.0 - 10)
     xyz = from_steps(column(3), 8) * 2 - 1
     w = np.sqrt(np.maximum(0, 1 - (xyz**2).sum(-1, keepdims=True)))
@@ -97,11 +115,21 @@ def read_spz(path: str | Path) -> Gaussians:
 
 
 def _with_large_w(quats: np.ndarray) -> np.ndarray:
-    """Quaternions [N, 4] of the same ellipsoids with w >= 0.5, where w = sqrt(1 - x^2 - y^2 - z^2) is precise.
+    """Quaternions [N, 4] of the same ellipsoids with w >= 0.5, where w = sqrt(1 - x^2 - y^2 - z^2)
+    is precise.
 
-    Half a turn around one of its own axes leaves an ellipsoid as it is; one of q, qi, qj, qk has the largest number as w.
+    Half a turn around one of its own axes leaves an ellipsoid as it is; one of q, qi, qj, qk has
+    the largest number as w.
     """
     w, x, y, z = quats.T
-    same = np.stack([quats, np.stack([-x, w, z, -y], -1), np.stack([-y, -z, w, x], -1), np.stack([-z, y, -x, w], -1)], 1)
+    same = np.stack(
+        [
+            quats,
+            np.stack([-x, w, z, -y], -1),
+            np.stack([-y, -z, w, x], -1),
+            np.stack([-z, y, -x, w], -1),
+        ],
+        1,
+    )
     best = same[np.arange(len(quats)), np.abs(same[..., 0]).argmax(1)]
     return best * np.where(best[:, :1] < 0, -1, 1)

@@ -8,6 +8,16 @@ from hgm.mesh.normals import normals_from_depth
 from hgm.mesh.refinement import NormalRefinement, NormalTargets, refine_mesh
 
 __all__ = [
-    "MeshSettings", "NormalRefinement", "NormalTargets", "Volume", "clean", "extract_mesh", "fuse", "glb_bytes", "load_mesh",
-    "normals_from_depth", "refine_mesh", "save_mesh",
+    "MeshSettings",
+    "NormalRefinement",
+    "NormalTargets",
+    "Volume",
+    "clean",
+    "extract_mesh",
+    "fuse",
+    "glb_bytes",
+    "load_mesh",
+    "normals_from_depth",
+    "refine_mesh",
+    "save_mesh",
 ]

@@ -16,9 +16,11 @@ MIN_TRIANGLES = 200
 SMOOTHING = 5
 
 
-def clean(mesh: trimesh.Trimesh, *, min_triangles: int = MIN_TRIANGLES, smoothing: int = SMOOTHING) -> trimesh.Trimesh:
-    """Drop connected clusters of fewer than `min_triangles` triangles and vertices of no face, then `smoothing` rounds of
-    averaging every vertex (colours too) with its neighbours.
+def clean(
+    mesh: trimesh.Trimesh, *, min_triangles: int = MIN_TRIANGLES, smoothing: int = SMOOTHING
+) -> trimesh.Trimesh:
+    """Drop connected clusters of fewer than `min_triangles` triangles and vertices of no face, then
+    `smoothing` rounds of averaging every vertex (colours too) with its neighbours.
 
     Raises InputError when no cluster is large enough.
     """
@@ -26,7 +28,10 @@ def clean(mesh: trimesh.Trimesh, *, min_triangles: int = MIN_TRIANGLES, smoothin
     clusters, sizes, _ = surface.cluster_connected_triangles()
     small = np.asarray(sizes)[np.asarray(clusters)] < min_triangles
     if small.all():
-        raise InputError(f"mesh: every connected piece has fewer than {min_triangles} triangles; lower mesh.min_triangles")
+        raise InputError(
+            f"mesh: every connected piece has fewer than {min_triangles} triangles; lower "
+            "mesh.min_triangles"
+        )
     surface.remove_triangles_by_mask(small)
     surface.remove_unreferenced_vertices()
     if smoothing > 0:

@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     import trimesh
 
 
-def with_colors(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray | None = None) -> trimesh.Trimesh:
-    """A mesh of exactly these vertices [N, 3] and faces [F, 3]; colors [N, 3 or 4] uint8 sRGB, grey by default."""
+def with_colors(
+    vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray | None = None
+) -> trimesh.Trimesh:
+    """A mesh of exactly these vertices [N, 3] and faces [F, 3]; colors [N, 3 or 4] uint8 sRGB, grey
+    by default."""
     import trimesh
 
     if colors is None:
@@ -29,8 +32,10 @@ def to_open3d(mesh: trimesh.Trimesh) -> Any:
     """open3d.geometry.TriangleMesh."""
     import open3d as o3d
 
-    out = o3d.geometry.TriangleMesh(o3d.utility.Vector3dVector(np.asarray(mesh.vertices)),
-                                    o3d.utility.Vector3iVector(np.asarray(mesh.faces)))
+    out = o3d.geometry.TriangleMesh(
+        o3d.utility.Vector3dVector(np.asarray(mesh.vertices)),
+        o3d.utility.Vector3iVector(np.asarray(mesh.faces)),
+    )
     out.vertex_colors = o3d.utility.Vector3dVector(colors_of(mesh) / 255.0)
     return out
 
@@ -39,4 +44,8 @@ def to_trimesh(mesh: Any) -> trimesh.Trimesh:
     """From open3d.geometry.TriangleMesh."""
     colors = np.rint(np.asarray(mesh.vertex_colors) * 255).clip(0, 255).astype(np.uint8)
     vertices = np.asarray(mesh.vertices).copy()
-    return with_colors(vertices, np.asarray(mesh.triangles).astype(np.int64), colors if len(colors) == len(vertices) else None)
+    return with_colors(
+        vertices,
+        np.asarray(mesh.triangles).astype(np.int64),
+        colors if len(colors) == len(vertices) else None,
+    )

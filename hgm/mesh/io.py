@@ -1,7 +1,8 @@
 """Coloured meshes as `.glb`; equal meshes give equal bytes.
 
-glTF holds linear colours and our meshes sRGB ones, so they are converted on the way; most viewers then show the colours of
-the photo. Eight bits of linear light are coarse in the dark: sRGB values under about 50 of 255 come back changed by up to 6.
+glTF holds linear colours and our meshes sRGB ones, so they are converted on the way; most viewers
+then show the colours of the photo. Eight bits of linear light are coarse in the dark: sRGB values
+under about 50 of 255 come back changed by up to 6.
 """
 
 from __future__ import annotations
@@ -43,14 +44,26 @@ def load_mesh(path: str | Path) -> trimesh.Trimesh:
             (geometry,) = load_glb(file, ignore_broken=False)["geometry"].values()
         linear = np.asarray(geometry["visual"].vertex_attributes["color"])[:, :3] / 255.0
         colors = np.rint(_to_srgb(linear) * 255).astype(np.uint8)
-        return with_colors(np.asarray(geometry["vertices"], np.float64), np.asarray(geometry["faces"], np.int64), colors)
+        return with_colors(
+            np.asarray(geometry["vertices"], np.float64),
+            np.asarray(geometry["faces"], np.int64),
+            colors,
+        )
     except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
-        raise InputError(f"{path}: not a mesh that this program wrote ({error}); make it again with: hgm reconstruct") from None
+        raise InputError(
+            f"{path}: not a mesh that this program wrote ({error}); make it again with: hgm "
+            "reconstruct"
+        ) from None
 
 
 def _matte(tree: dict[str, Any]) -> None:
     """Without a material a glTF mesh is metal, black in most viewers."""
-    tree["materials"] = [{"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0}, "doubleSided": True}]
+    tree["materials"] = [
+        {
+            "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0},
+            "doubleSided": True,
+        }
+    ]
     for mesh in tree["meshes"]:
         for primitive in mesh["primitives"]:
             primitive["material"] = 0

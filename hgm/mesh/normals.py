@@ -14,10 +14,11 @@ JUMP = 0.05  # NU: neighbours farther apart in depth lie on two surfaces
 
 
 def normals_from_depth(depth: Tensor, alpha: Tensor, cameras: Cameras) -> Tensor:
-    """World-space unit normals [C, 3, H, W] of planar depth and coverage [C, 1, H, W], towards the camera.
+    """World-space unit normals [C, 3, H, W] of planar depth and coverage [C, 1, H, W], towards the
+    camera.
 
-    From central differences of the points behind the pixels; zero where the pixel or one of its four neighbours has no
-    surface (coverage up to one half) or lies on another one.
+    From central differences of the points behind the pixels; zero where the pixel or one of its
+    four neighbours has no surface (coverage up to one half) or lies on another one.
     """
     origin, ray = cameras.rays()
     forward = cameras.world_to_camera[..., 2, :3, None, None]
@@ -29,9 +30,15 @@ def normals_from_depth(depth: Tensor, alpha: Tensor, cameras: Cameras) -> Tensor
     solid = F.pad(((alpha > 0.5) & (depth > 0)).to(depth), (1, 1, 1, 1))
     z = F.pad(depth, (1, 1, 1, 1), mode="replicate")
     known = solid[..., 1:-1, 1:-1] > 0
-    for rows, columns in ((slice(1, -1), slice(2, None)), (slice(1, -1), slice(None, -2)),
-                          (slice(2, None), slice(1, -1)), (slice(None, -2), slice(1, -1))):
-        known = known & (solid[..., rows, columns] > 0) & ((z[..., rows, columns] - depth).abs() < JUMP)
+    for rows, columns in (
+        (slice(1, -1), slice(2, None)),
+        (slice(1, -1), slice(None, -2)),
+        (slice(2, None), slice(1, -1)),
+        (slice(None, -2), slice(1, -1)),
+    ):
+        known = (
+            known & (solid[..., rows, columns] > 0) & ((z[..., rows, columns] - depth).abs() < JUMP)
+        )
     return normal * known
 
 
@@ -45,18 +52,22 @@ class Hits:
 
 
 def cast(vertices: Tensor, faces: Tensor, cameras: Cameras, farthest: Tensor) -> Hits:
-    """Cast the rays of cameras [V] at a mesh (vertices [N, 3], faces [F, 3]); a view marked in `farthest` [V] takes the
-    last surface along its rays in place of the first."""
+    """Cast the rays of cameras [V] at a mesh (vertices [N, 3], faces [F, 3]); a view marked in
+    `farthest` [V] takes the last surface along its rays in place of the first."""
     import numpy as np
     import open3d as o3d
 
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(o3d.core.Tensor(vertices.detach().float().cpu().numpy()),
-                        o3d.core.Tensor(faces.cpu().numpy().astype(np.uint32)))
+    scene.add_triangles(
+        o3d.core.Tensor(vertices.detach().float().cpu().numpy()),
+        o3d.core.Tensor(faces.cpu().numpy().astype(np.uint32)),
+    )
     origin, ray = (x.float().cpu() for x in cameras.rays())
     back = farthest.cpu()[:, None, None, None]
     reach = 2 * origin.norm(dim=-3, keepdim=True) + 1  # beyond all that is inside the rig
-    rays = torch.cat([torch.where(back, origin + reach * ray, origin), torch.where(back, -ray, ray)], 1)
+    rays = torch.cat(
+        [torch.where(back, origin + reach * ray, origin), torch.where(back, -ray, ray)], 1
+    )
     hit = scene.cast_rays(o3d.core.Tensor(rays.movedim(1, -1).contiguous().numpy()), nthreads=1)
     found = torch.from_numpy(np.isfinite(hit["t_hit"].numpy())).flatten().nonzero()[:, 0]
     uv = torch.from_numpy(hit["primitive_uvs"].numpy()).flatten(0, -2)[found]
@@ -76,6 +87,7 @@ def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
 
 
 def shown_normals(vertices: Tensor, faces: Tensor, hits: Hits) -> Tensor:
-    """Unit normals [P, 3] at the hits, interpolated from the vertices; differentiable, with the hits held fixed."""
+    """Unit normals [P, 3] at the hits, interpolated from the vertices; differentiable, with the
+    hits held fixed."""
     corners = vertex_normals(vertices, faces)[faces[hits.faces]]
     return F.normalize((corners * hits.weights[..., None]).sum(-2), dim=-1, eps=1e-12)

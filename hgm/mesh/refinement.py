@@ -1,6 +1,7 @@
 """Normal-guided refinement: vertices move until the mesh shows given normal maps.
 
-The paper names the terms, L1 on normals and a Laplacian, and calls it fast; steps, rates and weights below are ours.
+The paper names the terms, L1 on normals and a Laplacian, and calls it fast; steps, rates and
+weights below are ours.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class NormalTargets:
 
     normals: Tensor  # [V, 3, H, W], unit length, world axes; zero = no target
     cameras: Cameras  # [V]
-    farthest: Tensor | None = None  # [V] bool: the map shows the last surface along the rays in place of the first
+    # [V] bool: the map shows the last surface along the rays in place of the first
+    farthest: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,18 @@ class NormalRefinement:
 
 
 def refine_mesh(
-    mesh: trimesh.Trimesh, targets: NormalTargets, *, settings: NormalRefinement | None = None,
+    mesh: trimesh.Trimesh,
+    targets: NormalTargets,
+    *,
+    settings: NormalRefinement | None = None,
 ) -> tuple[trimesh.Trimesh, list[dict[str, float]]]:
-    """Move the vertices of a mesh in NU so that it shows `targets`: the mesh, faces and colours kept, and one row a step.
+    """Move the vertices of a mesh in NU so that it shows `targets`: the mesh, faces and colours
+    kept, and one row a step.
 
-    Adam on vertex offsets. Rays are cast once every few steps; in between a pixel keeps its face and barycentric weights and
-    its normal is interpolated from the vertices, which is where the gradients flow. The uniform Laplacian smooths what is in
-    view; out of view only the offsets are smoothed, so that those parts keep their shape.
+    Adam on vertex offsets. Rays are cast once every few steps; in between a pixel keeps its face
+    and barycentric weights and its normal is interpolated from the vertices, which is where the
+    gradients flow. The uniform Laplacian smooths what is in view; out of view only the offsets are
+    smoothed, so that those parts keep their shape.
     """
     settings = NormalRefinement() if settings is None else settings
     faces = torch.from_numpy(np.array(mesh.faces, np.int64))
@@ -59,7 +66,11 @@ def refine_mesh(
     squared_edge = (start[edges[:, 0]] - start[edges[:, 1]]).square().sum(-1).mean()
     goal = targets.normals.detach().float().cpu().movedim(1, -1).reshape(-1, 3)
     cameras = targets.cameras.to("cpu")
-    farthest = torch.zeros(len(cameras), dtype=torch.bool) if targets.farthest is None else targets.farthest
+    farthest = (
+        torch.zeros(len(cameras), dtype=torch.bool)
+        if targets.farthest is None
+        else targets.farthest
+    )
 
     offsets = torch.zeros_like(start, requires_grad=True)
     optimizer = torch.optim.Adam([offsets], lr=settings.lr)
@@ -72,13 +83,17 @@ def refine_mesh(
             seen[faces[hits.faces].flatten()] = 1.0
         error = (shown_normals(vertices, faces, hits) - goal[hits.pixels]).abs().sum(-1).mean()
         change = _laplacian(offsets, edges, neighbours)
-        smooth = ((bend + change).square().sum(-1) * seen).sum() / seen.sum().clamp(min=1) / squared_edge
+        smooth = (
+            ((bend + change).square().sum(-1) * seen).sum() / seen.sum().clamp(min=1) / squared_edge
+        )
         stiff = change.square().sum(-1).mean() / squared_edge
         loss = settings.normal * error + settings.smooth * smooth + settings.stiff * stiff
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        history.append({"step": step, "normal": error.item(), "smooth": smooth.item(), "stiff": stiff.item()})
+        history.append(
+            {"step": step, "normal": error.item(), "smooth": smooth.item(), "stiff": stiff.item()}
+        )
     moved = (start + offsets.detach()).double().numpy()
     return with_colors(moved, np.asarray(mesh.faces), colors_of(mesh)), history
 
@@ -90,7 +105,8 @@ def _with_target(hits: Hits, goal: Tensor) -> Hits:
 
 
 def _laplacian(x: Tensor, edges: Tensor, neighbours: Tensor) -> Tensor:
-    """[N, 3]: the mean of the neighbours, of which there are `neighbours` [N], minus the vertex; linear in x."""
+    """[N, 3]: the mean of the neighbours, of which there are `neighbours` [N], minus the vertex;
+    linear in x."""
     a, b = edges.unbind(-1)
     sums = torch.zeros_like(x).index_add(0, a, x[b]).index_add(0, b, x[a])
     return sums / neighbours[:, None] - x

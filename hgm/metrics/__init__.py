@@ -1,1 +1,2 @@
-"""Measures of images, surfaces, joints and image sets; every one is None where its weights are absent."""
+"""Measures of images, surfaces, joints and image sets; every one is None where its weights are
+absent."""

@@ -1,5 +1,5 @@
-"""Distances between two surfaces in centimetres: Chamfer, point to surface, normal consistency, with an optional
-ICP.
+"""Distances between two surfaces in centimetres: Chamfer, point to surface, normal consistency,
+with an optional ICP.
 """
 
 from __future__ import annotations
@@ -23,11 +23,16 @@ class Mesh:
     faces: np.ndarray
 
     def __post_init__(self) -> None:
-        v, f = self.vertices, self.faces
+        v = self.vertices
+        f = self.faces
         if v.ndim != 2 or v.shape[1] != 3 or f.ndim != 2 or f.shape[1] != 3:
-            raise ValueError(f"a mesh needs vertices [N, 3] and faces [M, 3], got {v.shape} and {f.shape}")
+            raise ValueError(
+                f"a mesh needs vertices [N, 3] and faces [M, 3], got {v.shape} and {f.shape}"
+            )
         if not len(f) or not np.isfinite(v).all():
-            raise InputError("mesh: it has no faces or a vertex that is not finite; extract the mesh again")
+            raise InputError(
+                "mesh: it has no faces or a vertex that is not finite; extract the mesh again"
+            )
 
     def moved(self, rotation: np.ndarray, shift: np.ndarray) -> Mesh:
         return Mesh(self.vertices @ rotation.T + shift, self.faces)
@@ -35,9 +40,11 @@ class Mesh:
 
 @dataclass(frozen=True)
 class SurfaceErrors:
-    """chamfer_cm: mean of the two directions; p2s_cm: prediction to ground truth; s2p_cm: the reverse.
+    """chamfer_cm: mean of the two directions; p2s_cm: prediction to ground truth; s2p_cm: the
+    reverse.
 
-    normal_consistency: |cos| between a sample's normal and that of the closest triangle, mean of the two directions.
+    normal_consistency: |cos| between a sample's normal and that of the closest triangle, mean of
+    the two directions.
     """
 
     chamfer_cm: float
@@ -58,14 +65,16 @@ def face_normals(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sample(mesh: Mesh, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Points [count, 3] spread evenly over the surface and the normals [count, 3] of their faces."""
+    """Points [count, 3] spread evenly over the surface and the normals [count, 3] of their
+    faces."""
     normals, areas = face_normals(mesh)
     total = areas.sum()
     if not total > 0:
         raise InputError("mesh: its surface has no area; extract the mesh again")
     edges = np.cumsum(areas) / total
     face = np.minimum(np.searchsorted(edges, random.random(count), side="right"), len(edges) - 1)
-    u, v = np.sqrt(random.random(count)), random.random(count)
+    u = np.sqrt(random.random(count))
+    v = random.random(count)
     weights = np.stack([1 - u, u * (1 - v), u * v], 1)
     points = np.einsum("nk,nkd->nd", weights, mesh.vertices[mesh.faces[face]].astype(np.float64))
     return points, normals[face]
@@ -80,44 +89,63 @@ class Surface:
         self._threads = int(os.environ.get("HGM_THREADS", "1"))
         self._tensor = o3d.core.Tensor
         self._scene = o3d.t.geometry.RaycastingScene(nthreads=self._threads)
-        self._scene.add_triangles(self._tensor(np.ascontiguousarray(mesh.vertices, np.float32)),
-                                  self._tensor(np.ascontiguousarray(mesh.faces, np.uint32)))
+        self._scene.add_triangles(
+            self._tensor(np.ascontiguousarray(mesh.vertices, np.float32)),
+            self._tensor(np.ascontiguousarray(mesh.faces, np.uint32)),
+        )
 
     def closest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """points [n, 3] -> closest points [n, 3] and unit normals [n, 3] of the triangles they lie on, float64."""
-        found = self._scene.compute_closest_points(self._tensor(np.ascontiguousarray(points, np.float32)),
-                                                   nthreads=self._threads)
-        normal = np.nan_to_num(found["primitive_normals"].numpy().astype(np.float64))  # a sliver has none
+        """points [n, 3] -> closest points [n, 3] and unit normals [n, 3] of the triangles they lie
+        on, float64."""
+        found = self._scene.compute_closest_points(
+            self._tensor(np.ascontiguousarray(points, np.float32)), nthreads=self._threads
+        )
+        # a sliver has none
+        normal = np.nan_to_num(found["primitive_normals"].numpy().astype(np.float64))
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
         return found["points"].numpy().astype(np.float64), normal
 
 
 def icp(
-    source: Mesh, target: Mesh, *, iterations: int = 30, count: int = 10_000, seed: int = 0,
+    source: Mesh,
+    target: Mesh,
+    *,
+    iterations: int = 30,
+    count: int = 10_000,
+    seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rigid motion (rotation [3, 3], shift [3]) of `source` onto `target`, without scale, by point-to-plane ICP.
+    """Rigid motion (rotation [3, 3], shift [3]) of `source` onto `target`, without scale, by
+    point-to-plane ICP.
 
-    Gauss-Newton with a little damping, so that a symmetric surface does not spin. A step that does not lower the mean
-    squared distance ends the search: the result is never worse than no motion.
+    Gauss-Newton with a little damping, so that a symmetric surface does not spin. A step that does
+    not lower the mean squared distance ends the search: the result is never worse than no motion.
     """
     surface = Surface(target)
     points, _ = sample(source, count, np.random.default_rng(seed))
-    rotation, shift = np.eye(3), np.zeros(3)
+    rotation = np.eye(3)
+    shift = np.zeros(3)
     closest, normal = surface.closest(points)
     error = np.square(closest - points).sum(1).mean()
     for _ in range(iterations):
         moved = points @ rotation.T + shift
-        jacobian = np.concatenate([np.cross(moved, normal), normal], 1)  # [n, 6]: rotation vector, shift
+        # [n, 6]: rotation vector, shift
+        jacobian = np.concatenate([np.cross(moved, normal), normal], 1)
         hessian = jacobian.T @ jacobian
         residual = ((closest - moved) * normal).sum(1)
-        step = np.linalg.solve(hessian + 1e-3 * np.trace(hessian) / 6 * np.eye(6), jacobian.T @ residual)
+        step = np.linalg.solve(
+            hessian + 1e-3 * np.trace(hessian) / 6 * np.eye(6), jacobian.T @ residual
+        )
         turn = _rotation(step[:3])
-        new_rotation, new_shift = turn @ rotation, turn @ shift + step[3:]
+        new_rotation = turn @ rotation
+        new_shift = turn @ shift + step[3:]
         closest, normal = surface.closest(points @ new_rotation.T + new_shift)
         new_error = np.square(closest - points @ new_rotation.T - new_shift).sum(1).mean()
         if not new_error < error:
             break
-        rotation, shift, gain, error = new_rotation, new_shift, error - new_error, new_error
+        rotation = new_rotation
+        shift = new_shift
+        gain = error - new_error
+        error = new_error
         if gain < 1e-6 * error:
             break
     return rotation, shift
@@ -134,12 +162,18 @@ def _rotation(vector: np.ndarray) -> np.ndarray:
 
 
 def surface_errors(
-    prediction: Mesh, target: Mesh, *, samples: int = SAMPLES, seed: int = 0, align: bool = False,
+    prediction: Mesh,
+    target: Mesh,
+    *,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    align: bool = False,
     cm_per_unit: float = CM_PER_UNIT,
 ) -> SurfaceErrors:
     """Compare two meshes in normalised units by `samples` points of each surface (paper Table 3).
 
-    Distances are from points to triangles, not between two point clouds, so that they vanish for equal surfaces.
+    Distances are from points to triangles, not between two point clouds, so that they vanish for
+    equal surfaces.
     align: move the prediction by `icp` first. The same seed gives the same points.
     """
     if align:
@@ -151,5 +185,8 @@ def surface_errors(
     on_p, normals_on_p = Surface(prediction).closest(points_t)
     p2s = np.linalg.norm(on_t - points_p, axis=1).mean() * cm_per_unit
     s2p = np.linalg.norm(on_p - points_t, axis=1).mean() * cm_per_unit
-    cos_p, cos_t = np.abs((normals_on_t * normals_p).sum(1)), np.abs((normals_on_p * normals_t).sum(1))
-    return SurfaceErrors(float((p2s + s2p) / 2), float(p2s), float(s2p), float((cos_p.mean() + cos_t.mean()) / 2))
+    cos_p = np.abs((normals_on_t * normals_p).sum(1))
+    cos_t = np.abs((normals_on_p * normals_t).sum(1))
+    return SurfaceErrors(
+        float((p2s + s2p) / 2), float(p2s), float(s2p), float((cos_p.mean() + cos_t.mean()) / 2)
+    )

@@ -20,15 +20,18 @@ class SelfAttention(nn.Module):
         self.proj = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each [B, heads, L, C/heads]
+        # each [B, heads, L, C/heads]
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2))
 
 
 class ViewAttention(nn.Module):
-    """Residual attention over the positions of all views together: x [B*V, C, *positions] -> the same shape.
+    """Residual attention over the positions of all views together: x [B*V, C, *positions] -> the
+    same shape.
 
-    The layer is equivariant to permutations of the positions (GroupNorm's statistics do not see an order).
-    With `legacy` the channels-first buffer is read as tokens without a transpose, as the released 1-D layer
+    The layer is equivariant to permutations of the positions (GroupNorm's statistics do not see an
+    order). With `legacy` the channels-first buffer is read as tokens without a transpose, as the
+    released 1-D layer
     does: a token is then a run of positions of a few channels.
     """
 
@@ -39,7 +42,8 @@ class ViewAttention(nn.Module):
         self.attn = SelfAttention(channels, heads)
 
     def forward(self, x: Tensor, views: int = 1) -> Tensor:
-        channels, positions = x.shape[1], x.shape[2:]
+        channels = x.shape[1]
+        positions = x.shape[2:]
         y = self.norm(x).flatten(2).unflatten(0, (-1, views))  # [B, V, C, L]
         if self.legacy:
             y = self.attn(y.reshape(len(y), -1, channels)).reshape(x.shape)

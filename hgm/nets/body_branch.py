@@ -1,4 +1,5 @@
-"""The body branch: vertex tokens attend to image patches and become Gaussians (paper section 3.2)."""
+"""The body branch: vertex tokens attend to image patches and become Gaussians (paper section
+3.2)."""
 
 from __future__ import annotations
 
@@ -13,44 +14,64 @@ from hgm.nets.merge import MixNet
 
 
 def patch_samples(maps: Tensor, cameras: Cameras, points: Tensor, side: int) -> Tensor:
-    """Bilinear samples [B, V, C, side^2, P] of maps [B, V, C, h, w] around the projections of points [B, P, 3].
+    """Bilinear samples [B, V, C, side^2, P] of maps [B, V, C, h, w] around the projections of
+    points [B, P, 3].
 
-    Neighbours in a patch are one map pixel apart; outside the image the border counts. Maps are float32.
+    Neighbours in a patch are one map pixel apart; outside the image the border counts. Maps are
+    float32.
     """
     h, w = maps.shape[-2:]
     pixels, _ = cameras.project(points[:, None])  # [B, V, P, 2]
     centre = 2 * pixels / pixels.new_tensor([cameras.width, cameras.height]) - 1
     r = torch.arange(side, device=maps.device) - side // 2
     y, x = torch.meshgrid(r, r, indexing="ij")
-    offsets = torch.stack([x / w, y / h], -1).view(-1, 1, 2) * 2  # one map pixel in [-1, 1] coordinates
+    # one map pixel in [-1, 1] coordinates
+    offsets = torch.stack([x / w, y / h], -1).view(-1, 1, 2) * 2
     grid = (centre.clamp(-1, 1)[..., None, :, :] + offsets).flatten(0, 1)  # [B*V, side^2, P, 2]
-    out = F.grid_sample(maps.flatten(0, 1), grid, mode="bilinear", padding_mode="border", align_corners=False)
+    out = F.grid_sample(
+        maps.flatten(0, 1), grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
     return out.unflatten(0, maps.shape[:2])
 
 
 class PatchAttention(nn.Module):
     """Each token attends to the image patches around its vertex in all views.
 
-    Residual and LayerNorm let the tokens matter even where a vertex has a single key; `legacy` leaves them out.
+    Residual and LayerNorm let the tokens matter even where a vertex has a single key; `legacy`
+    leaves them out.
     """
 
     def __init__(self, channels: int, heads: int, patch: int, legacy: bool) -> None:
         super().__init__()
-        self.heads, self.patch, self.legacy = heads, patch, legacy
-        self.query, self.key, self.value, self.out = (nn.Linear(channels, channels, bias=False) for _ in range(4))
+        self.heads = heads
+        self.patch = patch
+        self.legacy = legacy
+        self.query, self.key, self.value, self.out = (
+            nn.Linear(channels, channels, bias=False) for _ in range(4)
+        )
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, tokens: Tensor, points: Tensor, maps: Tensor, cameras: Cameras) -> Tensor:
         """tokens [P, C], points [B, P, 3], maps [B, V, C, h, w], cameras [B, V] -> [B, P, C]."""
         views = maps.shape[1]
         q = self.query(tokens).T.unflatten(0, (self.heads, -1))[:, :, None]  # [heads, d, 1, P]
-        # keys and values are linear in the features, so they are projected once per pixel and sampled after
+        # keys and values are linear in the features, so they are projected once per pixel and
+        # sampled after
+        # each [B, V, heads, d, K, P]
         k, v = (
-            patch_samples(_project(maps, layer.weight), cameras, points, self.patch).unflatten(2, (self.heads, -1))
+            patch_samples(_project(maps, layer.weight), cameras, points, self.patch).unflatten(
+                2, (self.heads, -1)
+            )
             for layer in (self.key, self.value)
-        )  # each [B, V, heads, d, K, P]
+        )
         scores = (q * k).sum(3) / k.shape[3] ** 0.5  # [B, V, heads, K, P]
-        weights = scores.transpose(1, 2).flatten(2, 3).softmax(2).unflatten(2, (views, -1)).transpose(1, 2)
+        weights = (
+            scores.transpose(1, 2)
+            .flatten(2, 3)
+            .softmax(2)
+            .unflatten(2, (views, -1))
+            .transpose(1, 2)
+        )
         mixed = self.out((weights[:, :, :, None] * v).sum((1, 4)).flatten(1, 2).mT)  # [B, P, C]
         return mixed if self.legacy else self.norm(tokens + mixed)
 
@@ -64,8 +85,13 @@ class BodyHead(nn.Sequential):
     """Three-layer perceptron x [B, Cin, P] -> raw Gaussians [B, 14, P]."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
-        super().__init__(nn.Conv1d(inputs, hidden, 1), nn.SiLU(), nn.Conv1d(hidden, hidden, 1), nn.SiLU(),
-                         nn.Conv1d(hidden, CHANNELS, 1))
+        super().__init__(
+            nn.Conv1d(inputs, hidden, 1),
+            nn.SiLU(),
+            nn.Conv1d(hidden, hidden, 1),
+            nn.SiLU(),
+            nn.Conv1d(hidden, CHANNELS, 1),
+        )
 
     @property
     def conv_out(self) -> nn.Conv1d:
@@ -84,17 +110,27 @@ class BodyBranch(nn.Module):
         self.attention = PatchAttention(c, config.attention_heads, config.patch, config.legacy)
         self.head: BodyHead | MixNet
         if config.body_head == "mixnet":
-            self.head = MixNet(3 + c, CHANNELS, config.merge, legacy=config.legacy, checkpointing=config.checkpointing)
+            self.head = MixNet(
+                3 + c,
+                CHANNELS,
+                config.merge,
+                legacy=config.legacy,
+                checkpointing=config.checkpointing,
+            )
         else:
             self.head = BodyHead(3 + c, config.body_hidden)
 
-    def forward(self, maps: Tensor, cameras: Cameras, vertices: Tensor,
-                nets: torch.autocast, start: Tensor) -> tuple[Gaussians, Tensor]:
-        """maps [B, V, C, h, w] float32, cameras [B, V], vertices [B, P, 3] NU -> Gaussians [B, P], features [B, P, C].
+    def forward(
+        self, maps: Tensor, cameras: Cameras, vertices: Tensor, nets: torch.autocast, start: Tensor
+    ) -> tuple[Gaussians, Tensor]:
+        """maps [B, V, C, h, w] float32, cameras [B, V], vertices [B, P, 3] NU -> Gaussians [B, P],
+        features [B, P, C].
 
-        `nets` is the autocast region of the head, `start` [B, P, 3] or a zero is added to the raw colours.
+        `nets` is the autocast region of the head, `start` [B, P, 3] or a zero is added to the raw
+        colours.
 
-        Position = clamp(vertex + clamp(offset, -1, 1)); the features are attended again at the moved positions.
+        Position = clamp(vertex + clamp(offset, -1, 1)); the features are attended again at the
+        moved positions.
         """
         features = self.attention(self.tokens.weight, vertices, maps, cameras)
         with nets:

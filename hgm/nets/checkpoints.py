@@ -1,4 +1,5 @@
-"""Checkpoint files of others, safetensors or torch, read without running anything that is in them."""
+"""Checkpoint files of others, safetensors or torch, read without running anything that is in
+them."""
 
 from __future__ import annotations
 
@@ -18,13 +19,18 @@ PARALLEL = "module."  # before every key that DistributedDataParallel saved
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors, .pth, .pt, .ckpt or .bin file by name; torch files are loaded with `weights_only`.
+    """The tensors of a .safetensors, .pth, .pt, .ckpt or .bin file by name; torch files are loaded
+    with `weights_only`.
 
-    Raises InputError for a file that is missing, damaged, of another kind, or that holds anything but tensors.
+    Raises InputError for a file that is missing, damaged, of another kind, or that holds anything
+    but tensors.
     """
     path = Path(path)
     if path.suffix not in (".safetensors", *TORCH):
-        raise InputError(f"{path}: not a checkpoint; expected a file that ends in .safetensors, {', '.join(TORCH)}")
+        raise InputError(
+            f"{path}: not a checkpoint; expected a file that ends in .safetensors, "
+            f"{', '.join(TORCH)}"
+        )
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a downloaded checkpoint")
     tensors = read_tensors(path) if path.suffix == ".safetensors" else tensors_of(_load(path), path)
@@ -39,22 +45,33 @@ def _load(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise InputError(f"{path}: not a torch checkpoint of plain tensors; nothing else is loaded, since it could run code: "
-                         "save its state_dict alone") from None
-    except Exception as error:  # a broken stream can raise anything from the tensors it half describes
-        raise InputError(f"{path}: not a whole torch file ({_first_line(error)}); download it again") from None
+        raise InputError(
+            f"{path}: not a torch checkpoint of plain tensors; nothing else is loaded, since it "
+            "could run code: save its state_dict alone"
+        ) from None
+    # a broken stream can raise anything from the tensors it half describes
+    except Exception as error:
+        raise InputError(
+            f"{path}: not a whole torch file ({_first_line(error)}); download it again"
+        ) from None
 
 
 def tensors_of(content: object, path: Path) -> dict[str, Tensor]:
-    """The tensors of a loaded checkpoint by name. Raises InputError where it holds anything else."""
+    """The tensors of a loaded checkpoint by name. Raises InputError where it holds anything
+    else."""
     for name in NESTED:
         if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
             content = content[name]
     if not isinstance(content, Mapping):
-        raise InputError(f"{path}: of type {type(content).__name__}; expected a dictionary of tensors by name")
+        raise InputError(
+            f"{path}: of type {type(content).__name__}; expected a dictionary of tensors by name"
+        )
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise InputError(f"{path}: key {name} is of type {type(value).__name__}; expected a dictionary of tensors by name")
+            raise InputError(
+                f"{path}: key {name} is of type {type(value).__name__}; expected a dictionary of "
+                "tensors by name"
+            )
     return dict(content)
 
 

@@ -16,7 +16,8 @@ LARGEST = 65536  # of any number in a model.json
 
 @dataclass(frozen=True)
 class UNetWidths:
-    """An asymmetric U-Net, 1-D or 2-D: one number a block; fewer up than down blocks shrink the output."""
+    """An asymmetric U-Net, 1-D or 2-D: one number a block; fewer up than down blocks shrink the
+    output."""
 
     down: tuple[int, ...]
     down_attention: tuple[bool, ...]
@@ -28,17 +29,24 @@ class UNetWidths:
     groups: int = 32  # of every GroupNorm
 
     def __post_init__(self) -> None:
-        for name in ("down", "down_attention", "up", "up_attention"):  # lists after a trip through JSON
+        # lists after a trip through JSON
+        for name in ("down", "down_attention", "up", "up_attention"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if len(self.down) != len(self.down_attention) or len(self.up) != len(self.up_attention):
-            raise InputError(f"widths: one attention flag a block is needed, got down {len(self.down)}/"
-                             f"{len(self.down_attention)} and up {len(self.up)}/{len(self.up_attention)}")
+            raise InputError(
+                f"widths: one attention flag a block is needed, got down {len(self.down)}/"
+                f"{len(self.down_attention)} and up {len(self.up)}/{len(self.up_attention)}"
+            )
         if not 1 <= len(self.up) <= len(self.down):
-            raise InputError(f"widths: expected 1 to {len(self.down)} up blocks, got {len(self.up)}")
+            raise InputError(
+                f"widths: expected 1 to {len(self.down)} up blocks, got {len(self.up)}"
+            )
         for width in (*self.down, *self.up):
             if width % self.groups or width % self.heads:
-                raise InputError(f"widths: {width} channels divide neither evenly into {self.groups} groups nor into "
-                                 f"{self.heads} heads; change the width")
+                raise InputError(
+                    f"widths: {width} channels divide neither evenly into {self.groups} groups "
+                    f"nor into {self.heads} heads; change the width"
+                )
 
     @property
     def reduction(self) -> int:
@@ -55,9 +63,10 @@ class UNetWidths:
 class HGMConfig:
     """The sizes of one HGM; lengths in normalised units (NU).
 
-    `use_body` off is the ablation without the body branch. `legacy` reproduces three faults of the released network:
-    body attention without residual and LayerNorm, 1-D attention over runs of positions instead of Gaussians, and
-    U-Net features of several views reshaped instead of permuted.
+    `use_body` off is the ablation without the body branch. `legacy` reproduces three faults of the
+    released network: body attention without residual and LayerNorm, 1-D attention over runs of
+    positions instead of Gaussians, and U-Net features of several views reshaped instead of
+    permuted.
     """
 
     unet: UNetWidths
@@ -65,43 +74,61 @@ class HGMConfig:
     views: int = 1
     input_size: int = 512
     encoder_stem: int = 64
-    encoder_stages: tuple[tuple[int, int], ...] = ((64, 3), (128, 4), (256, 6))  # (channels, residual blocks)
+    # (channels, residual blocks)
+    encoder_stages: tuple[tuple[int, int], ...] = ((64, 3), (128, 4), (256, 6))
     vertices: int = 10475
-    token_channels: int = 32  # of the tokens, the image features, the attention and the sparse network
+    # of the tokens, the image features, the attention and the sparse network
+    token_channels: int = 32
     attention_heads: int = 8
     patch: int = 3  # side of the patch of image features that a vertex attends to, per view
     body_head: str = "mlp"  # or "mixnet", which takes `merge`'s widths
     body_hidden: int = 128
     voxel: float = 0.005
     sparse_levels: int = 4
-    sparse_momentum: float = 0.01  # of BatchNorm's running statistics; short trainings need a larger one
+    # of BatchNorm's running statistics; short trainings need a larger one
+    sparse_momentum: float = 0.01
     use_body: bool = True
     legacy: bool = False
-    spare_layers: bool = False  # two layers that the release declares and never uses, so that its weights load strictly
+    # two layers that the release declares and never uses, so that its weights load strictly
+    spare_layers: bool = False
     initial_scale: float = 0.01  # standard deviation of a splat before training
-    initial_body_scale: float = 0.01  # the same for a splat at a vertex: about the spacing of SMPL-X's vertices
+    # the same for a splat at a vertex: about the spacing of SMPL-X's vertices
+    initial_body_scale: float = 0.01
     initial_opacity: float = 0.5
-    prior: bool = False  # Gaussians start on their pixel's ray in its colour; not in the paper, for training in minutes
+    # Gaussians start on their pixel's ray in its colour; not in the paper, for training in minutes
+    prior: bool = False
     checkpointing: bool = False  # recompute blocks in the backward pass: less memory, more time
     channels_last: bool = False  # memory layout of the 2-D networks
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "encoder_stages", tuple((int(c), int(n)) for c, n in self.encoder_stages))
+        object.__setattr__(
+            self, "encoder_stages", tuple((int(c), int(n)) for c, n in self.encoder_stages)
+        )
         if self.input_size % self.unet.reduction:
-            raise InputError(f"input_size: {self.input_size} is not a multiple of {self.unet.reduction}, "
-                             "the U-Net's total stride")
+            raise InputError(
+                f"input_size: {self.input_size} is not a multiple of {self.unet.reduction}, "
+                "the U-Net's total stride"
+            )
         if self.body_head not in ("mlp", "mixnet"):
             raise InputError(f"body_head: {self.body_head!r} is unknown; expected mlp or mixnet")
         if self.token_channels % self.attention_heads:
-            raise InputError(f"token_channels: {self.token_channels} is not a multiple of {self.attention_heads} heads")
+            raise InputError(
+                f"token_channels: {self.token_channels} is not a multiple of "
+                f"{self.attention_heads} heads"
+            )
         if self.patch % 2 == 0:
             raise InputError(f"patch: {self.patch} is even; expected an odd side")
         if len(self.encoder_stages) < 2:
             raise InputError("encoder_stages: expected at least two stages")
         if self.views < 1:
             raise InputError(f"views: expected 1 or more, got {self.views}")
-        if not 0 < self.initial_opacity < 1 or min(self.initial_scale, self.initial_body_scale, self.voxel) <= 0:
-            raise InputError("initial_opacity must lie between 0 and 1, the initial scales and voxel above 0")
+        if (
+            not 0 < self.initial_opacity < 1
+            or min(self.initial_scale, self.initial_body_scale, self.voxel) <= 0
+        ):
+            raise InputError(
+                "initial_opacity must lie between 0 and 1, the initial scales and voxel above 0"
+            )
 
     @property
     def map_size(self) -> int:
@@ -116,7 +143,11 @@ class HGMConfig:
     @property
     def merge_channels(self) -> int:
         """Inputs of the merge network: centre, U-Net feature, body volume."""
-        return 3 + self.unet.up[-1] + (self.sparse_levels * self.token_channels if self.use_body else 0)
+        return (
+            3
+            + self.unet.up[-1]
+            + (self.sparse_levels * self.token_channels if self.use_body else 0)
+        )
 
     def replace(self, **changes: Any) -> HGMConfig:
         return replace(self, **changes)
@@ -126,55 +157,93 @@ class HGMConfig:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> HGMConfig:
-        """Inverse of `to_json`. Raises InputError on a missing or unknown key and on a value of the wrong kind or size."""
+        """Inverse of `to_json`. Raises InputError on a missing or unknown key and on a value of the
+        wrong kind or size."""
         from pydantic import TypeAdapter, ValidationError
 
         known = {f.name for f in fields(cls)}
         for key in data if isinstance(data, dict) else ():
             if key not in known:
-                raise InputError(f"model.json: key {key!r} is unknown; the file is of another version of hgm")
+                raise InputError(
+                    f"model.json: key {key!r} is unknown; the file is of another version of hgm"
+                )
         try:
             config = TypeAdapter(cls).validate_python(data)
         except ValidationError as error:
             first = error.errors()[0]
             reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise InputError(f"model.json: {reason}; the file is damaged or of another version of hgm") from None
+            raise InputError(
+                f"model.json: {reason}; the file is damaged or of another version of hgm"
+            ) from None
         except ArithmeticError as error:  # a division by zero groups, a number beyond all floats
-            raise InputError(f"model.json: {error}; the file is damaged or of another version of hgm") from None
+            raise InputError(
+                f"model.json: {error}; the file is damaged or of another version of hgm"
+            ) from None
         for number in _leaves(config.to_json()):
             if isinstance(number, int | float) and not 0 <= number <= LARGEST:
-                raise InputError(f"model.json: holds {str(number)[:12]}, expected 0 to {LARGEST}; the file is damaged")
+                raise InputError(
+                    f"model.json: holds {str(number)[:12]}, expected 0 to {LARGEST}; the file is "
+                    "damaged"
+                )
         return config
 
     @classmethod
     def paper(cls, views: int = 1, **changes: Any) -> HGMConfig:
-        """The published sizes (paper section 3 and appendix): 512 px in, 256 x 256 Gaussians a view."""
+        """The published sizes (paper section 3 and appendix): 512 px in, 256 x 256 Gaussians a
+        view."""
         unet = UNetWidths(
-            down=(64, 128, 256, 512, 1024, 1024), down_attention=(False, False, False, True, True, True),
-            up=(1024, 1024, 512, 256, 128), up_attention=(True, True, True, False, False),
+            down=(64, 128, 256, 512, 1024, 1024),
+            down_attention=(False, False, False, True, True, True),
+            up=(1024, 1024, 512, 256, 128),
+            up_attention=(True, True, True, False, False),
         )
         merge = UNetWidths(
-            down=(64, 128, 256, 512, 1024), down_attention=(False, False, False, True, True),
-            up=(1024, 512, 256, 128, 64), up_attention=(True, True, False, False, False),
+            down=(64, 128, 256, 512, 1024),
+            down_attention=(False, False, False, True, True),
+            up=(1024, 512, 256, 128, 64),
+            up_attention=(True, True, False, False, False),
         )
-        config = cls(unet=unet, merge=merge, views=views, body_head="mixnet", spare_layers=True,
-                     initial_scale=_splat_scale(256))
+        config = cls(
+            unet=unet,
+            merge=merge,
+            views=views,
+            body_head="mixnet",
+            spare_layers=True,
+            initial_scale=_splat_scale(256),
+        )
         return config.replace(**changes)
 
     @classmethod
     def medium(cls, views: int = 1, **changes: Any) -> HGMConfig:
         """256 px in, 128 x 128 Gaussians a view; trains on one GPU within the hour."""
         unet = UNetWidths(
-            down=(48, 96, 192, 320, 320), down_attention=(False, False, False, True, True),
-            up=(320, 256, 128, 96), up_attention=(True, True, False, False), layers=2, heads=8, groups=16,
+            down=(48, 96, 192, 320, 320),
+            down_attention=(False, False, False, True, True),
+            up=(320, 256, 128, 96),
+            up_attention=(True, True, False, False),
+            layers=2,
+            heads=8,
+            groups=16,
         )
         merge = UNetWidths(
-            down=(48, 64, 128, 256), down_attention=(False, False, False, True),
-            up=(256, 128, 64, 48), up_attention=(True, False, False, False), layers=2, heads=8, groups=16,
+            down=(48, 64, 128, 256),
+            down_attention=(False, False, False, True),
+            up=(256, 128, 64, 48),
+            up_attention=(True, False, False, False),
+            layers=2,
+            heads=8,
+            groups=16,
         )
         config = cls(
-            unet=unet, merge=merge, views=views, input_size=256, encoder_stem=32,
-            encoder_stages=((32, 2), (64, 2), (128, 3)), voxel=0.01, prior=True, initial_scale=_splat_scale(128),
+            unet=unet,
+            merge=merge,
+            views=views,
+            input_size=256,
+            encoder_stem=32,
+            encoder_stages=((32, 2), (64, 2), (128, 3)),
+            voxel=0.01,
+            prior=True,
+            initial_scale=_splat_scale(128),
         )
         return config.replace(**changes)
 
@@ -182,17 +251,38 @@ class HGMConfig:
     def small(cls, views: int = 1, **changes: Any) -> HGMConfig:
         """128 px in, 64 x 64 Gaussians a view; a training step fits a CPU core."""
         unet = UNetWidths(
-            down=(16, 32, 64, 96, 96), down_attention=(False, False, False, True, True),
-            up=(96, 80, 48, 32), up_attention=(True, True, False, False), layers=1, heads=4, groups=8,
+            down=(16, 32, 64, 96, 96),
+            down_attention=(False, False, False, True, True),
+            up=(96, 80, 48, 32),
+            up_attention=(True, True, False, False),
+            layers=1,
+            heads=4,
+            groups=8,
         )
         merge = UNetWidths(
-            down=(32, 48, 64, 96), down_attention=(False, False, False, True),
-            up=(96, 64, 48, 32), up_attention=(True, False, False, False), layers=1, heads=4, groups=8,
+            down=(32, 48, 64, 96),
+            down_attention=(False, False, False, True),
+            up=(96, 64, 48, 32),
+            up_attention=(True, False, False, False),
+            layers=1,
+            heads=4,
+            groups=8,
         )
         config = cls(
-            unet=unet, merge=merge, views=views, input_size=128, encoder_stem=16,
-            encoder_stages=((16, 1), (32, 1), (64, 1)), token_channels=16, attention_heads=4, body_hidden=64,
-            voxel=0.02, sparse_levels=3, sparse_momentum=0.1, prior=True, initial_scale=_splat_scale(64),
+            unet=unet,
+            merge=merge,
+            views=views,
+            input_size=128,
+            encoder_stem=16,
+            encoder_stages=((16, 1), (32, 1), (64, 1)),
+            token_channels=16,
+            attention_heads=4,
+            body_hidden=64,
+            voxel=0.02,
+            sparse_levels=3,
+            sparse_momentum=0.1,
+            prior=True,
+            initial_scale=_splat_scale(64),
         )
         return config.replace(**changes)
 
@@ -200,17 +290,38 @@ class HGMConfig:
     def tiny(cls, views: int = 1, **changes: Any) -> HGMConfig:
         """64 px in, 32 x 32 Gaussians a view; for tests and the smallest runs."""
         unet = UNetWidths(
-            down=(8, 16, 32), down_attention=(False, False, True), up=(32, 16), up_attention=(True, False), layers=1,
-            heads=2, groups=4,
+            down=(8, 16, 32),
+            down_attention=(False, False, True),
+            up=(32, 16),
+            up_attention=(True, False),
+            layers=1,
+            heads=2,
+            groups=4,
         )
         merge = UNetWidths(
-            down=(16, 16, 32), down_attention=(False, False, True), up=(32, 16, 16), up_attention=(True, False, False),
-            layers=1, heads=2, groups=4,
+            down=(16, 16, 32),
+            down_attention=(False, False, True),
+            up=(32, 16, 16),
+            up_attention=(True, False, False),
+            layers=1,
+            heads=2,
+            groups=4,
         )
         config = cls(
-            unet=unet, merge=merge, views=views, input_size=64, encoder_stem=8,
-            encoder_stages=((8, 1), (16, 1), (16, 1)), token_channels=8, attention_heads=2, body_hidden=32,
-            voxel=0.04, sparse_levels=2, sparse_momentum=0.1, prior=True, initial_scale=_splat_scale(32),
+            unet=unet,
+            merge=merge,
+            views=views,
+            input_size=64,
+            encoder_stem=8,
+            encoder_stages=((8, 1), (16, 1), (16, 1)),
+            token_channels=8,
+            attention_heads=2,
+            body_hidden=32,
+            voxel=0.04,
+            sparse_levels=2,
+            sparse_momentum=0.1,
+            prior=True,
+            initial_scale=_splat_scale(32),
         )
         return config.replace(**changes)
 

@@ -20,14 +20,16 @@ from hgm.nets.prior import pixel_prior, vertex_prior
 from hgm.nets.sparse_volume import SparseVolume
 from hgm.nets.unet import UNet
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 PRIOR_GAIN = 0.05
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
 class HGMOutput:
-    """The three sets that training supervises; N = views * map side squared, view after view in raster order."""
+    """The three sets that training supervises; N = views * map side squared, view after view in
+    raster order."""
 
     merged: Gaussians  # [B, N], the result
     unet: Gaussians  # [B, N], the U-Net's alone
@@ -46,17 +48,31 @@ class HGM(nn.Module):
     def __init__(self, config: HGMConfig, *, sparse_backend: str = "auto") -> None:
         super().__init__()
         self.config = config
-        self.unet = UNet(2, INPUT_CHANNELS, CHANNELS, config.unet, spare_layers=config.spare_layers,
-                         checkpointing=config.checkpointing)
+        self.unet = UNet(
+            2,
+            INPUT_CHANNELS,
+            CHANNELS,
+            config.unet,
+            spare_layers=config.spare_layers,
+            checkpointing=config.checkpointing,
+        )
         self.conv = nn.Conv2d(CHANNELS, CHANNELS, 1)
         if config.use_body:
             c = config.token_channels
-            self.encoder = ImageEncoder(INPUT_CHANNELS, c, config.encoder_stem, config.encoder_stages)
+            self.encoder = ImageEncoder(
+                INPUT_CHANNELS, c, config.encoder_stem, config.encoder_stages
+            )
             self.body = BodyBranch(config)
-            self.volume = SparseVolume(c, config.sparse_levels, config.voxel, config.sparse_momentum,
-                                       sparse_backend)
-        self.merge = MixNet(config.merge_channels, CHANNELS, config.merge, legacy=config.legacy,
-                            checkpointing=config.checkpointing)
+            self.volume = SparseVolume(
+                c, config.sparse_levels, config.voxel, config.sparse_momentum, sparse_backend
+            )
+        self.merge = MixNet(
+            config.merge_channels,
+            CHANNELS,
+            config.merge,
+            legacy=config.legacy,
+            checkpointing=config.checkpointing,
+        )
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
         self._initialise()
@@ -65,67 +81,116 @@ class HGM(nn.Module):
                 if p.ndim == 4:
                     p.data = p.data.contiguous(memory_format=torch.channels_last)
 
-    def forward(self, images: Tensor, cameras: Cameras, vertices: Tensor | None = None, *, rays: Cameras | None = None,
-                precision: str = "fp32") -> HGMOutput:
-        """images [B, V, 3, H, W] in [0, 1] on white, cameras [B, V] of that size, vertices [B, P, 3] NU.
+    def forward(
+        self,
+        images: Tensor,
+        cameras: Cameras,
+        vertices: Tensor | None = None,
+        *,
+        rays: Cameras | None = None,
+        precision: str = "fp32",
+    ) -> HGMOutput:
+        """images [B, V, 3, H, W] in [0, 1] on white, cameras [B, V] of that size, vertices [B, P,
+        3] NU.
 
-        `rays` [B, V] are the cameras of the ray embedding where they are not `cameras` (an augmentation of the training).
-        Without vertices (or with `use_body` off) there is no body set; a model with a body branch then merges with an
-        empty volume. `precision` "bf16" runs the convolutional and attention networks under autocast; projection,
-        voxels, sparse convolution and activations stay float32. Raises InputError where shapes do not fit the config.
+        `rays` [B, V] are the cameras of the ray embedding where they are not `cameras` (an
+        augmentation of the training). Without vertices (or with `use_body` off) there is no body
+        set; a model with a body branch then merges with an empty volume. `precision` "bf16" runs
+        the convolutional and attention networks under autocast; projection, voxels, sparse
+        convolution and activations stay float32. Raises InputError where shapes do not fit the
+        config.
         """
         self._check(images, cameras, vertices)
         if precision not in PRECISIONS:
-            raise InputError(f"precision: {precision!r} is unknown; expected one of {', '.join(PRECISIONS)}")
-        # an autocast region around the call must not reach the geometry; the networks open their own
+            raise InputError(
+                f"precision: {precision!r} is unknown; expected one of {', '.join(PRECISIONS)}"
+            )
+        # an autocast region around the call must not reach the geometry; the networks open their
+        # own
         with torch.autocast(images.device.type, enabled=False):
-            return self._forward(images, cameras, vertices, cameras if rays is None else rays, PRECISIONS[precision])
+            return self._forward(
+                images, cameras, vertices, cameras if rays is None else rays, PRECISIONS[precision]
+            )
 
-    def _forward(self, images: Tensor, cameras: Cameras, vertices: Tensor | None, rays: Cameras, dtype: torch.dtype) -> HGMOutput:
+    def _forward(
+        self,
+        images: Tensor,
+        cameras: Cameras,
+        vertices: Tensor | None,
+        rays: Cameras,
+        dtype: torch.dtype,
+    ) -> HGMOutput:
         batch, views = images.shape[:2]
         nets = torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32)
-        x = torch.cat([(images - self.mean) / self.std, rays.ray_embedding()], 2).flatten(0, 1)  # [B*V, 9, H, W]
+        # [B*V, 9, H, W]
+        x = torch.cat([(images - self.mean) / self.std, rays.ray_embedding()], 2).flatten(0, 1)
         if self.config.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         with nets:
             raw, features = self.unet(x, views)
             raw = self.conv(raw)
         raw = _sequence(raw, views).float()
-        prior = pixel_prior(images, cameras, self.config.map_size) if self.config.prior else raw.new_zeros(1, 1, CHANNELS)
+        prior = (
+            pixel_prior(images, cameras, self.config.map_size)
+            if self.config.prior
+            else raw.new_zeros(1, 1, CHANNELS)
+        )
         unet = activate(raw + prior)
         parts = [unet.means, self._merge_features(features.float(), views)]
         body = None
         if self.config.use_body and vertices is not None:
             with nets:
                 maps = self.encoder(x)
-            start = vertex_prior(images, cameras, vertices) if self.config.prior else vertices.new_zeros(())
-            body, tokens = self.body(maps.float().unflatten(0, (batch, views)), cameras, vertices, nets, start)
+            start = (
+                vertex_prior(images, cameras, vertices)
+                if self.config.prior
+                else vertices.new_zeros(())
+            )
+            body, tokens = self.body(
+                maps.float().unflatten(0, (batch, views)), cameras, vertices, nets, start
+            )
             parts.append(self.volume(tokens, body.means, unet.means))
         elif self.config.use_body:
             missing = self.config.sparse_levels * self.config.token_channels
             parts.append(unet.means.new_zeros(*unet.shape, missing))
         with nets:
             mixed = self.merge(torch.cat(parts, -1).mT)
-        g = activate(torch.cat([mixed.mT[..., :3].float(), mixed.mT[..., 3:].float() + prior[..., 3:]], -1))
+        g = activate(
+            torch.cat([mixed.mT[..., :3].float(), mixed.mT[..., 3:].float() + prior[..., 3:]], -1)
+        )
         merged = Gaussians(unet.means + g.means, g.opacities, g.scales, g.quats, g.colors)
         return HGMOutput(merged, unet, body)
 
     def compile_networks(self) -> None:
-        """Compile the networks whose shapes stay the same (torch.compile); names of weights do not change.
+        """Compile the networks whose shapes stay the same (torch.compile); names of weights do not
+        change.
 
-        The first pass takes minutes, later processes find what was compiled. Raises InputError without a compiler
-        (see `prepare_compiling`).
+        The first pass takes minutes, later processes find what was compiled. Raises InputError
+        without a compiler (see `prepare_compiling`).
         """
         prepare_compiling()
-        for network in [self.unet, self.merge, *([self.encoder, self.body.head] if self.config.use_body else [])]:
+        for network in [
+            self.unet,
+            self.merge,
+            *([self.encoder, self.body.head] if self.config.use_body else []),
+        ]:
             network.compile(dynamic=False)
 
     def parameter_table(self) -> dict[str, int]:
         """Number of parameters of each part, in the paper's terms."""
-        parts: dict[str, nn.Module] = {"unet": self.unet, "unet_output": self.conv, "merge": self.merge}
+        parts: dict[str, nn.Module] = {
+            "unet": self.unet,
+            "unet_output": self.conv,
+            "merge": self.merge,
+        }
         if self.config.use_body:
-            parts |= {"image_encoder": self.encoder, "tokens": self.body.tokens, "attention": self.body.attention,
-                      "body_head": self.body.head, "sparse": self.volume}
+            parts |= {
+                "image_encoder": self.encoder,
+                "tokens": self.body.tokens,
+                "attention": self.body.attention,
+                "body_head": self.body.head,
+                "sparse": self.volume,
+            }
         return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
 
     def _merge_features(self, features: Tensor, views: int) -> Tensor:
@@ -135,13 +200,15 @@ class HGM(nn.Module):
         return _sequence(features, views)
 
     def _initialise(self) -> None:
-        """Splats start of a fitting size, half opaque and unrotated; offsets and features start small around that."""
+        """Splats start of a fitting size, half opaque and unrotated; offsets and features start
+        small around that."""
         c = self.config
         outputs = [(self.conv, c.initial_scale), (self.merge.conv_out, c.initial_scale)]
         if c.use_body:
             outputs.append((self.body.head.conv_out, c.initial_body_scale))
             nn.init.normal_(self.body.tokens.weight, std=0.1)  # else they drown the image features
-        gain = PRIOR_GAIN if c.prior else 1.0  # a prior must not drown in the networks' first, random outputs
+        # a prior must not drown in the networks' first, random outputs
+        gain = PRIOR_GAIN if c.prior else 1.0
         with torch.no_grad():
             for layer, scale in outputs:
                 start = torch.zeros(CHANNELS)
@@ -157,12 +224,21 @@ class HGM(nn.Module):
         c = self.config
         size = c.input_size
         if images.ndim != 5 or images.shape[1:] != (c.views, 3, size, size):
-            raise InputError(f"images: expected [B, {c.views}, 3, {size}, {size}], got {list(images.shape)}")
-        if cameras.shape != images.shape[:2] or (cameras.height, cameras.width) != images.shape[-2:]:
-            raise InputError(f"cameras: expected {list(images.shape[:2])} of {size} px, got {list(cameras.shape)} of "
-                             f"{cameras.width} x {cameras.height} px")
+            raise InputError(
+                f"images: expected [B, {c.views}, 3, {size}, {size}], got {list(images.shape)}"
+            )
+        if (
+            cameras.shape != images.shape[:2]
+            or (cameras.height, cameras.width) != images.shape[-2:]
+        ):
+            raise InputError(
+                f"cameras: expected {list(images.shape[:2])} of {size} px, got "
+                f"{list(cameras.shape)} of {cameras.width} x {cameras.height} px"
+            )
         if vertices is not None and c.use_body and vertices.shape != (len(images), c.vertices, 3):
-            raise InputError(f"vertices: expected [{len(images)}, {c.vertices}, 3], got {list(vertices.shape)}")
+            raise InputError(
+                f"vertices: expected [{len(images)}, {c.vertices}, 3], got {list(vertices.shape)}"
+            )
 
 
 def _sequence(maps: Tensor, views: int) -> Tensor:

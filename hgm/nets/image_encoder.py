@@ -1,4 +1,5 @@
-"""A ResNet-34-like image encoder with two decoder levels, a quarter of the input's size (paper section 3.2)."""
+"""A ResNet-34-like image encoder with two decoder levels, a quarter of the input's size (paper
+section 3.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from torch import Tensor, nn
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=bias, padding_mode="reflect")
+    return nn.Conv2d(
+        inputs, outputs, kernel, stride, kernel // 2, bias=bias, padding_mode="reflect"
+    )
 
 
 def _norm(channels: int) -> nn.InstanceNorm2d:
@@ -23,7 +26,11 @@ class BasicBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            _conv(inputs, outputs, 3, stride), _norm(outputs), nn.ReLU(), _conv(outputs, outputs, 3), _norm(outputs)
+            _conv(inputs, outputs, 3, stride),
+            _norm(outputs),
+            nn.ReLU(),
+            _conv(outputs, outputs, 3),
+            _norm(outputs),
         )
         self.shortcut: Callable[[Tensor], Tensor] = nn.Identity()
         if inputs != outputs or stride != 1:
@@ -34,17 +41,24 @@ class BasicBlock(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """x [B, Cin, H, W] -> features [B, Cout, H/4, W/4]: stride-2 stem and stages, then back up to the first stage."""
+    """x [B, Cin, H, W] -> features [B, Cout, H/4, W/4]: stride-2 stem and stages, then back up to
+    the first stage."""
 
-    def __init__(self, inputs: int, outputs: int, stem: int, stages: tuple[tuple[int, int], ...]) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, stem: int, stages: tuple[tuple[int, int], ...]
+    ) -> None:
         super().__init__()
         self.stem = nn.Sequential(_conv(inputs, stem, 7, 2), _norm(stem), nn.ReLU())
         widths = [stem, *(width for width, _ in stages)]
         self.stages = nn.ModuleList(
-            nn.Sequential(BasicBlock(widths[i], width, 2), *(BasicBlock(width, width, 1) for _ in range(blocks - 1)))
+            nn.Sequential(
+                BasicBlock(widths[i], width, 2),
+                *(BasicBlock(width, width, 1) for _ in range(blocks - 1)),
+            )
             for i, (width, blocks) in enumerate(stages)
         )
-        self.ups, self.joins = nn.ModuleList(), nn.ModuleList()
+        self.ups = nn.ModuleList()
+        self.joins = nn.ModuleList()
         below = widths[-1]
         for level in reversed(range(len(stages) - 1)):
             wide = widths[level + 1]  # of the skip connection too

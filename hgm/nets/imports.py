@@ -19,11 +19,13 @@ SEED = 0  # of the weights that a checkpoint lacks
 
 
 def import_weights(path: str | Path, out: str | Path, config: HGMConfig) -> tuple[HGM, Adopted]:
-    """Write `weights.safetensors` and `model.json` from a checkpoint of LGM or of the released HGM, which it tells apart.
+    """Write `weights.safetensors` and `model.json` from a checkpoint of LGM or of the released HGM,
+    which it tells apart.
 
-    `config` gives the widths, `HGMConfig.paper()` those of the published files, and the number of input views, which a file
-    does not tell; weights of the release make it a `legacy` one. The same file gives the same bytes.
-    Raises InputError for a file that is missing, damaged, of neither kind or of other widths; then nothing is written.
+    `config` gives the widths, `HGMConfig.paper()` those of the published files, and the number of
+    input views, which a file does not tell; weights of the release make it a `legacy` one. The same
+    file gives the same bytes. Raises InputError for a file that is missing, damaged, of neither
+    kind or of other widths; then nothing is written.
     """
     if config.views not in (1, 2):
         raise InputError(f"views: expected 1 (coarse) or 2 (fusion), got {config.views}")
@@ -44,11 +46,16 @@ def import_weights(path: str | Path, out: str | Path, config: HGMConfig) -> tupl
 
 
 def start_from_lgm(model: HGM, path: str | Path) -> Adopted:
-    """Fill a model's U-Net from LGM's published checkpoint. Raises InputError for any other file and for other widths."""
-    tensors, source = read_checkpoint(path), str(path)
+    """Fill a model's U-Net from LGM's published checkpoint. Raises InputError for any other file
+    and for other widths."""
+    tensors = read_checkpoint(path)
+    source = str(path)
     kind = kind_of(tensors, source=source)
     if kind is not LGM:
-        raise InputError(f"{source}: a checkpoint of {kind.title}; expected LGM's, which a training can start from")
+        raise InputError(
+            f"{source}: a checkpoint of {kind.title}; expected LGM's, which a training can start "
+            "from"
+        )
     return adopt(model, tensors, source=source)
 
 
@@ -58,7 +65,10 @@ def summary(model: HGM, adopted: Adopted) -> Iterator[str]:
     yield from _table("new, with initial weights", adopted.new)
     yield from _table("ignored", adopted.ignored)
     if model.config.legacy:
-        yield f"legacy network, {model.config.views} input view(s), {model.config.vertices} vertices of {BODIES[model.config.vertices]}"
+        yield (
+            f"legacy network, {model.config.views} input view(s), {model.config.vertices} "
+            f"vertices of {BODIES[model.config.vertices]}"
+        )
 
 
 def _table(title: str, counts: Counts) -> Iterator[str]:

@@ -1,6 +1,8 @@
-"""The tensors of a PyTorch Lightning checkpoint, which holds settings and callbacks of its training's own classes beside them.
+"""The tensors of a PyTorch Lightning checkpoint, which holds settings and callbacks of its
+training's own classes beside them.
 
-torch's reader of plain weights refuses those, and its full reader would run them; here nothing stands for them.
+torch's reader of plain weights refuses those, and its full reader would run them; here nothing
+stands for them.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ TENSORS: dict[tuple[str, str], Any] = {  # what rebuilds a tensor; storages are 
 
 
 class Inert(dict[Any, Any]):
-    """What stands for every other class, function and object that a checkpoint names: it takes anything and does nothing."""
+    """What stands for every other class, function and object that a checkpoint names: it takes
+    anything and does nothing."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__()
@@ -59,7 +62,8 @@ class Reader:
 
 
 def read_lightning(path: str | Path) -> dict[str, Tensor]:
-    """The `state_dict` of a checkpoint (or a plain dictionary of tensors) by name; nothing that the file names is imported or run.
+    """The `state_dict` of a checkpoint (or a plain dictionary of tensors) by name; nothing that the
+    file names is imported or run.
 
     Raises InputError for a file that is missing, damaged or not of tensors.
     """
@@ -68,7 +72,10 @@ def read_lightning(path: str | Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: no such file; expected a downloaded checkpoint")
     try:
         content = torch.load(path, map_location="cpu", weights_only=False, pickle_module=Reader)
-    except Exception as error:  # a broken stream can raise anything from the objects it half describes
+    # a broken stream can raise anything from the objects it half describes
+    except Exception as error:
         line = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
-        raise InputError(f"{path}: not a whole torch checkpoint ({line}); download it again") from None
+        raise InputError(
+            f"{path}: not a whole torch checkpoint ({line}); download it again"
+        ) from None
     return tensors_of(content, path)

@@ -10,10 +10,18 @@ from hgm.nets.unet import UNet
 
 
 class MixNet(UNet):
-    """Features [B, Cin, N] of N Gaussians in sequence order -> raw Gaussians [B, 14, N]; any N, padded with zeros."""
+    """Features [B, Cin, N] of N Gaussians in sequence order -> raw Gaussians [B, 14, N]; any N,
+    padded with zeros."""
 
-    def __init__(self, inputs: int, outputs: int, widths: UNetWidths, *, legacy: bool = False,
-                 checkpointing: bool = False) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        widths: UNetWidths,
+        *,
+        legacy: bool = False,
+        checkpointing: bool = False,
+    ) -> None:
         super().__init__(1, inputs, outputs, widths, legacy=legacy, checkpointing=checkpointing)
 
     def forward(self, x: Tensor, views: int = 1) -> Tensor:  # type: ignore[override]

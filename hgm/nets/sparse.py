@@ -1,7 +1,9 @@
-"""Sparse 3-D convolution in plain torch: sorted voxel keys, and for every tap the pairs of voxels that it joins.
+"""Sparse 3-D convolution in plain torch: sorted voxel keys, and for every tap the pairs of voxels
+that it joins.
 
-The pairs of a coordinate set are found once and shared by its layers. A layer gathers the inputs of all pairs, multiplies
-tap by tap, and sums the products of each output voxel in a fixed order, so the result is deterministic on every device.
+The pairs of a coordinate set are found once and shared by its layers. A layer gathers the inputs of
+all pairs, multiplies tap by tap, and sums the products of each output voxel in a fixed order, so
+the result is deterministic on every device.
 """
 
 from __future__ import annotations
@@ -50,32 +52,50 @@ class VoxelSet:
     @cached_property
     def same(self) -> Pairs:
         """Pairs of a submanifold convolution: the output voxels are the input voxels."""
-        n, device = len(self), self.keys.device
-        half = key_offsets(3, device)[: TAPS // 2, None] - key_step(1)  # the other half are the same pairs, reversed
+        n = len(self)
+        device = self.keys.device
+        # the other half are the same pairs, reversed
+        half = key_offsets(3, device)[: TAPS // 2, None] - key_step(1)
         rows = self.find(self.keys + half)  # [13, n]
         tap, dst = torch.nonzero(rows < n, as_tuple=True)
-        src, counts = rows[tap, dst], torch.bincount(tap, minlength=TAPS // 2).tolist()
+        src = rows[tap, dst]
+        counts = torch.bincount(tap, minlength=TAPS // 2).tolist()
         own = torch.arange(n, device=device)
         back = [torch.cat(part.split(counts)[::-1]) for part in (dst, src)]
-        return Pairs(self, n, torch.cat([src, own, back[0]]), torch.cat([dst, own, back[1]]),
-                     [*counts, n, *reversed(counts)])
+        return Pairs(
+            self,
+            n,
+            torch.cat([src, own, back[0]]),
+            torch.cat([dst, own, back[1]]),
+            [*counts, n, *reversed(counts)],
+        )
 
     @cached_property
     def halved(self) -> Pairs:
-        """Pairs of a convolution of kernel 3, stride 2, padding 1: output o sees inputs 2 o - 1 to 2 o + 1."""
-        coords, tap = self.coords.T, torch.arange(3, device=self.keys.device)
-        twice = coords[1:, None] + 1 - tap[:, None]  # [3 axes, 3 taps, n]: 2 o, where that is even and not negative
-        z, y, x = torch.where((twice % 2 == 0) & (twice >= 0), twice // 2, -(SIDE**4))  # its sums stay negative
+        """Pairs of a convolution of kernel 3, stride 2, padding 1: output o sees inputs 2 o - 1 to
+        2 o + 1."""
+        coords = self.coords.T
+        tap = torch.arange(3, device=self.keys.device)
+        # [3 axes, 3 taps, n]: 2 o, where that is even and not negative
+        twice = coords[1:, None] + 1 - tap[:, None]
+        # its sums stay negative
+        z, y, x = torch.where((twice % 2 == 0) & (twice >= 0), twice // 2, -(SIDE**4))
         base = coords[0] * SIDE**3 + key_step(1)
-        keys = (base + z[:, None, None] * SIDE**2 + y[None, :, None] * SIDE + x[None, None]).flatten(0, 2)  # [27, n]
+        # [27, n]
+        keys = (
+            base + z[:, None, None] * SIDE**2 + y[None, :, None] * SIDE + x[None, None]
+        ).flatten(0, 2)
         tap, src = torch.nonzero(keys >= 0, as_tuple=True)
         out, dst = torch.unique(keys[tap, src], return_inverse=True)
-        return Pairs(VoxelSet(out), len(self), src, dst, torch.bincount(tap, minlength=TAPS).tolist())
+        return Pairs(
+            VoxelSet(out), len(self), src, dst, torch.bincount(tap, minlength=TAPS).tolist()
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Input row `src` and output row `dst` [m] of every pair, tap after tap; `counts` pairs for each of the 27 taps."""
+    """Input row `src` and output row `dst` [m] of every pair, tap after tap; `counts` pairs for
+    each of the 27 taps."""
 
     out: VoxelSet
     inputs: int  # number of input voxels
@@ -96,7 +116,8 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Bags:
-    """The pairs of each row in the order of taps: pair indices `order` [m] and where each row's begin [rows + 1]."""
+    """The pairs of each row in the order of taps: pair indices `order` [m] and where each row's
+    begin [rows + 1]."""
 
     order: Tensor
     begin: Tensor
@@ -126,13 +147,15 @@ def key_step(cells: int) -> int:
 
 
 def key_offsets(side: int, device: torch.device) -> Tensor:
-    """What the steps to a cube of side^3 voxels add to the key of its first corner [side^3], in (z, y, x) raster order."""
+    """What the steps to a cube of side^3 voxels add to the key of its first corner [side^3], in (z,
+    y, x) raster order."""
     r = torch.arange(side, device=device)
     return (r[:, None, None] * SIDE**2 + r[:, None] * SIDE + r).flatten()
 
 
 class _SparseConvolution(torch.autograd.Function):
-    """x [n_in, Cin], weight [27, Cin, Cout] -> [n_out, Cout]; the gathered rows are made again in the backward pass."""
+    """x [n_in, Cin], weight [27, Cin, Cout] -> [n_out, Cout]; the gathered rows are made again in
+    the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, pairs: Pairs) -> Tensor:
@@ -150,12 +173,15 @@ class _SparseConvolution(torch.autograd.Function):
             dx = pairs.at_src.sum(_products(grad, pairs.dst, weight.mT, pairs.counts))
         if ctx.needs_input_grad[1]:
             taps = zip(pairs.src.split(pairs.counts), pairs.dst.split(pairs.counts), strict=True)
-            dw = torch.stack([x.index_select(0, src).mT @ grad.index_select(0, dst) for src, dst in taps])
+            dw = torch.stack(
+                [x.index_select(0, src).mT @ grad.index_select(0, dst) for src, dst in taps]
+            )
         return dx, dw, None
 
 
 def _products(x: Tensor, rows: Tensor, weight: Tensor, counts: list[int]) -> Tensor:
-    """Rows [m] of x [n, Cin], tap after tap, times each tap's weight [27, Cin, Cout] -> [m, Cout]."""
+    """Rows [m] of x [n, Cin], tap after tap, times each tap's weight [27, Cin, Cout] -> [m,
+    Cout]."""
     out = x.new_empty(len(rows), weight.shape[2])
     for part, matrix, target in zip(rows.split(counts), weight, out.split(counts), strict=True):
         torch.mm(x.index_select(0, part), matrix, out=target)
@@ -163,12 +189,14 @@ def _products(x: Tensor, rows: Tensor, weight: Tensor, counts: list[int]) -> Ten
 
 
 def sparse_conv3d(x: Tensor, weight: Tensor, pairs: Pairs) -> Tensor:
-    """Voxel features [n_in, Cin] -> [n_out, Cout]; weight [27, Cin, Cout], taps in (z, y, x) raster order."""
+    """Voxel features [n_in, Cin] -> [n_out, Cout]; weight [27, Cin, Cout], taps in (z, y, x) raster
+    order."""
     return _SparseConvolution.apply(x, weight, pairs)
 
 
 class SparseConv(nn.Module):
-    """Sparse convolution, BatchNorm, ReLU; `stride` 1 keeps the voxels (submanifold), 2 halves the grid."""
+    """Sparse convolution, BatchNorm, ReLU; `stride` 1 keeps the voxels (submanifold), 2 halves the
+    grid."""
 
     def __init__(self, channels: int, stride: int, momentum: float) -> None:
         super().__init__()

@@ -1,4 +1,5 @@
-"""The sparse feature volume around the body: voxelise, convolve to a pyramid, sample anywhere (paper section 3.2)."""
+"""The sparse feature volume around the body: voxelise, convolve to a pyramid, sample anywhere
+(paper section 3.2)."""
 
 from __future__ import annotations
 
@@ -23,11 +24,13 @@ class Grid:
 
     @classmethod
     def around(cls, points: Tensor, voxel: float) -> Grid:
-        """The grid of each sample's points [B, P, 3] begins MARGIN below their least coordinates."""
+        """The grid of each sample's points [B, P, 3] begins MARGIN below their least
+        coordinates."""
         return cls(points.detach().amin(1) - MARGIN, voxel)
 
     def cells(self, points: Tensor) -> Tensor:
-        """Points [B, N, 3] (x, y, z) -> continuous cell coordinates [B, N, 3] (z, y, x); voxel centres at integers."""
+        """Points [B, N, 3] (x, y, z) -> continuous cell coordinates [B, N, 3] (z, y, x); voxel
+        centres at integers."""
         return ((points - self.origin[:, None]) / self.voxel).flip(-1)
 
 
@@ -43,11 +46,13 @@ def voxelise(features: Tensor, points: Tensor, grid: Grid) -> tuple[Tensor, Voxe
 
 
 def sample(features: Tensor, voxels: VoxelSet, cells: Tensor) -> Tensor:
-    """Trilinear samples [B, N, C] of features [n, C] at cell coordinates [B, N, 3] (z, y, x); empty voxels are zero."""
+    """Trilinear samples [B, N, C] of features [n, C] at cell coordinates [B, N, 3] (z, y, x); empty
+    voxels are zero."""
     base = cells.detach().floor()
     upper = cells - base  # [B, N, 3]: weight of the far side along each axis
     z, y, x = torch.stack([1 - upper, upper], -1).unbind(-2)  # each [B, N, 2]
-    weights = (z[..., :, None, None] * y[..., None, :, None] * x[..., None, None, :]).flatten(2)  # [B, N, 8]
+    # [B, N, 8]
+    weights = (z[..., :, None, None] * y[..., None, :, None] * x[..., None, None, :]).flatten(2)
     first = base.long()
     inside = ((first >= -1) & (first <= SIDE - 3)).all(-1, keepdim=True)
     batch = torch.arange(len(cells), device=cells.device)[:, None, None].expand(*cells.shape[:2], 1)
@@ -59,7 +64,8 @@ def sample(features: Tensor, voxels: VoxelSet, cells: Tensor) -> Tensor:
 
 
 class SparsePyramid(nn.Module):
-    """Double submanifold convolution, then `levels` times a stride-2 convolution and a double one."""
+    """Double submanifold convolution, then `levels` times a stride-2 convolution and a double
+    one."""
 
     def __init__(self, channels: int, levels: int, momentum: float, backend: str = "auto") -> None:
         super().__init__()
@@ -81,9 +87,12 @@ class SparsePyramid(nn.Module):
 
 
 class SparseVolume(nn.Module):
-    """Features [B, P, C] at points [B, P, 3] -> features [B, N, levels * C] at queries [B, N, 3], all in NU."""
+    """Features [B, P, C] at points [B, P, 3] -> features [B, N, levels * C] at queries [B, N, 3],
+    all in NU."""
 
-    def __init__(self, channels: int, levels: int, voxel: float, momentum: float, backend: str = "auto") -> None:
+    def __init__(
+        self, channels: int, levels: int, voxel: float, momentum: float, backend: str = "auto"
+    ) -> None:
         super().__init__()
         self.voxel = voxel
         self.pyramid = SparsePyramid(channels, levels, momentum, backend)
@@ -92,4 +101,6 @@ class SparseVolume(nn.Module):
         grid = Grid.around(points, self.voxel)
         cells = grid.cells(queries)
         levels = self.pyramid(*voxelise(features, points, grid))
-        return torch.cat([sample(x, voxels, cells / 2 ** (i + 1)) for i, (x, voxels) in enumerate(levels)], -1)
+        return torch.cat(
+            [sample(x, voxels, cells / 2 ** (i + 1)) for i, (x, voxels) in enumerate(levels)], -1
+        )

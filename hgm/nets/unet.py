@@ -14,26 +14,56 @@ from hgm.nets.config import UNetWidths
 
 
 class UNet(nn.Module):
-    """x [B*V, Cin, *size] -> output [B*V, Cout, *size/r] and the features [B*V, C, *size/r] before the output norm.
+    """x [B*V, Cin, *size] -> output [B*V, Cout, *size/r] and the features [B*V, C, *size/r] before
+    the output norm.
 
-    `dims` is 1 or 2, r = `widths.output_reduction`; every length must be a multiple of `widths.reduction`.
-    `spare_layers` adds the two layers that the released network declares and never runs.
+    `dims` is 1 or 2, r = `widths.output_reduction`; every length must be a multiple of
+    `widths.reduction`. `spare_layers` adds the two layers that the released network declares and
+    never runs.
     """
 
-    def __init__(self, dims: int, inputs: int, outputs: int, widths: UNetWidths, *, legacy: bool = False,
-                 spare_layers: bool = False, checkpointing: bool = False) -> None:
+    def __init__(
+        self,
+        dims: int,
+        inputs: int,
+        outputs: int,
+        widths: UNetWidths,
+        *,
+        legacy: bool = False,
+        spare_layers: bool = False,
+        checkpointing: bool = False,
+    ) -> None:
         super().__init__()
-        self.widths, self.checkpointing = widths, checkpointing
-        down, up = widths.down, widths.up
+        self.widths = widths
+        self.checkpointing = checkpointing
+        down = widths.down
+        up = widths.up
         self.conv_in = convolution(dims, inputs, down[0])
         self.down_blocks = nn.ModuleList(
-            DownBlock(dims, down[max(i - 1, 0)], down[i], widths.down_attention[i], i + 1 < len(down), widths, legacy)
+            DownBlock(
+                dims,
+                down[max(i - 1, 0)],
+                down[i],
+                widths.down_attention[i],
+                i + 1 < len(down),
+                widths,
+                legacy,
+            )
             for i in range(len(down))
         )
         self.mid_block = MidBlock(dims, down[-1], widths.mid_attention, widths, legacy)
         self.up_blocks = nn.ModuleList(
-            UpBlock(dims, down[-1] if i == 0 else up[i - 1], down[-1 - i], down[max(len(down) - 2 - i, 0)], up[i],
-                    widths.up_attention[i], i + 1 < len(up), widths, legacy)
+            UpBlock(
+                dims,
+                down[-1] if i == 0 else up[i - 1],
+                down[-1 - i],
+                down[max(len(down) - 2 - i, 0)],
+                up[i],
+                widths.up_attention[i],
+                i + 1 < len(up),
+                widths,
+                legacy,
+            )
             for i in range(len(up))
         )
         self.norm_out = nn.GroupNorm(widths.groups, up[-1], eps=1e-5)
@@ -51,7 +81,8 @@ class UNet(nn.Module):
         x = self._run(self.mid_block, x, views)
         for up in self.up_blocks:
             layers = self.widths.layers + 1
-            taken, skips = skips[-layers:], skips[:-layers]
+            taken = skips[-layers:]
+            skips = skips[:-layers]
             x = self._run(up, x, taken, views)
         return self.conv_out(F.silu(self.norm_out(x))), x
 

@@ -1,4 +1,5 @@
-"""What of a picture is people: ways to tell, tried in order. A way that does not apply to a picture answers None."""
+"""What of a picture is people: ways to tell, tried in order. A way that does not apply to a picture
+answers None."""
 
 from __future__ import annotations
 
@@ -14,9 +15,12 @@ from hgm.photos.picture import Picture, read_mask
 
 PLAIN = 0.75  # share of the border that has to be of one colour; the person may cover the rest
 TOLERANCE = 0.05  # of that colour, largest difference of a channel
-LIMIT = 0.03  # difference from the background above which a pixel is no background; more where that is noisy
-HOLE = 0.002  # of the people's area: smaller holes of the background's colour are theirs (eyes, buttons)
-CONTRAST = 0.2  # colour distance between person and background above which the mixture at their edge can be told
+# difference from the background above which a pixel is no background; more where that is noisy
+LIMIT = 0.03
+# of the people's area: smaller holes of the background's colour are theirs (eyes, buttons)
+HOLE = 0.002
+# colour distance between person and background above which the mixture at their edge can be told
+CONTRAST = 0.2
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,18 @@ class Matte:
 
     coverage: np.ndarray  # float32 [H, W] in [0, 1]
     source: str  # what told: goes into metrics.json
-    backdrop: np.ndarray | None = None  # float32 [3], colour of the background where it is one and known
+    # float32 [3], colour of the background where it is one and known
+    backdrop: np.ndarray | None = None
 
     def premultiplied(self, rgb: np.ndarray, coverage: np.ndarray) -> np.ndarray:
-        """Light [..., 3] of the people alone, from pixels uint8 [..., 3] that are coverage [...] people and else backdrop.
+        """Light [..., 3] of the people alone, from pixels uint8 [..., 3] that are coverage [...]
+        people and else backdrop.
 
-        Where the backdrop is known its share is taken out, so that nothing of its colour is left on the edge.
+        Where the backdrop is known its share is taken out, so that nothing of its colour is left on
+        the edge.
         """
-        values, share = rgb.astype(np.float32) / 255, coverage[..., None]
+        values = rgb.astype(np.float32) / 255
+        share = coverage[..., None]
         if self.backdrop is None:
             return values * share
         return np.where(share > 0, np.clip(values - (1 - share) * self.backdrop, 0, share), 0)
@@ -42,7 +50,8 @@ class Matting(Protocol):
     """One way to tell people from background."""
 
     def matte(self, picture: Picture) -> Matte | None:
-        """The people of a picture, None where this way does not apply. Raises InputError with what to do."""
+        """The people of a picture, None where this way does not apply. Raises InputError with what
+        to do."""
         ...
 
 
@@ -63,7 +72,11 @@ class AlphaChannel:
     """A person cut out before."""
 
     def matte(self, picture: Picture) -> Matte | None:
-        return None if picture.alpha is None else Matte(picture.alpha.astype(np.float32) / 255, "alpha channel")
+        return (
+            None
+            if picture.alpha is None
+            else Matte(picture.alpha.astype(np.float32) / 255, "alpha channel")
+        )
 
 
 class PlainBackground:
@@ -95,11 +108,18 @@ def _without_holes(core: np.ndarray) -> np.ndarray:
 
 
 def _soft_edge(rgb: np.ndarray, core: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
-    """Coverage [H, W] of people `core`: at their edge the share of their own colour, which is that of the pixels within."""
+    """Coverage [H, W] of people `core`: at their edge the share of their own colour, which is that
+    of the pixels within."""
     solid = ndimage.binary_erosion(core, iterations=2, border_value=1)
     edge = ndimage.binary_dilation(core) & ~solid
     weight = ndimage.uniform_filter(solid.astype(np.float32), 9)[edge]
-    own = np.stack([ndimage.uniform_filter(np.where(solid, rgb[..., c], 0).astype(np.float32), 9)[edge] for c in range(3)], -1)
+    own = np.stack(
+        [
+            ndimage.uniform_filter(np.where(solid, rgb[..., c], 0).astype(np.float32), 9)[edge]
+            for c in range(3)
+        ],
+        -1,
+    )
     own = own / np.maximum(weight, 1e-6)[:, None] / 255 - backdrop
     seen = rgb[edge].astype(np.float32) / 255 - backdrop
     distance = np.square(own).sum(-1)

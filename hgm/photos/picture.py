@@ -15,7 +15,9 @@ from PIL import Image, ImageCms, ImageOps
 from hgm.errors import InputError
 
 MOST_PIXELS = 100_000_000
-EDGE = 4096  # larger pictures are shrunk by a whole factor: the networks see 512 pixels, and memory goes by the pixel
+# larger pictures are shrunk by a whole factor: the networks see 512 pixels, and memory goes by the
+# pixel
+EDGE = 4096
 ASPECT = 0.02  # by how much a mask's ratio of sides may differ from its photo's
 
 
@@ -28,14 +30,16 @@ class Picture:
 
 
 def read_picture(path: Path) -> Picture:
-    """Read a file: EXIF orientation applied, 16 bit reduced to 8, palettes, grey and CMYK as sRGB, embedded profiles obeyed.
+    """Read a file: EXIF orientation applied, 16 bit reduced to 8, palettes, grey and CMYK as sRGB,
+    embedded profiles obeyed.
 
-    Pictures with an edge above EDGE are shrunk by a whole factor. Raises InputError for what is missing, no picture, or
-    has more than MOST_PIXELS.
+    Pictures with an edge above EDGE are shrunk by a whole factor. Raises InputError for what is
+    missing, no picture, or has more than MOST_PIXELS.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is MOST_PIXELS
+            # the limit here is MOST_PIXELS
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as file:
                 if file.width * file.height > MOST_PIXELS:
                     raise _too_large(path, f"{file.width} x {file.height}")
@@ -48,31 +52,45 @@ def read_picture(path: Path) -> Picture:
     except Image.DecompressionBombError:
         raise _too_large(path, "far too many") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        raise InputError(f"{path}: not a readable image ({_short(error, path)}); save it as PNG or JPEG") from None
+        raise InputError(
+            f"{path}: not a readable image ({_short(error, path)}); save it as PNG or JPEG"
+        ) from None
     pixels = np.asarray(image)
     opaque = pixels.shape[-1] == 3 or bool((pixels[..., 3] == 255).all())
     return Picture(np.ascontiguousarray(pixels[..., :3]), None if opaque else pixels[..., 3].copy())
 
 
 def read_mask(path: Path, height: int, width: int) -> np.ndarray:
-    """A mask's file as coverage float32 [height, width] in [0, 1]: its transparency where it has any, else its brightness.
+    """A mask's file as coverage float32 [height, width] in [0, 1]: its transparency where it has
+    any, else its brightness.
 
     Raises InputError when it cannot be read, has other proportions than the photo, or is empty.
     """
     picture = read_picture(path)
-    values = picture.alpha if picture.alpha is not None else np.asarray(Image.fromarray(picture.rgb).convert("L"))
+    values = (
+        picture.alpha
+        if picture.alpha is not None
+        else np.asarray(Image.fromarray(picture.rgb).convert("L"))
+    )
     if abs(math.log(values.shape[1] / values.shape[0] * height / width)) > ASPECT:
-        raise InputError(f"{path}: the mask is {values.shape[1]} x {values.shape[0]} pixels, the photo {width} x {height} as it is "
-                         "shown; make the mask from the upright photo")
+        raise InputError(
+            f"{path}: the mask is {values.shape[1]} x {values.shape[0]} pixels, the photo {width} "
+            f"x {height} as it is shown; make the mask from the upright photo"
+        )
     if values.shape != (height, width):
-        values = np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))
+        values = np.asarray(
+            Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR)
+        )
     if values.max() < 128:
         raise InputError(f"{path}: the mask is empty; expected the person white on black")
     return values.astype(np.float32) / 255
 
 
 def _too_large(path: Path, size: str) -> InputError:
-    return InputError(f"{path}: {size} pixels; at most {MOST_PIXELS // 1_000_000} million are read, make the picture smaller")
+    return InputError(
+        f"{path}: {size} pixels; at most {MOST_PIXELS // 1_000_000} million are read, make the "
+        "picture smaller"
+    )
 
 
 def _short(error: Exception, path: Path) -> str:
@@ -83,7 +101,10 @@ def _short(error: Exception, path: Path) -> str:
 def _eight_bit(image: Image.Image, path: Path) -> Image.Image:
     """Whole numbers of 16 bit as 8 bit, which Pillow's own conversion clips to white."""
     if image.mode == "F":
-        raise InputError(f"{path}: floating-point pixels, whose white is not known; save it with 8 or 16 bits a channel")
+        raise InputError(
+            f"{path}: floating-point pixels, whose white is not known; save it with 8 or 16 bits "
+            "a channel"
+        )
     if not image.mode.startswith("I"):
         return image
     counts = np.asarray(image).astype(np.float64)
@@ -101,11 +122,14 @@ def _shrunk(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Colours of an embedded profile (a phone's wide gamut, a printer's inks) as sRGB; a broken profile is passed over."""
+    """Colours of an embedded profile (a phone's wide gamut, a printer's inks) as sRGB; a broken
+    profile is passed over."""
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+        converted = ImageCms.profileToProfile(
+            image, source, ImageCms.createProfile("sRGB"), outputMode=mode
+        )
     except (ImageCms.PyCMSError, OSError):
         return image
     return image if converted is None else converted

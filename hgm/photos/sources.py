@@ -1,4 +1,5 @@
-"""Which photos are meant: files and folders, with the mask and the body that lie beside each. Reads no picture."""
+"""Which photos are meant: files and folders, with the mask and the body that lie beside each. Reads
+no picture."""
 
 from __future__ import annotations
 
@@ -8,10 +9,13 @@ from pathlib import Path
 
 from hgm.errors import InputError
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic", ".heif"})
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic", ".heif"}
+)
 # what else lies beside the folders of results, or above
 NOT_FOLDERS = (".", "..", "manifest.json", "contact.png", "estimates", "estimator.log")
-MASK, BODY = "_mask.png", ".npz"  # what lies beside a photo: its stem and this
+MASK = "_mask.png"
+BODY = ".npz"  # what lies beside a photo: its stem and this
 
 
 @dataclass(frozen=True)
@@ -31,17 +35,25 @@ class Photo:
         return [path for path in (self.path, self.mask, self.body) if path is not None]
 
 
-def find_photos(places: Sequence[Path], *, masks: Sequence[Path] = (), bodies: Sequence[Path] = ()) -> list[Photo]:
-    """The photos of files (as given, there or not) and folders (sorted by name); masks beside a photo are no photos.
+def find_photos(
+    places: Sequence[Path], *, masks: Sequence[Path] = (), bodies: Sequence[Path] = ()
+) -> list[Photo]:
+    """The photos of files (as given, there or not) and folders (sorted by name); masks beside a
+    photo are no photos.
 
-    masks, bodies: one for each photo, in order; without them what lies beside a photo, `<stem>_mask.png` and `<stem>.npz`.
-    Equal stems get names of their own: `a`, `a_2`. Raises InputError for a folder without photos, or when `masks` or
-    `bodies` are not as many as the photos.
+    masks, bodies: one for each photo, in order; without them what lies beside a photo,
+    `<stem>_mask.png` and `<stem>.npz`. Equal stems get names of their own: `a`, `a_2`. Raises
+    InputError for a folder without photos, or when `masks` or `bodies` are not as many as the
+    photos.
     """
-    paths = _without_masks([file for place in places for file in (_of_folder(place) if place.is_dir() else [place])])
+    paths = _without_masks(
+        [file for place in places for file in (_of_folder(place) if place.is_dir() else [place])]
+    )
     for option, given in (("--mask", masks), ("--body", bodies)):
         if given and len(given) != len(paths):
-            raise InputError(f"{option}: {len(given)} given for {len(paths)} photos; give one for each, in order")
+            raise InputError(
+                f"{option}: {len(given)} given for {len(paths)} photos; give one for each, in order"
+            )
     photos: list[Photo] = []
     for i, path in enumerate(paths):
         mask = masks[i] if masks else _there(path.with_name(path.stem + MASK))
@@ -51,9 +63,15 @@ def find_photos(places: Sequence[Path], *, masks: Sequence[Path] = (), bodies: S
 
 
 def _of_folder(folder: Path) -> list[Path]:
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith("."))
+    found = sorted(
+        p
+        for p in folder.iterdir()
+        if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")
+    )
     if not found:
-        raise InputError(f"{folder}: no photo in this folder; expected {', '.join(sorted(SUFFIXES))}")
+        raise InputError(
+            f"{folder}: no photo in this folder; expected {', '.join(sorted(SUFFIXES))}"
+        )
     return found
 
 
@@ -68,7 +86,9 @@ def _there(path: Path) -> Path | None:
 
 def _unused(stem: str, taken: Iterable[str]) -> str:
     names = {*taken, *NOT_FOLDERS}
-    name, number = stem, 2
+    name = stem
+    number = 2
     while name in names:
-        name, number = f"{stem}_{number}", number + 1
+        name = f"{stem}_{number}"
+        number = number + 1
     return name

@@ -1,7 +1,9 @@
-"""Normal maps of a body in perspective: the surface that a camera sees, and the farthest one behind it.
+"""Normal maps of a body in perspective: the surface that a camera sees, and the farthest one behind
+it.
 
-ICON and its like mirror an orthographic render to get a back map; a perspective image has no such mirror. Here the back map
-is the farthest surface along the very rays of the front camera, so that both maps share its pixels (spec section 6.3.5).
+ICON and its like mirror an orthographic render to get a back map; a perspective image has no such
+mirror. Here the back map is the farthest surface along the very rays of the front camera, so that
+both maps share its pixels (spec section 6.3.5).
 """
 
 from __future__ import annotations
@@ -19,14 +21,18 @@ from hgm.splat import render
 
 @dataclass(frozen=True)
 class NormalMaps:
-    """Unit normals in world axes seen from the input camera; zero where there is no body (and in the loss: no target)."""
+    """Unit normals in world axes seen from the input camera; zero where there is no body (and in
+    the loss: no target)."""
 
     front: Tensor  # [3, H, W]
     back: Tensor  # [3, H, W]
 
 
-def render_normals(vertices: Tensor, patches: Patches, camera: Cameras, *, backend: str = "auto") -> NormalMaps:
-    """Front and back maps of a body, vertices [N, 3] in NU, for one unbatched camera; differentiable.
+def render_normals(
+    vertices: Tensor, patches: Patches, camera: Cameras, *, backend: str = "auto"
+) -> NormalMaps:
+    """Front and back maps of a body, vertices [N, 3] in NU, for one unbatched camera;
+    differentiable.
 
     Unit length inside, shorter towards the outline by the coverage.
     """
@@ -42,21 +48,31 @@ def render_normals(vertices: Tensor, patches: Patches, camera: Cameras, *, backe
 
 
 def turned_inside_out(gaussians: Gaussians, camera: Cameras) -> Gaussians:
-    """The Gaussians with their order of depth reversed for one camera, their picture the same but for that order.
+    """The Gaussians with their order of depth reversed for one camera, their picture the same but
+    for that order.
 
-    A Gaussian moves along its viewing ray from depth z to 2 d - z, where d is the camera's distance from the world's origin,
-    and grows in proportion to its new depth.
+    A Gaussian moves along its viewing ray from depth z to 2 d - z, where d is the camera's distance
+    from the world's origin, and grows in proportion to its new depth.
     """
-    center, forward = camera.centers, camera.world_to_camera[2, :3]
+    center = camera.centers
+    forward = camera.world_to_camera[2, :3]
     ray = gaussians.means - center
     z = ray @ forward
     factor = ((2 * center.norm() - z) / z)[:, None]
-    return Gaussians(center + ray * factor, gaussians.opacities, gaussians.scales * factor, gaussians.quats, gaussians.colors)
+    return Gaussians(
+        center + ray * factor,
+        gaussians.opacities,
+        gaussians.scales * factor,
+        gaussians.quats,
+        gaussians.colors,
+    )
 
 
 def normal_loss(maps: NormalMaps, targets: NormalMaps) -> Tensor:
-    """Mean L1 distance of the normals over the pixels that have a target, and over front and back where both have any."""
-    losses, sides = [], 0
+    """Mean L1 distance of the normals over the pixels that have a target, and over front and back
+    where both have any."""
+    losses = []
+    sides = 0
     for ours, target in ((maps.front, targets.front), (maps.back, targets.back)):
         known = (target.norm(dim=0) > 0.5).to(ours)
         losses.append(((ours - target).abs().sum(0) * known).sum() / known.sum().clamp(min=1))

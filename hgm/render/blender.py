@@ -1,7 +1,8 @@
 """Unlit views of a textured scan with Cycles. The only file that imports bpy.
 
-The texture is shown as it is (a pure emitter, no bounces), so a pixel's colour is the mean of the texture over its area
-and the picture needs no light. The state of bpy is global: one Renderer in a process at a time; never fork after it.
+The texture is shown as it is (a pure emitter, no bounces), so a pixel's colour is the mean of the
+texture over its area and the picture needs no light. The state of bpy is global: one Renderer in a
+process at a time; never fork after it.
 """
 
 from __future__ import annotations
@@ -40,27 +41,35 @@ class Frame:
 
     rgba: np.ndarray  # [H, W, 4] uint8 sRGB, straight alpha = share of the pixel that is covered
     depth: np.ndarray  # [H, W] float32 planar z at the pixel centre, 0 = nothing hit
-    normal: np.ndarray  # [H, W, 3] float32 world-space unit normal towards the camera, 0 where alpha is 0
+    # [H, W, 3] float32 world-space unit normal towards the camera, 0 where alpha is 0
+    normal: np.ndarray
     cropped: bool  # the scan reaches beyond the image
 
 
 class Renderer:
     """Renders one scan after the other; `load` takes the place of the last scan."""
 
-    def __init__(self, *, samples: int = 16, device: str = "cpu", scratch: Path | None = None) -> None:
-        """`samples` per pixel; `device` cpu, gpu or auto: a GPU where Cycles finds one. `self.device` is what it got.
-        Large short-lived files go to a folder of their own in `scratch`, by default in memory.
+    def __init__(
+        self, *, samples: int = 16, device: str = "cpu", scratch: Path | None = None
+    ) -> None:
+        """`samples` per pixel; `device` cpu, gpu or auto: a GPU where Cycles finds one.
+        `self.device` is what it got. Large short-lived files go to a folder of their own in
+        `scratch`, by default in memory.
 
-        Raises InputError when a GPU was asked for and there is none: Blender would go on with the CPU and say nothing.
+        Raises InputError when a GPU was asked for and there is none: Blender would go on with the
+        CPU and say nothing.
         """
         if device not in DEVICES:
             raise InputError(f"render device: {device!r} is not one of {', '.join(DEVICES)}")
         self.bpy = _import_bpy()
         self.version: str = self.bpy.app.version_string
         self.points = np.zeros((0, 3))  # vertices of the scan in the world
-        self._folder = tempfile.TemporaryDirectory(prefix="hgm-render-", dir=scratch or memory_folder())
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="hgm-render-", dir=scratch or memory_folder()
+        )
         with _quiet():
-            self.bpy.ops.wm.read_factory_settings(use_empty=True)  # before the device: it resets the preferences
+            # before the device: it resets the preferences
+            self.bpy.ops.wm.read_factory_settings(use_empty=True)
         self.scene = self.bpy.context.scene
         self._configure(samples)
         self.device = self._choose_device(device)
@@ -69,7 +78,10 @@ class Renderer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -78,33 +90,46 @@ class Renderer:
         self._folder.cleanup()
 
     def load(self, obj: Path, checked: CheckedScan, transform: np.ndarray) -> None:
-        """Put a scan into the world; `transform` [4, 4] is a similarity from its units. Raises ScanError."""
+        """Put a scan into the world; `transform` [4, 4] is a similarity from its units. Raises
+        ScanError."""
         bpy = self.bpy
         self._wipe()
         try:
             with _quiet():  # these axes keep the coordinates of the file
                 bpy.ops.wm.obj_import(filepath=str(obj), forward_axis="Y", up_axis="Z")
         except RuntimeError as error:
-            raise ScanError(f"{obj}: Blender cannot read it ({str(error).strip().splitlines()[0]})") from None
+            raise ScanError(
+                f"{obj}: Blender cannot read it ({str(error).strip().splitlines()[0]})"
+            ) from None
         objects = [o for o in bpy.data.objects if o.type == "MESH"]
         kept = sum(len(o.data.polygons) for o in objects)
         if kept < (1 - LOST_FACES) * checked.mesh.polygons:
-            raise ScanError(f"{obj}: Blender kept {kept} of {checked.mesh.polygons} faces; the file is damaged")
-        # never one packed into memory: Cycles tells those of two scans apart by their addresses, which may be the same
-        image = bpy.data.images.load(str(readable(checked.texture, Path(self._folder.name))), check_existing=True)
+            raise ScanError(
+                f"{obj}: Blender kept {kept} of {checked.mesh.polygons} faces; the file is damaged"
+            )
+        # never one packed into memory: Cycles tells those of two scans apart by their addresses,
+        # which may be the same
+        image = bpy.data.images.load(
+            str(readable(checked.texture, Path(self._folder.name))), check_existing=True
+        )
         if not (image.size[0] and image.size[1]):
-            raise ScanError(f"{checked.texture}: Blender cannot read this image; copy the texture again")
+            raise ScanError(
+                f"{checked.texture}: Blender cannot read this image; copy the texture again"
+            )
         material = self._material(image)
         for item in objects:
             item.data.materials.clear()
             item.data.materials.append(material)
-            item.data.shade_smooth()  # scans are dense: the normal of the surface, not of its triangles
+            # scans are dense: the normal of the surface, not of its triangles
+            item.data.shade_smooth()
             item.matrix_world = _matrix(transform)
         self.points = checked.mesh.vertices @ transform[:3, :3].T + transform[:3, 3]
 
     def render(self, camera: Cameras) -> Frame:
-        """The view of one camera (unbatched). Raises ScanError when nothing of the scan is in it."""
-        K, w2c = camera.K.double().numpy(), camera.world_to_camera.double().numpy()
+        """The view of one camera (unbatched). Raises ScanError when nothing of the scan is in
+        it."""
+        K = camera.K.double().numpy()
+        w2c = camera.world_to_camera.double().numpy()
         cropped = self._place_camera(K, w2c, camera.width, camera.height)
         with _quiet():
             self.bpy.ops.render.render()
@@ -117,13 +142,21 @@ class Renderer:
         # Samples of a pixel are averaged by Cycles, so the length is below one at edges.
         normal = np.stack([layers[f"Normal.{axis}"] for axis in "XYZ"], -1)
         normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
-        return Frame(rgba, np.where(hit, layers["Depth.Z"], np.float32(0)), normal * covered[..., None], cropped)
+        return Frame(
+            rgba,
+            np.where(hit, layers["Depth.Z"], np.float32(0)),
+            normal * covered[..., None],
+            cropped,
+        )
 
     def _configure(self, samples: int) -> None:
         scene = self.scene
-        render, cycles, layer = scene.render, scene.cycles, scene.view_layers[0]
+        render = scene.render
+        cycles = scene.cycles
+        layer = scene.view_layers[0]
         render.engine = "CYCLES"
-        cycles.samples, cycles.seed = samples, 0
+        cycles.samples = samples
+        cycles.seed = 0
         cycles.use_adaptive_sampling = False
         cycles.use_denoising = layer.cycles.use_denoising = False
         cycles.sampling_pattern = "TABULATED_SOBOL"
@@ -138,8 +171,10 @@ class Renderer:
         render.use_compositing = render.use_sequencer = False
         render.dither_intensity = 0.0
         scene.display_settings.display_device = "sRGB"
-        scene.view_settings.view_transform, scene.view_settings.look = "Standard", "None"
-        scene.view_settings.exposure, scene.view_settings.gamma = 0.0, 1.0
+        scene.view_settings.view_transform = "Standard"
+        scene.view_settings.look = "None"
+        scene.view_settings.exposure = 0.0
+        scene.view_settings.gamma = 1.0
         layer.use_pass_z = layer.use_pass_normal = True
 
     def _choose_device(self, wanted: str) -> str:
@@ -156,16 +191,22 @@ class Renderer:
                 self.scene.cycles.device = "GPU"
                 return backend.lower()
         if wanted == "gpu":
-            raise InputError("render device: gpu was asked for, but Cycles finds none (OptiX, CUDA); use auto or cpu")
+            raise InputError(
+                "render device: gpu was asked for, but Cycles finds none (OptiX, CUDA); use auto "
+                "or cpu"
+            )
         preferences.compute_device_type = "NONE"
         self.scene.cycles.device = "CPU"
         return "cpu"
 
     def _wipe(self) -> None:
-        """Free what the last scan left, and only that: settings, preferences and the Cycles session stay."""
+        """Free what the last scan left, and only that: settings, preferences and the Cycles session
+        stay."""
         data = self.bpy.data
         items = [*data.objects, *data.meshes, *data.materials, *data.cameras]
-        items += [image for image in data.images if image.name not in ("Render Result", "Viewer Node")]
+        items += [
+            image for image in data.images if image.name not in ("Render Result", "Viewer Node")
+        ]
         data.batch_remove(items)
 
     def _material(self, image: Any) -> Any:
@@ -173,34 +214,54 @@ class Renderer:
         material.use_nodes = True
         tree = material.node_tree
         tree.nodes.clear()
-        texture, emission = tree.nodes.new("ShaderNodeTexImage"), tree.nodes.new("ShaderNodeEmission")
+        texture = tree.nodes.new("ShaderNodeTexImage")
+        emission = tree.nodes.new("ShaderNodeEmission")
         output = tree.nodes.new("ShaderNodeOutputMaterial")
-        texture.image, texture.extension, texture.interpolation = image, "EXTEND", "Linear"
+        texture.image = image
+        texture.extension = "EXTEND"
+        texture.interpolation = "Linear"
         tree.links.new(texture.outputs["Color"], emission.inputs["Color"])
         tree.links.new(emission.outputs[0], output.inputs["Surface"])
-        material.cycles.emission_sampling = "NONE"  # else Cycles builds a light tree over every triangle: 0.8 s a scan
+        # else Cycles builds a light tree over every triangle: 0.8 s a scan
+        material.cycles.emission_sampling = "NONE"
         return material
 
     def _place_camera(self, K: np.ndarray, w2c: np.ndarray, width: int, height: int) -> bool:
         """Set the camera and the render border; true when the scan reaches beyond the image."""
-        bpy, scene, render = self.bpy, self.scene, self.scene.render
+        bpy = self.bpy
+        scene = self.scene
+        render = self.scene.render
         if scene.camera is None:
             scene.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
             scene.collection.objects.link(scene.camera)
         lens = scene.camera.data
-        fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
-        render.resolution_x, render.resolution_y = width, height
-        render.pixel_aspect_x, render.pixel_aspect_y = (1.0, fx / fy) if fx >= fy else (fy / fx, 1.0)
-        lens.type, lens.sensor_fit, lens.sensor_width = "PERSP", "HORIZONTAL", SENSOR
-        lens.lens_unit, lens.lens = "MILLIMETERS", fx * SENSOR / width
-        lens.shift_x, lens.shift_y = (width / 2 - cx) / width, (cy - height / 2) / width * (fx / fy)
-        lens.clip_start, lens.clip_end = NEAR, FAR
+        fx = K[0, 0]
+        fy = K[1, 1]
+        cx = K[0, 2]
+        cy = K[1, 2]
+        render.resolution_x = width
+        render.resolution_y = height
+        render.pixel_aspect_x, render.pixel_aspect_y = (
+            (1.0, fx / fy) if fx >= fy else (fy / fx, 1.0)
+        )
+        lens.type = "PERSP"
+        lens.sensor_fit = "HORIZONTAL"
+        lens.sensor_width = SENSOR
+        lens.lens_unit = "MILLIMETERS"
+        lens.lens = fx * SENSOR / width
+        lens.shift_x = (width / 2 - cx) / width
+        lens.shift_y = (cy - height / 2) / width * (fx / fy)
+        lens.clip_start = NEAR
+        lens.clip_end = FAR
         scene.camera.matrix_world = _matrix(np.linalg.inv(w2c) @ np.diag([1.0, -1.0, -1.0, 1.0]))
 
         border = border_of(self.points, K, w2c, width, height)
-        render.use_border, render.use_crop_to_border = True, False
-        render.border_min_x, render.border_max_x = border.left / width, border.right / width
-        render.border_min_y, render.border_max_y = 1 - border.bottom / height, 1 - border.top / height
+        render.use_border = True
+        render.use_crop_to_border = False
+        render.border_min_x = border.left / width
+        render.border_max_x = border.right / width
+        render.border_min_y = 1 - border.bottom / height
+        render.border_max_y = 1 - border.top / height
         return border.cropped
 
     def _save(self, name: str, file_format: str, **settings: Any) -> Path:
@@ -229,9 +290,15 @@ class Renderer:
     def _read_layers(self) -> dict[str, np.ndarray]:
         """The passes as float32 [H, W], named `Depth.Z`, `Normal.X`, …"""
         path = self._save(
-            "layers.exr", "OPEN_EXR_MULTILAYER", color_depth="32", exr_codec="NONE", use_exr_interleave=True
+            "layers.exr",
+            "OPEN_EXR_MULTILAYER",
+            color_depth="32",
+            exr_codec="NONE",
+            use_exr_interleave=True,
         )
-        bundled = str(Path(self.bpy.utils.resource_path("LOCAL")) / "python/lib/python3.11/site-packages")
+        bundled = str(
+            Path(self.bpy.utils.resource_path("LOCAL")) / "python/lib/python3.11/site-packages"
+        )
         if bundled not in sys.path:
             sys.path.append(bundled)  # last: only what is not installed comes from there
         import OpenImageIO
@@ -242,7 +309,9 @@ class Renderer:
         while file.seek_subimage(part, 0):  # one part in Blender 4, one for each pass in 5
             names = file.spec().channelnames
             pixels = file.read_image(part, 0, 0, len(names), "float")
-            layers |= {".".join(name.split(".")[-2:]): pixels[..., i] for i, name in enumerate(names)}
+            layers |= {
+                ".".join(name.split(".")[-2:]): pixels[..., i] for i, name in enumerate(names)
+            }
             part += 1
         file.close()
         path.unlink()
@@ -252,8 +321,8 @@ class Renderer:
 def _import_bpy() -> Any:
     """Import bpy with its thread pool sized for one core, wherever this process may run.
 
-    The pool takes its size from the cores it may use at import; on one core nothing waits for a second thread, and the
-    way to more speed is more processes. The pixels do not depend on it.
+    The pool takes its size from the cores it may use at import; on one core nothing waits for a
+    second thread, and the way to more speed is more processes. The pixels do not depend on it.
     """
     if "bpy" in sys.modules:
         return sys.modules["bpy"]
@@ -268,7 +337,9 @@ def _import_bpy() -> Any:
     except ImportError as error:
         from hgm.errors import MissingDependency
 
-        raise explain(error) or MissingDependency(f"bpy: {error}; install it with: pip install 'bpy>=4.5,<5.1'") from None
+        raise explain(error) or MissingDependency(
+            f"bpy: {error}; install it with: pip install 'bpy>=4.5,<5.1'"
+        ) from None
     finally:
         if cores:
             for thread in os.listdir("/proc/self/task"):
@@ -287,7 +358,8 @@ def _matrix(array: np.ndarray) -> Any:
 def _quiet() -> Iterator[None]:
     """Blender prints from C; send its standard output nowhere."""
     sys.stdout.flush()
-    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    kept = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     try:
         yield

@@ -1,4 +1,5 @@
-"""Render a chunk of scans with worker processes; what is finished stays, what crashes costs one scan."""
+"""Render a chunk of scans with worker processes; what is finished stays, what crashes costs one
+scan."""
 
 from __future__ import annotations
 
@@ -38,18 +39,30 @@ class ChunkResult:
 
 
 def render_chunk(
-    scans: Sequence[ScanFiles], out: Path, *, models: Path, gender: str = "male", size: int, views: int = 12,
-    samples: int = 16, workers: int = 1, device: str = "cpu", code: str = "",
+    scans: Sequence[ScanFiles],
+    out: Path,
+    *,
+    models: Path,
+    gender: str = "male",
+    size: int,
+    views: int = 12,
+    samples: int = 16,
+    workers: int = 1,
+    device: str = "cpu",
+    code: str = "",
     progress: Callable[[int, str], None] | None = None,
 ) -> ChunkResult:
-    """Render every scan to the view folder `out/<name>`; folders whose key is unchanged are left as they are.
+    """Render every scan to the view folder `out/<name>`; folders whose key is unchanged are left as
+    they are.
 
-    `models` holds smplx/SMPLX_<GENDER>.npz. `size` is the side of the square images in pixels, `samples` is per pixel.
-    Each of the `workers` processes uses one core; the pixels do not depend on their number. `code` is part of every
-    key: another value renders everything again. `progress` is called with the number of scans done and a name.
-    Raises InputError when nothing can be rendered: no body model, no bpy, no GPU where one is asked for, or the first
-    scans all kill their workers; Interrupted, once the other scans are done, when a worker was killed from outside or
-    had no memory left; OSError of a disk that takes nothing more.
+    `models` holds smplx/SMPLX_<GENDER>.npz. `size` is the side of the square images in pixels,
+    `samples` is per pixel. Each of the `workers` processes uses one core; the pixels do not depend
+    on their number. `code` is part of every
+    key: another value renders everything again. `progress` is called with the number of scans done
+    and a name. Raises InputError when nothing can be rendered: no body model, no bpy, no GPU where
+    one is asked for, or the first scans all kill their workers; Interrupted, once the other scans
+    are done, when a worker was killed from outside or had no memory left; OSError of a disk that
+    takes nothing more.
     """
     settings = RenderSettings(size=size, views=views, samples=samples, gender=gender, device=device)
     if len({scan.name for scan in scans}) < len(scans):
@@ -63,7 +76,9 @@ def render_chunk(
         if scan.name in keys and not is_finished(out / scan.name, keys[scan.name], views):
             todo.append(scan)
     if todo:
-        pool = _Pool(todo, keys, settings, Path(models).resolve(), out, progress, len(scans) - len(todo))
+        pool = _Pool(
+            todo, keys, settings, Path(models).resolve(), out, progress, len(scans) - len(todo)
+        )
         rejected |= pool.run(workers)
     for name in rejected:
         shutil.rmtree(out / name, ignore_errors=True)
@@ -75,12 +90,24 @@ class _Pool:
     """Worker processes that each hold one scan at a time."""
 
     def __init__(
-        self, todo: Sequence[ScanFiles], keys: dict[str, str], settings: RenderSettings, models: Path, out: Path,
-        progress: Callable[[int, str], None] | None, through: int,
+        self,
+        todo: Sequence[ScanFiles],
+        keys: dict[str, str],
+        settings: RenderSettings,
+        models: Path,
+        out: Path,
+        progress: Callable[[int, str], None] | None,
+        through: int,
     ) -> None:
         self.queue = collections.deque(todo)
-        self.keys, self.progress, self.through = keys, progress, through
-        self.job = {"settings": dataclasses.asdict(settings), "models": str(models), "out": str(out)}
+        self.keys = keys
+        self.progress = progress
+        self.through = through
+        self.job = {
+            "settings": dataclasses.asdict(settings),
+            "models": str(models),
+            "out": str(out),
+        }
         self.rejected: dict[str, str] = {}
         self.killed: list[str] = []  # why scans are not rendered that have no fault
         self.rendered = self.crashes = 0
@@ -102,8 +129,11 @@ class _Pool:
                     entry.data.end(kill=True)
                 self.selector.close()
         if self.killed:
-            raise Interrupted(f"{self.killed[0]}{f' and {len(self.killed) - 1} more' if self.killed[1:] else ''}; run again, with more "
-                              "memory if it happens again, or without the scan")
+            raise Interrupted(
+                f"{self.killed[0]}"
+                f"{f' and {len(self.killed) - 1} more' if self.killed[1:] else ''}; "
+                "run again, with more memory if it happens again, or without the scan"
+            )
         return self.rejected
 
     def _start(self, job: Path) -> None:
@@ -121,7 +151,8 @@ class _Pool:
             raise InputError(answer["failed"])
         if "storage" in answer:
             raise OSError(answer["storage"], os.strerror(answer["storage"]), answer["path"])
-        finished, worker.scan = worker.scan, None
+        finished = worker.scan
+        worker.scan = None
         if "rejected" in answer:
             self.rejected[answer["rejected"]] = answer["reason"]
         elif "done" in answer:
@@ -147,11 +178,15 @@ class _Pool:
             if self.queue:
                 self._start(job)
             return
-        self.rejected[scan.name] = f"{scan.obj}: the renderer died of it ({reason}); set it aside or run again"
+        self.rejected[scan.name] = (
+            f"{scan.obj}: the renderer died of it ({reason}); set it aside or run again"
+        )
         self.crashes += 1
         if self.crashes >= CRASHES and not self.rendered:
-            raise InputError(f"{scan.obj}: the renderer died of this scan and of {CRASHES - 1} before it ({reason}); "
-                             "try hgm doctor")
+            raise InputError(
+                f"{scan.obj}: the renderer died of this scan and of {CRASHES - 1} before it "
+                f"({reason}); try hgm doctor"
+            )
         self._report(scan)
         if self.queue:
             self._start(job)
@@ -166,21 +201,31 @@ class _Worker:
     """One process of hgm.render.worker and the scan it is at."""
 
     def __init__(self, job: Path) -> None:
-        folder = Path(tempfile.mkdtemp(dir=job.parent))  # Blender leaves a folder behind when it is killed
+        # Blender leaves a folder behind when it is killed
+        folder = Path(tempfile.mkdtemp(dir=job.parent))
         own = {"TMPDIR": str(folder), "BLENDER_USER_RESOURCES": str(folder), "OMP_NUM_THREADS": "1"}
         self.scan: ScanFiles | None = None
         self.log = folder / "stderr"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hgm.render.worker", str(job)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=log, env={**isolated(), **own}, text=True,
+                [sys.executable, "-m", "hgm.render.worker", str(job)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**isolated(), **own},
+                text=True,
             )
         self.input: Any = self.process.stdin
         self.output: Any = self.process.stdout
 
     def give(self, scan: ScanFiles, key: str) -> None:
         try:
-            item = {"name": scan.name, "obj": str(scan.obj.resolve()), "fit": str(scan.fit.resolve()), "key": key}
+            item = {
+                "name": scan.name,
+                "obj": str(scan.obj.resolve()),
+                "fit": str(scan.fit.resolve()),
+                "key": key,
+            }
             self.input.write(json.dumps(item) + "\n")
             self.input.flush()
         except BrokenPipeError:
@@ -225,14 +270,19 @@ def _keys(
 
 
 def _common(models: Path, gender: str, code: str) -> str:
-    """What all keys of a chunk share: the body model's contents, Blender's version and the caller's code key."""
+    """What all keys of a chunk share: the body model's contents, Blender's version and the caller's
+    code key."""
     path = models / "smplx" / f"SMPLX_{gender.upper()}.npz"
     try:
         return " ".join([file_digest(path), importlib.metadata.version("bpy"), code])
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected the SMPL-X model of the fits") from None
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); expected the SMPL-X model of the fits"
+        ) from None
     except importlib.metadata.PackageNotFoundError:
-        raise MissingDependency("bpy is not installed; install it with: pip install 'bpy>=4.5,<5.1'") from None
+        raise MissingDependency(
+            "bpy is not installed; install it with: pip install 'bpy>=4.5,<5.1'"
+        ) from None
 
 
 def _remove_leftovers(out: Path, name: str) -> None:

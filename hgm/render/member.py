@@ -1,4 +1,5 @@
-"""One scan becomes one view folder: what is written, and the key that says whether it is there already."""
+"""One scan becomes one view folder: what is written, and the key that says whether it is there
+already."""
 
 from __future__ import annotations
 
@@ -37,16 +38,22 @@ class RenderSettings:
 
 
 def member_key(files: ScanFiles, settings: RenderSettings, common: str = "") -> str:
-    """Hash of everything that decides a view folder: the files of the scan and its fit, the settings and `common`.
+    """Hash of everything that decides a view folder: the files of the scan and its fit, the
+    settings and `common`.
 
-    All files beside the OBJ count, so that the material and the texture do, whatever their names. Raises ScanError.
+    All files beside the OBJ count, so that the material and the texture do, whatever their names.
+    Raises ScanError.
     """
-    digest = hashlib.sha256(json.dumps([common, dataclasses.asdict(settings)], sort_keys=True).encode())
+    digest = hashlib.sha256(
+        json.dumps([common, dataclasses.asdict(settings)], sort_keys=True).encode()
+    )
     try:
         for path in [*sorted(p for p in files.obj.parent.iterdir() if p.is_file()), files.fit]:
             digest.update(f"\n{path.name} {file_digest(path)}".encode())
     except OSError as error:
-        raise ScanError(f"{error.filename}: cannot be read ({error.strerror}); scan {files.name} needs it") from None
+        raise ScanError(
+            f"{error.filename}: cannot be read ({error.strerror}); scan {files.name} needs it"
+        ) from None
     return digest.hexdigest()
 
 
@@ -60,13 +67,21 @@ def is_finished(folder: Path, key: str, views: int, kinds: Sequence[str] = KINDS
     except (OSError, ValueError, KeyError, TypeError):
         return False
     expected = [view_path(folder, kind, i) for kind in kinds for i in range(views)]
-    return all(path.is_file() for path in [*expected, folder / "cameras.json", folder / "smplx.npz"])
+    return all(
+        path.is_file() for path in [*expected, folder / "cameras.json", folder / "smplx.npz"]
+    )
 
 
 def render_member(
-    renderer: Renderer, model: BodyModel, files: ScanFiles, settings: RenderSettings, key: str, out: Path
+    renderer: Renderer,
+    model: BodyModel,
+    files: ScanFiles,
+    settings: RenderSettings,
+    key: str,
+    out: Path,
 ) -> None:
-    """Check a scan, render its views and write them with its body as the folder `out`, at once or not at all.
+    """Check a scan, render its views and write them with its body as the folder `out`, at once or
+    not at all.
 
     Raises ScanError when the scan or its fit is unusable, InputError when the fit cannot be read.
     """
@@ -94,18 +109,29 @@ def render_member(
                 raise ScanError(f"{files.obj}: view {i}: {error}") from None
             if frame.cropped:
                 cropped.append(i)
-            rgb, mask = over_white(frame.rgba), frame.rgba[..., 3]
+            rgb = over_white(frame.rgba)
+            mask = frame.rgba[..., 3]
             save_view(work, i, rgb=rgb, mask=mask, depth=frame.depth, normal=frame.normal)
         save_cameras(work, cameras)
         body = scan.body
         canonical = fit.params.replace(global_orient=torch.zeros_like(fit.params.global_orient))
-        canonical.save_npz(work / "smplx.npz", vertices=body.vertices.numpy(), joints=body.joints.numpy(),
-                           nu_per_metre=np.float64(body.nu_per_metre))
-        facts = {"key": key, "cropped_views": cropped, "device": renderer.device, "blender": renderer.version}
+        canonical.save_npz(
+            work / "smplx.npz",
+            vertices=body.vertices.numpy(),
+            joints=body.joints.numpy(),
+            nu_per_metre=np.float64(body.nu_per_metre),
+        )
+        facts = {
+            "key": key,
+            "cropped_views": cropped,
+            "device": renderer.device,
+            "blender": renderer.version,
+        }
         (work / KEY_FILE).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
 def over_white(rgba: np.ndarray) -> np.ndarray:
-    """Straight-alpha sRGB uint8 [H, W, 4] -> uint8 [H, W, 3] over white, mixed as bytes like the views' readers do."""
+    """Straight-alpha sRGB uint8 [H, W, 4] -> uint8 [H, W, 3] over white, mixed as bytes like the
+    views' readers do."""
     alpha = rgba[..., 3:].astype(np.uint32)
     return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

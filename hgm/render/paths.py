@@ -9,7 +9,8 @@ from hgm.provenance import digest
 
 
 def readable(path: Path, folder: Path) -> Path:
-    """The absolute path of a file; a link to it in `folder` where the path holds a backslash, which Blender takes for a slash."""
+    """The absolute path of a file; a link to it in `folder` where the path holds a backslash, which
+    Blender takes for a slash."""
     place = path.resolve()
     if "\\" not in str(place):
         return place
@@ -20,5 +21,6 @@ def readable(path: Path, folder: Path) -> Path:
 
 
 def memory_folder() -> str | None:
-    """A folder in memory, where there is one: for the files that carry pixels from Blender to numpy."""
+    """A folder in memory, where there is one: for the files that carry pixels from Blender to
+    numpy."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

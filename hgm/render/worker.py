@@ -1,9 +1,10 @@
-"""A process that renders scans: `python -m hgm.render.worker JOB.json`, started by `hgm.render.chunk`.
+"""A process that renders scans: `python -m hgm.render.worker JOB.json`, started by
+`hgm.render.chunk`.
 
-It reads one scan a line from standard input, {"name", "obj", "fit", "key"}, and answers each with one line:
-{"done": name}, {"rejected": name, "reason"} or, of a disk that takes nothing more, {"storage": number, "path"}. Before the
-first it says {"ready": device} or {"failed": reason}. It ends with its input. A process of its own, because a broken scan can
-take Blender down with it.
+It reads one scan a line from standard input, {"name", "obj", "fit", "key"}, and answers each with
+one line: {"done": name}, {"rejected": name, "reason"} or, of a disk that takes nothing more,
+{"storage": number, "path"}. Before the first it says {"ready": device} or {"failed": reason}. It
+ends with its input. A process of its own, because a broken scan can take Blender down with it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def main(job_path: str) -> int:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else prints must not get between the answers
     job = json.loads(Path(job_path).read_text())
-    settings, out = RenderSettings(**job["settings"]), Path(job["out"])
+    settings = RenderSettings(**job["settings"])
+    out = Path(job["out"])
     try:
         from hgm.render.blender import Renderer
 

@@ -9,10 +9,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ORDER = ("record", "body_model", "standin", "catalogue", "render", "coarse", "coarse_no_body", "pairs", "base", "controlnet",
-         "fusion", "fusion_no_body", "normals", "estimate_pixie", "estimate_pymafx", "estimate", "estimate_by_pymafx", "refine",
-         "refine_front_only", "refine_by_pymafx", "refine_by_pymafx_front_only", "reconstruct", "mesh", "photos", "evaluate",
-         "baseline", "report")
+ORDER = (
+    "record",
+    "body_model",
+    "standin",
+    "catalogue",
+    "render",
+    "coarse",
+    "coarse_no_body",
+    "pairs",
+    "base",
+    "controlnet",
+    "fusion",
+    "fusion_no_body",
+    "normals",
+    "estimate_pixie",
+    "estimate_pymafx",
+    "estimate",
+    "estimate_by_pymafx",
+    "refine",
+    "refine_front_only",
+    "refine_by_pymafx",
+    "refine_by_pymafx_front_only",
+    "reconstruct",
+    "mesh",
+    "photos",
+    "evaluate",
+    "baseline",
+    "report",
+)
 
 
 @dataclass(frozen=True)
@@ -43,29 +68,51 @@ def _rows(path: Path) -> Iterable[dict[str, Any]]:
 
 def number(value: Any) -> float | None:
     """A finite number from 0 on, else None."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) and value >= 0 else None
+    return (
+        float(value)
+        if isinstance(value, int | float) and math.isfinite(value) and value >= 0
+        else None
+    )
 
 
 def benchmark(path: Path) -> tuple[float, float | None] | None:
-    """Seconds and largest memory in MB of the last measurement in a job's benchmark file; None where there is none."""
-    found = [(s, number(row.get("max_rss"))) for row in _rows(path) if (s := number(row.get("s"))) is not None]
+    """Seconds and largest memory in MB of the last measurement in a job's benchmark file; None
+    where there is none."""
+    found = [
+        (s, number(row.get("max_rss")))
+        for row in _rows(path)
+        if (s := number(row.get("s"))) is not None
+    ]
     return found[-1] if found else None
 
 
 def costs(folder: Path) -> list[Cost]:
-    """One row for each rule with a benchmark below `folder` (`<rule>.jsonl` or `<rule>/…/*.jsonl`), in the order of the run."""
+    """One row for each rule with a benchmark below `folder` (`<rule>.jsonl` or `<rule>/…/*.jsonl`),
+    in the order of the run."""
     rules: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(folder.rglob("*.jsonl")):
-        rules.setdefault(path.relative_to(folder).parts[0].removesuffix(".jsonl"), []).extend(_rows(path))
+        rules.setdefault(path.relative_to(folder).parts[0].removesuffix(".jsonl"), []).extend(
+            _rows(path)
+        )
     found = []
     for rule, rows in rules.items():
         seconds = [s for row in rows if (s := number(row.get("s"))) is not None]
         memory = [m for row in rows if (m := number(row.get("max_rss"))) is not None]
         busy = [c for row in rows if (c := number(row.get("cpu_time"))) is not None]
         if seconds:
-            found.append(Cost(rule, len(seconds), sum(seconds), max(seconds), max(memory, default=None),
-                              sum(busy) if busy else None))
-    return sorted(found, key=lambda c: (ORDER.index(c.rule) if c.rule in ORDER else len(ORDER), c.rule))
+            found.append(
+                Cost(
+                    rule,
+                    len(seconds),
+                    sum(seconds),
+                    max(seconds),
+                    max(memory, default=None),
+                    sum(busy) if busy else None,
+                )
+            )
+    return sorted(
+        found, key=lambda c: (ORDER.index(c.rule) if c.rule in ORDER else len(ORDER), c.rule)
+    )
 
 
 def duration(seconds: float | None) -> str:

@@ -12,13 +12,20 @@ from markupsafe import escape
 
 BINS = 200
 # Colours that matplotlib draws with, and the style of the page that takes their place.
-INK, GRID = "#010203", "#040506"
+INK = "#010203"
+GRID = "#040506"
 SERIES = ("#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05", "#0a0b06")
-STYLE = {INK: "var(--muted)", GRID: "var(--line)", **{c: f"var(--series-{i})" for i, c in enumerate(SERIES)}}
+STYLE = {
+    INK: "var(--muted)",
+    GRID: "var(--line)",
+    **{c: f"var(--series-{i})" for i, c in enumerate(SERIES)},
+}
 LOGGED = {"lr", "grad_norm", "step"}
 
 
-def binned(steps: np.ndarray, values: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def binned(
+    steps: np.ndarray, values: np.ndarray, bins: int = BINS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Middle step, mean, lowest and highest value of at most `bins` equal parts of the steps."""
     if len(steps) <= bins:
         return steps, values, values, values
@@ -44,12 +51,18 @@ def panels(history: Sequence[dict[str, float]]) -> list[tuple[str, list[str]]]:
         by_end.setdefault(name.rsplit("_", 1)[-1], []).append(name)
     if len(parts) > 1:
         found += [(end, group[: len(SERIES)]) for end, group in by_end.items()]
-    found += [(name.replace("validation_psnr", "validation PSNR (dB)").replace("_", " "), [name]) for name in checked]
+    found += [
+        (name.replace("validation_psnr", "validation PSNR (dB)").replace("_", " "), [name])
+        for name in checked
+    ]
     return found
 
 
-def curve_svg(history: Sequence[dict[str, float]], stage: str, title: str, keys: Sequence[str]) -> str | None:
-    """One panel as an inline `<svg>`, None without two points; stage and title together are unique on the page.
+def curve_svg(
+    history: Sequence[dict[str, float]], stage: str, title: str, keys: Sequence[str]
+) -> str | None:
+    """One panel as an inline `<svg>`, None without two points; stage and title together are unique
+    on the page.
 
     Positive quantities over a wide range get a logarithmic axis.
     """
@@ -62,9 +75,17 @@ def curve_svg(history: Sequence[dict[str, float]], stage: str, title: str, keys:
     drawn = [d for d in drawn if len(d[1]) > 1]
     if not drawn:
         return None
-    context: Any = {"svg.hashsalt": f"{stage} {title}", "svg.fonttype": "none", "font.size": 9, "font.family": "sans-serif",
-                    "axes.edgecolor": GRID, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
-                    "text.color": INK}
+    context: Any = {
+        "svg.hashsalt": f"{stage} {title}",
+        "svg.fonttype": "none",
+        "font.size": 9,
+        "font.family": "sans-serif",
+        "axes.edgecolor": GRID,
+        "axes.labelcolor": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "text.color": INK,
+    }
     with matplotlib.rc_context(context):
         figure = Figure(figsize=(4.6, 2.5), layout="constrained")
         FigureCanvasSVG(figure)
@@ -74,14 +95,28 @@ def curve_svg(history: Sequence[dict[str, float]], stage: str, title: str, keys:
             if len(steps) > BINS:
                 axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
             few = len(x) <= 30
-            axes.plot(x, mean, color=colour, linewidth=1.6, marker="o" if few else None, markersize=3.5, label=_label(key))
+            axes.plot(
+                x,
+                mean,
+                color=colour,
+                linewidth=1.6,
+                marker="o" if few else None,
+                markersize=3.5,
+                label=_label(key),
+            )
         everything = np.concatenate([d[2] for d in drawn])
-        if (everything > 0).all() and not keys[0].startswith("validation") and everything.max() > 8 * everything.min():
+        if (
+            (everything > 0).all()
+            and not keys[0].startswith("validation")
+            and everything.max() > 8 * everything.min()
+        ):
             axes.set_yscale("log")
             plain = FuncFormatter(lambda value, _: f"{value:g}")
             axes.yaxis.set_major_formatter(plain)
             axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-            axes.yaxis.set_minor_formatter(plain if everything.max() < 300 * everything.min() else NullFormatter())
+            axes.yaxis.set_minor_formatter(
+                plain if everything.max() < 300 * everything.min() else NullFormatter()
+            )
         axes.set_title(title, loc="left", fontsize=10)
         axes.set_xlabel("step")
         axes.grid(color=GRID, linewidth=0.8)
@@ -90,7 +125,9 @@ def curve_svg(history: Sequence[dict[str, float]], stage: str, title: str, keys:
         if len(drawn) > 1:
             axes.legend(frameon=False, fontsize=8)
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+        )
     return _inline(buffer.getvalue(), f"{stage} {title}")
 
 
@@ -105,11 +142,17 @@ def _short(attribute: str) -> str:
 
 
 def _inline(svg: str, name: str) -> str:
-    """The `<svg>` element alone, without metadata or links, with the page's colours and names of its own."""
-    svg = svg[svg.index("<svg"):]
+    """The `<svg>` element alone, without metadata or links, with the page's colours and names of
+    its own."""
+    svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg)
-    svg = re.sub(r' width="[\d.]+pt" height="[\d.]+pt"', f' role="img" class="curve" aria-label="{escape(name)}"', svg, count=1)
+    svg = re.sub(
+        r' width="[\d.]+pt" height="[\d.]+pt"',
+        f' role="img" class="curve" aria-label="{escape(name)}"',
+        svg,
+        count=1,
+    )
     svg = re.sub(r"\s*\n\s*", " ", svg)
     svg = re.sub(r' (d|x|y|transform)="[^"]*"', lambda m: _short(m[0]), svg)
     svg = re.sub(r"font(-family)?: ([^;\"]*?)'[^;\"]*?sans-serif", r"font\1: \2sans-serif", svg)
@@ -119,5 +162,11 @@ def _inline(svg: str, name: str) -> str:
     names = set(re.findall(r' id="([^"]+)"', svg))
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", svg)
-    svg = re.sub(r'(xlink:)?href="#([^"]+)"', lambda m: f'href="#{prefix}-{m[2]}"' if m[2] in names else m[0], svg)
-    return re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{prefix}-{m[1]})" if m[1] in names else m[0], svg)
+    svg = re.sub(
+        r'(xlink:)?href="#([^"]+)"',
+        lambda m: f'href="#{prefix}-{m[2]}"' if m[2] in names else m[0],
+        svg,
+    )
+    return re.sub(
+        r"url\(#([^)]+)\)", lambda m: f"url(#{prefix}-{m[1]})" if m[1] in names else m[0], svg
+    )

@@ -30,7 +30,8 @@ def shot(assets: Assets, caption: str, image: np.ndarray | None) -> Shot:
 
 
 def data_sheets(run: Run, assets: Assets) -> list[Shot]:
-    """The views of the first scan of each split: colour, mask and, where they were rendered, depth and normals from top to bottom."""
+    """The views of the first scan of each split: colour, mask and, where they were rendered, depth
+    and normals from top to bottom."""
     shown: dict[str, tuple[str, Path]] = {}
     for row in run.scans:
         folder = run.folder / "views" / row.get("chunk", "") / row.get("scan", "")
@@ -39,10 +40,20 @@ def data_sheets(run: Run, assets: Assets) -> list[Shot]:
     found = []
     for split, (scan, folder) in list(shown.items())[:DATA_SHEETS]:
         count = len(list(folder.glob("rgb_*.png")))
-        kinds = [kind for kind in ("rgb", "mask", "depth", "normal") if view_path(folder, kind, 0).is_file()]
+        kinds = [
+            kind
+            for kind in ("rgb", "mask", "depth", "normal")
+            if view_path(folder, kind, 0).is_file()
+        ]
         rows: list[list[np.ndarray | None]] = [
-            [read(view_path(folder, kind, i), 160) if kind != "depth" else read_depth(view_path(folder, kind, i), 160)
-             for i in range(count)] for kind in kinds]
+            [
+                read(view_path(folder, kind, i), 160)
+                if kind != "depth"
+                else read_depth(view_path(folder, kind, i), 160)
+                for i in range(count)
+            ]
+            for kind in kinds
+        ]
         image = sheet(rows, 128)
         if image is not None:
             found.append(shot(assets, f"Scan {scan} ({split})", image))
@@ -51,18 +62,27 @@ def data_sheets(run: Run, assets: Assets) -> list[Shot]:
 
 def pair_sheet(run: Run, assets: Assets) -> Shot | None:
     """Conditions above their targets."""
-    folders = [p for p in sorted((run.folder / "pairs").glob("*/")) if (p / "condition.png").is_file()][:PAIR_COLUMNS]
+    folders = [
+        p for p in sorted((run.folder / "pairs").glob("*/")) if (p / "condition.png").is_file()
+    ][:PAIR_COLUMNS]
     if not folders:
         return None
     rows = [[read(p / name, 256) for p in folders] for name in ("condition.png", "target.png")]
-    return shot(assets, "Above: back views of the unconverged coarse model. Below: the true back views.", sheet(rows, 144))
+    return shot(
+        assets,
+        "Above: back views of the unconverged coarse model. Below: the true back views.",
+        sheet(rows, 144),
+    )
 
 
 def validation_shots(run: Run, assets: Assets, stage: str) -> list[Shot]:
     """The first, a middle and the last validation picture of a stage."""
     paths = sorted((run.folder / stage / "validation").glob("step_*.png"))
     chosen = [paths[i] for i in sorted({0, len(paths) // 2, len(paths) - 1})] if paths else []
-    return [shot(assets, f"Step {int(p.stem[5:]):,}" if p.stem[5:].isdigit() else p.stem, read(p, 1200)) for p in chosen]
+    return [
+        shot(assets, f"Step {int(p.stem[5:]):,}" if p.stem[5:].isdigit() else p.stem, read(p, 1200))
+        for p in chosen
+    ]
 
 
 def ablation_shots(run: Run, assets: Assets) -> list[tuple[str, list[Shot]]]:
@@ -73,7 +93,9 @@ def ablation_shots(run: Run, assets: Assets) -> list[tuple[str, list[Shot]]]:
         same = [s for s in run.subjects if s.name == subject.name]
         for one in same:
             if one.views("novel"):
-                shots.append(shot(assets, VARIANT_NAMES.get(one.variant, one.variant), _pair(one, "novel")))
+                shots.append(
+                    shot(assets, VARIANT_NAMES.get(one.variant, one.variant), _pair(one, "novel"))
+                )
         if subject.views("truth"):
             shots.append(shot(assets, "truth", _pair(subject, "truth")))
         if len(shots) > 1:
@@ -83,4 +105,8 @@ def ablation_shots(run: Run, assets: Assets) -> list[tuple[str, list[Shot]]]:
 
 def _pair(subject: Subject, kind: str) -> np.ndarray | None:
     seen = subject.viewpoints
-    return None if seen is None else sheet([[read(subject.view(kind, i), 320)] for i in (seen.at(90), seen.back)], 192)
+    return (
+        None
+        if seen is None
+        else sheet([[read(subject.view(kind, i), 320)] for i in (seen.at(90), seen.back)], 192)
+    )

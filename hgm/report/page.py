@@ -1,4 +1,5 @@
-"""The pages of a run: one folder that opens offline, on a phone as well, and is equal for equal runs."""
+"""The pages of a run: one folder that opens offline, on a phone as well, and is equal for equal
+runs."""
 
 from __future__ import annotations
 
@@ -31,27 +32,41 @@ log = logging.getLogger(__name__)
 
 
 def build_report(
-    run: Path, out: Path, config: Mapping[str, Any], *, benchmarks: Path | None = None, paper: Path | None = PAPER,
+    run: Path,
+    out: Path,
+    config: Mapping[str, Any],
+    *,
+    benchmarks: Path | None = None,
+    paper: Path | None = PAPER,
     viewer: Path = VIEWER,
 ) -> Path:
-    """Write `out`/index.html, a page for each person in `out`/people and `out`/assets from the files of a run; return the index.
+    """Write `out`/index.html, a page for each person in `out`/people and `out`/assets from the
+    files of a run; return the index.
 
-    run: results/<run>, its tables written before (`hgm.report.tables.write_tables`). config: the resolved configuration.
-    benchmarks: folder with Snakemake's benchmark files, results/<run>/benchmarks unless given. paper: resources/paper.yaml.
-    viewer: the built program of the interactive view; films take its place where it is not built.
-    What the run lacks is shown as not available. Raises InputError when `run` is no folder.
+    run: results/<run>, its tables written before (`hgm.report.tables.write_tables`). config: the
+    resolved configuration. benchmarks: folder with Snakemake's benchmark files,
+    results/<run>/benchmarks unless given. paper: resources/paper.yaml. viewer: the built program of
+    the interactive view; films take its place where it is not built. What the run lacks is shown as
+    not available. Raises InputError when `run` is no folder.
     """
     import jinja2
 
     if not run.is_dir():
         raise InputError(f"{run}: not a results folder; run the workflow first")
     if not viewer.is_file():
-        log.warning("The report has films in place of the interactive view: build it with `make viewer`, then run the report again")
-    data, assets = Run(run, config), Assets(out)
+        log.warning(
+            "The report has films in place of the interactive view: build it with `make viewer`, "
+            "then run the report again"
+        )
+    data = Run(run, config)
+    assets = Assets(out)
     for folder in ("assets", "people"):
         shutil.rmtree(out / folder, ignore_errors=True)
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["duration"] = duration
@@ -76,17 +91,27 @@ def build_report(
     folded = [grid for grid in tables if len(grid.rows) > LONG]
     if folded:
         write("people/tables.html", "tables.html.j2", grids=folded)
-    write("index.html", "index.html.j2", people=shown, folded=folded, **_context(data, assets, tables, benchmarks, paper))
+    write(
+        "index.html",
+        "index.html.j2",
+        people=shown,
+        folded=folded,
+        **_context(data, assets, tables, benchmarks, paper),
+    )
     return out / "index.html"
 
 
-def _context(run: Run, assets: Assets, tables: list[Grid], benchmarks: Path | None, paper: Path | None) -> dict[str, Any]:
+def _context(
+    run: Run, assets: Assets, tables: list[Grid], benchmarks: Path | None, paper: Path | None
+) -> dict[str, Any]:
     measured = run.folder / "benchmarks" if benchmarks is None else benchmarks
     spent = costs(measured)
     numbers = read_paper(paper) if paper is not None and paper.is_file() else None
     graph = read_graph(run.folder / "logs")
     return {
-        "paper_data": numbers is not None and run.dataset in numbers["datasets"] and not run.disturbed,
+        "paper_data": numbers is not None
+        and run.dataset in numbers["datasets"]
+        and not run.disturbed,
         "headlines": _headlines(run),
         "splits": _splits(run),
         "rejected": run.rejected,
@@ -99,19 +124,28 @@ def _context(run: Run, assets: Assets, tables: list[Grid], benchmarks: Path | No
         "comparisons": comparisons(run, numbers),
         "graph": None if graph is None else workflow_svg(graph),
         "costs": spent,
-        "speeds": [] if numbers is None or not run.variants else speeds(measured, run.variants[0], numbers["speed"]),
+        "speeds": []
+        if numbers is None or not run.variants
+        else speeds(measured, run.variants[0], numbers["speed"]),
         "total_seconds": sum(c.seconds for c in spent),
         "methods": methods(run),
         "provenance": _provenance(run),
-        "config": yaml.safe_dump(dict(run.config), sort_keys=False, allow_unicode=True) if run.config else "",
+        "config": yaml.safe_dump(dict(run.config), sort_keys=False, allow_unicode=True)
+        if run.config
+        else "",
     }
 
 
 def _headlines(run: Run) -> list[tuple[str, str, str]]:
     """Label, value and remark of the first numbers a reader looks for."""
+
     def mean(table: str, key: str, column: str, **where: str) -> float | None:
         for row in run.table(table):
-            if row.get("subject", MEAN) == MEAN and next(iter(row.values())) == key and where.items() <= row.items():
+            if (
+                row.get("subject", MEAN) == MEAN
+                and next(iter(row.values())) == key
+                and where.items() <= row.items()
+            ):
                 try:
                     return float(row.get(column, ""))
                 except ValueError:
@@ -120,20 +154,43 @@ def _headlines(run: Run) -> list[tuple[str, str, str]]:
 
     if not run.variants:
         return []
-    main, standard = run.variants[0], {"definition": "standard"}
+    main = run.variants[0]
+    standard = {"definition": "standard"}
     found = []
-    for label, column, form in (("PSNR", "psnr", "{:.2f} dB"), ("SSIM", "ssim", "{:.3f}"), ("LPIPS", "lpips", "{:.4f}")):
+    for label, column, form in (
+        ("PSNR", "psnr", "{:.2f} dB"),
+        ("SSIM", "ssim", "{:.3f}"),
+        ("LPIPS", "lpips", "{:.4f}"),
+    ):
         value = mean("nvs", main, column, **standard)
         rival = mean("nvs", "copy_nearest", column, **standard)
-        remark = "not available: weights were not given" if value is None else (
-            f"a copy of the photo: {form.format(rival)}" if rival is not None else "mean over the test subjects")
+        remark = (
+            "not available: weights were not given"
+            if value is None
+            else (
+                f"a copy of the photo: {form.format(rival)}"
+                if rival is not None
+                else "mean over the test subjects"
+            )
+        )
         found.append((label, "–" if value is None else form.format(value), remark))
     value = mean("geometry", main, "chamfer_cm", alignment="none")
-    found.append(("Chamfer", "–" if value is None else f"{value:.2f} cm",
-                  "not available" if value is None else "mesh against scan, both directions"))
-    first, last = mean("smplx", main, "initial_mpjpe_mm"), mean("smplx", main, "mpjpe_mm")
-    found.append(("Body error", "–" if last is None else f"{last:.1f} mm",
-                  "not available" if first is None else f"{first:.1f} mm before refinement"))
+    found.append(
+        (
+            "Chamfer",
+            "–" if value is None else f"{value:.2f} cm",
+            "not available" if value is None else "mesh against scan, both directions",
+        )
+    )
+    first = mean("smplx", main, "initial_mpjpe_mm")
+    last = mean("smplx", main, "mpjpe_mm")
+    found.append(
+        (
+            "Body error",
+            "–" if last is None else f"{last:.1f} mm",
+            "not available" if first is None else f"{first:.1f} mm before refinement",
+        )
+    )
     return found
 
 
@@ -148,16 +205,30 @@ def _stages(run: Run, assets: Assets) -> list[dict[str, Any]]:
     """Curves and validation pictures of each trained network."""
     found = []
     order = list(STAGE_NAMES)
-    for name, history in sorted(run.histories.items(), key=lambda x: (order.index(x[0]) if x[0] in order else 99, x[0])):
+    for name, history in sorted(
+        run.histories.items(), key=lambda x: (order.index(x[0]) if x[0] in order else 99, x[0])
+    ):
         title = STAGE_NAMES.get(name, name)
-        curves = [svg for label, keys in panels(history) if (svg := curve_svg(history, name, label, keys)) is not None]
+        curves = [
+            svg
+            for label, keys in panels(history)
+            if (svg := curve_svg(history, name, label, keys)) is not None
+        ]
         shots = validation_shots(run, assets, name)
-        found.append({"name": title, "steps": int(history[-1]["step"]), "curves": curves, "validation": shots})
+        found.append(
+            {
+                "name": title,
+                "steps": int(history[-1]["step"]),
+                "curves": curves,
+                "validation": shots,
+            }
+        )
     return found
 
 
 def _provenance(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
-    """run.json as titled lists of plain pairs; the configuration has a place of its own on the page."""
+    """run.json as titled lists of plain pairs; the configuration has a place of its own on the
+    page."""
     general: list[tuple[str, str]] = []
     groups: list[tuple[str, list[tuple[str, str]]]] = []
     for key, value in run.record.items():

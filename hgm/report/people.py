@@ -55,13 +55,23 @@ class Person:
 def people(run: Run, assets: Assets, *, turned: bool) -> list[Person]:
     """One for each subject of the main variant, by name; `turned`: with data for the viewer."""
     limit = share(len(run.main))
-    return [_person(subject, f"people/{index + 1:04d}.html", _viewer(run, subject, assets, limit) if turned else None, assets)
-            for index, subject in enumerate(run.main)]
+    return [
+        _person(
+            subject,
+            f"people/{index + 1:04d}.html",
+            _viewer(run, subject, assets, limit) if turned else None,
+            assets,
+        )
+        for index, subject in enumerate(run.main)
+    ]
 
 
 def _person(subject: Subject, page: str, viewer: Viewer | None, assets: Assets) -> Person:
     seen = subject.viewpoints
-    novel, truth = ([read(p, EDGE) for p in subject.views(kind)] or [None] * len(seen or ()) for kind in ("novel", "truth"))
+    novel, truth = (
+        [read(p, EDGE) for p in subject.views(kind)] or [None] * len(seen or ())
+        for kind in ("novel", "truth")
+    )
     photo = read(subject.file("input.png"), EDGE)
     steps = [
         shot(assets, "Photo", photo),
@@ -69,16 +79,39 @@ def _person(subject: Subject, page: str, viewer: Viewer | None, assets: Assets) 
         shot(assets, "Refined by ControlNet", read(subject.file("back.png"), EDGE)),
         shot(assets, "True back view", truth[seen.back] if seen else None),
     ]
-    angles = [Angle(seen.degrees(i), assets.optional(novel[i]), assets.optional(truth[i]),
-                    shot(assets, f"Error at {seen.degrees(i)}°", error_map(novel[i], truth[i])))
-              for i in sorted(seen.measured, key=seen.ring.index)] if seen else []
-    thumb = assets.optional(sheet([[photo, *([novel[seen.at(90)], novel[seen.back]] if seen else [])]], 128, 0))
+    angles = (
+        [
+            Angle(
+                seen.degrees(i),
+                assets.optional(novel[i]),
+                assets.optional(truth[i]),
+                shot(assets, f"Error at {seen.degrees(i)}°", error_map(novel[i], truth[i])),
+            )
+            for i in sorted(seen.measured, key=seen.ring.index)
+        ]
+        if seen
+        else []
+    )
+    thumb = assets.optional(
+        sheet([[photo, *([novel[seen.at(90)], novel[seen.back]] if seen else [])]], 128, 0)
+    )
     name = f"subjects/{subject.variant}/{subject.name}"
     return Person(
-        subject.name, page, thumb, subject.number("views", "standard", "psnr"), steps, angles,
-        shot(assets, _all_views(seen), sheet([[row[i] for i in seen.ring] for row in (novel, truth)] if seen else [], 128)),
+        subject.name,
+        page,
+        thumb,
+        subject.number("views", "standard", "psnr"),
+        steps,
+        angles,
+        shot(
+            assets,
+            _all_views(seen),
+            sheet([[row[i] for i in seen.ring] for row in (novel, truth)] if seen else [], 128),
+        ),
         assets.file(subject.file("turntable.mp4")),
-        shot(assets, "Mesh", read(subject.file("mesh.png"), 1024)), viewer, _numbers(subject),
+        shot(assets, "Mesh", read(subject.file("mesh.png"), 1024)),
+        viewer,
+        _numbers(subject),
         [f"{name}/{file}" for file in FILES if subject.file(file)],
     )
 
@@ -86,13 +119,18 @@ def _person(subject: Subject, page: str, viewer: Viewer | None, assets: Assets) 
 def _all_views(seen: Viewpoints | None) -> str:
     """The caption of all views side by side."""
     step = 360 / len(seen) if seen else 0.0
-    even = seen is not None and all(abs(seen.angles[i] - k * step) < 0.5 for k, i in enumerate(seen.ring))
+    even = seen is not None and all(
+        abs(seen.angles[i] - k * step) < 0.5 for k, i in enumerate(seen.ring)
+    )
     return f"Every {step:g}°, ours above the truth" if even else "Every view, ours above the truth"
 
 
 def _viewer(run: Run, subject: Subject, assets: Assets, limit: int) -> Viewer | None:
     made = {}
-    for kind, file, pack in (("gaussians", "gaussians.ply", gaussian_solid), ("mesh", "mesh.glb", mesh_solid)):
+    for kind, file, pack in (
+        ("gaussians", "gaussians.ply", gaussian_solid),
+        ("mesh", "mesh.glb", mesh_solid),
+    ):
         path = subject.file(file)
         solid = None if path is None else pack(path, limit)
         if solid is not None:
@@ -100,16 +138,28 @@ def _viewer(run: Run, subject: Subject, assets: Assets, limit: int) -> Viewer | 
     if not made:
         return None
     words = {"gaussians": "Gaussians", "mesh": "triangles"}
-    notes = [f"{s.count:,}{f' of {s.total:,}' if s.count < s.total else ''} {words[kind]}" for kind, s in made.items()]
+    notes = [
+        f"{s.count:,}{f' of {s.total:,}' if s.count < s.total else ''} {words[kind]}"
+        for kind, s in made.items()
+    ]
     scripts = {kind: assets.add(s.script, ".js") for kind, s in made.items()}
     size = run.setting("rendering", "size")
-    return Viewer(size if isinstance(size, int) else EDGE, scripts.get("gaussians"), scripts.get("mesh"), ", ".join(notes))
+    return Viewer(
+        size if isinstance(size, int) else EDGE,
+        scripts.get("gaussians"),
+        scripts.get("mesh"),
+        ", ".join(notes),
+    )
 
 
 def _numbers(subject: Subject) -> list[tuple[str, str]]:
     """The few numbers in the head of a page; those that are not available are left out."""
-    wanted = [("PSNR", ("views", "standard", "psnr"), "{:.2f} dB"), ("SSIM", ("views", "standard", "ssim"), "{:.3f}"),
-              ("LPIPS", ("views", "standard", "lpips"), "{:.4f}"), ("Chamfer", ("geometry", "chamfer_cm"), "{:.2f} cm"),
-              ("MPJPE", ("body", "mpjpe_mm"), "{:.1f} mm")]
+    wanted = [
+        ("PSNR", ("views", "standard", "psnr"), "{:.2f} dB"),
+        ("SSIM", ("views", "standard", "ssim"), "{:.3f}"),
+        ("LPIPS", ("views", "standard", "lpips"), "{:.4f}"),
+        ("Chamfer", ("geometry", "chamfer_cm"), "{:.2f} cm"),
+        ("MPJPE", ("body", "mpjpe_mm"), "{:.1f} mm"),
+    ]
     found = [(label, subject.number(*keys), form) for label, keys, form in wanted]
     return [(label, form.format(value)) for label, value, form in found if value is not None]

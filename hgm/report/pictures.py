@@ -1,4 +1,5 @@
-"""Pictures of the page: encoded once under the hash of their content, so that equal runs make equal pages."""
+"""Pictures of the page: encoded once under the hash of their content, so that equal runs make equal
+pages."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class Assets:
     """The folder beside the page; names are hashes of the content."""
 
     def __init__(self, out: Path, folder: str = "assets") -> None:
-        self.out, self.folder = out, folder
+        self.out = out
+        self.folder = folder
 
     def add(self, data: bytes, suffix: str) -> str:
         """Store bytes and return the path relative to the page."""
@@ -41,7 +43,8 @@ class Assets:
 
     def picture(self, image: np.ndarray) -> Picture:
         """Store uint8 [H, W, 3]."""
-        buffer, (height, width) = io.BytesIO(), image.shape[:2]
+        buffer = io.BytesIO()
+        height, width = image.shape[:2]
         if max(height, width) <= LOSSLESS_EDGE:
             Image.fromarray(image).save(buffer, "PNG")
             return Picture(self.add(buffer.getvalue(), ".png"), width, height)
@@ -60,14 +63,17 @@ class Assets:
 
 
 def read(path: Path | None, edge: int = 512) -> np.ndarray | None:
-    """An image file as uint8 [H, W, 3] over white, shrunk to `edge`; None where it is absent or broken."""
+    """An image file as uint8 [H, W, 3] over white, shrunk to `edge`; None where it is absent or
+    broken."""
     if path is None:
         return None
     try:
         with Image.open(path) as file:
             if file.mode in ("RGBA", "LA", "P"):
                 rgba = file.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+                image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert(
+                    "RGB"
+                )
             else:
                 image = file.convert("RGB")
     except (OSError, SyntaxError, ValueError):
@@ -85,7 +91,8 @@ def colours(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def read_depth(path: Path | None, edge: int = 512) -> np.ndarray | None:
-    """A 16-bit depth image as colours, near bright, nothing white; the range is that of the person in it."""
+    """A 16-bit depth image as colours, near bright, nothing white; the range is that of the person
+    in it."""
     if path is None:
         return None
     try:
@@ -104,7 +111,9 @@ def read_depth(path: Path | None, edge: int = 512) -> np.ndarray | None:
     return image
 
 
-def error_map(prediction: np.ndarray | None, truth: np.ndarray | None, top: float = 0.5) -> np.ndarray | None:
+def error_map(
+    prediction: np.ndarray | None, truth: np.ndarray | None, top: float = 0.5
+) -> np.ndarray | None:
     """Mean absolute colour error of two pictures, black = 0, yellow-white = `top` or more."""
     if prediction is None or truth is None or prediction.shape != truth.shape:
         return None
@@ -112,8 +121,11 @@ def error_map(prediction: np.ndarray | None, truth: np.ndarray | None, top: floa
     return colours(error / top, "inferno")
 
 
-def sheet(rows: Sequence[Sequence[np.ndarray | None]], cell: int = 128, gap: int = 4) -> np.ndarray | None:
-    """A contact sheet uint8 on white: rows of pictures, each fitted into `cell` squares; None where there is no picture."""
+def sheet(
+    rows: Sequence[Sequence[np.ndarray | None]], cell: int = 128, gap: int = 4
+) -> np.ndarray | None:
+    """A contact sheet uint8 on white: rows of pictures, each fitted into `cell` squares; None where
+    there is no picture."""
     if not any(image is not None for row in rows for image in row):
         return None
     columns = max(len(row) for row in rows)
@@ -125,6 +137,14 @@ def sheet(rows: Sequence[Sequence[np.ndarray | None]], cell: int = 128, gap: int
             image = Image.fromarray(array)
             scale = cell / max(image.size)
             size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-            image = image.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
-            page.paste(image, (i * (cell + gap) + (cell - size[0]) // 2, j * (cell + gap) + (cell - size[1]) // 2))
+            image = image.resize(
+                size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC
+            )
+            page.paste(
+                image,
+                (
+                    i * (cell + gap) + (cell - size[0]) // 2,
+                    j * (cell + gap) + (cell - size[1]) // 2,
+                ),
+            )
     return np.asarray(page)

@@ -1,4 +1,5 @@
-"""The files of one run as the report reads them. Whatever is absent is None or empty: a report never fails on a gap."""
+"""The files of one run as the report reads them. Whatever is absent is None or empty: a report
+never fails on a gap."""
 
 from __future__ import annotations
 
@@ -22,10 +23,20 @@ from hgm.variants import VARIANTS as SETTINGS
 if TYPE_CHECKING:
     from hgm.viewpoints import Viewpoints
 
-VARIANTS = ("full", "no_diffusion", "one_view", "no_refine", "no_body",  # in the order of the page; others follow
-            "front_only", "pymafx", "pymafx_front_only")
+# in the order of the page; others follow
+VARIANTS = (
+    "full",
+    "no_diffusion",
+    "one_view",
+    "no_refine",
+    "no_body",
+    "front_only",
+    "pymafx",
+    "pymafx_front_only",
+)
 PAPER_TEST = [f"{i:04d}" for i in range(505, 526)]  # THuman2.0 test scans of the paper
-PAPER_COUNTS = {45: "customhumans", 10: "customhumans10"}  # CustomHumans scans of the paper, whose names are not published
+# CustomHumans scans of the paper, whose names are not published
+PAPER_COUNTS = {45: "customhumans", 10: "customhumans10"}
 PAPER_HUMMAN = RESOURCES / "splits" / "humman_sherf_test.txt"
 
 
@@ -51,7 +62,8 @@ class Subject:
 
     @cached_property
     def viewpoints(self) -> Viewpoints | None:
-        """Which view is what, from the cameras.json beside the pictures; None where there is none of use."""
+        """Which view is what, from the cameras.json beside the pictures; None where there is none
+        of use."""
         from hgm.viewpoints import Viewpoints
 
         try:
@@ -114,14 +126,16 @@ class Run:
     def subjects(self) -> list[Subject]:
         """Subject folders with a metrics.json or Gaussians, by variant and name.
 
-        Folders that an earlier configuration left behind do not count: those of scans that are no longer in the test split
-        of scans.tsv and of variants that are not asked for.
+        Folders that an earlier configuration left behind do not count: those of scans that are no
+        longer in the test split of scans.tsv and of variants that are not asked for.
         """
         tested = {row.get("scan") for row in self.scans if row.get("split") == "test"}
         variants = self.setting("evaluate", "variants")
         found = []
         for folder in sorted((self.folder / "subjects").glob("*/*/")):
-            if (tested and folder.name not in tested) or (variants and folder.parent.name not in variants):
+            if (tested and folder.name not in tested) or (
+                variants and folder.parent.name not in variants
+            ):
                 continue
             metrics = _json(folder / "metrics.json")
             if metrics or (folder / "gaussians.ply").is_file():
@@ -142,14 +156,20 @@ class Run:
 
     @property
     def standin(self) -> bool:
-        """Whether any number of the run comes from stand-in humans; true as well where nothing says what they are."""
+        """Whether any number of the run comes from stand-in humans; true as well where nothing says
+        what they are."""
         source = self.setting("scans", "source")
         marks = [s.metrics.get("standin") for s in self.subjects]
-        return source == "standin" or any(m is True for m in marks) or (source is None and False not in marks)
+        return (
+            source == "standin"
+            or any(m is True for m in marks)
+            or (source is None and False not in marks)
+        )
 
     @cached_property
     def tested(self) -> list[str]:
-        """Test subjects that the configuration names, those that were set aside too; the measured ones where it cannot be read."""
+        """Test subjects that the configuration names, those that were set aside too; the measured
+        ones where it cannot be read."""
         try:
             return sorted(parse_ids(with_home(self.config["scans"]["test"])))
         except (InputError, KeyError, TypeError, AttributeError):
@@ -157,21 +177,32 @@ class Run:
 
     @cached_property
     def first_bodies(self) -> dict[str, str]:
-        """What made the first bodies of each variant, as its bodies say (hgm.estimators.labels); where they say nothing, what the
-        configuration says."""
-        configured = DISTURBED_BODIES if self.setting("estimate", "source") == DISTURBED_BODIES else OTHER_BODIES
-        said = {name: {label for s in self.of(name) if (label := _source(s.file("smplx.npz")))} for name in self.variants}
-        return {name: first_bodies(labels) if labels else configured for name, labels in said.items()}
+        """What made the first bodies of each variant, as its bodies say (hgm.estimators.labels);
+        where they say nothing, what the configuration says."""
+        configured = (
+            DISTURBED_BODIES
+            if self.setting("estimate", "source") == DISTURBED_BODIES
+            else OTHER_BODIES
+        )
+        said = {
+            name: {label for s in self.of(name) if (label := _source(s.file("smplx.npz")))}
+            for name in self.variants
+        }
+        return {
+            name: first_bodies(labels) if labels else configured for name, labels in said.items()
+        }
 
     @property
     def disturbed(self) -> bool:
-        """Whether real scans start from their own fits disturbed, so that no number compares with one of the paper."""
+        """Whether real scans start from their own fits disturbed, so that no number compares with
+        one of the paper."""
         return not self.standin and DISTURBED_BODIES in self.first_bodies.values()
 
     @property
     def dataset(self) -> str:
-        """A data set of resources/paper.yaml where the run was to measure exactly the paper's test people, or as many where they are
-        not named; else a name that matches no table of the paper."""
+        """A data set of resources/paper.yaml where the run was to measure exactly the paper's test
+        people, or as many where they are not named; else a name that matches no table of the
+        paper."""
         if self.standin:
             return "standin"
         source = str(self.setting("scans", "test_source") or self.setting("scans", "source"))
@@ -180,19 +211,25 @@ class Run:
             return PAPER_COUNTS[len(names)]
         sequences = sorted({"_".join(name.split("_")[:2]) for name in names})
         if (source == "thuman2" and names == PAPER_TEST) or (
-                source == "humman" and sequences == sorted(PAPER_HUMMAN.read_text().split())):
+            source == "humman" and sequences == sorted(PAPER_HUMMAN.read_text().split())
+        ):
             return source
         return f"{source}, other people"
 
     @cached_property
     def rivals(self) -> dict[str, list[Subject]]:
-        """Measured subjects of other methods by their names, in the order of the configuration (evaluate.baselines)."""
+        """Measured subjects of other methods by their names, in the order of the configuration
+        (evaluate.baselines)."""
         wanted = {s.name for s in self.main}
         found = {}
         for name in self.setting("evaluate", "baselines") or ():
             there = wanted - self.lacking.get(name, {}).keys()
             folders = [self.folder / "baselines" / name / subject for subject in sorted(there)]
-            subjects = [Subject(name, f.name, f, metrics) for f in folders if (metrics := _json(f / "metrics.json"))]
+            subjects = [
+                Subject(name, f.name, f, metrics)
+                for f in folders
+                if (metrics := _json(f / "metrics.json"))
+            ]
             if subjects:
                 found[name] = subjects
         return found
@@ -219,19 +256,24 @@ class Run:
 
     @cached_property
     def histories(self) -> dict[str, list[dict[str, float]]]:
-        """Training curves by stage: `<stage>/history.tsv`, and `<stage>/history_<part>.tsv` as `<stage> <part>`."""
+        """Training curves by stage: `<stage>/history.tsv`, and `<stage>/history_<part>.tsv` as
+        `<stage> <part>`."""
         found = {}
         for path in sorted(self.folder.glob("*/history*.tsv")):
             part = path.stem.removeprefix("history").strip("_")
-            rows = [{k: x for k, v in row.items() if (x := _number(v)) is not None} for row in _rows(path, "\t")]
+            rows = [
+                {k: x for k, v in row.items() if (x := _number(v)) is not None}
+                for row in _rows(path, "\t")
+            ]
             if any("step" in row for row in rows):
                 found[f"{path.parent.name} {part}".strip()] = [row for row in rows if "step" in row]
         return found
 
     @cached_property
     def backends(self) -> dict[str, dict[str, list[str]]]:
-        """What splatted (`splat`) and what computed sparse convolution (`sparse`): names of backends, each with the rules that worked
-        with it, as trainings and manifests of what the configuration asks for say."""
+        """What splatted (`splat`) and what computed sparse convolution (`sparse`): names of
+        backends, each with the rules that worked with it, as trainings and manifests of what the
+        configuration asks for say."""
         found: dict[str, dict[str, list[str]]] = {}
         for rule, path in self._records():
             said = _json(path).get("backends")
@@ -243,19 +285,31 @@ class Run:
         return found
 
     def _records(self) -> Iterator[tuple[str, Path]]:
-        """Rules, and the files that say what their jobs worked with, in the order of the run; a file may be absent."""
-        variants = {name: SETTINGS[name] for name in self.setting("evaluate", "variants") or self.variants if name in SETTINGS}
-        chunks = dict.fromkeys(row.get("chunk", "") for row in self.scans if row.get("split") == "test")
+        """Rules, and the files that say what their jobs worked with, in the order of the run; a
+        file may be absent."""
+        variants = {
+            name: SETTINGS[name]
+            for name in self.setting("evaluate", "variants") or self.variants
+            if name in SETTINGS
+        }
+        chunks = dict.fromkeys(
+            row.get("chunk", "") for row in self.scans if row.get("split") == "test"
+        )
         for rule in ("coarse", "fusion"):
             for suffix in dict.fromkeys(["", *(v.networks for v in variants.values())]):
                 yield rule, self.folder / f"{rule}{suffix}" / "training.json"
         yield "normals", self.folder / "normals" / "training.json"
         yield "pairs", self.folder / "pairs" / "manifest.json"
         for folder in dict.fromkeys(v.bodies for v in variants.values() if v.refined):
-            yield from (("refine", self.folder / "bodies" / folder / f"{chunk}.json") for chunk in chunks)
+            yield from (
+                ("refine", self.folder / "bodies" / folder / f"{chunk}.json") for chunk in chunks
+            )
         for rule in ("reconstruct", "mesh", "evaluate"):
             for name in variants:
-                yield from ((rule, self.folder / "subjects" / name / f"{chunk}.{rule}.json") for chunk in chunks)
+                yield from (
+                    (rule, self.folder / "subjects" / name / f"{chunk}.{rule}.json")
+                    for chunk in chunks
+                )
 
 
 def _source(path: Path | None) -> str:

@@ -1,4 +1,5 @@
-"""What the page's viewer turns, packed into scripts: browsers forbid a page on disk to fetch other files."""
+"""What the page's viewer turns, packed into scripts: browsers forbid a page on disk to fetch other
+files."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def script(kind: str, data: bytes) -> bytes:
 
 
 def gaussian_solid(path: Path, limit: int) -> Solid | None:
-    """The Gaussians of a .ply as an .spz, the `limit` largest products of opacity and area; None where there are none to see."""
+    """The Gaussians of a .ply as an .spz, the `limit` largest products of opacity and area; None
+    where there are none to see."""
     try:
         gaussians = Gaussians.load_ply(path).detach()
         few = most_visible(gaussians, limit)
@@ -59,17 +61,21 @@ def gaussian_solid(path: Path, limit: int) -> Solid | None:
 
 def most_visible(gaussians: Gaussians, limit: int) -> Gaussians:
     """At most `limit` unbatched Gaussians of those that show at all, in their old order."""
-    opacities, scales = gaussians.opacities.numpy(), gaussians.scales.numpy()
+    opacities = gaussians.opacities.numpy()
+    scales = gaussians.scales.numpy()
     keep = np.flatnonzero(opacities >= 1 / 255)
     if len(keep) > limit:
         two_largest = np.sort(scales[keep], axis=1)[:, 1:].prod(1)
         keep = np.sort(keep[np.argsort(-opacities[keep] * two_largest, kind="stable")[:limit]])
     g = gaussians
-    return Gaussians(g.means[keep], g.opacities[keep], g.scales[keep], g.quats[keep], g.colors[keep])
+    return Gaussians(
+        g.means[keep], g.opacities[keep], g.scales[keep], g.quats[keep], g.colors[keep]
+    )
 
 
 def mesh_solid(path: Path, limit: int) -> Solid | None:
-    """A mesh.glb, zipped, with about `limit` triangles at most; None where it is broken or empty."""
+    """A mesh.glb, zipped, with about `limit` triangles at most; None where it is broken or
+    empty."""
     try:
         mesh = load_mesh(path)
     except InputError:
@@ -80,13 +86,21 @@ def mesh_solid(path: Path, limit: int) -> Solid | None:
     else:
         mesh = coarser(mesh, limit)
         data = glb_bytes(mesh)
-    return Solid(script("mesh", gzip.compress(data, 4, mtime=0)), len(mesh.faces), total) if len(mesh.faces) else None
+    return (
+        Solid(script("mesh", gzip.compress(data, 4, mtime=0)), len(mesh.faces), total)
+        if len(mesh.faces)
+        else None
+    )
 
 
 def coarser(mesh: trimesh.Trimesh, limit: int) -> trimesh.Trimesh:
-    """About `limit` triangles: the vertices of each cell of a grid become their mean (Rossignac and Borrel, 1993)."""
-    vertices, faces, colors = np.asarray(mesh.vertices), np.asarray(mesh.faces), colors_of(mesh).astype(np.float64)
-    cell = np.sqrt(3 * float(mesh.area) / limit)  # a surface passes 1.5 cells for each face of one in area, with two triangles each
+    """About `limit` triangles: the vertices of each cell of a grid become their mean (Rossignac and
+    Borrel, 1993)."""
+    vertices = np.asarray(mesh.vertices)
+    faces = np.asarray(mesh.faces)
+    colors = colors_of(mesh).astype(np.float64)
+    # a surface passes 1.5 cells for each face of one in area, with two triangles each
+    cell = np.sqrt(3 * float(mesh.area) / limit)
     place = np.floor((vertices - vertices.min(0)) / cell).astype(np.int64)
     _, of, counts = np.unique(place @ [1, 2**20, 2**40], return_inverse=True, return_counts=True)
 
@@ -94,6 +108,12 @@ def coarser(mesh: trimesh.Trimesh, limit: int) -> trimesh.Trimesh:
         return np.stack([np.bincount(of, v, len(counts)) for v in values.T], 1) / counts[:, None]
 
     joined = of[faces]
-    whole = (joined[:, 0] != joined[:, 1]) & (joined[:, 1] != joined[:, 2]) & (joined[:, 2] != joined[:, 0])
+    whole = (
+        (joined[:, 0] != joined[:, 1])
+        & (joined[:, 1] != joined[:, 2])
+        & (joined[:, 2] != joined[:, 0])
+    )
     _, first = np.unique(np.sort(joined[whole], 1) @ [1, 2**20, 2**40], return_index=True)
-    return with_colors(mean(vertices), joined[whole][np.sort(first)], np.rint(mean(colors)).astype(np.uint8))
+    return with_colors(
+        mean(vertices), joined[whole][np.sort(first)], np.rint(mean(colors)).astype(np.uint8)
+    )

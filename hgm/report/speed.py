@@ -1,4 +1,5 @@
-"""How fast the result is rendered and how long a person takes, beside what the paper says; from the measures of the jobs."""
+"""How fast the result is rendered and how long a person takes, beside what the paper says; from the
+measures of the jobs."""
 
 from __future__ import annotations
 
@@ -24,15 +25,23 @@ class Speed:
 
 
 def measures(folder: Path, variant: str) -> dict[str, float]:
-    """Medians over the people of one variant from results/<run>/benchmarks: `frames_per_second` and `size` of the turntable, seconds
-    of each of STAGES, and of all together as `person` where none is lacking. What was not measured is left out."""
+    """Medians over the people of one variant from results/<run>/benchmarks: `frames_per_second` and
+    `size` of the turntable, seconds of each of STAGES, and of all together as `person` where none
+    is lacking. What was not measured is left out."""
     made = _members(folder / "reconstruct" / variant)
-    found: dict[str, list[Any]] = {name: [m.get(name) for m in made] for name in ("frames_per_second", "size")}
+    found: dict[str, list[Any]] = {
+        name: [m.get(name) for m in made] for name in ("frames_per_second", "size")
+    }
     for stage in STAGES:
-        found[stage] = [m["stages"].get(stage) for m in made if isinstance(m.get("stages"), Mapping)]
+        found[stage] = [
+            m["stages"].get(stage) for m in made if isinstance(m.get("stages"), Mapping)
+        ]
     found["refine"] = [m.get("seconds") for m in _members(folder / "refine")]
     found["mesh"] = [m.get("seconds") for m in _members(folder / "mesh" / variant)]
-    numbers = {name: [x for value in values if (x := number(value)) is not None] for name, values in found.items()}
+    numbers = {
+        name: [x for value in values if (x := number(value)) is not None]
+        for name, values in found.items()
+    }
     medians = {name: float(median(values)) for name, values in numbers.items() if values}
     if all(stage in medians for stage in STAGES):
         medians["person"] = sum(medians[stage] for stage in STAGES)
@@ -40,7 +49,11 @@ def measures(folder: Path, variant: str) -> dict[str, float]:
 
 
 def _members(folder: Path) -> list[dict[str, Any]]:
-    return [member for path in sorted(folder.glob("*.members.json")) for member in read_times(path).values()]
+    return [
+        member
+        for path in sorted(folder.glob("*.members.json"))
+        for member in read_times(path).values()
+    ]
 
 
 def speeds(folder: Path, variant: str, paper: Sequence[Mapping[str, Any]]) -> list[Speed]:
@@ -50,7 +63,8 @@ def speeds(folder: Path, variant: str, paper: Sequence[Mapping[str, Any]]) -> li
         return []
     rows = []
     for row in paper:
-        value, key = ours.get(row["key"]), row["key"]
+        value = ours.get(row["key"])
+        key = row["key"]
         unit = row["unit"]
         at = f" at {ours['size']:.0f} px" if key == "frames_per_second" and "size" in ours else ""
         said = f"{row['value']:g} {unit} ({row['source']})" if "value" in row else "–"

@@ -1,4 +1,5 @@
-"""A drawing of the rules that made a run and of what they handed on, from the records that the jobs left beside their logs."""
+"""A drawing of the rules that made a run and of what they handed on, from the records that the jobs
+left beside their logs."""
 
 from __future__ import annotations
 
@@ -11,12 +12,16 @@ from typing import Any
 
 from markupsafe import escape
 
-STEP, LINE, WIDTH, HEIGHT = 112, 62, 92, 40  # from column to column, from row to row; a rule's box
+STEP = 112
+LINE = 62
+WIDTH = 92
+HEIGHT = 40  # from column to column, from row to row; a rule's box
 
 
 @dataclass(frozen=True)
 class Graph:
-    """jobs: rule -> number of its jobs. arrows: pairs of rules, without those that follow from others."""
+    """jobs: rule -> number of its jobs. arrows: pairs of rules, without those that follow from
+    others."""
 
     jobs: dict[str, int]
     arrows: list[tuple[str, str]]
@@ -35,7 +40,9 @@ def read_graph(logs: Path) -> Graph | None:
     for path in sorted(logs.rglob("*.job.json")):
         try:
             job = json.loads(path.read_text())
-            rule, inputs, outputs = str(job["rule"]), set(_files(job["input"])), set(_files(job["output"]))
+            rule = str(job["rule"])
+            inputs = set(_files(job["input"]))
+            outputs = set(_files(job["output"]))
         except (OSError, ValueError, TypeError, LookupError, AttributeError):
             continue
         jobs[rule] = jobs.get(rule, 0) + 1
@@ -43,13 +50,21 @@ def read_graph(logs: Path) -> Graph | None:
         makers.update(dict.fromkeys(outputs, rule))
     if not jobs:
         return None
-    before = {rule: {makers[f] for f in files if f in makers} - {rule} for rule, files in needs.items()}
-    return Graph(jobs, sorted((a, b) for b, sources in before.items() for a in sources if not _follows(a, b, before)))
+    before = {
+        rule: {makers[f] for f in files if f in makers} - {rule} for rule, files in needs.items()
+    }
+    return Graph(
+        jobs,
+        sorted(
+            (a, b) for b, sources in before.items() for a in sources if not _follows(a, b, before)
+        ),
+    )
 
 
 def _follows(a: str, b: str, before: Mapping[str, set[str]]) -> bool:
     """Whether `a` comes before `b` by way of another rule as well."""
-    todo, seen = [c for c in before[b] if c != a], {b}
+    todo = [c for c in before[b] if c != a]
+    seen = {b}
     while todo:
         rule = todo.pop()
         if rule == a:
@@ -61,13 +76,16 @@ def _follows(a: str, b: str, before: Mapping[str, set[str]]) -> bool:
 
 
 def columns(graph: Graph) -> tuple[list[list[str]], list[list[str]]]:
-    """Rules by column, each right of all that it needs, and the way of every arrow through the columns.
+    """Rules by column, each right of all that it needs, and the way of every arrow through the
+    columns.
 
-    A way is its first rule, a place of its own in each column between, and its last rule. Within a column whoever has
-    neighbours near the top stands near the top (Sugiyama, Tagawa and Toda, 1981).
+    A way is its first rule, a place of its own in each column between, and its last rule. Within a
+    column whoever has neighbours near the top stands near the top (Sugiyama, Tagawa and Toda,
+    1981).
     """
     level = dict.fromkeys(graph.jobs, 0)
-    for _ in graph.jobs:  # as often as the longest way may be, and no more where the records hold a circle
+    # as often as the longest way may be, and no more where the records hold a circle
+    for _ in graph.jobs:
         for a, b in graph.arrows:
             level[b] = max(level[b], min(level[a] + 1, len(graph.jobs)))
     for rule in graph.jobs:  # a rule without needs stands right before what first uses it
@@ -108,21 +126,33 @@ def _mean(values: list[float]) -> float:
 def workflow_svg(graph: Graph) -> str:
     """The drawing as an inline `<svg>` in the page's colours, from left to right."""
     table, ways = columns(graph)
-    row, high = _rows(table), max(map(len, table))
-    place = {name: (i * STEP + 4, (row[name] + (high - 1) / 2) * LINE + 4) for i, column in enumerate(table) for name in column}
-    width, height = (len(table) - 1) * STEP + WIDTH + 8, (high - 1) * LINE + HEIGHT + 8
+    row = _rows(table)
+    high = max(map(len, table))
+    place = {
+        name: (i * STEP + 4, (row[name] + (high - 1) / 2) * LINE + 4)
+        for i, column in enumerate(table)
+        for name in column
+    }
+    width = (len(table) - 1) * STEP + WIDTH + 8
+    height = (high - 1) * LINE + HEIGHT + 8
     told = "; ".join(f"{a} to {b}" for a, b in graph.arrows)
-    parts = [f'<svg role="img" class="workflow" viewBox="0 0 {width} {height:g}" aria-label="{escape(f"Rules of the run: {told}")}">',
-             '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-             '<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>']
+    parts = [
+        f'<svg role="img" class="workflow" viewBox="0 0 {width} {height:g}" '
+        f'aria-label="{escape(f"Rules of the run: {told}")}">',
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+        'markerHeight="7" orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>',
+    ]
     for way in ways:
         points = [place[name] for name in way]
-        x, y = points[0][0] + WIDTH, points[0][1] + HEIGHT / 2
+        x = points[0][0] + WIDTH
+        y = points[0][1] + HEIGHT / 2
         path = [f"M{x:g} {y:g}"]
         for name, (left, top) in zip(way[1:], points[1:], strict=True):
-            middle, level = (x + left) / 2, top + HEIGHT / 2
+            middle = (x + left) / 2
+            level = top + HEIGHT / 2
             path.append(f"C{middle:g} {y:g} {middle:g} {level:g} {left:g} {level:g}")
-            x, y = left, level
+            x = left
+            y = level
             if name not in graph.jobs:
                 x += WIDTH
                 path.append(f"H{x:g}")
@@ -131,5 +161,8 @@ def workflow_svg(graph: Graph) -> str:
         x, y = place[rule]
         parts.append(f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="9"/>')
         parts.append(f'<text x="{x + WIDTH / 2:g}" y="{y + 18:g}">{escape(rule)}</text>')
-        parts.append(f'<text class="count" x="{x + WIDTH / 2:g}" y="{y + 32:g}">{count} {"job" if count == 1 else "jobs"}</text>')
+        parts.append(
+            f'<text class="count" x="{x + WIDTH / 2:g}" y="{y + 32:g}">{count} '
+            f"{'job' if count == 1 else 'jobs'}</text>"
+        )
     return "".join([*parts, "</svg>"])

@@ -1,4 +1,5 @@
-"""Textured scans of people: finding their files, checking them, reading them, and the frame they are rendered in."""
+"""Textured scans of people: finding their files, checking them, reading them, and the frame they
+are rendered in."""
 
 from hgm.scans.obj import ObjMesh, load_obj
 from hgm.scans.preflight import CheckedScan, preflight

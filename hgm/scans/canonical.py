@@ -29,9 +29,9 @@ class CanonicalScan:
 def scan_to_nu(fit: Fit, model: BodyModel) -> CanonicalScan:
     """The similarity that takes a scan to normalised units, and its body there.
 
-    A fit places the body with v = model(params) * scale + translation, and the model turns by global_orient about the
-    pelvis joint of the shaped rest pose. Undone in that order:
-    x = nu_per_metre * R^T ((v - translation) / scale - pelvis).
+    A fit places the body with v = model(params) * scale + translation, and the model turns by
+    global_orient about the pelvis joint of the shaped rest pose. Undone in that order: x =
+    nu_per_metre * R^T ((v - translation) / scale - pelvis).
     """
     from hgm.body import canonical
 

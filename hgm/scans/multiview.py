@@ -1,12 +1,13 @@
 """Views in the folders of GPS-Gaussian, which HGM's release reads too: `img mask parm depth`.
 
 Each of the four holds a folder `<scan>_<view>` for every view, `0000_000 … 0000_011`, with in it
-`img/…/0.jpg` (RGB; read where the mask is above 0, white elsewhere), `mask/…/0.png` (three equal channels),
-`parm/…/0_intrinsic.npy` ([3, 3] in pixels) and `0_extrinsic.npy` ([3, 4] world to camera, OpenCV axes), and
-`depth/…/<scale>.png` (16 bit, 2**15 / z). Lengths are metres of a person scaled to 1.8 m; HGM's release reads that scale
-from the name of the depth file (GPS-Gaussian's is 0.png) and turns the world so that view 0 is the front camera.
-The body is in `smplx/<scan>/`: `smplx.npz` of a view folder, as written here, or THuman's `smplx_param.pkl`; a `cameras.json` beside it
-holds the cameras in its frame, which need not begin with the front one.
+`img/…/0.jpg` (RGB; read where the mask is above 0, white elsewhere), `mask/…/0.png` (three equal
+channels), `parm/…/0_intrinsic.npy` ([3, 3] in pixels) and `0_extrinsic.npy` ([3, 4] world to
+camera, OpenCV axes), and `depth/…/<scale>.png` (16 bit, 2**15 / z). Lengths are metres of a person
+scaled to 1.8 m; HGM's release reads that scale from the name of the depth file (GPS-Gaussian's is
+0.png) and turns the world so that view 0 is the front camera. The body is in `smplx/<scan>/`:
+`smplx.npz` of a view folder, as written here, or THuman's `smplx_param.pkl`; a `cameras.json`
+beside it holds the cameras in its frame, which need not begin with the front one.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from hgm.scans.thuman import FIT_FILE, FIT_FOLDERS
 from hgm.views import DEPTH_UNIT, load_cameras, save_cameras, save_png, view_path
 
 INVERSE_DEPTH = 2.0**15  # of a metre
-BODIES, BODY_FILE = "smplx", "smplx.npz"
+BODIES = "smplx"
+BODY_FILE = "smplx.npz"
 VIEW = re.compile(r"(.+)_(\d{3})")
 QUALITY = 95  # of the JPEGs, OpenCV's default
 ALIGNED = 1e-6  # view 0 nearer to the front camera than this needs no turn of the world
@@ -52,10 +54,16 @@ class MultiviewScan:
     @cached_property
     def count(self) -> int:
         """Views are numbered from 000 without a gap."""
-        found = sorted(int(m[2]) for p in (self.root / "img").glob(f"{self.name}_*") if (m := VIEW.fullmatch(p.name)))
+        found = sorted(
+            int(m[2])
+            for p in (self.root / "img").glob(f"{self.name}_*")
+            if (m := VIEW.fullmatch(p.name))
+        )
         if not found or found != list(range(len(found))):
-            raise ScanError(f"{self.place}: the views of {self.name} are {found}, expected 0, 1, … without a gap, each a folder "
-                            "in img, mask and parm")
+            raise ScanError(
+                f"{self.place}: the views of {self.name} are {found}, expected 0, 1, … without a "
+                "gap, each a folder in img, mask and parm"
+            )
         return len(found)
 
     @cached_property
@@ -63,7 +71,11 @@ class MultiviewScan:
         parameters = [self._parameters(i) for i in range(self.count)]
         K, w2c = (torch.from_numpy(np.stack(x)) for x in zip(*parameters, strict=True))
         w2c[:, :3, 3] *= UNITS_PER_METRE
-        body = load_cameras(self._frame.parent, torch.float64) if self._frame.is_file() else orbit(dtype=torch.float64)
+        body = (
+            load_cameras(self._frame.parent, torch.float64)
+            if self._frame.is_file()
+            else orbit(dtype=torch.float64)
+        )
         first = body[0].world_to_camera
         if (w2c[0] - first).abs().max() > ALIGNED:
             w2c = w2c @ torch.linalg.inv(w2c[0]) @ first
@@ -79,7 +91,9 @@ class MultiviewScan:
         scale = self._scale()
         if scale is not None:
             factor = UNITS_PER_METRE * scale / body.nu_per_metre
-            body = CanonicalBody(body.vertices * factor, body.joints * factor, body.nu_per_metre * factor)
+            body = CanonicalBody(
+                body.vertices * factor, body.joints * factor, body.nu_per_metre * factor
+            )
         return PlacedBody(params, body)
 
     @cached_property
@@ -87,25 +101,35 @@ class MultiviewScan:
         found = [self._depth_file(i) is not None for i in range(self.count)]
         if any(found) and not all(found):
             view = f"{self.name}_{found.index(False):03d}"
-            raise ScanError(f"{self.root / 'depth' / view}: no depth image, but other views have one")
+            raise ScanError(
+                f"{self.root / 'depth' / view}: no depth image, but other views have one"
+            )
         return all(found)
 
     def files(self) -> list[Path]:
-        views = [self._file(kind, i) for i in range(self.count) for kind in ("img", "mask", "intrinsic", "extrinsic")]
+        views = [
+            self._file(kind, i)
+            for i in range(self.count)
+            for kind in ("img", "mask", "intrinsic", "extrinsic")
+        ]
         if self.has_depth:
             views += filter(None, map(self._depth_file, range(self.count)))
         frame = [self._frame] if self._frame.is_file() else []
         return [*views, *frame, self._own if self._own.is_file() else self._fit()]
 
     def picture(self, index: int) -> Picture:
-        rgb, mask = _image(self._file("img", index), "RGB"), _image(self._file("mask", index), "L")
+        rgb = _image(self._file("img", index), "RGB")
+        mask = _image(self._file("mask", index), "L")
         if mask.max() == 1:
             mask = mask * np.uint8(255)  # written as 0 and 1
         depth = self._depth(index)
         for kind, image in (("img", rgb), ("mask", mask), ("depth", depth)):
             if image is not None and image.shape[:2] != self._size[::-1]:
-                raise ScanError(f"{self._file('img', index)}: its {kind} is {image.shape[1]} x {image.shape[0]} pixels, expected "
-                                f"{self._size[0]} x {self._size[1]}, those of view 0")
+                raise ScanError(
+                    f"{self._file('img', index)}: its {kind} is {image.shape[1]} x "
+                    f"{image.shape[0]} pixels, expected {self._size[0]} x {self._size[1]}, those "
+                    "of view 0"
+                )
         return Picture(np.where(mask[..., None] > 0, rgb, np.uint8(255)), mask, depth)
 
     @property
@@ -115,7 +139,8 @@ class MultiviewScan:
 
     @property
     def _frame(self) -> Path:
-        """The cameras in the frame of that body, where the scan brings them; without them view 0 is the front camera."""
+        """The cameras in the frame of that body, where the scan brings them; without them view 0 is
+        the front camera."""
         return self._own.with_name("cameras.json")
 
     @cached_property
@@ -148,16 +173,24 @@ class MultiviewScan:
             return None
         steps = _image(path, None)
         if steps.ndim != 2 or steps.dtype.itemsize < 2:
-            raise ScanError(f"{path}: {steps.dtype} {steps.shape}, expected one channel of 16 bits, 2**15 / z")
-        return np.where(steps > 0, INVERSE_DEPTH * UNITS_PER_METRE / np.maximum(steps, 1), 0).astype(np.float32)
+            raise ScanError(
+                f"{path}: {steps.dtype} {steps.shape}, expected one channel of 16 bits, 2**15 / z"
+            )
+        return np.where(
+            steps > 0, INVERSE_DEPTH * UNITS_PER_METRE / np.maximum(steps, 1), 0
+        ).astype(np.float32)
 
     def _scale(self) -> float | None:
-        """1.8 m over the height of the person, from the name of the depth file; None where it says nothing."""
+        """1.8 m over the height of the person, from the name of the depth file; None where it says
+        nothing."""
         path = self._depth_file(0)
         try:
             scale = float(path.name.removesuffix(".png")) if path is not None else 0.0
         except ValueError:
-            raise ScanError(f"{path}: the name is not a number; expected the scale of the person, such as 1.05.png") from None
+            raise ScanError(
+                f"{path}: the name is not a number; expected the scale of the person, such as "
+                "1.05.png"
+            ) from None
         return scale if scale > 0 else None
 
     def _fit(self) -> Path:
@@ -165,32 +198,47 @@ class MultiviewScan:
         for path in candidates:
             if path.is_file():
                 return path
-        raise ScanError(f"{self.root / BODIES / self.name}: no {BODY_FILE} and no {FIT_FILE}; the body of {self.name} is needed")
+        raise ScanError(
+            f"{self.root / BODIES / self.name}: no {BODY_FILE} and no {FIT_FILE}; the body of "
+            f"{self.name} is needed"
+        )
 
     def _parameters(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """K [3, 3] and world_to_camera [4, 4] as stored."""
         K = _array(self._file("intrinsic", index), (3, 3))
         if K[0, 0] <= 0 or K[1, 1] <= 0 or not np.array_equal(K[2], [0, 0, 1]):
-            raise ScanError(f"{self._file('intrinsic', index)}: not the intrinsics of a pinhole camera in pixels")
+            raise ScanError(
+                f"{self._file('intrinsic', index)}: not the intrinsics of a pinhole camera in "
+                "pixels"
+            )
         w2c = np.eye(4)
         w2c[:3] = _array(self._file("extrinsic", index), (3, 4))
         R = w2c[:3, :3]
         if np.abs(R @ R.T - np.eye(3)).max() > 1e-3 or np.linalg.det(R) < 0:
-            raise ScanError(f"{self._file('extrinsic', index)}: its left 3 x 3 part is not a rotation; expected world to camera")
+            raise ScanError(
+                f"{self._file('extrinsic', index)}: its left 3 x 3 part is not a rotation; "
+                "expected world to camera"
+            )
         return K, w2c
 
 
 def export_views(folder: Path, root: Path, name: str) -> None:
-    """Write a view folder with depth as the scan `name` under `root`. Raises InputError when it cannot be read."""
-    cameras, placed = load_cameras(folder, torch.float64), PlacedBody.load(folder / BODY_FILE)
+    """Write a view folder with depth as the scan `name` under `root`. Raises InputError when it
+    cannot be read."""
+    cameras = load_cameras(folder, torch.float64)
+    placed = PlacedBody.load(folder / BODY_FILE)
     scale = float(placed.body.nu_per_metre) / UNITS_PER_METRE
     for i in range(len(cameras)):
         view = f"{name}_{i:03d}"
-        rgb, mask = _image(view_path(folder, "rgb", i), "RGB"), _image(view_path(folder, "mask", i), "L")
+        rgb = _image(view_path(folder, "rgb", i), "RGB")
+        mask = _image(view_path(folder, "mask", i), "L")
         z = _image(view_path(folder, "depth", i), None) * (DEPTH_UNIT / UNITS_PER_METRE)
         steps = np.where(z > 0, np.rint(INVERSE_DEPTH / np.maximum(z, DEPTH_UNIT)), 0)
         if steps.max() > 65535:
-            raise InputError(f"{view_path(folder, 'depth', i)}: a depth of less than half a metre cannot be stored as 2**15 / z")
+            raise InputError(
+                f"{view_path(folder, 'depth', i)}: a depth of less than half a metre cannot be "
+                "stored as 2**15 / z"
+            )
         with atomic_write(root / "img" / view / "0.jpg") as file:
             Image.fromarray(rgb).save(file, "JPEG", quality=QUALITY, subsampling=0)
         save_png(root / "mask" / view / "0.png", np.repeat(mask[..., None], 3, -1))
@@ -209,7 +257,9 @@ def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         with open(path, "rb") as file:
             array = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
-        raise ScanError(f"{path}: cannot be read ({error.strerror or error}); expected the camera of a view") from None
+        raise ScanError(
+            f"{path}: cannot be read ({error.strerror or error}); expected the camera of a view"
+        ) from None
     except Exception as error:  # a damaged head can raise anything from its parser
         raise ScanError(f"{path}: not a readable npy file ({error}); copy it again") from None
     if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
@@ -223,4 +273,7 @@ def _image(path: Path, mode: str | None) -> np.ndarray:
         with Image.open(path) as image:
             return np.array(image if mode is None else image.convert(mode))
     except Exception as error:  # a damaged file can raise anything from the decoder
-        raise ScanError(f"{path}: not a readable image ({getattr(error, 'strerror', None) or error}); copy it again") from None
+        raise ScanError(
+            f"{path}: not a readable image ({getattr(error, 'strerror', None) or error}); copy it "
+            "again"
+        ) from None

@@ -1,6 +1,7 @@
 """Silhouettes of surfaces as seen from a few sides, and how much of two of them is shared.
 
-A surface is drawn as many points spread over it by area: at this size every pixel that it covers gets dozens.
+A surface is drawn as many points spread over it by area: at this size every pixel that it covers
+gets dozens.
 """
 
 from __future__ import annotations
@@ -14,29 +15,40 @@ SAMPLES = 50_000  # points on a person's surface, about 7 mm apart
 SIZE = 128  # longer edge of a silhouette in pixels: a pixel is 2 cm of a person
 
 
-def spread_points(vertices: np.ndarray, faces: np.ndarray, count: int = SAMPLES, seed: int = 0) -> np.ndarray:
-    """Points [count, 3] spread evenly by area over a mesh, in its units; equal seeds give equal points."""
+def spread_points(
+    vertices: np.ndarray, faces: np.ndarray, count: int = SAMPLES, seed: int = 0
+) -> np.ndarray:
+    """Points [count, 3] spread evenly by area over a mesh, in its units; equal seeds give equal
+    points."""
     rng = np.random.default_rng(seed)
     corners = vertices[faces]  # [F, 3, 3]
     edges = corners[:, 1:] - corners[:, :1]
     total = np.cumsum(np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1))
-    face = np.searchsorted(total, (np.arange(count) + rng.random(count)) * (total[-1] / count)).clip(max=len(edges) - 1)
+    face = np.searchsorted(
+        total, (np.arange(count) + rng.random(count)) * (total[-1] / count)
+    ).clip(max=len(edges) - 1)
     u, v = rng.random((2, count, 1))
     flip = u + v > 1
-    u, v = np.where(flip, 1 - u, u), np.where(flip, 1 - v, v)
+    u = np.where(flip, 1 - u, u)
+    v = np.where(flip, 1 - v, v)
     return corners[face, 0] + u * edges[face, 0] + v * edges[face, 1]
 
 
 def small(cameras: Cameras) -> Cameras:
     """The same cameras with images whose longer edge is SIZE pixels, in float64."""
     factor = SIZE / max(cameras.width, cameras.height)
-    return cameras.to(torch.float64).resized(round(cameras.width * factor), round(cameras.height * factor))
+    return cameras.to(torch.float64).resized(
+        round(cameras.width * factor), round(cameras.height * factor)
+    )
 
 
 def silhouettes(points: np.ndarray, cameras: Cameras) -> np.ndarray:
-    """The pixels [V, H, W] bool that points [N, 3] of a surface, in the world, cover in the images of cameras [V]."""
+    """The pixels [V, H, W] bool that points [N, 3] of a surface, in the world, cover in the images
+    of cameras [V]."""
     out = np.zeros((len(cameras), cameras.height, cameras.width), bool)
-    pixels, depth = cameras.project(torch.from_numpy(points).to(cameras.K).expand(len(cameras), -1, 3))
+    pixels, depth = cameras.project(
+        torch.from_numpy(points).to(cameras.K).expand(len(cameras), -1, 3)
+    )
     for image, at, z in zip(out, pixels.floor().long().numpy(), depth.numpy(), strict=True):
         inside = ((at >= 0) & (at < (cameras.width, cameras.height))).all(1) & (z > 0)
         image[at[inside, 1], at[inside, 0]] = True
@@ -44,11 +56,14 @@ def silhouettes(points: np.ndarray, cameras: Cameras) -> np.ndarray:
 
 
 def shared(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of silhouettes [V, H, W], the mean of the views; 0 where both are empty."""
-    both, either = (a & b).sum((1, 2)), (a | b).sum((1, 2))
+    """Intersection over union of silhouettes [V, H, W], the mean of the views; 0 where both are
+    empty."""
+    both = (a & b).sum((1, 2))
+    either = (a | b).sum((1, 2))
     return float((both / np.maximum(either, 1)).mean())
 
 
 def outside(a: np.ndarray, b: np.ndarray) -> float:
-    """The share of the silhouettes a [V, H, W] that b does not cover, over all views; 1 where a is empty."""
+    """The share of the silhouettes a [V, H, W] that b does not cover, over all views; 1 where a is
+    empty."""
     return float((a & ~b).sum() / a.sum()) if a.any() else 1.0

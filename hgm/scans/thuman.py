@@ -1,4 +1,5 @@
-"""Where the files of a THuman2.0 or THuman2.1 scan lie: the releases' own folders, ICON's, and those of common copies."""
+"""Where the files of a THuman2.0 or THuman2.1 scan lie: the releases' own folders, ICON's, and
+those of common copies."""
 
 from __future__ import annotations
 
@@ -24,21 +25,26 @@ class ScanFiles:
 
 
 def scan_folder(root: str | Path) -> Path:
-    """The folder under `root` that holds the scans' folders. Raises InputError when there is none."""
+    """The folder under `root` that holds the scans' folders. Raises InputError when there is
+    none."""
     root = Path(root)
     for folder in SCAN_FOLDERS:
         if _names_in(root / folder):
             return root / folder
-    raise InputError(f"{root}: no scans; expected THuman2.0_Release/0000/0000.obj or 0000/0000.obj in it")
+    raise InputError(
+        f"{root}: no scans; expected THuman2.0_Release/0000/0000.obj or 0000/0000.obj in it"
+    )
 
 
 def scan_names(root: str | Path) -> list[str]:
-    """Names of all scans under `root`, sorted; a folder `NNNN` counts as a scan even if its files are missing."""
+    """Names of all scans under `root`, sorted; a folder `NNNN` counts as a scan even if its files
+    are missing."""
     return _names_in(scan_folder(root))
 
 
 def locate(root: str | Path, name: str, *, fits: str | Path | None = None) -> ScanFiles:
-    """The files of scan `name` under `root`; the fit is looked for in `fits`, or else beside the scans.
+    """The files of scan `name` under `root`; the fit is looked for in `fits`, or else beside the
+    scans.
 
     Raises ScanError when the scan or its fit is not there.
     """
@@ -46,15 +52,20 @@ def locate(root: str | Path, name: str, *, fits: str | Path | None = None) -> Sc
     obj = folder / name / f"{name}.obj"
     if not obj.is_file():
         raise ScanError(f"{obj}: no such file; copy scan {name} again")
-    candidates = [Path(fits) / name / FIT_FILE] if fits is not None else fit_places(root, folder, name)
+    candidates = (
+        [Path(fits) / name / FIT_FILE] if fits is not None else fit_places(root, folder, name)
+    )
     for fit in candidates:
         if fit.is_file():
             return ScanFiles(name, obj, fit)
-    raise ScanError(f"{candidates[0]}: no such file; the fit of scan {name} is needed (THuman2.0_Smpl_X_Paras)")
+    raise ScanError(
+        f"{candidates[0]}: no such file; the fit of scan {name} is needed (THuman2.0_Smpl_X_Paras)"
+    )
 
 
 def fit_places(root: str | Path, folder: Path, name: str) -> list[Path]:
-    """Where the fit of scan `name` may lie, `folder` being the scans' own below `root`; the release's place comes first."""
+    """Where the fit of scan `name` may lie, `folder` being the scans' own below `root`; the
+    release's place comes first."""
     parents = list(dict.fromkeys((Path(root), folder, folder.parent)))
     return [parent / kind / name / FIT_FILE for parent in parents for kind in FIT_FOLDERS]
 
@@ -62,4 +73,6 @@ def fit_places(root: str | Path, folder: Path, name: str) -> list[Path]:
 def _names_in(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
-    return sorted(entry.name for entry in folder.iterdir() if NAME.fullmatch(entry.name) and entry.is_dir())
+    return sorted(
+        entry.name for entry in folder.iterdir() if NAME.fullmatch(entry.name) and entry.is_dir()
+    )

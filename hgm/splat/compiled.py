@@ -18,13 +18,19 @@ from hgm.splat.jit import HIT, PARAMETERS, SPLAT, TALL, WIDE
 from hgm.splat.pool import share, threads
 
 
-def rasterize(gaussians: Gaussians, cameras: Cameras, background: Tensor, near: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Gaussians [S, N], cameras [S, C], background [3] -> rgb [S, C, 3, H, W], alpha and depth [S, C, 1, H, W].
+def rasterize(
+    gaussians: Gaussians, cameras: Cameras, background: Tensor, near: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gaussians [S, N], cameras [S, C], background [3] -> rgb [S, C, 3, H, W], alpha and depth [S,
+    C, 1, H, W].
 
-    float32 on a CPU; on one machine the same bits for any HGM_THREADS. No gradients to cameras and background.
+    float32 on a CPU; on one machine the same bits for any HGM_THREADS. No gradients to cameras and
+    background.
     """
     g = gaussians
-    images = _Rasterize.apply(g.means, g.quats, g.scales, g.opacities, g.colors, cameras, background, near)
+    images = _Rasterize.apply(
+        g.means, g.quats, g.scales, g.opacities, g.colors, cameras, background, near
+    )
     rgb, alpha, depth = (x.unflatten(0, cameras.shape) for x in images)
     return rgb, alpha, depth
 
@@ -35,31 +41,65 @@ def _array(x: Tensor) -> np.ndarray:
 
 class _Rasterize(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, means: Tensor, quats: Tensor, scales: Tensor, opacities: Tensor, colors: Tensor, cameras: Cameras,
-                background: Tensor, near: float) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        ctx: Any,
+        means: Tensor,
+        quats: Tensor,
+        scales: Tensor,
+        opacities: Tensor,
+        colors: Tensor,
+        cameras: Cameras,
+        background: Tensor,
+        near: float,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         S, N = opacities.shape
-        C, width, height = cameras.shape[1], cameras.width, cameras.height
+        C = cameras.shape[1]
+        width = cameras.width
+        height = cameras.height
         V = S * C  # view v shows scene v // C
         tiles = -(-width // WIDE) * -(-height // TALL)
-        K, pose = _array(cameras.K.flatten(0, 1)), _array(cameras.world_to_camera.flatten(0, 1))
-        points, turns, sizes, solid, paint = (_array(x) for x in (means, quats, scales, opacities, colors))
-        axes, reach = np.empty((S, N, 3, 3), np.float32), np.empty((S, N), np.float32)
-        splats, boxes = np.empty((V, N, SPLAT), np.float32), np.empty((V, N, 4), np.int32)
-        first, start = np.empty((V, N + 1), np.int32), np.empty((V, tiles + 1), np.int32)
+        K = _array(cameras.K.flatten(0, 1))
+        pose = _array(cameras.world_to_camera.flatten(0, 1))
+        points, turns, sizes, solid, paint = (
+            _array(x) for x in (means, quats, scales, opacities, colors)
+        )
+        axes = np.empty((S, N, 3, 3), np.float32)
+        reach = np.empty((S, N), np.float32)
+        splats = np.empty((V, N, SPLAT), np.float32)
+        boxes = np.empty((V, N, 4), np.int32)
+        first = np.empty((V, N + 1), np.int32)
+        start = np.empty((V, tiles + 1), np.int32)
         count = threads()
 
         def place(s: int) -> None:
             projection.orient(s, points, turns, sizes, solid, paint, axes, reach)
 
         def project(v: int) -> None:
-            projection.project(v, v // C, np.float32(near), width, height, K, pose, points, axes, reach, solid, paint,
-                               splats, boxes, first, start)
+            projection.project(
+                v,
+                v // C,
+                np.float32(near),
+                width,
+                height,
+                K,
+                pose,
+                points,
+                axes,
+                reach,
+                solid,
+                paint,
+                splats,
+                boxes,
+                first,
+                start,
+            )
 
         share(place, [(s,) for s in range(S)], count)
         share(project, [(v,) for v in range(V)], count)
         offsets = np.zeros(V + 1, np.int64)
         np.cumsum(first[:, N], out=offsets[1:])
-        ids, slots = np.empty(offsets[-1], np.int32), np.empty(offsets[-1], np.int64)
+        ids = np.empty(offsets[-1], np.int32)
+        slots = np.empty(offsets[-1], np.int64)
         back = _array(background)
         images = [means.new_empty((V, c, height, width), dtype=torch.float32) for c in (3, 1, 1)]
         rgb, alpha, depth = (x.numpy() for x in images)
@@ -68,7 +108,9 @@ class _Rasterize(torch.autograd.Function):
             blending.bin_hits(v, offsets[v], width, splats, boxes, first, start, ids, slots)
 
         def blend(v: int, t0: int, t1: int) -> None:
-            blending.blend(v, t0, t1, offsets[v], splats, boxes, start, ids, back, rgb, alpha, depth)
+            blending.blend(
+                v, t0, t1, offsets[v], splats, boxes, start, ids, back, rgb, alpha, depth
+            )
 
         share(sort, [(v,) for v in range(V)], count)
         share(blend, _tile_ranges(start, count), count)
@@ -90,23 +132,61 @@ class _Rasterize(torch.autograd.Function):
         count = threads()
 
         def blend(v: int, t0: int, t1: int) -> None:
-            blending.blend_backward(v, t0, t1, offsets[v], splats, boxes, start, ids, slots, back, rgb, alpha, depth,
-                                    d_rgb, d_alpha, d_depth, hits)
+            blending.blend_backward(
+                v,
+                t0,
+                t1,
+                offsets[v],
+                splats,
+                boxes,
+                start,
+                ids,
+                slots,
+                back,
+                rgb,
+                alpha,
+                depth,
+                d_rgb,
+                d_alpha,
+                d_depth,
+                hits,
+            )
 
         def collect(s: int, g0: int, g1: int) -> None:
-            projection.unproject(s, C, g0, g1, width, height, K, pose, means, quats, scales, axes, splats, first, offsets,
-                                 hits, grads)
+            projection.unproject(
+                s,
+                C,
+                g0,
+                g1,
+                width,
+                height,
+                K,
+                pose,
+                means,
+                quats,
+                scales,
+                axes,
+                splats,
+                first,
+                offsets,
+                hits,
+                grads,
+            )
 
         share(blend, _tile_ranges(start, count), count)
         cuts = [N * i // count for i in range(count + 1)]
         share(collect, [(s, a, b) for s in range(S) for a, b in pairwise(cuts)], count)
-        d_means, d_quats, d_scales, d_opacities, d_colors = torch.from_numpy(grads).split([3, 4, 3, 1, 3], -1)
+        d_means, d_quats, d_scales, d_opacities, d_colors = torch.from_numpy(grads).split(
+            [3, 4, 3, 1, 3], -1
+        )
         return d_means, d_quats, d_scales, d_opacities[..., 0], d_colors, None, None, None
 
 
 def _tile_ranges(start: np.ndarray, count: int) -> list[tuple[int, int, int]]:
-    """(view, first tile, last tile + 1): whole views when there are enough for the threads, else equal numbers of hits."""
-    V, tiles = start.shape[0], start.shape[1] - 1
+    """(view, first tile, last tile + 1): whole views when there are enough for the threads, else
+    equal numbers of hits."""
+    V = start.shape[0]
+    tiles = start.shape[1] - 1
     if count <= V or count == 1:
         return [(v, 0, tiles) for v in range(V)]
     ranges = []

@@ -1,6 +1,8 @@
-"""How numba compiles the kernels of this package, and the constants as the float32 they compute with.
+"""How numba compiles the kernels of this package, and the constants as the float32 they compute
+with.
 
-numba keeps compiled code on disk and renews it when the file of the kernel changes, not when a constant changes here.
+numba keeps compiled code on disk and renews it when the file of the kernel changes, not when a
+constant changes here.
 """
 
 from __future__ import annotations
@@ -23,30 +25,44 @@ def _probe() -> int:
 
 
 def ensure_cache() -> None:
-    """Give numba a private temporary folder for compiled code where it finds no other place that can be written."""
+    """Give numba a private temporary folder for compiled code where it finds no other place that
+    can be written."""
     try:
         numba.njit(cache=True)(_probe)
-    except RuntimeError:  # "no locator available": neither the package nor the home folder is writable
+    # "no locator available": neither the package nor the home folder is writable
+    except RuntimeError:
         folder = Path(tempfile.gettempdir()) / f"hgm-numba-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
-            folder = Path(tempfile.mkdtemp(prefix="hgm-numba-"))  # never load code that someone else may have put there
+        if (
+            not stat.S_ISDIR(status.st_mode)
+            or status.st_uid != os.getuid()
+            or stat.S_IMODE(status.st_mode) & 0o077
+        ):
+            # never load code that someone else may have put there
+            folder = Path(tempfile.mkdtemp(prefix="hgm-numba-"))
         os.environ["NUMBA_CACHE_DIR"] = str(folder)
         numba.config.reload_config()
 
 
 ensure_cache()
 compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-careful = numba.njit(nogil=True, cache=True, error_model="numpy")  # where NaN and infinity have to be seen
+# where NaN and infinity have to be seen
+careful = numba.njit(nogil=True, cache=True, error_model="numpy")
 inlined = numba.njit(inline="always")
 
 f32 = np.float32
-BLUR, MARGIN = f32(constants.BLUR), f32(constants.MARGIN)
-ALPHA_MAX, ALPHA_MIN, T_MIN = f32(constants.ALPHA_MAX), f32(constants.ALPHA_MIN), f32(constants.T_MIN)
-LARGEST, SHORTEST, SLACK = f32(constants.LARGEST), f32(constants.SHORTEST), f32(constants.SLACK)
+BLUR = f32(constants.BLUR)
+MARGIN = f32(constants.MARGIN)
+ALPHA_MAX = f32(constants.ALPHA_MAX)
+ALPHA_MIN = f32(constants.ALPHA_MIN)
+T_MIN = f32(constants.T_MIN)
+LARGEST = f32(constants.LARGEST)
+SHORTEST = f32(constants.SHORTEST)
+SLACK = f32(constants.SLACK)
 
-WIDE, TALL = 8, 16  # pixels of a tile
+WIDE = 8
+TALL = 16  # pixels of a tile
 SPLAT = 10  # numbers of a splat: mean x y, conic xx xy yy, opacity, r g b, depth
 HIT = 10  # gradients of a (splat, tile) pair, in the same order
 PARAMETERS = 14  # gradients of a Gaussian: mean 3, quaternion 4, scale 3, opacity, colour 3

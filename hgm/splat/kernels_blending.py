@@ -1,14 +1,17 @@
-"""Blending as numba kernels: float32, without the GIL, without memory that grows with pixels x Gaussians.
+"""Blending as numba kernels: float32, without the GIL, without memory that grows with pixels x
+Gaussians.
 
-A picture is cut into tiles whose rows are one vector register wide. Of a tile, a splat touches the pixels from the first to
-the last row of its bounding box; they lie one after the other, so the loop over them is a single branch-free vector loop.
+A picture is cut into tiles whose rows are one vector register wide. Of a tile, a splat touches the
+pixels from the first to the last row of its bounding box; they lie one after the other, so the loop
+over them is a single branch-free vector loop.
 
-Backward walks the splats front to back once more, from dL/dalpha_i = T_i f_i - behind_i / (1 - alpha_i): f_i is what splat i
-would add to the loss at full weight, and behind_i, the sum of w_j f_j over the splats behind it, is the pixel's total minus
-what has been passed. So only the image is kept, T is never divided, and both directions take the same decisions.
+Backward walks the splats front to back once more, from dL/dalpha_i = T_i f_i - behind_i / (1 -
+alpha_i): f_i is what splat i would add to the loss at full weight, and behind_i, the sum of w_j f_j
+over the splats behind it, is the pixel's total minus what has been passed. So only the image is
+kept, T is never divided, and both directions take the same decisions.
 
-A (splat, tile) pair is called a hit. Every kernel works on one view or some of its tiles and writes to its own part of the
-output: any number of threads gives the same bits.
+A (splat, tile) pair is called a hit. Every kernel works on one view or some of its tiles and writes
+to its own part of the output: any number of threads gives the same bits.
 """
 
 from __future__ import annotations
@@ -20,10 +23,13 @@ from hgm.splat.jit import ALPHA_MAX, ALPHA_MIN, T_MIN, TALL, WIDE, compiled, f32
 AREA = WIDE * TALL
 CHECK = 31  # a tile looks every 32 hits whether it is finished
 
-# exp(-s) on [0, S_MAX] as p(s / 8)^8 with p of degree 6: 5e-7 relative, and no call that would keep the loops scalar.
+# exp(-s) on [0, S_MAX] as p(s / 8)^8 with p of degree 6: 5e-7 relative, and no call that would keep
+# the loops scalar.
 S_MAX = f32(5.6)  # more than ln 255: beyond it alpha is under ALPHA_MIN
 _nodes = (1 + np.cos((np.arange(400) + 0.5) * np.pi / 400)) * float(S_MAX) / 16
-E0, E1, E2, E3, E4, E5, E6 = np.polynomial.Polynomial.fit(_nodes, np.exp(-_nodes), 6).convert().coef.astype(f32)
+E0, E1, E2, E3, E4, E5, E6 = (
+    np.polynomial.Polynomial.fit(_nodes, np.exp(-_nodes), 6).convert().coef.astype(f32)
+)
 
 
 @inlined
@@ -37,17 +43,20 @@ def exp_neg(s):
 
 @compiled
 def bin_hits(v, offset, width, splats, boxes, first, start, ids, slots):
-    """View v: ids and slots [all hits] from `offset` on <- by tile, then depth, then index: the splat of each hit, and the
-    hit's place among all hits when those are sorted by splat."""
+    """View v: ids and slots [all hits] from `offset` on <- by tile, then depth, then index: the
+    splat of each hit, and the hit's place among all hits when those are sorted by splat."""
     columns = (width + WIDE - 1) // WIDE
     N = splats.shape[1]
-    order, other = np.empty(N, np.int32), np.empty(N, np.int32)
-    keys, other_keys = np.empty(N, np.uint32), np.empty(N, np.uint32)
+    order = np.empty(N, np.int32)
+    other = np.empty(N, np.int32)
+    keys = np.empty(N, np.uint32)
+    other_keys = np.empty(N, np.uint32)
     depth = splats[v, :, 9].copy().view(np.uint32)  # positive floats sort like their bits
     n = 0
     for g in range(N):
         if first[v, g + 1] > first[v, g]:
-            order[n], keys[n] = g, depth[g]
+            order[n] = g
+            keys[n] = depth[g]
             n += 1
     for shift in (0, 11, 22):  # radix sort, stable
         place = np.zeros(2049, np.int32)
@@ -59,7 +68,8 @@ def bin_hits(v, offset, width, splats, boxes, first, start, ids, slots):
             digit = (keys[i] >> np.uint32(shift)) & np.uint32(2047)
             at = place[digit]
             place[digit] = at + 1
-            other[at], other_keys[at] = order[i], keys[i]
+            other[at] = order[i]
+            other_keys[at] = keys[i]
         order, other = other, order
         keys, other_keys = other_keys, keys
     here = start[v].copy()
@@ -71,7 +81,8 @@ def bin_hits(v, offset, width, splats, boxes, first, start, ids, slots):
             for tx in range(b[0] // WIDE, (b[1] - 1) // WIDE + 1):
                 at = here[ty * columns + tx]
                 here[ty * columns + tx] = at + 1
-                ids[offset + at], slots[offset + at] = g, slot
+                ids[offset + at] = g
+                slots[offset + at] = slot
                 slot += 1
 
 
@@ -86,7 +97,8 @@ def finished(tile):
 
 @inlined
 def clear(tile):
-    """Plane 0 (transmittance) 1, the last two the pixel centres relative to the tile, all others 0."""
+    """Plane 0 (transmittance) 1, the last two the pixel centres relative to the tile, all others
+    0."""
     for p in range(AREA):
         tile[0, p] = 1
         tile[tile.shape[0] - 2, p] = f32(p % WIDE) + f32(0.5)
@@ -98,28 +110,40 @@ def clear(tile):
 
 @inlined
 def rows(box, top):
-    """The pixels of a tile from the first to the last row of a bounding box; unsigned, or indexing would not vectorise."""
+    """The pixels of a tile from the first to the last row of a bounding box; unsigned, or indexing
+    would not vectorise."""
     return np.uint64(max(0, box[2] - top) * WIDE), np.uint64(min(TALL, box[3] - top) * WIDE)
 
 
 @compiled
 def blend(v, t0, t1, offset, splats, boxes, start, ids, background, rgb, alpha, depth):
-    """Tiles t0 ... t1 of view v: rgb [V, 3, H, W] over the background, alpha and expected depth [V, 1, H, W]."""
-    height, width = rgb.shape[2], rgb.shape[3]
+    """Tiles t0 ... t1 of view v: rgb [V, 3, H, W] over the background, alpha and expected depth [V,
+    1, H, W]."""
+    height = rgb.shape[2]
+    width = rgb.shape[3]
     columns = (width + WIDE - 1) // WIDE
     tile = np.empty((7, AREA), np.float32)  # T (negative: finished), r, g, b, depth, pixel x, y
     for t in range(t0, t1):
         clear(tile)
-        left, top = (t % columns) * WIDE, (t // columns) * TALL
+        left = (t % columns) * WIDE
+        top = (t // columns) * TALL
         for k in range(start[v, t], start[v, t + 1]):
             g = ids[offset + k]
             d = splats[v, g]
-            A, B, C, o = f32(0.5) * d[2], d[3], f32(0.5) * d[4], d[5]
-            f0, f1, f2, f3 = d[6], d[7], d[8], d[9]
-            mx, my = d[0] - f32(left), d[1] - f32(top)
+            A = f32(0.5) * d[2]
+            B = d[3]
+            C = f32(0.5) * d[4]
+            o = d[5]
+            f0 = d[6]
+            f1 = d[7]
+            f2 = d[8]
+            f3 = d[9]
+            mx = d[0] - f32(left)
+            my = d[1] - f32(top)
             low, high = rows(boxes[v, g], top)
             for p in range(low, high):
-                dx, dy = mx - tile[5, p], my - tile[6, p]
+                dx = mx - tile[5, p]
+                dy = my - tile[6, p]
                 power = (A * dx + B * dy) * dx + C * dy * dy
                 a = min(ALPHA_MAX, o * exp_neg(power))
                 a = a if (a >= ALPHA_MIN) & (power < S_MAX) else f32(0)
@@ -139,7 +163,9 @@ def blend(v, t0, t1, offset, splats, boxes, start, ids, background, rgb, alpha, 
             for x in range(wide):
                 covered = f32(1) - abs(tile[0, y * WIDE + x])
                 alpha[v, 0, top + y, left + x] = covered
-                depth[v, 0, top + y, left + x] = tile[4, y * WIDE + x] / covered if covered > 0 else f32(0)
+                depth[v, 0, top + y, left + x] = (
+                    tile[4, y * WIDE + x] / covered if covered > 0 else f32(0)
+                )
             for i in range(3):
                 for x in range(wide):
                     p = y * WIDE + x
@@ -147,15 +173,36 @@ def blend(v, t0, t1, offset, splats, boxes, start, ids, background, rgb, alpha, 
 
 
 @compiled
-def blend_backward(v, t0, t1, offset, splats, boxes, start, ids, slots, background, rgb, alpha, depth, d_rgb, d_alpha, d_depth,
-                   hits):
-    """Tiles t0 ... t1 of view v: hits [all hits, HIT] <- gradients of mean 2, conic 3, opacity, colour 3, depth."""
-    height, width = rgb.shape[2], rgb.shape[3]
+def blend_backward(
+    v,
+    t0,
+    t1,
+    offset,
+    splats,
+    boxes,
+    start,
+    ids,
+    slots,
+    background,
+    rgb,
+    alpha,
+    depth,
+    d_rgb,
+    d_alpha,
+    d_depth,
+    hits,
+):
+    """Tiles t0 ... t1 of view v: hits [all hits, HIT] <- gradients of mean 2, conic 3, opacity,
+    colour 3, depth."""
+    height = rgb.shape[2]
+    width = rgb.shape[3]
     columns = (width + WIDE - 1) // WIDE
-    tile = np.empty((9, AREA), np.float32)  # T, behind, gradients of the sums: r, g, b, depth, weight; pixel x, y
+    # T, behind, gradients of the sums: r, g, b, depth, weight; pixel x, y
+    tile = np.empty((9, AREA), np.float32)
     for t in range(t0, t1):
         clear(tile)
-        left, top = (t % columns) * WIDE, (t // columns) * TALL
+        left = (t % columns) * WIDE
+        top = (t // columns) * TALL
         wide = min(WIDE, width - left)
         for y in range(min(TALL, height - top)):
             for x in range(wide):
@@ -164,7 +211,8 @@ def blend_backward(v, t0, t1, offset, splats, boxes, start, ids, slots, backgrou
                 per_z = d_depth[v, 0, top + y, left + x] / covered if covered > 0 else f32(0)
                 z = depth[v, 0, top + y, left + x] * per_z
                 weight = d_alpha[v, 0, top + y, left + x] - z
-                tile[5, p], tile[6, p] = per_z, weight
+                tile[5, p] = per_z
+                tile[6, p] = weight
                 tile[1, p] = covered * (z + weight)
             for c in range(3):
                 for x in range(wide):
@@ -176,14 +224,22 @@ def blend_backward(v, t0, t1, offset, splats, boxes, start, ids, slots, backgrou
         for k in range(start[v, t], start[v, t + 1]):
             g = ids[offset + k]
             d = splats[v, g]
-            A, B, C, o = f32(0.5) * d[2], d[3], f32(0.5) * d[4], d[5]
-            f0, f1, f2, f3 = d[6], d[7], d[8], d[9]
-            mx, my = d[0] - f32(left), d[1] - f32(top)
+            A = f32(0.5) * d[2]
+            B = d[3]
+            C = f32(0.5) * d[4]
+            o = d[5]
+            f0 = d[6]
+            f1 = d[7]
+            f2 = d[8]
+            f3 = d[9]
+            mx = d[0] - f32(left)
+            my = d[1] - f32(top)
             e0 = ex = ey = exx = exy = eyy = f32(0)  # sums of e = dL/dpower times powers of dx, dy
             w0 = w1 = w2 = w3 = f32(0)
             low, high = rows(boxes[v, g], top)
             for p in range(low, high):
-                dx, dy = mx - tile[7, p], my - tile[8, p]
+                dx = mx - tile[7, p]
+                dy = my - tile[8, p]
                 power = (A * dx + B * dy) * dx + C * dy * dy
                 free = o * exp_neg(power)
                 a = min(ALPHA_MAX, free)
@@ -193,13 +249,17 @@ def blend_backward(v, t0, t1, offset, splats, boxes, start, ids, slots, backgrou
                 live = after > T_MIN
                 w = a * now if live else f32(0)
                 tile[0, p] = after if live else -abs(now)
-                v0, v1, v2, v3 = tile[2, p], tile[3, p], tile[4, p], tile[5, p]
+                v0 = tile[2, p]
+                v1 = tile[3, p]
+                v2 = tile[4, p]
+                v3 = tile[5, p]
                 f = f0 * v0 + f1 * v1 + f2 * v2 + f3 * v3 + tile[6, p]
                 rest = tile[1, p] - w * f
                 tile[1, p] = rest
                 e = a * (rest / (f32(1) - a) - now * f)
                 e = e if live & (free <= ALPHA_MAX) else f32(0)
-                e_dx, e_dy = e * dx, e * dy
+                e_dx = e * dx
+                e_dy = e * dy
                 e0 += e
                 ex += e_dx
                 ey += e_dy
@@ -211,8 +271,15 @@ def blend_backward(v, t0, t1, offset, splats, boxes, start, ids, slots, backgrou
                 w2 += w * v2
                 w3 += w * v3
             h = hits[slots[offset + k]]
-            h[0], h[1] = d[2] * ex + d[3] * ey, d[3] * ex + d[4] * ey
-            h[2], h[3], h[4], h[5] = f32(0.5) * exx, exy, f32(0.5) * eyy, -e0 / o
-            h[6], h[7], h[8], h[9] = w0, w1, w2, w3
+            h[0] = d[2] * ex + d[3] * ey
+            h[1] = d[3] * ex + d[4] * ey
+            h[2] = f32(0.5) * exx
+            h[3] = exy
+            h[4] = f32(0.5) * eyy
+            h[5] = -e0 / o
+            h[6] = w0
+            h[7] = w1
+            h[8] = w2
+            h[9] = w3
             if (k & CHECK) == CHECK and finished(tile):
                 break

@@ -1,4 +1,5 @@
-"""Projection and its gradient as numba kernels: what `hgm.splat.projection` says, one Gaussian after the other, in float32.
+"""Projection and its gradient as numba kernels: what `hgm.splat.projection` says, one Gaussian
+after the other, in float32.
 
 Triples of numbers are tuples: columns of a matrix, rows of the camera, points.
 """
@@ -9,7 +10,20 @@ import math
 
 import numpy as np
 
-from hgm.splat.jit import ALPHA_MIN, BLUR, LARGEST, MARGIN, SHORTEST, SLACK, TALL, WIDE, careful, compiled, f32, inlined
+from hgm.splat.jit import (
+    ALPHA_MIN,
+    BLUR,
+    LARGEST,
+    MARGIN,
+    SHORTEST,
+    SLACK,
+    TALL,
+    WIDE,
+    careful,
+    compiled,
+    f32,
+    inlined,
+)
 
 HUGE = f32(1e37)  # a determinant that large means numbers beyond any scene
 
@@ -37,7 +51,8 @@ def row(M, i):
 @inlined
 def rotation(w, x, y, z):
     """The columns of the rotation of a unit quaternion."""
-    one, two = f32(1), f32(2)
+    one = f32(1)
+    two = f32(2)
     return (
         (one - two * (y * y + z * z), two * (x * y + w * z), two * (x * z - w * y)),
         (two * (x * y - w * z), one - two * (x * x + z * z), two * (y * z + w * x)),
@@ -47,8 +62,10 @@ def rotation(w, x, y, z):
 
 @inlined
 def pinhole(K, size, axis):
-    """Focal length, principal point and the range of x/z in which the Jacobian is taken, of one image axis."""
-    f, c = K[axis, axis], K[axis, 2]
+    """Focal length, principal point and the range of x/z in which the Jacobian is taken, of one
+    image axis."""
+    f = K[axis, axis]
+    c = K[axis, 2]
     side = f32(size)
     return f, c, -c / f - MARGIN * side / f, (side - c) / f + MARGIN * side / f
 
@@ -62,8 +79,8 @@ def seen_along(camera_row, forward, tangent, axes):
 
 @careful
 def orient(s, means, quats, scales, opacities, colors, axes, reach):
-    """Scene s: axes [S, N, 3, 3] <- the columns of R(q) diag(scale); reach [S, N] <- how many sigmas away alpha has fallen to
-    ALPHA_MIN, 0 for a Gaussian that is not drawn."""
+    """Scene s: axes [S, N, 3, 3] <- the columns of R(q) diag(scale); reach [S, N] <- how many
+    sigmas away alpha has fallen to ALPHA_MIN, 0 for a Gaussian that is not drawn."""
     for g in range(means.shape[1]):
         reach[s, g] = 0
         o = opacities[s, g]
@@ -71,8 +88,17 @@ def orient(s, means, quats, scales, opacities, colors, axes, reach):
         for i in range(3):
             fine = fine and abs(means[s, g, i]) <= LARGEST and abs(scales[s, g, i]) <= LARGEST
             fine = fine and abs(colors[s, g, i]) <= LARGEST
-        w, x, y, z = quats[s, g, 0], quats[s, g, 1], quats[s, g, 2], quats[s, g, 3]
-        fine = fine and abs(w) <= LARGEST and abs(x) <= LARGEST and abs(y) <= LARGEST and abs(z) <= LARGEST
+        w = quats[s, g, 0]
+        x = quats[s, g, 1]
+        y = quats[s, g, 2]
+        z = quats[s, g, 3]
+        fine = (
+            fine
+            and abs(w) <= LARGEST
+            and abs(x) <= LARGEST
+            and abs(y) <= LARGEST
+            and abs(z) <= LARGEST
+        )
         length2 = w * w + x * x + y * y + z * z
         if not (fine and length2 > SHORTEST):
             continue
@@ -86,13 +112,33 @@ def orient(s, means, quats, scales, opacities, colors, axes, reach):
 
 
 @careful
-def project(v, s, near, width, height, K, pose, means, axes, reach, opacities, colors, splats, boxes, first, start):
-    """View v of scene s: fills splats [V, N, SPLAT], boxes [V, N, 4] (x0, x1, y0, y1 in pixels, ends exclusive) and counts:
-    first [V, N + 1], the number of hits of the splats before, and start [V, tiles + 1], that of the tiles before."""
+def project(
+    v,
+    s,
+    near,
+    width,
+    height,
+    K,
+    pose,
+    means,
+    axes,
+    reach,
+    opacities,
+    colors,
+    splats,
+    boxes,
+    first,
+    start,
+):
+    """View v of scene s: fills splats [V, N, SPLAT], boxes [V, N, 4] (x0, x1, y0, y1 in pixels,
+    ends exclusive) and counts: first [V, N + 1], the number of hits of the splats before, and start
+    [V, tiles + 1], that of the tiles before."""
     columns = (width + WIDE - 1) // WIDE
     fx, cx, ulow, uhigh = pinhole(K[v], width, 0)
     fy, cy, vlow, vhigh = pinhole(K[v], height, 1)
-    right, down, forward = row(pose[v], 0), row(pose[v], 1), row(pose[v], 2)
+    right = row(pose[v], 0)
+    down = row(pose[v], 1)
+    forward = row(pose[v], 2)
     first[v, 0] = 0
     start[v, :] = 0
     for g in range(means.shape[1]):
@@ -104,18 +150,25 @@ def project(v, s, near, width, height, K, pose, means, axes, reach, opacities, c
         if z < near:
             continue
         iz = f32(1) / z
-        u, w = (dot(right, point) + pose[v, 0, 3]) * iz, (dot(down, point) + pose[v, 1, 3]) * iz
+        u = (dot(right, point) + pose[v, 0, 3]) * iz
+        w = (dot(down, point) + pose[v, 1, 3]) * iz
         _, p = seen_along(right, forward, min(max(u, ulow), uhigh), axes[s, g])
         _, q = seen_along(down, forward, min(max(w, vlow), vhigh), axes[s, g])
-        kx, ky = fx * iz, fy * iz
-        pp, pq, qq = kx * kx * dot(p, p), kx * ky * dot(p, q), ky * ky * dot(q, q)
+        kx = fx * iz
+        ky = fy * iz
+        pp = kx * kx * dot(p, p)
+        pq = kx * ky * dot(p, q)
+        qq = ky * ky * dot(q, q)
         n = cross(p, q)
         det = kx * kx * ky * ky * dot(n, n) + BLUR * (pp + qq) + BLUR * BLUR
         if not det < HUGE:
             continue
-        mx, my = fx * u + cx, fy * w + cy
-        rx, ry = reach[s, g] * math.sqrt(pp + BLUR) + SLACK, reach[s, g] * math.sqrt(qq + BLUR) + SLACK
-        # pixel centres inside [m - r, m + r]; clamped as floats, because huge floats do not fit an integer
+        mx = fx * u + cx
+        my = fy * w + cy
+        rx = reach[s, g] * math.sqrt(pp + BLUR) + SLACK
+        ry = reach[s, g] * math.sqrt(qq + BLUR) + SLACK
+        # pixel centres inside [m - r, m + r]; clamped as floats, because huge floats do not fit an
+        # integer
         x0 = math.ceil(min(max(mx - rx - f32(0.5), f32(0)), f32(width)))
         x1 = math.floor(min(max(mx + rx + f32(0.5), f32(0)), f32(width)))
         y0 = math.ceil(min(max(my - ry - f32(0.5), f32(0)), f32(height)))
@@ -123,11 +176,22 @@ def project(v, s, near, width, height, K, pose, means, axes, reach, opacities, c
         if x1 <= x0 or y1 <= y0:
             continue
         b = boxes[v, g]
-        b[0], b[1], b[2], b[3] = x0, x1, y0, y1
+        b[0] = x0
+        b[1] = x1
+        b[2] = y0
+        b[3] = y1
         d = splats[v, g]
         i = f32(1) / det
-        d[0], d[1], d[2], d[3], d[4], d[5] = mx, my, (qq + BLUR) * i, -pq * i, (pp + BLUR) * i, opacities[s, g]
-        d[6], d[7], d[8], d[9] = colors[s, g, 0], colors[s, g, 1], colors[s, g, 2], z
+        d[0] = mx
+        d[1] = my
+        d[2] = (qq + BLUR) * i
+        d[3] = -pq * i
+        d[4] = (pp + BLUR) * i
+        d[5] = opacities[s, g]
+        d[6] = colors[s, g, 0]
+        d[7] = colors[s, g, 1]
+        d[8] = colors[s, g, 2]
+        d[9] = z
         for ty in range(y0 // TALL, (y1 - 1) // TALL + 1):
             for tx in range(x0 // WIDE, (x1 - 1) // WIDE + 1):
                 start[v, ty * columns + tx + 1] += 1
@@ -137,19 +201,39 @@ def project(v, s, near, width, height, K, pose, means, axes, reach, opacities, c
 
 
 @compiled
-def unproject(s, cameras, g0, g1, width, height, K, pose, means, quats, scales, axes, splats, first, offsets, hits, grads):
-    """Gaussians g0 ... g1 of scene s: grads [S, N, PARAMETERS] <- the chain rule through `project` and `orient`, summed over
-    the hits and over the scene's cameras in a fixed order."""
+def unproject(
+    s,
+    cameras,
+    g0,
+    g1,
+    width,
+    height,
+    K,
+    pose,
+    means,
+    quats,
+    scales,
+    axes,
+    splats,
+    first,
+    offsets,
+    hits,
+    grads,
+):
+    """Gaussians g0 ... g1 of scene s: grads [S, N, PARAMETERS] <- the chain rule through `project`
+    and `orient`, summed over the hits and over the scene's cameras in a fixed order."""
     h = np.empty(hits.shape[1], np.float32)
     E = np.empty((3, 3), np.float32)  # gradient of the columns of R diag(scale), then of R
     for g in range(g0, g1):
         G = grads[s, g]
         G[:] = 0
         E[:] = 0
-        point, m = row(means[s], g), axes[s, g]
+        point = row(means[s], g)
+        m = axes[s, g]
         seen = False
         for v in range(s * cameras, (s + 1) * cameras):
-            low, high = offsets[v] + first[v, g], offsets[v] + first[v, g + 1]
+            low = offsets[v] + first[v, g]
+            high = offsets[v] + first[v, g + 1]
             if high == low:
                 continue
             seen = True
@@ -161,18 +245,30 @@ def unproject(s, cameras, g0, g1, width, height, K, pose, means, quats, scales, 
                 G[10 + i] += h[5 + i]  # opacity, colour
             fx, _, ulow, uhigh = pinhole(K[v], width, 0)
             fy, _, vlow, vhigh = pinhole(K[v], height, 1)
-            right, down, forward = row(pose[v], 0), row(pose[v], 1), row(pose[v], 2)
+            right = row(pose[v], 0)
+            down = row(pose[v], 1)
+            forward = row(pose[v], 2)
             d = splats[v, g]
             iz = f32(1) / d[9]
-            u, w = (dot(right, point) + pose[v, 0, 3]) * iz, (dot(down, point) + pose[v, 1, 3]) * iz
+            u = (dot(right, point) + pose[v, 0, 3]) * iz
+            w = (dot(down, point) + pose[v, 1, 3]) * iz
             a, p = seen_along(right, forward, min(max(u, ulow), uhigh), m)
             b, q = seen_along(down, forward, min(max(w, vlow), vhigh), m)
-            kx, ky = fx * iz, fy * iz
-            # conic Q = cov^-1: dL/dcov = -Q dL/dQ Q, with half of the mixed term on either side of the diagonal
-            A, B, C, half = d[2], d[3], d[4], f32(0.5) * h[3]
-            g00, g01 = A * h[2] + B * half, A * half + B * h[4]
-            g10, g11 = B * h[2] + C * half, B * half + C * h[4]
-            dxx, dxy, dyy = -(g00 * A + g01 * B), -f32(2) * (g00 * B + g01 * C), -(g10 * B + g11 * C)
+            kx = fx * iz
+            ky = fy * iz
+            # conic Q = cov^-1: dL/dcov = -Q dL/dQ Q, with half of the mixed term on either side of
+            # the diagonal
+            A = d[2]
+            B = d[3]
+            C = d[4]
+            half = f32(0.5) * h[3]
+            g00 = A * h[2] + B * half
+            g01 = A * half + B * h[4]
+            g10 = B * h[2] + C * half
+            g11 = B * half + C * h[4]
+            dxx = -(g00 * A + g01 * B)
+            dxy = -f32(2) * (g00 * B + g01 * C)
+            dyy = -(g10 * B + g11 * C)
             dp = mix(f32(2) * dxx * kx * kx, p, dxy * kx * ky, q)
             dq = mix(dxy * kx * ky, p, f32(2) * dyy * ky * ky, q)
             for i in range(3):
@@ -182,29 +278,57 @@ def unproject(s, cameras, g0, g1, width, height, K, pose, means, quats, scales, 
             db = mix(f32(1), mix(dq[0], row(m, 0), dq[1], row(m, 1)), dq[2], row(m, 2))
             # p and q are homogeneous in 1 / z: sum of what kx and ky get, times z
             scale = dot(dp, p) + dot(dq, q)
-            du, dw = fx * h[0], fy * h[1]
+            du = fx * h[0]
+            dw = fy * h[1]
             if ulow <= u <= uhigh:
                 du -= dot(forward, da)
             if vlow <= w <= vhigh:
                 dw -= dot(forward, db)
-            dx, dy = du * iz, dw * iz  # camera space
+            dx = du * iz
+            dy = dw * iz  # camera space
             dz = h[9] - (du * u + dw * w + scale) * iz
             for i in range(3):
                 G[i] += right[i] * dx + down[i] * dy + forward[i] * dz
         if not seen:
             continue
-        w, x, y, z = quats[s, g, 0], quats[s, g, 1], quats[s, g, 2], quats[s, g, 3]
+        w = quats[s, g, 0]
+        x = quats[s, g, 1]
+        y = quats[s, g, 2]
+        z = quats[s, g, 3]
         n = f32(1) / math.sqrt(w * w + x * x + y * y + z * z)
-        w, x, y, z = w * n, x * n, y * n, z * n
+        w = w * n
+        x = x * n
+        y = y * n
+        z = z * n
         R = rotation(w, x, y, z)
-        G[7], G[8], G[9] = dot(row(E, 0), R[0]), dot(row(E, 1), R[1]), dot(row(E, 2), R[2])
+        G[7] = dot(row(E, 0), R[0])
+        G[8] = dot(row(E, 1), R[1])
+        G[9] = dot(row(E, 2), R[2])
         for i in range(3):
             for j in range(3):
                 E[i, j] *= scales[s, g, i]
         two = f32(2)
         ew = two * (x * (E[1, 2] - E[2, 1]) + y * (E[2, 0] - E[0, 2]) + z * (E[0, 1] - E[1, 0]))
-        ex = two * (w * (E[1, 2] - E[2, 1]) + y * (E[1, 0] + E[0, 1]) + z * (E[2, 0] + E[0, 2]) - two * x * (E[1, 1] + E[2, 2]))
-        ey = two * (w * (E[2, 0] - E[0, 2]) + x * (E[1, 0] + E[0, 1]) + z * (E[2, 1] + E[1, 2]) - two * y * (E[0, 0] + E[2, 2]))
-        ez = two * (w * (E[0, 1] - E[1, 0]) + x * (E[2, 0] + E[0, 2]) + y * (E[2, 1] + E[1, 2]) - two * z * (E[0, 0] + E[1, 1]))
+        ex = two * (
+            w * (E[1, 2] - E[2, 1])
+            + y * (E[1, 0] + E[0, 1])
+            + z * (E[2, 0] + E[0, 2])
+            - two * x * (E[1, 1] + E[2, 2])
+        )
+        ey = two * (
+            w * (E[2, 0] - E[0, 2])
+            + x * (E[1, 0] + E[0, 1])
+            + z * (E[2, 1] + E[1, 2])
+            - two * y * (E[0, 0] + E[2, 2])
+        )
+        ez = two * (
+            w * (E[0, 1] - E[1, 0])
+            + x * (E[2, 0] + E[0, 2])
+            + y * (E[2, 1] + E[1, 2])
+            - two * z * (E[0, 0] + E[1, 1])
+        )
         along = ew * w + ex * x + ey * y + ez * z
-        G[3], G[4], G[5], G[6] = (ew - along * w) * n, (ex - along * x) * n, (ey - along * y) * n, (ez - along * z) * n
+        G[3] = (ew - along * w) * n
+        G[4] = (ex - along * x) * n
+        G[5] = (ey - along * y) * n
+        G[6] = (ez - along * z) * n

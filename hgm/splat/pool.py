@@ -1,4 +1,5 @@
-"""Threads for kernels that run without the GIL: as many as HGM_THREADS says at the time of the call, one by default."""
+"""Threads for kernels that run without the GIL: as many as HGM_THREADS says at the time of the
+call, one by default."""
 
 from __future__ import annotations
 
@@ -10,19 +11,24 @@ from hgm.errors import InputError
 
 _pools: dict[int, ThreadPoolExecutor] = {}
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pools.clear)  # a forked child has none of its parent's threads
+    # a forked child has none of its parent's threads
+    os.register_at_fork(after_in_child=_pools.clear)
 
 
 def threads() -> int:
-    """HGM_THREADS, 1 where it is not set. Raises InputError unless it is a positive whole number."""
+    """HGM_THREADS, 1 where it is not set. Raises InputError unless it is a positive whole
+    number."""
     text = os.environ.get("HGM_THREADS", "1")
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise InputError(f"HGM_THREADS: {text!r} is not a number of threads; set it to 1 or more, or unset it")
+        raise InputError(
+            f"HGM_THREADS: {text!r} is not a number of threads; set it to 1 or more, or unset it"
+        )
     return int(text)
 
 
 def share(function: Callable[..., None], jobs: Iterable[tuple[object, ...]], count: int) -> None:
-    """Run `function(*job)` for every job on `count` threads, the calling one included; the order is not defined."""
+    """Run `function(*job)` for every job on `count` threads, the calling one included; the order is
+    not defined."""
     if count == 1:
         for job in jobs:
             function(*job)

@@ -20,45 +20,82 @@ class Rendering(NamedTuple):
 
     rgb: Tensor  # [..., C, 3, H, W], composited over the background
     alpha: Tensor  # [..., C, 1, H, W], 1 - transmittance
-    depth: Tensor  # [..., C, 1, H, W], expected planar depth sum(w z) / sum(w) in world units, 0 where alpha is 0
+    # [..., C, 1, H, W], expected planar depth sum(w z) / sum(w) in world units, 0 where alpha is 0
+    depth: Tensor
 
 
-def render(gaussians: Gaussians, cameras: Cameras, *, backend: str = "auto",
-           background: Sequence[float] | Tensor = (1.0, 1.0, 1.0), near: float = NEAR) -> Rendering:
+def render(
+    gaussians: Gaussians,
+    cameras: Cameras,
+    *,
+    backend: str = "auto",
+    background: Sequence[float] | Tensor = (1.0, 1.0, 1.0),
+    near: float = NEAR,
+) -> Rendering:
     """Splat every set of Gaussians into every camera (Kerbl et al. 2023, 3D Gaussian Splatting).
 
-    gaussians [..., N]: world frame, opacities in [0, 1], quaternions wxyz of any length but 0. cameras [..., C]: OpenCV axes,
-    pixel centres at +0.5, no skew. The leading dimensions broadcast: one rig [C] serves all scenes, one scene all rigs.
-    background: three numbers. near: planar depth in world units below which a Gaussian is not drawn.
+    gaussians [..., N]: world frame, opacities in [0, 1], quaternions wxyz of any length but 0.
+    cameras [..., C]: OpenCV axes, pixel centres at +0.5, no skew. The leading dimensions broadcast:
+    one rig [C] serves all scenes, one scene all rigs. background: three numbers. near: planar depth
+    in world units below which a Gaussian is not drawn.
 
-    Each covariance gets 0.3 pixels^2 in x and y; alpha = min(0.99, opacity exp(-power)); a Gaussian with alpha under 1/255
-    leaves the pixel alone; a pixel is finished when its transmittance would fall to 1e-4; front to back by planar depth of
-    the mean, then by index. A Gaussian with a number that is not finite is not drawn and gets zero gradient.
+    Each covariance gets 0.3 pixels^2 in x and y; alpha = min(0.99, opacity exp(-power)); a Gaussian
+    with alpha under 1/255 leaves the pixel alone; a pixel is finished when its transmittance would
+    fall to 1e-4; front to back by planar depth of the mean, then by index. A Gaussian with a number
+    that is not finite is not drawn and gets zero gradient.
 
-    Gradients go to every parameter of the Gaussians and to nothing else. All is computed in float32, also under autocast;
-    only the torch backend keeps float64. `backend`: see `resolve_backend`; the CUDA ones differ a little, see their modules.
-    Raises InputError or MissingDependency for an unusable backend, ValueError for shapes that do not fit.
+    Gradients go to every parameter of the Gaussians and to nothing else. All is computed in
+    float32, also under autocast; only the torch backend keeps float64. `backend`: see
+    `resolve_backend`; the CUDA ones differ a little, see their modules. Raises InputError or
+    MissingDependency for an unusable backend, ValueError for shapes that do not fit.
     """
     name = resolve_backend(backend, gaussians.means.device)
     if cameras.K.ndim < 3:
-        raise ValueError(f"cameras must be [..., C], got shape {tuple(cameras.shape)}; index with [None]")
+        raise ValueError(
+            f"cameras must be [..., C], got shape {tuple(cameras.shape)}; index with [None]"
+        )
     if cameras.K.device != gaussians.means.device:
-        raise ValueError(f"cameras are on {cameras.K.device}, Gaussians on {gaussians.means.device}")
+        raise ValueError(
+            f"cameras are on {cameras.K.device}, Gaussians on {gaussians.means.device}"
+        )
     if cameras.K.requires_grad or cameras.world_to_camera.requires_grad:
         raise InputError("cameras: splatting gives no gradients to cameras; detach them")
     if not near > 0:
         raise ValueError(f"near must be positive, got {near}")
-    dtype = torch.float64 if name == "torch" and gaussians.means.dtype == torch.float64 else torch.float32
-    gaussians, cameras = gaussians.to(dtype), cameras.to(dtype)
+    dtype = (
+        torch.float64
+        if name == "torch" and gaussians.means.dtype == torch.float64
+        else torch.float32
+    )
+    gaussians = gaussians.to(dtype)
+    cameras = cameras.to(dtype)
     back = torch.as_tensor(background, dtype=dtype, device=gaussians.means.device)
     if back.shape != (3,) or back.requires_grad:
-        raise ValueError(f"background must be three numbers without gradient, got shape {tuple(back.shape)}")
+        raise ValueError(
+            f"background must be three numbers without gradient, got shape {tuple(back.shape)}"
+        )
 
     lead = torch.broadcast_shapes(gaussians.shape[:-1], cameras.shape[:-1])
-    gaussians = Gaussians(*(_flat(x, gaussians.means.ndim - 2, lead) for x in (
-        gaussians.means, gaussians.opacities, gaussians.scales, gaussians.quats, gaussians.colors)))  # [S, N]
-    cameras = Cameras(_flat(cameras.K, cameras.K.ndim - 3, lead), _flat(cameras.world_to_camera, cameras.K.ndim - 3, lead),
-                      cameras.width, cameras.height)  # [S, C]
+    gaussians = Gaussians(
+        *(
+            _flat(x, gaussians.means.ndim - 2, lead)
+            for x in (
+                # [S, N]
+                gaussians.means,
+                gaussians.opacities,
+                gaussians.scales,
+                gaussians.quats,
+                gaussians.colors,
+            )
+        )
+    )
+    # [S, C]
+    cameras = Cameras(
+        _flat(cameras.K, cameras.K.ndim - 3, lead),
+        _flat(cameras.world_to_camera, cameras.K.ndim - 3, lead),
+        cameras.width,
+        cameras.height,
+    )
     with torch.autocast(back.device.type, enabled=False):
         images = rasterizer(name)(gaussians, cameras, back, near)
     return Rendering(*(x.unflatten(0, lead) if lead else x[0] for x in images))

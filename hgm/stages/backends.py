@@ -10,9 +10,12 @@ from hgm.splat import backend_for
 
 
 def job_backends(params: Mapping[str, Any], device: str) -> dict[str, str]:
-    """What splats and, for a job with networks, what computes sparse convolution on `device`: names to hand on and to write
-    down. Raises InputError where the settings ask for one that does not work there."""
+    """What splats and, for a job with networks, what computes sparse convolution on `device`: names
+    to hand on and to write down. Raises InputError where the settings ask for one that does not
+    work there."""
     found = {"splat": backend_for(params["splat"], device)}
     if "network" in params:
-        found["sparse"] = spconv_backend.resolve_backend(params["network"]["sparse_backend"], device)
+        found["sparse"] = spconv_backend.resolve_backend(
+            params["network"]["sparse_backend"], device
+        )
     return found

@@ -1,4 +1,5 @@
-"""The folder of another method's results: which files of a subject are measured (docs/baselines.md)."""
+"""The folder of another method's results: which files of a subject are measured
+(docs/baselines.md)."""
 
 from __future__ import annotations
 
@@ -15,5 +16,8 @@ def baseline_files(folder: str | Path, subjects: Sequence[str]) -> list[Path]:
     found = []
     for subject in subjects:
         place = Path(folder) / subject
-        found += [*sorted(place.glob(NOVEL)), *(path for name in (*MESHES, FRAME) if (path := place / name).is_file())]
+        found += [
+            *sorted(place.glob(NOVEL)),
+            *(path for name in (*MESHES, FRAME) if (path := place / name).is_file()),
+        ]
     return found

@@ -1,4 +1,5 @@
-"""Other methods' results for the same test subjects, measured by the same code (docs/baselines.md)."""
+"""Other methods' results for the same test subjects, measured by the same code
+(docs/baselines.md)."""
 
 from __future__ import annotations
 
@@ -24,27 +25,37 @@ from hgm.views import Views, load_views, save_cameras, save_image, view_path
 
 
 def baseline_key(folder: Path, subject: str, *parts: Any) -> str:
-    """Key of the subject's files and of whatever else decides the numbers. Raises InputError where there is no file."""
+    """Key of the subject's files and of whatever else decides the numbers. Raises InputError where
+    there is no file."""
     files = baseline_files(folder, [subject])
     if not files:
-        raise InputError(f"{folder / subject}: no results of this subject; expected novel_00.png … or {MESHES[0]}")
+        raise InputError(
+            f"{folder / subject}: no results of this subject; expected novel_00.png … or "
+            f"{MESHES[0]}"
+        )
     return key_of([(p.name, file_digest(p)) for p in files], *parts)
 
 
 def read_renders(folder: Path, seen: Viewpoints) -> Tensor | None:
-    """Renders [V, 3, H, W] over white in the views of a data set, at their size; None where there is none at all.
+    """Renders [V, 3, H, W] over white in the views of a data set, at their size; None where there
+    is none at all.
 
-    Only the measured views have to be there, the others stay white. Alpha is put over white; other sizes are resized, to
-    smaller ones by means of areas. Raises InputError for a measured view that is missing, and for an unreadable or oblong one.
+    Only the measured views have to be there, the others stay white. Alpha is put over white; other
+    sizes are resized, to smaller ones by means of areas. Raises InputError for a measured view that
+    is missing, and for an unreadable or oblong one.
     """
     paths = {i: path for i in range(len(seen)) if (path := view_path(folder, "novel", i)).is_file()}
     if not paths:
         return None
-    size, needed = seen.cameras.width, sorted({*seen.measured, seen.back})
+    size = seen.cameras.width
+    needed = sorted({*seen.measured, seen.back})
     renders = torch.ones(len(seen), 3, size, size)
     for i in (*needed, *sorted(set(paths) - set(needed))):
         if i not in paths:
-            raise InputError(f"{view_path(folder, 'novel', i)}: no such file; views {', '.join(map(str, needed))} are measured")
+            raise InputError(
+                f"{view_path(folder, 'novel', i)}: no such file; views "
+                f"{', '.join(map(str, needed))} are measured"
+            )
         renders[i] = _over_white(paths[i], size)
     return renders
 
@@ -56,17 +67,27 @@ def _over_white(path: Path, size: int) -> Tensor:
     except Exception as error:  # a damaged file can raise anything from the decoder
         raise InputError(f"{path}: not a readable image ({error}); render it again") from None
     if image.width != image.height:
-        raise InputError(f"{path}: is {image.width} x {image.height} pixels, expected a square view of the data set")
+        raise InputError(
+            f"{path}: is {image.width} x {image.height} pixels, expected a square view of the "
+            "data set"
+        )
     rgba = np.asarray(image, np.float32) / 255
     over = rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]
     if image.width != size:
         filter_ = Image.Resampling.BOX if size < image.width else Image.Resampling.BILINEAR
-        over = np.stack([np.asarray(Image.fromarray(over[..., c]).resize((size, size), filter_)) for c in range(3)], -1)
+        over = np.stack(
+            [
+                np.asarray(Image.fromarray(over[..., c]).resize((size, size), filter_))
+                for c in range(3)
+            ],
+            -1,
+        )
     return torch.from_numpy(over.copy()).movedim(-1, 0)
 
 
 def read_surface(folder: Path) -> Mesh | None:
-    """The method's mesh in normalised units; None where there is none. Raises InputError for an unreadable one or several."""
+    """The method's mesh in normalised units; None where there is none. Raises InputError for an
+    unreadable one or several."""
     import trimesh
 
     paths = [path for name in MESHES if (path := folder / name).is_file()]
@@ -76,7 +97,8 @@ def read_surface(folder: Path) -> Mesh | None:
         raise InputError(f"{folder}: {len(paths)} meshes, expected one of {', '.join(MESHES)}")
     try:
         loaded: Any = trimesh.load(paths[0], force="mesh", process=False)
-        vertices, faces = np.asarray(loaded.vertices, np.float64), np.asarray(loaded.faces, np.int64)
+        vertices = np.asarray(loaded.vertices, np.float64)
+        faces = np.asarray(loaded.faces, np.int64)
         if faces.size and (faces.min() < 0 or faces.max() >= len(vertices)):
             raise ValueError("a face uses a vertex that is not there")
         mesh = Mesh(vertices, faces.reshape(-1, 3))
@@ -87,14 +109,17 @@ def read_surface(folder: Path) -> Mesh | None:
 
 
 def read_frame(path: Path) -> tuple[np.ndarray, float, np.ndarray]:
-    """rotation [3, 3], scale and translation [3] with x = scale * rotation @ mesh + translation in normalised units; what the
-    file leaves out, or all without a file, is the identity. Raises InputError for anything but a similarity."""
+    """rotation [3, 3], scale and translation [3] with x = scale * rotation @ mesh + translation in
+    normalised units; what the file leaves out, or all without a file, is the identity. Raises
+    InputError for anything but a similarity."""
     data = read_json(path, "write it as docs/baselines.md says") if path.is_file() else {}
     known = ("rotation", "scale", "translation")
     if not isinstance(data, dict) or set(data) - set(known):
         raise InputError(f"{path}: expected an object with {', '.join(known)} at most")
     found = []
-    for name, shape, default in zip(known, ((3, 3), (), (3,)), (np.eye(3), np.ones(()), np.zeros(3)), strict=True):
+    for name, shape, default in zip(
+        known, ((3, 3), (), (3,)), (np.eye(3), np.ones(()), np.zeros(3)), strict=True
+    ):
         try:
             array = np.asarray(data.get(name, default), np.float64)
         except (TypeError, ValueError, OverflowError):
@@ -104,21 +129,34 @@ def read_frame(path: Path) -> tuple[np.ndarray, float, np.ndarray]:
         found.append(array)
     rotation, scale, translation = found
     if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-3 or np.linalg.det(rotation) < 0:
-        raise InputError(f"{path}: rotation is not a rotation matrix; scales go into scale, mirrors are not allowed")
+        raise InputError(
+            f"{path}: rotation is not a rotation matrix; scales go into scale, mirrors are not "
+            "allowed"
+        )
     if scale <= 0:
         raise InputError(f"{path}: scale must be positive, got {float(scale):g}")
     return rotation, float(scale), translation
 
 
 def measure_baseline(
-    folder: Path, view_folder: Path, files: ScanFiles | None, model: BodyModel, out: Path, *, method: str, lpips: LPIPS | None,
-    seed: int, surface_samples: int,
+    folder: Path,
+    view_folder: Path,
+    files: ScanFiles | None,
+    model: BodyModel,
+    out: Path,
+    *,
+    method: str,
+    lpips: LPIPS | None,
+    seed: int,
+    surface_samples: int,
 ) -> dict[str, Any]:
-    """metrics.json of one subject's results by another method; what it has no files for is null. Writes its measured views, the
-    true back view and their cameras to `out`. Raises InputError for results that cannot be read."""
+    """metrics.json of one subject's results by another method; what it has no files for is null.
+    Writes its measured views, the true back view and their cameras to `out`. Raises InputError for
+    results that cannot be read."""
     truth = load_views(view_folder)
     seen = Viewpoints.of(truth.cameras, view_folder)
-    renders, mesh = read_renders(folder, seen), read_surface(folder)
+    renders = read_renders(folder, seen)
+    mesh = read_surface(folder)
     views, back = (None, None) if renders is None else _images(renders, truth, seen, out, lpips)
     surface = true_surface(files, model) if files is not None and mesh is not None else None
     return {
@@ -126,11 +164,15 @@ def measure_baseline(
         "variant": method,
         "views": views,
         "back": back,
-        "geometry": surface_numbers(mesh, surface, surface_samples, derived_seed(seed, view_folder.name) % 2**32),
+        "geometry": surface_numbers(
+            mesh, surface, surface_samples, derived_seed(seed, view_folder.name) % 2**32
+        ),
     }
 
 
-def _images(renders: Tensor, truth: Views, seen: Viewpoints, out: Path, lpips: LPIPS | None) -> tuple[Any, Any]:
+def _images(
+    renders: Tensor, truth: Views, seen: Viewpoints, out: Path, lpips: LPIPS | None
+) -> tuple[Any, Any]:
     save_cameras(out, seen.cameras)
     for i in {*seen.measured, seen.back}:
         save_image(view_path(out, "novel", i), renders[i])

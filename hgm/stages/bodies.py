@@ -31,9 +31,24 @@ from hgm.viewpoints import Viewpoints
 from hgm.views import load_image, view_path
 
 
-def save_body(path: Path, params: BodyParameters, *, vertices: Tensor, joints: Tensor, source: str, **more: Any) -> None:
-    """`smplx.npz` of a subject: parameters, vertices [10475, 3] and joints [55, 3] in normalised units, where it comes from."""
-    params.save_npz(path, vertices=vertices.cpu().numpy(), joints=joints.cpu().numpy(), source=np.array(source), **more)
+def save_body(
+    path: Path,
+    params: BodyParameters,
+    *,
+    vertices: Tensor,
+    joints: Tensor,
+    source: str,
+    **more: Any,
+) -> None:
+    """`smplx.npz` of a subject: parameters, vertices [10475, 3] and joints [55, 3] in normalised
+    units, where it comes from."""
+    params.save_npz(
+        path,
+        vertices=vertices.cpu().numpy(),
+        joints=joints.cpu().numpy(),
+        source=np.array(source),
+        **more,
+    )
 
 
 def load_body(path: Path) -> dict[str, np.ndarray]:
@@ -45,28 +60,37 @@ def load_body(path: Path) -> dict[str, np.ndarray]:
 
 
 def parameters(path: Path) -> BodyParameters:
-    """The SMPL-X parameters of one body in a `smplx.npz`, unbatched. Raises InputError for a file of several."""
+    """The SMPL-X parameters of one body in a `smplx.npz`, unbatched. Raises InputError for a file
+    of several."""
     params = BodyParameters.from_npz(path)
     if params.shape.numel() != 1:
         raise InputError(f"{path}: holds {params.shape.numel()} bodies, expected one")
     return params.map(lambda x: x.reshape(-1))
 
 
-def estimate_subject(view_folder: Path, model: BodyModel, out: Path, *, seed: int, mpjpe_mm: float) -> None:
-    """The true fit of a rendered scan disturbed by seeded noise, in place of an estimator; the file says so."""
+def estimate_subject(
+    view_folder: Path, model: BodyModel, out: Path, *, seed: int, mpjpe_mm: float
+) -> None:
+    """The true fit of a rendered scan disturbed by seeded noise, in place of an estimator; the file
+    says so."""
     params = parameters(view_folder / "smplx.npz")
     estimate = disturb(params, model, seed=derived_seed(seed, view_folder.name), mpjpe_mm=mpjpe_mm)
     _save_estimate(estimate, model, view_folder, out)
 
 
-def given_subject(folder: Path, view_folder: Path, model: BodyModel, out: Path, *, name: str | None = None) -> None:
-    """An estimator's body of the subject, which its files in `folder` (hgm/body/estimates) call by its own name or by `name`.
-    Scale and place come from its camera where it has one, else from the mask."""
+def given_subject(
+    folder: Path, view_folder: Path, model: BodyModel, out: Path, *, name: str | None = None
+) -> None:
+    """An estimator's body of the subject, which its files in `folder` (hgm/body/estimates) call by
+    its own name or by `name`. Scale and place come from its camera where it has one, else from the
+    mask."""
     subject = name or view_folder.name
     seen = read_estimate(estimate_file(folder, subject), model, subject)
     views = Viewpoints.read(view_folder)
     estimate = placed(seen, views.cameras[views.front])
-    _save_estimate(dataclasses.replace(estimate, source=GIVEN + seen.source), model, view_folder, out)
+    _save_estimate(
+        dataclasses.replace(estimate, source=GIVEN + seen.source), model, view_folder, out
+    )
 
 
 def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out: Path) -> None:
@@ -75,62 +99,119 @@ def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out:
     place_subject(estimate, mask, model, views.cameras[views.front], out)
 
 
-def place_subject(estimate: Estimate, mask: Tensor, model: BodyModel, camera: Cameras, out: Path) -> Tensor:
-    """A first estimate as it is, at its own place or that of the mask [1, H, W] that an unbatched camera sees.
+def place_subject(
+    estimate: Estimate, mask: Tensor, model: BodyModel, camera: Cameras, out: Path
+) -> Tensor:
+    """A first estimate as it is, at its own place or that of the mask [1, H, W] that an unbatched
+    camera sees.
 
     Writes `smplx.npz` to `out`; returns the vertices [10475, 3] in normalised units.
     """
     estimate = estimate.to(model.device)
-    scale, translation = estimate.scale, estimate.translation
+    scale = estimate.scale
+    translation = estimate.translation
     if scale is None or translation is None:
         scale, translation = place_in_mask(estimate.params, model, mask, camera)
     with torch.no_grad():
         vertices, joints = place(model(estimate.params), scale, translation)
-    save_body(out / "smplx.npz", estimate.params, source=estimate.source, scale=scale, translation=translation.cpu().numpy(),
-              vertices=vertices, joints=joints)
+    save_body(
+        out / "smplx.npz",
+        estimate.params,
+        source=estimate.source,
+        scale=scale,
+        translation=translation.cpu().numpy(),
+        vertices=vertices,
+        joints=joints,
+    )
     return vertices
 
 
 def load_estimate(path: Path) -> Estimate:
     """A first estimate written by this stage."""
     arrays = load_body(path)
-    return Estimate(parameters(path), str(arrays["source"]), float(arrays["scale"]),
-                    torch.from_numpy(np.asarray(arrays["translation"], np.float32)))
+    return Estimate(
+        parameters(path),
+        str(arrays["source"]),
+        float(arrays["scale"]),
+        torch.from_numpy(np.asarray(arrays["translation"], np.float32)),
+    )
 
 
 def refine_subject(
-    start: Estimate, image: Tensor, mask: Tensor, camera: Cameras, model: BodyModel, reconstructor: Reconstructor, out: Path,
-    settings: RefineSettings, *, normals: NormalEstimator | None = None, backend: str = "auto",
+    start: Estimate,
+    image: Tensor,
+    mask: Tensor,
+    camera: Cameras,
+    model: BodyModel,
+    reconstructor: Reconstructor,
+    out: Path,
+    settings: RefineSettings,
+    *,
+    normals: NormalEstimator | None = None,
+    backend: str = "auto",
 ) -> Tensor:
-    """Refine an estimate against the photo's mask [1, H, W] and the silhouettes of the coarse model on the photo [3, H, W], taken by
-    an unbatched camera, and against the normals that an estimator reads from the photo, if there is one. Body model, reconstructor and
-    estimator are on one device.
+    """Refine an estimate against the photo's mask [1, H, W] and the silhouettes of the coarse model
+    on the photo [3, H, W], taken by an unbatched camera, and against the normals that an estimator
+    reads from the photo, if there is one. Body model, reconstructor and estimator are on one
+    device.
 
-    Writes `smplx.npz` and `refinement.tsv` to `out`; returns the vertices [10475, 3] in normalised units.
+    Writes `smplx.npz` and `refinement.tsv` to `out`; returns the vertices [10475, 3] in normalised
+    units.
     """
 
     def gaussians_from(vertices: Tensor | None) -> Gaussians:
         return reconstructor.coarse_gaussians(image, vertices, camera)
 
     cameras = silhouette_cameras(camera.resized(reconstructor.size)).to(reconstructor.device)
-    normals_from = None if normals is None else partial(normals.of_body, image, mask, faces=model.faces, camera=cameras[0])
-    refined = refine_body(start, model, input_mask=mask, cameras=cameras,
-                          gaussians_from=gaussians_from, normals_from=normals_from, settings=settings, backend=backend)
-    save_body(out / "smplx.npz", refined.params, source=REFINED + start.source, scale=refined.scale,
-              translation=refined.translation.cpu().numpy(), vertices=refined.vertices, joints=refined.joints)
+    normals_from = (
+        None
+        if normals is None
+        else partial(normals.of_body, image, mask, faces=model.faces, camera=cameras[0])
+    )
+    refined = refine_body(
+        start,
+        model,
+        input_mask=mask,
+        cameras=cameras,
+        gaussians_from=gaussians_from,
+        normals_from=normals_from,
+        settings=settings,
+        backend=backend,
+    )
+    save_body(
+        out / "smplx.npz",
+        refined.params,
+        source=REFINED + start.source,
+        scale=refined.scale,
+        translation=refined.translation.cpu().numpy(),
+        vertices=refined.vertices,
+        joints=refined.joints,
+    )
     write_history(out / "refinement.tsv", refined.history)
     return refined.vertices
 
 
 def silhouette_cameras(camera: Cameras) -> Cameras:
-    """The input's unbatched camera, and HGM's rig without its front: the sides are renders of Gaussians, so any camera serves."""
+    """The input's unbatched camera, and HGM's rig without its front: the sides are renders of
+    Gaussians, so any camera serves."""
     sides = orbit(size=camera.width)[1:].to(camera.K)
-    return Cameras(torch.cat([camera.K[None], sides.K]), torch.cat([camera.world_to_camera[None], sides.world_to_camera]),
-                   camera.width, camera.height)
+    return Cameras(
+        torch.cat([camera.K[None], sides.K]),
+        torch.cat([camera.world_to_camera[None], sides.world_to_camera]),
+        camera.width,
+        camera.height,
+    )
 
 
-def joint_errors(body: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> dict[str, float]:
+def joint_errors(
+    body: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]
+) -> dict[str, float]:
     """MPJPE and PA-MPJPE in millimetres of the person over the first 22 joints (paper table 6)."""
     metre = float(truth["nu_per_metre"])
-    estimate, target = (torch.from_numpy(np.asarray(x["joints"], np.float64)) / metre for x in (body, truth))
-    return {"mpjpe_mm": float(mpjpe(estimate, target)), "pa_mpjpe_mm": float(pa_mpjpe(estimate, target))}
+    estimate, target = (
+        torch.from_numpy(np.asarray(x["joints"], np.float64)) / metre for x in (body, truth)
+    )
+    return {
+        "mpjpe_mm": float(mpjpe(estimate, target)),
+        "pa_mpjpe_mm": float(pa_mpjpe(estimate, target)),
+    }

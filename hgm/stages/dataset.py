@@ -1,4 +1,5 @@
-"""From the files of a data set to the rendered one: which scans can be used, and where their views are."""
+"""From the files of a data set to the rendered one: which scans can be used, and where their views
+are."""
 
 from __future__ import annotations
 
@@ -23,11 +24,12 @@ log = logging.getLogger(__name__)
 
 
 def check_scan(place: Place, name: str) -> None:
-    """Raise InputError with the first fault of a scan: mesh, texture, fit or their match; or of given views: pictures,
-    cameras, body or their match."""
+    """Raise InputError with the first fault of a scan: mesh, texture, fit or their match; or of
+    given views: pictures, cameras, body or their match."""
     files = find_scan(place.source, place.root, name)
     if files is not None:
-        fit = load_fit(files.fit, place.model)  # small: what is wrong with every fit is said before the first mesh is read
+        # small: what is wrong with every fit is said before the first mesh is read
+        fit = load_fit(files.fit, place.model)
         check_fit(preflight(files).mesh, scan_to_nu(fit, place.model), files.fit)
         return
     views = find_views(place.source, place.root, name, place.model, place.models)
@@ -36,7 +38,8 @@ def check_scan(place: Place, name: str) -> None:
 
 
 def check_scans(entries: Sequence[Entry], place: Place) -> tuple[list[Entry], dict[str, str]]:
-    """The usable entries, and the reason for each of the others. Raises InputError if none is left."""
+    """The usable entries, and the reason for each of the others. Raises InputError if none is
+    left."""
     good: list[Entry] = []
     rejected: dict[str, str] = {}
     for entry in Progress("catalogue", len(entries)).each(entries, lambda e: e.scan):
@@ -48,7 +51,9 @@ def check_scans(entries: Sequence[Entry], place: Place) -> tuple[list[Entry], di
             log.warning("set aside: %s", error)
     if not good:
         first = next(iter(rejected.items()), ("scans", "no id is configured"))
-        raise InputError(f"{place.root}: none of {len(entries)} scans can be used; first {first[0]}: {first[1]}")
+        raise InputError(
+            f"{place.root}: none of {len(entries)} scans can be used; first {first[0]}: {first[1]}"
+        )
     return good, rejected
 
 

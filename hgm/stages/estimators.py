@@ -1,4 +1,5 @@
-"""First bodies by a program of others: PIXIE or PyMAF-X on the front views of test subjects, or on photos."""
+"""First bodies by a program of others: PIXIE or PyMAF-X on the front views of test subjects, or on
+photos."""
 
 from __future__ import annotations
 
@@ -32,12 +33,14 @@ PHOTO_SIZE = 512  # pixels of the square that a program sees of a photo; those o
 IDLE_RUNS = 2  # so many in a row that give nothing: not the pictures' fault
 
 log = logging.getLogger(__name__)
-Draw = Callable[[Path], object]  # writes a person's picture as PNG; raises InputError where there is none
+# writes a person's picture as PNG; raises InputError where there is none
+Draw = Callable[[Path], object]
 
 
 @dataclass
 class Seen:
-    """What runs of a program gave: files of the reader by person, each by its place, and why others have none."""
+    """What runs of a program gave: files of the reader by person, each by its place, and why others
+    have none."""
 
     files: dict[str, dict[str, Path]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
@@ -45,11 +48,14 @@ class Seen:
 
 
 def run_job(job: Job, name: str) -> Outcome:
-    """The job of a rule: the front views of a chunk (input `views`) or the photos without a body (input `photos`).
+    """The job of a rule: the front views of a chunk (input `views`) or the photos without a body
+    (input `photos`).
 
-    Leaves the program's files, as `hgm.body.estimates` reads them, in a folder for each person below one called like the manifest.
+    Leaves the program's files, as `hgm.body.estimates` reads them, in a folder for each person
+    below one called like the manifest.
     """
-    manifest, code = job.path("manifest"), job.params["code"]
+    manifest = job.path("manifest")
+    code = job.params["code"]
     installed = Installed.of(name, job.params["estimate"])
     program = [file_digest(path) for path in job.paths("program")]
     ways = ways_without_mask()
@@ -62,9 +68,16 @@ def run_job(job: Job, name: str) -> Outcome:
     for photo in photos_without_body([p for p in job.paths("photos") if p.suffix != BODY]):
         people[photo.name] = _photo(photo, ways)
         keys[photo.name] = key_of(code, program, [file_digest(p) for p in photo.files])
-    return estimate_people(installed, people, folder=people_folder(manifest), keys=keys, stage=job.rule,
-                           log_file=Path(job.log or os.devnull), device=select_device(job.params["device"]),
-                           minutes=job.params["estimate"]["minutes"])
+    return estimate_people(
+        installed,
+        people,
+        folder=people_folder(manifest),
+        keys=keys,
+        stage=job.rule,
+        log_file=Path(job.log or os.devnull),
+        device=select_device(job.params["device"]),
+        minutes=job.params["estimate"]["minutes"],
+    )
 
 
 def people_folder(manifest: Path) -> Path:
@@ -78,18 +91,38 @@ def photos_without_body(places: Sequence[Path]) -> list[Photo]:
 
 
 def estimate_people(
-    installed: Installed, people: Mapping[str, Draw], *, folder: Path, keys: Mapping[str, str], stage: str, log_file: Path, device: str,
+    installed: Installed,
+    people: Mapping[str, Draw],
+    *,
+    folder: Path,
+    keys: Mapping[str, str],
+    stage: str,
+    log_file: Path,
+    device: str,
     minutes: float,
 ) -> Outcome:
-    """Run a program on the pictures of all people whose folder `folder`/<person> has no result of the same key.
+    """Run a program on the pictures of all people whose folder `folder`/<person> has no result of
+    the same key.
 
-    A person for whom it writes nothing of use is set aside with the reason, and the others go on. Raises InputError where it gives
-    nothing for anybody, Interrupted, once what is there is kept, where it was ended from outside.
+    A person for whom it writes nothing of use is set aside with the reason, and the others go on.
+    Raises InputError where it gives nothing for anybody, Interrupted, once what is there is kept,
+    where it was ended from outside.
     """
     todo = [name for name in people if not finished(folder / name, stage, keys[name])]
     copies: dict[Path, Path] = {}
     with tempfile.TemporaryDirectory(prefix="hgm-estimator-") as scratch:
-        seen = _see(installed, {name: people[name] for name in todo}, Path(scratch), log_file, device, 60 * minutes) if todo else Seen()
+        seen = (
+            _see(
+                installed,
+                {name: people[name] for name in todo},
+                Path(scratch),
+                log_file,
+                device,
+                60 * minutes,
+            )
+            if todo
+            else Seen()
+        )
 
         def work(name: str, out: Path) -> None:
             if name in seen.reasons:
@@ -100,13 +133,29 @@ def estimate_people(
         there = [name for name in people if name not in todo or name in seen.files]
         if seen.stopped:
             for_each(there, stage, folder=lambda n: folder / n, key=lambda n: keys[n], work=work)
-            raise Interrupted(f"{installed.program.title} {seen.stopped}; run again, with more memory if it happens again")
-        return for_each(list(people), stage, folder=lambda n: folder / n, key=lambda n: keys[n], work=work)
+            raise Interrupted(
+                f"{installed.program.title} {seen.stopped}; run again, with more memory if it "
+                "happens again"
+            )
+        return for_each(
+            list(people), stage, folder=lambda n: folder / n, key=lambda n: keys[n], work=work
+        )
 
 
-def _see(installed: Installed, people: Mapping[str, Draw], scratch: Path, log_file: Path, device: str, seconds: float) -> Seen:
-    """Run the program until every picture has a result or a reason: after a failure again, without the picture that it was at."""
-    program, seen, idle, turn = installed.program, Seen(), 0, 0
+def _see(
+    installed: Installed,
+    people: Mapping[str, Draw],
+    scratch: Path,
+    log_file: Path,
+    device: str,
+    seconds: float,
+) -> Seen:
+    """Run the program until every picture has a result or a reason: after a failure again, without
+    the picture that it was at."""
+    program = installed.program
+    seen = Seen()
+    idle = 0
+    turn = 0
     drawn: dict[str, Path] = {}
     for name, draw in people.items():
         try:
@@ -122,8 +171,12 @@ def _see(installed: Installed, people: Mapping[str, Draw], scratch: Path, log_fi
         for name in rest:
             shutil.copyfile(drawn[name], place / PICTURES / drawn[name].name)
         log.info("%s: %d pictures", program.title, len(rest))
-        ended = run_program(program.command(installed.python, place, device), cwd=installed.checkout, log=log_file,
-                            seconds=seconds * len(rest))
+        ended = run_program(
+            program.command(installed.python, place, device),
+            cwd=installed.checkout,
+            log=log_file,
+            seconds=seconds * len(rest),
+        )
         lacking: dict[str, str] = {}
         for name in rest:
             files = program.files(place, picture_name(name))
@@ -132,7 +185,8 @@ def _see(installed: Installed, people: Mapping[str, Draw], scratch: Path, log_fi
                 seen.files[name] = files
             except InputError as error:
                 lacking[name] = str(error)
-        gave, rest = len(rest) > len(lacking), list(lacking)
+        gave = len(rest) > len(lacking)
+        rest = list(lacking)
         if ended.stopped:
             seen.stopped = ended.how
             break
@@ -144,7 +198,8 @@ def _see(installed: Installed, people: Mapping[str, Draw], scratch: Path, log_fi
             raise InputError(f"{program.title} {ended.how}; all that it said is in {log_file}")
         if rest:
             seen.reasons[rest[0]] = f"{program.title} {ended.how} at the picture of {rest[0]}"
-        rest, turn = rest[1:], turn + 1
+        rest = rest[1:]
+        turn = turn + 1
     return seen
 
 
@@ -152,11 +207,16 @@ def _check(files: Mapping[str, Path], results: Path, picture: str, title: str) -
     """Raises InputError where the files of one picture are not there, not whole or of nobody."""
     for file in files.values():
         if not file.is_file():
-            raise InputError(f"{title} wrote no {file.relative_to(results)}: it found nobody in the picture, or left it out")
+            raise InputError(
+                f"{title} wrote no {file.relative_to(results)}: it found nobody in the picture, "
+                "or left it out"
+            )
     try:
         check_estimate(next(iter(files.values())), picture)
     except InputError as error:
-        raise InputError(f"{title} left nothing of use: {str(error).replace(f'{results}/', '')}") from None
+        raise InputError(
+            f"{title} left nothing of use: {str(error).replace(f'{results}/', '')}"
+        ) from None
 
 
 def _keep(file: Path, target: Path, copies: dict[Path, Path]) -> None:
@@ -171,7 +231,9 @@ def _keep(file: Path, target: Path, copies: dict[Path, Path]) -> None:
 
 
 def _front_view(folder: Path) -> Draw:
-    return lambda path: shutil.copyfile(view_path(folder, "rgb", Viewpoints.read(folder).front), path)
+    return lambda path: shutil.copyfile(
+        view_path(folder, "rgb", Viewpoints.read(folder).front), path
+    )
 
 
 def _photo(photo: Photo, ways: Sequence[Matting]) -> Draw:
@@ -179,20 +241,32 @@ def _photo(photo: Photo, ways: Sequence[Matting]) -> Draw:
     return lambda path: save_image(path, open_photo(photo, PHOTO_SIZE, ways).image)
 
 
-def estimate_photos(photos: Sequence[Photo], name: str, section: Mapping[str, Any], out: Path, *, device: str) -> list[Photo]:
-    """Photos outside a run, with bodies by a program (section `estimate` of the configuration) where they bring none: in
-    `out`/estimates, and what it said in `out`/estimator.log. Where there is none, the photo says why."""
+def estimate_photos(
+    photos: Sequence[Photo], name: str, section: Mapping[str, Any], out: Path, *, device: str
+) -> list[Photo]:
+    """Photos outside a run, with bodies by a program (section `estimate` of the configuration)
+    where they bring none: in `out`/estimates, and what it said in `out`/estimator.log. Where there
+    is none, the photo says why."""
     lacking = [photo for photo in photos if photo.body is None and photo.path.is_file()]
     if not lacking:
         return list(photos)
     try:
         installed = Installed.of(name, section)
-        program, ways = [file_digest(path) for path in installed.files], ways_without_mask()
+        program = [file_digest(path) for path in installed.files]
+        ways = ways_without_mask()
         out.mkdir(parents=True, exist_ok=True)
         outcome = estimate_people(
-            installed, {photo.name: _photo(photo, ways) for photo in lacking}, folder=out / "estimates",
-            keys={photo.name: key_of(program, [file_digest(p) for p in photo.files]) for photo in lacking},
-            stage=name, log_file=out / "estimator.log", device=device, minutes=section["minutes"],
+            installed,
+            {photo.name: _photo(photo, ways) for photo in lacking},
+            folder=out / "estimates",
+            keys={
+                photo.name: key_of(program, [file_digest(p) for p in photo.files])
+                for photo in lacking
+            },
+            stage=name,
+            log_file=out / "estimator.log",
+            device=device,
+            minutes=section["minutes"],
         )
     except InputError as error:
         outcome = Outcome(failed={photo.name: str(error) for photo in lacking})
@@ -200,12 +274,15 @@ def estimate_photos(photos: Sequence[Photo], name: str, section: Mapping[str, An
 
 
 def with_bodies(photos: Sequence[Photo], folder: Path, estimated: Outcome) -> list[Photo]:
-    """The photos with the bodies that a program left in `folder` for those that bring none, or with the reason why it did not."""
+    """The photos with the bodies that a program left in `folder` for those that bring none, or with
+    the reason why it did not."""
     found = []
     for photo in photos:
         if photo.body is None and photo.name in estimated.members:
             picture = picture_name(photo.name)
-            photo = dataclasses.replace(photo, body=estimate_file(folder / photo.name, picture), subject=picture)
+            photo = dataclasses.replace(
+                photo, body=estimate_file(folder / photo.name, picture), subject=picture
+            )
         elif photo.body is None:
             photo = dataclasses.replace(photo, lacks=estimated.failed.get(photo.name, ""))
         found.append(photo)

@@ -1,4 +1,5 @@
-"""What a finished run says of itself. Apart from the stages, since their code keys do not hang on the configuration's model."""
+"""What a finished run says of itself. Apart from the stages, since their code keys do not hang on
+the configuration's model."""
 
 from __future__ import annotations
 
@@ -11,13 +12,17 @@ from hgm.provenance import read_json
 
 
 def finished_config(run: Path) -> dict[str, Any]:
-    """The configuration of the run in a folder, results/<run>; keys newer than the run get their defaults.
+    """The configuration of the run in a folder, results/<run>; keys newer than the run get their
+    defaults.
 
     Raises InputError where the folder is no run's or its record cannot be understood.
     """
     path = run / "run.json"
     if not path.is_file():
-        raise InputError(f"{run}: not the folder of a finished run (no run.json); expected for example results/demo")
+        raise InputError(
+            f"{run}: not the folder of a finished run (no run.json); expected for example "
+            "results/demo"
+        )
     record = read_json(path)
     if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
         raise InputError(f"{path}: holds no configuration; expected the record that a run writes")

@@ -1,4 +1,5 @@
-"""The mesh of one reconstructed subject: depth fusion, cleaning, refinement by the normals read from its two pictures."""
+"""The mesh of one reconstructed subject: depth fusion, cleaning, refinement by the normals read
+from its two pictures."""
 
 from __future__ import annotations
 
@@ -31,10 +32,17 @@ def mesh_settings(section: Mapping[str, Any]) -> MeshSettings:
 
 
 def mesh_subject(
-    gaussians: Gaussians, vertices: Tensor, faces: Tensor, normals: NormalEstimator, out: Path, settings: MeshSettings,
-    *, backend: str = "auto",
+    gaussians: Gaussians,
+    vertices: Tensor,
+    faces: Tensor,
+    normals: NormalEstimator,
+    out: Path,
+    settings: MeshSettings,
+    *,
+    backend: str = "auto",
 ) -> None:
-    """Write `mesh.glb` and `mesh.png` to the subject's folder, which holds `input.png`, `back.png` and the `cameras.json` of its views.
+    """Write `mesh.glb` and `mesh.png` to the subject's folder, which holds `input.png`, `back.png`
+    and the `cameras.json` of its views.
 
     gaussians [N], body vertices [P, 3] NU. Raises InputError where the Gaussians have no surface.
     """
@@ -49,8 +57,11 @@ def mesh_subject(
     write_mesh(extract_mesh(gaussians, settings=settings, targets=targets, backend=backend), out)
 
 
-def mesh_without_normals(gaussians: Gaussians, out: Path, settings: MeshSettings, *, backend: str = "auto") -> None:
-    """`mesh_subject` where the mesh is not refined, or no body is known, with whose help a net reads normals."""
+def mesh_without_normals(
+    gaussians: Gaussians, out: Path, settings: MeshSettings, *, backend: str = "auto"
+) -> None:
+    """`mesh_subject` where the mesh is not refined, or no body is known, with whose help a net
+    reads normals."""
     write_mesh(extract_mesh(gaussians, settings=settings, backend=backend), out)
 
 

@@ -1,4 +1,5 @@
-"""Who reads normals from a photo: ICON's net where its weights are given, else the net that the run trained.
+"""Who reads normals from a photo: ICON's net where its weights are given, else the net that the run
+trained.
 
 Both serve the refinement of the body (the loss on normals) and that of the mesh.
 """
@@ -26,14 +27,21 @@ KNOWN = 0.5  # coverage above which a pixel has a normal
 
 
 class NormalEstimator(Protocol):
-    """Normals of the person in pictures [C, 3, H, W] over white, with the body, vertices [P, 3] NU, that stands in them."""
+    """Normals of the person in pictures [C, 3, H, W] over white, with the body, vertices [P, 3] NU,
+    that stands in them."""
 
-    def of_body(self, photo: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, camera: Cameras) -> NormalMaps:
-        """What the body of the photo [3, H, W] with coverage [1, H, W] is to show to its unbatched camera, front and back."""
+    def of_body(
+        self, photo: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, camera: Cameras
+    ) -> NormalMaps:
+        """What the body of the photo [3, H, W] with coverage [1, H, W] is to show to its unbatched
+        camera, front and back."""
         ...
 
-    def of_mesh(self, pictures: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras) -> NormalTargets:
-        """What a mesh is to show; pictures and cameras [2] are front and back, mask [1, H, W] is the front's coverage."""
+    def of_mesh(
+        self, pictures: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras
+    ) -> NormalTargets:
+        """What a mesh is to show; pictures and cameras [2] are front and back, mask [1, H, W] is
+        the front's coverage."""
         ...
 
 
@@ -41,45 +49,68 @@ class OwnNormals:
     """The run's net. It knows what a picture shows, so the far side of a body has no target."""
 
     def __init__(self, net: NormalNet, *, backend: str = "auto") -> None:
-        self.net, self.backend = net, backend
+        self.net = net
+        self.backend = backend
 
-    def of_body(self, photo: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, camera: Cameras) -> NormalMaps:
-        targets = predict_targets(self.net, photo[None], vertices, faces, _batched(camera), backend=self.backend)
+    def of_body(
+        self, photo: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, camera: Cameras
+    ) -> NormalMaps:
+        targets = predict_targets(
+            self.net, photo[None], vertices, faces, _batched(camera), backend=self.backend
+        )
         return NormalMaps(targets.normals[0], torch.zeros_like(targets.normals[0]))
 
-    def of_mesh(self, pictures: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras) -> NormalTargets:
+    def of_mesh(
+        self, pictures: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras
+    ) -> NormalTargets:
         return predict_targets(self.net, pictures, vertices, faces, cameras, backend=self.backend)
 
 
 class IconNormals:
-    """ICON's net. Both of its maps are pixel by pixel in the photo's frame, the second that of the farthest surface.
+    """ICON's net. Both of its maps are pixel by pixel in the photo's frame, the second that of the
+    farthest surface.
 
-    It was trained on orthographic pictures; here it sees perspective ones with perspective normals of the body (spec section
-    6.3.5).
+    It was trained on orthographic pictures; here it sees perspective ones with perspective normals
+    of the body (spec section 6.3.5).
     """
 
     def __init__(self, net: IconNormalNet, *, size: int = SIZE, backend: str = "auto") -> None:
-        self.net, self.size, self.backend = net, size, backend
+        self.net = net
+        self.size = size
+        self.backend = backend
 
     @torch.no_grad()
-    def of_body(self, photo: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, camera: Cameras) -> NormalMaps:
-        seen, device = camera.resized(self.size, self.size), camera.K.device
+    def of_body(
+        self, photo: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, camera: Cameras
+    ) -> NormalMaps:
+        seen = camera.resized(self.size, self.size)
+        device = camera.K.device
         vertices = vertices.to(device)
         body = render_normals(vertices, Patches.of(vertices, faces), seen, backend=self.backend)
-        axes = torch.diag(seen.K.new_tensor([1.0, -1.0, -1.0])) @ seen.world_to_camera[:3, :3]  # world -> y up, z to the camera
+        # world -> y up, z to the camera
+        axes = torch.diag(seen.K.new_tensor([1.0, -1.0, -1.0])) @ seen.world_to_camera[:3, :3]
         inside = resize(mask, self.size).to(device) > KNOWN
         image = (resize(photo, self.size).to(device) * 2 - 1) * inside
-        sides = [_turned(axes, F.normalize(side, dim=0) * (side.norm(dim=0) > KNOWN)) for side in (body.front, body.back)]
+        sides = [
+            _turned(axes, F.normalize(side, dim=0) * (side.norm(dim=0) > KNOWN))
+            for side in (body.front, body.back)
+        ]
         found = self.net(image[None], sides[0][None], sides[1][None])
         return NormalMaps(*(_turned(axes.mT, side[0]) for side in found))
 
-    def of_mesh(self, pictures: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras) -> NormalTargets:
+    def of_mesh(
+        self, pictures: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras
+    ) -> NormalTargets:
         maps = self.of_body(pictures[0], mask, vertices, faces, cameras[0])
         both = cameras[[0, 0]].resized(self.size, self.size)
-        return NormalTargets(torch.stack([maps.front, maps.back]), both, torch.tensor([False, True]))
+        return NormalTargets(
+            torch.stack([maps.front, maps.back]), both, torch.tensor([False, True])
+        )
 
 
-def load_estimator(normals: Mapping[str, Any], results: Path, *, device: str = "cpu", backend: str = "auto") -> NormalEstimator:
+def load_estimator(
+    normals: Mapping[str, Any], results: Path, *, device: str = "cpu", backend: str = "auto"
+) -> NormalEstimator:
     """The estimator of section `normals` of the configuration, for a run in results/<run>."""
     if normals["icon"] is not None:
         return IconNormals(load_icon(normals["icon"], device), backend=backend)
@@ -88,7 +119,9 @@ def load_estimator(normals: Mapping[str, Any], results: Path, *, device: str = "
 
 def estimator_digest(normals: Mapping[str, Any], results: Path) -> str:
     """Hash of the weights of `load_estimator`."""
-    return file_digest(Path(normals["icon"]) if normals["icon"] is not None else results / "normals" / WEIGHTS)
+    return file_digest(
+        Path(normals["icon"]) if normals["icon"] is not None else results / "normals" / WEIGHTS
+    )
 
 
 def _batched(camera: Cameras) -> Cameras:

@@ -1,7 +1,8 @@
 """A normal map from a picture and the body in it: a small U-Net trained on the rendered normals.
 
-It takes the place that ICON's estimator has in the paper. One network serves the photo and the refined back view, each seen
-from its own camera; everything is in camera axes, so that a front and a back look alike to it.
+It takes the place that ICON's estimator has in the paper. One network serves the photo and the
+refined back view, each seen from its own camera; everything is in camera axes, so that a front and
+a back look alike to it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from hgm.train.pictures import Pictures
 from hgm.train.prefetch import BODIES_STORE, NORMALS_STORE
 from hgm.views import load_image, view_path
 
-WEIGHTS, MODEL = "weights.safetensors", "model.json"
+WEIGHTS = "weights.safetensors"
+MODEL = "model.json"
 KNOWN = 0.5  # coverage above which a pixel has a normal
 
 
@@ -52,23 +54,35 @@ class NormalNet(nn.Module):
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
         flags = (False,) * len(channels)
-        widths = UNetWidths(down=channels, down_attention=flags, up=channels[::-1], up_attention=flags, mid_attention=False,
-                            layers=1, heads=1, groups=min(8, channels[0]))
+        widths = UNetWidths(
+            down=channels,
+            down_attention=flags,
+            up=channels[::-1],
+            up_attention=flags,
+            mid_attention=False,
+            layers=1,
+            heads=1,
+            groups=min(8, channels[0]),
+        )
         self.unet = UNet(2, 6, 3, widths)
 
     def forward(self, rgb: Tensor, body: Tensor) -> Tensor:
-        """rgb [B, 3, H, W] in [0, 1] over white, body [B, 3, H, W] normals of the body, zero outside it."""
+        """rgb [B, 3, H, W] in [0, 1] over white, body [B, 3, H, W] normals of the body, zero
+        outside it."""
         return F.normalize(self.unet(torch.cat([rgb * 2 - 1, body], 1))[0] + body, dim=1, eps=1e-6)
 
 
-def body_normals(vertices: Tensor, faces: Tensor, cameras: Cameras, *, backend: str = "auto") -> Tensor:
-    """Normals [C, 3, H, W] of a body [P, 3] NU as each camera sees it, in its axes, on the cameras' device; unit length inside, zero
-    outside."""
+def body_normals(
+    vertices: Tensor, faces: Tensor, cameras: Cameras, *, backend: str = "auto"
+) -> Tensor:
+    """Normals [C, 3, H, W] of a body [P, 3] NU as each camera sees it, in its axes, on the cameras'
+    device; unit length inside, zero outside."""
     return disc_normals(body_discs(vertices, faces, cameras), cameras, backend=backend)
 
 
 def body_discs(vertices: Tensor, faces: Tensor, cameras: Cameras) -> Gaussians:
-    """The surface of a body [P, 3] NU as discs for pictures by these cameras [C], on their device."""
+    """The surface of a body [P, 3] NU as discs for pictures by these cameras [C], on their
+    device."""
     vertices = vertices.to(cameras.K.device)
     return Patches.of(vertices, faces).discs(vertices, pixel_size(cameras))
 
@@ -76,20 +90,36 @@ def body_discs(vertices: Tensor, faces: Tensor, cameras: Cameras) -> Gaussians:
 @torch.no_grad()
 def disc_normals(discs: Gaussians, cameras: Cameras, *, backend: str = "auto") -> Tensor:
     """`body_normals` of the discs of a body."""
-    picture = render(discs, cameras, backend=backend_for(backend, cameras.K.device), background=(0.0, 0.0, 0.0))
-    return to_camera(F.normalize(2 * picture.rgb - picture.alpha, dim=1, eps=1e-6) * (picture.alpha > KNOWN), cameras)
+    picture = render(
+        discs, cameras, backend=backend_for(backend, cameras.K.device), background=(0.0, 0.0, 0.0)
+    )
+    return to_camera(
+        F.normalize(2 * picture.rgb - picture.alpha, dim=1, eps=1e-6) * (picture.alpha > KNOWN),
+        cameras,
+    )
 
 
 class BodyViews:
     """Normals of the scans' bodies as their views see them, drawn when they are asked for.
 
-    Of each scan the discs stay, about half a megabyte; of the pictures, 3 MB each at 512 pixels, the last asked for, up to `limit`
-    bytes.
+    Of each scan the discs stay, about half a megabyte; of the pictures, 3 MB each at 512 pixels,
+    the last asked for, up to `limit` bytes.
     """
 
-    def __init__(self, store: ScanStore, faces: Tensor, *, device: str = "cpu", backend: str = "auto",
-                 limit: int = BODIES_STORE) -> None:
-        self.store, self.faces, self.device, self.backend, self.limit = store, faces, device, backend, limit
+    def __init__(
+        self,
+        store: ScanStore,
+        faces: Tensor,
+        *,
+        device: str = "cpu",
+        backend: str = "auto",
+        limit: int = BODIES_STORE,
+    ) -> None:
+        self.store = store
+        self.faces = faces
+        self.device = device
+        self.backend = backend
+        self.limit = limit
         self._discs: dict[int, Gaussians] = {}
         self._pictures: OrderedDict[tuple[int, int], Tensor] = OrderedDict()
 
@@ -105,7 +135,9 @@ class BodyViews:
             rig = self.store.cameras(scan).to(self.device)
             if scan not in self._discs:
                 self._discs[scan] = body_discs(self.store.body(scan), self.faces, rig)
-            self._pictures[key] = disc_normals(self._discs[scan], rig[[index]], backend=self.backend)[0]
+            self._pictures[key] = disc_normals(
+                self._discs[scan], rig[[index]], backend=self.backend
+            )[0]
         self._pictures.move_to_end(key)
         while self.held > self.limit and len(self._pictures) > 1:
             self._pictures.popitem(last=False)
@@ -129,10 +161,19 @@ def normal_error(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def train_normals(
-    scans: list[Path], faces: Tensor, training: NormalTraining, out: Path, state: Path, *, seed: int, device: str = "cpu",
-    backend: str = "auto", deadline: Deadline | None = None,
+    scans: list[Path],
+    faces: Tensor,
+    training: NormalTraining,
+    out: Path,
+    state: Path,
+    *,
+    seed: int,
+    device: str = "cpu",
+    backend: str = "auto",
+    deadline: Deadline | None = None,
 ) -> list[dict[str, float]]:
-    """Train on every view of the scans' folders; writes weights, model.json, history.tsv and training.json (backends) to `out`.
+    """Train on every view of the scans' folders; writes weights, model.json, history.tsv and
+    training.json (backends) to `out`.
 
     Raises InputError for views that come without normals.
     """
@@ -144,7 +185,9 @@ def train_normals(
     views = [(scan, view) for scan in range(len(store)) for view in range(len(store.cameras(scan)))]
     for folder in store.folders:
         if not view_path(folder, "normal", 0).is_file():
-            raise InputError(f"{folder}: its views have no normals to train a net on; {NEEDS_NO_NORMALS}")
+            raise InputError(
+                f"{folder}: its views have no normals to train a net on; {NEEDS_NO_NORMALS}"
+            )
 
     def sample(scan: int, view: int) -> tuple[Tensor, Tensor, Tensor]:
         rig = store.cameras(scan)
@@ -153,13 +196,27 @@ def train_normals(
         target = F.normalize(world, dim=0) * (mask > KNOWN)
         return rgb, bodies.view(scan, view), to_camera(target[None], rig[[view]])[0]
 
-    def loss(step: int, generator: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(
+        step: int, generator: torch.Generator, part: slice
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         chosen = torch.randint(len(views), (training.batch,), generator=generator).tolist()[part]
-        rgb, body, target = (torch.stack(x).to(device) for x in zip(*(sample(*views[c]) for c in chosen), strict=True))
+        rgb, body, target = (
+            torch.stack(x).to(device)
+            for x in zip(*(sample(*views[c]) for c in chosen), strict=True)
+        )
         return normal_error(net(rgb, body), target), {"body_alone": normal_error(body, target)}
 
-    history = fit(net, loss, Optimisation(training.steps, training.lr, weight_decay=1e-4), stage="normals", seed=seed,
-                  state=state, batch=training.batch, deadline=deadline, backends={"splat": backend})
+    history = fit(
+        net,
+        loss,
+        Optimisation(training.steps, training.lr, weight_decay=1e-4),
+        stage="normals",
+        seed=seed,
+        state=state,
+        batch=training.batch,
+        deadline=deadline,
+        backends={"splat": backend},
+    )
     save_tensors(net.state_dict(), out / WEIGHTS)
     write_json(out / MODEL, {"channels": list(training.channels)})
     write_record(out, state)
@@ -175,9 +232,17 @@ def load_normals(folder: Path, device: str = "cpu") -> NormalNet:
 
 
 @torch.no_grad()
-def predict_targets(net: NormalNet, pictures: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras,
-                    *, backend: str = "auto") -> NormalTargets:
-    """What a mesh is to show: normals of pictures [C, 3, H, W] over white, with the body [P, 3] NU that stands in them.
+def predict_targets(
+    net: NormalNet,
+    pictures: Tensor,
+    vertices: Tensor,
+    faces: Tensor,
+    cameras: Cameras,
+    *,
+    backend: str = "auto",
+) -> NormalTargets:
+    """What a mesh is to show: normals of pictures [C, 3, H, W] over white, with the body [P, 3] NU
+    that stands in them.
 
     Pixels outside the body have no target, since the net leans on the body.
     """

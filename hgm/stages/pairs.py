@@ -17,8 +17,12 @@ from hgm.views import load_image, view_path
 class BackRenderer:
     """Renders the back of a training scan as the coarse model imagines it from the front view."""
 
-    def __init__(self, coarse: HGM, *, size: int, device: str, backend: str, precision: str) -> None:
-        self.reconstructor = Reconstructor(coarse, None, None, size=size, device=device, backend=backend, precision=precision)
+    def __init__(
+        self, coarse: HGM, *, size: int, device: str, backend: str, precision: str
+    ) -> None:
+        self.reconstructor = Reconstructor(
+            coarse, None, None, size=size, device=device, backend=backend, precision=precision
+        )
 
     def render(self, folder: Path, views: Viewpoints) -> Tensor:
         """[3, H, W] over white, seen by the camera of the back view of the scan in `folder`."""

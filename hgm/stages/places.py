@@ -1,4 +1,5 @@
-"""Where a run finds its scans and body models: the user's folders, or those that the run makes for itself."""
+"""Where a run finds its scans and body models: the user's folders, or those that the run makes for
+itself."""
 
 from __future__ import annotations
 
@@ -12,13 +13,20 @@ from hgm.body import BodyModel
 from hgm.errors import InputError
 
 STANDIN = "standin"
-HOLDS = {"thuman2": "THuman2.0_Release", "thuman21": "THuman2.1_Release or model", "customhumans": "mesh and smplx",
-         "humman": "p000455_a000986 …", "views": "img, mask, parm and depth"}  # what is in scans.root
+HOLDS = {
+    "thuman2": "THuman2.0_Release",
+    "thuman21": "THuman2.1_Release or model",
+    "customhumans": "mesh and smplx",
+    # what is in scans.root
+    "humman": "p000455_a000986 …",
+    "views": "img, mask, parm and depth",
+}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A data set of section `scans` of the configuration (`hgm.catalogue.data_of`), and the body model of its fits."""
+    """A data set of section `scans` of the configuration (`hgm.catalogue.data_of`), and the body
+    model of its fits."""
 
     source: str
     root: Path
@@ -28,7 +36,12 @@ class Place:
     @classmethod
     def of(cls, scans: Mapping[str, Any], results: Path) -> Place:
         """Raises InputError when a real data set is named without its folder."""
-        return cls(scans["source"], scan_root(scans, results), models_folder(scans, results), scans["gender"])
+        return cls(
+            scans["source"],
+            scan_root(scans, results),
+            models_folder(scans, results),
+            scans["gender"],
+        )
 
     @property
     def model_file(self) -> Path:
@@ -40,15 +53,19 @@ class Place:
 
 
 def scan_root(scans: Mapping[str, Any], results: Path) -> Path:
-    """The folder with the scans of section `scans`. Raises InputError when a real data set is named without its folder."""
-    source, key = scans["source"], scans.get("key", "scans.root")
+    """The folder with the scans of section `scans`. Raises InputError when a real data set is named
+    without its folder."""
+    source = scans["source"]
+    key = scans.get("key", "scans.root")
     if source == STANDIN:
         return results / STANDIN
     if scans["root"] is None:
         raise InputError(f"{key}: {source} needs it; set the folder that holds {HOLDS[source]}")
     root = Path(scans["root"])
     if not root.is_dir():
-        raise InputError(f"{key}: {root} is not a folder; expected the one that holds {HOLDS[source]}")
+        raise InputError(
+            f"{key}: {root} is not a folder; expected the one that holds {HOLDS[source]}"
+        )
     return root
 
 

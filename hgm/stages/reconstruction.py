@@ -42,7 +42,8 @@ class Output:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """What one photo becomes. `coarse` and `gaussians` are unbatched; images are [3, H, W] over white."""
+    """What one photo becomes. `coarse` and `gaussians` are unbatched; images are [3, H, W] over
+    white."""
 
     coarse: Gaussians
     back_coarse: Tensor
@@ -52,45 +53,81 @@ class Reconstruction:
 
 
 class Reconstructor:
-    """Models loaded once, photos reconstructed one after the other. All networks are frozen and on one device."""
+    """Models loaded once, photos reconstructed one after the other. All networks are frozen and on
+    one device."""
 
     def __init__(
-        self, coarse: HGM, fusion: HGM | None, refiner: BackViewRefiner | None, *, size: int,
-        back_view: BackViewSettings | None = None, device: str = "cpu", backend: str = "auto", precision: str = "fp32",
+        self,
+        coarse: HGM,
+        fusion: HGM | None,
+        refiner: BackViewRefiner | None,
+        *,
+        size: int,
+        back_view: BackViewSettings | None = None,
+        device: str = "cpu",
+        backend: str = "auto",
+        precision: str = "fp32",
     ) -> None:
-        self.coarse, self.fusion, self.refiner = coarse, fusion, refiner
+        self.coarse = coarse
+        self.fusion = fusion
+        self.refiner = refiner
         self.back_view = BackViewSettings() if back_view is None else back_view
-        self.device, self.backend, self.precision = device, backend, precision
+        self.device = device
+        self.backend = backend
+        self.precision = precision
         self.size = size  # of the pictures that the networks see
 
     @torch.no_grad()
-    def coarse_gaussians(self, image: Tensor, vertices: Tensor | None, camera: Cameras) -> Gaussians:
-        """The frozen coarse model: photo [3, H, W] over white, taken by an unbatched camera, and body vertices [P, 3] -> merged
-        Gaussians [N].
+    def coarse_gaussians(
+        self, image: Tensor, vertices: Tensor | None, camera: Cameras
+    ) -> Gaussians:
+        """The frozen coarse model: photo [3, H, W] over white, taken by an unbatched camera, and
+        body vertices [P, 3] -> merged Gaussians [N].
 
         Without vertices the U-Net's own set, which does not depend on the body (spec section 6.1).
         """
         output = self._run(self.coarse, image[None], camera[None], vertices)
-        chosen = output.merged if vertices is not None or not self.coarse.config.use_body else output.unet
+        chosen = (
+            output.merged
+            if vertices is not None or not self.coarse.config.use_body
+            else output.unet
+        )
         return chosen[0].detach()
 
-    def _run(self, model: HGM, images: Tensor, cameras: Cameras, vertices: Tensor | None) -> HGMOutput:
+    def _run(
+        self, model: HGM, images: Tensor, cameras: Cameras, vertices: Tensor | None
+    ) -> HGMOutput:
         images = resize(images, self.size)[None].to(self.device)
-        body = vertices[None].to(self.device) if vertices is not None and model.config.use_body else None
-        return model(images, cameras.resized(self.size)[None].to(self.device), body, precision=self.precision)
+        body = (
+            vertices[None].to(self.device)
+            if vertices is not None and model.config.use_body
+            else None
+        )
+        return model(
+            images, cameras.resized(self.size)[None].to(self.device), body, precision=self.precision
+        )
 
     @torch.no_grad()
     def seen_by(self, camera: Cameras, gaussians: Gaussians) -> tuple[Tensor, Tensor]:
-        """Colour [3, H, W] and alpha [1, H, W] of unbatched Gaussians, seen by an unbatched camera at the networks' size."""
-        out = render(gaussians, camera.resized(self.size)[None].to(self.device), backend=self.backend)
+        """Colour [3, H, W] and alpha [1, H, W] of unbatched Gaussians, seen by an unbatched camera
+        at the networks' size."""
+        out = render(
+            gaussians, camera.resized(self.size)[None].to(self.device), backend=self.backend
+        )
         return out.rgb[0].clamp(0, 1), out.alpha[0].clamp(0, 1)
 
     def reconstruct(
-        self, image: Tensor, vertices: Tensor | None, variant: Variant, views: Viewpoints, *,
+        self,
+        image: Tensor,
+        vertices: Tensor | None,
+        variant: Variant,
+        views: Viewpoints,
+        *,
         announce: Callable[[str], None] = lambda stage: None,
     ) -> Reconstruction:
-        """image [3, H, W] in [0, 1] over white, the front view of `views`; vertices [P, 3] in normalised units (None without a body
-        branch). The back is made where `views` has its back view.
+        """image [3, H, W] in [0, 1] over white, the front view of `views`; vertices [P, 3] in
+        normalised units (None without a body branch). The back is made where `views` has its back
+        view.
 
         `announce` is called with the name of each of STAGES as it begins.
         """
@@ -125,32 +162,64 @@ class Reconstructor:
 
 
 def load_reconstructor(
-    results: Path, variant: Variant, *, size: int, back_view: Mapping[str, Any], device: str = "cpu", backend: str = "auto",
-    sparse_backend: str = "auto", precision: str = "fp32", compiled: bool = False,
+    results: Path,
+    variant: Variant,
+    *,
+    size: int,
+    back_view: Mapping[str, Any],
+    device: str = "cpu",
+    backend: str = "auto",
+    sparse_backend: str = "auto",
+    precision: str = "fp32",
+    compiled: bool = False,
 ) -> Reconstructor:
     """The networks of a finished run that a variant needs, from the folder results/<run>.
 
     compiled: by torch.compile; worth its minutes for many photos only.
     """
-    coarse = load_hgm(results / f"coarse{variant.networks}", device=device, sparse_backend=sparse_backend)
+    coarse = load_hgm(
+        results / f"coarse{variant.networks}", device=device, sparse_backend=sparse_backend
+    )
     fusion = None
     if variant.two_view:
-        fusion = load_hgm(results / f"fusion{variant.networks}", device=device, sparse_backend=sparse_backend)
-    refiner = BackViewRefiner.load(results / "base", results / "controlnet", device) if variant.diffusion else None
+        fusion = load_hgm(
+            results / f"fusion{variant.networks}", device=device, sparse_backend=sparse_backend
+        )
+    refiner = (
+        BackViewRefiner.load(results / "base", results / "controlnet", device)
+        if variant.diffusion
+        else None
+    )
     for network in (coarse, fusion, refiner):
         if compiled and network is not None:
             network.compile_networks()
-    return Reconstructor(coarse, fusion, refiner, size=size, back_view=BackViewSettings(**back_view), device=device,
-                         backend=backend, precision=precision)
+    return Reconstructor(
+        coarse,
+        fusion,
+        refiner,
+        size=size,
+        back_view=BackViewSettings(**back_view),
+        device=device,
+        backend=backend,
+        precision=precision,
+    )
 
 
 def write_reconstruction(
-    result: Reconstruction, image: Tensor, out: Path, output: Output, cameras: Cameras, *, backend: str = "auto",
+    result: Reconstruction,
+    image: Tensor,
+    out: Path,
+    output: Output,
+    cameras: Cameras,
+    *,
+    backend: str = "auto",
 ) -> float:
-    """`input.png, coarse.ply, back_coarse.png, back.png, gaussians.ply, novel_00.png …, cameras.json, turntable.mp4` in `out`.
+    """`input.png, coarse.ply, back_coarse.png, back.png, gaussians.ply, novel_00.png …,
+    cameras.json, turntable.mp4` in `out`.
 
-    The novel views are those of `cameras` [V], at the size of `output`; cameras.json holds them. Returns the frames a second at which
-    the turntable was rendered, by a backend that the novel views have warmed up.
+    The novel views are those of `cameras` [V], at the size of `output`; cameras.json holds them.
+    Returns the frames a second at which the turntable was rendered, by a backend that the novel
+    views have warmed up.
     """
     save_image(out / "input.png", image)
     result.coarse.save_ply(out / "coarse.ply")

@@ -19,23 +19,41 @@ Progress = Callable[[int, str], None]
 
 
 def write_chunk(
-    place: Place, names: Sequence[str], out: Path, rendering: Mapping[str, Any], *, workers: int, code: str, progress: Progress,
+    place: Place,
+    names: Sequence[str],
+    out: Path,
+    rendering: Mapping[str, Any],
+    *,
+    workers: int,
+    code: str,
+    progress: Progress,
 ) -> ChunkResult:
-    """Write the view folders `out/<name>` with section `rendering` of the configuration; those whose key is unchanged stay.
+    """Write the view folders `out/<name>` with section `rendering` of the configuration; those
+    whose key is unchanged stay.
 
     Raises InputError when nothing can be rendered, and for a scan that is no longer there.
     """
     if place.source not in SCANS:
         return take_chunk(place, names, out, size=rendering["size"], code=code, progress=progress)
     return render_chunk(
-        [SCANS[place.source](place.root, name) for name in names], out, models=place.models, gender=place.gender,
-        size=rendering["size"], samples=rendering["samples"], device=rendering["device"], workers=workers, code=code,
+        [SCANS[place.source](place.root, name) for name in names],
+        out,
+        models=place.models,
+        gender=place.gender,
+        size=rendering["size"],
+        samples=rendering["samples"],
+        device=rendering["device"],
+        workers=workers,
+        code=code,
         progress=progress,
     )
 
 
-def take_chunk(place: Place, names: Sequence[str], out: Path, *, size: int, code: str, progress: Progress) -> ChunkResult:
-    """Take over the given views of every name at `size` x `size` pixels; a bad one is set aside and the others go on."""
+def take_chunk(
+    place: Place, names: Sequence[str], out: Path, *, size: int, code: str, progress: Progress
+) -> ChunkResult:
+    """Take over the given views of every name at `size` x `size` pixels; a bad one is set aside and
+    the others go on."""
     done: dict[str, str] = {}
     rejected: dict[str, str] = {}
     model = place.model

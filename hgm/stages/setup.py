@@ -20,14 +20,22 @@ LPIPS_SIZE = 256  # images are resized to it before LPIPS in training (spec sect
 
 
 def network(section: Section, size: int, *, views: int, body: bool) -> HGMConfig:
-    """The networks of a preset for images of `size` pixels. Raises InputError for an unknown field in the overrides."""
+    """The networks of a preset for images of `size` pixels. Raises InputError for an unknown field
+    in the overrides."""
     changes = {"input_size": size, "use_body": body, **section["overrides"]}
     known = {f.name for f in dataclasses.fields(HGMConfig)}
     unknown = sorted(set(changes) - known)
     if unknown:
-        raise InputError(f"network.overrides.{unknown[0]}: unknown field; expected one of {', '.join(sorted(known))}")
-    preset = {"tiny": HGMConfig.tiny, "small": HGMConfig.small, "medium": HGMConfig.medium,
-              "paper": HGMConfig.paper}[section["preset"]]
+        raise InputError(
+            f"network.overrides.{unknown[0]}: unknown field; expected one of "
+            f"{', '.join(sorted(known))}"
+        )
+    preset = {
+        "tiny": HGMConfig.tiny,
+        "small": HGMConfig.small,
+        "medium": HGMConfig.medium,
+        "paper": HGMConfig.paper,
+    }[section["preset"]]
     return preset(views=views, **changes)
 
 
@@ -36,19 +44,48 @@ def optimisation(section: Section) -> Optimisation:
     return Optimisation(**{name: section[name] for name in names})
 
 
-def training(params: Section, stage: str, scans: list[Path], validation: list[Path], *, device: str,
-             pairs: Path | None = None) -> Training:
-    """Section `stage` (coarse or fusion) of the configuration with what it shares with the others."""
-    section, size = params[stage], params["rendering"]["size"]
+def training(
+    params: Section,
+    stage: str,
+    scans: list[Path],
+    validation: list[Path],
+    *,
+    device: str,
+    pairs: Path | None = None,
+) -> Training:
+    """Section `stage` (coarse or fusion) of the configuration with what it shares with the
+    others."""
+    section = params[stage]
+    size = params["rendering"]["size"]
     fusion = stage == "fusion"
-    back = BackViews(pairs, section["back_share"], section["distortion"], section["jitter"]) if fusion else BackViews()
+    back = (
+        BackViews(pairs, section["back_share"], section["distortion"], section["jitter"])
+        if fusion
+        else BackViews()
+    )
     return Training(
-        stage=stage, scans=scans, validation=validation, optimisation=optimisation(section),
-        sampling=Sampling(batch=section["batch"], inputs=("front", "back") if fusion else ("front",), size=size, render_size=size,
-                          supervised=section["supervised"], turn=section["turn"]),
-        loss=LossWeights(**params["loss"]), back_views=back, validate_every=section["validate_every"],
-        early=section.get("early", 0.0), seed=params["seed"], device=device, backend=params["splat"],
-        sparse_backend=params["network"]["sparse_backend"], precision=params["network"]["precision"], gpus=section["gpus"],
+        stage=stage,
+        scans=scans,
+        validation=validation,
+        optimisation=optimisation(section),
+        sampling=Sampling(
+            batch=section["batch"],
+            inputs=("front", "back") if fusion else ("front",),
+            size=size,
+            render_size=size,
+            supervised=section["supervised"],
+            turn=section["turn"],
+        ),
+        loss=LossWeights(**params["loss"]),
+        back_views=back,
+        validate_every=section["validate_every"],
+        early=section.get("early", 0.0),
+        seed=params["seed"],
+        device=device,
+        backend=params["splat"],
+        sparse_backend=params["network"]["sparse_backend"],
+        precision=params["network"]["precision"],
+        gpus=section["gpus"],
         compile=params["network"]["compile"],
     )
 

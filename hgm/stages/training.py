@@ -1,4 +1,5 @@
-"""Train one HGM: `coarse` sees the front view, `fusion` the front and the back view (paper sections 3.3 and 3.5)."""
+"""Train one HGM: `coarse` sees the front view, `fusion` the front and the back view (paper sections
+3.3 and 3.5)."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ VALIDATION_VIEWS = 4  # evenly around, from the front view on
 class BackViews:
     """Where the second input comes from in training, besides the true back view."""
 
-    folder: Path | None = None  # <folder>/<scan>/condition.png: unconverged renders (the diffusion stage's conditions)
+    # <folder>/<scan>/condition.png: unconverged renders (the diffusion stage's conditions)
+    folder: Path | None = None
     share: float = 0.0  # of the samples that get one of them
     distortion: float = 0.5  # probability of the grid distortion
     jitter: float = 0.5  # probability of the camera jitter
@@ -74,46 +76,68 @@ def gaussian_sets(output: HGMOutput) -> dict[str, Gaussians]:
     return sets
 
 
-def augment_back(batch: Batch, scans: Sequence[Path], back: BackViews, generator: torch.Generator) -> Batch:
-    """Replace and disturb the second input view of each sample; the first one and the targets stay as they are, and so does the
-    camera that projects the body."""
-    images, pose = batch.images.clone(), batch.rays.world_to_camera.clone()
+def augment_back(
+    batch: Batch, scans: Sequence[Path], back: BackViews, generator: torch.Generator
+) -> Batch:
+    """Replace and disturb the second input view of each sample; the first one and the targets stay
+    as they are, and so does the camera that projects the body."""
+    images = batch.images.clone()
+    pose = batch.rays.world_to_camera.clone()
     for b, scan in enumerate(scans):
         chance = torch.rand(3, generator=generator)
         if back.folder is not None and chance[0] < back.share:
             path = back.folder / scan.name / "condition.png"
             image = load_image(path)
             if image.shape[-1] != images.shape[-1]:
-                image = torch.nn.functional.interpolate(image[None], images.shape[-2:], mode="bilinear", align_corners=False)[0]
+                image = torch.nn.functional.interpolate(
+                    image[None], images.shape[-2:], mode="bilinear", align_corners=False
+                )[0]
             images[b, 1] = image
         if chance[1] < back.distortion:
             images[b, 1] = grid_distortion(images[b, 1], generator)
         if chance[2] < back.jitter:
             pose[b, 1] = camera_jitter(batch.cameras[b, 1], generator).world_to_camera
-    return dataclasses.replace(batch, images=images, rays=dataclasses.replace(batch.rays, world_to_camera=pose))
+    return dataclasses.replace(
+        batch, images=images, rays=dataclasses.replace(batch.rays, world_to_camera=pose)
+    )
 
 
 def train_hgm(
-    config: HGMConfig, training: Training, out: Path, state: Path, *, init: Path | None = None, lgm: Path | None = None,
-    perceptual: Callable[[str], Perceptual | None] | None = None, deadline: Deadline | None = None,
+    config: HGMConfig,
+    training: Training,
+    out: Path,
+    state: Path,
+    *,
+    init: Path | None = None,
+    lgm: Path | None = None,
+    perceptual: Callable[[str], Perceptual | None] | None = None,
+    deadline: Deadline | None = None,
 ) -> None:
-    """Train and write `weights.safetensors`, `model.json`, `history.tsv`, `training.json` (backends), `validation/` and, if
-    asked, `early.safetensors`.
+    """Train and write `weights.safetensors`, `model.json`, `history.tsv`, `training.json`
+    (backends), `validation/` and, if asked, `early.safetensors`.
 
-    With `init`, weights of equal name and shape start from another checkpoint (the coarse model); none may be missing.
-    With `lgm`, a published LGM checkpoint, the U-Net starts from LGM's and the rest from random weights.
-    `perceptual(device)` makes the perceptual loss. With `training.gpus` > 1 that many processes train together; the loss
-    curve is that of one process with the same `batch` and `accumulate`, but for rounding.
-    Raises InputError on unusable data or weights and SliceEnded at the deadline.
+    With `init`, weights of equal name and shape start from another checkpoint (the coarse model);
+    none may be missing. With `lgm`, a published LGM checkpoint, the U-Net starts from LGM's and the
+    rest from random weights. `perceptual(device)` makes the perceptual loss. With `training.gpus` >
+    1 that many processes train together; the loss curve is that of one process with the same
+    `batch` and `accumulate`, but for rounding. Raises InputError on unusable data or weights and
+    SliceEnded at the deadline.
     """
     for folder in training.validation:
         Viewpoints.read(folder)
     fewest = min((len(Viewpoints.read(folder)) for folder in training.scans), default=0)
     if 0 < fewest < training.sampling.supervised:  # all samples of a batch have equally many
-        log.info("%s: each step is compared with %d views, not %d: a scan has no more", training.stage, fewest,
-                 training.sampling.supervised)
-        training = dataclasses.replace(training, sampling=dataclasses.replace(training.sampling, supervised=fewest))
-    pictures = Pictures([*training.validation, *training.scans])  # the former are never read ahead, so they are kept first
+        log.info(
+            "%s: each step is compared with %d views, not %d: a scan has no more",
+            training.stage,
+            fewest,
+            training.sampling.supervised,
+        )
+        training = dataclasses.replace(
+            training, sampling=dataclasses.replace(training.sampling, supervised=fewest)
+        )
+    # the former are never read ahead, so they are kept first
+    pictures = Pictures([*training.validation, *training.scans])
     arguments = (config, training, pictures, out, state, init, lgm, perceptual, deadline)
     if training.gpus == 1:
         _train(ALONE, *arguments)
@@ -123,15 +147,27 @@ def train_hgm(
 
 
 def _train(
-    team: Team, config: HGMConfig, training: Training, pictures: Pictures, out: Path, state: Path, init: Path | None,
-    lgm: Path | None, perceptual: Callable[[str], Perceptual | None] | None, deadline: Deadline | None,
+    team: Team,
+    config: HGMConfig,
+    training: Training,
+    pictures: Pictures,
+    out: Path,
+    state: Path,
+    init: Path | None,
+    lgm: Path | None,
+    perceptual: Callable[[str], Perceptual | None] | None,
+    deadline: Deadline | None,
 ) -> None:
     torch.manual_seed(training.seed)
     device = torch.device(device_of(team, training.device))
     if device.type == "cuda":
         use_threads(1)  # the job's others are those that read ahead
     backend = backend_for(training.backend, device)
-    sparse_backend = spconv_backend.resolve_backend(training.sparse_backend, device) if config.use_body else "torch"
+    sparse_backend = (
+        spconv_backend.resolve_backend(training.sparse_backend, device)
+        if config.use_body
+        else "torch"
+    )
     model = HGM(config, sparse_backend=sparse_backend).to(device)
     if init is not None:
         load_tensors(model, init)
@@ -145,32 +181,56 @@ def _train(
     watched = ScanStore(training.validation, pictures) if training.validation else None
 
     def batch(micro: int) -> Batch:
-        generator = torch.Generator().manual_seed(derived_seed(training.seed, training.stage, "data", micro))
+        generator = torch.Generator().manual_seed(
+            derived_seed(training.seed, training.stage, "data", micro)
+        )
         drawn, scans = draw(store, training.sampling, micro, training.seed, generator)
         if fusion:
-            drawn = augment_back(drawn, [store.folders[s] for s in scans], training.back_views, generator)
+            drawn = augment_back(
+                drawn, [store.folders[s] for s in scans], training.back_views, generator
+            )
         return drawn.pinned() if device.type == "cuda" else drawn
 
     batches = Prefetch(batch, stride=team.size, threads=LOADERS if device.type == "cuda" else 0)
 
     def loss(micro: int, _: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         sample = batches[micro][part].to(device)
-        output = model(sample.images, sample.cameras, sample.vertices, rays=sample.rays, precision=training.precision)
-        return hgm_loss(gaussian_sets(output), sample.target_rgb, sample.target_mask, sample.target_cameras, training.loss,
-                        perceptual=lpips, backend=backend)
+        output = model(
+            sample.images,
+            sample.cameras,
+            sample.vertices,
+            rays=sample.rays,
+            precision=training.precision,
+        )
+        return hgm_loss(
+            gaussian_sets(output),
+            sample.target_rgb,
+            sample.target_mask,
+            sample.target_cameras,
+            training.loss,
+            perceptual=lpips,
+            backend=backend,
+        )
 
     shown = state / "validation"
 
     def validate(step: int) -> Mapping[str, float]:
         if watched is None:
             return {}
-        sampling = Sampling(batch=1, inputs=training.sampling.inputs, supervised=VALIDATION_VIEWS,
-                            size=training.sampling.size, render_size=training.sampling.render_size)
+        sampling = Sampling(
+            batch=1,
+            inputs=training.sampling.inputs,
+            supervised=VALIDATION_VIEWS,
+            size=training.sampling.size,
+            render_size=training.sampling.render_size,
+        )
         errors = []
         with torch.no_grad():
             for scan in range(len(watched)):
                 batch = batch_of(watched, [scan], sampling, None).to(device)
-                output = model(batch.images, batch.cameras, batch.vertices, precision=training.precision)
+                output = model(
+                    batch.images, batch.cameras, batch.vertices, precision=training.precision
+                )
                 rgb = render(output.merged, batch.target_cameras, backend=backend).rgb.clamp(0, 1)
                 errors.append((rgb - batch.target_rgb).square().mean())
                 if scan == 0:
@@ -179,12 +239,27 @@ def _train(
         return {"validation_psnr": float(-10 * torch.log10(torch.stack(errors)).mean())}
 
     early = max(1, round(training.early * training.optimisation.steps))
-    snapshots = {early: lambda: save_tensors(model.state_dict(), state / EARLY)} if training.early > 0 else None
+    snapshots = (
+        {early: lambda: save_tensors(model.state_dict(), state / EARLY)}
+        if training.early > 0
+        else None
+    )
     try:
-        history = fit(model, loss, training.optimisation, stage=training.stage, seed=training.seed, state=state,
-                      batch=training.sampling.batch, team=team, deadline=deadline, validate=validate,
-                      validate_every=training.validate_every, snapshots=snapshots,
-                      backends={"splat": backend, **({"sparse": sparse_backend} if config.use_body else {})})
+        history = fit(
+            model,
+            loss,
+            training.optimisation,
+            stage=training.stage,
+            seed=training.seed,
+            state=state,
+            batch=training.sampling.batch,
+            team=team,
+            deadline=deadline,
+            validate=validate,
+            validate_every=training.validate_every,
+            snapshots=snapshots,
+            backends={"splat": backend, **({"sparse": sparse_backend} if config.use_body else {})},
+        )
     finally:
         batches.close()
     if not team.leads:
@@ -200,8 +275,11 @@ def _train(
     save_model(model, out)
 
 
-def load_hgm(folder: Path, *, weights: str = WEIGHTS, device: str = "cpu", sparse_backend: str = "auto") -> HGM:
-    """A trained HGM of `train_hgm`, frozen and in evaluation mode; `weights=EARLY` gives the unconverged one."""
+def load_hgm(
+    folder: Path, *, weights: str = WEIGHTS, device: str = "cpu", sparse_backend: str = "auto"
+) -> HGM:
+    """A trained HGM of `train_hgm`, frozen and in evaluation mode; `weights=EARLY` gives the
+    unconverged one."""
     model = load_model(folder, device, sparse_backend=sparse_backend)
     if weights != WEIGHTS:
         load_tensors(model, folder / weights)

@@ -1,4 +1,5 @@
-"""Free stand-ins for the gated data: body models in SMPL-X's format and clothed scans in THuman2.0's layout."""
+"""Free stand-ins for the gated data: body models in SMPL-X's format and clothed scans in
+THuman2.0's layout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What every subject is made from: the body's surfaces, the two cloth patterns, skin masks and their UV boxes."""
+"""What every subject is made from: the body's surfaces, the two cloth patterns, skin masks and
+their UV boxes."""
 
 from __future__ import annotations
 
@@ -25,8 +26,9 @@ Box = tuple[np.ndarray, np.ndarray]  # lower left and upper right corner [2] in 
 class Surface:
     """A mesh bound to the body: faces [F,3], uvs [F,3,2] at corners, weights [V,55], design [V,3].
 
-    `matrix` makes its vertices from those of its source; `design` holds its positions on the neutral body in metres
-    (x left, y up from the chest, z front), the coordinates in which clothes are cut and patterns drawn.
+    `matrix` makes its vertices from those of its source; `design` holds its positions on the
+    neutral body in metres (x left, y up from the chest, z front), the coordinates in which clothes
+    are cut and patterns drawn.
     """
 
     matrix: sp.csr_matrix
@@ -38,7 +40,8 @@ class Surface:
 
 @dataclass(frozen=True)
 class Cloth:
-    """A garment pattern: its refined surface, and base [N,3] and shapes [N,3,10] that fit it to betas.
+    """A garment pattern: its refined surface, and base [N,3] and shapes [N,3,10] that fit it to
+    betas.
 
     `rough_*` are the faces, corner UVs and design positions before refinement.
     """
@@ -58,8 +61,9 @@ class Cloth:
 
 @dataclass(frozen=True)
 class Assets:
-    """skeleton; faces [20908,3]; skin (with closed eye holes) and its refinement; island [F] of each of their faces;
-    eyes' faces; cloths; skin masks [H,W,3] (lips, nails, mouth); UV boxes of the texture tiles; body statistics."""
+    """skeleton; faces [20908,3]; skin (with closed eye holes) and its refinement; island [F] of
+    each of their faces; eyes' faces; cloths; skin masks [H,W,3] (lips, nails, mouth); UV boxes of
+    the texture tiles; body statistics."""
 
     skeleton: Skeleton
     faces: np.ndarray
@@ -86,7 +90,9 @@ def load_assets() -> Assets:
 
     with np.load(core.RESOURCES / "wardrobe.npz") as file:
         wardrobe = {key: file[key] for key in file.files}
-    masks = np.asarray(Image.open(core.RESOURCES / "skin_masks.png").convert("RGB"), np.float32) / 255
+    masks = (
+        np.asarray(Image.open(core.RESOURCES / "skin_masks.png").convert("RGB"), np.float32) / 255
+    )
     return build_assets(core.model(FILE_GENDER), core.model("neutral"), wardrobe, masks)
 
 
@@ -96,7 +102,8 @@ def build_assets(
     wardrobe: Mapping[str, np.ndarray],
     masks: np.ndarray,
 ) -> Assets:
-    """Assets from the SMPL-X arrays of the file the fits are for, of the neutral one, the wardrobe and the masks."""
+    """Assets from the SMPL-X arrays of the file the fits are for, of the neutral one, the wardrobe
+    and the masks."""
     skeleton = Skeleton.from_model(model)
     faces = model["f"].astype(np.int64)
     design = neutral["v_template"].astype(np.float64)
@@ -128,32 +135,42 @@ def build_assets(
     )
 
 
-def _statistics(wardrobe: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """For each gender the mean betas in the file all fits are for, and the factor [10,10] of their covariance."""
+def _statistics(
+    wardrobe: Mapping[str, np.ndarray],
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """For each gender the mean betas in the file all fits are for, and the factor [10,10] of their
+    covariance."""
     genders = ("female", "male")
     mean = {g: wardrobe[f"betas_mean_{g}"] - wardrobe[f"betas_mean_{FILE_GENDER}"] for g in genders}
-    spread = {g: np.linalg.cholesky(wardrobe[f"betas_cov_{g}"] + 1e-9 * np.eye(10)) for g in genders}
+    spread = {
+        g: np.linalg.cholesky(wardrobe[f"betas_cov_{g}"] + 1e-9 * np.eye(10)) for g in genders
+    }
     return mean, spread
 
 
 def _skin(
     faces: np.ndarray, uvs: np.ndarray, design: np.ndarray, weights: np.ndarray
 ) -> tuple[Surface, Surface, np.ndarray]:
-    """The body with its eye holes closed, the same one Loop step finer, and which coarse faces close the holes."""
+    """The body with its eye holes closed, the same one Loop step finer, and which coarse faces
+    close the holes."""
     body = (faces < BODY_VERTICES).all(1)
     body_faces = faces[body]
-    rows, caps = [sp.identity(BODY_VERTICES, format="csr")], []
+    rows = [sp.identity(BODY_VERTICES, format="csr")]
+    caps = []
     for number, loop in enumerate(rim_loops(body_faces)):
         centre = BODY_VERTICES + number
         share = np.full(len(loop), 1 / len(loop))
-        rows.append(sp.csr_matrix((share, (np.zeros(len(loop), int), loop)), shape=(1, BODY_VERTICES)))
+        rows.append(
+            sp.csr_matrix((share, (np.zeros(len(loop), int), loop)), shape=(1, BODY_VERTICES))
+        )
         caps += [[b, a, centre] for a, b in zip(loop, loop[1:] + loop[:1], strict=True)]
     matrix = sp.vstack(rows).tocsr()
     all_faces = np.concatenate([body_faces, caps])
     all_uvs = np.concatenate([uvs[body], np.zeros((len(caps), 3, 2))])
     refined = subdivide(all_faces, matrix.shape[0], all_uvs)
     fine = (refined.matrix @ matrix).tocsr()
-    weights, design = weights[:BODY_VERTICES], design[:BODY_VERTICES]
+    weights = weights[:BODY_VERTICES]
+    design = design[:BODY_VERTICES]
     return (
         Surface(matrix, all_faces, all_uvs, matrix @ weights, matrix @ design),
         Surface(fine, refined.faces, refined.uvs, fine @ weights, fine @ design),
@@ -181,10 +198,14 @@ def _cloth(name: str, wardrobe: Mapping[str, np.ndarray], *, relax: int) -> Clot
     used, inverse = np.unique(rough, return_inverse=True)
     rough = inverse.reshape(-1, 3)
 
-    matrix, faces, uvs = sp.identity(len(used), format="csr"), rough, rough_uvs
+    matrix = sp.identity(len(used), format="csr")
+    faces = rough
+    uvs = rough_uvs
     for _ in range(2):
         step = subdivide(faces, matrix.shape[0], uvs)
-        matrix, faces, uvs = (step.matrix @ matrix).tocsr(), step.faces, step.uvs
+        matrix = (step.matrix @ matrix).tocsr()
+        faces = step.faces
+        uvs = step.uvs
     average = neighbour_average(faces, matrix.shape[0])
     rough_design = wardrobe["neutral_v"][used].astype(np.float64)
     design = relaxed(matrix @ rough_design, average, relax)
@@ -220,7 +241,8 @@ def _boxes(skin: Surface, island: np.ndarray, tights: Cloth, skirt: Cloth) -> di
         return flat.min(0) - 1e-3, flat.max(0) + 1e-3
 
     middle = tights.rough_design[tights.rough_faces].mean(1)
-    side, height = np.abs(middle[:, 0]), middle[:, 1]
+    side = np.abs(middle[:, 0])
+    height = middle[:, 1]
     uvs = tights.rough_uvs
     feet = uvs.mean(1)[:, 1] < 0.9
     top = around(uvs[(((height > -0.50) | (side > 0.35)) & ~feet) & (height >= -0.5)])

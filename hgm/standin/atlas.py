@@ -1,4 +1,5 @@
-"""The texture as tiles: where each tile lies, which points of the design its pixels show, and how gaps are filled."""
+"""The texture as tiles: where each tile lies, which points of the design its pixels show, and how
+gaps are filled."""
 
 from __future__ import annotations
 
@@ -15,15 +16,18 @@ PADDING = 6  # pixels between tiles
 MARGIN = 0.02  # share of a tile by which faces may stick out of it and still be drawn
 SKIN_TILES = {"limbs": LIMBS, "head": HEAD, "hands_feet": HANDS_FEET}
 TILE_SHAPES = {  # width and height, to a common scale
-    "head": (520, 900), "limbs": (560, 640), "hands_feet": (860, 190), "eye": (110, 110), "top": (900, 560),
-    "bottom": (700, 640), "jacket": (900, 560), "skirt": (760, 380), "shoes": (420, 200), "hair": (400, 700),
+    "head": (520, 900), "limbs": (560, 640), "hands_feet": (860, 190), "eye": (110, 110),
+    "top": (900, 560),
+    "bottom": (700, 640), "jacket": (900, 560), "skirt": (760, 380),
+    "shoes": (420, 200), "hair": (400, 700),
     "strands": (420, 420), "lining": (16, 16),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A rectangle of the texture, in pixels from the upper left, and the box of a UV layout it shows."""
+    """A rectangle of the texture, in pixels from the upper left, and the box of a UV layout it
+    shows."""
 
     x: int
     y: int
@@ -50,7 +54,8 @@ class Tile:
 
 @dataclass(frozen=True)
 class Texels:
-    """The painted pixels of a tile: mask [H,W], design [N,3] and layout uv [N,2] of the pixels in it, float32."""
+    """The painted pixels of a tile: mask [H,W], design [N,3] and layout uv [N,2] of the pixels in
+    it, float32."""
 
     mask: np.ndarray
     design: np.ndarray
@@ -71,7 +76,8 @@ class Atlas:
         return (corner + tile.fraction(uvs) * [tile.width, tile.height]) / self.size
 
     def placed(self, piece: Piece, island: np.ndarray) -> Piece:
-        """A piece with the uvs of the texture; `island` [F] tells which skin tile each face of the skin is on."""
+        """A piece with the uvs of the texture; `island` [F] tells which skin tile each face of the
+        skin is on."""
         if piece.tile == "skin":
             uvs = np.full_like(piece.uvs, np.nan)
             for name, label in SKIN_TILES.items():
@@ -90,7 +96,8 @@ def lay_out(pieces: Sequence[Piece], assets: Assets, size: int) -> Atlas:
 
 
 def pack(shapes: Mapping[str, tuple[int, int]], size: int) -> dict[str, tuple[int, int, int, int]]:
-    """Rows of rectangles (width, height), as large as a common scale lets them be: name -> x, y, width, height."""
+    """Rows of rectangles (width, height), as large as a common scale lets them be: name -> x, y,
+    width, height."""
     names = sorted(shapes, key=lambda name: (-shapes[name][1], name))
 
     def attempt(scale: float) -> dict[str, tuple[int, int, int, int]] | None:
@@ -99,17 +106,23 @@ def pack(shapes: Mapping[str, tuple[int, int]], size: int) -> dict[str, tuple[in
         for name in names:
             width, height = (max(int(side * scale), 1) for side in shapes[name])
             if x + width + PADDING > size:
-                x, y, row = 0, y + row + PADDING, 0
+                x = 0
+                y = y + row + PADDING
+                row = 0
             if width + PADDING > size or y + height + PADDING > size:
                 return None
             places[name] = (x + PADDING // 2, y + PADDING // 2, width, height)
-            x, row = x + width + PADDING, max(row, height)
+            x = x + width + PADDING
+            row = max(row, height)
         return places
 
-    low, high = 0.0, size / 100
+    low = 0.0
+    high = size / 100
     best = attempt(low)
     if best is None:
-        raise ValueError(f"texture: {size} pixels are too few for {len(names)} tiles; ask for 128 or more")
+        raise ValueError(
+            f"texture: {size} pixels are too few for {len(names)} tiles; ask for 128 or more"
+        )
     for _ in range(24):
         middle = 0.5 * (low + high)
         places = attempt(middle)
@@ -117,8 +130,11 @@ def pack(shapes: Mapping[str, tuple[int, int]], size: int) -> dict[str, tuple[in
     return best
 
 
-def rasterise(faces_uv: np.ndarray, values: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolate corner values [F,3,k] at pixel centres [H,W,2]: mask [H,W] and values [N,k] of its pixels, float32.
+def rasterise(
+    faces_uv: np.ndarray, values: np.ndarray, centres: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interpolate corner values [F,3,k] at pixel centres [H,W,2]: mask [H,W] and values [N,k] of
+    its pixels, float32.
 
     Rays are cast at the flat mesh of the faces' uvs [F,3,2].
     """
@@ -130,7 +146,9 @@ def rasterise(faces_uv: np.ndarray, values: np.ndarray, centres: np.ndarray) -> 
     face, weights, _ = RayMesh(flat, np.arange(3 * count).reshape(-1, 3)).hits(origins, up)
     hit = face >= 0
     corners = values.astype(np.float32)[face[hit]]
-    return hit.reshape(centres.shape[:2]), np.einsum("nck,nc->nk", corners, weights[hit].astype(np.float32))
+    return hit.reshape(centres.shape[:2]), np.einsum(
+        "nck,nc->nk", corners, weights[hit].astype(np.float32)
+    )
 
 
 def texels(tile: Tile, surface: Surface) -> Texels:
@@ -144,9 +162,11 @@ def texels(tile: Tile, surface: Surface) -> Texels:
 
 
 def spread(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """An image [H,W,k] with the values [N,k] at the pixels of `mask` and smooth colours of their surroundings elsewhere.
+    """An image [H,W,k] with the values [N,k] at the pixels of `mask` and smooth colours of their
+    surroundings elsewhere.
 
-    Push and pull: means over ever larger blocks of known pixels, taken back where nothing finer is known.
+    Push and pull: means over ever larger blocks of known pixels, taken back where nothing finer is
+    known.
     """
     image = np.zeros((*mask.shape, values.shape[1]), np.float32)
     image[mask] = values
@@ -165,5 +185,3 @@ def _filled(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
     coarse = _filled(coarse, (total > 0).astype(np.float32))
     finer = coarse.repeat(2, 0)[:height].repeat(2, 1)[:, :width]
     return np.where(weight[..., None] > 0, image, finer)
-
-

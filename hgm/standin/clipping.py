@@ -1,4 +1,5 @@
-"""Cutting a mesh exactly along the zero line of a value given at its vertices: necklines, sleeves and hems."""
+"""Cutting a mesh exactly along the zero line of a value given at its vertices: necklines, sleeves
+and hems."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ SNAP = 2e-4  # a vertex this close to the line counts as kept, which avoids sliv
 
 @dataclass(frozen=True)
 class Cut:
-    """The kept part. Vertex i lies at (1-weight) first + weight second of the old vertices; corner UVs [F,3,2]."""
+    """The kept part. Vertex i lies at (1-weight) first + weight second of the old vertices; corner
+    UVs [F,3,2]."""
 
     first: np.ndarray
     second: np.ndarray
@@ -32,21 +34,28 @@ class Cut:
         keep = np.bincount(label)[label] > share * len(self.faces)
         used, inverse = np.unique(self.faces[keep], return_inverse=True)
         return Cut(
-            self.first[used], self.second[used], self.weight[used], inverse.reshape(-1, 3), self.uvs[keep]
+            self.first[used],
+            self.second[used],
+            self.weight[used],
+            inverse.reshape(-1, 3),
+            self.uvs[keep],
         )
 
 
 def clip(faces: np.ndarray, uvs: np.ndarray, level: np.ndarray) -> Cut:
-    """Keep the part of a mesh where `level` [V] is positive; faces on the line are cut and their UVs with them."""
+    """Keep the part of a mesh where `level` [V] is positive; faces on the line are cut and their
+    UVs with them."""
     level = np.where(np.abs(level) < SNAP, SNAP, level)
     inside = level > 0
     corners = inside[faces].sum(1)
     whole = corners == 3
     # turn each cut face until the corner that stands alone on its side is the first one
-    one_in, two_in = corners == 1, corners == 2
+    one_in = corners == 1
+    two_in = corners == 2
     tip_faces, tip_uvs = _turned(faces[one_in], uvs[one_in], inside[faces[one_in]])
     base_faces, base_uvs = _turned(faces[two_in], uvs[two_in], ~inside[faces[two_in]])
-    cut_faces, cut_uvs = np.concatenate([tip_faces, base_faces]), np.concatenate([tip_uvs, base_uvs])
+    cut_faces = np.concatenate([tip_faces, base_faces])
+    cut_uvs = np.concatenate([tip_uvs, base_uvs])
 
     count = len(level)
     lone = cut_faces[:, 0]
@@ -54,11 +63,14 @@ def clip(faces: np.ndarray, uvs: np.ndarray, level: np.ndarray) -> Cut:
     unique, inverse, _ = distinct_edges(edges, count)
     crossing = count + inverse.reshape(2, -1)
     uv_a, uv_b = (
-        cut_uvs[:, 0] + _crossing(level, lone, cut_faces[:, k])[:, None] * (cut_uvs[:, k] - cut_uvs[:, 0])
+        cut_uvs[:, 0]
+        + _crossing(level, lone, cut_faces[:, k])[:, None] * (cut_uvs[:, k] - cut_uvs[:, 0])
         for k in (1, 2)
     )
-    tips, bases = slice(0, len(tip_faces)), slice(len(tip_faces), None)
-    (tip_a, tip_b), (base_a, base_b) = crossing[:, tips], crossing[:, bases]
+    tips = slice(0, len(tip_faces))
+    bases = slice(len(tip_faces), None)
+    tip_a, tip_b = crossing[:, tips]
+    base_a, base_b = crossing[:, bases]
     kept_faces = np.concatenate(
         [
             faces[whole],
@@ -75,7 +87,8 @@ def clip(faces: np.ndarray, uvs: np.ndarray, level: np.ndarray) -> Cut:
             np.stack([uv_a[bases], base_uvs[:, 2], uv_b[bases]], 1),
         ]
     )
-    first, second = np.r_[np.arange(count), unique[:, 0]], np.r_[np.arange(count), unique[:, 1]]
+    first = np.r_[np.arange(count), unique[:, 0]]
+    second = np.r_[np.arange(count), unique[:, 1]]
     weight = np.r_[np.zeros(count), _crossing(level, unique[:, 0], unique[:, 1])]
     used, inverse = np.unique(kept_faces, return_inverse=True)
     return Cut(first[used], second[used], weight[used], inverse.reshape(-1, 3), kept_uvs)
@@ -87,5 +100,7 @@ def _crossing(level: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarr
 
 def _turned(faces: np.ndarray, uvs: np.ndarray, alone: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Faces and corner UVs rotated so that the corner marked in `alone` [F,3] comes first."""
-    order = (np.argmax(alone, 1)[:, None] + np.arange(3)) % 3 if len(faces) else np.zeros((0, 3), int)
+    order = (
+        (np.argmax(alone, 1)[:, None] + np.arange(3)) % 3 if len(faces) else np.zeros((0, 3), int)
+    )
     return np.take_along_axis(faces, order, 1), np.take_along_axis(uvs, order[..., None], 1)

@@ -1,4 +1,5 @@
-"""Colours of garments and hair at the pixels of their tiles; every function returns [N,3] in 0-1."""
+"""Colours of garments and hair at the pixels of their tiles; every function returns [N,3] in
+0-1."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ DENIM = np.array([0.17, 0.25, 0.42], np.float32)
 STITCH = np.array([0.60, 0.48, 0.24], np.float32)
 LEATHER = np.array([0.13, 0.09, 0.06], np.float32)
 BRASS = np.array([0.75, 0.70, 0.55], np.float32)
-WHITE_SOLE, DARK_SOLE = np.array([0.93, 0.93, 0.90], np.float32), np.array([0.08, 0.07, 0.06], np.float32)
+WHITE_SOLE = np.array([0.93, 0.93, 0.90], np.float32)
+DARK_SOLE = np.array([0.08, 0.07, 0.06], np.float32)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Tailor:
 
 def paint_top(texels: Texels, tailor: Tailor) -> np.ndarray:
     """Pattern, print, hems, collar, placket and buttons of a top."""
-    outfit, design = tailor.outfit, texels.design
+    outfit = tailor.outfit
+    design = texels.design
     x, y, z = design.T
     ink = outfit.palette.top
     front = ramp(z, 0.015, 0.03)
@@ -83,8 +86,13 @@ def _shirt_front(
     placket = front * (y > (-9.0 if outfit.top == "shirt" else 0.02))
     colour = darken(colour, 0.12 * line(x, 0.016, 0.0145) * placket)
     buttons = ramp(np.hypot(x, (y + 0.5) % 0.075 - 0.0375), 0.0065, 0.005) * placket
-    colour = mix(mix(colour, outfit.palette.top[2], buttons), 0.95 * outfit.palette.top[1], ramp(neck, 0.047, 0.042))
-    side, up = x - 0.075, y
+    colour = mix(
+        mix(colour, outfit.palette.top[2], buttons),
+        0.95 * outfit.palette.top[1],
+        ramp(neck, 0.047, 0.042),
+    )
+    side = x - 0.075
+    up = y
     pocket = line(np.abs(side) - 0.042, 0.0015, 0.0005) * (np.abs(up) < 0.05)
     pocket = pocket + line(np.abs(up) - 0.05, 0.0015, 0.0005) * (np.abs(side) < 0.042)
     return darken(colour, 0.45 * np.clip(pocket, 0, 1) * front)
@@ -92,27 +100,39 @@ def _shirt_front(
 
 def paint_jacket(texels: Texels, tailor: Tailor) -> np.ndarray:
     """Zip, cuffs, pockets and a print on the back."""
-    outfit, design = tailor.outfit, texels.design
+    outfit = tailor.outfit
+    design = texels.design
     x, y, z = design.T
-    side, base = np.abs(x), outfit.palette.jacket
-    colour = tailor.pattern(outfit.quiet_pattern, design, (base, 0.6 * base, outfit.palette.top[2]), scale=1.2)
+    side = np.abs(x)
+    base = outfit.palette.jacket
+    colour = tailor.pattern(
+        outfit.quiet_pattern, design, (base, 0.6 * base, outfit.palette.top[2]), scale=1.2
+    )
     colour = darken(colour, 0.3 * line(side - 0.085, 0.0022, 0.001) * (z > 0.02))
     colour = darken(colour, 0.35 * ramp(side, 0.60, 0.605))
-    colour = stamped(colour, tailor.print, -x, y, 0.2, outfit.palette.top[0], 1 - ramp(z, 0.0, 0.02))
-    pocket = line(np.abs(y + 0.27) - 0.055, 0.0018, 0.0012) * (np.abs(side - 0.12) < 0.04) * (z > 0.02)
+    colour = stamped(
+        colour, tailor.print, -x, y, 0.2, outfit.palette.top[0], 1 - ramp(z, 0.0, 0.02)
+    )
+    pocket = (
+        line(np.abs(y + 0.27) - 0.055, 0.0018, 0.0012) * (np.abs(side - 0.12) < 0.04) * (z > 0.02)
+    )
     colour = darken(darken(colour, 0.4 * pocket), 0.35 * line(side - SLEEVE, 0.0026, 0.001))
     return woven(colour, design, tailor.noise, 0.07)
 
 
 def paint_trousers(texels: Texels, tailor: Tailor) -> np.ndarray:
     """Jeans, trousers or shorts: fading, seams, pockets, belt and hems."""
-    outfit, design = tailor.outfit, texels.design
+    outfit = tailor.outfit
+    design = texels.design
     x, y, z = design.T
-    side, base = np.abs(x), outfit.palette.bottom
+    side = np.abs(x)
+    base = outfit.palette.bottom
     if outfit.bottom == "jeans":
         colour = plain(DENIM * tailor.rng.uniform(0.6, 1.5), len(design))
         thighs = np.exp(-(((side - 0.13) / 0.05) ** 2)) * ramp(z, 0.03, 0.09) * ramp(y, -1.1, -0.5)
-        colour = darken(colour, -0.35 * thighs - 0.12 * tailor.noise.octaves(design, (60, 12, 60), 2))
+        colour = darken(
+            colour, -0.35 * thighs - 0.12 * tailor.noise.octaves(design, (60, 12, 60), 2)
+        )
     else:
         colours = (base, 0.7 * base, outfit.palette.top[2])
         colour = tailor.pattern(outfit.quiet_pattern, design, colours, leg_coordinates)
@@ -122,7 +142,11 @@ def paint_trousers(texels: Texels, tailor: Tailor) -> np.ndarray:
     # the distance to the outline of a back pocket, and the slanted front pockets
     pocket = np.maximum(np.abs(side - 0.085) - 0.055, np.abs(y + 0.33) - 0.06)
     colour = mix(colour, STITCH, line(pocket, 0.0024, 0.0014) * (z < -0.02))
-    slant = line(np.abs(x) + 0.55 * (y + 0.28) - 0.125, 0.0024, 0.0014) * (z > 0.02) * (np.abs(y + 0.28) < 0.06)
+    slant = (
+        line(np.abs(x) + 0.55 * (y + 0.28) - 0.125, 0.0024, 0.0014)
+        * (z > 0.02)
+        * (np.abs(y + 0.28) < 0.06)
+    )
     colour = darken(colour, 0.45 * slant)
     if tailor.rng.random() < 0.6:
         colour = mix(colour, LEATHER, ramp(outfit.waist - y, 0.036, 0.034))
@@ -133,7 +157,8 @@ def paint_trousers(texels: Texels, tailor: Tailor) -> np.ndarray:
 
 def paint_skirt(texels: Texels, tailor: Tailor) -> np.ndarray:
     """A skirt of its own, or the lower half of a dress in the dress's pattern."""
-    outfit, design = tailor.outfit, texels.design
+    outfit = tailor.outfit
+    design = texels.design
     if outfit.dress:
         colour = tailor.pattern(outfit.pattern, design, outfit.palette.top, skirt_coordinates)
     else:
@@ -145,9 +170,11 @@ def paint_skirt(texels: Texels, tailor: Tailor) -> np.ndarray:
 
 def paint_shoes(texels: Texels, tailor: Tailor) -> np.ndarray:
     """Sole, laces, toe cap and stripe."""
-    outfit, design = tailor.outfit, texels.design
+    outfit = tailor.outfit
+    design = texels.design
     x, y, z = design.T
-    base, sneaker = outfit.palette.shoes, outfit.shoes == "sneaker"
+    base = outfit.palette.shoes
+    sneaker = outfit.shoes == "sneaker"
     colour = plain(base, len(design))
     if outfit.shoes != "flat":
         laces = ramp(np.sin(520 * z), 0.3, 0.6) * line(np.abs(x) - 0.19, 0.022, 0.016)
@@ -162,14 +189,19 @@ def paint_shoes(texels: Texels, tailor: Tailor) -> np.ndarray:
 
 def paint_cap(texels: Texels, tailor: Tailor, hair: np.ndarray) -> np.ndarray:
     """Hair on the head, or a knitted beanie."""
-    design, outfit = texels.design, tailor.outfit
+    design = texels.design
+    outfit = tailor.outfit
     if outfit.hair == "beanie":
         colours = (outfit.palette.jacket, outfit.palette.top[0], outfit.palette.top[1])
         name = "stripes" if tailor.rng.random() < 0.5 else "plain"
         ribs = 0.82 + 0.18 * np.sin(900 * design[:, 0]) ** 2
-        return np.clip(darken(tailor.pattern(name, design, colours, skirt_coordinates, 0.8), 1 - ribs), 0, 1)
+        return np.clip(
+            darken(tailor.pattern(name, design, colours, skirt_coordinates, 0.8), 1 - ribs), 0, 1
+        )
     noise = tailor.noise
-    return _strands(hair, noise(design, (300, 16, 60), 4.0) + 0.7 * noise(design, (120, 8, 40), 1.0))
+    return _strands(
+        hair, noise(design, (300, 16, 60), 4.0) + 0.7 * noise(design, (120, 8, 40), 1.0)
+    )
 
 
 def paint_strands(centres: np.ndarray, hair: np.ndarray, noise: ValueNoise) -> np.ndarray:
@@ -180,4 +212,6 @@ def paint_strands(centres: np.ndarray, hair: np.ndarray, noise: ValueNoise) -> n
 
 def _strands(hair: np.ndarray, strand: np.ndarray) -> np.ndarray:
     shine = 0.025 * np.clip(strand, 0, 2)[:, None]
-    return np.clip(hair * np.clip(1 + 0.18 * strand, 0.5, 2.0)[:, None] + shine, 0, 1).astype(np.float32)
+    return np.clip(hair * np.clip(1 + 0.18 * strand, 0.5, 2.0)[:, None] + shine, 0, 1).astype(
+        np.float32
+    )

@@ -1,7 +1,8 @@
 """The free body: a compact asset that expands to complete model files in SMPL-X's format.
 
-Counts, file format and joint tree are SMPL-X's; shape, expression and hand components are its own, so parameters do not
-carry over from or to the gated model. All geometry comes from works in the public domain (resources/standin/NOTICE).
+Counts, file format and joint tree are SMPL-X's; shape, expression and hand components are its own,
+so parameters do not carry over from or to the gated model. All geometry comes from works in the
+public domain (resources/standin/NOTICE).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from hgm.standin.skeleton import EYE_FACES, JOINTS, MIRROR, PARENTS, VERTICES
 
 RESOURCES = checkout.RESOURCES / "standin"
 GENDERS = ("neutral", "male", "female")
-SHAPE_COLUMNS, EXPRESSION_COLUMNS = 300, 100  # of the file; the stand-in fills the first 20 of each
+SHAPE_COLUMNS = 300
+EXPRESSION_COLUMNS = 100  # of the file; the stand-in fills the first 20 of each
 MARKER = "STANDIN"
 MARKER_TEXT = """These body models are free stand-ins in SMPL-X's file format. They are not SMPL-X.
 Their shape, expression and hand components differ from SMPL-X's: parameters do not carry over.
@@ -30,10 +32,11 @@ Numbers measured with them say nothing about real data. Licence: CC0 1.0, see LI
 
 
 def model(gender: str) -> dict[str, np.ndarray]:
-    """All 22 arrays of the stand-in for `SMPLX_<GENDER>.npz`, by SMPL-X's names, lengths in metres; read-only, cached.
+    """All 22 arrays of the stand-in for `SMPLX_<GENDER>.npz`, by SMPL-X's names, lengths in metres;
+    read-only, cached.
 
-    The three genders share one topology and one shape basis and differ in `v_template` and `posedirs`.
-    Raises InputError for another gender.
+    The three genders share one topology and one shape basis and differ in `v_template` and
+    `posedirs`. Raises InputError for another gender.
     """
     if gender not in GENDERS:
         raise InputError(f"gender: {gender!r} is not one of {', '.join(GENDERS)}")
@@ -41,19 +44,30 @@ def model(gender: str) -> dict[str, np.ndarray]:
 
 
 def write_models(folder: str | Path) -> list[Path]:
-    """Write `smplx/SMPLX_{NEUTRAL,MALE,FEMALE}.npz` under `folder`, with STANDIN, LICENSE and NOTICE beside `smplx`.
+    """Write `smplx/SMPLX_{NEUTRAL,MALE,FEMALE}.npz` under `folder`, with STANDIN, LICENSE and
+    NOTICE beside `smplx`.
 
-    Equal bytes every time; returns the three files. Raises InputError rather than overwrite models that are not ours.
+    Equal bytes every time; returns the three files. Raises InputError rather than overwrite models
+    that are not ours.
     """
     folder = Path(folder)
     files = [folder / "smplx" / f"SMPLX_{gender.upper()}.npz" for gender in GENDERS]
     if any(file.exists() for file in files) and not is_standin(folder):
-        raise InputError(f"{folder}: holds body models that are not stand-ins; choose another folder for the stand-ins")
-    for name, text in ((MARKER, MARKER_TEXT), ("LICENSE", _text("LICENSE")), ("NOTICE", _text("NOTICE"))):
+        raise InputError(
+            f"{folder}: holds body models that are not stand-ins; choose another folder for the "
+            "stand-ins"
+        )
+    for name, text in (
+        (MARKER, MARKER_TEXT),
+        ("LICENSE", _text("LICENSE")),
+        ("NOTICE", _text("NOTICE")),
+    ):
         with atomic_write(folder / name, "w") as file:
             file.write(text)
     with Progress("body models", len(files)) as progress:
-        for gender, path in progress.each(list(zip(GENDERS, files, strict=True)), lambda one: one[0]):
+        for gender, path in progress.each(
+            list(zip(GENDERS, files, strict=True)), lambda one: one[0]
+        ):
             with atomic_write(path) as file:
                 np.savez_compressed(file, **model(gender))
     return files
@@ -65,7 +79,8 @@ def is_standin(folder: str | Path) -> bool:
 
 
 def expand(core: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-    """The SMPL-X arrays by gender from the arrays of a compact core (made by `hgm.standin.recipe.compact`)."""
+    """The SMPL-X arrays by gender from the arrays of a compact core (made by
+    `hgm.standin.recipe.compact`)."""
     shared = _shared_arrays(core)
     return {gender: {**_gendered_arrays(core, shared, gender), **shared} for gender in GENDERS}
 
@@ -77,7 +92,9 @@ def _core() -> dict[str, np.ndarray]:
         with np.load(path) as data:
             return {key: data[key] for key in data.files}
     except OSError as error:
-        raise InputError(f"{path}: the stand-in body is missing from this installation ({error})") from None
+        raise InputError(
+            f"{path}: the stand-in body is missing from this installation ({error})"
+        ) from None
 
 
 @functools.cache
@@ -121,7 +138,9 @@ def _gendered_arrays(
     planes = unpack(core["template"])  # [3, 3, H]: neutral, then male and female relative to it
     steps = planes[0] if gender == GENDERS[0] else planes[0] + planes[GENDERS.index(gender)]
     template = from_grid(_both_sides(steps.T, core["mirror"].astype(np.int64))).astype(np.float64)
-    basis = correctives.pose_basis(gender, template, shared["J_regressor"] @ template, shared["weights"])
+    basis = correctives.pose_basis(
+        gender, template, shared["J_regressor"] @ template, shared["weights"]
+    )
     return {"v_template": template, "posedirs": basis}
 
 
@@ -132,10 +151,11 @@ def _shared_arrays(core: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     shapes = _both_sides(unpack(core["shapes"]).transpose(2, 1, 0), mirror)  # [10475, 3, 20]
     expressions = unpack(core["expressions"]).transpose(2, 1, 0)
     shapedirs[:, :, : shapes.shape[2]] = from_grid(shapes)
-    shapedirs[:, :, SHAPE_COLUMNS: SHAPE_COLUMNS + expressions.shape[2]] = from_grid(expressions)
+    shapedirs[:, :, SHAPE_COLUMNS : SHAPE_COLUMNS + expressions.shape[2]] = from_grid(expressions)
     regressor = np.zeros((len(JOINTS), VERTICES))
     regressor[core["regressor_joint"], core["regressor_vertex"]] = core["regressor_value"]
-    mean, rows = core["hand_mean"], core["hand_components"]
+    mean = core["hand_mean"]
+    rows = core["hand_components"]
     coefficients = hands.coefficients(mean, rows)
     numbers = np.array({name: i for i, name in enumerate(JOINTS)}, dtype=object)
     return {
@@ -144,24 +164,32 @@ def _shared_arrays(core: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         "weights": _weights(core, mirror),
         "J_regressor": regressor,
         "kintree_table": np.array([[2**32 - 1, *PARENTS[1:]], range(len(PARENTS))], np.uint32),
-        "hands_meanl": mean.copy(), "hands_meanr": mean * hands.MIRROR,
-        "hands_componentsl": rows.copy(), "hands_componentsr": rows * hands.MIRROR,
-        "hands_coeffsl": coefficients, "hands_coeffsr": coefficients.copy(),
+        "hands_meanl": mean.copy(),
+        "hands_meanr": mean * hands.MIRROR,
+        "hands_componentsl": rows.copy(),
+        "hands_componentsr": rows * hands.MIRROR,
+        "hands_coeffsl": coefficients,
+        "hands_coeffsr": coefficients.copy(),
         "lmk_faces_idx": core["landmark_face"].astype(np.int64),
         "lmk_bary_coords": _barycentric(core["landmark_uv"]),
         "dynamic_lmk_faces_idx": core["contour_face"].astype(np.int64),
         "dynamic_lmk_bary_coords": _barycentric(core["contour_uv"]),
         "vt": from_grid(unpack(core["uv"]).T).astype(np.float64),
         "ft": unpack(core["uv_faces"]).T.astype(np.uint32),
-        "joint2num": numbers, "part2num": numbers.copy(), "allow_pickle": np.array(True),
+        "joint2num": numbers,
+        "part2num": numbers.copy(),
+        "allow_pickle": np.array(True),
     }
 
 
 def _faces(stored: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Faces [20908, 3] uint32: left body, right body, left eye, right eye; the left ones are stored."""
+    """Faces [20908, 3] uint32: left body, right body, left eye, right eye; the left ones are
+    stored."""
     other = mirror[stored][:, ::-1]
     body = len(stored) - EYE_FACES
-    return np.concatenate([stored[:body], other[:body], stored[body:], other[body:]]).astype(np.uint32)
+    return np.concatenate([stored[:body], other[:body], stored[body:], other[body:]]).astype(
+        np.uint32
+    )
 
 
 def _weights(core: Mapping[str, np.ndarray], mirror: np.ndarray) -> np.ndarray:

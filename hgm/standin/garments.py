@@ -26,7 +26,8 @@ THINNING = 0.009  # m the skin gives way below clothes, so that it never shows t
 
 def dress(assets: Assets, body: Body, outfit: Outfit, noise: ValueNoise) -> list[Piece]:
     """The garments of an outfit in the body's pose: bottom or skirt, top, jacket and shoes."""
-    betas, posed = body.fit["betas"][0].astype(np.float64), body.posed
+    betas = body.fit["betas"][0].astype(np.float64)
+    posed = body.posed
     tights = assets.tights
     worn = tights.worn(betas)
     draped = _sheet(tights, relaxed(worn, tights.average, 6))
@@ -35,10 +36,14 @@ def dress(assets: Assets, body: Body, outfit: Outfit, noise: ValueNoise) -> list
     if outfit.bottom == "skirt":
         skirt = _sheet(assets.skirt, assets.skirt.worn(betas))
         level = skirt_level(skirt.design, outfit.waist, outfit.skirt_length)
-        pieces.append(sew("skirt", skirt, level, lambda p: skirt_offset(p, outfit, noise), 0.006, posed))
+        pieces.append(
+            sew("skirt", skirt, level, lambda p: skirt_offset(p, outfit, noise), 0.006, posed)
+        )
     else:
         level = trousers_level(design, outfit.waist, outfit.cuff)
-        pieces.append(sew("bottom", draped, level, lambda p: trousers_offset(p, outfit, noise), 0.020, posed))
+        pieces.append(
+            sew("bottom", draped, level, lambda p: trousers_offset(p, outfit, noise), 0.020, posed)
+        )
     level = top_level(design, outfit.cut, outfit.hem)
     if outfit.top == "tank":
         level = np.minimum(level, arm_hole_level(design))
@@ -47,7 +52,9 @@ def dress(assets: Assets, body: Body, outfit: Outfit, noise: ValueNoise) -> list
         level = jacket_level(design, outfit)
         pieces.append(sew("jacket", draped, level, lambda p: jacket_offset(p, noise), 0.022, posed))
     smooth_feet = _sheet(tights, relaxed(worn, tights.average, 8))
-    pieces.append(sew("shoes", smooth_feet, shoe_level(design, outfit.shoes), shoe_offset, 0.012, posed))
+    pieces.append(
+        sew("shoes", smooth_feet, shoe_level(design, outfit.shoes), shoe_offset, 0.012, posed)
+    )
     return pieces
 
 
@@ -64,7 +71,8 @@ def bump(x: np.ndarray, centre: float, width: float) -> np.ndarray:
 def top_folds(design: np.ndarray, noise: ValueNoise, seed: float = 0.0) -> np.ndarray:
     """Folds across elbows, shoulders and waist, in metres [N]."""
     side = np.abs(design[:, 0])
-    elbow, shoulder = bump(side, 0.43, 0.09), bump(side, 0.20, 0.05)
+    elbow = bump(side, 0.43, 0.09)
+    shoulder = bump(side, 0.20, 0.05)
     waist = ramp(design[:, 1], -0.05, -0.32) * (side < 0.25)
     folds = (
         noise(design, (42, 10, 10), 3.0 + seed) * elbow
@@ -77,14 +85,19 @@ def top_folds(design: np.ndarray, noise: ValueNoise, seed: float = 0.0) -> np.nd
 def leg_folds(design: np.ndarray, noise: ValueNoise) -> np.ndarray:
     """Folds across knees, ankles and hips, in metres [N]."""
     height = design[:, 1]
-    knee, ankle, hip = bump(height, -0.80, 0.10), ramp(height, -0.98, -1.15), bump(height, -0.42, 0.07)
-    folds = noise(design, (8, 38, 8), 4.0) * (0.8 * knee + 1.1 * ankle) + 0.7 * hip * noise(design, (24, 26, 12), 11.0)
+    knee = bump(height, -0.80, 0.10)
+    ankle = ramp(height, -0.98, -1.15)
+    hip = bump(height, -0.42, 0.07)
+    folds = noise(design, (8, 38, 8), 4.0) * (0.8 * knee + 1.1 * ankle) + 0.7 * hip * noise(
+        design, (24, 26, 12), 11.0
+    )
     return 0.0036 * folds + 0.0012 * noise.octaves(design, 24, 2, 2.0)
 
 
 def top_offset(patch: Patch, outfit: Outfit, noise: ValueNoise) -> np.ndarray:
     """A top: looser towards the hem, close to the body where it is tucked in."""
-    side, height = np.abs(patch.design[:, 0]), patch.design[:, 1]
+    side = np.abs(patch.design[:, 0])
+    height = patch.design[:, 1]
     thickness = 0.0075 if outfit.tucked else 0.0085
     loose = 0.010 * outfit.loose * ramp(height, 0.05, -0.25) * (side < 0.3)
     sleeves = 0.007 * outfit.loose * ramp(side, 0.2, 0.3)
@@ -94,7 +107,15 @@ def top_offset(patch: Patch, outfit: Outfit, noise: ValueNoise) -> np.ndarray:
     if outfit.tucked or outfit.dress:
         below = ramp(height, outfit.waist - 0.005, outfit.waist - 0.03)
     pressed = below * (loose + (0.004 if outfit.bottom == "skirt" else thickness - 0.0015))
-    return thickness + loose + sleeves + belly + seam - pressed + top_folds(patch.design, noise) * (1 - below)
+    return (
+        thickness
+        + loose
+        + sleeves
+        + belly
+        + seam
+        - pressed
+        + top_folds(patch.design, noise) * (1 - below)
+    )
 
 
 def trousers_offset(patch: Patch, outfit: Outfit, noise: ValueNoise) -> np.ndarray:
@@ -125,39 +146,56 @@ def skirt_offset(patch: Patch, outfit: Outfit, noise: ValueNoise) -> np.ndarray:
 
 def jacket_offset(patch: Patch, noise: ValueNoise) -> np.ndarray:
     """A jacket, over the top, with a collar."""
-    side, height = np.abs(patch.design[:, 0]), patch.design[:, 1]
+    side = np.abs(patch.design[:, 0])
+    height = patch.design[:, 1]
     body = 0.021 + 0.010 * ramp(height, 0.05, -0.3) * (side < 0.3) + 0.005 * ramp(side, 0.2, 0.3)
     collar = 0.010 * ramp(height, 0.10, 0.16) * (side < 0.12)
-    return body + collar + 0.7 * top_folds(patch.design, noise, 5.0) + 0.002 * ramp(patch.level, 0.025, 0.018)
+    return (
+        body
+        + collar
+        + 0.7 * top_folds(patch.design, noise, 5.0)
+        + 0.002 * ramp(patch.level, 0.025, 0.018)
+    )
 
 
 def shoe_offset(patch: Patch) -> np.ndarray:
     """A shoe: thicker to the ground, with the sole pushed down and a rim around it; [N,3]."""
-    height, normals = patch.design[:, 1], patch.normals
+    height = patch.design[:, 1]
+    normals = patch.normals
     below = ramp(-normals[:, 1], 0.3, 0.8)
     offset = normals * (0.006 + 0.003 * ramp(height, -1.24, -1.27))[:, None]
     offset[:, 1] -= 0.012 * below
-    return offset + normals * [1, 0, 1] * (0.004 * ramp(height, -1.262, -1.270) * (1 - below))[:, None]
+    return (
+        offset + normals * [1, 0, 1] * (0.004 * ramp(height, -1.262, -1.270) * (1 - below))[:, None]
+    )
 
 
 def covered(design: np.ndarray, outfit: Outfit) -> np.ndarray:
     """How much clothes cover the skin at design positions [N,3]: 0 bare to 1 well below them."""
     cover = ramp(top_level(design, outfit.cut, outfit.hem), 0.012, 0.05)
     if outfit.bottom != "skirt":
-        cover = np.maximum(cover, ramp(trousers_level(design, outfit.waist, outfit.cuff), 0.012, 0.05))
+        cover = np.maximum(
+            cover, ramp(trousers_level(design, outfit.waist, outfit.cuff), 0.012, 0.05)
+        )
     return np.maximum(cover, ramp(SHOE_HEIGHTS[outfit.shoes] - design[:, 1], 0.01, 0.03))
 
 
 def bare_body(assets: Assets, body: Body, outfit: Outfit) -> list[Piece]:
-    """Skin, thinner below the clothes, and the two eyeballs, in the pose. The skin's uvs are in MakeHuman's layout."""
-    skin, posed = assets.skin, body.posed
+    """Skin, thinner below the clothes, and the two eyeballs, in the pose. The skin's uvs are in
+    MakeHuman's layout."""
+    skin = assets.skin
+    posed = body.posed
     rest = skin.matrix @ posed.rest[:BODY_VERTICES]
-    rest = rest - vertex_normals(rest, skin.faces) * (THINNING * covered(skin.design, outfit))[:, None]
+    rest = (
+        rest - vertex_normals(rest, skin.faces) * (THINNING * covered(skin.design, outfit))[:, None]
+    )
     pieces = [Piece("skin", posed.carry(rest, skin.weights), skin.faces, skin.uvs)]
     for side, faces in enumerate(assets.eye_faces):
         part = slice(BODY_VERTICES + side * EYE_VERTICES, BODY_VERTICES + (side + 1) * EYE_VERTICES)
         eye = posed.rest[part]
         outwards = unit(eye - 0.5 * (eye.max(0) + eye.min(0)))
         uvs = 0.5 + 0.48 * outwards[:, :2]
-        pieces.append(Piece("eye", posed.carry(eye, assets.skeleton.weights[part]), faces, uvs[faces]))
+        pieces.append(
+            Piece("eye", posed.carry(eye, assets.skeleton.weights[part]), faces, uvs[faces])
+        )
     return pieces

@@ -7,7 +7,20 @@ from scipy.ndimage import map_coordinates
 
 from hgm.standin.patterns import mix
 
-WORDS = ("HGM", "NOVA", "DELTA", "42", "ATLAS", "RUN", "K9", "ORBIT", "ZEBRA", "MINT", "ECHO", "LUMEN")
+WORDS = (
+    "HGM",
+    "NOVA",
+    "DELTA",
+    "42",
+    "ATLAS",
+    "RUN",
+    "K9",
+    "ORBIT",
+    "ZEBRA",
+    "MINT",
+    "ECHO",
+    "LUMEN",
+)
 MARGIN = 20  # pixels around the letters
 
 
@@ -25,9 +38,16 @@ def print_image(number: bool, rng: np.random.Generator) -> np.ndarray:
 
 
 def stamped(
-    colour: np.ndarray, image: np.ndarray, x: np.ndarray, y: np.ndarray, width: float, ink: np.ndarray, where: np.ndarray
+    colour: np.ndarray,
+    image: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    width: float,
+    ink: np.ndarray,
+    where: np.ndarray,
 ) -> np.ndarray:
-    """Print `image` [H,W] of this width (m) around (0,0) of the plane (x,y) [N] m, as far as `where` [N] allows."""
+    """Print `image` [H,W] of this width (m) around (0,0) of the plane (x,y) [N] m, as far as
+    `where` [N] allows."""
     rows, columns = image.shape
     pixel = width / columns
     at = [rows / 2 - y / pixel, columns / 2 + x / pixel]

@@ -13,8 +13,10 @@ def directed_edges(faces: np.ndarray) -> np.ndarray:
 
 
 def distinct_edges(edges: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Undirected edges among [E,2] of `count` vertices: the distinct ones [U,2], index into them [E], uses [U]."""
-    low, high = edges.min(1), edges.max(1)
+    """Undirected edges among [E,2] of `count` vertices: the distinct ones [U,2], index into them
+    [E], uses [U]."""
+    low = edges.min(1)
+    high = edges.max(1)
     keys, inverse, uses = np.unique(low * count + high, return_inverse=True, return_counts=True)
     return np.stack(np.divmod(keys, count), 1), inverse.ravel(), uses
 
@@ -43,7 +45,8 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 def neighbour_average(faces: np.ndarray, count: int) -> sp.csr_matrix:
     """[V,V] matrix that replaces a value at each vertex by the mean of its neighbours' values."""
     edges = directed_edges(faces)
-    rows, columns = np.r_[edges[:, 0], edges[:, 1]], np.r_[edges[:, 1], edges[:, 0]]
+    rows = np.r_[edges[:, 0], edges[:, 1]]
+    columns = np.r_[edges[:, 1], edges[:, 0]]
     adjacency = sp.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(count, count)).tocsr()
     adjacency.data[:] = 1.0
     degree = np.maximum(np.asarray(adjacency.sum(1)).ravel(), 1)
@@ -80,7 +83,8 @@ def rim_loops(faces: np.ndarray) -> list[list[int]]:
 
 def face_islands(faces: np.ndarray, count: int) -> np.ndarray:
     """[F] label of the connected island each face is on."""
-    rows, columns = np.r_[faces[:, 0], faces[:, 0]], np.r_[faces[:, 1], faces[:, 2]]
+    rows = np.r_[faces[:, 0], faces[:, 0]]
+    columns = np.r_[faces[:, 1], faces[:, 2]]
     graph = sp.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(count, count))
     return connected_components(graph, directed=False)[1][faces[:, 0]]
 
@@ -101,9 +105,11 @@ def signed_volume(vertices: np.ndarray, faces: np.ndarray) -> float:
 
 
 def sheet_with_back(faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """A closed mesh from an open one of `count` vertices and its copy `count` indices higher, facing inwards.
+    """A closed mesh from an open one of `count` vertices and its copy `count` indices higher,
+    facing inwards.
 
-    Returns the faces in the order front, back, rim [2F+2E,3], and the rim edges [E,2] they were joined along.
+    Returns the faces in the order front, back, rim [2F+2E,3], and the rim edges [E,2] they were
+    joined along.
     """
     rim = rim_edges(faces)
     a, b = rim.T

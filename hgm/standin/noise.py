@@ -13,7 +13,8 @@ CELLS = 48
 
 
 def ramp(x: np.ndarray, start: float, end: float) -> np.ndarray:
-    """Smoothstep: 0 where x is at or before `start`, 1 at or after `end`; `end` may be the smaller one."""
+    """Smoothstep: 0 where x is at or before `start`, 1 at or after `end`; `end` may be the smaller
+    one."""
     t = np.clip((x - start) / (end - start), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -27,10 +28,18 @@ def _lookup(  # pragma: no cover - compiled
         x = points[i, 0] * frequency[0] + offset
         y = points[i, 1] * frequency[1] + offset
         z = points[i, 2] * frequency[2] + offset
-        fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
-        tx, ty, tz = x - fx, y - fy, z - fz
-        x0, y0, z0 = int(fx) % cells, int(fy) % cells, int(fz) % cells
-        x1, y1, z1 = (x0 + 1) % cells, (y0 + 1) % cells, (z0 + 1) % cells
+        fx = math.floor(x)
+        fy = math.floor(y)
+        fz = math.floor(z)
+        tx = x - fx
+        ty = y - fy
+        tz = z - fz
+        x0 = int(fx) % cells
+        y0 = int(fy) % cells
+        z0 = int(fz) % cells
+        x1 = (x0 + 1) % cells
+        y1 = (y0 + 1) % cells
+        z1 = (z0 + 1) % cells
         a = volume[x0, y0, z0] * (1 - tz) + volume[x0, y0, z1] * tz
         b = volume[x0, y1, z0] * (1 - tz) + volume[x0, y1, z1] * tz
         c = volume[x1, y0, z0] * (1 - tz) + volume[x1, y0, z1] * tz
@@ -46,19 +55,29 @@ class ValueNoise:
         grid = gaussian_filter(grid, 0.6, mode="wrap")
         self.volume = np.ascontiguousarray(grid / grid.std())
 
-    def __call__(self, points: np.ndarray, frequency: float | Sequence[float], offset: float = 0.0) -> np.ndarray:
-        """Noise at `points` [N,3] with `frequency` cells a unit (one number or one for each axis); [N] float32."""
+    def __call__(
+        self, points: np.ndarray, frequency: float | Sequence[float], offset: float = 0.0
+    ) -> np.ndarray:
+        """Noise at `points` [N,3] with `frequency` cells a unit (one number or one for each axis);
+        [N] float32."""
         scale = np.broadcast_to(np.asarray(frequency, np.float64), 3).copy()
         out = np.empty(len(points), np.float32)
         _lookup(self.volume, np.ascontiguousarray(points), scale, float(offset), out)
         return out
 
     def octaves(
-        self, points: np.ndarray, frequency: float | Sequence[float], count: int = 3, offset: float = 0.0
+        self,
+        points: np.ndarray,
+        frequency: float | Sequence[float],
+        count: int = 3,
+        offset: float = 0.0,
     ) -> np.ndarray:
-        """Sum of `count` octaves, each of twice the frequency and half the height of the one before; [N]."""
+        """Sum of `count` octaves, each of twice the frequency and half the height of the one
+        before; [N]."""
         base = np.broadcast_to(np.asarray(frequency, np.float64), 3)
         total = self(points, base.tolist(), offset)
         for k in range(1, count):
-            total = total + self(points, (base * 2**k).tolist(), offset + 7.3 * k) * np.float32(0.5**k)
+            total = total + self(points, (base * 2**k).tolist(), offset + 7.3 * k) * np.float32(
+                0.5**k
+            )
         return total

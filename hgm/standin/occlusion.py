@@ -15,8 +15,11 @@ SKY = 0.5  # how much brighter the sky is above than at the horizon
 def sphere_directions(count: int) -> np.ndarray:
     """[count,3] unit vectors spread evenly over the sphere (Fibonacci spiral), y up."""
     index = np.arange(count) + 0.5
-    polar, around = np.arccos(1 - 2 * index / count), np.pi * (1 + 5**0.5) * index
-    return np.stack([np.cos(around) * np.sin(polar), np.cos(polar), np.sin(around) * np.sin(polar)], 1)
+    polar = np.arccos(1 - 2 * index / count)
+    around = np.pi * (1 + 5**0.5) * index
+    return np.stack(
+        [np.cos(around) * np.sin(polar), np.cos(polar), np.sin(around) * np.sin(polar)], 1
+    )
 
 
 def sky_light(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -24,7 +27,8 @@ def sky_light(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     normals = vertex_normals(vertices, faces)
     scene = RayMesh(vertices, faces)
     origins = vertices + 0.0015 * normals
-    seen, total = np.zeros(len(vertices)), np.zeros(len(vertices))
+    seen = np.zeros(len(vertices))
+    total = np.zeros(len(vertices))
     for direction in sphere_directions(DIRECTIONS):
         cosine = normals @ direction
         lit = np.flatnonzero(cosine > 0.05)

@@ -1,4 +1,5 @@
-"""What a subject wears: the choice of garments, their cuts in design coordinates, and their colours."""
+"""What a subject wears: the choice of garments, their cuts in design coordinates, and their
+colours."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from hgm.standin.noise import ramp
 from hgm.standin.person import random_colour
 
 PATTERNS = {
-    "plain": 0.10, "stripes": 0.20, "checks": 0.17, "dots": 0.10, "logo": 0.18, "camo": 0.08, "number": 0.10,
+    "plain": 0.10, "stripes": 0.20, "checks": 0.17, "dots": 0.10, "logo": 0.18,
+    "camo": 0.08, "number": 0.10,
     "blocks": 0.07,
 }  # fmt: skip
 QUIET_PATTERNS = {"plain": 0.50, "checks": 0.20, "pin": 0.15, "flowers": 0.15}
@@ -33,7 +35,8 @@ ARMS = 0.33  # half width of the trunk; a pattern's arms lie outside of it
 
 @dataclass(frozen=True)
 class TopCut:
-    """Where a top ends: |x| of the sleeve, y of hem, neckline front and back, and the depth of a V."""
+    """Where a top ends: |x| of the sleeve, y of hem, neckline front and back, and the depth of a
+    V."""
 
     sleeve: float
     hem: float
@@ -108,15 +111,20 @@ class Outfit:
 
 
 def sample_outfit(gender: str, rng: np.random.Generator, *, skirts: bool = True) -> Outfit:
-    """An outfit for this gender; `skirts=False` for poses in which a skirt, which only follows the legs, rides up."""
-    top, bottom = _pick(TOPS, rng), _pick(BOTTOMS[gender], rng)
+    """An outfit for this gender; `skirts=False` for poses in which a skirt, which only follows the
+    legs, rides up."""
+    top = _pick(TOPS, rng)
+    bottom = _pick(BOTTOMS[gender], rng)
     jacket = bool(rng.random() < 0.28)
     if gender == "female" and rng.random() < 0.2:
-        top, bottom, jacket = "dress", "skirt", False
+        top = "dress"
+        bottom = "skirt"
+        jacket = False
     if jacket and top == "polo":  # two collars in one place
         top = "tee"
     if not skirts and bottom == "skirt":
-        bottom, top = "jeans", "long" if top == "dress" else top
+        bottom = "jeans"
+        top = "long" if top == "dress" else top
     pattern = _pick(PATTERNS, rng)
     base = TOP_CUTS[top]
     cut = TopCut(
@@ -162,17 +170,23 @@ def _sample_palette(rng: np.random.Generator) -> Palette:
         random_colour(rng, (0.0, 0.9), (0.05, 1.0)),
     )
     earthy = rng.choice([0.6, 0.62, 0.08, 0, 0.1])
-    bottom = np.array(colorsys.hsv_to_rgb(earthy, rng.uniform(0.1, 0.6), rng.uniform(0.12, 0.75)), np.float32)
-    jacket, shoes = random_colour(rng, (0.05, 0.6), (0.1, 0.6)), random_colour(rng, (0, 0.7), (0.05, 0.95))
+    bottom = np.array(
+        colorsys.hsv_to_rgb(earthy, rng.uniform(0.1, 0.6), rng.uniform(0.12, 0.75)), np.float32
+    )
+    jacket = random_colour(rng, (0.05, 0.6), (0.1, 0.6))
+    shoes = random_colour(rng, (0, 0.7), (0.05, 0.95))
     return Palette(top, bottom, jacket, shoes)
 
 
-# Each level is positive inside the garment and is about the distance (m) to its edge: [N] from design positions [N,3].
+# Each level is positive inside the garment and is about the distance (m) to its edge: [N] from
+# design positions [N,3].
 
 
 def neckline_level(design: np.ndarray, cut: TopCut) -> np.ndarray:
     """Distance below the neckline."""
-    x, y, z = np.abs(design[:, 0]), design[:, 1], design[:, 2]
+    x = np.abs(design[:, 0])
+    y = design[:, 1]
+    z = design[:, 2]
     front = ramp(z, -0.06, 0.10)
     height = cut.back * (1 - front) + cut.front * front + 0.04 * ramp(x, 0.03, 0.085) * front
     height = height - cut.vee * np.clip(1 - x / 0.05, 0, 1) * ramp(z, 0.04, 0.08)
@@ -198,13 +212,15 @@ def sleeve_level(design: np.ndarray, cut: TopCut) -> np.ndarray:
 
 def arm_hole_level(design: np.ndarray) -> np.ndarray:
     """The round arm holes of a tank top."""
-    x, y = np.abs(design[:, 0]), design[:, 1]
+    x = np.abs(design[:, 0])
+    y = design[:, 1]
     return np.where(y > -0.02, np.hypot(x - 0.19, (y - 0.06) * 0.9) - 0.062, 1.0)
 
 
 def trousers_level(design: np.ndarray, waist: float, cuff: float) -> np.ndarray:
     """Between waist and cuffs, without the hands that hang at that height."""
-    x, y = np.abs(design[:, 0]), design[:, 1]
+    x = np.abs(design[:, 0])
+    y = design[:, 1]
     return np.where((x > 0.4) & (y > -0.2), -1.0, np.minimum(waist - y, y - cuff))
 
 
@@ -216,7 +232,9 @@ def skirt_level(design: np.ndarray, waist: float, length: float) -> np.ndarray:
 def jacket_level(design: np.ndarray, outfit: Outfit) -> np.ndarray:
     """A jacket, open in front."""
     level = top_level(design, JACKET_CUT, outfit.jacket_hem)
-    x, y, z = np.abs(design[:, 0]), design[:, 1], design[:, 2]
+    x = np.abs(design[:, 0])
+    y = design[:, 1]
+    z = design[:, 2]
     opening = x - outfit.jacket_gap * (1 + 0.7 * ramp(y, -0.1, 0.15))
     return np.where((z > 0.02) & (x < 0.2), np.minimum(level, opening), level)
 

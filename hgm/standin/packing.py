@@ -1,4 +1,5 @@
-"""Smooth arrays as small byte planes: differences of integers along the last axis, low bytes apart from high bytes."""
+"""Smooth arrays as small byte planes: differences of integers along the last axis, low bytes apart
+from high bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ MICROMETRES = 1e6  # steps per metre; lengths are kept to this grid, exactly
 
 
 def pack(values: np.ndarray) -> np.ndarray:
-    """Integers [..., n] -> uint8 [bytes, ..., n] that compress well; `unpack` gives them back exactly."""
+    """Integers [..., n] -> uint8 [bytes, ..., n] that compress well; `unpack` gives them back
+    exactly."""
     steps = np.diff(values.astype(np.int64), axis=-1, prepend=0)
     zigzag = (steps << 1) ^ (steps >> 63)  # small magnitudes of either sign become small numbers
     planes = max(1, (int(zigzag.max(initial=0)).bit_length() + 7) // 8)

@@ -1,4 +1,5 @@
-"""The whole texture of a subject: every tile painted, shaded by the sky it sees, with the grain of a photograph."""
+"""The whole texture of a subject: every tile painted, shaded by the sky it sees, with the grain of
+a photograph."""
 
 from __future__ import annotations
 
@@ -56,11 +57,20 @@ def _paint_tile(
         if name == "hair":
             return spread(points.mask, paint_cap(points, tailor, looks.hair))
         colour = paint_skin(points, looks, features, tailor.noise, head=name == "head")
-        underwear = ramp(points.design[:, 1], -0.20, -0.21) * ramp(points.design[:, 1], -0.50, -0.49)
+        underwear = ramp(points.design[:, 1], -0.20, -0.21) * ramp(
+            points.design[:, 1], -0.50, -0.49
+        )
         near_trunk = np.abs(points.design[:, 0]) < ARMS
-        return spread(points.mask, mix(colour, 0.6 * tailor.outfit.palette.bottom, underwear * near_trunk))
+        return spread(
+            points.mask, mix(colour, 0.6 * tailor.outfit.palette.bottom, underwear * near_trunk)
+        )
     points = texels(tile, assets.tights.surface)
-    painter = {"top": paint_top, "jacket": paint_jacket, "bottom": paint_trousers, "shoes": paint_shoes}[name]
+    painter = {
+        "top": paint_top,
+        "jacket": paint_jacket,
+        "bottom": paint_trousers,
+        "shoes": paint_shoes,
+    }[name]
     return spread(points.mask, painter(points, tailor))
 
 

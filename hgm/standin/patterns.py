@@ -1,4 +1,5 @@
-"""Cloth patterns, drawn in design coordinates so that they follow the body, and the small strokes of sewing."""
+"""Cloth patterns, drawn in design coordinates so that they follow the body, and the small strokes
+of sewing."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ import numpy as np
 from hgm.standin.noise import ValueNoise, ramp
 
 SLEEVE = 0.185  # |x| of the seam between trunk and sleeve
-TRUNK_GIRTH, ARM_GIRTH, LEG_GIRTH = 0.85, 0.38, 0.53
+TRUNK_GIRTH = 0.85
+ARM_GIRTH = 0.38
+LEG_GIRTH = 0.53
 
 
 def mix(colour: np.ndarray, other: np.ndarray | float, mask: np.ndarray) -> np.ndarray:
@@ -25,7 +28,8 @@ def darken(colour: np.ndarray, amount: np.ndarray) -> np.ndarray:
 
 
 def line(distance: np.ndarray, half_width: float, soft: float) -> np.ndarray:
-    """1 on a line, 0 further away than half_width: [N] from distances [N]; `soft` <= half_width has full strength."""
+    """1 on a line, 0 further away than half_width: [N] from distances [N]; `soft` <= half_width has
+    full strength."""
     return ramp(np.abs(distance), half_width, soft)
 
 
@@ -36,7 +40,8 @@ def plain(colour: np.ndarray, count: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Weave:
-    """A pattern's input: design [N,3] m, where the points lie on the garment, three colours, the pattern's size."""
+    """A pattern's input: design [N,3] m, where the points lie on the garment, three colours, the
+    pattern's size."""
 
     design: np.ndarray
     place: Coordinates
@@ -46,7 +51,8 @@ class Weave:
     rng: np.random.Generator
 
     def cells(self, period: float) -> tuple[np.ndarray, np.ndarray]:
-        """Position in cells of about `period` metres, around [N] (whole cells in a turn) and along [N]."""
+        """Position in cells of about `period` metres, around [N] (whole cells in a turn) and along
+        [N]."""
         return self.place.turn * self.place.repeats(period), self.place.along / period
 
 
@@ -73,16 +79,20 @@ def skirt_coordinates(design: np.ndarray) -> Coordinates:
 def trunk_coordinates(design: np.ndarray) -> Coordinates:
     """Around and along the trunk; on the sleeves around and along the arm."""
     x, y, z = design.T
-    trunk, side = skirt_coordinates(design), np.abs(x)
+    trunk = skirt_coordinates(design)
+    side = np.abs(x)
     sleeve = side > SLEEVE
     turn = np.where(sleeve, np.arctan2(z - 0.035, y - 0.09) / (2 * np.pi), trunk.turn)
-    return Coordinates(turn, np.where(sleeve, ARM_GIRTH, trunk.girth), np.where(sleeve, 0.05 - side, y))
+    return Coordinates(
+        turn, np.where(sleeve, ARM_GIRTH, trunk.girth), np.where(sleeve, 0.05 - side, y)
+    )
 
 
 def leg_coordinates(design: np.ndarray) -> Coordinates:
     """Around and along hips and legs."""
     x, y, z = design.T
-    hips, leg = skirt_coordinates(design), y < -0.42
+    hips = skirt_coordinates(design)
+    leg = y < -0.42
     centre = 0.105 + 0.075 * ramp(y, -0.45, -1.2)
     turn = np.arctan2((np.abs(x) - centre) / 0.08, (z - 0.03) / 0.08) * np.sign(x) / (2 * np.pi)
     return Coordinates(np.where(leg, turn, hips.turn), np.where(leg, LEG_GIRTH, hips.girth), y)
@@ -98,7 +108,8 @@ def _plain(w: Weave) -> np.ndarray:
 
 
 def _stripes(w: Weave) -> np.ndarray:
-    period, share = w.rng.uniform(0.028, 0.07) * w.scale, w.rng.uniform(0.25, 0.55)
+    period = w.rng.uniform(0.028, 0.07) * w.scale
+    share = w.rng.uniform(0.25, 0.55)
     off = _centred(w.cells(period)[1])
     return mix(_plain(w), w.colours[1], 1 - ramp(off, 0.5 * share - 0.03, 0.5 * share + 0.03))
 
@@ -123,24 +134,33 @@ def _camo(w: Weave) -> np.ndarray:
 
 def _blocks(w: Weave) -> np.ndarray:
     slope = w.design[:, 1] + 0.35 * w.design[:, 0]
-    return mix(mix(_plain(w), w.colours[1], ramp(slope, -0.055, -0.06)), w.colours[2], line(slope + 0.02, 0.022, 0.018))
+    return mix(
+        mix(_plain(w), w.colours[1], ramp(slope, -0.055, -0.06)),
+        w.colours[2],
+        line(slope + 0.02, 0.022, 0.018),
+    )
 
 
 def _pin(w: Weave) -> np.ndarray:
-    return mix(_plain(w), w.colours[1], 0.6 * line(_centred(w.cells(0.018 * w.scale)[0]), 0.07, 0.03))
+    return mix(
+        _plain(w), w.colours[1], 0.6 * line(_centred(w.cells(0.018 * w.scale)[0]), 0.07, 0.03)
+    )
 
 
 def _flowers(w: Weave) -> np.ndarray:
     period = 0.055 * w.scale
     across, along = w.cells(period)
-    column, row = np.floor(across) % w.place.repeats(period), np.floor(along)
+    column = np.floor(across) % w.place.repeats(period)
+    row = np.floor(along)
 
     def scattered(cells: np.ndarray, a: float, b: float) -> np.ndarray:
         chance = np.sin(column.astype(np.float64) * a + row * b) * 43758.5 % 1
         return cells % 1 - 0.5 - 0.3 * (chance - 0.5)
 
-    u, v = scattered(across, 127.1, 311.7), scattered(along, 269.5, 183.3)
-    radius, petals = np.hypot(u, v), 0.09 * np.cos(5 * np.arctan2(v, u))
+    u = scattered(across, 127.1, 311.7)
+    v = scattered(along, 269.5, 183.3)
+    radius = np.hypot(u, v)
+    petals = 0.09 * np.cos(5 * np.arctan2(v, u))
     colour = mix(_plain(w), w.colours[1], np.clip((0.26 + petals - radius) / 0.04, 0, 1))
     return mix(colour, w.colours[2], ramp(radius, 0.09, 0.06))
 
@@ -159,7 +179,9 @@ PATTERNS: Mapping[str, Callable[[Weave], np.ndarray]] = {
 }
 
 
-def woven(colour: np.ndarray, design: np.ndarray, noise: ValueNoise, strength: float = 0.05) -> np.ndarray:
+def woven(
+    colour: np.ndarray, design: np.ndarray, noise: ValueNoise, strength: float = 0.05
+) -> np.ndarray:
     """Uneven threads and faint stains; clipped to 0-1."""
     grain = noise(design, 420.0) + noise.octaves(design, 30, 3)
     return np.clip(colour * (1 + np.float32(strength) * grain)[:, None], 0, 1)

@@ -17,25 +17,31 @@ TRUNK_AND_LEGS = (0, 1, 2, 3, 4, 5, 6, 9, 12, 15)
 ARM_GAP = 0.022  # m between an arm and the trunk, the room that clothes need
 TRIES = 25
 # spread of the first 12 hand components over natural hands
-HAND_SPREAD = np.array([0.775, 0.254, 0.252, 0.249, 0.208, 0.126, 0.121, 0.103, 0.103, 0.079, 0.065, 0.062])
+HAND_SPREAD = np.array(
+    [0.775, 0.254, 0.252, 0.249, 0.208, 0.126, 0.121, 0.103, 0.103, 0.079, 0.065, 0.062]
+)
 
 SKIN_TONES = (
-    (0.93, 0.76, 0.66), (0.86, 0.66, 0.53), (0.76, 0.55, 0.42), (0.66, 0.47, 0.35), (0.52, 0.36, 0.26),
+    (0.93, 0.76, 0.66), (0.86, 0.66, 0.53), (0.76, 0.55, 0.42), (0.66, 0.47, 0.35),
+    (0.52, 0.36, 0.26),
     (0.42, 0.285, 0.21),
 )  # fmt: skip
 SKIN_SHARE = (0.2, 0.25, 0.2, 0.15, 0.1, 0.1)
 HAIR_COLOURS = (
-    (0.06, 0.05, 0.05), (0.14, 0.09, 0.06), (0.28, 0.17, 0.10), (0.45, 0.30, 0.16), (0.72, 0.56, 0.34),
+    (0.06, 0.05, 0.05), (0.14, 0.09, 0.06), (0.28, 0.17, 0.10), (0.45, 0.30, 0.16),
+    (0.72, 0.56, 0.34),
     (0.42, 0.16, 0.08), (0.55, 0.55, 0.55),
 )  # fmt: skip
-DARK_TONE, DARK_HAIR = 3, 3
+DARK_TONE = 3
+DARK_HAIR = 3
 HAIR_SHARE = (0.28, 0.25, 0.17, 0.10, 0.10, 0.05, 0.05)
 IRIS_COLOURS = ((0.25, 0.13, 0.06), (0.15, 0.30, 0.42), (0.25, 0.35, 0.18), (0.12, 0.07, 0.04))
 
 
 @dataclass(frozen=True)
 class Body:
-    """gender; name of the pose; the fit (float32 arrays with leading dimension 1) and what it poses to."""
+    """gender; name of the pose; the fit (float32 arrays with leading dimension 1) and what it poses
+    to."""
 
     gender: str
     pose: str
@@ -63,7 +69,9 @@ def random_colour(
     rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]
 ) -> np.ndarray:
     """A colour [3] of any hue."""
-    return np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation), rng.uniform(*value)), np.float32)
+    return np.array(
+        colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation), rng.uniform(*value)), np.float32
+    )
 
 
 def sample_body(assets: Assets, gender: str, rng: np.random.Generator) -> Body:
@@ -79,7 +87,9 @@ def sample_body(assets: Assets, gender: str, rng: np.random.Generator) -> Body:
     return Body(gender, name, fit, posed)
 
 
-def _fit(betas: np.ndarray, rotations: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _fit(
+    betas: np.ndarray, rotations: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     heading = rotation_matrices(np.array([0, rng.uniform(-np.pi, np.pi), 0]))
     lean = rotation_matrices(rng.normal(0, 0.03, 3) * [1, 0, 1])
     gaze = rng.normal(0, 0.06, 3) * [1, 1, 0]
@@ -99,7 +109,8 @@ def _fit(betas: np.ndarray, rotations: np.ndarray, rng: np.random.Generator) -> 
 
 
 def arms_are_free(assets: Assets, posed: Posed) -> bool:
-    """Whether lower arms and hands stay outside the trunk and the legs, and away from them by ARM_GAP."""
+    """Whether lower arms and hands stay outside the trunk and the legs, and away from them by
+    ARM_GAP."""
     weights = assets.skeleton.weights
     part = weights.argmax(1)
     vertices = posed.carry(posed.rest, weights)
@@ -122,7 +133,9 @@ def sample_looks(gender: str, rng: np.random.Generator) -> Looks:
         hair_choice = hair_choice % DARK_HAIR
     hair = np.array(HAIR_COLOURS[hair_choice], np.float32) * np.float32(rng.uniform(0.8, 1.2))
     makeup = rng.uniform(0, 1.5) if female else 0.0
-    lips = skin * [0.86, 0.55, 0.52] * (1 - 0.1 * makeup) + 0.12 * makeup * np.array([0.6, 0.05, 0.1])
+    lips = skin * [0.86, 0.55, 0.52] * (1 - 0.1 * makeup) + 0.12 * makeup * np.array(
+        [0.6, 0.05, 0.1]
+    )
     varnish = random_colour(rng, (0.25, 0.85), (0.25, 0.95))
     natural = np.minimum(skin * [1.06, 1.0, 1.02] + 0.05, 1)
     return Looks(

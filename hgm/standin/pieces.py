@@ -1,4 +1,5 @@
-"""Closed parts of a subject (skin, eyes, garments, hair), each a solid of its own with a tile in the texture."""
+"""Closed parts of a subject (skin, eyes, garments, hair), each a solid of its own with a tile in
+the texture."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from hgm.standin.skinning import Posed
 
 @dataclass(frozen=True)
 class Piece:
-    """A closed mesh in the pose: vertices [V,3] m, faces [F,3], uvs [F,3,2] in the layout of `tile`.
+    """A closed mesh in the pose: vertices [V,3] m, faces [F,3], uvs [F,3,2] in the layout of
+    `tile`.
 
     Corners whose uvs are NaN show the colour of the lining.
     """
@@ -27,7 +29,8 @@ class Piece:
 
 @dataclass(frozen=True)
 class Patch:
-    """A cut sheet of cloth on the body at rest: design [N,3], level [N], vertices [N,3], smooth normals [N,3]."""
+    """A cut sheet of cloth on the body at rest: design [N,3], level [N], vertices [N,3], smooth
+    normals [N,3]."""
 
     design: np.ndarray
     level: np.ndarray
@@ -37,7 +40,8 @@ class Patch:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A mesh on the body at rest that a garment is cut from: vertices [V,3], faces, corner uvs, weights, design."""
+    """A mesh on the body at rest that a garment is cut from: vertices [V,3], faces, corner uvs,
+    weights, design."""
 
     vertices: np.ndarray
     faces: np.ndarray
@@ -56,11 +60,13 @@ def sew(
 ) -> Piece:
     """Cut `sheet` where `level` [V] is positive, give it a thickness and pose it.
 
-    `outward` returns how far the outer side lies off the sheet, [N] along the normals or [N,3]; the inner side lies
-    `inward` metres below it and shows the lining; the rim repeats the colour of the edge.
+    `outward` returns how far the outer side lies off the sheet, [N] along the normals or [N,3]; the
+    inner side lies `inward` metres below it and shows the lining; the rim repeats the colour of the
+    edge.
     """
     cut = clip(sheet.faces, sheet.uvs, level).without_crumbs()
-    vertices, weights = cut.at(sheet.vertices), cut.at(sheet.weights)
+    vertices = cut.at(sheet.vertices)
+    weights = cut.at(sheet.weights)
     count = len(vertices)
     average = neighbour_average(cut.faces, count)
     normals = vertex_normals(vertices, cut.faces)
@@ -81,5 +87,6 @@ def sew(
 
 def rim_uvs(at_vertex: np.ndarray, rim: np.ndarray) -> np.ndarray:
     """[2E,3,2]: UVs of the rim faces of `sheet_with_back`, those of the front's edge."""
-    a, b = at_vertex[rim[:, 0]], at_vertex[rim[:, 1]]
+    a = at_vertex[rim[:, 0]]
+    b = at_vertex[rim[:, 1]]
     return np.concatenate([np.stack([b, a, a], 1), np.stack([b, a, b], 1)])

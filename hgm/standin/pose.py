@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 JOINT_NAMES = (
-    "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle", "spine3",
-    "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder", "right_shoulder",
+    "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2",
+    "left_ankle", "right_ankle", "spine3",
+    "left_foot", "right_foot", "neck", "left_collar", "right_collar",
+    "head", "left_shoulder", "right_shoulder",
     "left_elbow", "right_elbow", "left_wrist", "right_wrist",
 )  # fmt: skip
 ACROSS = np.array([1.0, -1.0, -1.0])  # an axis-angle seen in the mirror x -> -x
@@ -43,7 +45,8 @@ JOINTS: Mapping[str, Joint] = {
 
 @dataclass(frozen=True)
 class Template:
-    """A pose by joint, written for the left side (the right one mirrors it); `l_`/`r_` name one side alone."""
+    """A pose by joint, written for the left side (the right one mirrors it); `l_`/`r_` name one
+    side alone."""
 
     weight: float
     joints: Mapping[str, Triple] = field(default_factory=dict)
@@ -58,23 +61,32 @@ TEMPLATES: Mapping[str, Template] = {
         "r_ankle": (0.2, 0, 0), "l_shoulder": (0.05, 0.35, -1.1), "r_shoulder": (0.05, -0.45, -1.1),
         "l_elbow": (0, -0.3, 0), "r_elbow": (0, -0.7, 0), "spine3": (0.03, 0.1, 0),
     }),
-    "arms_up": Template(1.5, {"collar": (0, 0, 0.25), "shoulder": (0, -0.1, 0.85), "elbow": (0, -0.1, 0.2)}),
+    "arms_up": Template(1.5, {
+        "collar": (0, 0, 0.25), "shoulder": (0, -0.1, 0.85), "elbow": (0, -0.1, 0.2),
+    }),
     "wave": Template(2, {
         "r_collar": (0, 0, 0.2), "r_shoulder": (0, -0.2, 0.35), "r_elbow": (0, -0.3, 1.2),
         "l_shoulder": (0.05, 0, -1.1), "l_elbow": (0, -0.3, 0),
     }),
-    "hands_on_hips": Template(2, {"shoulder": (0.55, 0.3, -0.75), "elbow": (0.2, -1.55, 0), "wrist": (0, 0, -0.3)}),
+    "hands_on_hips": Template(2, {
+        "shoulder": (0.55, 0.3, -0.75), "elbow": (0.2, -1.55, 0), "wrist": (0, 0, -0.3),
+    }),
     "phone": Template(1.5, {
         "l_shoulder": (0.3, -0.45, -1.0), "l_elbow": (0, -1.5, 0), "r_shoulder": (0.05, 0, -1.1),
         "r_elbow": (0, -0.25, 0), "head": (0.3, 0.1, 0),
     }),
-    "point": Template(1.5, {"r_shoulder": (0, -1.15, -0.15), "r_elbow": (0, -0.1, 0), "l_shoulder": (0.05, 0, -1.1)}),
+    "point": Template(1.5, {
+        "r_shoulder": (0, -1.15, -0.15), "r_elbow": (0, -0.1, 0), "l_shoulder": (0.05, 0, -1.1),
+    }),
     "lunge": Template(1.5, {
-        "l_hip": (-1.0, 0, 0.1), "l_knee": (1.0, 0, 0), "r_hip": (0.25, 0, 0), "r_knee": (0.3, 0, 0),
-        "r_ankle": (0.3, 0, 0), "l_shoulder": (0, 0.3, -0.9), "r_shoulder": (0, -0.5, -0.8), "elbow": (0, -0.7, 0),
+        "l_hip": (-1.0, 0, 0.1), "l_knee": (1.0, 0, 0),
+        "r_hip": (0.25, 0, 0), "r_knee": (0.3, 0, 0),
+        "r_ankle": (0.3, 0, 0), "l_shoulder": (0, 0.3, -0.9),
+        "r_shoulder": (0, -0.5, -0.8), "elbow": (0, -0.7, 0),
     }),
     "sit": Template(1, {
-        "hip": (-1.4, 0.1, 0.12), "knee": (1.4, 0, 0), "shoulder": (0.25, -0.35, -1.0), "elbow": (0, -0.8, 0),
+        "hip": (-1.4, 0.1, 0.12), "knee": (1.4, 0, 0),
+        "shoulder": (0.25, -0.35, -1.0), "elbow": (0, -0.8, 0),
     }),
     "bend": Template(1, {
         "spine1": (0.3, 0, 0), "spine2": (0.25, 0, 0), "spine3": (0.15, 0, 0), "hip": (-0.35, 0, 0),
@@ -86,11 +98,13 @@ STRIDING = ("lunge", "sit")  # poses with the thighs raised
 
 
 def sample_pose(rng: np.random.Generator) -> tuple[str, np.ndarray]:
-    """A template's name and body_pose [21,3] axis-angle: the template, perhaps mirrored, times a gain, plus noise."""
+    """A template's name and body_pose [21,3] axis-angle: the template, perhaps mirrored, times a
+    gain, plus noise."""
     names = list(TEMPLATES)
     weights = np.array([TEMPLATES[name].weight for name in names], float)
     name = names[rng.choice(len(names), p=weights / weights.sum())]
-    mirrored, gain = rng.random() < 0.5, rng.uniform(0.75, 1.1)
+    mirrored = rng.random() < 0.5
+    gain = rng.uniform(0.75, 1.1)
     pose = np.zeros((21, 3))
     for index, joint_name in enumerate(JOINT_NAMES):
         pose[index] = _sample_joint(TEMPLATES[name].joints, joint_name, mirrored, gain, rng)
@@ -98,7 +112,8 @@ def sample_pose(rng: np.random.Generator) -> tuple[str, np.ndarray]:
 
 
 def split_joint(name: str) -> tuple[str, str, str]:
-    """`left_hip` -> (`l`, `hip`, `hip`), `spine2` -> (``, `spine2`, `spine`): side, part, family of limits."""
+    """`left_hip` -> (`l`, `hip`, `hip`), `spine2` -> (``, `spine2`, `spine`): side, part, family of
+    limits."""
     side, part = (name[0], name.split("_")[1]) if "_" in name else ("", name)
     return side, part, part.rstrip("0123456789")
 

@@ -1,4 +1,5 @@
-"""Ray casting and closest points on a triangle mesh, held to the number of threads in HGM_THREADS."""
+"""Ray casting and closest points on a triangle mesh, held to the number of threads in
+HGM_THREADS."""
 
 from __future__ import annotations
 
@@ -20,8 +21,11 @@ class RayMesh:
             np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.uint32)
         )
 
-    def hits(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """First hits of rays [N,3]: face [N] (-1 where there is none) and barycentric weights [N,3]; distance [N]."""
+    def hits(
+        self, origins: np.ndarray, directions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """First hits of rays [N,3]: face [N] (-1 where there is none) and barycentric weights
+        [N,3]; distance [N]."""
         rays = np.concatenate([origins, directions], -1).astype(np.float32)
         answer = self.scene.cast_rays(self.tensor(rays), nthreads=self.threads)
         face = answer["primitive_ids"].numpy().astype(np.int64)
@@ -30,7 +34,8 @@ class RayMesh:
         return face, np.c_[1 - uv.sum(1), uv], answer["t_hit"].numpy()
 
     def distances(self, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """Distance [N] to the first hit of rays [N,3] in lengths of their direction; infinite where there is none."""
+        """Distance [N] to the first hit of rays [N,3] in lengths of their direction; infinite where
+        there is none."""
         return self.hits(origins, directions)[2]
 
     def nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

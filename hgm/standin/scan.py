@@ -31,9 +31,10 @@ SMALLEST_TEXTURE = 128
 class Scan:
     """A scan in the data set's own units and frame (y up, any heading, longest side about 1).
 
-    vertices [V,3] float64, faces [F,3] int64, uvs [T,2] (v upwards), uv_faces [F,3] int64, texture [S,S,3] uint8.
-    fit: THuman2.0's SMPL-X parameters, float32 with leading dimension 1; the body of the male file times `scale` [1]
-    plus `translation` [3] lies in the scan. info: what was chosen, in words.
+    vertices [V,3] float64, faces [F,3] int64, uvs [T,2] (v upwards), uv_faces [F,3] int64, texture
+    [S,S,3] uint8.
+    fit: THuman2.0's SMPL-X parameters, float32 with leading dimension 1; the body of the male file
+    times `scale` [1] plus `translation` [3] lies in the scan. info: what was chosen, in words.
     """
 
     vertices: np.ndarray
@@ -46,13 +47,16 @@ class Scan:
 
 
 def make_scan(seed: int, texture: int = 2048) -> Scan:
-    """The stand-in scan of this seed with a square texture of so many pixels; the same seed gives the same scan.
+    """The stand-in scan of this seed with a square texture of so many pixels; the same seed gives
+    the same scan.
 
-    The texture's size changes nothing else. Raises ScanError when the seed gives no closed surface, or the texture is
-    smaller than 128.
+    The texture's size changes nothing else. Raises ScanError when the seed gives no closed surface,
+    or the texture is smaller than 128.
     """
     if texture < SMALLEST_TEXTURE:
-        raise ScanError(f"texture: {texture} pixels are too few for a scan; ask for {SMALLEST_TEXTURE} or more")
+        raise ScanError(
+            f"texture: {texture} pixels are too few for a scan; ask for {SMALLEST_TEXTURE} or more"
+        )
 
     def stream(part: str) -> np.random.Generator:
         return np.random.default_rng(derived_seed("standin", seed, part))
@@ -69,7 +73,9 @@ def make_scan(seed: int, texture: int = 2048) -> Scan:
     atlas = lay_out(pieces, assets, texture)
     mesh = unite([atlas.placed(piece, assets.island) for piece in pieces])
     if not is_closed(mesh.faces):
-        raise ScanError(f"stand-in {seed}: the surface is not closed; leave this seed out and report it")
+        raise ScanError(
+            f"stand-in {seed}: the surface is not closed; leave this seed out and report it"
+        )
 
     cloth = stream("cloth")
     letters = print_image(outfit.pattern == "number", cloth)
@@ -83,12 +89,20 @@ def make_scan(seed: int, texture: int = 2048) -> Scan:
         uv_faces=mesh.uv_faces,
         texture=developed(colours, factor, stream("grain")),
         fit={**body.fit, "scale": np.array([scale], np.float32), "translation": translation},
-        info={"seed": seed, "gender": gender, "pose": body.pose, **outfit.words(), "triangles": len(mesh.faces)},
+        info={
+            "seed": seed,
+            "gender": gender,
+            "pose": body.pose,
+            **outfit.words(),
+            "triangles": len(mesh.faces),
+        },
     )
 
 
 def _placement(vertices: np.ndarray, rng: np.random.Generator) -> tuple[np.float32, np.ndarray]:
-    """Scale and translation [3], float32, that bring the longest side to about 1 and the middle near the origin."""
-    low, high = vertices.min(0), vertices.max(0)
+    """Scale and translation [3], float32, that bring the longest side to about 1 and the middle
+    near the origin."""
+    low = vertices.min(0)
+    high = vertices.max(0)
     scale = np.float32(rng.uniform(0.96, 1.0) / (high - low).max())
     return scale, (-0.5 * (low + high) * scale + rng.normal(0, 0.01, 3)).astype(np.float32)

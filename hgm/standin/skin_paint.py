@@ -1,4 +1,5 @@
-"""Colours of skin, face and eyes at the pixels of their tiles; every function returns [N,3] in 0-1."""
+"""Colours of skin, face and eyes at the pixels of their tiles; every function returns [N,3] in
+0-1."""
 
 from __future__ import annotations
 
@@ -15,17 +16,19 @@ from hgm.standin.patterns import darken, line, mix, plain
 from hgm.standin.person import Looks
 
 MOUTH = np.array([0.22, 0.06, 0.06], np.float32)
-# |x|, y, z and radius (m) of redder places, and how much: cheeks, nose, ears, elbows, knuckles, knees
+# |x|, y, z and radius (m) of redder places, and how much: cheeks, nose, ears, elbows, knuckles,
+# knees
 RED_PLACES = (
-    (0.035, 0.268, 0.145, 0.022, 0.8), (0.0, 0.268, 0.18, 0.014, 0.8), (0.085, 0.30, 0.04, 0.03, 0.7),
+    (0.035, 0.268, 0.145, 0.022, 0.8), (0.0, 0.268, 0.18, 0.014, 0.8),
+    (0.085, 0.30, 0.04, 0.03, 0.7),
     (0.43, 0.09, 0.0, 0.05, 0.5), (0.80, 0.07, 0.04, 0.05, 0.6), (0.14, -0.80, 0.09, 0.06, 0.5),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Features:
-    """Where the face lies on the neutral body: eye centre [3] (x > 0) and radius, height of the lips' line; metres.
-    masks [H,W,3]: lips, nails and mouth in MakeHuman's UV layout."""
+    """Where the face lies on the neutral body: eye centre [3] (x > 0) and radius, height of the
+    lips' line; metres. masks [H,W,3]: lips, nails and mouth in MakeHuman's UV layout."""
 
     eye: np.ndarray
     eye_radius: float
@@ -37,8 +40,11 @@ class Features:
         return cls(assets.eye_centre, assets.eye_radius, assets.lip_height, assets.masks)
 
 
-def paint_skin(texels: Texels, looks: Looks, features: Features, noise: ValueNoise, *, head: bool) -> np.ndarray:
-    """Skin with uneven tone, redness, lips and nails; with `head` also brows, lids, beard and scalp."""
+def paint_skin(
+    texels: Texels, looks: Looks, features: Features, noise: ValueNoise, *, head: bool
+) -> np.ndarray:
+    """Skin with uneven tone, redness, lips and nails; with `head` also brows, lids, beard and
+    scalp."""
     design = texels.design
     colour = plain(looks.skin, len(design))
     tone = 0.035 * noise.octaves(design, 35, 4) + 0.02 * noise(design, 300)
@@ -56,11 +62,18 @@ def paint_skin(texels: Texels, looks: Looks, features: Features, noise: ValueNoi
 
 
 def _redness(design: np.ndarray, looks: Looks) -> np.ndarray:
-    blush = np.array([0.16, -0.03, -0.03], np.float32) * looks.redness * float(looks.skin.mean()) ** 1.3 * 1.4
+    blush = (
+        np.array([0.16, -0.03, -0.03], np.float32)
+        * looks.redness
+        * float(looks.skin.mean()) ** 1.3
+        * 1.4
+    )
     x, y, z = design.T
     amount = np.zeros(len(design), np.float32)
     for cx, cy, cz, radius, strength in RED_PLACES:
-        amount += strength * np.exp(-((np.abs(x) - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2) / radius**2)
+        amount += strength * np.exp(
+            -((np.abs(x) - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2) / radius**2
+        )
     return amount[:, None] * blush.astype(np.float32)
 
 
@@ -75,16 +88,29 @@ def _face(
 ) -> np.ndarray:
     """Brows, lids and beard, in the part of the head in front of the ears."""
     near = np.flatnonzero((design[:, 2] > 0.04) & (design[:, 1] > 0.185))
-    part, face = colour[near], design[near]
-    x, y, z = np.abs(face[:, 0]), face[:, 1], face[:, 2]
+    part = colour[near]
+    face = design[near]
+    x = np.abs(face[:, 0])
+    y = face[:, 1]
+    z = face[:, 2]
     front = ramp(z, 0.085, 0.105)
     eye_x, eye_y, eye_z = features.eye
 
     along = (x - (eye_x - 0.018)) / 0.040
-    arch = eye_y + 0.0205 + 0.0055 * np.sin(np.clip(along, 0, 1) * 2.3) - 0.008 * np.clip(along - 0.55, 0, 1)
+    arch = (
+        eye_y
+        + 0.0205
+        + 0.0055 * np.sin(np.clip(along, 0, 1) * 2.3)
+        - 0.008 * np.clip(along - 0.55, 0, 1)
+    )
     thick = looks.brow_width * (1 - 0.55 * np.clip(along, 0, 1))
     off = np.abs(y - arch)
-    brow = np.clip((thick - off) / (0.65 * thick), 0, 1) * ramp(along, -0.06, 0.06) * ramp(along, 1.06, 0.85) * front
+    brow = (
+        np.clip((thick - off) / (0.65 * thick), 0, 1)
+        * ramp(along, -0.06, 0.06)
+        * ramp(along, 1.06, 0.85)
+        * front
+    )
     hairs = 0.85 + 0.15 * np.sin(900 * face[:, 0] + 1500 * y) + 0.2 * noise(face, 500)
     part = mix(part, looks.brow, 0.85 * brow * np.clip(hairs, 0, 1))
 
@@ -102,8 +128,12 @@ def _face(
 
 def _beard(design: np.ndarray) -> np.ndarray:
     """Where a beard grows: chin and jaw, cheeks up to the ears, moustache; [N] in 0-1."""
-    x, y, z = np.abs(design[:, 0]), design[:, 1], design[:, 2]
-    jaw = ramp(y, 0.262, 0.240) * ramp(y, 0.192, 0.212) * ramp(z, 0.055, 0.085) * ramp(x, 0.085, 0.07)
+    x = np.abs(design[:, 0])
+    y = design[:, 1]
+    z = design[:, 2]
+    jaw = (
+        ramp(y, 0.262, 0.240) * ramp(y, 0.192, 0.212) * ramp(z, 0.055, 0.085) * ramp(x, 0.085, 0.07)
+    )
     cheeks = ramp(y, 0.30, 0.27) * ramp(y, 0.215, 0.235)
     cheeks = cheeks * ramp(x, 0.052, 0.062) * ramp(z, 0.045, 0.06) * ramp(z, 0.11, 0.095)
     moustache = line(y - 0.2545, 0.007, 0.002) * ramp(x, 0.03, 0.022) * ramp(z, 0.15, 0.16)
@@ -111,15 +141,21 @@ def _beard(design: np.ndarray) -> np.ndarray:
 
 
 def _lip_line(colour: np.ndarray, design: np.ndarray, features: Features) -> np.ndarray:
-    x, y, z = np.abs(design[:, 0]), design[:, 1], design[:, 2]
-    between = line(y - features.lip_height, 0.0016, 0.0004) * ramp(x, 0.027, 0.02) * ramp(z, 0.14, 0.15)
+    x = np.abs(design[:, 0])
+    y = design[:, 1]
+    z = design[:, 2]
+    between = (
+        line(y - features.lip_height, 0.0016, 0.0004) * ramp(x, 0.027, 0.02) * ramp(z, 0.14, 0.15)
+    )
     return darken(colour, 0.6 * between)
 
 
 def paint_eye(centres: np.ndarray, looks: Looks) -> np.ndarray:
-    """White, iris, pupil and a highlight, at the pixel centres [N,2] of the tile that shows the eye from the front."""
+    """White, iris, pupil and a highlight, at the pixel centres [N,2] of the tile that shows the eye
+    from the front."""
     x, y = (2 * centres - 1).astype(np.float32).T
-    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    radius = np.hypot(x, y)
+    angle = np.arctan2(y, x)
     rays = 0.5 + 0.5 * np.sin(23 * angle + 3 * np.sin(7 * angle))
     colour = plain(np.array([0.90, 0.873, 0.855]), len(centres))
     iris = looks.iris * (0.65 + 0.5 * rays * ramp(radius, 0.15, 0.45))[:, None]

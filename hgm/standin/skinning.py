@@ -1,4 +1,5 @@
-"""Linear blend skinning in numpy, with SMPL-X's arithmetic, for the body and for everything it wears."""
+"""Linear blend skinning in numpy, with SMPL-X's arithmetic, for the body and for everything it
+wears."""
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ JOINTS = 55
 class Skeleton:
     """What of a SMPL-X file the forward pass needs (10 betas, 10 expressions, 12 hand components).
 
-    template [V,3] m, shapes [V,3,10], expressions [V,3,10], pose_shapes [3V,486], regressor [55,V], weights [V,55],
-    parents [55] (-1 at the pelvis), hand components [12,45] and means [45] of the left and the right hand.
+    template [V,3] m, shapes [V,3,10], expressions [V,3,10], pose_shapes [3V,486], regressor [55,V],
+    weights [V,55], parents [55] (-1 at the pelvis), hand components [12,45] and means [45] of the
+    left and the right hand.
     """
 
     template: np.ndarray
@@ -32,7 +34,8 @@ class Skeleton:
 
     @classmethod
     def from_model(cls, model: Mapping[str, np.ndarray]) -> Skeleton:
-        """From the arrays of a SMPL-X file with 400 columns of shape directions (300 shape + 100 expression)."""
+        """From the arrays of a SMPL-X file with 400 columns of shape directions (300 shape + 100
+        expression)."""
         parents = model["kintree_table"][0].astype(np.uint32).astype(np.int32).astype(np.int64)
         parents[0] = -1
         shapes = model["shapedirs"].astype(np.float64)
@@ -53,8 +56,8 @@ class Skeleton:
 
 @dataclass(frozen=True)
 class Posed:
-    """One posed body: rest [V,3] (shaped, with expression and pose correctives), joints at rest [55,3], and the
-    transforms [55,3,4] that carry a point from rest to pose."""
+    """One posed body: rest [V,3] (shaped, with expression and pose correctives), joints at rest
+    [55,3], and the transforms [55,3,4] that carry a point from rest to pose."""
 
     rest: np.ndarray
     joints: np.ndarray
@@ -85,15 +88,22 @@ def axis_angle(rotation: np.ndarray) -> np.ndarray:
 
 
 def pose_body(skeleton: Skeleton, fit: Mapping[str, np.ndarray]) -> Posed:
-    """SMPL-X's forward pass for a fit with leading dimension 1 (12 hand components over the mean hand, no transl)."""
-    shaped = skeleton.template + skeleton.shapes @ fit["betas"][0] + skeleton.expressions @ fit["expression"][0]
+    """SMPL-X's forward pass for a fit with leading dimension 1 (12 hand components over the mean
+    hand, no transl)."""
+    shaped = (
+        skeleton.template
+        + skeleton.shapes @ fit["betas"][0]
+        + skeleton.expressions @ fit["expression"][0]
+    )
     joints = skeleton.regressor @ shaped
     rotations = rotation_matrices(_full_pose(skeleton, fit))
     feature = (rotations[1:] - np.eye(3)).ravel().astype(np.float32)
     rest = shaped + (skeleton.pose_shapes @ feature).reshape(-1, 3)
 
-    world, places = np.empty_like(rotations), np.empty_like(joints)
-    world[0], places[0] = rotations[0], joints[0]
+    world = np.empty_like(rotations)
+    places = np.empty_like(joints)
+    world[0] = rotations[0]
+    places[0] = joints[0]
     for joint in range(1, JOINTS):
         parent = skeleton.parents[joint]
         world[joint] = world[parent] @ rotations[joint]

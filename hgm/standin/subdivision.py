@@ -1,4 +1,5 @@
-"""Loop subdivision as a sparse matrix, so that positions, weights and coordinates are refined by one product."""
+"""Loop subdivision as a sparse matrix, so that positions, weights and coordinates are refined by
+one product."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from hgm.standin.meshes import directed_edges, distinct_edges, unit
 
 @dataclass(frozen=True)
 class Refinement:
-    """matrix [V',V] from the coarse to the fine vertices, faces [4F,3], uvs [4F,3,2] at the faces' corners."""
+    """matrix [V',V] from the coarse to the fine vertices, faces [4F,3], uvs [4F,3,2] at the faces'
+    corners."""
 
     matrix: sp.csr_matrix
     faces: np.ndarray
@@ -20,14 +22,17 @@ class Refinement:
 
 
 def subdivide(faces: np.ndarray, count: int, uvs: np.ndarray) -> Refinement:
-    """One Loop step on a mesh of `count` vertices; rims follow the cubic B-spline, corner UVs are split linearly.
+    """One Loop step on a mesh of `count` vertices; rims follow the cubic B-spline, corner UVs are
+    split linearly.
 
     The faces come out in four blocks of F: the three corner faces, then the middle one.
     """
     unique, inverse, uses = distinct_edges(directed_edges(faces), count)
     opposite = np.concatenate([faces[:, 2], faces[:, 0], faces[:, 1]])
     rim = uses == 1
-    matrix = sp.vstack([_old_vertices(unique, rim, count), _edge_vertices(unique, rim, inverse, opposite, count)])
+    matrix = sp.vstack(
+        [_old_vertices(unique, rim, count), _edge_vertices(unique, rim, inverse, opposite, count)]
+    )
 
     number = len(faces)
     middle = count + inverse.reshape(3, number)
@@ -40,8 +45,12 @@ def subdivide(faces: np.ndarray, count: int, uvs: np.ndarray) -> Refinement:
             np.c_[middle[0], middle[1], middle[2]],
         ]
     )
-    a, b, c = uvs[:, 0], uvs[:, 1], uvs[:, 2]
-    ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
+    a = uvs[:, 0]
+    b = uvs[:, 1]
+    c = uvs[:, 2]
+    ab = (a + b) / 2
+    bc = (b + c) / 2
+    ca = (c + a) / 2
     quads = [(a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca)]
     return Refinement(matrix.tocsr(), fine, np.concatenate([np.stack(q, 1) for q in quads]))
 
@@ -53,7 +62,9 @@ def _edge_vertices(
     number = len(edges)
     rows = np.arange(number)
     ends = np.where(rim, 0.5, 0.375)
-    along = sp.coo_matrix((np.r_[ends, ends], (np.r_[rows, rows], np.r_[edges[:, 0], edges[:, 1]])), (number, count))
+    along = sp.coo_matrix(
+        (np.r_[ends, ends], (np.r_[rows, rows], np.r_[edges[:, 0], edges[:, 1]])), (number, count)
+    )
     across = sp.coo_matrix((np.ones(len(opposite)), (inverse, opposite)), (number, count))
     return along.tocsr() + sp.diags(np.where(rim, 0, 0.125)) @ across.tocsr()
 
@@ -65,13 +76,19 @@ def _old_vertices(edges: np.ndarray, rim: np.ndarray, count: int) -> sp.csr_matr
     neighbours = _symmetric(edges, count)
     valence = np.maximum(np.asarray(neighbours.sum(1)).ravel(), 1)
     beta = np.where(valence == 3, 3 / 16, 3 / (8 * valence))
-    inside = sp.diags(np.where(on_rim, 0, 1 - valence * beta)) + sp.diags(np.where(on_rim, 0, beta)) @ neighbours
-    border = sp.diags(np.where(on_rim, 0.75, 0)) + sp.diags(np.where(on_rim, 0.125, 0)) @ _symmetric(edges[rim], count)
+    inside = (
+        sp.diags(np.where(on_rim, 0, 1 - valence * beta))
+        + sp.diags(np.where(on_rim, 0, beta)) @ neighbours
+    )
+    border = sp.diags(np.where(on_rim, 0.75, 0)) + sp.diags(
+        np.where(on_rim, 0.125, 0)
+    ) @ _symmetric(edges[rim], count)
     return inside + border
 
 
 def _symmetric(edges: np.ndarray, count: int) -> sp.csr_matrix:
-    rows, columns = np.r_[edges[:, 0], edges[:, 1]], np.r_[edges[:, 1], edges[:, 0]]
+    rows = np.r_[edges[:, 0], edges[:, 1]]
+    columns = np.r_[edges[:, 1], edges[:, 0]]
     return sp.coo_matrix((np.ones(len(rows)), (rows, columns)), (count, count)).tocsr()
 
 
@@ -84,7 +101,11 @@ def icosphere(steps: int) -> tuple[np.ndarray, np.ndarray]:
     distance = np.linalg.norm(vertices[:, None] - vertices[None], axis=2)
     near = distance < 1.1
     triples = [
-        (i, j, k) for i in range(12) for j in range(i) for k in range(j) if near[i, j] and near[j, k] and near[i, k]
+        (i, j, k)
+        for i in range(12)
+        for j in range(i)
+        for k in range(j)
+        if near[i, j] and near[j, k] and near[i, k]
     ]
     faces = np.array(triples)
     a, b, c = (vertices[faces[:, k]] for k in range(3))
@@ -92,5 +113,6 @@ def icosphere(steps: int) -> tuple[np.ndarray, np.ndarray]:
     faces[inward] = faces[inward][:, ::-1]
     for _ in range(steps):
         refined = subdivide(faces, len(vertices), np.zeros((len(faces), 3, 2)))
-        vertices, faces = unit(refined.matrix @ vertices), refined.faces
+        vertices = unit(refined.matrix @ vertices)
+        faces = refined.faces
     return vertices, faces

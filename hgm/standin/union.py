@@ -1,4 +1,5 @@
-"""One watertight mesh from many closed pieces: an exact boolean union that carries the texture coordinates along."""
+"""One watertight mesh from many closed pieces: an exact boolean union that carries the texture
+coordinates along."""
 
 from __future__ import annotations
 
@@ -12,12 +13,14 @@ from hgm.errors import ScanError
 from hgm.standin.pieces import Piece
 
 GRAIN = 65536  # texture coordinates closer than one in so many are one
-SCRAP_FACES, SCRAP_VOLUME = 300, 1e-6  # smaller closed remains of the union lie inside the body
+SCRAP_FACES = 300
+SCRAP_VOLUME = 1e-6  # smaller closed remains of the union lie inside the body
 
 
 @dataclass(frozen=True)
 class TexturedMesh:
-    """vertices [V,3] and faces [F,3] of the closed surface; uvs [T,2] and uv_faces [F,3] of the same faces."""
+    """vertices [V,3] and faces [F,3] of the closed surface; uvs [T,2] and uv_faces [F,3] of the
+    same faces."""
 
     vertices: np.ndarray
     faces: np.ndarray
@@ -32,8 +35,12 @@ def unite(pieces: Sequence[Piece]) -> TexturedMesh:
     """
     import manifold3d
 
-    solid = manifold3d.Manifold.batch_boolean([_solid(piece) for piece in pieces], manifold3d.OpType.Add)
-    parts = [p for p in solid.decompose() if p.num_tri() > SCRAP_FACES and p.volume() > SCRAP_VOLUME]
+    solid = manifold3d.Manifold.batch_boolean(
+        [_solid(piece) for piece in pieces], manifold3d.OpType.Add
+    )
+    parts = [
+        p for p in solid.decompose() if p.num_tri() > SCRAP_FACES and p.volume() > SCRAP_VOLUME
+    ]
     if not parts:
         raise ScanError("stand-in: the union of all pieces is empty; report this seed as a bug")
     mesh = (parts[0] if len(parts) == 1 else manifold3d.Manifold.compose(parts)).to_mesh()
@@ -50,13 +57,16 @@ def unite(pieces: Sequence[Piece]) -> TexturedMesh:
 
 
 def _solid(piece: Piece) -> Any:
-    """A manifold3d solid with properties x, y, z, u, v; corners of one vertex with other uvs are merged in place."""
+    """A manifold3d solid with properties x, y, z, u, v; corners of one vertex with other uvs are
+    merged in place."""
     import manifold3d
 
     vertex = piece.faces.ravel()
     uvs = piece.uvs.reshape(-1, 2)
     u, v = np.round(uvs * GRAIN).astype(np.int64).T
-    keys, index, inverse = np.unique((vertex * 2 * GRAIN + u) * 2 * GRAIN + v, return_index=True, return_inverse=True)
+    keys, index, inverse = np.unique(
+        (vertex * 2 * GRAIN + u) * 2 * GRAIN + v, return_index=True, return_inverse=True
+    )
     owner = vertex[index]
     _, first = np.unique(owner, return_index=True)
     lead = first[np.searchsorted(owner[first], owner)]
@@ -69,5 +79,8 @@ def _solid(piece: Piece) -> Any:
     )
     solid = manifold3d.Manifold(mesh)
     if solid.status() != manifold3d.Error.NoError:
-        raise ScanError(f"stand-in: the piece {piece.tile} is not a closed surface ({solid.status()}); report this seed")
+        raise ScanError(
+            f"stand-in: the piece {piece.tile} is not a closed surface ({solid.status()}); report "
+            "this seed"
+        )
     return solid.as_original()

@@ -13,10 +13,14 @@ from hgm.standin.assets import load_assets
 from hgm.standin.scan import Scan, make_scan
 from hgm.standin.skinning import pose_body
 
-SCANS, FITS, MARKER = "THuman2.0_Release", "THuman2.0_Smpl_X_Paras", "STANDIN"
+SCANS = "THuman2.0_Release"
+FITS = "THuman2.0_Smpl_X_Paras"
+MARKER = "STANDIN"
 MARKER_TEXT = """These are not THuman2.0.
-They are generated, free stand-ins in its layout, made from public-domain (CC0) parts. Their fits belong to the stand-in
-body models and mean nothing with the real SMPL-X files. Numbers measured on them say nothing about real data.
+They are generated, free stand-ins in its layout, made from public-domain (CC0) parts. Their fits \
+belong to the stand-in
+body models and mean nothing with the real SMPL-X files. Numbers measured on them say \
+nothing about real data.
 """
 MATERIAL = """newmtl material0
 Ka 1.000000 1.000000 1.000000
@@ -35,10 +39,12 @@ def scan_name(number: int) -> str:
 
 
 def write_scan(root: str | Path, name: str, scan: Scan) -> Path:
-    """Write one scan and its fit under `root`; returns the scan's folder. Each of its two folders appears whole.
+    """Write one scan and its fit under `root`; returns the scan's folder. Each of its two folders
+    appears whole.
 
     `THuman2.0_Release/NAME/`: NAME.obj, material0.mtl, material0.jpeg.
-    `THuman2.0_Smpl_X_Paras/NAME/`: smplx_param.pkl (a dict of float32 arrays), mesh_smplx.obj (the fitted body).
+    `THuman2.0_Smpl_X_Paras/NAME/`: smplx_param.pkl (a dict of float32 arrays), mesh_smplx.obj (the
+    fitted body).
     """
     from PIL import Image
 
@@ -67,8 +73,14 @@ def is_complete(root: str | Path, name: str, texture: int) -> bool:
     """Whether the scan and its fit are there, with a texture of this size."""
     from PIL import Image
 
-    scan, fit = Path(root) / SCANS / name, Path(root) / FITS / name
-    files = [scan / f"{name}.obj", scan / "material0.mtl", fit / "smplx_param.pkl", fit / "mesh_smplx.obj"]
+    scan = Path(root) / SCANS / name
+    fit = Path(root) / FITS / name
+    files = [
+        scan / f"{name}.obj",
+        scan / "material0.mtl",
+        fit / "smplx_param.pkl",
+        fit / "mesh_smplx.obj",
+    ]
     if not all(file.is_file() and file.stat().st_size for file in files):
         return False
     try:
@@ -79,7 +91,8 @@ def is_complete(root: str | Path, name: str, texture: int) -> bool:
 
 
 def make_chunk(root: str | Path, numbers: Iterable[int], texture: int = 2048) -> list[Path]:
-    """Make the scans of these seeds under `root`, each named by its seed; those that are complete stay as they are.
+    """Make the scans of these seeds under `root`, each named by its seed; those that are complete
+    stay as they are.
 
     Returns the scans' folders in the order of `numbers`.
     """
@@ -101,7 +114,9 @@ def body_vertices(scan: Scan) -> np.ndarray:
 
 
 def _body_obj(scan: Scan) -> str:
-    return _lines("v %.6f %.6f %.6f\n", body_vertices(scan)) + _lines("f %d %d %d\n", load_assets().faces + 1)
+    return _lines("v %.6f %.6f %.6f\n", body_vertices(scan)) + _lines(
+        "f %d %d %d\n", load_assets().faces + 1
+    )
 
 
 def _scan_obj(scan: Scan) -> str:
@@ -120,7 +135,9 @@ def _scan_obj(scan: Scan) -> str:
 def _distinct_uvs(uvs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """UVs [T,2] as they are written, each once, and the index of each of the old ones."""
     millionths = np.round(uvs * 1e6).astype(np.int64)
-    _, first, inverse = np.unique(millionths[:, 0] * 2**32 + millionths[:, 1], return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(
+        millionths[:, 0] * 2**32 + millionths[:, 1], return_index=True, return_inverse=True
+    )
     return uvs[first], inverse.ravel()
 
 

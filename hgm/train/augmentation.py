@@ -1,4 +1,5 @@
-"""Augmentations of the fusion stage, on the second input view only (spec section 4.3): it is generated at test time."""
+"""Augmentations of the fusion stage, on the second input view only (spec section 4.3): it is
+generated at test time."""
 
 from __future__ import annotations
 
@@ -16,9 +17,11 @@ def _uniform(generator: torch.Generator, low: float, high: float) -> float:
 
 
 def grid_distortion(image: Tensor, generator: torch.Generator, *, strength: float = 0.5) -> Tensor:
-    """Warp [C, H, W] by moving the lines of a coarse grid (8 to 16 of them) by up to `strength` of their spacing.
+    """Warp [C, H, W] by moving the lines of a coarse grid (8 to 16 of them) by up to `strength` of
+    their spacing.
 
-    Row and column positions are moved apart from each other and interpolated linearly, so the order of pixels is kept.
+    Row and column positions are moved apart from each other and interpolated linearly, so the order
+    of pixels is kept.
     """
     height, width = image.shape[-2:]
     axes = []
@@ -34,23 +37,32 @@ def grid_distortion(image: Tensor, generator: torch.Generator, *, strength: floa
         axes.append(moved[cell] * (1 - t) + moved[cell + 1] * t)
     y, x = torch.meshgrid(*axes, indexing="ij")
     grid = torch.stack([x, y], -1)[None].to(image)
-    return F.grid_sample(image[None], grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
+    return F.grid_sample(
+        image[None], grid, mode="bilinear", padding_mode="border", align_corners=False
+    )[0]
 
 
 def _axis_rotation(axis: int, angle: float) -> Tensor:
-    c, s = math.cos(angle), math.sin(angle)
+    c = math.cos(angle)
+    s = math.sin(angle)
     R = torch.eye(3)
-    i, j = (axis + 1) % 3, (axis + 2) % 3
-    R[i, i], R[i, j], R[j, i], R[j, j] = c, -s, s, c
+    i = (axis + 1) % 3
+    j = (axis + 2) % 3
+    R[i, i] = c
+    R[i, j] = -s
+    R[j, i] = s
+    R[j, j] = c
     return R
 
 
 def camera_jitter(camera: Cameras, generator: torch.Generator, *, strength: float = 0.1) -> Cameras:
-    """One camera on another place of its orbit: eye and axes turned about the world's origin, up to 180 * strength degrees about
-    the direction of its y axis and half of that about its x axis (spec section 4.3). The pelvis keeps its pixel and its depth.
+    """One camera on another place of its orbit: eye and axes turned about the world's origin, up to
+    180 * strength degrees about the direction of its y axis and half of that about its x axis (spec
+    section 4.3). The pelvis keeps its pixel and its depth.
     """
     yaw, pitch = (_uniform(generator, -1, 1) * math.pi * strength * k for k in (1.0, 0.5))
     turn = (_axis_rotation(1, yaw) @ _axis_rotation(0, pitch)).to(camera.world_to_camera)
     moved = camera.world_to_camera.clone()
-    moved[:3, :3] = turn @ camera.world_to_camera[:3, :3]  # the translation, which is the origin as the camera sees it, stays
+    # the translation, which is the origin as the camera sees it, stays
+    moved[:3, :3] = turn @ camera.world_to_camera[:3, :3]
     return Cameras(camera.K, moved, camera.width, camera.height)

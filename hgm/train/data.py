@@ -1,4 +1,5 @@
-"""Training samples from view folders: which scans and views a step sees depends on (seed, step) only."""
+"""Training samples from view folders: which scans and views a step sees depends on (seed, step)
+only."""
 
 from __future__ import annotations
 
@@ -39,18 +40,39 @@ class Batch:
         def move(x: Tensor) -> Tensor:
             return x.to(device, non_blocking=True)
 
-        return Batch(move(self.images), self.cameras.to(device), self.rays.to(device), move(self.vertices), move(self.target_rgb),
-                     move(self.target_mask), self.target_cameras.to(device))
+        return Batch(
+            move(self.images),
+            self.cameras.to(device),
+            self.rays.to(device),
+            move(self.vertices),
+            move(self.target_rgb),
+            move(self.target_mask),
+            self.target_cameras.to(device),
+        )
 
     def __getitem__(self, part: slice) -> Batch:
         """Some of the samples."""
-        return Batch(self.images[part], self.cameras[part], self.rays[part], self.vertices[part], self.target_rgb[part],
-                     self.target_mask[part], self.target_cameras[part])
+        return Batch(
+            self.images[part],
+            self.cameras[part],
+            self.rays[part],
+            self.vertices[part],
+            self.target_rgb[part],
+            self.target_mask[part],
+            self.target_cameras[part],
+        )
 
     def pinned(self) -> Batch:
         """The images in page-locked memory, from which a GPU copies while it computes."""
-        return Batch(self.images.pin_memory(), self.cameras, self.rays, self.vertices.pin_memory(), self.target_rgb.pin_memory(),
-                     self.target_mask.pin_memory(), self.target_cameras)
+        return Batch(
+            self.images.pin_memory(),
+            self.cameras,
+            self.rays,
+            self.vertices.pin_memory(),
+            self.target_rgb.pin_memory(),
+            self.target_mask.pin_memory(),
+            self.target_cameras,
+        )
 
 
 @dataclass(frozen=True)
@@ -59,21 +81,26 @@ class Sampling:
 
     batch: int = 1
     inputs: tuple[Side, ...] = ("front",)  # views fed to the network
-    supervised: int = 12  # supervised views a step, drawn without replacement; all where a scan has fewer
+    # supervised views a step, drawn without replacement; all where a scan has fewer
+    supervised: int = 12
     size: int = 512  # of the input images
     render_size: int = 512  # of the supervised renders
-    turn: bool = False  # draw any view as the front (of 12 views 12 times the data); the release does not
+    # draw any view as the front (of 12 views 12 times the data); the release does not
+    turn: bool = False
 
 
 class ScanStore:
-    """What a training reads of its scans. `pictures`: those that it shares with others; its own by default.
+    """What a training reads of its scans. `pictures`: those that it shares with others; its own by
+    default.
 
     Threads may share a store.
     """
 
     def __init__(self, folders: Sequence[Path], pictures: Pictures | None = None) -> None:
         if not folders:
-            raise InputError("training: no rendered scan was found; see rejected.tsv for what was set aside")
+            raise InputError(
+                "training: no rendered scan was found; see rejected.tsv for what was set aside"
+            )
         self.folders = [Path(f) for f in folders]
         self.pictures = Pictures(self.folders) if pictures is None else pictures
         self._bodies: dict[int, Tensor] = {}
@@ -107,7 +134,8 @@ class ScanStore:
 
 
 def resize(images: Tensor, size: int) -> Tensor:
-    """[..., C, H, W] -> [..., C, size, size]: area when it shrinks by a whole factor, else bilinear."""
+    """[..., C, H, W] -> [..., C, size, size]: area when it shrinks by a whole factor, else
+    bilinear."""
     height, width = images.shape[-2:]
     if (height, width) == (size, size):
         return images
@@ -115,14 +143,18 @@ def resize(images: Tensor, size: int) -> Tensor:
     if height % size == 0 and width % size == 0:
         flat = F.interpolate(flat, (size, size), mode="area")
     else:
-        flat = F.interpolate(flat, (size, size), mode="bilinear", align_corners=False, antialias=size < height)
+        flat = F.interpolate(
+            flat, (size, size), mode="bilinear", align_corners=False, antialias=size < height
+        )
     return flat.reshape(*images.shape[:-2], size, size)
 
 
 def turned(vertices: Tensor, degrees: float) -> Tensor:
     """Vertices [..., 3] turned about the world's y axis, from +z towards +x."""
     a = math.radians(degrees)
-    R = vertices.new_tensor([[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]])
+    R = vertices.new_tensor(
+        [[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]]
+    )
     return vertices @ R.mT
 
 
@@ -136,10 +168,14 @@ def turned_cameras(cameras: Cameras, degrees: float) -> Cameras:
 
 def scan_order(count: int, seed: int, epoch: int) -> list[int]:
     """The order of the scans in one epoch."""
-    return torch.randperm(count, generator=torch.Generator().manual_seed(derived_seed(seed, "epoch", epoch))).tolist()
+    return torch.randperm(
+        count, generator=torch.Generator().manual_seed(derived_seed(seed, "epoch", epoch))
+    ).tolist()
 
 
-def draw(store: ScanStore, sampling: Sampling, step: int, seed: int, generator: torch.Generator) -> tuple[Batch, list[int]]:
+def draw(
+    store: ScanStore, sampling: Sampling, step: int, seed: int, generator: torch.Generator
+) -> tuple[Batch, list[int]]:
     """The batch of one (micro-)step and the scans in it. Every scan is seen once an epoch."""
     scans = []
     for k in range(step * sampling.batch, (step + 1) * sampling.batch):
@@ -147,27 +183,43 @@ def draw(store: ScanStore, sampling: Sampling, step: int, seed: int, generator: 
     return batch_of(store, scans, sampling, generator), scans
 
 
-def batch_of(store: ScanStore, scans: Sequence[int], sampling: Sampling, generator: torch.Generator | None) -> Batch:
-    """The batch of given scans; without a generator the first `supervised` views, evenly spread, and no turn."""
+def batch_of(
+    store: ScanStore, scans: Sequence[int], sampling: Sampling, generator: torch.Generator | None
+) -> Batch:
+    """The batch of given scans; without a generator the first `supervised` views, evenly spread,
+    and no turn."""
     samples = [_sample(store, scan, sampling, generator) for scan in scans]
-    images, K, pose, vertices, rgb, mask, target_K, target_pose = (torch.stack(x) for x in zip(*samples, strict=True))
+    images, K, pose, vertices, rgb, mask, target_K, target_pose = (
+        torch.stack(x) for x in zip(*samples, strict=True)
+    )
     cameras = Cameras(K, pose, sampling.size, sampling.size)
-    return Batch(images, cameras, cameras, vertices, rgb, mask,
-                 Cameras(target_K, target_pose, sampling.render_size, sampling.render_size))
+    return Batch(
+        images,
+        cameras,
+        cameras,
+        vertices,
+        rgb,
+        mask,
+        Cameras(target_K, target_pose, sampling.render_size, sampling.render_size),
+    )
 
 
-def _sample(store: ScanStore, scan: int, sampling: Sampling, generator: torch.Generator | None) -> tuple[Tensor, ...]:
+def _sample(
+    store: ScanStore, scan: int, sampling: Sampling, generator: torch.Generator | None
+) -> tuple[Tensor, ...]:
     seen = store.viewpoints(scan)
     views = len(seen)
     count = min(sampling.supervised, views)
     if generator is None:
-        shift, targets = 0, [i * views // count for i in range(count)]
+        shift = 0
+        targets = [i * views // count for i in range(count)]
     else:
         shift = int(torch.randint(views, (), generator=generator)) if sampling.turn else 0
         targets = torch.randperm(views, generator=generator)[:count].sort().values.tolist()
     front = seen.ring[shift]
     sides: dict[Side, int] = {"front": front, "back": seen.opposite(front)}
-    degrees = -seen.angles[front]  # brings the view that is drawn as the front to the front view's azimuth
+    # brings the view that is drawn as the front to the front view's azimuth
+    degrees = -seen.angles[front]
     cameras = turned_cameras(seen.cameras, degrees) if shift else seen.cameras
 
     def read(indices: Sequence[int], size: int) -> tuple[Tensor, Tensor, Cameras]:
@@ -176,6 +228,17 @@ def _sample(store: ScanStore, scan: int, sampling: Sampling, generator: torch.Ge
         return resize(rgb, size), resize(mask, size), cameras.resized(size)[list(indices)]
 
     images, _, inputs = read([sides[side] for side in sampling.inputs], sampling.size)
-    rgb, mask, outputs = read([seen.ring[(i + shift) % views] for i in targets], sampling.render_size)
+    rgb, mask, outputs = read(
+        [seen.ring[(i + shift) % views] for i in targets], sampling.render_size
+    )
     vertices = turned(store.body(scan), degrees)
-    return images, inputs.K, inputs.world_to_camera, vertices, rgb, mask, outputs.K, outputs.world_to_camera
+    return (
+        images,
+        inputs.K,
+        inputs.world_to_camera,
+        vertices,
+        rgb,
+        mask,
+        outputs.K,
+        outputs.world_to_camera,
+    )

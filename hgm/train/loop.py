@@ -1,6 +1,8 @@
-"""One training loop for every network: resumable to the bit on one model of CPU, stopped by a deadline, history on disk.
+"""One training loop for every network: resumable to the bit on one model of CPU, stopped by a
+deadline, history on disk.
 
-A step's batch and noise depend on (seed, step) only, so the state to keep is weights, optimizer, schedule and step.
+A step's batch and noise depend on (seed, step) only, so the state to keep is weights, optimizer,
+schedule and step.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from hgm.train.team import ALONE, Team
 
 log = logging.getLogger(__name__)
 LossFn = Callable[[int, torch.Generator, slice], tuple[Tensor, dict[str, Tensor]]]
-RECORD = "training.json"  # beside the weights: what is told of a training and changes nothing that follows
+# beside the weights: what is told of a training and changes nothing that follows
+RECORD = "training.json"
 SHOW_SECONDS = 5.0  # between two writings of progress.json
 
 
@@ -62,28 +65,37 @@ def fit(
     save_seconds: float = 30.0,
     backends: Mapping[str, str] | None = None,
 ) -> list[dict[str, float]]:
-    """Train `module` (its parameters that require gradients) in place and return the history, one row a step.
+    """Train `module` (its parameters that require gradients) in place and return the history, one
+    row a step.
 
-    `loss(micro_step, generator, part)` draws the `batch` samples of a micro-batch and returns the mean over those of `part`,
-    with scalars to log; `generator` is a CPU generator that depends on (seed, step, micro-batch) only. `part` is all samples
-    until a device runs out of memory; then the step is done again with half as many samples at a time, down to one, and the
-    gradients of the parts are summed: a step sees the same samples and the loss curve stays (batch statistics apart). State
-    goes to the folder `state`; a killed call goes on from it and, on one model of CPU, ends with the same bits as an undisturbed
-    one. The processes of a `team` share each step's micro-batches and end with equal weights;
-    the leader writes. `snapshots[step]()` is called after that many steps (again, with the same weights,
-    after a resume). With `ema` > 0 the averaged weights are in `module` at the end. `backends`: what the loss works with, by kind;
-    the state keeps those of all slices for `write_record`. Raises SliceEnded at the deadline and
-    InputError when the loss is not finite or one sample at a time needs too much memory.
+    `loss(micro_step, generator, part)` draws the `batch` samples of a micro-batch and returns the
+    mean over those of `part`, with scalars to log; `generator` is a CPU generator that depends on
+    (seed, step, micro-batch) only. `part` is all samples until a device runs out of memory; then
+    the step is done again with half as many samples at a time, down to one, and the gradients of
+    the parts are summed: a step sees the same samples and the loss curve stays (batch statistics
+    apart). State goes to the folder `state`; a killed call goes on from it and, on one model of
+    CPU, ends with the same bits as an undisturbed one. The processes of a `team` share each step's
+    micro-batches and end with equal weights; the leader writes. `snapshots[step]()` is called after
+    that many steps (again, with the same weights, after a resume). With `ema` > 0 the averaged
+    weights are in `module` at the end. `backends`: what the loss works with, by kind; the state
+    keeps those of all slices for `write_record`. Raises SliceEnded at the deadline and InputError
+    when the loss is not finite or one sample at a time needs too much memory.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
-        parameters, lr=optimisation.lr, betas=optimisation.betas, weight_decay=optimisation.weight_decay, fused=True
+        parameters,
+        lr=optimisation.lr,
+        betas=optimisation.betas,
+        weight_decay=optimisation.weight_decay,
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(optimisation))
     average = copy.deepcopy(module).requires_grad_(False) if optimisation.ema > 0 else None
     stored = State(state, module, optimizer, schedule, average)
     found = stored.load()
-    step, at_once, history = found.get("step", 0), min(batch, found.get("at_once", batch)), found.get("history", [])
+    step = found.get("step", 0)
+    at_once = min(batch, found.get("at_once", batch))
+    history = found.get("history", [])
     worked = {kind: list(names) for kind, names in found.get("backends", {}).items()}
     if step < optimisation.steps:
         for kind, name in (backends or {}).items():
@@ -95,11 +107,22 @@ def fit(
 
     def show() -> None:
         with atomic_write(state / "progress.json", "w") as file:
-            json.dump({"stage": stage, "steps": optimisation.steps, "rate": progress.rate(step), "at_once": at_once, "backends": worked,
-                       **(history[-1] if history else {}), "step": step}, file)
+            json.dump(
+                {
+                    "stage": stage,
+                    "steps": optimisation.steps,
+                    "rate": progress.rate(step),
+                    "at_once": at_once,
+                    "backends": worked,
+                    **(history[-1] if history else {}),
+                    "step": step,
+                },
+                file,
+            )
 
     progress = Progress(stage, optimisation.steps)
-    cadence, shown_at = Cadence(stored.bytes, shortest=save_seconds), time.monotonic()
+    cadence = Cadence(stored.bytes, shortest=save_seconds)
+    shown_at = time.monotonic()
     progress.resume(step)
     device = next(module.parameters()).device
 
@@ -110,7 +133,16 @@ def fit(
                 generator = generator_of(seed, stage, step, micro)
                 share = (part.stop - part.start) / batch / optimisation.accumulate
                 with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-                    torch.manual_seed(derived_seed(seed, stage, step, micro, "global", *([part.start] if part.start else [])))
+                    torch.manual_seed(
+                        derived_seed(
+                            seed,
+                            stage,
+                            step,
+                            micro,
+                            "global",
+                            *([part.start] if part.start else []),
+                        )
+                    )
                     value, numbers = loss(step * optimisation.accumulate + micro, generator, part)
                     (value * share).backward()
                 for key, number in {"loss": value, **numbers}.items():
@@ -136,7 +168,10 @@ def fit(
         # read once a step: each reading makes a GPU wait
         logs = dict(zip(sums, team.add(torch.stack(list(sums.values()))).tolist(), strict=True))
         if not math.isfinite(logs["loss"]):
-            raise InputError(f"{stage}: the loss is {logs['loss']} at step {step}; lower {stage}.lr and start again")
+            raise InputError(
+                f"{stage}: the loss is {logs['loss']} at step {step}; lower {stage}.lr and start "
+                "again"
+            )
         team.add_gradients(parameters)
         team.merge_statistics(module)
         logs["grad_norm"] = float(nn.utils.clip_grad_norm_(parameters, optimisation.clip))
@@ -153,7 +188,12 @@ def fit(
                 for copied, buffer in zip(average.buffers(), module.buffers(), strict=True):
                     copied.copy_(buffer)
         history.append({"step": step, **logs})
-        if team.leads and validate is not None and validate_every and (step % validate_every == 0 or step == optimisation.steps):
+        if (
+            team.leads
+            and validate is not None
+            and validate_every
+            and (step % validate_every == 0 or step == optimisation.steps)
+        ):
             module.eval()
             history[-1].update(validate(step))
         if team.leads and snapshots and step in snapshots:
@@ -167,9 +207,13 @@ def fit(
             elif time.monotonic() - shown_at > SHOW_SECONDS:
                 show()
                 shown_at = time.monotonic()
-        # the others wait here for the leader's files: a process that failed meanwhile would end the leader while it writes
+        # the others wait here for the leader's files: a process that failed meanwhile would end the
+        # leader while it writes
         if team.agree(late) and step < optimisation.steps:
-            raise SliceEnded(f"{stage}: stopped at step {step} of {optimisation.steps}, time is up; run again to go on")
+            raise SliceEnded(
+                f"{stage}: stopped at step {step} of {optimisation.steps}, time is up; run again "
+                "to go on"
+            )
     if average is not None:
         module.load_state_dict(average.state_dict())
     if team.leads:
@@ -178,7 +222,8 @@ def fit(
 
 
 def generator_of(seed: int, stage: str, step: int, micro: int) -> torch.Generator:
-    """What `fit` gives to the loss of a step's micro-batch: a function that reads ahead draws the same from it."""
+    """What `fit` gives to the loss of a step's micro-batch: a function that reads ahead draws the
+    same from it."""
     return torch.Generator().manual_seed(derived_seed(seed, stage, step, micro))
 
 
@@ -190,11 +235,19 @@ def parts(batch: int, at_once: int) -> list[slice]:
 def halved(at_once: int, stage: str) -> int:
     """Half as many samples at a time. Raises InputError where it is one already."""
     if at_once == 1:
-        raise InputError(f"{stage}: out of memory with one sample at a time; set network.overrides: {{checkpointing: true}} or "
-                         f"network.precision: bf16, lower rendering.size, or use a larger device")
+        raise InputError(
+            f"{stage}: out of memory with one sample at a time; set network.overrides: "
+            "{checkpointing: true} or network.precision: bf16, lower rendering.size, or use a "
+            "larger device"
+        )
     fewer = -(-at_once // 2)
-    log.warning("%s: out of memory with %d samples at a time; goes on with %d, which leaves the steps' samples as they are",
-                stage, at_once, fewer)
+    log.warning(
+        "%s: out of memory with %d samples at a time; goes on with %d, which leaves the steps' "
+        "samples as they are",
+        stage,
+        at_once,
+        fewer,
+    )
     return fewer
 
 
@@ -210,13 +263,18 @@ def _factor(o: Optimisation) -> Callable[[int], float]:
         def cosine(a: float, b: float, t: float) -> float:
             return b + (a - b) / 2 * (1 + math.cos(math.pi * min(max(t, 0.0), 1.0)))
 
-        return cosine(1 / 25, 1.0, step / up) if step < up else cosine(1.0, 1 / 25e4, (step - up) / max(o.steps - up, 1.0))
+        return (
+            cosine(1 / 25, 1.0, step / up)
+            if step < up
+            else cosine(1.0, 1 / 25e4, (step - up) / max(o.steps - up, 1.0))
+        )
 
     return factor
 
 
 def write_record(out: Path, state: Path) -> None:
-    """The file RECORD of a finished training whose state is in the folder `state`: the names of the backends of all its slices."""
+    """The file RECORD of a finished training whose state is in the folder `state`: the names of the
+    backends of all its slices."""
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / RECORD, {"backends": read_json(state / "progress.json")["backends"]})
 

@@ -1,4 +1,5 @@
-"""The loss of HGM (paper eq. 6): squared errors of colour and mask and a perceptual term, over three sets of Gaussians."""
+"""The loss of HGM (paper eq. 6): squared errors of colour and mask and a perceptual term, over
+three sets of Gaussians."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ Perceptual = Callable[[Tensor, Tensor], Tensor]  # images [M, 3, H, W] in [0, 1]
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms; the perceptual one needs VGG weights, the structural one takes its place without them."""
+    """Weights of the terms; the perceptual one needs VGG weights, the structural one takes its
+    place without them."""
 
     rgb: float = 1.0
     mask: float = 1.0
@@ -26,18 +28,27 @@ class LossWeights:
 
 
 def structural(prediction: Tensor, target: Tensor) -> Tensor:
-    """1 - SSIM of images [M, 3, H, W] in [0, 1]: the substitute of LPIPS where its weights cannot be had."""
+    """1 - SSIM of images [M, 3, H, W] in [0, 1]: the substitute of LPIPS where its weights cannot
+    be had."""
     return 1 - ssim_map(prediction, target).mean()
 
 
 def hgm_loss(
-    sets: Mapping[str, Gaussians], target_rgb: Tensor, target_mask: Tensor, cameras: Cameras, weights: LossWeights,
-    *, perceptual: Perceptual | None, backend: str = "auto",
+    sets: Mapping[str, Gaussians],
+    target_rgb: Tensor,
+    target_mask: Tensor,
+    cameras: Cameras,
+    weights: LossWeights,
+    *,
+    perceptual: Perceptual | None,
+    backend: str = "auto",
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Sum over the named sets of rgb, mask and perceptual errors of their renders, equal weight for each set.
+    """Sum over the named sets of rgb, mask and perceptual errors of their renders, equal weight for
+    each set.
 
-    sets: Gaussians [B, N]; target_rgb [B, T, 3, H, W] over white; target_mask [B, T, 1, H, W]; cameras [B, T].
-    Targets are composited over white already; renders are not clamped, so overshoot has a gradient.
+    sets: Gaussians [B, N]; target_rgb [B, T, 3, H, W] over white; target_mask [B, T, 1, H, W];
+    cameras [B, T]. Targets are composited over white already; renders are not clamped, so overshoot
+    has a gradient.
     """
     total = target_rgb.new_zeros(())
     numbers: dict[str, Tensor] = {}
@@ -46,9 +57,17 @@ def hgm_loss(
         rgb = (found - target_rgb).square().mean()
         mask = (alpha - target_mask).square().mean()
         if perceptual is not None:
-            term, weight = perceptual(found.flatten(0, 1), target_rgb.flatten(0, 1)), weights.lpips
+            term = perceptual(found.flatten(0, 1), target_rgb.flatten(0, 1))
+            weight = weights.lpips
         else:
-            term, weight = structural(found.flatten(0, 1), target_rgb.flatten(0, 1)), weights.structure
+            term = structural(found.flatten(0, 1), target_rgb.flatten(0, 1))
+            weight = weights.structure
         total = total + weights.rgb * rgb + weights.mask * mask + weight * term
-        numbers.update({f"{name}_rgb": rgb.detach(), f"{name}_mask": mask.detach(), f"{name}_perceptual": term.detach()})
+        numbers.update(
+            {
+                f"{name}_rgb": rgb.detach(),
+                f"{name}_mask": mask.detach(),
+                f"{name}_perceptual": term.detach(),
+            }
+        )
     return total, numbers

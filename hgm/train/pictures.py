@@ -51,26 +51,36 @@ def _unnamed() -> int:
 class Pictures:
     """Views as bytes in memory: whoever needs one first decodes it, all others read it.
 
-    They are in a file of Linux's memory (memfd) that has no name and goes with the last process that holds it, however that ends;
-    neither a disk nor the size of /dev/shm limits it. Pickled for a process that is about to be spawned it is the same file there.
-    It is read by copying, since what is mapped would be counted as memory of each process. Two that decode the same view at
-    once write the same bytes.
+    They are in a file of Linux's memory (memfd) that has no name and goes with the last process
+    that holds it, however that ends; neither a disk nor the size of /dev/shm limits it. Pickled for
+    a process that is about to be spawned it is the same file there. It is read by copying, since
+    what is mapped would be counted as memory of each process. Two that decode the same view at once
+    write the same bytes.
 
-    Kept are the first views that fit into `limit` bytes, in the order of the folders, and the others are decoded each time: a
-    training goes through all of them again and again, and a store that forgot the oldest would forget each before its turn.
+    Kept are the first views that fit into `limit` bytes, in the order of the folders, and the
+    others are decoded each time: a training goes through all of them again and again, and a store
+    that forgot the oldest would forget each before its turn.
     """
 
     def __init__(self, folders: Iterable[Path], *, limit: int = STORE) -> None:
-        """Raises InputError where a folder's cameras.json, from which the places follow, cannot be read."""
+        """Raises InputError where a folder's cameras.json, from which the places follow, cannot be
+        read."""
         rigs = {Path(folder): load_cameras(folder) for folder in folders}
-        marks, start = 0, sum(len(rig) for rig in rigs.values())
-        self.end, self.full, self._slots = start + limit, False, dict[Path, Slots]()
+        marks = 0
+        start = sum(len(rig) for rig in rigs.values())
+        self.end = start + limit
+        self.full = False
+        self._slots = dict[Path, Slots]()
         for folder, rig in rigs.items():
             slots = self._slots[folder] = Slots(len(rig), rig.height, rig.width, marks, start)
-            marks, start = marks + slots.views, start + slots.views * slots.size
+            marks = marks + slots.views
+            start = start + slots.views * slots.size
         if start > self.end:
-            log.info("decoded pictures: %d MB of %d are kept in memory, the rest is decoded each time", limit // 10**6,
-                     (start - marks) // 10**6)
+            log.info(
+                "decoded pictures: %d MB of %d are kept in memory, the rest is decoded each time",
+                limit // 10**6,
+                (start - marks) // 10**6,
+            )
         self._open(_unnamed())
 
     def _open(self, file: int) -> None:
@@ -90,16 +100,19 @@ class Pictures:
         return 512 * os.fstat(self._file).st_blocks
 
     def view(self, folder: Path, index: int) -> tuple[Tensor, Tensor]:
-        """rgb uint8 [3, H, W] and mask uint8 [1, H, W]. Raises InputError for a missing or damaged file and for a picture that is not
-        of the cameras' size."""
+        """rgb uint8 [3, H, W] and mask uint8 [1, H, W]. Raises InputError for a missing or damaged
+        file and for a picture that is not of the cameras' size."""
         slots = self._slots[folder]
-        mark, start = slots.marks + index, slots.start + index * slots.size
+        mark = slots.marks + index
+        start = slots.start + index * slots.size
         has_room = 0 <= index < slots.views and start + slots.size <= self.end
         if has_room and os.pread(self._file, 1, mark) == KEPT:
             picture = torch.empty(CHANNELS, slots.height, slots.width, dtype=torch.uint8)
             if os.preadv(self._file, [picture.numpy().data], start) == slots.size:
                 return picture[:3], picture[3:]
-        parts = [load_picture(folder, kind, index, slots.height, slots.width) for kind in ("rgb", "mask")]
+        parts = [
+            load_picture(folder, kind, index, slots.height, slots.width) for kind in ("rgb", "mask")
+        ]
         picture = (torch.cat(parts) * 255).round().to(torch.uint8)
         if has_room and not self.full:
             self._keep(picture, mark, start)
@@ -112,5 +125,9 @@ class Pictures:
                 os.pwrite(self._file, KEPT, mark)
         except OSError as error:  # a limit on the size of files, or on memory that is promised
             self.full = True
-            log.warning("decoded pictures: no more than %d MB can be kept in memory (%s), the rest is decoded each time",
-                        self.held // 10**6, error.strerror)
+            log.warning(
+                "decoded pictures: no more than %d MB can be kept in memory (%s), the rest is "
+                "decoded each time",
+                self.held // 10**6,
+                error.strerror,
+            )

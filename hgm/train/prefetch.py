@@ -1,4 +1,5 @@
-"""Batches made ahead by threads, so that a GPU does not wait for decoding and augmentation. Without torch: requests count with it."""
+"""Batches made ahead by threads, so that a GPU does not wait for decoding and augmentation. Without
+torch: requests count with it."""
 
 from __future__ import annotations
 
@@ -10,17 +11,24 @@ T = TypeVar("T")
 LOADERS = 4  # threads of a training on a GPU
 AHEAD = 8  # batches
 STORE = 8 << 30  # bytes of decoded pictures that a training keeps
-NORMALS_STORE, BODIES_STORE = 2 << 30, 1 << 30  # the same for that of the normal net, and of its pictures of bodies
+# the same for that of the normal net, and of its pictures of bodies
+NORMALS_STORE = 2 << 30
+BODIES_STORE = 1 << 30
 
 
 class Prefetch(Generic[T]):
-    """`make(i)` for i = any first one, then every `stride`-th in order; `make` depends on i only and may run on any thread.
+    """`make(i)` for i = any first one, then every `stride`-th in order; `make` depends on i only
+    and may run on any thread.
 
     With `threads` = 0 each is made when it is asked for. The last one may be asked for again.
     """
 
-    def __init__(self, make: Callable[[int], T], *, stride: int = 1, threads: int = 0, ahead: int = AHEAD) -> None:
-        self.make, self.stride, self.ahead = make, stride, ahead
+    def __init__(
+        self, make: Callable[[int], T], *, stride: int = 1, threads: int = 0, ahead: int = AHEAD
+    ) -> None:
+        self.make = make
+        self.stride = stride
+        self.ahead = ahead
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="hgm-data") if threads else None
         self.waiting: dict[int, Future[T]] = {}
         self.last: tuple[int, T] | None = None

@@ -1,4 +1,5 @@
-"""The state that a training goes on from after a stop: what is in it, and how often it is written."""
+"""The state that a training goes on from after a stop: what is in it, and how often it is
+written."""
 
 from __future__ import annotations
 
@@ -19,21 +20,34 @@ SLOWER = 1.5  # the last writing of a slice may take so many times as long as th
 
 
 class State:
-    """The file `state.pt` of a module, its optimizer, its schedule and, where there is one, its averaged copy."""
+    """The file `state.pt` of a module, its optimizer, its schedule and, where there is one, its
+    averaged copy."""
 
-    def __init__(self, folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer,
-                 schedule: torch.optim.lr_scheduler.LRScheduler, average: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        module: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        schedule: torch.optim.lr_scheduler.LRScheduler,
+        average: nn.Module | None = None,
+    ) -> None:
         self.path = folder / "state.pt"
-        self.parts: dict[str, Any] = {"module": module, "optimizer": optimizer, "schedule": schedule}
+        self.parts: dict[str, Any] = {
+            "module": module,
+            "optimizer": optimizer,
+            "schedule": schedule,
+        }
         if average is not None:
             self.parts["average"] = average
         learned = sum(p.nbytes for p in module.parameters() if p.requires_grad)
-        self.bytes = (1 + (average is not None)) * _bytes(module) + 2 * learned  # Adam keeps two moments
+        # Adam keeps two moments
+        self.bytes = (1 + (average is not None)) * _bytes(module) + 2 * learned
 
     def load(self) -> dict[str, Any]:
         """Set all parts to what the file holds and return the rest of it; nothing without a file.
 
-        What was read is let go. For a GPU the file is mapped, since the processes of a team read it at the same time.
+        What was read is let go. For a GPU the file is mapped, since the processes of a team read it
+        at the same time.
         """
         if not self.path.exists():
             return {}
@@ -46,18 +60,24 @@ class State:
     def save(self, **rest: Any) -> None:
         """Write the state of all parts and `rest` (plain values) in place of the last one."""
         with atomic_write(self.path) as file:
-            torch.save({**{name: part.state_dict() for name, part in self.parts.items()}, **rest}, file)
+            torch.save(
+                {**{name: part.state_dict() for name, part in self.parts.items()}, **rest}, file
+            )
 
 
 class Cadence:
-    """When to write a state again: so seldom that writing takes at most SHARE of the time, but not before `shortest` seconds.
+    """When to write a state again: so seldom that writing takes at most SHARE of the time, but not
+    before `shortest` seconds.
 
-    A writing of w seconds is followed by w / SHARE seconds of training. Before the first one w is estimated from the state's size,
-    and the wait is LONGEST at most.
+    A writing of w seconds is followed by w / SHARE seconds of training. Before the first one w is
+    estimated from the state's size, and the wait is LONGEST at most.
     """
 
-    def __init__(self, size: int, *, shortest: float = 30.0, clock: Callable[[], float] | None = None) -> None:
-        self.shortest, self.clock = shortest, clock or time.monotonic
+    def __init__(
+        self, size: int, *, shortest: float = 30.0, clock: Callable[[], float] | None = None
+    ) -> None:
+        self.shortest = shortest
+        self.clock = clock or time.monotonic
         self.seconds = size / SPEED  # that the next writing takes
         self.at = self.clock() + min(self._interval(), max(LONGEST, shortest))
 

@@ -21,8 +21,16 @@ def rig() -> tuple[np.ndarray, np.ndarray]:
 
 
 def turn(position: np.ndarray, target: np.ndarray, steps: int) -> np.ndarray:
-    """Positions [steps, 3] of one turn around the vertical through `target`, from one step after `position` back to it."""
+    """Positions [steps, 3] of one turn around the vertical through `target`, from one step after
+    `position` back to it."""
     angle = 2 * math.pi * np.arange(1, steps + 1) / steps
     x, y, z = np.asarray(position, np.float64) - target
-    circle = np.stack([x * np.cos(angle) + z * np.sin(angle), np.full(steps, y), z * np.cos(angle) - x * np.sin(angle)], -1)
+    circle = np.stack(
+        [
+            x * np.cos(angle) + z * np.sin(angle),
+            np.full(steps, y),
+            z * np.cos(angle) - x * np.sin(angle),
+        ],
+        -1,
+    )
     return circle + target

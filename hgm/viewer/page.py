@@ -1,4 +1,5 @@
-"""The page: layers with a checkbox each, the rig's frustums, buttons for a turn and for screenshots."""
+"""The page: layers with a checkbox each, the rig's frustums, buttons for a turn and for
+screenshots."""
 
 from __future__ import annotations
 
@@ -16,21 +17,28 @@ from hgm.viewer.cameras import FIELD_OF_VIEW, rig, turn
 from hgm.viewer.scene import Scene
 from hgm.views import save_png
 
-STEPS, SECONDS = 180, 6.0  # of a turn
+STEPS = 180
+SECONDS = 6.0  # of a turn
 WAIT = 30.0  # seconds for the browser's picture
 BODY = (120, 170, 230)
 
 
 class Page:
-    """Fills a `viser.ViserServer` (or what has its scene, gui, initial_camera) with a scene. Thread-safe as viser's callbacks are."""
+    """Fills a `viser.ViserServer` (or what has its scene, gui, initial_camera) with a scene.
+    Thread-safe as viser's callbacks are."""
 
-    def __init__(self, server: Any, scene: Scene, shots: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        self.server, self.shots, self.sleep = server, shots, sleep
+    def __init__(
+        self, server: Any, scene: Scene, shots: Path, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.server = server
+        self.shots = shots
+        self.sleep = sleep
         self.turning: set[int] = set()  # clients whose camera is on its way
         self.saving = threading.Lock()
         self.positions, self.quats = rig()
         server.scene.set_up_direction("+y")
-        server.initial_camera.position, server.initial_camera.look_at = tuple(self.positions[0]), (0.0, 0.0, 0.0)
+        server.initial_camera.position = tuple(self.positions[0])
+        server.initial_camera.look_at = (0.0, 0.0, 0.0)
         server.initial_camera.fov = FIELD_OF_VIEW
         self.layers: dict[str, list[Any]] = {}
         self._add_layers(scene)
@@ -40,18 +48,39 @@ class Page:
         """The first layer that is there is shown, the others wait."""
         add = self.server.scene
         if (g := scene.gaussians) is not None:
-            colors, opacities = (to_steps(x.numpy(), 8).astype(np.uint8) for x in (g.colors, g.opacities))
-            self.layers["Gaussians"] = [add.add_gaussian_splats(
-                "/gaussians", g.means.numpy(), scene.covariances(), colors, opacities[:, None])]
+            colors, opacities = (
+                to_steps(x.numpy(), 8).astype(np.uint8) for x in (g.colors, g.opacities)
+            )
+            self.layers["Gaussians"] = [
+                add.add_gaussian_splats(
+                    "/gaussians", g.means.numpy(), scene.covariances(), colors, opacities[:, None]
+                )
+            ]
         if scene.mesh is not None:
             self.layers["Mesh"] = [add.add_glb("/mesh", scene.mesh, visible=not self.layers)]
         if scene.body is not None and scene.faces is not None:
-            self.layers["SMPL-X"] = [add.add_mesh_simple("/body", scene.body, scene.faces, color=BODY, visible=not self.layers)]
+            self.layers["SMPL-X"] = [
+                add.add_mesh_simple(
+                    "/body", scene.body, scene.faces, color=BODY, visible=not self.layers
+                )
+            ]
         elif scene.body is not None:
-            self.layers["SMPL-X"] = [add.add_point_cloud("/body", scene.body, BODY, point_size=0.004, visible=not self.layers)]
+            self.layers["SMPL-X"] = [
+                add.add_point_cloud(
+                    "/body", scene.body, BODY, point_size=0.004, visible=not self.layers
+                )
+            ]
         self.layers["Cameras"] = [
-            add.add_camera_frustum(f"/cameras/{i:02d}", FIELD_OF_VIEW, 1.0, scale=0.08, color=(90, 90, 90), wxyz=tuple(q),
-                                   position=tuple(p), visible=False)
+            add.add_camera_frustum(
+                f"/cameras/{i:02d}",
+                FIELD_OF_VIEW,
+                1.0,
+                scale=0.08,
+                color=(90, 90, 90),
+                wxyz=tuple(q),
+                position=tuple(p),
+                visible=False,
+            )
             for i, (p, q) in enumerate(zip(self.positions, self.quats, strict=True))
         ]
         for i, frustum in enumerate(self.layers["Cameras"]):
@@ -64,10 +93,16 @@ class Page:
                 box = gui.add_checkbox(name, bool(handles[0].visible))
                 box.on_update(lambda _, box=box, handles=handles: _show(handles, box.value))
         with gui.add_folder("Camera"):
-            view = gui.add_slider("View", 0, VIEWS - 1, 1, 0, hint="cameras of the rig, 0 in front, 6 behind")
+            view = gui.add_slider(
+                "View", 0, VIEWS - 1, 1, 0, hint="cameras of the rig, 0 in front, 6 behind"
+            )
             view.on_update(lambda event: self.go_to(event.client, int(view.value)))
-            gui.add_button("Turn", hint="once around; press again to stop").on_click(lambda event: self.turn(event.client))
-        gui.add_button("Screenshot", hint=f"PNG into {self.shots}").on_click(lambda event: self.screenshot(event.client))
+            gui.add_button("Turn", hint="once around; press again to stop").on_click(
+                lambda event: self.turn(event.client)
+            )
+        gui.add_button("Screenshot", hint=f"PNG into {self.shots}").on_click(
+            lambda event: self.screenshot(event.client)
+        )
 
     def go_to(self, client: Any, view: int) -> None:
         """Put a client's camera into a camera of the rig."""
@@ -99,17 +134,26 @@ class Page:
         self.turning.discard(client.client_id)
 
     def screenshot(self, client: Any) -> Path | None:
-        """Save what a client sees, without panels, over white, as the first free shots/view_00.png; the page names the file."""
+        """Save what a client sees, without panels, over white, as the first free shots/view_00.png;
+        the page names the file."""
         if client is None:
             return None
         try:
-            width, height = client.camera.image_width, client.camera.image_height
-            picture = client.get_render(height, width, transport_format="png", timeout=WAIT).astype(np.float64)
+            width = client.camera.image_width
+            height = client.camera.image_height
+            picture = client.get_render(height, width, transport_format="png", timeout=WAIT).astype(
+                np.float64
+            )
             alpha = picture[..., 3:] / 255
             with self.saving:
-                path = next(p for i in range(10**6) if not (p := self.shots / f"view_{i:02d}.png").exists())
-                save_png(path, np.rint(picture[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8))
-        except (OSError, RuntimeError) as error:  # a browser that does not answer is a TimeoutError, an OSError too
+                path = next(
+                    p for i in range(10**6) if not (p := self.shots / f"view_{i:02d}.png").exists()
+                )
+                save_png(
+                    path, np.rint(picture[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+                )
+        # a browser that does not answer is a TimeoutError, an OSError too
+        except (OSError, RuntimeError) as error:
             client.add_notification("No screenshot", f"{error}", auto_close_seconds=8.0)
             return None
         client.add_notification("Screenshot", str(path), auto_close_seconds=8.0)

@@ -21,13 +21,15 @@ from hgm.stages.places import body_model
 
 @dataclass(frozen=True)
 class Scene:
-    """Parts that are absent are None. Everything is in the world frame: y up, the person faces +z."""
+    """Parts that are absent are None. Everything is in the world frame: y up, the person faces
+    +z."""
 
     name: str
     gaussians: Gaussians | None = None  # [N]
     mesh: bytes | None = None  # a .glb
     body: np.ndarray | None = None  # vertices [10475, 3] float32
-    faces: np.ndarray | None = None  # of the body, [20908, 3] int64; without a body model there are none
+    # of the body, [20908, 3] int64; without a body model there are none
+    faces: np.ndarray | None = None
 
     def covariances(self) -> np.ndarray:
         """[N, 3, 3] of the Gaussians: R diag(s^2) R^T."""
@@ -37,8 +39,9 @@ class Scene:
 
 
 def load_scene(result: Result, run: Path | None = None) -> Scene:
-    """Read all parts of a result. run: the folder results/<run> whose body model knows the faces of the SMPL-X body; by default
-    the one that the result lies in. Raises InputError for a part that cannot be read."""
+    """Read all parts of a result. run: the folder results/<run> whose body model knows the faces of
+    the SMPL-X body; by default the one that the result lies in. Raises InputError for a part that
+    cannot be read."""
     gaussians = None if result.gaussians is None else visible(read_gaussians(result.gaussians))
     mesh = body = faces = None
     if result.mesh is not None:
@@ -48,17 +51,24 @@ def load_scene(result: Result, run: Path | None = None) -> Scene:
         body = np.ascontiguousarray(load_body(result.body)["vertices"], np.float32)
         faces = _faces(result.run if run is None else run, given=run is not None)
         if faces is not None and (faces.max() >= len(body) or body.ndim != 2):
-            raise InputError(f"{result.body}: vertices {body.shape} are not those of the run's SMPL-X model; expected [10475, 3]")
+            raise InputError(
+                f"{result.body}: vertices {body.shape} are not those of the run's SMPL-X model; "
+                "expected [10475, 3]"
+            )
     return Scene(result.path.resolve().name, gaussians, mesh, body, faces)
 
 
 def _faces(run: Path | None, *, given: bool) -> np.ndarray | None:
-    """The faces of the run's body model; None where no run was named and none is found or its model is not here."""
+    """The faces of the run's body model; None where no run was named and none is found or its model
+    is not here."""
     if run is None:
         return None
     try:
         if not (run / "run.json").is_file():
-            raise InputError(f"--run: {run} is not the folder of a run (no run.json); expected for example results/demo")
+            raise InputError(
+                f"--run: {run} is not the folder of a run (no run.json); expected for example "
+                "results/demo"
+            )
         with torch.no_grad():
             return body_model(read_json(run / "run.json")["config"]["scans"], run).faces.numpy()
     except InputError:

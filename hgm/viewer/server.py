@@ -16,7 +16,9 @@ from hgm.viewer.scene import Scene
 VISER = "1.1.1"
 
 
-def start(scene: Scene, *, host: str = "127.0.0.1", port: int = 8080, shots: Path = Path(".")) -> Any:
+def start(
+    scene: Scene, *, host: str = "127.0.0.1", port: int = 8080, shots: Path = Path(".")
+) -> Any:
     """Start a `viser.ViserServer` with the scene; a port in use gives way to the next free one.
 
     Raises MissingDependency without viser, InputError for an impossible port or host.
@@ -27,11 +29,15 @@ def start(scene: Scene, *, host: str = "127.0.0.1", port: int = 8080, shots: Pat
         with socket.create_server((host, 0)):
             pass
     except OSError:
-        raise InputError(f"--host: {host} is no address of this machine; expected 127.0.0.1 or 0.0.0.0") from None
+        raise InputError(
+            f"--host: {host} is no address of this machine; expected 127.0.0.1 or 0.0.0.0"
+        ) from None
     try:
         import viser
     except ImportError:
-        raise MissingDependency(f"hgm view needs viser: .venv/bin/pip install viser=={VISER}") from None
+        raise MissingDependency(
+            f"hgm view needs viser: .venv/bin/pip install viser=={VISER}"
+        ) from None
     # browsers open connections ahead and close them unused; each would print a traceback
     logging.getLogger("websockets.server").setLevel(logging.CRITICAL)
     server = viser.ViserServer(host=host, port=port, label=f"hgm {scene.name}", verbose=False)
@@ -40,9 +46,12 @@ def start(scene: Scene, *, host: str = "127.0.0.1", port: int = 8080, shots: Pat
 
 
 def serve(scene: Scene, *, host: str, port: int, shots: Path, browser: bool) -> None:
-    """Show the scene until Ctrl-C; the address is printed, and opened in the user's browser unless told not to."""
+    """Show the scene until Ctrl-C; the address is printed, and opened in the user's browser unless
+    told not to."""
     server = start(scene, host=host, port=port, shots=shots)
-    address = f"http://{'localhost' if host in ('0.0.0.0', '127.0.0.1') else host}:{server.get_port()}"
+    address = (
+        f"http://{'localhost' if host in ('0.0.0.0', '127.0.0.1') else host}:{server.get_port()}"
+    )
     sys.stdout.write(f"{address}  (Ctrl-C ends it)\n")
     sys.stdout.flush()
     if browser:

@@ -35,5 +35,15 @@ def data(tmp_path: Path, male: BodyModel) -> Path:
 
 @pytest.fixture
 def config(data: Path) -> Config:
-    return parse({"scans": {"source": "thuman2", "root": str(data), "models": str(data / "models"), "train": "0000-0001", "val": "",
-                            "test": "0002"}})
+    return parse(
+        {
+            "scans": {
+                "source": "thuman2",
+                "root": str(data),
+                "models": str(data / "models"),
+                "train": "0000-0001",
+                "val": "",
+                "test": "0002",
+            }
+        }
+    )

@@ -1,4 +1,5 @@
-"""The list of assets agrees with the configuration, the rules, the preset and the guide made from it."""
+"""The list of assets agrees with the configuration, the rules, the preset and the guide made from
+it."""
 
 import re
 from pathlib import Path
@@ -15,13 +16,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def rules_with_section(section: str) -> set[str]:
-    """Rules whose parameters hold a section of the configuration (or, for the scans, where they are)."""
+    """Rules whose parameters hold a section of the configuration (or, for the scans, where they
+    are)."""
     found = set()
     for path in (ROOT / "rules").glob("*.smk"):
-        for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.M | re.S):
+        for name, body in re.findall(
+            r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.M | re.S
+        ):
             settings = re.search(r"settings\((.*?)\)", body, re.S)
             named = re.findall(r'"(\w+)"', settings[1]) if settings else []
-            if section in named or (section == "scans" and re.search("plan.sources|chunk_sources", body)):
+            if section in named or (
+                section == "scans" and re.search("plan.sources|chunk_sources", body)
+            ):
                 found.add(name)
     return found
 
@@ -44,8 +50,13 @@ def test_the_named_rules_get_the_section_of_the_key(listed):
 
 def test_every_path_of_the_configuration_is_an_asset(listed):
     """A `str | None` of the configuration is a path that a user brings; each has a row."""
-    paths = {f"{name}.{key}" for name, field in type(parse({})).model_fields.items() if hasattr(field.annotation, "model_fields")
-             for key, inner in field.annotation.model_fields.items() if inner.annotation == str | None}
+    paths = {
+        f"{name}.{key}"
+        for name, field in type(parse({})).model_fields.items()
+        if hasattr(field.annotation, "model_fields")
+        for key, inner in field.annotation.model_fields.items()
+        if inner.annotation == str | None
+    }
     assert paths == {asset.key for asset in listed.values() if asset.key}
 
 
@@ -61,7 +72,14 @@ def test_names_are_unique_and_large_free_files_have_a_hash(listed):
 
 def test_only_what_is_behind_no_gate_is_free(listed):
     free = {asset.name for asset in listed.values() if asset.free}
-    assert free == {"stable_diffusion", "controlnet_tile", "vgg16", "lpips_heads", "inception", "lgm"}
+    assert free == {
+        "stable_diffusion",
+        "controlnet_tile",
+        "vgg16",
+        "lpips_heads",
+        "inception",
+        "lgm",
+    }
 
 
 def test_downloads_land_where_the_preset_looks(listed):
@@ -78,11 +96,28 @@ def needs(**sections) -> set[str]:
 def test_what_a_configuration_needs(listed):
     assert needs() == set()
     assert {asset.name for asset in listed.values() if asset.needed(load(ROOT / guide.PRESET))} == {
-        "scans", "fits", "body_model", "stable_diffusion", "controlnet_tile", "vgg16", "lpips_heads", "inception", "pixie"}
+        "scans",
+        "fits",
+        "body_model",
+        "stable_diffusion",
+        "controlnet_tile",
+        "vgg16",
+        "lpips_heads",
+        "inception",
+        "pixie",
+    }
     assert needs(scans={"models": "m"}) == {"body_model"}
-    assert needs(scans={"source": "humman"}) >= {"humman_training", "smpl"} and needs(scans={"test_source": "humman"}) >= {"humman"}
-    assert needs(estimate={"source": "fits"}) == {"estimates"} and needs(estimate={"source": "pixie"}) == {"pixie"}
-    assert needs(estimate={"source": "pymafx"}) == needs(evaluate={"variants": ["full", "pymafx_front_only"]}) == {"pymafx"}
+    assert needs(scans={"source": "humman"}) >= {"humman_training", "smpl"} and needs(
+        scans={"test_source": "humman"}
+    ) >= {"humman"}
+    assert needs(estimate={"source": "fits"}) == {"estimates"} and needs(
+        estimate={"source": "pixie"}
+    ) == {"pixie"}
+    assert (
+        needs(estimate={"source": "pymafx"})
+        == needs(evaluate={"variants": ["full", "pymafx_front_only"]})
+        == {"pymafx"}
+    )
     assert needs(weights={"vgg16": "v"}) == {"lpips_heads"}  # one without the other is of no use
 
 
@@ -92,7 +127,9 @@ def test_checkouts_hold_what_the_programs_need(listed):
 
 
 def test_the_guide_is_up_to_date():
-    assert (ROOT / "docs/data.md").read_text() == guide.to_markdown(), "run `hgm doctor --markdown > docs/data.md`"
+    assert (ROOT / "docs/data.md").read_text() == guide.to_markdown(), (
+        "run `hgm doctor --markdown > docs/data.md`"
+    )
 
 
 def test_the_guide_names_every_asset_key_and_hash(listed):
@@ -103,19 +140,32 @@ def test_the_guide_names_every_asset_key_and_hash(listed):
             assert file.sha256 is None or file.sha256 in text
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("- name: [", "not a readable list"),
-    ("name: x", "expected a list of assets, got dict"),
-    ("- 3", "asset 0: "),
-    ("- {name: x, title: X}", r"asset x: use: Field required"),
-    ("- {name: x, title: X, use: u, url: null, get: g, gate: null, licence: l, when: [{run: given}]}", "asset x: .*a key and a check"),
-    ("- {name: x, title: X, use: u, url: null, get: g, gate: null, licence: l, files: [{path: f, sha256: 12ab}]}", r"files\.0\.sha256"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- name: [", "not a readable list"),
+        ("name: x", "expected a list of assets, got dict"),
+        ("- 3", "asset 0: "),
+        ("- {name: x, title: X}", r"asset x: use: Field required"),
+        (
+            "- {name: x, title: X, use: u, url: null, get: g, gate: null, licence: l, when: "
+            "[{run: given}]}",
+            "asset x: .*a key and a check",
+        ),
+        (
+            "- {name: x, title: X, use: u, url: null, get: g, gate: null, licence: l, files: "
+            "[{path: f, sha256: 12ab}]}",
+            r"files\.0\.sha256",
+        ),
+    ],
+)
 def test_a_broken_list_is_one_line(tmp_path, text, words):
     (tmp_path / "assets.yaml").write_text(text)
     with pytest.raises(InputError, match=words) as caught:
         load_assets(tmp_path / "assets.yaml")
-    assert "\n" not in str(caught.value) and str(caught.value).startswith(str(tmp_path / "assets.yaml"))
+    assert "\n" not in str(caught.value) and str(caught.value).startswith(
+        str(tmp_path / "assets.yaml")
+    )
 
 
 def test_bytes_that_are_no_text_are_one_line(tmp_path):
@@ -125,7 +175,20 @@ def test_bytes_that_are_no_text_are_one_line(tmp_path):
 
 
 def test_sizes_are_those_of_the_files():
-    row = {"name": "x", "title": "X", "use": "u", "url": None, "get": "g", "gate": None, "licence": "l", "source": "http://x"}
-    known = Asset.model_validate({**row, "files": [{"path": "a", "bytes": 1_500_000}, {"path": "b", "bytes": 500_000}]})
-    unknown = Asset.model_validate({**row, "files": [{"path": "a", "bytes": 1_500_000}, {"path": "b"}]})
+    row = {
+        "name": "x",
+        "title": "X",
+        "use": "u",
+        "url": None,
+        "get": "g",
+        "gate": None,
+        "licence": "l",
+        "source": "http://x",
+    }
+    known = Asset.model_validate(
+        {**row, "files": [{"path": "a", "bytes": 1_500_000}, {"path": "b", "bytes": 500_000}]}
+    )
+    unknown = Asset.model_validate(
+        {**row, "files": [{"path": "a", "bytes": 1_500_000}, {"path": "b"}]}
+    )
     assert (guide.size(known), guide.size(unknown)) == ("2.00 MB", "not published")

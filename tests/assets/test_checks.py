@@ -23,7 +23,8 @@ from hgm.estimators.programs import PROGRAMS
 from hgm.metrics.lpips import STAGES
 from hgm.provenance import file_digest
 
-SCANS, FITS = "THuman2.0_Release", "THuman2.0_Smpl_X_Paras"
+SCANS = "THuman2.0_Release"
+FITS = "THuman2.0_Smpl_X_Paras"
 
 
 def looked(asset: Asset, config: Config) -> tuple[str, str]:
@@ -63,19 +64,29 @@ def test_missing_and_damaged_are_counted_apart(listed, config, data):
     texture.write_bytes(texture.read_bytes()[:-100])
     (data / SCANS / "0002" / "0002.obj").write_bytes(b"")
     state, note = looked(listed["scans"], config)
-    assert state == "missing" and "1 of 3 scans lack a file (0000)" in note and "2 of 3 scans are damaged (0001, 0002)" in note
+    assert (
+        state == "missing"
+        and "1 of 3 scans lack a file (0000)" in note
+        and "2 of 3 scans are damaged (0001, 0002)" in note
+    )
     assert "no end marker" in note and listed["scans"].get in note
 
 
 def test_a_folder_without_scans(listed, config, tmp_path):
     (tmp_path / "empty").mkdir()
-    state, note = looked(listed["scans"], with_config(config, scans={"root": str(tmp_path / "empty")}))
+    state, note = looked(
+        listed["scans"], with_config(config, scans={"root": str(tmp_path / "empty")})
+    )
     assert state == "missing" and "no scans" in note
 
 
 def test_no_path_and_no_folder(listed, config, tmp_path):
-    assert looked(listed["scans"], with_config(config, scans={"root": None}))[1].startswith("scans.root is null; get it: ")
-    state, note = looked(listed["fits"], with_config(config, scans={"root": str(tmp_path / "nowhere")}))
+    assert looked(listed["scans"], with_config(config, scans={"root": None}))[1].startswith(
+        "scans.root is null; get it: "
+    )
+    state, note = looked(
+        listed["fits"], with_config(config, scans={"root": str(tmp_path / "nowhere")})
+    )
     assert state == "missing" and f"scans.root: {tmp_path}/nowhere does not exist" in note
 
 
@@ -84,7 +95,11 @@ def test_fits_are_read(listed, config, data):
     fit.write_bytes(fit.read_bytes()[:200])
     (data / FITS / "0002" / "smplx_param.pkl").unlink()
     state, note = looked(listed["fits"], config)
-    assert state == "missing" and "1 of 3 fits lack a file (0002)" in note and "1 of 3 fits are damaged (0001)" in note
+    assert (
+        state == "missing"
+        and "1 of 3 fits lack a file (0002)" in note
+        and "1 of 3 fits are damaged (0001)" in note
+    )
     fit.write_bytes(pickle.dumps({"betas": np.zeros((1, 10))}))
     assert "the key expression is missing" in looked(listed["fits"], config)[1]
 
@@ -114,7 +129,11 @@ def test_what_may_not_be_read_is_one_line(listed, config, monkeypatch):
 
     monkeypatch.setattr(checks, "check_texture", refuse)
     state, note = looked(listed["scans"], config)
-    assert state == "damaged" and "3 of 3" in note and "material0.jpeg: cannot be read (Permission denied)" in note
+    assert (
+        state == "damaged"
+        and "3 of 3" in note
+        and "material0.jpeg: cannot be read (Permission denied)" in note
+    )
     monkeypatch.setattr(checks, "scan_folder", refuse)
     assert looked(listed["scans"], config)[1].endswith("cannot be read (Permission denied)")
 
@@ -131,19 +150,26 @@ def mark(folder: Path) -> None:
 
 
 def test_body_models(listed, config, data):
-    asset, file = listed["body_model"], data / "models/smplx/SMPLX_MALE.npz"
+    asset = listed["body_model"]
+    file = data / "models/smplx/SMPLX_MALE.npz"
     assert looked(asset, config)[0] == "intact"
     mark(data / "models")
     state, note = looked(asset, config)
     assert state == "damaged" and "stand-in body model" in note
     mark(data)  # scans that are stand-ins themselves
     assert looked(asset, config)[0] == "intact"
-    assert "SMPLX_NEUTRAL.npz does not exist" in looked(asset, with_config(config, scans={"gender": "neutral"}))[1]
+    assert (
+        "SMPLX_NEUTRAL.npz does not exist"
+        in looked(asset, with_config(config, scans={"gender": "neutral"}))[1]
+    )
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     assert looked(asset, config)[0] == "damaged"
     np.savez(file, v_template=np.zeros((10475, 3)))
-    assert looked(asset, config) == ("damaged", f"{file}: the key f is missing; expected a SMPL-X model as npz")
+    assert looked(asset, config) == (
+        "damaged",
+        f"{file}: the key f is missing; expected a SMPL-X model as npz",
+    )
 
 
 def test_first_estimates(listed, config, tmp_path):
@@ -178,9 +204,15 @@ def test_estimators(listed, config, tmp_path, name):
 
 
 def test_disturbed_bodies_of_real_scans_are_told(config):
-    told = [f for f in checks.first_bodies(config) if "nothing is compared with the paper" in f.note]
+    told = [
+        f for f in checks.first_bodies(config) if "nothing is compared with the paper" in f.note
+    ]
     assert len(told) == 1 and not told[0].fault
-    assert checks.first_bodies(parse({})) == checks.first_bodies(with_config(config, estimate={"source": "pixie"})) == []
+    assert (
+        checks.first_bodies(parse({}))
+        == checks.first_bodies(with_config(config, estimate={"source": "pixie"}))
+        == []
+    )
 
 
 PARTS = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"}
@@ -194,9 +226,13 @@ def base(tmp_path) -> Path:
         (folder / part).mkdir(parents=True)
     (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
     for part, kind in PARTS.items():
-        (folder / part / "config.json").write_text(json.dumps({"_class_name": kind, "in_channels": 4, "cross_attention_dim": 768}))
+        (folder / part / "config.json").write_text(
+            json.dumps({"_class_name": kind, "in_channels": 4, "cross_attention_dim": 768})
+        )
         save_file({"w": torch.arange(64.0)}, folder / part / "diffusion_pytorch_model.safetensors")
-    (folder / "text_encoder/config.json").write_text(json.dumps({"architectures": ["CLIPTextModel"]}))
+    (folder / "text_encoder/config.json").write_text(
+        json.dumps({"architectures": ["CLIPTextModel"]})
+    )
     save_file({"w": torch.arange(64.0)}, folder / "text_encoder/model.safetensors")
     for name in ("tokenizer/vocab.json", "tokenizer/merges.txt", "scheduler/scheduler_config.json"):
         (folder / name).write_text("{}")
@@ -209,7 +245,9 @@ def on_base(base: Path) -> Config:
 
 def published(asset: Asset, folder: Path) -> Asset:
     """The asset as if the files in `folder` were the published ones."""
-    files = [AssetFile(path=f.path, sha256=file_digest(folder / f.path)) for f in asset.files if f.sha256]
+    files = [
+        AssetFile(path=f.path, sha256=file_digest(folder / f.path)) for f in asset.files if f.sha256
+    ]
     return asset.model_copy(update={"files": files})
 
 
@@ -223,24 +261,45 @@ def test_a_base_that_opens_is_present_and_the_published_one_intact(listed, base)
     assert state == "present" and "vae/" in note and "unet/" not in note
 
 
-@pytest.mark.parametrize(("gone", "words"), [
-    ("model_index.json", "no model_index.json"), ("unet/config.json", "unet/config.json does not exist"),
-    ("vae/diffusion_pytorch_model.safetensors", "no diffusion_pytorch_model.safetensors or"), ("tokenizer/merges.txt", "tokenizer: no"),
-    ("scheduler/scheduler_config.json", "scheduler_config.json does not exist"),
-])
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [
+        ("model_index.json", "no model_index.json"),
+        ("unet/config.json", "unet/config.json does not exist"),
+        ("vae/diffusion_pytorch_model.safetensors", "no diffusion_pytorch_model.safetensors or"),
+        ("tokenizer/merges.txt", "tokenizer: no"),
+        ("scheduler/scheduler_config.json", "scheduler_config.json does not exist"),
+    ],
+)
 def test_what_a_base_lacks(listed, base, gone, words):
     (base / gone).unlink()
     state, note = looked(listed["stable_diffusion"], on_base(base))
     assert state == "missing" and words in note and note.endswith("add --fetch to this command")
 
 
-@pytest.mark.parametrize(("name", "text", "words"), [
-    ("model_index.json", '{"_class_name": "StableDiffusionXLPipeline"}', "expected StableDiffusionPipeline"),
-    ("model_index.json", "[]", "expected a JSON object"), ("unet/config.json", "{", "not a readable JSON"),
-    ("unet/config.json", '{"_class_name": "ControlNetModel"}', "expected UNet2DConditionModel"),
-    ("text_encoder/config.json", '{"architectures": ["CLIPTextModelWithProjection"]}', "expected CLIPTextModel"),
-    ("scheduler/scheduler_config.json", '{"prediction_type": "v_prediction"}', "predicts epsilon"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        (
+            "model_index.json",
+            '{"_class_name": "StableDiffusionXLPipeline"}',
+            "expected StableDiffusionPipeline",
+        ),
+        ("model_index.json", "[]", "expected a JSON object"),
+        ("unet/config.json", "{", "not a readable JSON"),
+        ("unet/config.json", '{"_class_name": "ControlNetModel"}', "expected UNet2DConditionModel"),
+        (
+            "text_encoder/config.json",
+            '{"architectures": ["CLIPTextModelWithProjection"]}',
+            "expected CLIPTextModel",
+        ),
+        (
+            "scheduler/scheduler_config.json",
+            '{"prediction_type": "v_prediction"}',
+            "predicts epsilon",
+        ),
+    ],
+)
 def test_a_base_of_another_kind(listed, base, name, text, words):
     (base / name).write_text(text)
     state, note = looked(listed["stable_diffusion"], on_base(base))
@@ -255,11 +314,18 @@ def test_a_cut_weight_file(listed, base):
 
 
 def test_a_folder_that_diffusers_wrote_passes(listed, tmp_path):
-    """The check agrees with the library about its own files, and the workflow opens what it calls present."""
+    """The check agrees with the library about its own files, and the workflow opens what it calls
+    present."""
     import diffusers
 
-    net = diffusers.ControlNetModel(block_out_channels=(8, 8), down_block_types=("DownBlock2D", "DownBlock2D"), norm_num_groups=4,
-                                    conditioning_embedding_out_channels=(4, 4), cross_attention_dim=8, layers_per_block=1)
+    net = diffusers.ControlNetModel(
+        block_out_channels=(8, 8),
+        down_block_types=("DownBlock2D", "DownBlock2D"),
+        norm_num_groups=4,
+        conditioning_embedding_out_channels=(4, 4),
+        cross_attention_dim=8,
+        layers_per_block=1,
+    )
     net.save_pretrained(tmp_path / "net")
     config = parse({"controlnet": {"tile": str(tmp_path / "net")}})
     assert looked(listed["controlnet_tile"], config)[0] == "present"
@@ -271,7 +337,11 @@ def test_a_folder_that_diffusers_wrote_passes(listed, tmp_path):
 def test_a_controlnet_of_another_base(listed, base, tmp_path):
     folder = tmp_path / "tile"
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"_class_name": "ControlNetModel", "in_channels": 4, "cross_attention_dim": 1024}))
+    (folder / "config.json").write_text(
+        json.dumps(
+            {"_class_name": "ControlNetModel", "in_channels": 4, "cross_attention_dim": 1024}
+        )
+    )
     save_file({"w": torch.zeros(4)}, folder / "diffusion_pytorch_model.safetensors")
     config = with_config(on_base(base), controlnet={"tile": str(folder)})
     state, note = looked(listed["controlnet_tile"], config)
@@ -290,15 +360,21 @@ def test_weights_that_would_run_code_are_refused(tmp_path):
 
 
 def heads(change: int = 0) -> dict[str, torch.Tensor]:
-    return {f"lin{i}.model.1.weight": torch.ones(1, stage[-1] + change, 1, 1) for i, stage in enumerate(STAGES)}
+    return {
+        f"lin{i}.model.1.weight": torch.ones(1, stage[-1] + change, 1, 1)
+        for i, stage in enumerate(STAGES)
+    }
 
 
 def test_published_weights_are_told_by_their_hash(listed, tmp_path):
-    asset, file = listed["lpips_heads"], tmp_path / "vgg.pth"
+    asset = listed["lpips_heads"]
+    file = tmp_path / "vgg.pth"
     config = parse({"weights": {"vgg16": "x", "lpips": str(file)}})
     torch.save(heads(), file)
     state, note = looked(asset, config)
-    assert state == "damaged" and asset.files[0].sha256[:12] in note and file_digest(file)[:12] in note
+    assert (
+        state == "damaged" and asset.files[0].sha256[:12] in note and file_digest(file)[:12] in note
+    )
     same = asset.model_copy(update={"files": [AssetFile(path="x", sha256=file_digest(file))]})
     assert looked(same, config) == ("intact", "SHA-256 as published")
 
@@ -320,7 +396,15 @@ def test_converted_trunks(listed, tmp_path):
 
     save_file(Inception().state_dict(), tmp_path / "i.safetensors")
     save_file(VGG16().state_dict(), tmp_path / "v.safetensors")
-    config = parse({"weights": {"vgg16": str(tmp_path / "v.safetensors"), "lpips": "x", "inception": str(tmp_path / "i.safetensors")}})
+    config = parse(
+        {
+            "weights": {
+                "vgg16": str(tmp_path / "v.safetensors"),
+                "lpips": "x",
+                "inception": str(tmp_path / "i.safetensors"),
+            }
+        }
+    )
     assert looked(listed["vgg16"], config)[0] == looked(listed["inception"], config)[0] == "present"
     swapped = with_config(config, weights={"vgg16": str(tmp_path / "i.safetensors")})
     assert looked(listed["vgg16"], swapped)[0] == "damaged"
@@ -337,16 +421,28 @@ def test_lgm_is_told_by_its_keys(listed, tmp_path):
     save_file({"unet.conv_in.weight": torch.zeros(1), "res.conv_in.weight": torch.zeros(1)}, file)
     assert "a checkpoint of the released HGM; expected LGM's" in looked(listed["lgm"], config)[1]
     file.unlink()
-    assert looked(listed["lgm"], config)[0] == "missing" and looked(listed["lgm_fusion"], config)[0] == "not needed"
+    assert (
+        looked(listed["lgm"], config)[0] == "missing"
+        and looked(listed["lgm_fusion"], config)[0] == "not needed"
+    )
 
 
 def test_lgm_is_looked_for_where_each_training_starts(listed, tmp_path):
-    config = parse({"network": {"preset": "paper"}, "fusion": {"lgm": str(tmp_path / "gone.safetensors"), "warm_start": False}})
+    config = parse(
+        {
+            "network": {"preset": "paper"},
+            "fusion": {"lgm": str(tmp_path / "gone.safetensors"), "warm_start": False},
+        }
+    )
     state, note = looked(listed["lgm_fusion"], config)
-    assert state == "missing" and note.startswith("fusion.lgm: ") and "hgm doctor --fetch lgm" in note
+    assert (
+        state == "missing" and note.startswith("fusion.lgm: ") and "hgm doctor --fetch lgm" in note
+    )
     assert looked(listed["lgm"], config)[0] == "not needed"
 
 
 def test_a_folder_in_place_of_a_file(listed, tmp_path):
-    state, note = looked(listed["vgg16"], parse({"weights": {"vgg16": str(tmp_path), "lpips": "x"}}))
+    state, note = looked(
+        listed["vgg16"], parse({"weights": {"vgg16": str(tmp_path), "lpips": "x"}})
+    )
     assert state == "damaged" and "Is a directory" in note

@@ -1,4 +1,5 @@
-"""Downloads from a real HTTP server on this machine, which can lose the connection, know no ranges, or serve another file."""
+"""Downloads from a real HTTP server on this machine, which can lose the connection, know no ranges,
+or serve another file."""
 
 import fcntl
 import hashlib
@@ -27,7 +28,9 @@ HASH = hashlib.sha256(CONTENT).hexdigest()
 class Site:
     """What the server has and does."""
 
-    files: dict[str, bytes] = field(default_factory=lambda: {"/w.pth": CONTENT, "/config.json": b"{}"})
+    files: dict[str, bytes] = field(
+        default_factory=lambda: {"/w.pth": CONTENT, "/config.json": b"{}"}
+    )
     ranges: bool = True
     lengths: bool = True  # sends Content-Length
     cut: int | None = None  # closes the connection after so many bytes of an answer
@@ -53,7 +56,11 @@ def site() -> Iterator[Site]:
             if data is None:
                 self.send_error(404)
                 return
-            start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and state.ranges else 0
+            start = (
+                int(wanted.removeprefix("bytes=").removesuffix("-"))
+                if wanted and state.ranges
+                else 0
+            )
             if start and start >= len(data):
                 self.send_error(416)
                 return
@@ -92,7 +99,8 @@ def test_a_file_arrives_whole(site, target):
 
 @pytest.mark.parametrize("lengths", [True, False])
 def test_an_interrupted_download_goes_on(site, target, lengths):
-    site.cut, site.lengths = 1_000_000, lengths
+    site.cut = 1_000_000
+    site.lengths = lengths
     with pytest.raises(InputError, match=r"broke off after 1000000 bytes .*run the command again"):
         download(f"{site.url}/w.pth", target, sha256=HASH, size=len(CONTENT))
     assert not target.exists() and part_of(target).read_bytes() == CONTENT[:1_000_000]
@@ -114,7 +122,8 @@ def test_a_server_without_ranges_sends_all_again(site, target):
     site.cut = 1_000_000
     with pytest.raises(InputError):
         download(f"{site.url}/w.pth", target, sha256=HASH, size=len(CONTENT))
-    site.cut, site.ranges = None, False
+    site.cut = None
+    site.ranges = False
     download(f"{site.url}/w.pth", target, sha256=HASH, size=len(CONTENT))
     assert target.read_bytes() == CONTENT and site.sent == 1_000_000 + len(CONTENT)
 
@@ -167,7 +176,10 @@ def test_without_a_published_hash_nothing_is_continued(site, target):
     site.cut = None
     part_of(target).write_bytes(b"an older half")
     download(f"{site.url}/w.pth", target)
-    assert target.read_bytes() == CONTENT and [wanted for _, wanted in site.requests] == [None, None]
+    assert target.read_bytes() == CONTENT and [wanted for _, wanted in site.requests] == [
+        None,
+        None,
+    ]
 
 
 def test_what_is_not_there_leaves_nothing(site, target):
@@ -211,7 +223,9 @@ def test_a_stop_by_hand_keeps_what_has_come(site, target, monkeypatch, capsys, t
     with pytest.raises(KeyboardInterrupt):
         download(f"{site.url}/w.pth", target, sha256=HASH, size=len(CONTENT))
     assert part_of(target).read_bytes() == CONTENT[: module.BLOCK] and not target.exists()
-    monkeypatch.setattr(doctor, "fetch", lambda *args: download(f"{site.url}/w.pth", target, sha256=HASH))
+    monkeypatch.setattr(
+        doctor, "fetch", lambda *args: download(f"{site.url}/w.pth", target, sha256=HASH)
+    )
     monkeypatch.chdir(tmp_path)
     assert main(["doctor", "--fetch", "lgm"]) == 130
     assert capsys.readouterr().err.endswith("interrupted; the same command goes on from here\n")
@@ -219,14 +233,21 @@ def test_a_stop_by_hand_keeps_what_has_come(site, target, monkeypatch, capsys, t
 
 def asset(site: Site, listed: dict[str, Asset], **changes) -> Asset:
     """VGG-16 of the list, served here, with a small file beside it."""
-    files = [AssetFile(path="sub/w.pth", remote="w.pth", bytes=len(CONTENT), sha256=HASH), AssetFile(path="config.json")]
-    return listed["vgg16"].model_copy(update={"source": site.url, "folder": "net", "files": files, **changes})
+    files = [
+        AssetFile(path="sub/w.pth", remote="w.pth", bytes=len(CONTENT), sha256=HASH),
+        AssetFile(path="config.json"),
+    ]
+    return listed["vgg16"].model_copy(
+        update={"source": site.url, "folder": "net", "files": files, **changes}
+    )
 
 
 def test_fetch_puts_files_in_their_folder_once(site, listed, tmp_path):
     net = asset(site, listed)
     assert fetch([net], tmp_path).places == {"vgg16": tmp_path / "net"}
-    assert (tmp_path / "net/sub/w.pth").read_bytes() == CONTENT and (tmp_path / "net/config.json").read_bytes() == b"{}"
+    assert (tmp_path / "net/sub/w.pth").read_bytes() == CONTENT and (
+        tmp_path / "net/config.json"
+    ).read_bytes() == b"{}"
     asked = len(site.requests)
     fetch([net], tmp_path)
     assert len(site.requests) == asked
@@ -248,7 +269,10 @@ def test_one_failure_does_not_stop_the_others(site, listed, tmp_path):
 
 def test_no_room(site, listed, tmp_path):
     huge = asset(site, listed, files=[AssetFile(path="w.pth", bytes=10**18, sha256=HASH)])
-    assert "are free; make room" in fetch([huge], tmp_path / "new").failed["vgg16"] and site.requests == []
+    assert (
+        "are free; make room" in fetch([huge], tmp_path / "new").failed["vgg16"]
+        and site.requests == []
+    )
 
 
 def test_a_place_that_cannot_be_made(site, listed, tmp_path):
@@ -257,12 +281,21 @@ def test_a_place_that_cannot_be_made(site, listed, tmp_path):
 
 
 def test_only_what_is_needed_missing_and_free_is_fetched(site, listed, tmp_path, capsys):
-    single = asset(site, listed, folder=None, files=[AssetFile(path="w.pth", bytes=len(CONTENT), sha256=HASH)])
+    single = asset(
+        site, listed, folder=None, files=[AssetFile(path="w.pth", bytes=len(CONTENT), sha256=HASH)]
+    )
     assets = [single, listed["scans"]]
     assert fetch_free(parse({}), [], tmp_path, assets) == {} and site.requests == []
-    config = parse({"scans": {"source": "thuman2"}, "weights": {"vgg16": str(tmp_path / "w.pth"), "lpips": "x"}})
+    config = parse(
+        {
+            "scans": {"source": "thuman2"},
+            "weights": {"vgg16": str(tmp_path / "w.pth"), "lpips": "x"},
+        }
+    )
     assert fetch_free(config, [], tmp_path, assets) == {}
-    assert (tmp_path / "w.pth").read_bytes() == CONTENT and [path for path, _ in site.requests] == ["/w.pth"]
+    assert (tmp_path / "w.pth").read_bytes() == CONTENT and [path for path, _ in site.requests] == [
+        "/w.pth"
+    ]
     said = capsys.readouterr().err
     assert "licence: BSD" in said and "set weights.vgg16" not in said
     assert fetch_free(config, [], tmp_path, assets) == {} and len(site.requests) == 1

@@ -22,13 +22,17 @@ RATES = Rates(matmul=1e9, copy=1e6)
 
 
 def test_flops_of_products_and_convolutions():
-    a, b = torch.rand(5, 7), torch.rand(7, 11)
+    a = torch.rand(5, 7)
+    b = torch.rand(7, 11)
     assert count_flops(lambda: a @ b) == 2 * 5 * 7 * 11
     out = torch.empty(5, 11)
-    assert count_flops(lambda: torch.mm(a, b, out=out)) == 2 * 5 * 7 * 11  # as the sparse convolution calls it
-    conv, x = nn.Conv2d(3, 8, 3, padding=1), torch.rand(2, 3, 16, 16)
+    # as the sparse convolution calls it
+    assert count_flops(lambda: torch.mm(a, b, out=out)) == 2 * 5 * 7 * 11
+    conv = nn.Conv2d(3, 8, 3, padding=1)
+    x = torch.rand(2, 3, 16, 16)
     assert count_flops(lambda: conv(x)) == 2 * (2 * 8 * 16 * 16) * (3 * 3 * 3)
-    # backward: gradients of the weights and, where asked for, of the input, each as much as the forward pass
+    # backward: gradients of the weights and, where asked for, of the input, each as much as the
+    # forward pass
     assert count_flops(lambda: conv(x).sum().backward()) == 2 * count_flops(lambda: conv(x))
     x.requires_grad_()
     assert count_flops(lambda: conv(x).sum().backward()) == 3 * count_flops(lambda: conv(x))
@@ -111,10 +115,15 @@ def test_peak_memory_is_unknown_where_the_system_does_not_tell(monkeypatch, tmp_
 
 def test_bytes_of_splatting():
     # one set of 2 Gaussians, 3 views of 4 x 4 pixels
-    gaussians, splats, pixels = 2 * 14 * 4, 3 * 2 * 10 * 4, 3 * 16 * 5 * 4
+    gaussians = 2 * 14 * 4
+    splats = 3 * 2 * 10 * 4
+    pixels = 3 * 16 * 5 * 4
     forward = gaussians + 2 * splats + pixels
     assert splatting_bytes(1, 2, 3, 4) == forward
-    assert splatting_bytes(1, 2, 3, 4, backward=True) == forward + 2 * gaussians + 3 * splats + 2 * pixels
+    assert (
+        splatting_bytes(1, 2, 3, 4, backward=True)
+        == forward + 2 * gaussians + 3 * splats + 2 * pixels
+    )
     assert splatting_bytes(5, 2, 3, 4) == 5 * forward
 
 
@@ -130,7 +139,10 @@ def test_the_floor_is_work_over_rates_and_shared(monkeypatch):
         passing = time.passing(*seconds)
         return Work(lambda: passing(), bytes=500.0, samples=4, counted=lambda: a @ a)
 
-    ways = [Way("ours", lambda: lasting(9.0, 0.25, 0.125, 0.5)), Way("plain", lambda: lasting(9.0, 1.0, 1.0, 1.0))]
+    ways = [
+        Way("ours", lambda: lasting(9.0, 0.25, 0.125, 0.5)),
+        Way("plain", lambda: lasting(9.0, 1.0, 1.0, 1.0)),
+    ]
     ours, plain = measure_stage("x", ways, RATES, "cpu", 3)
     assert ours.seconds == 0.25 and ours.runs == 3 and ours.flops == 2_000_000 and ours.bytes == 500
     assert ours.floor == plain.floor == pytest.approx(2e6 / 1e9 + 500 / 1e6)
@@ -146,22 +158,60 @@ def test_a_way_that_fails_says_why_and_the_others_go_on():
     def broken() -> None:
         raise RuntimeError("first line\nsecond line")
 
-    ways = [Way("a", refuse), Way("b", lambda: Work(exhausted)), Way("c", lambda: Work(broken)),
-            Way("d", lambda: Work(lambda: torch.rand(8, 8) @ torch.rand(8, 8)))]
+    ways = [
+        Way("a", refuse),
+        Way("b", lambda: Work(exhausted)),
+        Way("c", lambda: Work(broken)),
+        Way("d", lambda: Work(lambda: torch.rand(8, 8) @ torch.rand(8, 8))),
+    ]
     rows = list(measure_stage("x", ways, RATES, "cpu", 1))
-    assert [row.note for row in rows] == ["spconv is not installed", "out of memory", "first line second line", ""]
+    assert [row.note for row in rows] == [
+        "spconv is not installed",
+        "out of memory",
+        "first line second line",
+        "",
+    ]
     assert [row.seconds is None for row in rows] == [True, True, True, False]
     assert rows[3].flops == 1024 and rows[3].over_first == 1.0
 
 
 def test_numbers_read_well():
-    assert [duration(x) for x in (None, 12.34, 0.9999, 0.0123, 1.234e-5)] == ["-", "12.3 s", "1.00 s", "12.3 ms", "12.3 us"]
-    assert [size(x) for x in (None, 512_000, 64_000_000, 3_200_000_000)] == ["-", "0.51 MB", "64.0 MB", "3.20 GB"]
-    assert [number(x) for x in (None, 0.456, 9.994, 9.996, 99.96, 12345.6)] == ["-", "0.46", "9.99", "10.0", "100", "12346"]
+    assert [duration(x) for x in (None, 12.34, 0.9999, 0.0123, 1.234e-5)] == [
+        "-",
+        "12.3 s",
+        "1.00 s",
+        "12.3 ms",
+        "12.3 us",
+    ]
+    assert [size(x) for x in (None, 512_000, 64_000_000, 3_200_000_000)] == [
+        "-",
+        "0.51 MB",
+        "64.0 MB",
+        "3.20 GB",
+    ]
+    assert [number(x) for x in (None, 0.456, 9.994, 9.996, 99.96, 12345.6)] == [
+        "-",
+        "0.46",
+        "9.99",
+        "10.0",
+        "100",
+        "12346",
+    ]
 
 
 def test_a_line_keeps_to_its_columns():
-    row = Row("splatting-backward", "diff-gaussian-rasterization", "0.123 samples/s", 1.0, 3, 1, 1.0, 0.001, 10**9, 12345.0)
+    row = Row(
+        "splatting-backward",
+        "diff-gaussian-rasterization",
+        "0.123 samples/s",
+        1.0,
+        3,
+        1,
+        1.0,
+        0.001,
+        10**9,
+        12345.0,
+    )
     end = 0
     for name, width in COLUMNS.items():
         end += width + 1
@@ -170,11 +220,18 @@ def test_a_line_keeps_to_its_columns():
     assert len(text) <= WIDTH and text[: end - 1].endswith(" 12345") and "  0.123 samples/s" in text
     assert line(row, first=False).startswith(" " * COLUMNS["stage"] + " diff-gaussian")
     long = line(Row("x", "y", "word " * 60), first=True).split("\n")
-    assert len(long) > 1 and all(len(part) <= WIDTH for part in long) and " ".join(long).count("word") == 60
+    assert (
+        len(long) > 1
+        and all(len(part) <= WIDTH for part in long)
+        and " ".join(long).count("word") == 60
+    )
 
 
 def test_the_random_base_has_the_sizes_of_stable_diffusion():
     with torch.device("meta"):
         networks = stable_diffusion_unet(), stable_diffusion_vae()
     # the published numbers of parameters of Stable Diffusion 1.5
-    assert [math.floor(sum(p.numel() for p in net.parameters()) / 1e3) for net in networks] == [859_520, 83_653]
+    assert [math.floor(sum(p.numel() for p in net.parameters()) / 1e3) for net in networks] == [
+        859_520,
+        83_653,
+    ]

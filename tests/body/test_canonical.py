@@ -42,5 +42,8 @@ def test_faces_forward_and_left_is_x(male: BodyModel) -> None:
 def test_stature_ignores_pose_and_expression(male: BodyModel, people: BodyParameters) -> None:
     with torch.no_grad():
         body = canonical(male, people)
-        other = canonical(male, people.replace(body_pose=torch.full((63,), math.pi / 8), expression=torch.zeros(10)))
+        other = canonical(
+            male,
+            people.replace(body_pose=torch.full((63,), math.pi / 8), expression=torch.zeros(10)),
+        )
     assert torch.equal(body.nu_per_metre, other.nu_per_metre)

@@ -1,11 +1,20 @@
-"""Estimators' files of a known body: where its joints land in our frame and in the photo, and what broken files say."""
+"""Estimators' files of a known body: where its joints land in our frame and in the photo, and what
+broken files say."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from estimate_files import FLIP, Known, known, pixie_pixels, pymafx_pixels, write_pixie, write_pymafx
+from estimate_files import (
+    FLIP,
+    Known,
+    known,
+    pixie_pixels,
+    pymafx_pixels,
+    write_pixie,
+    write_pymafx,
+)
 from scipy.spatial.transform import Rotation
 
 from hgm.body import BodyModel
@@ -20,7 +29,8 @@ SIZE = 512
 
 
 def assert_lands(seen: SeenBody, model: BodyModel, body: Known, pixels: np.ndarray) -> None:
-    """Joints within 1e-4 NU of the known ones and within 0.1 pixel of where the estimator's camera sees them."""
+    """Joints within 1e-4 NU of the known ones and within 0.1 pixel of where the estimator's camera
+    sees them."""
     camera = orbit(size=SIZE)[0]
     estimate = placed(seen, camera)
     assert estimate.scale is not None and estimate.translation is not None
@@ -41,20 +51,29 @@ def test_pixie(models: Path, male: BodyModel, tmp_path: Path) -> None:
     assert seen.source == "PIXIE"
     assert_lands(seen, male, body, pixie_pixels(body.joints, CAMERA))
     ours = male(seen.params)
-    assert np.abs((ours.vertices - ours.joints[0]).numpy() @ FLIP - (body.vertices - body.joints[0])).max() < 1e-4
+    assert (
+        np.abs(
+            (ours.vertices - ours.joints[0]).numpy() @ FLIP - (body.vertices - body.joints[0])
+        ).max()
+        < 1e-4
+    )
     assert np.allclose(seen.params.betas, body.betas, atol=1e-2)
 
 
 def test_pymafx(models: Path, male: BodyModel, tmp_path: Path) -> None:
     body = known(models)
-    path = write_pymafx(tmp_path / "output.pkl", body, CAMERA, ["0505_f0_p0", "a_f_f1_p0", "0507_f2_p0"])
+    path = write_pymafx(
+        tmp_path / "output.pkl", body, CAMERA, ["0505_f0_p0", "a_f_f1_p0", "0507_f2_p0"]
+    )
     assert estimate_file(tmp_path, "0507") == path
     seen = read_estimate(path, male, "0507")
     assert seen.source == "PyMAF-X"
     assert_lands(seen, male, body, pymafx_pixels(body.joints, CAMERA))
 
 
-def test_a_body_of_another_model_keeps_its_size(models: Path, male: BodyModel, tmp_path: Path) -> None:
+def test_a_body_of_another_model_keeps_its_size(
+    models: Path, male: BodyModel, tmp_path: Path
+) -> None:
     """PIXIE's shape coefficients belong to another file of SMPL-X; its vertices tell the shape."""
     body = known(models, "female", eyes=False)
     seen = read_estimate(write_pixie(tmp_path, "0505", body, CAMERA), male, "0505")
@@ -62,7 +81,11 @@ def test_a_body_of_another_model_keeps_its_size(models: Path, male: BodyModel, t
 
     def error(params) -> float:
         found = male(params).joints.numpy()[:22]
-        return float(np.linalg.norm((found - found[0]) @ FLIP - (body.joints - body.joints[0])[:22], axis=-1).mean())
+        return float(
+            np.linalg.norm(
+                (found - found[0]) @ FLIP - (body.joints - body.joints[0])[:22], axis=-1
+            ).mean()
+        )
 
     assert error(seen.params) < 0.02 and error(seen.params) < 0.5 * error(still)
 
@@ -72,14 +95,22 @@ def vectors(body: Known, key: str) -> np.ndarray:
 
 
 def test_files_of_smplx_parameters(models: Path, male: BodyModel, tmp_path: Path) -> None:
-    """Axis-angle or matrices, hands as rotations, flat or about the mean hand, or as components: all are the same body."""
+    """Axis-angle or matrices, hands as rotations, flat or about the mean hand, or as components:
+    all are the same body."""
     body = known(models)
-    shape = {"betas": np.pad(body.betas, (0, 290))[None], "expression": np.pad(body.expression, (0, 40))}
+    shape = {
+        "betas": np.pad(body.betas, (0, 290))[None],
+        "expression": np.pad(body.expression, (0, 40)),
+    }
     angles = {key: vectors(body, key)[None] for key in body.matrices}
     hands = ("left_hand_pose", "right_hand_pose")
     means = {key: mean.numpy() for key, mean in zip(hands, male.hand_means, strict=True)}
     about = {**angles, **{key: angles[key] - means[key] for key in hands}}
-    for name, poses in (("matrices", body.matrices), ("flat", {**angles, "flat_hand_mean": np.array(True)}), ("about", about)):
+    for name, poses in (
+        ("matrices", body.matrices),
+        ("flat", {**angles, "flat_hand_mean": np.array(True)}),
+        ("about", about),
+    ):
         path = tmp_path / f"{name}.npz"
         np.savez(path, **shape, **poses)
         seen = read_estimate(path, male, "x")
@@ -87,16 +118,26 @@ def test_files_of_smplx_parameters(models: Path, male: BodyModel, tmp_path: Path
         assert np.abs(male(seen.params).joints.numpy() - body.joints).max() < 1e-4, name
         assert placed(seen, orbit(size=8)[0]).scale is None
     few = np.random.default_rng(0).normal(size=12)
-    np.savez(tmp_path / "few.npz", **shape, **{**angles, "left_hand_pose": few, "right_hand_pose": few[:6]})
+    np.savez(
+        tmp_path / "few.npz",
+        **shape,
+        **{**angles, "left_hand_pose": few, "right_hand_pose": few[:6]},
+    )
     params = read_estimate(tmp_path / "few.npz", male, "x").params
-    assert np.allclose(params.left_hand_pose, few) and np.allclose(params.right_hand_pose[:6], few[:6])
+    assert np.allclose(params.left_hand_pose, few) and np.allclose(
+        params.right_hand_pose[:6], few[:6]
+    )
     assert params.betas.shape == (300,) and params.expression.shape == (50,)
 
 
 def test_files_of_this_program_hold_coefficients(male: BodyModel, tmp_path: Path) -> None:
-    body = male.zeros().replace(left_hand_pose=torch.full((45,), 0.1), right_hand_pose=torch.full((45,), -0.2))
+    body = male.zeros().replace(
+        left_hand_pose=torch.full((45,), 0.1), right_hand_pose=torch.full((45,), -0.2)
+    )
     body.save_npz(tmp_path / "smplx.npz", source=np.array("somewhere"))
-    assert torch.equal(read_estimate(tmp_path / "smplx.npz", male, "x").params.left_hand_pose, body.left_hand_pose)
+    assert torch.equal(
+        read_estimate(tmp_path / "smplx.npz", male, "x").params.left_hand_pose, body.left_hand_pose
+    )
 
 
 def refused(path: Path, model: BodyModel, subject: str = "0505") -> str:
@@ -106,13 +147,18 @@ def refused(path: Path, model: BodyModel, subject: str = "0505") -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"bbox": None}, "the key bbox is missing"),
-    ({"global_pose": np.zeros((1, 6))}, "global_pose is (1, 6), expected (1, 3, 3)"),
-    ({"jaw_pose": 2 * np.eye(3)[None]}, "jaw_pose holds matrices that are not rotations"),
-    ({"body_cam": np.array([1, np.nan, 0])}, "body_cam holds numbers that are not finite"),
-])
-def test_broken_files_of_pixie(models: Path, male: BodyModel, tmp_path: Path, changes: dict, words: str) -> None:
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"bbox": None}, "the key bbox is missing"),
+        ({"global_pose": np.zeros((1, 6))}, "global_pose is (1, 6), expected (1, 3, 3)"),
+        ({"jaw_pose": 2 * np.eye(3)[None]}, "jaw_pose holds matrices that are not rotations"),
+        ({"body_cam": np.array([1, np.nan, 0])}, "body_cam holds numbers that are not finite"),
+    ],
+)
+def test_broken_files_of_pixie(
+    models: Path, male: BodyModel, tmp_path: Path, changes: dict, words: str
+) -> None:
     assert words in refused(write_pixie(tmp_path, "0505", known(models), CAMERA, **changes), male)
 
 
@@ -126,13 +172,22 @@ def test_pixie_needs_both_of_its_files(models: Path, male: BodyModel, tmp_path: 
     assert "0505_prediction.pkl: not a readable pickle" in refused(path, male)
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"bboxes": None}, "the key bboxes is missing"), ({"pred_cam": np.zeros((1, 3))}, "pred_cam is no array with a row for each"),
-    ({"smplx_params": []}, "smplx_params has fewer people than person_ids"), ({"person_ids": []}, "nobody at all"),
-    ({"smplx_params": [{"body_pose": 3}]}, "the key body_pose is missing in smplx_params"),
-])
-def test_broken_files_of_pymafx(models: Path, male: BodyModel, tmp_path: Path, changes: dict, words: str) -> None:
-    path = write_pymafx(tmp_path / "output.pkl", known(models), CAMERA, ["0504_f0_p0", "0505_f1_p0"], **changes)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"bboxes": None}, "the key bboxes is missing"),
+        ({"pred_cam": np.zeros((1, 3))}, "pred_cam is no array with a row for each"),
+        ({"smplx_params": []}, "smplx_params has fewer people than person_ids"),
+        ({"person_ids": []}, "nobody at all"),
+        ({"smplx_params": [{"body_pose": 3}]}, "the key body_pose is missing in smplx_params"),
+    ],
+)
+def test_broken_files_of_pymafx(
+    models: Path, male: BodyModel, tmp_path: Path, changes: dict, words: str
+) -> None:
+    path = write_pymafx(
+        tmp_path / "output.pkl", known(models), CAMERA, ["0504_f0_p0", "0505_f1_p0"], **changes
+    )
     assert words in refused(path, male)
 
 
@@ -145,5 +200,7 @@ def test_other_files(male: BodyModel, tmp_path: Path) -> None:
     assert "betas has 400 numbers" in refused(tmp_path / "a.npz", male)
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 cut")
     assert "not a readable npz" in refused(tmp_path / "a.npz", male)
-    with pytest.raises(InputError, match=r"has no estimate of 0505; expected one of 0505/smplx\.npz"):
+    with pytest.raises(
+        InputError, match=r"has no estimate of 0505; expected one of 0505/smplx\.npz"
+    ):
         estimate_file(tmp_path, "0505")

@@ -1,4 +1,5 @@
-"""Fits of THuman2.0, THuman2.1 and CustomHumans: what is read, what is refused, and where the body lands."""
+"""Fits of THuman2.0, THuman2.1 and CustomHumans: what is read, what is refused, and where the body
+lands."""
 
 import json
 import pickle
@@ -18,10 +19,25 @@ from hgm.errors import InputError
 
 def parameters(hands: int = 12) -> dict[str, Any]:
     rng = np.random.default_rng(1)
-    widths = {"betas": 10, "global_orient": 3, "body_pose": 63, "left_hand_pose": hands, "right_hand_pose": hands,
-              "jaw_pose": 3, "leye_pose": 3, "reye_pose": 3, "expression": 10}
-    data: dict[str, Any] = {k: rng.normal(0, 0.3, (1, n)).astype(np.float32) for k, n in widths.items()}
-    return {**data, "scale": np.array([0.416], np.float32), "translation": np.array([0.1, 0.2, -0.3], np.float32)}
+    widths = {
+        "betas": 10,
+        "global_orient": 3,
+        "body_pose": 63,
+        "left_hand_pose": hands,
+        "right_hand_pose": hands,
+        "jaw_pose": 3,
+        "leye_pose": 3,
+        "reye_pose": 3,
+        "expression": 10,
+    }
+    data: dict[str, Any] = {
+        k: rng.normal(0, 0.3, (1, n)).astype(np.float32) for k, n in widths.items()
+    }
+    return {
+        **data,
+        "scale": np.array([0.416], np.float32),
+        "translation": np.array([0.1, 0.2, -0.3], np.float32),
+    }
 
 
 def write(path: Path, data: Any) -> Path:
@@ -35,7 +51,9 @@ def test_lands_where_the_package_puts_it(tmp_path: Path, models: Path, male: Bod
     reference = smplx.create(models, model_type="smplx", gender="male", ext="npz", num_pca_comps=12)
     tensors = {k: torch.from_numpy(v) for k, v in data.items()}
     with torch.no_grad():
-        vertices = reference(**{k: v for k, v in tensors.items() if k not in ("scale", "translation")}).vertices[0]
+        vertices = reference(
+            **{k: v for k, v in tensors.items() if k not in ("scale", "translation")}
+        ).vertices[0]
         ours = male(fit.params).vertices
     assert ours.shape == (10475, 3)
     expected = vertices * tensors["scale"] + tensors["translation"]
@@ -43,17 +61,34 @@ def test_lands_where_the_package_puts_it(tmp_path: Path, models: Path, male: Bod
     assert (fit.from_scan(fit.to_scan(ours)) - ours).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("scale", [np.array([0.416], np.float32), np.array(0.416), np.float64(0.416), 0.416,
-                                   tracked_array(np.array(0.416)), tracked_array(np.array([0.416]))])
-@pytest.mark.parametrize("translation", [np.array([[1.0, 2.0, 3.0]]), tracked_array(np.array([1.0, 2.0, 3.0]))])
-def test_spellings_of_scale_and_translation(tmp_path: Path, male: BodyModel, scale: Any, translation: np.ndarray) -> None:
-    fit = load_fit(write(tmp_path / "fit.pkl", {**parameters(), "scale": scale, "translation": translation}), male)
+@pytest.mark.parametrize(
+    "scale",
+    [
+        np.array([0.416], np.float32),
+        np.array(0.416),
+        np.float64(0.416),
+        0.416,
+        tracked_array(np.array(0.416)),
+        tracked_array(np.array([0.416])),
+    ],
+)
+@pytest.mark.parametrize(
+    "translation", [np.array([[1.0, 2.0, 3.0]]), tracked_array(np.array([1.0, 2.0, 3.0]))]
+)
+def test_spellings_of_scale_and_translation(
+    tmp_path: Path, male: BodyModel, scale: Any, translation: np.ndarray
+) -> None:
+    fit = load_fit(
+        write(tmp_path / "fit.pkl", {**parameters(), "scale": scale, "translation": translation}),
+        male,
+    )
     assert fit.scale == pytest.approx(0.416)
     assert torch.equal(fit.translation, torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64))
 
 
 def test_fits_of_2024(tmp_path: Path, models: Path) -> None:
-    """THuman2.1: (vertices + transl) * scale with the package's settings use_pca=False and flat_hand_mean=False."""
+    """THuman2.1: (vertices + transl) * scale with the package's settings use_pca=False and
+    flat_hand_mean=False."""
     data = parameters(45)
     data["transl"] = data.pop("translation")[None]
     neutral = BodyModel.load(models, "neutral")
@@ -61,7 +96,9 @@ def test_fits_of_2024(tmp_path: Path, models: Path) -> None:
     reference = smplx.create(models, model_type="smplx", gender="neutral", ext="npz", use_pca=False)
     scale = data.pop("scale")
     with torch.no_grad():
-        expected = reference(**{k: torch.from_numpy(v) for k, v in data.items()}).vertices[0] * torch.from_numpy(scale)
+        expected = reference(**{k: torch.from_numpy(v) for k, v in data.items()}).vertices[
+            0
+        ] * torch.from_numpy(scale)
         ours = fit.to_scan(neutral(fit.params).vertices)
     assert (ours - expected).abs().max() < 1e-5
     assert fit.params.hand_components == 45
@@ -75,12 +112,22 @@ def released(year: int) -> dict[str, Any]:
     return data
 
 
-@pytest.mark.parametrize(("year", "model", "needed"), [
-    (2022, "neutral", "male"), (2024, "male", "neutral"), (2024, "female", "neutral"),
-])
-def test_a_fit_of_another_model_is_refused(tmp_path: Path, models: Path, year: int, model: str, needed: str) -> None:
+@pytest.mark.parametrize(
+    ("year", "model", "needed"),
+    [
+        (2022, "neutral", "male"),
+        (2024, "male", "neutral"),
+        (2024, "female", "neutral"),
+    ],
+)
+def test_a_fit_of_another_model_is_refused(
+    tmp_path: Path, models: Path, year: int, model: str, needed: str
+) -> None:
     path = write(tmp_path / "smplx_param.pkl", released(year))
-    words = rf"smplx_param\.pkl: a fit of .*{year}, .*set scans\.gender to {needed}, or scans\.test_gender"
+    words = (
+        rf"smplx_param\.pkl: a fit of .*{year}, .*set scans\.gender to {needed}, "
+        r"or scans\.test_gender"
+    )
     with pytest.raises(InputError, match=words) as caught:
         load_fit(path, BodyModel.load(models, model))
     assert "\n" not in str(caught.value)
@@ -99,7 +146,10 @@ def test_a_fit_may_say_whose_model_it_is_of(tmp_path: Path, models: Path, spelli
 
 def test_custom_humans_is_of_the_male_model(tmp_path: Path, models: Path) -> None:
     path, _ = custom_humans(tmp_path)
-    with pytest.raises(InputError, match=r"a fit of CustomHumans, which is of the male body model.*scans\.test_gender"):
+    with pytest.raises(
+        InputError,
+        match=r"a fit of CustomHumans, which is of the male body model.*scans\.test_gender",
+    ):
         load_fit(path, BodyModel.load(models, "neutral"))
 
 
@@ -113,11 +163,16 @@ def custom_humans(tmp_path: Path, **changes: Any) -> tuple[Path, dict[str, np.nd
 
 
 def test_custom_humans(tmp_path: Path, models: Path, male: BodyModel) -> None:
-    """As its own script makes the body: 12 components about a flat hand, no orientation, minus the pelvis joint."""
+    """As its own script makes the body: 12 components about a flat hand, no orientation, minus the
+    pelvis joint."""
     path, data = custom_humans(tmp_path)
     fit = load_fit(path, male)
-    reference = smplx.create(models, model_type="smplx", gender="male", ext="npz", num_pca_comps=12, flat_hand_mean=True)
-    tensors = {key: torch.from_numpy(value) for key, value in data.items() if key != "global_orient"}
+    reference = smplx.create(
+        models, model_type="smplx", gender="male", ext="npz", num_pca_comps=12, flat_hand_mean=True
+    )
+    tensors = {
+        key: torch.from_numpy(value) for key, value in data.items() if key != "global_orient"
+    }
     with torch.no_grad():
         pelvis = reference(body_pose=tensors["body_pose"], betas=tensors["betas"]).joints[:, 0]
         expected = reference(**tensors, transl=-pelvis).vertices[0]
@@ -126,10 +181,15 @@ def test_custom_humans(tmp_path: Path, models: Path, male: BodyModel) -> None:
     assert not fit.params.global_orient.any()
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("[1, 2]", "holds a list"), ("{", "not a readable JSON"), ('{"betas": [1]}', r"betas is \(1,\), expected \(1, 10\)"),
-    ("{}", "the key betas is missing"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1, 2]", "holds a list"),
+        ("{", "not a readable JSON"),
+        ('{"betas": [1]}', r"betas is \(1,\), expected \(1, 10\)"),
+        ("{}", "the key betas is missing"),
+    ],
+)
 def test_bad_json(tmp_path: Path, male: BodyModel, text: str, message: str) -> None:
     path = tmp_path / "mesh-f00101.json"
     path.write_text(text)
@@ -139,21 +199,24 @@ def test_bad_json(tmp_path: Path, male: BodyModel, text: str, message: str) -> N
         load_fit(tmp_path / "none.json", male)
 
 
-@pytest.mark.parametrize(("key", "value", "message"), [
-    ("body_pose", None, "the key body_pose is missing"),
-    ("body_pose", np.zeros((1, 69)), r"body_pose is \(1, 69\), expected \(1, 63\)"),
-    ("betas", np.zeros((2, 10)), r"betas is \(2, 10\)"),
-    ("left_hand_pose", np.zeros((1, 24)), r"expected \(1, 12 or 45\)"),
-    ("left_hand_pose", np.zeros((1, 45)), "differ in width"),
-    ("expression", np.full((1, 10), np.inf), "expression holds numbers that are not finite"),
-    ("jaw_pose", "open", "jaw_pose does not hold numbers"),
-    ("scale", np.array([-1.0]), "scale must be one positive number"),
-    ("scale", np.array([0.0]), "scale must be one positive number"),
-    ("scale", np.ones(3), "scale must be one positive number"),
-    ("scale", np.array([np.nan]), "scale holds numbers that are not finite"),
-    ("translation", None, "the key translation is missing"),
-    ("translation", np.zeros(2), r"translation is \(2,\), expected \(3,\)"),
-])
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("body_pose", None, "the key body_pose is missing"),
+        ("body_pose", np.zeros((1, 69)), r"body_pose is \(1, 69\), expected \(1, 63\)"),
+        ("betas", np.zeros((2, 10)), r"betas is \(2, 10\)"),
+        ("left_hand_pose", np.zeros((1, 24)), r"expected \(1, 12 or 45\)"),
+        ("left_hand_pose", np.zeros((1, 45)), "differ in width"),
+        ("expression", np.full((1, 10), np.inf), "expression holds numbers that are not finite"),
+        ("jaw_pose", "open", "jaw_pose does not hold numbers"),
+        ("scale", np.array([-1.0]), "scale must be one positive number"),
+        ("scale", np.array([0.0]), "scale must be one positive number"),
+        ("scale", np.ones(3), "scale must be one positive number"),
+        ("scale", np.array([np.nan]), "scale holds numbers that are not finite"),
+        ("translation", None, "the key translation is missing"),
+        ("translation", np.zeros(2), r"translation is \(2,\), expected \(3,\)"),
+    ],
+)
 def test_bad_values(tmp_path: Path, male: BodyModel, key: str, value: Any, message: str) -> None:
     data = {**parameters(), key: value}
     if value is None:

@@ -15,12 +15,25 @@ from hgm.errors import InputError
 
 def test_arrays_and_tensors(tmp_path: Path) -> None:
     x = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
-    data = {"c": x, "f": np.asfortranarray(x), "empty": np.zeros((0, 3)), "scalar": np.float64(2.5), "names": ["a", "b"],
-            "list": [x[0], {"tensor": torch.from_numpy(x)[:, 1:, ::2], "one": torch.tensor(3)}]}
+    data = {
+        "c": x,
+        "f": np.asfortranarray(x),
+        "empty": np.zeros((0, 3)),
+        "scalar": np.float64(2.5),
+        "names": ["a", "b"],
+        "list": [x[0], {"tensor": torch.from_numpy(x)[:, 1:, ::2], "one": torch.tensor(3)}],
+    }
     joblib.dump(data, tmp_path / "x.pkl")
     found = load_joblib(tmp_path / "x.pkl")
-    assert found["names"] == ["a", "b"] and found["scalar"] == 2.5 and found["empty"].shape == (0, 3)
-    for ours, theirs in ((found["c"], x), (found["f"], x), (found["list"][0], x[0]), (found["list"][1]["tensor"], x[:, 1:, ::2])):
+    assert (
+        found["names"] == ["a", "b"] and found["scalar"] == 2.5 and found["empty"].shape == (0, 3)
+    )
+    for ours, theirs in (
+        (found["c"], x),
+        (found["f"], x),
+        (found["list"][0], x[0]),
+        (found["list"][1]["tensor"], x[:, 1:, ::2]),
+    ):
         assert np.array_equal(ours, theirs) and ours.dtype == np.float32
     assert found["list"][1]["one"] == 3
 
@@ -28,8 +41,11 @@ def test_arrays_and_tensors(tmp_path: Path) -> None:
 def test_a_storage_that_was_saved_on_a_gpu() -> None:
     file = io.BytesIO()
     torch.save(torch.arange(5.0).storage(), file, _use_new_zipfile_serialization=False)
-    on_gpu = file.getvalue().replace(b"ctorch\nFloatStorage", b"ctorch.cuda\nFloatStorage").replace(
-        b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")
+    on_gpu = (
+        file.getvalue()
+        .replace(b"ctorch\nFloatStorage", b"ctorch.cuda\nFloatStorage")
+        .replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")
+    )
     assert b"cuda:0" in on_gpu and b"torch.cuda" in on_gpu
     assert np.array_equal(joblib_pickles._storage(on_gpu), np.arange(5.0))
 

@@ -1,4 +1,5 @@
-"""The body model against the `smplx` package, against its own definition and against finite differences."""
+"""The body model against the `smplx` package, against its own definition and against finite
+differences."""
 
 from pathlib import Path
 
@@ -12,17 +13,29 @@ from hgm.errors import InputError
 from hgm.standin import core
 
 
-@pytest.mark.parametrize(("gender", "hands", "betas", "expression"),
-                         [("male", 12, 10, 10), ("female", 45, 16, 20), ("neutral", 6, 3, 1)])
-def test_equals_the_package(models: Path, gender: str, hands: int, betas: int, expression: int) -> None:
+@pytest.mark.parametrize(
+    ("gender", "hands", "betas", "expression"),
+    [("male", 12, 10, 10), ("female", 45, 16, 20), ("neutral", 6, 3, 1)],
+)
+def test_equals_the_package(
+    models: Path, gender: str, hands: int, betas: int, expression: int
+) -> None:
     model = BodyModel.load(models, gender, hand_components=hands)
-    reference = smplx.create(models, model_type="smplx", gender=gender, ext="npz", num_pca_comps=hands, num_betas=betas,
-                             num_expression_coeffs=expression)
+    reference = smplx.create(
+        models,
+        model_type="smplx",
+        gender=gender,
+        ext="npz",
+        num_pca_comps=hands,
+        num_betas=betas,
+        num_expression_coeffs=expression,
+    )
     generator = torch.Generator().manual_seed(hands)
     params = BodyParameters.zeros(4, betas=betas, expression=expression, hand_components=hands)
     params = params.map(lambda x: 0.5 * torch.randn(x.shape, generator=generator))
     with torch.no_grad():
-        ours, theirs = model(params), reference(**dict(params.items()))
+        ours = model(params)
+        theirs = reference(**dict(params.items()))
     assert (ours.vertices - theirs.vertices).abs().max() < 1e-5
     assert (ours.joints - theirs.joints[:, :55]).abs().max() < 1e-5
     assert np.array_equal(model.faces.numpy(), reference.faces.astype(np.int64))
@@ -31,9 +44,14 @@ def test_equals_the_package(models: Path, gender: str, hands: int, betas: int, e
 
 def test_batch_shapes(male: BodyModel, people: BodyParameters) -> None:
     with torch.no_grad():
-        batch, one = male(people), male(people[1])
+        batch = male(people)
+        one = male(people[1])
         grid = male(people.map(lambda x: x[:, None]).replace(jaw_pose=torch.zeros(2, 3)))
-    assert one.vertices.shape == (10475, 3) and one.joints.shape == (55, 3) and one.transforms.shape == (55, 4, 4)
+    assert (
+        one.vertices.shape == (10475, 3)
+        and one.joints.shape == (55, 3)
+        and one.transforms.shape == (55, 4, 4)
+    )
     assert torch.allclose(batch.vertices[1], one.vertices, atol=1e-6)
     assert grid.vertices.shape == (3, 2, 10475, 3) and grid.transforms.shape == (3, 2, 55, 4, 4)
     assert torch.equal(grid.vertices[:, 0], grid.vertices[:, 1])
@@ -43,11 +61,15 @@ def test_transforms_map_rest_to_pose(male: BodyModel, people: BodyParameters) ->
     with torch.no_grad():
         body = male(people)
         rest, joints = male.shaped(people.betas, people.expression)
-    moved = torch.einsum("bjxy,bjy->bjx", body.transforms[..., :3, :3], joints) + body.transforms[..., :3, 3]
+    moved = (
+        torch.einsum("bjxy,bjy->bjx", body.transforms[..., :3, :3], joints)
+        + body.transforms[..., :3, 3]
+    )
     assert (moved - body.joints).abs().max() < 1e-5
     rotation = body.transforms[..., :3, :3]
     assert (rotation @ rotation.mT - torch.eye(3)).abs().max() < 1e-5
-    eye = male.joint_names.index("left_eye_smplhf")  # eyeballs are rigid: one transform moves them, no corrective does
+    # eyeballs are rigid: one transform moves them, no corrective does
+    eye = male.joint_names.index("left_eye_smplhf")
     ball = male.skinning_weights[:, eye] == 1
     assert ball.sum() > 500
     expected = rest[:, ball] @ rotation[:, eye].mT + body.transforms[:, eye, None, :3, 3]
@@ -56,7 +78,10 @@ def test_transforms_map_rest_to_pose(male: BodyModel, people: BodyParameters) ->
 
 def test_names_and_weights(male: BodyModel) -> None:
     assert len(male.joint_names) == 55
-    assert male.joint_names[0] == "pelvis" and male.joint_names[20:22] == ("left_wrist", "right_wrist")
+    assert male.joint_names[0] == "pelvis" and male.joint_names[20:22] == (
+        "left_wrist",
+        "right_wrist",
+    )
     assert torch.allclose(male.skinning_weights.sum(1), torch.ones(10475), atol=1e-5)
     assert male.parents[0] == -1 and not list(male.state_dict())
 
@@ -65,12 +90,17 @@ def test_gradients(models: Path) -> None:
     model = BodyModel.load(models, "female").double()
     generator = torch.Generator().manual_seed(0)
     params = BodyParameters.zeros(2, dtype=torch.float64).map(
-        lambda x: (0.3 * torch.randn(x.shape, generator=generator, dtype=torch.float64)))
+        lambda x: 0.3 * torch.randn(x.shape, generator=generator, dtype=torch.float64)
+    )
     weights = torch.randn(10475, 3, generator=generator, dtype=torch.float64) / 100
 
     def score(p: BodyParameters) -> torch.Tensor:
         body = model(p)
-        return (body.vertices * weights).sum() + body.joints.square().sum() + body.transforms[..., :3, 3].sum()
+        return (
+            (body.vertices * weights).sum()
+            + body.joints.square().sum()
+            + body.transforms[..., :3, 3].sum()
+        )
 
     leaves = params.map(lambda x: x.clone().requires_grad_())
     score(leaves).backward()
@@ -81,7 +111,9 @@ def test_gradients(models: Path) -> None:
             up = score(params.replace(**{name: leaf + 1e-5 * direction}))
             down = score(params.replace(**{name: leaf - 1e-5 * direction}))
         slope = float(up - down) / 2e-5
-        assert float((leaf.grad * direction).sum()) == pytest.approx(slope, rel=1e-5, abs=1e-7), name
+        assert float((leaf.grad * direction).sum()) == pytest.approx(slope, rel=1e-5, abs=1e-7), (
+            name
+        )
 
 
 def test_gradient_is_finite_at_rest(male: BodyModel) -> None:
@@ -103,8 +135,13 @@ def test_file_with_twenty_columns(tmp_path: Path, male: BodyModel, people: BodyP
     arrays = core.model("male")
     directions = arrays["shapedirs"]
     (tmp_path / "smplx").mkdir()
-    np.savez(tmp_path / "smplx" / "SMPLX_MALE.npz",
-             **{**arrays, "shapedirs": np.concatenate([directions[..., :10], directions[..., 300:310]], -1)})
+    np.savez(
+        tmp_path / "smplx" / "SMPLX_MALE.npz",
+        **{
+            **arrays,
+            "shapedirs": np.concatenate([directions[..., :10], directions[..., 300:310]], -1),
+        },
+    )
     reduced = BodyModel.load(tmp_path, "male")
     with torch.no_grad():
         assert torch.equal(reduced(people).vertices, male(people).vertices)

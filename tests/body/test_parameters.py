@@ -37,7 +37,9 @@ def test_heading_may_be_absent(tmp_path: Path, people: BodyParameters) -> None:
     del arrays["global_orient"]
     np.savez(tmp_path / "smplx.npz", **arrays)
     back = BodyParameters.from_npz(tmp_path / "smplx.npz")
-    assert torch.equal(back.global_orient, torch.zeros(3, 3)) and torch.equal(back.betas, people.betas)
+    assert torch.equal(back.global_orient, torch.zeros(3, 3)) and torch.equal(
+        back.betas, people.betas
+    )
 
 
 def test_bad_files(tmp_path: Path, people: BodyParameters) -> None:
@@ -50,9 +52,11 @@ def test_bad_files(tmp_path: Path, people: BodyParameters) -> None:
     np.savez(path, vertices=np.zeros(3))
     with pytest.raises(InputError, match="the key betas is missing"):
         BodyParameters.from_npz(path)
-    for name, value, message in (("betas", np.full((3, 10), np.nan), "betas holds numbers that are not finite"),
-                                 ("jaw_pose", np.zeros((3, 4)), "jaw_pose must be"),
-                                 ("expression", np.array("smile"), "expression does not hold numbers")):
+    for name, value, message in (
+        ("betas", np.full((3, 10), np.nan), "betas holds numbers that are not finite"),
+        ("jaw_pose", np.zeros((3, 4)), "jaw_pose must be"),
+        ("expression", np.array("smile"), "expression does not hold numbers"),
+    ):
         np.savez(path, **{**people.arrays(), name: value})
         with pytest.raises(InputError, match=message):
             BodyParameters.from_npz(path)

@@ -1,4 +1,5 @@
-"""The restricted unpickler: every way in which numpy writes arrays is read, everything else is refused by name."""
+"""The restricted unpickler: every way in which numpy writes arrays is read, everything else is
+refused by name."""
 
 import collections
 import os
@@ -28,9 +29,15 @@ class Call:
 def test_arrays_of_every_protocol(tmp_path: Path, protocol: int) -> None:
     path = tmp_path / "fit.pkl"
     data = collections.OrderedDict(
-        betas=np.arange(10, dtype=np.float32)[None], fortran=np.asfortranarray(np.arange(6.0).reshape(2, 3)),
-        big=np.arange(3, dtype=">f8"), scale=np.float64(0.416), empty=np.zeros((0, 3)), number=3, name="0525",
-        tracked=tracked_array(np.array([1.0, 2.0, 3.0])))
+        betas=np.arange(10, dtype=np.float32)[None],
+        fortran=np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        big=np.arange(3, dtype=">f8"),
+        scale=np.float64(0.416),
+        empty=np.zeros((0, 3)),
+        number=3,
+        name="0525",
+        tracked=tracked_array(np.array([1.0, 2.0, 3.0])),
+    )
     path.write_bytes(pickle.dumps(data, protocol))
     back = load_pickle(path)
     assert list(back) == list(data)
@@ -52,10 +59,14 @@ def test_module_names_of_both_numpys(tmp_path: Path, module: bytes) -> None:
 
 
 def test_pickle_of_python_2(tmp_path: Path) -> None:
-    # protocol 2 as Python 2 wrote it: the contents of arrays and the names are byte strings (opcode U)
+    # protocol 2 as Python 2 wrote it: the contents of arrays and the names are byte strings (opcode
+    # U)
     contents = np.array([1.5, -2.0], "<f4").tobytes()
     array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
-    dtype = b"cnumpy\ndtype\nU\x02f4K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    dtype = (
+        b"cnumpy\ndtype\nU\x02f4K\x00K\x01\x87R"
+        b"(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    )
     state = b"(K\x01K\x02\x85" + dtype + b"\x89U" + bytes([len(contents)]) + contents + b"tb"
     stream = b"\x80\x02}U\x05betas" + array + state + b"s."
     path = tmp_path / "fit.pkl"
@@ -64,7 +75,8 @@ def test_pickle_of_python_2(tmp_path: Path) -> None:
 
 
 def test_code_is_refused_by_name_and_never_run(tmp_path: Path) -> None:
-    path, trace = tmp_path / "fit.pkl", tmp_path / "trace"
+    path = tmp_path / "fit.pkl"
+    trace = tmp_path / "trace"
     for function, arguments, name in (
         (os.system, (f"touch {trace}",), "posix.system"),
         (eval, (f"open({str(trace)!r}, 'w')",), "builtins.eval"),
@@ -72,7 +84,9 @@ def test_code_is_refused_by_name_and_never_run(tmp_path: Path) -> None:
         (np.memmap, (str(trace), "u1", "w+", 0, (8,)), "memmap"),
     ):
         path.write_bytes(pickle.dumps({"betas": Call(function, *arguments)}))
-        with pytest.raises(InputError, match=rf"fit.pkl: this pickle is refused: it asks for [\w.]*{name}, which"):
+        with pytest.raises(
+            InputError, match=rf"fit.pkl: this pickle is refused: it asks for [\w.]*{name}, which"
+        ):
             load_pickle(path)
         assert not trace.exists()
 

@@ -22,7 +22,13 @@ class Folder:
     """A made-up run of a small configuration; jobs are done by writing their outputs."""
 
     def __init__(self, root: Path, **changes) -> None:
-        scans = {"train": "0000-0005", "val": "0500", "test": "0505-0506", "chunk": 3, "texture": 256}
+        scans = {
+            "train": "0000-0005",
+            "val": "0500",
+            "test": "0505-0506",
+            "chunk": 3,
+            "texture": 256,
+        }
         data = {"run": "made", "scans": scans, **changes}
         self.plan = Plan(resolve(data))
         self.results = root / "results" / data["run"]
@@ -42,9 +48,14 @@ class Folder:
         for name in names or self.jobs:
             if name != "record":
                 self.write(self.jobs[name].output)
-            self.write(f"logs/{name}.log", "on somewhere, process 1\n" + ("GPU 0\n" if gpu and self.jobs[name].gpus else ""))
+            self.write(
+                f"logs/{name}.log",
+                "on somewhere, process 1\n" + ("GPU 0\n" if gpu and self.jobs[name].gpus else ""),
+            )
             if seconds is not None:
-                self.write(f"benchmarks/{name}.jsonl", json.dumps({"s": seconds, "max_rss": 2048.0}) + "\n")
+                self.write(
+                    f"benchmarks/{name}.jsonl", json.dumps({"s": seconds, "max_rss": 2048.0}) + "\n"
+                )
 
 
 @pytest.fixture
@@ -65,7 +76,12 @@ def working():
     processes = []
 
     def start(log):
-        process = subprocess.Popen([sys.executable, "-c", HOLDS, str(log)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDS, str(log)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         processes.append(process)
         assert process.stdout.readline() == "held\n"
         return process

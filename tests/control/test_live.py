@@ -37,7 +37,8 @@ def test_without_figures_the_time_left_is_that_of_the_jobs_so_far(run):
     assert live.lines(5, now=0.0) == ["0 of 4 jobs  0:00:00 so far"]
     live.begin(1, "standin", log(run, "standin/train000"), now=0.0)
     live.finish(1, now=20.0)
-    assert live.left({}, now=20.0) == "about 0:01:00 left"  # three more of 20 s, one after the other
+    # three more of 20 s, one after the other
+    assert live.left({}, now=20.0) == "about 0:01:00 left"
     live.begin(2, "standin", log(run, "standin/train001"), now=20.0)
     assert live.left({}, now=30.0) == "about 0:00:50 left"
     assert live.left({"standin/train001": 1.0}, now=30.0) == "about 0:00:41 left"
@@ -49,7 +50,8 @@ def test_jobs_side_by_side_shorten_the_time_left(run):
         live.begin(number, "standin", log(run, f"standin/{name}"), now=0.0)
     for number in range(2):
         live.finish(number, now=300.0)
-    assert live.left({}, now=300.0) == "about 0:05:14 left"  # 600 s of work at (600 + 30) / (300 + 30) of it a second
+    # 600 s of work at (600 + 30) / (300 + 30) of it a second
+    assert live.left({}, now=300.0) == "about 0:05:14 left"
 
 
 def test_benchmarks_tell_the_time_left(run, another):
@@ -69,9 +71,13 @@ def test_a_running_job_shows_steps_rate_and_loss(run, working):
     live = LiveRun(COUNTS, run.plan, now=0.0)
     path = Path(run.write("logs/coarse.log", "on a, process 1\n"))
     live.begin(1, "coarse", str(path), now=path.stat().st_mtime + 100)
-    assert live.lines(5, now=path.stat().st_mtime + 107)[1] == "  coarse  0:00:07 so far  starting"  # an old log
+    # an old log
+    assert live.lines(5, now=path.stat().st_mtime + 107)[1] == "  coarse  0:00:07 so far  starting"
     working(path)
-    run.write("state/coarse/key/progress.json", json.dumps({"stage": "coarse", "step": 120, "steps": 360, "rate": 2.0, "loss": 0.0633}))
+    run.write(
+        "state/coarse/key/progress.json",
+        json.dumps({"stage": "coarse", "step": 120, "steps": 360, "rate": 2.0, "loss": 0.0633}),
+    )
     assert live.lines(5)[1] == "  coarse  0:02:00 left  120 of 360  2.00/s  loss 0.0633"
 
 
@@ -87,7 +93,10 @@ def test_where_locks_are_not_seen_a_log_that_grows_shows_that_a_job_runs(run):
 def test_the_word_of_an_earlier_training_is_not_that_of_this_one(run, working):
     live = LiveRun(COUNTS, run.plan, now=0.0)
     path = run.write("logs/coarse.log", "on a, process 1\n")
-    old = run.write("state/coarse/old/progress.json", json.dumps({"stage": "coarse", "step": 9, "steps": 9, "rate": 1}))
+    old = run.write(
+        "state/coarse/old/progress.json",
+        json.dumps({"stage": "coarse", "step": 9, "steps": 9, "rate": 1}),
+    )
     os.utime(old, (1000.0, 1000.0))
     run.write("logs/coarse.job.json")
     working(path)
@@ -106,7 +115,9 @@ def test_many_jobs_take_no_more_than_the_room(run):
 def test_a_job_that_is_tried_again_is_still_one(run):
     live = LiveRun({"standin": 1}, run.plan, now=0.0)
     live.begin(1, "standin", log(run, "standin/train000"), now=0.0)
-    assert live.fail(1).name == "standin/train000" and live.lines(3, now=5.0) == ["0 of 1 jobs  0:00:05 so far"]
+    assert live.fail(1).name == "standin/train000" and live.lines(3, now=5.0) == [
+        "0 of 1 jobs  0:00:05 so far"
+    ]
     live.begin(1, "standin", log(run, "standin/train000"), now=6.0)
     assert live.finish(1, now=16.0) == "1 of 1  standin/train000  0:00:10"
     assert live.left({}, now=16.0) == "0:00:00 left"
@@ -115,7 +126,10 @@ def test_a_job_that_is_tried_again_is_still_one(run):
 def test_without_a_plan_jobs_are_counted(tmp_path):
     live = LiveRun({"made": 2}, None, now=0.0)
     live.begin(1, "made", None, now=0.0)
-    assert live.finish(1, now=4.0) == "1 of 2  made  0:00:04" and live.left({}, 4.0) == "about 0:00:04 left"
+    assert (
+        live.finish(1, now=4.0) == "1 of 2  made  0:00:04"
+        and live.left({}, 4.0) == "about 0:00:04 left"
+    )
 
 
 @pytest.mark.parametrize("counts", [{}, {"all": 1}])

@@ -40,7 +40,16 @@ def test_only_what_nothing_needs_any_more_may_go(run):
 
 def test_real_scans_are_never_offered(another, tmp_path):
     here = str(tmp_path)
-    real = another(scans={"source": "thuman2", "root": here, "models": here, "train": "0000", "val": "", "test": "0505"})
+    real = another(
+        scans={
+            "source": "thuman2",
+            "root": here,
+            "models": here,
+            "train": "0000",
+            "val": "",
+            "test": "0505",
+        }
+    )
     real.write("standin/THuman2.0_Release/0000/0000.obj")
     real.finish()
     assert candidates(real.plan, real.results) == []
@@ -53,16 +62,35 @@ def test_pruning_deletes_what_it_said_and_the_marks_of_it(run, capsys):
     before = sum(c.size for c in candidates(run.plan, run.results))
     assert main(["prune", "--run", str(run.results), "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert f"{before / 2**20:.1f} MiB in {len(paths(run))} places may go" in said and "hgm standin --ids 0000-0002 --out" in said
+    assert (
+        f"{before / 2**20:.1f} MiB in {len(paths(run))} places may go" in said
+        and "hgm standin --ids 0000-0002 --out" in said
+    )
     assert orphan.exists() and (run.results / "state/coarse/key/state.pt").exists()
-    assert main(["prune", "--run", str(run.results), "--yes", "coarse", "standin", "temporary"]) == 0
-    assert not orphan.exists() and not (run.results / "state/coarse").exists() and (run.results / "state/fusion/key/state.pt").exists()
-    for gone in ("standin/THuman2.0_Release/0505", "standin/train000.json", "standin/made/0000/.standin.json"):
+    assert (
+        main(["prune", "--run", str(run.results), "--yes", "coarse", "standin", "temporary"]) == 0
+    )
+    assert (
+        not orphan.exists()
+        and not (run.results / "state/coarse").exists()
+        and (run.results / "state/fusion/key/state.pt").exists()
+    )
+    for gone in (
+        "standin/THuman2.0_Release/0505",
+        "standin/train000.json",
+        "standin/made/0000/.standin.json",
+    ):
         assert not (run.results / gone).exists(), gone
-    for kept in ("standin/THuman2.0_Smpl_X_Paras/0505/smplx_param.pkl", "standin/models.json", "coarse/weights.safetensors"):
+    for kept in (
+        "standin/THuman2.0_Smpl_X_Paras/0505/smplx_param.pkl",
+        "standin/models.json",
+        "coarse/weights.safetensors",
+    ):
         assert (run.results / kept).exists(), kept
     assert paths(run) == {"state/coarse_no_body", "state/fusion", "state/normals"}
-    assert main(["status", "--run", str(run.results)]) == 0 and capsys.readouterr().out.endswith("Finished.\n")
+    assert main(["status", "--run", str(run.results)]) == 0 and capsys.readouterr().out.endswith(
+        "Finished.\n"
+    )
 
 
 def test_the_line_that_makes_stand_ins_again_can_be_pasted(run, tmp_path):
@@ -71,7 +99,9 @@ def test_the_line_that_makes_stand_ins_again_can_be_pasted(run, tmp_path):
     folder = tmp_path / "it's; $(touch pwned)"
     run.results.rename(folder)
     lines = {c.again for c in candidates(run.plan, folder) if c.stage == "standin"}
-    assert lines and all(shlex.split(line)[4:6] == ["--out", str(folder / "standin")] for line in lines)
+    assert lines and all(
+        shlex.split(line)[4:6] == ["--out", str(folder / "standin")] for line in lines
+    )
 
 
 @pytest.mark.parametrize(("answer", "gone"), [("n\n", False), ("", False), ("y\n", True)])
@@ -82,7 +112,9 @@ def test_it_asks(run, monkeypatch, capsys, answer, gone):
     run.finish()
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
     assert main(["prune", "--run", str(run.results), "fusion"]) == 0
-    assert (not (run.results / "state/fusion").exists()) is gone and (run.results / "state/normals").exists()
+    assert (not (run.results / "state/fusion").exists()) is gone and (
+        run.results / "state/normals"
+    ).exists()
     assert ("MiB deleted" if gone else "Nothing was deleted") in capsys.readouterr().out
 
 
@@ -92,7 +124,10 @@ def test_it_leaves_a_working_run_alone(run, working, capsys):
     working(run.results / "logs/mesh/full/test000.log")
     with pytest.raises(InputError, match="mesh/full/test000 is running"):
         check_idle(run.plan, run.results)
-    assert main(["prune", "--run", str(run.results), "--yes"]) == 1 and (run.results / "state/coarse").exists()
+    assert (
+        main(["prune", "--run", str(run.results), "--yes"]) == 1
+        and (run.results / "state/coarse").exists()
+    )
 
 
 def test_a_stage_that_has_nothing_is_refused(run):

@@ -26,18 +26,35 @@ def x(cuda):
     return torch.arange(6.0, device="cuda").reshape(2, 3)
 
 
-@pytest.mark.parametrize("wrong", [
-    lambda x, y: x + y, lambda x, y: y + x, lambda x, y: x @ y.mT, lambda x, y: torch.cat([x, y]), lambda x, y: F.linear(x, y),
-    lambda x, y: torch.where(x > 0, x, y), lambda x, y: x.add_(y), lambda x, y: y.add_(x),
-    lambda x, y: F.conv2d(x[None, None], y[None, None]),
-    lambda x, y: x.index_add(0, torch.tensor([0, 1]), x), lambda x, y: x.gather(0, torch.zeros(1, 3, dtype=torch.long)),
-    lambda x, y: x.masked_fill(y > 0, 1.0), lambda x, y: F.embedding(torch.tensor([0]), x), lambda x, y: torch.lerp(x, y, 0.5),
-    lambda x, y: F.grid_sample(x[None, None], torch.zeros(1, 1, 1, 2), align_corners=False),
-    lambda x, y: torch.einsum("ij,ij->i", x, y),
-    lambda x, y: nn.Linear(3, 2)(x), lambda x, y: nn.Linear(3, 2).cuda()(y), lambda x, y: nn.BatchNorm1d(3)(x),
-    lambda x, y: torch.stack([x.sum(), y.sum()]), lambda x, y: y.sum().add_(x.sum()), lambda x, y: torch.equal(x, y),
-    lambda x, y: x.index_put((torch.tensor([0]),), y[:1]),
-], ids=range(23))
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x, y: x + y,
+        lambda x, y: y + x,
+        lambda x, y: x @ y.mT,
+        lambda x, y: torch.cat([x, y]),
+        lambda x, y: F.linear(x, y),
+        lambda x, y: torch.where(x > 0, x, y),
+        lambda x, y: x.add_(y),
+        lambda x, y: y.add_(x),
+        lambda x, y: F.conv2d(x[None, None], y[None, None]),
+        lambda x, y: x.index_add(0, torch.tensor([0, 1]), x),
+        lambda x, y: x.gather(0, torch.zeros(1, 3, dtype=torch.long)),
+        lambda x, y: x.masked_fill(y > 0, 1.0),
+        lambda x, y: F.embedding(torch.tensor([0]), x),
+        lambda x, y: torch.lerp(x, y, 0.5),
+        lambda x, y: F.grid_sample(x[None, None], torch.zeros(1, 1, 1, 2), align_corners=False),
+        lambda x, y: torch.einsum("ij,ij->i", x, y),
+        lambda x, y: nn.Linear(3, 2)(x),
+        lambda x, y: nn.Linear(3, 2).cuda()(y),
+        lambda x, y: nn.BatchNorm1d(3)(x),
+        lambda x, y: torch.stack([x.sum(), y.sum()]),
+        lambda x, y: y.sum().add_(x.sum()),
+        lambda x, y: torch.equal(x, y),
+        lambda x, y: x.index_put((torch.tensor([0]),), y[:1]),
+    ],
+    ids=range(23),
+)
 def test_operands_on_two_devices_are_refused(x, wrong):
     with pytest.raises(RuntimeError, match=TWO):
         wrong(x, torch.ones(2, 3))
@@ -48,7 +65,9 @@ def test_an_index_on_the_device_into_a_tensor_of_the_cpu_is_refused(x):
         torch.ones(3)[x[0].long()]
 
 
-@pytest.mark.parametrize("wrong", [lambda x: x.numpy(), np.asarray, lambda x: np.stack([x, x]), lambda x: np.sin(x)])
+@pytest.mark.parametrize(
+    "wrong", [lambda x: x.numpy(), np.asarray, lambda x: np.stack([x, x]), lambda x: np.sin(x)]
+)
 def test_numpy_cannot_look_at_the_device(x, wrong):
     with pytest.raises(TypeError, match=r"can't convert cuda:0 device type tensor to numpy"):
         wrong(x)
@@ -56,9 +75,13 @@ def test_numpy_cannot_look_at_the_device(x, wrong):
 
 
 def test_random_numbers_of_another_generator_are_refused(cuda):
-    for wrong in (lambda: torch.rand(3, device="cuda", generator=torch.Generator()),
-                  lambda: torch.empty(3, device="cuda").normal_(generator=torch.Generator())):
-        with pytest.raises(RuntimeError, match="Expected a 'cuda' device type for generator but found 'cpu'"):
+    for wrong in (
+        lambda: torch.rand(3, device="cuda", generator=torch.Generator()),
+        lambda: torch.empty(3, device="cuda").normal_(generator=torch.Generator()),
+    ):
+        with pytest.raises(
+            RuntimeError, match="Expected a 'cuda' device type for generator but found 'cpu'"
+        ):
             wrong()
 
 
@@ -88,24 +111,51 @@ def test_more_memory_than_there_is_is_refused_and_freed_memory_is_not_counted(cu
     torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-@pytest.mark.parametrize("right", [
-    lambda x: x + torch.tensor(2.0), lambda x: x * 2, lambda x: x[torch.tensor([0, 1])], lambda x: x[[0, 1], :2], lambda x: x[x > 1],
-    lambda x: x.masked_fill(x > 0, torch.tensor(1.0)), lambda x: torch.tensor([1.0, 2.0], device="cuda"), lambda x: x.new_tensor([1.0]),
-    lambda x: x.new_tensor(np.ones(2)), lambda x: torch.as_tensor(np.ones(2), device="cuda"), lambda x: torch.eye(3, device=x.device),
-    lambda x: torch.ones(3).cuda(), lambda x: torch.ones(3).to(x), lambda x: torch.ones(2, 3).to("cuda:0", torch.float64),
-    lambda x: torch.linalg.svd(x)[1], lambda x: torch.unique(x, return_inverse=True)[1], lambda x: x.nonzero(),
-    lambda x: F.scaled_dot_product_attention(x[None], x[None], x[None]), lambda x: x.expand(4, 2, 3).movedim(0, 1).flatten(1),
-    lambda x: torch.clamp(x, max=torch.tensor(1.0)), lambda x: nn.Conv2d(1, 2, 1).to("cuda")(x[None, None]),
-    lambda x: F.interpolate(x[None, None], 8, mode="bilinear"), lambda x: torch.ones(2, 3, device="cuda").copy_(torch.zeros(2, 3)),
-], ids=range(23))
+@pytest.mark.parametrize(
+    "right",
+    [
+        lambda x: x + torch.tensor(2.0),
+        lambda x: x * 2,
+        lambda x: x[torch.tensor([0, 1])],
+        lambda x: x[[0, 1], :2],
+        lambda x: x[x > 1],
+        lambda x: x.masked_fill(x > 0, torch.tensor(1.0)),
+        lambda x: torch.tensor([1.0, 2.0], device="cuda"),
+        lambda x: x.new_tensor([1.0]),
+        lambda x: x.new_tensor(np.ones(2)),
+        lambda x: torch.as_tensor(np.ones(2), device="cuda"),
+        lambda x: torch.eye(3, device=x.device),
+        lambda x: torch.ones(3).cuda(),
+        lambda x: torch.ones(3).to(x),
+        lambda x: torch.ones(2, 3).to("cuda:0", torch.float64),
+        lambda x: torch.linalg.svd(x)[1],
+        lambda x: torch.unique(x, return_inverse=True)[1],
+        lambda x: x.nonzero(),
+        lambda x: F.scaled_dot_product_attention(x[None], x[None], x[None]),
+        lambda x: x.expand(4, 2, 3).movedim(0, 1).flatten(1),
+        lambda x: torch.clamp(x, max=torch.tensor(1.0)),
+        lambda x: nn.Conv2d(1, 2, 1).to("cuda")(x[None, None]),
+        lambda x: F.interpolate(x[None, None], 8, mode="bilinear"),
+        lambda x: torch.ones(2, 3, device="cuda").copy_(torch.zeros(2, 3)),
+    ],
+    ids=range(23),
+)
 def test_what_cuda_takes_is_taken_and_stays_there(x, right):
     made = right(x)
-    assert made.device == torch.device("cuda", 0) and made.is_cuda and made.cpu().device.type == "cpu"
+    assert (
+        made.device == torch.device("cuda", 0) and made.is_cuda and made.cpu().device.type == "cpu"
+    )
 
 
 def test_numbers_leave_the_device(x):
-    assert x.sum().item() == 15 and float(x[1, 2]) == 5 and bool((x >= 0).all()) and x.tolist() == [[0, 1, 2], [3, 4, 5]]
-    x[0, 0], x[1] = 7.0, torch.tensor(2.0)
+    assert (
+        x.sum().item() == 15
+        and float(x[1, 2]) == 5
+        and bool((x >= 0).all())
+        and x.tolist() == [[0, 1, 2], [3, 4, 5]]
+    )
+    x[0, 0] = 7.0
+    x[1] = torch.tensor(2.0)
     x[:, 1] = torch.tensor([8.0, 9.0], device="cuda")
     assert x.tolist() == [[7, 8, 2], [2, 9, 2]]
 
@@ -121,7 +171,13 @@ def test_real_meta_tensors_stay_what_they_are(cuda):
 def test_a_training_gives_the_numbers_of_the_cpu_and_goes_on_from_a_file():
     def train(device: str, steps: int, file: io.BytesIO | None = None):
         torch.manual_seed(0)
-        net = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.SiLU(), nn.Flatten(), nn.Linear(144, 2)).to(device)
+        net = nn.Sequential(
+            nn.Conv2d(3, 4, 3, bias=False),
+            nn.BatchNorm2d(4),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.Linear(144, 2),
+        ).to(device)
         optimizer = torch.optim.AdamW(net.parameters(), lr=0.01, fused=True)
         if file is not None:
             file.seek(0)
@@ -141,14 +197,18 @@ def test_a_training_gives_the_numbers_of_the_cpu_and_goes_on_from_a_file():
     here, kept = train("cpu", 2)
     with pretended_cuda():
         there, file = train("cuda", 2)
-        assert {p.device.type for p in there.parameters()} == {"cuda"} and all(isinstance(p, nn.Parameter) for p in there.parameters())
+        assert {p.device.type for p in there.parameters()} == {"cuda"} and all(
+            isinstance(p, nn.Parameter) for p in there.parameters()
+        )
         assert {b.device.type for b in copy.deepcopy(there).buffers()} == {"cuda"}
         read = load(save(there.state_dict()))
         on = train("cuda", 1, file)[0].state_dict()
     for name, value in train("cpu", 1, kept)[0].state_dict().items():
         assert torch.allclose(on[name].held, value, atol=1e-4), name
     for name, value in here.state_dict().items():
-        assert read[name].device.type == "cpu" and torch.allclose(read[name], value, atol=1e-4), name
+        assert read[name].device.type == "cpu" and torch.allclose(read[name], value, atol=1e-4), (
+            name
+        )
 
 
 def test_autocast_is_that_of_cuda(x):
@@ -164,7 +224,11 @@ def test_autocast_is_that_of_cuda(x):
 def test_afterwards_torch_sees_no_device():
     before = torch.cuda.is_available()
     with pretended_cuda():
-        assert torch.cuda.is_available() and torch.cuda.device_count() == 1 and torch.cuda.get_device_name() == NAME
+        assert (
+            torch.cuda.is_available()
+            and torch.cuda.device_count() == 1
+            and torch.cuda.get_device_name() == NAME
+        )
     assert torch.cuda.is_available() == before
     if not before:
         with pytest.raises((RuntimeError, AssertionError)):

@@ -15,8 +15,20 @@ from hgm.diffusion.settings import BaseSettings
 from hgm.diffusion.small_base import train_base
 from hgm.views import save_cameras, save_image, view_path
 
-TINY = BaseSettings(size=32, vae_channels=(8, 8, 16), latent_channels=4, vae_steps=2, vae_batch=2, vae_crop=16, unet_crop=16,
-                    unet_channels=(8, 16), heads=2, text_width=8, unet_steps=2, unet_batch=2)
+TINY = BaseSettings(
+    size=32,
+    vae_channels=(8, 8, 16),
+    latent_channels=4,
+    vae_steps=2,
+    vae_batch=2,
+    vae_crop=16,
+    unet_crop=16,
+    unet_channels=(8, 16),
+    heads=2,
+    text_width=8,
+    unet_steps=2,
+    unet_batch=2,
+)
 
 
 def blob_image(seed: int, size: int = 32) -> torch.Tensor:

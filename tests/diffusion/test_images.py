@@ -12,19 +12,29 @@ def bilinear(small: np.ndarray, factor: int) -> np.ndarray:
     big = np.zeros((h * factor, w * factor))
     for y in range(h * factor):
         for x in range(w * factor):
-            v, u = max((y + 0.5) / factor - 0.5, 0), max((x + 0.5) / factor - 0.5, 0)
-            i, j = min(int(v), h - 1), min(int(u), w - 1)
-            k, m = min(i + 1, h - 1), min(j + 1, w - 1)
-            a, b = v - i, u - j
-            big[y, x] = ((1 - a) * ((1 - b) * small[i, j] + b * small[i, m])
-                         + a * ((1 - b) * small[k, j] + b * small[k, m]))
+            v = max((y + 0.5) / factor - 0.5, 0)
+            u = max((x + 0.5) / factor - 0.5, 0)
+            i = min(int(v), h - 1)
+            j = min(int(u), w - 1)
+            k = min(i + 1, h - 1)
+            m = min(j + 1, w - 1)
+            a = v - i
+            b = u - j
+            big[y, x] = (1 - a) * ((1 - b) * small[i, j] + b * small[i, m]) + a * (
+                (1 - b) * small[k, j] + b * small[k, m]
+            )
     return big
 
 
 @pytest.mark.parametrize("factor", [2, 4])
 def test_degrade_is_area_down_then_bilinear_up(factor: int) -> None:
     image = torch.rand(3, 8, 12, generator=torch.Generator().manual_seed(0))
-    small = image.numpy().astype(np.float64).reshape(3, 8 // factor, factor, 12 // factor, factor).mean((2, 4))
+    small = (
+        image.numpy()
+        .astype(np.float64)
+        .reshape(3, 8 // factor, factor, 12 // factor, factor)
+        .mean((2, 4))
+    )
     expected = np.stack([bilinear(channel, factor) for channel in small])
     np.testing.assert_allclose(degrade(image, factor).numpy(), expected, atol=1e-6)
 

@@ -16,15 +16,25 @@ def views(folder: Path, name: str, *, rig: Cameras, size: int = 16) -> Path:
     """The pictures of the front and the back in a view folder."""
     place = folder / name
     for view in range(len(rig)):
-        save_image(view_path(place, "rgb", view), torch.rand(3, size, size, generator=torch.Generator().manual_seed(view)))
+        save_image(
+            view_path(place, "rgb", view),
+            torch.rand(3, size, size, generator=torch.Generator().manual_seed(view)),
+        )
     save_cameras(place, rig)
     return place
 
 
 def test_pairs_of_the_backs(tmp_path: Path) -> None:
     """Whatever the number of the view behind the person is."""
-    rigs = {"a": orbit(size=16), "b": orbit(10, size=16), "c": orbit(8, size=16, start=180), "d": orbit(4, size=16)}
-    scans = {name: views(tmp_path, name, rig=rig) for name, rig in sorted(rigs.items(), reverse=True)}
+    rigs = {
+        "a": orbit(size=16),
+        "b": orbit(10, size=16),
+        "c": orbit(8, size=16, start=180),
+        "d": orbit(4, size=16),
+    }
+    scans = {
+        name: views(tmp_path, name, rig=rig) for name, rig in sorted(rigs.items(), reverse=True)
+    }
     coarse = torch.rand(3, 16, 16)
     asked = []
 
@@ -40,7 +50,12 @@ def test_pairs_of_the_backs(tmp_path: Path) -> None:
     assert pairs.scans == ("a", "b", "c", "d") and len(pairs) == 4
     for i, (scan, _, back) in enumerate(asked):
         assert torch.equal(pairs.target(i), load_image(view_path(scans[scan], "rgb", back)))
-        torch.testing.assert_close(pairs.condition(i), degrade(coarse, listing["pairs"][i]["factor"]), atol=0.5 / 255 + 1e-6, rtol=0)
+        torch.testing.assert_close(
+            pairs.condition(i),
+            degrade(coarse, listing["pairs"][i]["factor"]),
+            atol=0.5 / 255 + 1e-6,
+            rtol=0,
+        )
 
 
 def test_a_bad_scan_is_set_aside(tmp_path: Path) -> None:

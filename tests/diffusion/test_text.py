@@ -22,8 +22,11 @@ def test_any_text_survives_encoding() -> None:
 
 
 def test_captions_are_padded_and_told_apart() -> None:
-    tokenizer, encoder = make_tokenizer(), make_text_encoder(8, seed=0, heads=2)
-    tokens = tokenizer([PROMPT, ""], padding="max_length", max_length=LENGTH, return_tensors="pt").input_ids
+    tokenizer = make_tokenizer()
+    encoder = make_text_encoder(8, seed=0, heads=2)
+    tokens = tokenizer(
+        [PROMPT, ""], padding="max_length", max_length=LENGTH, return_tensors="pt"
+    ).input_ids
     assert tokens.shape == (2, LENGTH)
     with torch.no_grad():
         hidden = encoder(tokens)[0]
@@ -37,7 +40,10 @@ def test_saved_tokenizer_encodes_the_same(tmp_path: Path) -> None:
     tokenizer = make_tokenizer()
     tokenizer.save_pretrained(tmp_path)
     again = CLIPTokenizer.from_pretrained(tmp_path, local_files_only=True)
-    assert again(NEGATIVE_PROMPT, padding="max_length").input_ids == tokenizer(NEGATIVE_PROMPT, padding="max_length").input_ids
+    assert (
+        again(NEGATIVE_PROMPT, padding="max_length").input_ids
+        == tokenizer(NEGATIVE_PROMPT, padding="max_length").input_ids
+    )
     assert again.model_max_length == LENGTH
 
 

@@ -20,9 +20,11 @@ def program(line: str) -> str:
 
 
 def split(line: str) -> list[list[str]]:
-    """Words of the simple commands of a line; comments, prompts, assignments, redirections and folders of programs are gone."""
+    """Words of the simple commands of a line; comments, prompts, assignments, redirections and
+    folders of programs are gone."""
     lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars="&|;>")
-    lexer.whitespace_split, lexer.commenters = True, "#"
+    lexer.whitespace_split = True
+    lexer.commenters = "#"
     found: list[list[str]] = [[]]
     try:
         words = iter(list(lexer))

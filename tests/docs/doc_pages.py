@@ -12,7 +12,8 @@ FENCE = re.compile(r"^( *)```(\S*)[^\n]*\n(.*?)^\1```[ ]*$", re.MULTILINE | re.D
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: where it starts, its language (may be empty), its text, and what stands before it."""
+    """A fenced block: where it starts, its language (may be empty), its text, and what stands
+    before it."""
 
     page: str
     line: int
@@ -29,8 +30,13 @@ def blocks(page: Path) -> Iterator[Block]:
     for match in FENCE.finditer(text):
         indent = len(match[1])
         body = "\n".join(line[indent:] for line in match[3].splitlines())
-        yield Block(str(page.relative_to(ROOT)), text.count("\n", 0, match.start()) + 1, match[2], body,
-                    text[:match.start()].rstrip())
+        yield Block(
+            str(page.relative_to(ROOT)),
+            text.count("\n", 0, match.start()) + 1,
+            match[2],
+            body,
+            text[: match.start()].rstrip(),
+        )
 
 
 def prose(page: Path) -> str:

@@ -1,4 +1,5 @@
-"""The drawing in docs/architecture.md is the code's: each import has a way along its arrows, each arrow is an import."""
+"""The drawing in docs/architecture.md is the code's: each import has a way along its arrows, each
+arrow is an import."""
 
 import ast
 import re
@@ -15,7 +16,11 @@ Graph = Mapping[str, set[str]]
 
 def imports(package: Path) -> dict[str, set[str]]:
     """Top-level module -> the others of the package that it imports, anywhere in it."""
-    names = {p.name.removesuffix(".py") for p in package.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    names = {
+        p.name.removesuffix(".py")
+        for p in package.iterdir()
+        if p.suffix == ".py" or (p / "__init__.py").exists()
+    }
     found: dict[str, set[str]] = {name: set() for name in names - {"__init__"}}
     for file in package.rglob("*.py"):
         here = file.relative_to(package).parts[0].removesuffix(".py")
@@ -26,11 +31,17 @@ def imports(package: Path) -> dict[str, set[str]]:
                 modules = [a.name for a in node.names]
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{file}:{node.lineno}: a relative import"
-                modules = [f"{node.module}.{a.name}" for a in node.names] if node.module == package.name else [node.module]
+                modules = (
+                    [f"{node.module}.{a.name}" for a in node.names]
+                    if node.module == package.name
+                    else [node.module]
+                )
             else:
                 continue
             parts = [m.split(".") for m in modules]
-            found[here] |= {p[1] for p in parts if p[0] == package.name and len(p) > 1 and p[1] in names} - {here}
+            found[here] |= {
+                p[1] for p in parts if p[0] == package.name and len(p) > 1 and p[1] in names
+            } - {here}
     return found
 
 
@@ -60,9 +71,16 @@ def faults(boxes: set[str], arrows: Graph, code: Graph) -> list[str]:
     ends = {b for targets in arrows.values() for b in targets} | set(arrows)
     wrong = [f"draw a box for {n}" for n in sorted(set(code) - boxes)]
     wrong += [f"remove {n}: there is no such module" for n in sorted((boxes | ends) - set(code))]
-    wrong += [f"{a} imports {b} against the drawing: undo it, or draw {a} --> {b}"
-              for a in sorted(code) for b in sorted(code[a] - reached(arrows, a))]
-    wrong += [f"remove {a} --> {b}: no such import" for a in sorted(arrows) for b in sorted(arrows[a] - code.get(a, set()))]
+    wrong += [
+        f"{a} imports {b} against the drawing: undo it, or draw {a} --> {b}"
+        for a in sorted(code)
+        for b in sorted(code[a] - reached(arrows, a))
+    ]
+    wrong += [
+        f"remove {a} --> {b}: no such import"
+        for a in sorted(arrows)
+        for b in sorted(arrows[a] - code.get(a, set()))
+    ]
     for name, graph in (("code", code), ("drawing", arrows)):
         try:
             TopologicalSorter(graph).prepare()
@@ -77,12 +95,23 @@ def test_the_drawing_is_the_code():
 
 def test_no_files_import_each_other():
     """Not even for types only; a package's own face may name what is in it."""
-    files = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in (ROOT / "hgm").rglob("*.py")}
+    files = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts): file
+        for file in (ROOT / "hgm").rglob("*.py")
+    }
     graph: dict[str, set[str]] = {}
     for name, file in files.items():
         if not name.endswith("__init__"):
-            nodes = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)]
-            named = {m for node in nodes for m in (str(node.module), *(f"{node.module}.{a.name}" for a in node.names))}
+            nodes = [
+                node
+                for node in ast.walk(ast.parse(file.read_text()))
+                if isinstance(node, ast.ImportFrom)
+            ]
+            named = {
+                m
+                for node in nodes
+                for m in (str(node.module), *(f"{node.module}.{a.name}" for a in node.names))
+            }
             graph[name] = named & set(files)
     assert sum(map(len, graph.values())) > 500
     TopologicalSorter(graph).prepare()
@@ -91,18 +120,28 @@ def test_no_files_import_each_other():
 def test_no_arrow_follows_from_others():
     _, arrows = drawing()
     for a, targets in arrows.items():
-        assert not [f"{a} --> {b}" for b in targets if any(b in reached(arrows, c) for c in targets - {b})]
+        assert not [
+            f"{a} --> {b}" for b in targets if any(b in reached(arrows, c) for c in targets - {b})
+        ]
 
 
-@pytest.mark.parametrize(("code", "fault"), [
-    ({"a": {"b", "c"}, "b": {"c"}, "c": set()}, []),
-    ({"a": {"b"}, "b": {"c"}, "c": set(), "d": set()}, ["draw a box for d"]),
-    ({"a": {"b"}, "b": {"c"}, "c": {"a"}}, ["c imports a against the drawing: undo it, or draw c --> a", "a circle in the code"]),
-    ({"a": {"b"}, "b": set(), "c": set()}, ["remove b --> c: no such import"]),
-])
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ({"a": {"b", "c"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"b"}, "b": {"c"}, "c": set(), "d": set()}, ["draw a box for d"]),
+        (
+            {"a": {"b"}, "b": {"c"}, "c": {"a"}},
+            ["c imports a against the drawing: undo it, or draw c --> a", "a circle in the code"],
+        ),
+        ({"a": {"b"}, "b": set(), "c": set()}, ["remove b --> c: no such import"]),
+    ],
+)
 def test_a_difference_is_found(code, fault):
     found = faults({"a", "b", "c"}, {"a": {"b"}, "b": {"c"}}, code)
-    assert len(found) == len(fault) and all(f.startswith(begin) for f, begin in zip(found, fault, strict=True))
+    assert len(found) == len(fault) and all(
+        f.startswith(begin) for f, begin in zip(found, fault, strict=True)
+    )
 
 
 def test_imports_of_all_kinds_are_seen(tmp_path):
@@ -110,6 +149,8 @@ def test_imports_of_all_kinds_are_seen(tmp_path):
     (package / "low").mkdir(parents=True)
     for name in ("__init__", "one", "two", "three", "low/__init__"):
         (package / f"{name}.py").touch()
-    (package / "low/deep.py").write_text("def f():\n    from pack import one, version\n    import pack.two as t\n")
+    (package / "low/deep.py").write_text(
+        "def f():\n    from pack import one, version\n    import pack.two as t\n"
+    )
     (package / "three.py").write_text("from pack.low.deep import f\nimport os\n")
     assert imports(package) == {"one": set(), "two": set(), "three": {"low"}, "low": {"one", "two"}}

@@ -1,5 +1,6 @@
-"""Every command in the docs: cheap ones are run, those on results by tests/workflow/test_documented_commands.py; for the others at
-least the arguments are parsed; an unknown one is a failure."""
+"""Every command in the docs: cheap ones are run, those on results by
+tests/workflow/test_documented_commands.py; for the others at least the arguments are parsed; an
+unknown one is a failure."""
 
 import ast
 import os
@@ -18,15 +19,44 @@ from doc_pages import PAGES, ROOT, Block, blocks
 from hgm import config
 from hgm.cli import main, parser
 
-TEXT = {"text", "yaml", "python", "json", "mermaid", "toml"}  # languages of blocks that hold no commands
-FILES = {"cd", "ls", "cp", "mkdir", "ln", "cat", "less", "rsync", "scp", "tar", "unzip", "export", "source", "sbatch",
-         "squeue"}  # not run
-OTHERS = {"git", "pre-commit", "mkdocs", "nvidia-smi", "conda", "apptainer", "docker", "bash"}  # not of this project: not run
-LINKED = ("hgm", "resources", "config.yaml", "config", "profiles", "rules", "scripts", "envs", "Snakefile")
+# languages of blocks that hold no commands
+TEXT = {"text", "yaml", "python", "json", "mermaid", "toml"}
+# not run
+FILES = {
+    "cd",
+    "ls",
+    "cp",
+    "mkdir",
+    "ln",
+    "cat",
+    "less",
+    "rsync",
+    "scp",
+    "tar",
+    "unzip",
+    "export",
+    "source",
+    "sbatch",
+    "squeue",
+}
+# not of this project: not run
+OTHERS = {"git", "pre-commit", "mkdocs", "nvidia-smi", "conda", "apptainer", "docker", "bash"}
+LINKED = (
+    "hgm",
+    "resources",
+    "config.yaml",
+    "config",
+    "profiles",
+    "rules",
+    "scripts",
+    "envs",
+    "Snakefile",
+)
 
 
 def kind(block: Block) -> str:
-    """commands, or what else a block without a language can be: drawing, yaml, paths; unknown for none of them."""
+    """commands, or what else a block without a language can be: drawing, yaml, paths; unknown for
+    none of them."""
     if block.language in TEXT:
         return "text"
     if block.language in SHELL - {""} or program(block.text.split("\n")[0]) in CLASSES:
@@ -45,8 +75,8 @@ def files_of(options: str, words: list[str]) -> list[str]:
     """Values after an option, up to the next one."""
     if options not in words:
         return []
-    rest = words[words.index(options) + 1:]
-    return rest[:next((i for i, w in enumerate(rest) if w.startswith("-")), len(rest))]
+    rest = words[words.index(options) + 1 :]
+    return rest[: next((i for i, w in enumerate(rest) if w.startswith("-")), len(rest))]
 
 
 def environment() -> dict[str, str]:
@@ -59,17 +89,21 @@ def folder(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("docs")
     for name in LINKED:
         (place / name).symlink_to(ROOT / name)
-    (place / "mine.yaml").write_text(next(b.text for b in blocks(ROOT / "docs/tutorial.md") if b.language == "yaml"))
+    (place / "mine.yaml").write_text(
+        next(b.text for b in blocks(ROOT / "docs/tutorial.md") if b.language == "yaml")
+    )
     return place
 
 
 def hgm(words: list[str], folder: Path) -> None:
-    """Parsed; run where it takes seconds, asks for no network and needs nothing but the checkout."""
+    """Parsed; run where it takes seconds, asks for no network and needs nothing but the
+    checkout."""
     if not {"--help", "--version"} & set(words):
         parser().parse_args(words)
     for file in files_of("--configfile", words):
         config.load(folder / file)
-    verb, ids = words[0], files_of("--ids", words)
+    verb = words[0]
+    ids = files_of("--ids", words)
     if {"--help", "--version"} & set(words) or (verb == "config" and "--write" not in words):
         assert status(tuple(words)) == 0
     elif verb == "doctor" and "--fetch" not in words:
@@ -105,7 +139,8 @@ def planned(words: tuple[str, ...], folder: Path) -> tuple[int, str]:
 
 
 def snakemake(words: list[str], folder: Path) -> None:
-    """Planned, if its people are stand-ins; else its arguments are parsed, and its configuration is read."""
+    """Planned, if its people are stand-ins; else its arguments are parsed, and its configuration is
+    read."""
     files = files_of("--configfile", words)
     resolved = config.load(folder / files[0]) if files else config.resolve({})
     source = resolved.scans.source if files else resolved["scans"]["source"]
@@ -116,8 +151,14 @@ def snakemake(words: list[str], folder: Path) -> None:
     from snakemake.cli import parse_args
 
     if profile := files_of("--profile", words):
-        assert (ROOT / profile[0] / "profile.yaml").exists() or (ROOT / profile[0] / "config.yaml").exists(), profile
-    kept = [w for w in words if w not in ("--profile", "--executor", *profile, *files_of("--executor", words))]
+        assert (ROOT / profile[0] / "profile.yaml").exists() or (
+            ROOT / profile[0] / "config.yaml"
+        ).exists(), profile
+    kept = [
+        w
+        for w in words
+        if w not in ("--profile", "--executor", *profile, *files_of("--executor", words))
+    ]
     parse_args(kept)
 
 
@@ -153,7 +194,13 @@ def tool(words: list[str], folder: Path) -> None:
 
 
 CLASSES = {
-    "hgm": hgm, "snakemake": snakemake, "make": make, "python": script, "python3": script, "pip": pip, "pytest": pytest_command,
+    "hgm": hgm,
+    "snakemake": snakemake,
+    "make": make,
+    "python": script,
+    "python3": script,
+    "pip": pip,
+    "pytest": pytest_command,
     "tests.gpu": gpu_checks,
     **dict.fromkeys(OTHERS | FILES, tool),
 }
@@ -164,7 +211,9 @@ def check(command: Command, folder: Path) -> None:
     if words[1:2] == ["-m"] and words[0].startswith("python"):
         words = words[2:]
     words[0] = {"hgm.cli": "hgm"}.get(words[0], words[0])
-    assert words[0] in CLASSES, f"{command}: a command of no known class; add it to CLASSES, or tag the block ```text"
+    assert words[0] in CLASSES, (
+        f"{command}: a command of no known class; add it to CLASSES, or tag the block ```text"
+    )
     CLASSES[words[0]](words[1:], folder)
 
 
@@ -174,8 +223,12 @@ COMMANDS = [c for b in FOUND if kind(b) == "commands" for c in commands(b)]
 
 @pytest.mark.parametrize("block", [b for b in FOUND if b.language not in TEXT], ids=str)
 def test_a_block_is_of_a_known_kind(block):
-    assert kind(block) != "unknown", f"{block}: neither commands nor a drawing, YAML or paths; name its language, as ```text"
-    assert block.language in TEXT | SHELL, f"{block}: language {block.language} is in none of the classes"
+    assert kind(block) != "unknown", (
+        f"{block}: neither commands nor a drawing, YAML or paths; name its language, as ```text"
+    )
+    assert block.language in TEXT | SHELL, (
+        f"{block}: language {block.language} is in none of the classes"
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
@@ -191,13 +244,26 @@ def test_verbs_named_in_sentences_exist():
         assert named <= verbs, f"{page.name}: {named - verbs}"
 
 
-@pytest.mark.parametrize("text", [
-    "podmon run x", "hgm reconstrct a.png", "hgm standin", "make dema", "snakemake --configfile config/none.yaml --cores 1",
-    "snakemake --cores 2 no_such_target", "python benchmarks/none.py", "python benchmarks/splatting.py --no-such-option",
-    "hgm config --check config/none.yaml", "hgm doctor --configfile config/none.yaml", "hgm nothing --help",
-    "pip install -r none.txt", "make test && podmon run x", 'hgm bench "',
-    "for f in a b; do podmon $f; done",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "podmon run x",
+        "hgm reconstrct a.png",
+        "hgm standin",
+        "make dema",
+        "snakemake --configfile config/none.yaml --cores 1",
+        "snakemake --cores 2 no_such_target",
+        "python benchmarks/none.py",
+        "python benchmarks/splatting.py --no-such-option",
+        "hgm config --check config/none.yaml",
+        "hgm doctor --configfile config/none.yaml",
+        "hgm nothing --help",
+        "pip install -r none.txt",
+        "make test && podmon run x",
+        'hgm bench "',
+        "for f in a b; do podmon $f; done",
+    ],
+)
 def test_a_wrong_command_is_found(text, folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     with pytest.raises((AssertionError, SystemExit, ValueError, OSError)):
@@ -205,9 +271,18 @@ def test_a_wrong_command_is_found(text, folder, monkeypatch, capsys):
             check(command, folder)
 
 
-@pytest.mark.parametrize(("text", "what"), [
-    ("make demo  # all", "commands"), (".venv/bin/hgm doctor", "commands"), ("X=1 hgm bench", "commands"), ("a ─ b", "drawing"),
-    ("a/b.npz\nc/d.npz", "paths"), ("hgm --help", "commands"), ("coarse:\n  steps: 1", "yaml"), ("podmon run x", "unknown"),
-])
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("make demo  # all", "commands"),
+        (".venv/bin/hgm doctor", "commands"),
+        ("X=1 hgm bench", "commands"),
+        ("a ─ b", "drawing"),
+        ("a/b.npz\nc/d.npz", "paths"),
+        ("hgm --help", "commands"),
+        ("coarse:\n  steps: 1", "yaml"),
+        ("podmon run x", "unknown"),
+    ],
+)
 def test_kinds_of_blocks_are_told_apart(text, what):
     assert kind(Block("x.md", 1, "", text, "")) == what

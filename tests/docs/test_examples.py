@@ -7,12 +7,18 @@ import pytest
 from doc_pages import PAGES, Block, blocks
 
 RUN = "docs/new-stage.md", "CONTRIBUTING.md"  # the first is run as a whole, the second quotes it
-EXAMPLES = [b for page in PAGES for b in blocks(page) if b.language == "python" and b.page not in RUN]
+EXAMPLES = [
+    b for page in PAGES for b in blocks(page) if b.language == "python" and b.page not in RUN
+]
 
 
 @pytest.mark.parametrize("block", EXAMPLES, ids=str)
 def test_an_example_imports_what_exists(block: Block):
-    named = [n for n in ast.walk(ast.parse(block.text)) if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("hgm")]
+    named = [
+        n
+        for n in ast.walk(ast.parse(block.text))
+        if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("hgm")
+    ]
     assert named, f"{block}: an example of the package imports from it"
     for node in named:
         module = importlib.import_module(node.module)

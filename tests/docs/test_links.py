@@ -1,4 +1,5 @@
-"""Every link inside the documentation leads to a file or a heading, and every page can be reached."""
+"""Every link inside the documentation leads to a file or a heading, and every page can be
+reached."""
 
 import importlib.util
 import re
@@ -15,7 +16,8 @@ CODE = re.compile(r"`[^`\n]*`")
 
 
 def slug(heading: str) -> str:
-    """A heading's anchor, as Python-Markdown's toc and GitHub make it from words, digits, `-` and `_`."""
+    """A heading's anchor, as Python-Markdown's toc and GitHub make it from words, digits, `-` and
+    `_`."""
     plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "")
     plain = unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode()
     return re.sub(r"[\s]+", "-", re.sub(r"[^\w\s-]", "", plain).strip().lower())
@@ -45,8 +47,15 @@ def test_relative_links_lead_somewhere(page):
 
 def test_a_wrong_link_is_found(tmp_path):
     (tmp_path / "b.md").write_text("# Some `code`, and words\n")
-    (tmp_path / "a.md").write_text("[x](b.md) [x](b.md#some-code-and-words) [x](#here)\n# Here\n[x](c.md) [x](b.md#no) [x](#there)\n"
-                                   "```\n[x](d.md)\n```\n`[x](e.md)` <https://example.org> [x](https://example.org)\n")
+    (tmp_path / "a.md").write_text(
+        "[x](b.md) [x](b.md#some-code-and-words) [x](#here)\n"
+        "# Here\n"
+        "[x](c.md) [x](b.md#no) [x](#there)\n"
+        "```\n"
+        "[x](d.md)\n"
+        "```\n"
+        "`[x](e.md)` <https://example.org> [x](https://example.org)\n"
+    )
     assert broken(tmp_path / "a.md") == ["c.md", "b.md#no", "#there"]
 
 
@@ -87,7 +96,9 @@ def test_every_page_is_in_the_menu(hook):
 def test_a_page_that_is_not_named_stands_at_the_end(hook, tmp_path):
     for name in ("a.md", "b.md", "c.md"):
         (tmp_path / name).touch()
-    config = hook.on_config({"nav": ["b.md", {"Part": [{"Title": "a.md"}]}], "docs_dir": str(tmp_path)})
+    config = hook.on_config(
+        {"nav": ["b.md", {"Part": [{"Title": "a.md"}]}], "docs_dir": str(tmp_path)}
+    )
     assert config["nav"] == ["b.md", {"Part": [{"Title": "a.md"}]}, {"More": ["c.md"]}]
 
 

@@ -12,12 +12,23 @@ import pytest
 from doc_pages import ROOT, blocks
 
 PAGE = ROOT / "docs/new-stage.md"
-COPIED = ("hgm", "rules", "scripts", "resources", "config", "envs", "profiles", "snakemake_logger_plugin_live")
+COPIED = (
+    "hgm",
+    "rules",
+    "scripts",
+    "resources",
+    "config",
+    "envs",
+    "profiles",
+    "snakemake_logger_plugin_live",
+)
 
 
 def run(folder: Path, *command: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    done = subprocess.run([sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
@@ -33,7 +44,10 @@ def checkout(tmp_path_factory) -> Path:
         if found := re.search(r"`([\w/]+\.(?:py|smk))`:$", block.before):
             (folder / found[1]).parent.mkdir(parents=True, exist_ok=True)
             (folder / found[1]).write_text(block.text + "\n")
-    section, line = (next(b.text for b in python if b.text.lstrip().startswith(begin)) for begin in ("class Sizes", "sizes: Sizes"))
+    section, line = (
+        next(b.text for b in python if b.text.lstrip().startswith(begin))
+        for begin in ("class Sizes", "sizes: Sizes")
+    )
     include = next(b.text for b in python if b.text.startswith("include:"))
     settings = (folder / "hgm/config.py").read_text()
     settings = settings.replace("class Config(Section):", f"{section}\n\n\nclass Config(Section):")
@@ -48,12 +62,25 @@ def checkout(tmp_path_factory) -> Path:
 
 
 def test_its_test_passes(checkout):
-    assert "1 passed" in run(checkout, "-m", "pytest", "-p", "no:cacheprovider", "tests/stages/test_sizes.py")
+    assert "1 passed" in run(
+        checkout, "-m", "pytest", "-p", "no:cacheprovider", "tests/stages/test_sizes.py"
+    )
 
 
 def test_it_is_planned_with_what_it_needs(checkout):
     target = "results/tiny/subjects/full/test000.sizes.json"
-    output = run(checkout, "-m", "snakemake", "--configfile", "config/tiny.yaml", "--cores", "2", "--dry-run", "--nolock", target)
+    output = run(
+        checkout,
+        "-m",
+        "snakemake",
+        "--configfile",
+        "config/tiny.yaml",
+        "--cores",
+        "2",
+        "--dry-run",
+        "--nolock",
+        target,
+    )
     counts = dict(re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE))
     assert counts["sizes"] == counts["reconstruct"] == "1" and "mesh" not in counts
 
@@ -67,12 +94,19 @@ def test_its_script_does_the_job(checkout):
     (subjects / "0505").mkdir(parents=True)
     quats = torch.tensor([1.0, 0, 0, 0]).expand(2, 4)
     means = torch.tensor([[0.0, 0, 0], [0.0, 0.75, 0]])
-    Gaussians(means, torch.tensor([0.9, 0.9]), torch.full((2, 3), 0.01), quats, torch.zeros(2, 3)).save_ply(
-        subjects / "0505/gaussians.ply")
+    Gaussians(
+        means, torch.tensor([0.9, 0.9]), torch.full((2, 3), 0.01), quats, torch.zeros(2, 3)
+    ).save_ply(subjects / "0505/gaussians.ply")
     (subjects / "test000.reconstruct.json").write_text(json.dumps({"members": {"0505": "key"}}))
-    job = {"rule": "sizes", "input": {"subjects": str(subjects / "test000.reconstruct.json")},
-           "output": {"manifest": str(subjects / "test000.sizes.json")}, "params": {"sizes": {"min_opacity": 0.1}}}
+    job = {
+        "rule": "sizes",
+        "input": {"subjects": str(subjects / "test000.reconstruct.json")},
+        "output": {"manifest": str(subjects / "test000.sizes.json")},
+        "params": {"sizes": {"min_opacity": 0.1}},
+    }
     (checkout / "job.json").write_text(json.dumps(job))
     run(checkout, "scripts/sizes.py", "job.json")
-    assert json.loads((subjects / "0505/sizes.json").read_text()) == pytest.approx({"gaussians": 2, "height_m": 1.0}, abs=1e-3)
+    assert json.loads((subjects / "0505/sizes.json").read_text()) == pytest.approx(
+        {"gaussians": 2, "height_m": 1.0}, abs=1e-3
+    )
     assert list(json.loads((subjects / "test000.sizes.json").read_text())["members"]) == ["0505"]

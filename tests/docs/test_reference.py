@@ -11,20 +11,35 @@ from hgm.cli import parser, reference
 
 
 def test_the_reference_is_up_to_date():
-    assert (ROOT / "docs/reference.md").read_text() == reference.to_markdown(parser()), "run `make config`"
+    assert (ROOT / "docs/reference.md").read_text() == reference.to_markdown(parser()), (
+        "run `make config`"
+    )
 
 
 def test_arguments_are_told_as_they_are_written():
     top = argparse.ArgumentParser()
-    verb = top.add_subparsers().add_parser("go", description="a | b <c>", epilog="example: hgm go x --out y")
+    verb = top.add_subparsers().add_parser(
+        "go", description="a | b <c>", epilog="example: hgm go x --out y"
+    )
     verb.add_argument("files", nargs="+", metavar="FILE", help="some")
     verb.add_argument("--out", required=True, help="where")
     verb.add_argument("-k", "--kind", choices=["p", "q"], default="p", help="which")
     verb.add_argument("--fast", action="store_true", help="quick")
     lines = reference.to_markdown(top).splitlines()
-    assert lines[lines.index("## go"):] == [
-        "## go", "", "A \\| b &lt;c>.", "", "```", "hgm go x --out y", "```", "", "| argument | default | meaning |", "|---|---|---|",
-        "| `FILE …` | needed | some |", "| `--out OUT` | needed | where |", "| `--kind {p,q}` | `p` | which |",
+    assert lines[lines.index("## go") :] == [
+        "## go",
+        "",
+        "A \\| b &lt;c>.",
+        "",
+        "```",
+        "hgm go x --out y",
+        "```",
+        "",
+        "| argument | default | meaning |",
+        "|---|---|---|",
+        "| `FILE …` | needed | some |",
+        "| `--out OUT` | needed | where |",
+        "| `--kind {p,q}` | `p` | which |",
         "| `--fast` |  | quick |",
     ]
 
@@ -43,10 +58,18 @@ def written(node: ast.expr) -> str:
 @pytest.fixture(scope="module")
 def messages() -> list[str]:
     """What the package, the scripts, the rules and the Makefile can say."""
-    found = [line for name in ("Makefile", "rules/common.smk") for line in (ROOT / name).read_text().splitlines()]
+    found = [
+        line
+        for name in ("Makefile", "rules/common.smk")
+        for line in (ROOT / name).read_text().splitlines()
+    ]
     for file in [*(ROOT / "hgm").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute) and node.args:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name | ast.Attribute)
+                and node.args
+            ):
                 found.append(written(node.args[0]))
     return found
 

@@ -1,4 +1,5 @@
-"""`hgm export`: every format of a subject's folder, read back by other programs' readers; one line on failure."""
+"""`hgm export`: every format of a subject's folder, read back by other programs' readers; one line
+on failure."""
 
 from pathlib import Path
 
@@ -42,32 +43,56 @@ def test_the_command_offers_every_format() -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_is_written_and_starts_as_it_should(subject: Path, tmp_path: Path, name: str, capsys) -> None:
+def test_every_format_is_written_and_starts_as_it_should(
+    subject: Path, tmp_path: Path, name: str, capsys
+) -> None:
     out = tmp_path / f"x.{name}"
     assert run(subject, "--out", out, "--size", 32, "--frames", 3) == 0
-    start = {"ply": b"ply\n", "compressed.ply": b"ply\n", "glb": b"glTF", "png": b"\x89PNG", "gif": b"GIF89a", "spz": b"\x1f\x8b"}
+    start = {
+        "ply": b"ply\n",
+        "compressed.ply": b"ply\n",
+        "glb": b"glTF",
+        "png": b"\x89PNG",
+        "gif": b"GIF89a",
+        "spz": b"\x1f\x8b",
+    }
     assert out.read_bytes().startswith(start.get(name, b"")) and name in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == [out]
 
 
 def test_meshes_keep_shape_and_colours(subject: Path, tmp_path: Path) -> None:
     (source,) = trimesh.load(subject / "mesh.glb", process=False).geometry.values()
-    assert run(subject, "--out", tmp_path / "a.glb") == run(subject, "--out", tmp_path / "a.obj") == 0
+    assert (
+        run(subject, "--out", tmp_path / "a.glb") == run(subject, "--out", tmp_path / "a.obj") == 0
+    )
     (glb,) = trimesh.load(tmp_path / "a.glb", process=False).geometry.values()
     assert np.array_equal(glb.vertices, source.vertices) and np.array_equal(glb.faces, source.faces)
     linear = [mesh.visual.vertex_attributes["color"] for mesh in (glb, source)]
     assert len(np.unique(linear[0])) > 20 and np.array_equal(*linear)
     obj = trimesh.load(tmp_path / "a.obj", force="mesh", process=False, maintain_order=True)
-    assert np.allclose(obj.vertices, source.vertices, atol=1e-6) and np.array_equal(obj.faces, source.faces)
-    wanted = np.linspace(60, 255, 3 * len(obj.vertices)).reshape(-1, 3).astype(np.uint8)  # sRGB, as it was given
-    assert np.abs(colors_of(obj).astype(int) - wanted).max() <= 6  # the step of the .glb's linear bytes
+    assert np.allclose(obj.vertices, source.vertices, atol=1e-6) and np.array_equal(
+        obj.faces, source.faces
+    )
+    # sRGB, as it was given
+    wanted = np.linspace(60, 255, 3 * len(obj.vertices)).reshape(-1, 3).astype(np.uint8)
+    # the step of the .glb's linear bytes
+    assert np.abs(colors_of(obj).astype(int) - wanted).max() <= 6
     assert obj.is_watertight
 
 
 def test_pictures_have_the_asked_size_and_turn(subject: Path, tmp_path: Path) -> None:
-    for name, more in (("a.mp4", []), ("a.gif", []), ("a.png", ["--azimuth", 90]), ("b.png", ["--elevation", 30])):
-        assert run(subject, "--out", tmp_path / name, "--size", 64, "--frames", 4, "--fps", 10, *more) == 0
-    video, gif = iio.imread(tmp_path / "a.mp4").astype(float), iio.imread(tmp_path / "a.gif")[..., :3].astype(float)
+    for name, more in (
+        ("a.mp4", []),
+        ("a.gif", []),
+        ("a.png", ["--azimuth", 90]),
+        ("b.png", ["--elevation", 30]),
+    ):
+        assert (
+            run(subject, "--out", tmp_path / name, "--size", 64, "--frames", 4, "--fps", 10, *more)
+            == 0
+        )
+    video = iio.imread(tmp_path / "a.mp4").astype(float)
+    gif = iio.imread(tmp_path / "a.gif")[..., :3].astype(float)
     assert video.shape == gif.shape == (4, 64, 64, 3)
     assert iio.immeta(tmp_path / "a.mp4")["fps"] == 10
     with Image.open(tmp_path / "a.gif") as file:
@@ -82,7 +107,8 @@ def test_pictures_have_the_asked_size_and_turn(subject: Path, tmp_path: Path) ->
 def test_gaussian_files_are_taken_too(subject: Path, tmp_path: Path) -> None:
     assert run(subject, "--out", tmp_path / "a.spz") == 0
     assert run(tmp_path / "a.spz", "--format", "ply", "--out", tmp_path / "b.ply", "--y-down") == 0
-    a, b = Gaussians.load_ply(subject / "gaussians.ply"), Gaussians.load_ply(tmp_path / "b.ply")
+    a = Gaussians.load_ply(subject / "gaussians.ply")
+    b = Gaussians.load_ply(tmp_path / "b.ply")
     assert (a.means * torch.tensor([1, -1, -1]) - b.means).abs().max() <= 0.51 / 4096
     assert run(tmp_path / "a.spz", "--out", tmp_path / "c.compressed.ply") == 0
     assert run(tmp_path / "c.compressed.ply", "--out", tmp_path / "d.splat") == 0
@@ -116,7 +142,13 @@ def test_failures_are_one_line(subject: Path, tmp_path: Path, capsys) -> None:
         ((subject, "--out", tmp_path / "a.gif", "--elevation", 90), "--elevation"),
         ((subject, "--out", tmp_path / "a.glb", "--y-down"), "--y-down"),
         ((subject, "--out", tmp_path / "a.spz", "--y-down"), "--y-down"),
-        *(((subject, "--out", tmp_path / f"notes.txt/a.{name}", "--size", 16), "cannot be written") for name in FORMATS),
+        *(
+            (
+                (subject, "--out", tmp_path / f"notes.txt/a.{name}", "--size", 16),
+                "cannot be written",
+            )
+            for name in FORMATS
+        ),
     )
     for words, expected in cases:
         assert run(*words) == 1

@@ -1,4 +1,5 @@
-"""Seeded faults of files: what crashes, bad disks, bad downloads and other people's scripts leave behind."""
+"""Seeded faults of files: what crashes, bad disks, bad downloads and other people's scripts leave
+behind."""
 
 import copy
 import random
@@ -6,12 +7,59 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-HUGE = ("1e999", "-1e999", "1e308", "99999999999999999999", "-1", "0", "nan", "inf", "1" * 5000, "2147483648", "0x10", "1e-320")
-WORDS = ("", "null", "true", "text", "\x00", "\x1b[2J", "\u2028", "é", "2001-99-99", "a/b\\c", "x" * 5000, "[" * 3000, "{", "*a",
-         "&a [*a]")
+HUGE = (
+    "1e999",
+    "-1e999",
+    "1e308",
+    "99999999999999999999",
+    "-1",
+    "0",
+    "nan",
+    "inf",
+    "1" * 5000,
+    "2147483648",
+    "0x10",
+    "1e-320",
+)
+WORDS = (
+    "",
+    "null",
+    "true",
+    "text",
+    "\x00",
+    "\x1b[2J",
+    "\u2028",
+    "é",
+    "2001-99-99",
+    "a/b\\c",
+    "x" * 5000,
+    "[" * 3000,
+    "{",
+    "*a",
+    "&a [*a]",
+)
 WRONG: tuple[Any, ...] = (
-    None, True, -1, 0, 1.5, 10**18, 10**400, -(2**63), 1e308, float("nan"), float("inf"), "", "text", "a\nb", "x" * 5000, [], {},
-    [[1.0], [2.0, 3.0]], [None], {"a": {"b": 1}}, [[[[0.0]]]],
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    10**18,
+    10**400,
+    -(2**63),
+    1e308,
+    float("nan"),
+    float("inf"),
+    "",
+    "text",
+    "a\nb",
+    "x" * 5000,
+    [],
+    {},
+    [[1.0], [2.0, 3.0]],
+    [None],
+    {"a": {"b": 1}},
+    [[[[0.0]]]],
 )
 NUMBER = re.compile(rb"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
@@ -64,7 +112,7 @@ def huge_number(data: bytes, rng: random.Random) -> bytes:
     if not found:
         return cut(data, rng)
     match = rng.choice(found)
-    return data[: match.start()] + rng.choice(HUGE).encode() + data[match.end():]
+    return data[: match.start()] + rng.choice(HUGE).encode() + data[match.end() :]
 
 
 def odd_word(data: bytes, rng: random.Random) -> bytes:
@@ -73,12 +121,13 @@ def odd_word(data: bytes, rng: random.Random) -> bytes:
     if not found:
         return cut(data, rng)
     match = rng.choice(found)
-    return data[: match.start()] + rng.choice(WORDS).encode() + data[match.end():]
+    return data[: match.start()] + rng.choice(WORDS).encode() + data[match.end() :]
 
 
 def lines_changed(data: bytes, rng: random.Random) -> bytes:
     lines = data.splitlines(True)
-    i, j = rng.randrange(len(lines)), rng.randrange(len(lines))
+    i = rng.randrange(len(lines))
+    j = rng.randrange(len(lines))
     kind = rng.randrange(3)
     if kind == 0:
         del lines[i]
@@ -89,7 +138,15 @@ def lines_changed(data: bytes, rng: random.Random) -> bytes:
     return b"".join(lines)
 
 
-BINARY: tuple[Callable[[bytes, random.Random], bytes], ...] = (cut, flipped, flipped_head, swapped, doubled, removed, zeroed)
+BINARY: tuple[Callable[[bytes, random.Random], bytes], ...] = (
+    cut,
+    flipped,
+    flipped_head,
+    swapped,
+    doubled,
+    removed,
+    zeroed,
+)
 TEXT = (*BINARY, huge_number, huge_number, odd_word, odd_word, lines_changed)
 
 
@@ -103,12 +160,19 @@ def text(data: bytes, rng: random.Random) -> bytes:
 
 def _places(data: Any) -> list[tuple[Any, Any]]:
     """Every (container, key) of nested lists and dicts; few of a long list."""
-    keys = list(data) if isinstance(data, dict) else list(range(len(data)))[:3] if isinstance(data, list) else []
+    keys = (
+        list(data)
+        if isinstance(data, dict)
+        else list(range(len(data)))[:3]
+        if isinstance(data, list)
+        else []
+    )
     return [place for key in keys for place in [(data, key), *_places(data[key])]]
 
 
 def structure(data: Any, rng: random.Random, wrong: tuple[Any, ...] = WRONG) -> Any:
-    """A copy of nested plain data with one value removed, added, or replaced by one of a wrong type, size or range."""
+    """A copy of nested plain data with one value removed, added, or replaced by one of a wrong
+    type, size or range."""
     if rng.random() < 0.1:
         return rng.choice(wrong)
     changed = copy.deepcopy(data)

@@ -1,4 +1,5 @@
-"""600 damaged files through every reader: a right result or one InputError line, soon, and nothing left behind."""
+"""600 damaged files through every reader: a right result or one InputError line, soon, and nothing
+left behind."""
 
 import io
 import json
@@ -44,7 +45,8 @@ Mutate = Callable[[bytes, random.Random], bytes]
 
 @dataclass(frozen=True)
 class Reader:
-    """One kind of file: a folder with a sound one, the file to damage, how, how often, and how the result is judged."""
+    """One kind of file: a folder with a sound one, the file to damage, how, how often, and how the
+    result is judged."""
 
     furnish: Callable[[Path], None]
     file: str
@@ -70,15 +72,28 @@ def read_scan(folder: Path) -> None:
     mesh = load_obj(folder / "0001.obj")
     finite(mesh.vertices, mesh.uvs)
     assert mesh.vertices.shape[1:] == (3,) and mesh.faces.shape == mesh.uv_faces.shape
-    assert mesh.faces.min() >= 0 and mesh.faces.max() < len(mesh.vertices) and mesh.uv_faces.max() < len(mesh.uvs)
+    assert (
+        mesh.faces.min() >= 0
+        and mesh.faces.max() < len(mesh.vertices)
+        and mesh.uv_faces.max() < len(mesh.uvs)
+    )
     checked = preflight(ScanFiles("0001", folder / "0001.obj", folder / "fit.pkl"))
     assert checked.texture.is_file() and checked.material.is_file()
 
 
 def parameters(hands: int = 12) -> dict[str, Any]:
     rng = np.random.default_rng(1)
-    widths = {"betas": 10, "global_orient": 3, "body_pose": 63, "left_hand_pose": hands, "right_hand_pose": hands,
-              "jaw_pose": 3, "leye_pose": 3, "reye_pose": 3, "expression": 10}
+    widths = {
+        "betas": 10,
+        "global_orient": 3,
+        "body_pose": 63,
+        "left_hand_pose": hands,
+        "right_hand_pose": hands,
+        "jaw_pose": 3,
+        "leye_pose": 3,
+        "reye_pose": 3,
+        "expression": 10,
+    }
     return {k: rng.normal(0, 0.3, (1, n)).astype(np.float32) for k, n in widths.items()}
 
 
@@ -90,12 +105,25 @@ def furnish_fit(folder: Path) -> None:
     (folder / "fit.json").write_text(json.dumps(flat))
 
 
-ARRAYS = (*mutations.WRONG, np.zeros((1, 11)), np.zeros((0,)), np.array(["a"]), np.full((1, 10), np.nan), np.zeros(3, complex),
-          np.array([(1, 2.0)], "i4,f8"), np.zeros((1, 63), ">f2"), b"bytes", {1, 2}, np.array([0.0, 0.0, 1e300]))
+ARRAYS = (
+    *mutations.WRONG,
+    np.zeros((1, 11)),
+    np.zeros((0,)),
+    np.array(["a"]),
+    np.full((1, 10), np.nan),
+    np.zeros(3, complex),
+    np.array([(1, 2.0)], "i4,f8"),
+    np.zeros((1, 63), ">f2"),
+    b"bytes",
+    {1, 2},
+    np.array([0.0, 0.0, 1e300]),
+)
 
 
 def pickled(data: bytes, rng: random.Random) -> bytes:
-    return pickle.dumps(mutations.structure(pickle.loads(data), rng, ARRAYS), protocol=rng.choice((2, 4, 5)))
+    return pickle.dumps(
+        mutations.structure(pickle.loads(data), rng, ARRAYS), protocol=rng.choice((2, 4, 5))
+    )
 
 
 def jsoned(data: bytes, rng: random.Random) -> bytes:
@@ -108,7 +136,8 @@ def yamled(data: bytes, rng: random.Random) -> bytes:
 
 def nested(data: bytes, rng: random.Random) -> bytes:
     """A number inside more brackets than any parser goes into."""
-    head, tail = data[: rng.randrange(len(data))], rng.choice((b"]", b"}", b""))
+    head = data[: rng.randrange(len(data))]
+    tail = rng.choice((b"]", b"}", b""))
     return rng.choice((b"", head)) + rng.choice((b"[", b'{"a":')) * 20_000 + tail * 20_000
 
 
@@ -124,8 +153,12 @@ def read_fit(name: str) -> Callable[[Path], None]:
 
 
 def furnish_body(folder: Path) -> None:
-    arrays = {**{k: v[0] for k, v in parameters().items()}, "vertices": np.zeros((10475, 3), np.float32),
-              "nu_per_metre": np.float64(0.7), "joints": np.zeros((55, 3), np.float32)}
+    arrays = {
+        **{k: v[0] for k, v in parameters().items()},
+        "vertices": np.zeros((10475, 3), np.float32),
+        "nu_per_metre": np.float64(0.7),
+        "joints": np.zeros((55, 3), np.float32),
+    }
     np.savez(folder / "smplx.npz", **arrays)
     np.savez_compressed(folder / "packed.npz", **arrays)
 
@@ -136,14 +169,17 @@ def zipped(data: bytes, rng: random.Random) -> bytes:
         arrays = mutations.structure({k: file[k] for k in file.files}, rng, ARRAYS)
     buffer = io.BytesIO()
     try:
-        np.savez(buffer, **(arrays if isinstance(arrays, dict) else {"array": np.asarray(str(arrays))}))
+        np.savez(
+            buffer, **(arrays if isinstance(arrays, dict) else {"array": np.asarray(str(arrays))})
+        )
     except ValueError:  # rows of different lengths are no array
         return mutations.cut(data, rng)
     return buffer.getvalue()
 
 
 def renamed_crc(data: bytes, rng: random.Random) -> bytes:
-    """A flipped bit in the head of one member, its check sum made right again, so that the fault reaches the parser."""
+    """A flipped bit in the head of one member, its check sum made right again, so that the fault
+    reaches the parser."""
     with np.load(io.BytesIO(data)) as file:
         members = {k: file[k] for k in file.files}
     name = rng.choice(sorted(members))
@@ -174,13 +210,27 @@ def furnish_views(folder: Path) -> None:
     save_cameras(folder, cameras)
     for i in range(2):
         image = np.random.default_rng(i).integers(0, 256, (24, 24, 3), np.uint8)
-        save_view(folder, i, rgb=image, mask=image[..., 0], depth=image[..., 0] / 100, normal=image / 127.5 - 1)
+        save_view(
+            folder,
+            i,
+            rgb=image,
+            mask=image[..., 0],
+            depth=image[..., 0] / 100,
+            normal=image / 127.5 - 1,
+        )
     Image.fromarray(image).save(folder / "photo.jpg")
 
 
 def read_views(folder: Path) -> None:
     views = load_views(folder, geometry=True)
-    finite(views.rgb, views.mask, views.depth, views.normal, views.cameras.K, views.cameras.world_to_camera)
+    finite(
+        views.rgb,
+        views.mask,
+        views.depth,
+        views.normal,
+        views.cameras.K,
+        views.cameras.world_to_camera,
+    )
     assert views.rgb.shape == (len(views), 3, views.cameras.height, views.cameras.width)
     assert views.mask.shape[1] == 1 and views.rgb.min() >= 0 and views.rgb.max() <= 1
 
@@ -194,7 +244,9 @@ def png_chunks(data: bytes, rng: random.Random) -> bytes:
 
 def other_mode(data: bytes, rng: random.Random) -> bytes:
     """A sound PNG of another kind or size."""
-    image = Image.open(io.BytesIO(data)).convert(rng.choice(("1", "L", "LA", "P", "RGBA", "I;16" if rng.random() < 0.2 else "L")))
+    image = Image.open(io.BytesIO(data)).convert(
+        rng.choice(("1", "L", "LA", "P", "RGBA", "I;16" if rng.random() < 0.2 else "L"))
+    )
     buffer = io.BytesIO()
     (image.resize((7, 5)) if rng.random() < 0.3 else image).save(buffer, "PNG")
     return buffer.getvalue()
@@ -209,7 +261,9 @@ def read_photo(folder: Path) -> None:
 def furnish_config(folder: Path) -> None:
     (folder / "config.yaml").write_text(to_yaml())
     (folder / "ids.txt").write_text("\n".join(f"{i:04d}" for i in range(40)))
-    (folder / "scans.tsv").write_text("scan\tsplit\tchunk\n" + "".join(f"{i:04d}\ttrain\ttrain000\n" for i in range(9)))
+    (folder / "scans.tsv").write_text(
+        "scan\tsplit\tchunk\n" + "".join(f"{i:04d}\ttrain\ttrain000\n" for i in range(9))
+    )
 
 
 def read_config(folder: Path) -> None:
@@ -220,7 +274,9 @@ def read_config(folder: Path) -> None:
 
 
 def read_ids(folder: Path) -> None:
-    assert all(isinstance(i, str) and len(i) >= 4 for i in catalogue.parse_ids(str(folder / "ids.txt")))
+    assert all(
+        isinstance(i, str) and len(i) >= 4 for i in catalogue.parse_ids(str(folder / "ids.txt"))
+    )
     catalogue.parse_ids((folder / "ids.txt").read_text("utf-8", "replace").replace("\n", ","))
 
 
@@ -230,8 +286,16 @@ def read_entries(folder: Path) -> None:
 
 
 def furnish_job(folder: Path) -> None:
-    record = {"rule": "coarse", "input": {"scans": "a.tsv", "many": ["a", "b"]}, "output": {"weights": "w"}, "params": {"seed": 1},
-              "wildcards": {"chunk": "train000"}, "threads": 2, "runtime": 60.0, "log": "l.log"}
+    record = {
+        "rule": "coarse",
+        "input": {"scans": "a.tsv", "many": ["a", "b"]},
+        "output": {"weights": "w"},
+        "params": {"seed": 1},
+        "wildcards": {"chunk": "train000"},
+        "threads": 2,
+        "runtime": 60.0,
+        "log": "l.log",
+    }
     (folder / "render.job.json").write_text(json.dumps(record, indent=1))
 
 
@@ -266,7 +330,9 @@ def furnish_tensors(folder: Path) -> None:
 def read_tensor_file(name: str) -> Callable[[Path], None]:
     def read(folder: Path) -> None:
         tensors = read_checkpoint(folder / name)
-        assert tensors and all(isinstance(t, torch.Tensor) and isinstance(k, str) for k, t in tensors.items())
+        assert tensors and all(
+            isinstance(t, torch.Tensor) and isinstance(k, str) for k, t in tensors.items()
+        )
         if name.endswith(".safetensors"):
             read_tensors(folder / name)
 
@@ -284,7 +350,9 @@ READERS: dict[str, Reader] = {
     "fit, json": Reader(furnish_fit, "fit.json", mutations.text, 15, read_fit("fit.json")),
     "fit, json values": Reader(furnish_fit, "fit.json", jsoned, 25, read_fit("fit.json")),
     "body, bytes": Reader(furnish_body, "smplx.npz", mutations.binary, 20, read_body("smplx.npz")),
-    "body, packed": Reader(furnish_body, "packed.npz", mutations.binary, 20, read_body("packed.npz")),
+    "body, packed": Reader(
+        furnish_body, "packed.npz", mutations.binary, 20, read_body("packed.npz")
+    ),
     "body, values": Reader(furnish_body, "smplx.npz", zipped, 20, read_body("smplx.npz")),
     "body, heads": Reader(furnish_body, "smplx.npz", renamed_crc, 15, read_body("smplx.npz")),
     "cameras": Reader(furnish_views, "cameras.json", mutations.text, 15, read_views),
@@ -300,10 +368,22 @@ READERS: dict[str, Reader] = {
     "job": Reader(furnish_job, "render.job.json", mutations.text, 10, read_job),
     "job, values": Reader(furnish_job, "render.job.json", jsoned, 20, read_job),
     "network, values": Reader(furnish_model, "model.json", jsoned, 30, read_model),
-    "network, weights": Reader(furnish_model, "weights.safetensors", mutations.binary, 10, read_model),
-    "safetensors": Reader(furnish_tensors, "weights.safetensors", mutations.text, 20, read_tensor_file("weights.safetensors")),
-    "torch": Reader(furnish_tensors, "weights.pth", mutations.binary, 15, read_tensor_file("weights.pth")),
-    "torch, old": Reader(furnish_tensors, "old.pth", mutations.binary, 15, read_tensor_file("old.pth")),
+    "network, weights": Reader(
+        furnish_model, "weights.safetensors", mutations.binary, 10, read_model
+    ),
+    "safetensors": Reader(
+        furnish_tensors,
+        "weights.safetensors",
+        mutations.text,
+        20,
+        read_tensor_file("weights.safetensors"),
+    ),
+    "torch": Reader(
+        furnish_tensors, "weights.pth", mutations.binary, 15, read_tensor_file("weights.pth")
+    ),
+    "torch, old": Reader(
+        furnish_tensors, "old.pth", mutations.binary, 15, read_tensor_file("old.pth")
+    ),
     "deep fit": Reader(furnish_fit, "fit.json", nested, 3, read_fit("fit.json")),
     "deep cameras": Reader(furnish_views, "cameras.json", nested, 3, read_views),
     "deep config": Reader(furnish_config, "config.yaml", nested, 3, read_config),
@@ -372,7 +452,9 @@ def test_a_pickle_that_counts_its_objects_wrongly_takes_no_memory_for_them(tmp_p
     furnish_fit(tmp_path)
     path = tmp_path / "fit2.pkl"
     sound = path.read_bytes()
-    path.write_bytes(sound.replace(b"q\x00", b"r\xff\xff\xff\x7f", 1).replace(b"h\x00", b"j\xff\xff\xff\x7f"))
+    path.write_bytes(
+        sound.replace(b"q\x00", b"r\xff\xff\xff\x7f", 1).replace(b"h\x00", b"j\xff\xff\xff\x7f")
+    )
     assert path.read_bytes() != sound
     read_fit("fit2.pkl")(tmp_path)
 

@@ -1,7 +1,9 @@
-"""Checks of a CUDA device. With `--pretended-cuda` they run on a pretended one, but for those that need `real`.
+"""Checks of a CUDA device. With `--pretended-cuda` they run on a pretended one, but for those that
+need `real`.
 
-They need torch, numpy, scipy, pydantic, PyYAML, safetensors, pillow, diffusers, transformers, smplx and trimesh, and nothing else
-of the environment: neither Open3D nor Blender, numba, Snakemake or joblib.
+They need torch, numpy, scipy, pydantic, PyYAML, safetensors, pillow, diffusers, transformers, smplx
+and trimesh, and nothing else of the environment: neither Open3D nor Blender, numba, Snakemake or
+joblib.
 """
 
 import contextlib
@@ -25,7 +27,10 @@ from hgm.standin import core
 @pytest.fixture(autouse=True)
 def device(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.config.getoption("pretended_cuda"):
-        quick = importlib.util.find_spec("numba") is not None and request.module.__name__ != "test_gpu_splatting"
+        quick = (
+            importlib.util.find_spec("numba") is not None
+            and request.module.__name__ != "test_gpu_splatting"
+        )
         with pretended_cuda(), quick_splatting() if quick else contextlib.nullcontext():
             yield "cuda"
         return
@@ -41,10 +46,15 @@ def real(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def thickness() -> Iterator[None]:
-    """Without Open3D a constant takes the place of its rays; only how deep discs lie in a body depends on it."""
+    """Without Open3D a constant takes the place of its rays; only how deep discs lie in a body
+    depends on it."""
     with pytest.MonkeyPatch.context() as patch:
         if importlib.util.find_spec("open3d") is None:
-            patch.setattr(discs, "_thickness", lambda vertices, faces, centroid, normal: torch.full((len(faces),), 0.05))
+            patch.setattr(
+                discs,
+                "_thickness",
+                lambda vertices, faces, centroid, normal: torch.full((len(faces),), 0.05),
+            )
         yield
 
 
@@ -54,7 +64,9 @@ def model() -> BodyModel:
 
 
 @pytest.fixture(scope="session")
-def rendered(model: BodyModel, thickness: None, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def rendered(
+    model: BodyModel, thickness: None, tmp_path_factory: pytest.TempPathFactory
+) -> list[Path]:
     """Two view folders."""
     folders = [tmp_path_factory.mktemp("gpu") / "train000" / f"{seed:04d}" for seed in range(2)]
     for seed, folder in enumerate(folders):

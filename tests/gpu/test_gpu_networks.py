@@ -1,4 +1,5 @@
-"""The networks on CUDA: against the CPU, in bf16, compiled, and the sparse convolutions by spconv."""
+"""The networks on CUDA: against the CPU, in bf16, compiled, and the sparse convolutions by
+spconv."""
 
 import importlib.util
 
@@ -29,7 +30,8 @@ def packed(out: HGMOutput) -> list[Tensor]:
 
 
 def relative(a: Tensor, b: Tensor) -> float:
-    a, b = a.detach().float().cpu(), b.detach().float().cpu()
+    a = a.detach().float().cpu()
+    b = b.detach().float().cpu()
     return float((a - b).norm() / b.norm())
 
 
@@ -41,7 +43,8 @@ def test_cuda_gives_what_the_cpu_gives(scene, views, record_property):
     with torch.no_grad():
         here = packed(net(images.cpu(), cameras.to("cpu"), vertices.cpu()))
         net.cuda()
-        there, half = packed(net(images, cameras, vertices)), packed(net(images, cameras, vertices, precision="bf16"))
+        there = packed(net(images, cameras, vertices))
+        half = packed(net(images, cameras, vertices, precision="bf16"))
     errors = [float((a.cpu() - b).abs().mean()) for a, b in zip(there, here, strict=True)]
     halves = [float((a - b).abs().mean()) for a, b in zip(half, there, strict=True)]
     record_property("cuda_against_cpu", errors)
@@ -52,7 +55,8 @@ def test_cuda_gives_what_the_cpu_gives(scene, views, record_property):
 
 def test_compiled_networks_give_what_eager_ones_give(real, scene):
     net = HGM(HGMConfig.tiny(2)).eval().cuda()
-    inputs, names = sample(scene, 2), list(net.state_dict())
+    inputs = sample(scene, 2)
+    names = list(net.state_dict())
     with torch.no_grad():
         eager = packed(net(*inputs))
         net.compile_networks()
@@ -67,9 +71,15 @@ def volume(scene, device: str, backend: str) -> list[Tensor]:
     c = scene.config
     points = torch.stack([scene.vertices, scene.vertices + 0.05])
     at = scene.gaussians(2).means
-    features = torch.randn(2, points.shape[1], c.token_channels, generator=torch.Generator().manual_seed(0))
+    features = torch.randn(
+        2, points.shape[1], c.token_channels, generator=torch.Generator().manual_seed(0)
+    )
     torch.manual_seed(0)
-    net = SparseVolume(c.token_channels, c.sparse_levels, c.voxel, c.sparse_momentum, backend).to(device).train()
+    net = (
+        SparseVolume(c.token_channels, c.sparse_levels, c.voxel, c.sparse_momentum, backend)
+        .to(device)
+        .train()
+    )
     features = features.to(device).requires_grad_()
     found = net(features, points.to(device), at.to(device))
     found.square().sum().backward()
@@ -77,7 +87,10 @@ def volume(scene, device: str, backend: str) -> list[Tensor]:
 
 
 def test_the_sparse_volume_on_cuda_gives_what_it_gives_on_the_cpu(scene, record_property):
-    errors = [relative(a, b) for a, b in zip(volume(scene, "cuda", "torch"), volume(scene, "cpu", "torch"), strict=True)]
+    errors = [
+        relative(a, b)
+        for a, b in zip(volume(scene, "cuda", "torch"), volume(scene, "cpu", "torch"), strict=True)
+    ]
     record_property("relative_errors", errors)
     assert max(errors) < 1e-2
 
@@ -89,8 +102,15 @@ def test_spconv_gives_what_torch_gives(real, scene, record_property):
     from spconv.cppconstants import CPU_ONLY_BUILD
 
     if CPU_ONLY_BUILD:
-        pytest.skip("this spconv was built for CPUs only; its CUDA builds are spconv-cu118, spconv-cu126 …")
-    errors = [relative(a, b) for a, b in zip(volume(scene, "cuda", "spconv"), volume(scene, "cuda", "torch"), strict=True)]
+        pytest.skip(
+            "this spconv was built for CPUs only; its CUDA builds are spconv-cu118, spconv-cu126 …"
+        )
+    errors = [
+        relative(a, b)
+        for a, b in zip(
+            volume(scene, "cuda", "spconv"), volume(scene, "cuda", "torch"), strict=True
+        )
+    ]
     record_property("relative_errors", errors)
     assert max(errors) < 1e-2
 
@@ -100,13 +120,16 @@ def test_metrics_on_cuda_give_what_they_give_on_the_cpu(device):
     lpips = LPIPS(resize=32)
     for weight in lpips.parameters():
         torch.nn.init.normal_(weight, std=0.05)
-    images, others = torch.rand(2, 3, 40, 40), torch.rand(2, 3, 40, 40)
+    images = torch.rand(2, 3, 40, 40)
+    others = torch.rand(2, 3, 40, 40)
     here = [float(PerceptualLoss(lpips)(images, other)) for other in (others, images, others)]
     loss = PerceptualLoss(lpips.to(device))
     moving = images.to(device).requires_grad_()
     there = [loss(moving, other.to(device)) for other in (others, images, others)]
     sum(there).backward()
-    assert [x.item() for x in there] == pytest.approx(here, rel=1e-2, abs=1e-6) and bool(moving.grad.isfinite().all())
+    assert [x.item() for x in there] == pytest.approx(here, rel=1e-2, abs=1e-6) and bool(
+        moving.grad.isfinite().all()
+    )
     inception = Inception().eval()
     far = [kid_of_images(images.to(d), others.to(d), inception.to(d)) for d in ("cpu", device)]
     assert far[1].mean == pytest.approx(far[0].mean, rel=1e-2, abs=1e-4)
@@ -117,5 +140,6 @@ def test_icon_s_net_on_cuda_gives_what_it_gives_on_the_cpu(device):
     net = IconNormalNet(8).eval()
     inputs = torch.rand(3, 1, 3, 64, 64)
     with torch.no_grad():
-        here, there = net(*inputs), net.to(device)(*inputs.to(device))
+        here = net(*inputs)
+        there = net.to(device)(*inputs.to(device))
     assert all((a - b.cpu()).abs().mean() < TF32 for a, b in zip(here, there, strict=True))

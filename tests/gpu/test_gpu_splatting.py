@@ -14,13 +14,17 @@ NAMES = ("means", "opacities", "scales", "quats", "colors")
 
 
 def leaves(gaussians: Gaussians, device: str) -> Gaussians:
-    return Gaussians(*(getattr(gaussians, n).detach().to(device, copy=True).requires_grad_() for n in NAMES))
+    return Gaussians(
+        *(getattr(gaussians, n).detach().to(device, copy=True).requires_grad_() for n in NAMES)
+    )
 
 
 def gradients(images: tuple[Tensor, ...], gaussians: Gaussians) -> list[Tensor]:
     """Of a random linear function of all images."""
     generator = torch.Generator().manual_seed(7)
-    loss = torch.stack([(x * torch.randn(x.shape, generator=generator).to(x)).sum() for x in images]).sum()
+    loss = torch.stack(
+        [(x * torch.randn(x.shape, generator=generator).to(x)).sum() for x in images]
+    ).sum()
     return [x.cpu() for x in torch.autograd.grad(loss, [getattr(gaussians, n) for n in NAMES])]
 
 
@@ -34,18 +38,27 @@ def test_cuda_gives_the_pictures_and_gradients_of_the_cpu(scene, backend, record
         pytest.skip(str(error))
     record_property("backend", name)
     sets = 1 if name == "torch" else 3
-    # opacities below every clamp; opaque Gaussians are clamped at 0.999 by gsplat and 0.99 elsewhere
-    gaussians, rig = scene.gaussians(sets, opacity=0.5), scene.rig[[0, 3]]
-    here, there = leaves(gaussians, "cpu"), leaves(gaussians, "cuda")
-    want, got = render(here, rig.to("cpu")), render(there, rig, backend=name)
-    limit = 5e-3 if name == "diff-gaussian-rasterization" else 2e-5  # Inria's boxes cut faint tails off
+    # opacities below every clamp; opaque Gaussians are clamped at 0.999 by gsplat and 0.99
+    # elsewhere
+    gaussians = scene.gaussians(sets, opacity=0.5)
+    rig = scene.rig[[0, 3]]
+    here = leaves(gaussians, "cpu")
+    there = leaves(gaussians, "cuda")
+    want = render(here, rig.to("cpu"))
+    got = render(there, rig, backend=name)
+    # Inria's boxes cut faint tails off
+    limit = 5e-3 if name == "diff-gaussian-rasterization" else 2e-5
     for kind, a, b in zip(got._fields, got, want, strict=True):
         error = (a.detach().cpu() - b.detach()).abs()
         far = float((error > 0.02).float().mean())
-        record_property(kind, {"median": float(error.median()), "max": float(error.max()), "over_0.02": far})
+        record_property(
+            kind, {"median": float(error.median()), "max": float(error.max()), "over_0.02": far}
+        )
         assert a.is_cuda and error.median() < limit and far < 5e-3, kind
-    cosines = {n: float(F.cosine_similarity(a.flatten(), b.flatten(), 0))
-               for n, a, b in zip(NAMES, gradients(got, there), gradients(want, here), strict=True)}
+    cosines = {
+        n: float(F.cosine_similarity(a.flatten(), b.flatten(), 0))
+        for n, a, b in zip(NAMES, gradients(got, there), gradients(want, here), strict=True)
+    }
     record_property("gradients_cosine", cosines)
     assert min(cosines.values()) > 0.99, cosines
 

@@ -1,4 +1,5 @@
-"""What follows the trainings, on CUDA: bodies refined, photos reconstructed, the back view in float16; and the claim of a device."""
+"""What follows the trainings, on CUDA: bodies refined, photos reconstructed, the back view in
+float16; and the claim of a device."""
 
 import dataclasses
 import shutil
@@ -31,15 +32,25 @@ from hgm.viewpoints import of_the_rig
 from hgm.views import load_image, view_path
 
 pytestmark = pytest.mark.gpu
-SIZES, ROOT = PRESETS["tiny"], Path(__file__).resolve().parents[2]
+SIZES = PRESETS["tiny"]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def networks(device: str) -> Reconstructor:
     """Untrained, with a back view."""
     torch.manual_seed(0)
-    coarse, fusion = (HGM(HGMConfig.tiny(views)).to(device).eval().requires_grad_(False) for views in (1, 2))
-    return Reconstructor(coarse, fusion, make_refiner(SIZES.base, None, device), size=64, back_view=SIZES.back_view, device=device,
-                         precision="bf16" if device == "cuda" else "fp32")
+    coarse, fusion = (
+        HGM(HGMConfig.tiny(views)).to(device).eval().requires_grad_(False) for views in (1, 2)
+    )
+    return Reconstructor(
+        coarse,
+        fusion,
+        make_refiner(SIZES.base, None, device),
+        size=64,
+        back_view=SIZES.back_view,
+        device=device,
+        precision="bf16" if device == "cuda" else "fp32",
+    )
 
 
 def photo(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
@@ -55,11 +66,22 @@ def test_a_body_is_refined_as_on_the_cpu(device, model, rendered, scene):
         target = scene.gaussians()[0].to(where)
         settings = RefineSettings(iterations=4, every=2, sizes=(32, 32))
         unplaced = dataclasses.replace(start, scale=None, translation=None)
-        found += [refine_body(first, BodyModel(core.model("male")).to(where), input_mask=photo(rendered[0])[1], cameras=orbit(size=64),
-                              gaussians_from=lambda _, target=target: target, settings=settings) for first in (start, unplaced)]
+        found += [
+            refine_body(
+                first,
+                BodyModel(core.model("male")).to(where),
+                input_mask=photo(rendered[0])[1],
+                cameras=orbit(size=64),
+                gaussians_from=lambda _, target=target: target,
+                settings=settings,
+            )
+            for first in (start, unplaced)
+        ]
     for here, there in zip(found[:2], found[2:], strict=True):
         assert there.vertices.is_cuda and there.translation.is_cuda
-        assert (there.vertices.cpu() - here.vertices).abs().max() < 5e-3 and there.scale == pytest.approx(here.scale, rel=1e-2)
+        assert (
+            there.vertices.cpu() - here.vertices
+        ).abs().max() < 5e-3 and there.scale == pytest.approx(here.scale, rel=1e-2)
 
 
 def test_subjects_are_placed_and_refined(device, rendered, model, tmp_path):
@@ -67,14 +89,21 @@ def test_subjects_are_placed_and_refined(device, rendered, model, tmp_path):
     reconstructor = networks(device)
     torch.manual_seed(0)
     normals = OwnNormals(NormalNet((8, 16)).to(device).eval().requires_grad_(False))
-    body, start = BodyModel(core.model("male")).to(device), disturb(BodyParameters.from_npz(rendered[0] / "smplx.npz"), model, seed=0)
+    body = BodyModel(core.model("male")).to(device)
+    start = disturb(BodyParameters.from_npz(rendered[0] / "smplx.npz"), model, seed=0)
     image, mask = photo(rendered[0])
     camera = of_the_rig(64).cameras[0]
     settings = RefineSettings(iterations=2, every=1, sizes=(32,))
-    vertices = refine_subject(start, image, mask, camera, body, reconstructor, tmp_path, settings, normals=normals)
+    vertices = refine_subject(
+        start, image, mask, camera, body, reconstructor, tmp_path, settings, normals=normals
+    )
     assert vertices.is_cuda and np.isfinite(load_body(tmp_path / "smplx.npz")["vertices"]).all()
-    placed = place_subject(dataclasses.replace(start, scale=None, translation=None), mask, body, camera, tmp_path)
-    assert placed.is_cuda and np.allclose(load_body(tmp_path / "smplx.npz")["vertices"], placed.cpu().numpy())
+    placed = place_subject(
+        dataclasses.replace(start, scale=None, translation=None), mask, body, camera, tmp_path
+    )
+    assert placed.is_cuda and np.allclose(
+        load_body(tmp_path / "smplx.npz")["vertices"], placed.cpu().numpy()
+    )
 
 
 @pytest.mark.parametrize("variant", ["full", "one_view", "no_diffusion"])
@@ -82,11 +111,21 @@ def test_a_photo_is_reconstructed(device, rendered, variant, tmp_path):
     image, _ = photo(rendered[0])
     vertices = torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
     result = networks(device).reconstruct(image, vertices, VARIANTS[variant], of_the_rig(64))
-    assert result.gaussians.means.is_cuda and bool(result.gaussians.packed().isfinite().all()) and bool(result.back.isfinite().all())
+    assert (
+        result.gaussians.means.is_cuda
+        and bool(result.gaussians.packed().isfinite().all())
+        and bool(result.back.isfinite().all())
+    )
     if variant == "full" and shutil.which("ffmpeg") is None:
         pytest.importorskip("imageio_ffmpeg", reason="the turntable needs ffmpeg")
     if variant == "full":
-        write_reconstruction(result, image, tmp_path, Output(size=32, turntable_size=32, turntable_frames=2), orbit(size=64))
+        write_reconstruction(
+            result,
+            image,
+            tmp_path,
+            Output(size=32, turntable_size=32, turntable_frames=2),
+            orbit(size=64),
+        )
         assert (tmp_path / "gaussians.ply").is_file() and (tmp_path / "novel_11.png").is_file()
 
 
@@ -94,8 +133,12 @@ def test_the_back_view_in_float16_is_that_of_float32(device, record_property):
     made = []
     for where in ("cpu", device):
         torch.manual_seed(0)
-        refiner, rgb, alpha = make_refiner(SIZES.base, None, where), torch.rand(3, 64, 64), torch.ones(1, 64, 64)
-        made.append(refiner.refine(rgb.to(where), alpha.to(where), **dataclasses.asdict(SIZES.back_view)))
+        refiner = make_refiner(SIZES.base, None, where)
+        rgb = torch.rand(3, 64, 64)
+        alpha = torch.ones(1, 64, 64)
+        made.append(
+            refiner.refine(rgb.to(where), alpha.to(where), **dataclasses.asdict(SIZES.back_view))
+        )
     here, there = made
     error = float((here - there).abs().mean())
     record_property("mean_error", error)
@@ -116,9 +159,14 @@ def test_a_job_claims_a_device(real):
     """`device: auto` holds one of the machine's devices and sees it alone."""
     if shutil.which("nvidia-smi") is None:
         pytest.skip("there is no nvidia-smi")
-    code = ("import os; from hgm.runtime import select_device; d = select_device('auto'); import torch; "
-            "print(d, bool(os.environ.get('HGM_CLAIMED')), torch.zeros(1, device=d).device, torch.cuda.device_count())")
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    code = (
+        "import os; from hgm.runtime import select_device; d = select_device('auto'); import "
+        "torch; print(d, bool(os.environ.get('HGM_CLAIMED')), torch.zeros(1, device=d).device, "
+        "torch.cuda.device_count())"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=ROOT
+    )
     assert said.stdout.split() == ["cuda", "True", "cuda:0", "1"], said.stdout + said.stderr[-300:]
 
 
@@ -130,11 +178,23 @@ def test_cycles_on_a_gpu_draws_nearly_the_same_view(real, tmp_path):
     from hgm.render.blender import Renderer
     from hgm.scans import ScanFiles, preflight
 
-    corners, faces = np.mgrid[-1:1:20j, -1:1:20j].reshape(2, -1).T, []
+    corners = np.mgrid[-1:1:20j, -1:1:20j].reshape(2, -1).T
+    faces = []
     for row in range(19):
-        faces += [[20 * row + i + j for j in corner] for i in range(19) for corner in ((0, 1, 20), (1, 21, 20))]
+        faces += [
+            [20 * row + i + j for j in corner]
+            for i in range(19)
+            for corner in ((0, 1, 20), (1, 21, 20))
+        ]
     hill = np.c_[0.5 * corners, 0.2 * np.cos(3 * corners).prod(1)]
-    obj = write_obj(tmp_path / "0000", "0000", hill, np.array(faces), corners / 2 + 0.5, Image.new("RGB", (8, 8), (90, 140, 60)))
+    obj = write_obj(
+        tmp_path / "0000",
+        "0000",
+        hill,
+        np.array(faces),
+        corners / 2 + 0.5,
+        Image.new("RGB", (8, 8), (90, 140, 60)),
+    )
     frames = []
     for where in ("cpu", "gpu"):
         with Renderer(device=where) as renderer:

@@ -11,11 +11,16 @@ from hgm.mesh.conversion import with_colors
 
 def scene() -> trimesh.Trimesh:
     """A body of 1280 faces, a floating scrap of 80 and a vertex of no face."""
-    body, scrap = trimesh.creation.icosphere(3, 0.5), trimesh.creation.icosphere(1, 0.05)
-    vertices = np.concatenate([body.vertices, scrap.vertices + np.array([0.8, 0, 0]), [[5.0, 5.0, 5.0]]])
+    body = trimesh.creation.icosphere(3, 0.5)
+    scrap = trimesh.creation.icosphere(1, 0.05)
+    vertices = np.concatenate(
+        [body.vertices, scrap.vertices + np.array([0.8, 0, 0]), [[5.0, 5.0, 5.0]]]
+    )
     colors = np.tile(np.array([0, 255, 0], np.uint8), (len(vertices), 1))
     colors[: len(body.vertices)] = [200, 10, 10]
-    return with_colors(vertices, np.concatenate([body.faces, scrap.faces + len(body.vertices)]), colors)
+    return with_colors(
+        vertices, np.concatenate([body.faces, scrap.faces + len(body.vertices)]), colors
+    )
 
 
 def test_a_floating_scrap_is_dropped() -> None:
@@ -33,7 +38,9 @@ def test_smoothing_takes_noise_away() -> None:
     mesh = scene()
     noisy = mesh.vertices + np.random.default_rng(0).normal(size=mesh.vertices.shape) * 0.01
     smooth = clean(with_colors(noisy, mesh.faces), smoothing=2)
-    spread = [np.linalg.norm(v, axis=1).std() for v in (noisy[: len(smooth.vertices)], smooth.vertices)]
+    spread = [
+        np.linalg.norm(v, axis=1).std() for v in (noisy[: len(smooth.vertices)], smooth.vertices)
+    ]
     assert spread[1] < 0.5 * spread[0]
 
 

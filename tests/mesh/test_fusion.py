@@ -31,7 +31,8 @@ def test_analytic_depth_gives_the_sphere() -> None:
     assert abs(error.mean()) < 0.1 * VOXEL  # a pixel's centre is where both sides think it is
     assert np.abs(mesh.vertices.mean(0) - CENTER.numpy()).max() < 0.1 * VOXEL
     assert mesh.is_watertight
-    assert mesh.volume == pytest.approx(4 / 3 * math.pi * RADIUS**3, rel=0.02)  # positive: faces look outwards
+    # positive: faces look outwards
+    assert mesh.volume == pytest.approx(4 / 3 * math.pi * RADIUS**3, rel=0.02)
 
 
 def test_gaussians_give_their_surface_and_colours() -> None:
@@ -51,13 +52,18 @@ def test_depth_maps_hold_no_background() -> None:
     both = (depth > 0) & (truth > 0)
     assert both.sum() > 0.95 * (truth > 0).sum()
     assert (depth - truth)[both].abs().median() < VOXEL  # an outline mixes front and back
-    assert (colors.sum(1, keepdim=True)[both] - 1.1).abs().max() < 0.02  # red or blue, nothing of the black behind
+    # red or blue, nothing of the black behind
+    assert (colors.sum(1, keepdim=True)[both] - 1.1).abs().max() < 0.02
 
 
 def test_the_order_depends_on_the_shape_only() -> None:
     volume = Volume(voxel=0.03)
     cameras = sphere(12, size=64)
-    volume.integrate(cameras, torch.rand(12, 3, 64, 64, generator=torch.Generator().manual_seed(0)), sphere_depth(cameras))
+    volume.integrate(
+        cameras,
+        torch.rand(12, 3, 64, 64, generator=torch.Generator().manual_seed(0)),
+        sphere_depth(cameras),
+    )
     mesh = volume.mesh()
     rng = np.random.default_rng(0)
     shuffle = rng.permutation(len(mesh.vertices))

@@ -36,7 +36,8 @@ def radial_error(mesh: trimesh.Trimesh) -> float:
 
 def shown_error(mesh: trimesh.Trimesh, cameras: Cameras, truth: Tensor) -> float:
     """Mean L1 distance of the normals that the mesh shows, by new ray casting."""
-    vertices, faces = torch.tensor(np.asarray(mesh.vertices)).float(), torch.tensor(np.asarray(mesh.faces))
+    vertices = torch.tensor(np.asarray(mesh.vertices)).float()
+    faces = torch.tensor(np.asarray(mesh.faces))
     hits = cast(vertices, faces, cameras, torch.zeros(len(cameras), dtype=torch.bool))
     goal = truth.movedim(1, -1).reshape(-1, 3)[hits.pixels]
     known = goal.norm(dim=-1) > 0.5
@@ -44,7 +45,8 @@ def shown_error(mesh: trimesh.Trimesh, cameras: Cameras, truth: Tensor) -> float
 
 
 def test_normals_of_depth_are_those_of_the_sphere() -> None:
-    depth, truth = sphere_depth(CAMERAS), true_normals(CAMERAS)
+    depth = sphere_depth(CAMERAS)
+    truth = true_normals(CAMERAS)
     ours = normals_from_depth(depth, (depth > 0).float(), CAMERAS)
     known = ours.norm(dim=1) > 0.5
     inside = truth.norm(dim=1) > 0.5
@@ -55,7 +57,8 @@ def test_normals_of_depth_are_those_of_the_sphere() -> None:
 
 
 def test_refinement_brings_a_noisy_sphere_back(one_thread: None) -> None:
-    mesh, truth = noisy_sphere(), true_normals(CAMERAS)
+    mesh = noisy_sphere()
+    truth = true_normals(CAMERAS)
     settings = NormalRefinement(steps=60, every=20)
     refined, history = refine_mesh(mesh, NormalTargets(truth, CAMERAS), settings=settings)
     assert shown_error(refined, CAMERAS, truth) < 0.4 * shown_error(mesh, CAMERAS, truth)
@@ -67,12 +70,20 @@ def test_refinement_brings_a_noisy_sphere_back(one_thread: None) -> None:
 
 
 def test_a_map_of_the_farthest_surface_shapes_the_back() -> None:
-    mesh, front = noisy_sphere(), CAMERAS[:1]
+    mesh = noisy_sphere()
+    front = CAMERAS[:1]
     vertices, faces = (torch.tensor(np.asarray(x)) for x in (mesh.vertices, mesh.faces))
     perfect = trimesh.creation.icosphere(5, RADIUS)
-    hits = cast(torch.tensor(perfect.vertices).float() + CENTER, torch.tensor(perfect.faces), front, torch.tensor([True]))
+    hits = cast(
+        torch.tensor(perfect.vertices).float() + CENTER,
+        torch.tensor(perfect.faces),
+        front,
+        torch.tensor([True]),
+    )
     goal = torch.zeros(96 * 96, 3)
-    goal[hits.pixels] = shown_normals(torch.tensor(perfect.vertices).float(), torch.tensor(perfect.faces), hits)
+    goal[hits.pixels] = shown_normals(
+        torch.tensor(perfect.vertices).float(), torch.tensor(perfect.faces), hits
+    )
     assert (goal[hits.pixels, 2] < 0).float().mean() > 0.9  # it looks away from the camera at +z
     targets = NormalTargets(goal.T.reshape(1, 3, 96, 96), front, torch.tensor([True]))
     refined = refine_mesh(mesh, targets, settings=NormalRefinement(steps=40))[0]
@@ -83,7 +94,8 @@ def test_a_map_of_the_farthest_surface_shapes_the_back() -> None:
 
 def test_gradients_of_shown_normals() -> None:
     mesh = noisy_sphere()
-    start, faces = torch.tensor(np.asarray(mesh.vertices)), torch.tensor(np.asarray(mesh.faces))
+    start = torch.tensor(np.asarray(mesh.vertices))
+    faces = torch.tensor(np.asarray(mesh.faces))
     hits = cast(start, faces, orbit(size=24)[:1], torch.zeros(1, dtype=torch.bool))
     hits = type(hits)(hits.pixels, hits.faces, hits.weights.double())
     weight = torch.randn(len(hits.pixels), 3, generator=torch.Generator().manual_seed(0)).double()
@@ -100,7 +112,9 @@ def test_gradients_of_shown_normals() -> None:
 
 
 def test_the_whole_way_from_gaussians() -> None:
-    settings = MeshSettings(cameras=16, size=128, voxel=3 / 192, refinement=NormalRefinement(steps=30))
+    settings = MeshSettings(
+        cameras=16, size=128, voxel=3 / 192, refinement=NormalRefinement(steps=30)
+    )
     plain = extract_mesh(ball(), settings=settings)
     truth = true_normals(CAMERAS)
     guided = extract_mesh(ball(), settings=settings, targets=NormalTargets(truth, CAMERAS))

@@ -28,7 +28,9 @@ def test_only_the_four_test_views_count() -> None:
     four = [0, 3, 6, 9]
     assert before["standard"]["psnr"] == pytest.approx(psnr(p[four], t[four]).item())
     assert before["standard"]["ssim"] == pytest.approx(ssim(p[four], t[four]).mean().item())
-    assert before["released_code"]["ssim"] == pytest.approx(ms_ssim(p[four], t[four], 2.0).mean().item())
+    assert before["released_code"]["ssim"] == pytest.approx(
+        ms_ssim(p[four], t[four], 2.0).mean().item()
+    )
     assert before["released_code"]["psnr"] == before["standard"]["psnr"]
     assert before["standard"]["lpips"] is None and before["released_code"]["lpips"] is None
     assert before["ms_ssim_scales"] == 3
@@ -47,7 +49,8 @@ def test_back_view_and_perfect_images() -> None:
     p, t, _ = views()
     p[6] = t[6]
     found = back_errors(p, t, RIG, None)["standard"]
-    assert found["psnr"] is None and found["ssim"] == pytest.approx(1)  # an infinite PSNR is not a number to average
+    # an infinite PSNR is not a number to average
+    assert found["psnr"] is None and found["ssim"] == pytest.approx(1)
     with pytest.raises(ValueError, match="12"):
         back_errors(p[:4], t[:4], RIG, None)
 
@@ -65,7 +68,9 @@ def test_lpips_is_fed_both_ranges() -> None:
         head.data.fill_(0.1)
     found = view_errors(p, t, RIG, lpips)
     four = [0, 3, 6, 9]
-    assert found["standard"]["lpips"] == pytest.approx(lpips(p[four], t[four]).mean().item(), rel=1e-5)
+    assert found["standard"]["lpips"] == pytest.approx(
+        lpips(p[four], t[four]).mean().item(), rel=1e-5
+    )
     released = found["released_code"]["lpips"]
     assert released == pytest.approx(lpips(p[four], t[four], signed=False).mean().item(), rel=1e-5)
     assert found["standard"]["lpips"] != pytest.approx(released, rel=1e-3)

@@ -12,7 +12,8 @@ from hgm.metrics.kid import kid, kid_of_images, mmd
 
 
 def loops(x: np.ndarray, y: np.ndarray) -> float:
-    m, n = len(x), len(y)
+    m = len(x)
+    n = len(y)
     k = lambda a, b: (float(np.dot(a, b)) / len(a) + 1) ** 3  # noqa: E731
     xx = sum(k(x[i], x[j]) for i in range(m) for j in range(m) if i != j) / (m * (m - 1))
     yy = sum(k(y[i], y[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
@@ -22,21 +23,27 @@ def loops(x: np.ndarray, y: np.ndarray) -> float:
 
 def test_mmd_agrees_with_loops() -> None:
     random = np.random.default_rng(0)
-    x, y = random.normal(size=(7, 5)), random.normal(0.5, 1, size=(9, 5))
+    x = random.normal(size=(7, 5))
+    y = random.normal(0.5, 1, size=(9, 5))
     assert mmd(torch.tensor(x), torch.tensor(y)).item() == pytest.approx(loops(x, y), rel=1e-10)
 
 
 def test_mmd_is_unbiased_on_equal_distributions() -> None:
     g = torch.Generator().manual_seed(0)
-    values = [mmd(torch.randn(20, 8, generator=g), torch.randn(20, 8, generator=g)).item() for _ in range(300)]
+    values = [
+        mmd(torch.randn(20, 8, generator=g), torch.randn(20, 8, generator=g)).item()
+        for _ in range(300)
+    ]
     assert abs(np.mean(values)) < 3 * np.std(values) / 300**0.5
     assert min(values) < 0 < max(values)
 
 
 def test_subsets_are_seeded_and_bounded_by_the_set() -> None:
     g = torch.Generator().manual_seed(0)
-    x, y = torch.randn(30, 16, generator=g), torch.randn(30, 16, generator=g) + 0.5
-    a, b = kid(x, y, subsets=20, subset_size=10, seed=1), kid(x, y, subsets=20, subset_size=10, seed=1)
+    x = torch.randn(30, 16, generator=g)
+    y = torch.randn(30, 16, generator=g) + 0.5
+    a = kid(x, y, subsets=20, subset_size=10, seed=1)
+    b = kid(x, y, subsets=20, subset_size=10, seed=1)
     assert a == b and a is not None and a.subset_size == 10 and a.std > 0 and a.images == 30
     whole = kid(x, y, subset_size=1000)
     assert whole is not None and (whole.subset_size, whole.subsets, whole.std) == (30, 1, 0.0)
@@ -55,14 +62,16 @@ def test_resize_samples_the_old_tensorflow_grid() -> None:
 
 @pytest.fixture(scope="module")
 def weight_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path, g = tmp_path_factory.mktemp("inception") / "weights.pth", torch.Generator().manual_seed(0)
+    path = tmp_path_factory.mktemp("inception") / "weights.pth"
+    g = torch.Generator().manual_seed(0)
     state = {}
     for name, value in Inception().state_dict().items():
         if name.endswith("conv.weight"):
             state[name] = torch.randn(value.shape, generator=g) * (2 / value[0].numel()) ** 0.5
         elif not name.endswith("num_batches_tracked"):
             state[name] = value
-    state["fc.weight"], state["fc.bias"] = torch.zeros(1008, 2048), torch.zeros(1008)
+    state["fc.weight"] = torch.zeros(1008, 2048)
+    state["fc.bias"] = torch.zeros(1008)
     torch.save(state, path)
     return path
 
@@ -82,7 +91,8 @@ def test_inception_has_the_published_names_and_shapes(weight_file: Path) -> None
     assert features.shape == (3, 2048) and torch.isfinite(features).all() and features.std() > 0
     assert not torch.allclose(features[0], features[1])
     found = kid_of_images(images, images.flip(0), network)
-    # the same three images on both sides: cross terms hold the diagonal that the unbiased estimate leaves out
+    # the same three images on both sides: cross terms hold the diagonal that the unbiased estimate
+    # leaves out
     assert found is not None and found.mean < 0
 
 

@@ -9,22 +9,28 @@ from hgm.nets.body_branch import PatchAttention, patch_samples
 
 @pytest.mark.parametrize("views", [1, 2])
 def test_patches_are_read_where_the_points_project(views: int) -> None:
-    cameras, points = rig(2, views, 64), body_points(2, 40)
+    cameras = rig(2, views, 64)
+    points = body_points(2, 40)
     y, x = torch.meshgrid((torch.arange(16) + 0.5) * 4, (torch.arange(16) + 0.5) * 4, indexing="ij")
-    maps = torch.stack([x, y]).expand(2, views, 2, 16, 16)  # each map pixel holds the image position of its centre
+    # each map pixel holds the image position of its centre
+    maps = torch.stack([x, y]).expand(2, views, 2, 16, 16)
     samples = patch_samples(maps, cameras, points, 3)
     assert samples.shape == (2, views, 2, 9, 40)
     pixels, _ = cameras.project(points[:, None])
     assert pixels.min() > 6 and pixels.max() < 58  # else the border would count
     offsets = torch.tensor([[dx, dy] for dy in (-4.0, 0, 4) for dx in (-4.0, 0, 4)])
-    torch.testing.assert_close(samples.permute(0, 1, 4, 3, 2), pixels[..., None, :] + offsets, rtol=0, atol=1e-3)
+    torch.testing.assert_close(
+        samples.permute(0, 1, 4, 3, 2), pixels[..., None, :] + offsets, rtol=0, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("views", [1, 2])
 def test_attention_against_a_plain_loop(views: int) -> None:
     torch.manual_seed(0)
     layer = PatchAttention(8, heads=2, patch=3, legacy=False).double()
-    tokens, points, cameras = torch.randn(5, 8).double(), body_points(1, 5).double(), rig(1, views, 64).to(torch.float64)
+    tokens = torch.randn(5, 8).double()
+    points = body_points(1, 5).double()
+    cameras = rig(1, views, 64).to(torch.float64)
     maps = torch.randn(1, views, 8, 16, 16).double()
     out = layer(tokens, points, maps, cameras)
     samples = patch_samples(maps, cameras, points, 3)[0]  # [V, C, 9, P]
@@ -33,9 +39,13 @@ def test_attention_against_a_plain_loop(views: int) -> None:
         heads = []
         for h in range(2):
             rows = slice(4 * h, 4 * h + 4)
-            q, k, v = (layer.query.weight[rows] @ tokens[i], keys @ layer.key.weight[rows].T, keys @ layer.value.weight[rows].T)
+            q = layer.query.weight[rows] @ tokens[i]
+            k = keys @ layer.key.weight[rows].T
+            v = keys @ layer.value.weight[rows].T
             heads.append((k @ q / 4**0.5).softmax(0) @ v)
-        torch.testing.assert_close(out[0, i], layer.norm(tokens[i] + layer.out.weight @ torch.cat(heads)))
+        torch.testing.assert_close(
+            out[0, i], layer.norm(tokens[i] + layer.out.weight @ torch.cat(heads))
+        )
 
 
 def test_tokens_learn_from_one_view_and_did_not_in_the_release() -> None:

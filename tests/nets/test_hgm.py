@@ -1,4 +1,5 @@
-"""The whole network: shapes, order of the Gaussians, independence of samples, ablations, precision, repeatability."""
+"""The whole network: shapes, order of the Gaussians, independence of samples, ablations, precision,
+repeatability."""
 
 import pytest
 import torch
@@ -54,7 +55,8 @@ def test_gaussians_run_view_after_view_in_raster_order(legacy: bool) -> None:
         torch.testing.assert_close(out.unet.means[sample, place], raw[:3].clamp(-1, 1))
         torch.testing.assert_close(seen["merge"][sample, :3, place], out.unet.means[sample, place])
         merged_features = seen["merge"][sample, 3 : 3 + 16, place]
-        if legacy:  # the channels of both views interleave: view 1 gets the odd ones of view 0, then of view 1
+        # the channels of both views interleave: view 1 gets the odd ones of view 0, then of view 1
+        if legacy:
             both = seen["features"][2 * sample : 2 * sample + 2, 1::2, 5, 7]
             torch.testing.assert_close(merged_features, both.flatten())
         else:
@@ -71,7 +73,8 @@ def test_merged_position_is_the_unet_position_plus_a_clamped_offset() -> None:
 
 
 def test_legacy_changes_the_result_with_equal_weights() -> None:
-    model, legacy = tiny_model(2, patch=1).eval(), tiny_model(2, patch=1, legacy=True).eval()
+    model = tiny_model(2, patch=1).eval()
+    legacy = tiny_model(2, patch=1, legacy=True).eval()
     legacy.load_state_dict(model.state_dict())
     sample = batch_of(model, 1)
     assert (model(*sample).merged.packed() - legacy(*sample).merged.packed()).abs().max() > 1e-3
@@ -80,7 +83,9 @@ def test_legacy_changes_the_result_with_equal_weights() -> None:
 def test_every_parameter_learns() -> None:
     model = tiny_model(2)
     sum(x.square().sum() for x in packed(model(*batch_of(model, 1)))).backward()
-    idle = [name for name, p in model.named_parameters() if p.grad is None or p.grad.abs().max() == 0]
+    idle = [
+        name for name, p in model.named_parameters() if p.grad is None or p.grad.abs().max() == 0
+    ]
     assert idle == []
 
 
@@ -107,7 +112,8 @@ def test_bf16_is_close_and_its_outputs_are_float32() -> None:
     model = tiny_model().eval()
     sample = batch_of(model, 1)
     with torch.no_grad():
-        exact, fast = model(*sample), model(*sample, precision="bf16")
+        exact = model(*sample)
+        fast = model(*sample, precision="bf16")
     for a, b in zip(packed(exact), packed(fast), strict=True):
         assert b.dtype == torch.float32
         assert 0 < (a - b).abs().mean() < 0.02
@@ -142,14 +148,20 @@ def test_same_seed_gives_the_same_bits() -> None:
         model = tiny_model(2)
         out = packed(model(*batch_of(model, 2)))
         sum(x.square().mean() for x in out).backward()
-        runs.append(torch.cat([*(x.flatten() for x in out), *(p.grad.flatten() for p in model.parameters())]))
+        runs.append(
+            torch.cat(
+                [*(x.flatten() for x in out), *(p.grad.flatten() for p in model.parameters())]
+            )
+        )
     assert torch.equal(runs[0], runs[1])
 
 
 def test_unfitting_input_is_refused_in_one_line() -> None:
     model = tiny_model(2)
     images, cameras, vertices = batch_of(model, 1)
-    with pytest.raises(InputError, match=r"images: expected \[B, 2, 3, 64, 64\], got \[1, 1, 3, 64, 64\]"):
+    with pytest.raises(
+        InputError, match=r"images: expected \[B, 2, 3, 64, 64\], got \[1, 1, 3, 64, 64\]"
+    ):
         model(images[:, :1], cameras[:, :1], vertices)
     with pytest.raises(InputError, match="cameras: expected"):
         model(images, rig(1, 2, 128), vertices)

@@ -64,19 +64,26 @@ def test_the_release_becomes_a_legacy_model(tmp_path: Path) -> None:
     assert loaded.config == model.config == THIN.replace(views=2, legacy=True, patch=1)
     for key, tensor in tensors.items():
         name = our_key(key) or key
-        assert loaded.state_dict()[name].ndim != tensor.ndim or torch.equal(loaded.state_dict()[name], tensor), key
+        assert loaded.state_dict()[name].ndim != tensor.ndim or torch.equal(
+            loaded.state_dict()[name], tensor
+        ), key
     lines = list(summary(model, adopted))
     assert "mapped: volume, 84 tensors, 387,968 parameters" in lines
-    assert [line for line in lines if line.startswith("new")] == ["new, with initial weights: body.head, 6 tensors, 22,926 parameters"]
+    assert [line for line in lines if line.startswith("new")] == [
+        "new, with initial weights: body.head, 6 tensors, 22,926 parameters"
+    ]
     assert lines[-2] == "ignored: m_smplx, 1 tensors, 15 parameters"
     assert lines[-1] == "legacy network, 2 input view(s), 6890 vertices of SMPL"
 
 
-@pytest.mark.parametrize("wrap", [
-    lambda t: t,
-    lambda t: {"state_dict": t, "epoch": 3},
-    lambda t: {"model": {f"module.{k}": v for k, v in t.items()}, "optimizer": {"lr": 0.1}},
-])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda t: t,
+        lambda t: {"state_dict": t, "epoch": 3},
+        lambda t: {"model": {f"module.{k}": v for k, v in t.items()}, "optimizer": {"lr": 0.1}},
+    ],
+)
 @pytest.mark.parametrize("suffix", [".pth", ".ckpt"])
 def test_torch_files_are_read_as_trainers_write_them(tmp_path: Path, wrap, suffix: str) -> None:
     tensors = lgm()
@@ -128,17 +135,24 @@ def wrong_files(folder: Path) -> dict[str, str]:
     save_tensors(thin, folder / "tokenless.safetensors")
     save_tensors({**thin, "c.weight": torch.zeros(501, 32)}, folder / "tokens.safetensors")
     return {
-        "absent.safetensors": "no such file", "weights.zip": "not a checkpoint; expected a file that ends in",
-        "cut.safetensors": "not a whole safetensors file", "cut.pth": "not a whole torch file",
-        "page.safetensors": "not a whole safetensors file", "page.pth": "not a torch checkpoint of plain tensors",
-        "empty.pt": "not a whole torch file", "folder.pth": "no such file", "list.pth": "of type list; expected a dictionary",
-        "epoch.pth": "key epoch is of type int; expected", "none.safetensors": "holds no tensors",
+        "absent.safetensors": "no such file",
+        "weights.zip": "not a checkpoint; expected a file that ends in",
+        "cut.safetensors": "not a whole safetensors file",
+        "cut.pth": "not a whole torch file",
+        "page.safetensors": "not a whole safetensors file",
+        "page.pth": "not a torch checkpoint of plain tensors",
+        "empty.pt": "not a whole torch file",
+        "folder.pth": "no such file",
+        "list.pth": "of type list; expected a dictionary",
+        "epoch.pth": "key epoch is of type int; expected",
+        "none.safetensors": "holds no tensors",
         "other.safetensors": "key layer.weight is neither LGM's nor the released HGM's",
         "ours.safetensors": "is neither LGM's nor the released HGM's",
         "lpips.safetensors": "key unet.conv_in.weight of shape [8, 9, 3, 3] is missing",
         "wide.safetensors": "give a checkpoint of LGM of the model's widths",
         "tokenless.safetensors": "key c.weight, the vertex tokens, is missing",
-        "tokens.safetensors": "key c.weight has shape [501, 32]; expected a row for each of the 10475 vertices of SMPL-X or 6890",
+        "tokens.safetensors": "key c.weight has shape [501, 32]; expected a row for each of the "
+        "10475 vertices of SMPL-X or 6890",
     }
 
 
@@ -147,13 +161,18 @@ def test_a_wrong_file_is_refused_in_one_line_and_nothing_is_written(tmp_path: Pa
         with pytest.raises(InputError) as error:
             import_weights(tmp_path / name, tmp_path / "out", TINY)
         text = str(error.value)
-        assert text.startswith(f"{tmp_path / name}") and message in text and "\n" not in text, (name, text)
+        assert text.startswith(f"{tmp_path / name}") and message in text and "\n" not in text, (
+            name,
+            text,
+        )
     assert not (tmp_path / "out").exists()
 
 
 def test_a_training_does_not_start_from_the_release(tmp_path: Path) -> None:
     save_tensors(release(), tmp_path / "hgm.safetensors")
-    with pytest.raises(InputError, match=r"hgm.safetensors: a checkpoint of the released HGM; expected LGM's"):
+    with pytest.raises(
+        InputError, match=r"hgm.safetensors: a checkpoint of the released HGM; expected LGM's"
+    ):
         start_from_lgm(HGM(THIN), tmp_path / "hgm.safetensors")
 
 
@@ -163,25 +182,43 @@ def test_views_must_be_one_or_two(tmp_path: Path) -> None:
         import_weights(tmp_path / "lgm.safetensors", tmp_path / "out", TINY.replace(views=4))
 
 
-def test_the_command_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(HGMConfig, "paper", lambda views: HGMConfig.tiny(views))  # the published sizes take minutes and gigabytes
-    file, out = tmp_path / "lgm.safetensors", tmp_path / "out"
+def test_the_command_says_what_it_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the published sizes take minutes and gigabytes
+    monkeypatch.setattr(HGMConfig, "paper", lambda views: HGMConfig.tiny(views))
+    file = tmp_path / "lgm.safetensors"
+    out = tmp_path / "out"
     save_tensors(lgm(), file)
     assert main(["import-weights", str(file), "--out", str(out), "--views", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{file}: a checkpoint of LGM" and lines[-1] == f"{out}: written"
     assert load_hgm(out).config == HGMConfig.tiny(2)
     assert main(["import-weights", str(tmp_path / "none.pth"), "--out", str(out)]) == 1
-    assert capsys.readouterr().err == f"error: {tmp_path / 'none.pth'}: no such file; expected a downloaded checkpoint\n"
+    assert (
+        capsys.readouterr().err
+        == f"error: {tmp_path / 'none.pth'}: no such file; expected a downloaded checkpoint\n"
+    )
 
 
-def test_the_command_says_on_a_terminal_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_says_on_a_terminal_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(HGMConfig, "paper", lambda views: HGMConfig.tiny(views))
     monkeypatch.setattr(Progress, "PAUSE", 0.0)
     save_tensors(lgm(), tmp_path / "lgm.safetensors")
     terminal = ErrorsOnTerminal(monkeypatch)
-    assert main(["import-weights", str(tmp_path / "lgm.safetensors"), "--out", str(tmp_path / "out")]) == 0
+    assert (
+        main(["import-weights", str(tmp_path / "lgm.safetensors"), "--out", str(tmp_path / "out")])
+        == 0
+    )
     text = terminal.end()
-    for words in ("import-weights 0/4  reading", "  building the network", "  mapping", "import-weights 3/4  ", " left  writing"):
+    for words in (
+        "import-weights 0/4  reading",
+        "  building the network",
+        "  mapping",
+        "import-weights 3/4  ",
+        " left  writing",
+    ):
         assert words in text, words
     assert screen(text)[0].startswith("import-weights 4/4  ")

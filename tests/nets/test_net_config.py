@@ -23,7 +23,11 @@ def test_paper_preset_has_the_published_parameter_counts(views: int) -> None:
         "body_head": 108_410_126,
         "sparse": 387_968,
     }
-    assert sum(p.numel() for p in model.parameters()) == sum(model.parameter_table().values()) == 641_540_586
+    assert (
+        sum(p.numel() for p in model.parameters())
+        == sum(model.parameter_table().values())
+        == 641_540_586
+    )
     assert model.config.merge_channels == 259
     assert model.config.gaussians == views * 65_536
 
@@ -31,7 +35,8 @@ def test_paper_preset_has_the_published_parameter_counts(views: int) -> None:
 def test_spare_layers_are_the_only_difference_to_the_network_that_runs() -> None:
     with torch.device("meta"):
         lean = HGM(HGMConfig.paper(spare_layers=False)).parameter_table()["unet"]
-    assert 415_053_916 - lean == 11_278  # spec: two output layers that are declared and never called
+    # spec: two output layers that are declared and never called
+    assert 415_053_916 - lean == 11_278
 
 
 def test_merge_network_without_body_takes_128_channels_less() -> None:
@@ -60,10 +65,21 @@ def test_unusable_widths_are_refused() -> None:
     with pytest.raises(InputError, match="input_size: 100 is not a multiple of 16"):
         HGMConfig.small(input_size=100)
     with pytest.raises(InputError, match="20 channels"):
-        UNetWidths(down=(20, 32), down_attention=(False, False), up=(32,), up_attention=(False,), groups=8, heads=4)
+        UNetWidths(
+            down=(20, 32),
+            down_attention=(False, False),
+            up=(32,),
+            up_attention=(False,),
+            groups=8,
+            heads=4,
+        )
     with pytest.raises(InputError, match="body_head"):
         HGMConfig.tiny(body_head="resnet")
 
 
 def test_small_preset_has_4096_gaussians_a_view() -> None:
-    assert (HGMConfig.small().input_size, HGMConfig.small().gaussians, HGMConfig.small(2).gaussians) == (128, 4096, 8192)
+    assert (
+        HGMConfig.small().input_size,
+        HGMConfig.small().gaussians,
+        HGMConfig.small(2).gaussians,
+    ) == (128, 4096, 8192)

@@ -25,11 +25,14 @@ def test_round_trip_and_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_strict_loading_names_the_first_wrong_key(tmp_path: Path) -> None:
-    model, path = tiny_model(), tmp_path / "w.safetensors"
+    model = tiny_model()
+    path = tmp_path / "w.safetensors"
     tensors = dict(model.state_dict())
     first = "unet.conv_in.weight"
     save_tensors({k: v for k, v in tensors.items() if k != first}, path)
-    with pytest.raises(InputError, match=r"key unet.conv_in.weight of shape \[8, 9, 3, 3\] is missing") as error:
+    with pytest.raises(
+        InputError, match=r"key unet.conv_in.weight of shape \[8, 9, 3, 3\] is missing"
+    ) as error:
         load_tensors(model, path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
     save_tensors({**tensors, first: torch.zeros(8, 4, 3, 3)}, path)

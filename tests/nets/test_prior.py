@@ -12,7 +12,9 @@ from hgm.splat import render
 
 def test_anchors_project_to_their_pixels_at_the_given_depth():
     rig = orbit(size=64)[[0, 6]][None]
-    prior = pixel_prior(torch.rand(1, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0)), rig, 32)
+    prior = pixel_prior(
+        torch.rand(1, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0)), rig, 32
+    )
     points = prior[..., :3].unflatten(1, (2, 32 * 32))
     for view in range(2):
         pixels, depth = rig[0, view].resized(32).project(points[0, view])
@@ -31,13 +33,16 @@ def test_colours_come_back_through_the_activation():
 def test_background_starts_transparent():
     image = torch.ones(1, 1, 3, 32, 32)
     image[..., 8:24, 8:24] = 0.3
-    opacity = torch.sigmoid(pixel_prior(image, orbit(size=32)[[0]][None], 16)[0, :, 3]).unflatten(0, (16, 16))
+    opacity = torch.sigmoid(pixel_prior(image, orbit(size=32)[[0]][None], 16)[0, :, 3]).unflatten(
+        0, (16, 16)
+    )
     assert (opacity[4:12, 4:12] > 0.5).all() and (opacity[:3] < 0.05).all()
 
 
 def test_vertices_take_the_colour_of_the_view_they_are_closer_to():
     images = torch.zeros(1, 2, 3, 32, 32)
-    images[0, 0, 0], images[0, 1, 2] = 0.8, 0.8  # red in front, blue behind
+    images[0, 0, 0] = 0.8
+    images[0, 1, 2] = 0.8  # red in front, blue behind
     points = torch.tensor([[[0.0, 0.1, 0.3], [0.0, 0.1, -0.3]]])
     colors = 0.5 * torch.tanh(vertex_prior(images, orbit(size=32)[[0, 6]][None], points)) + 0.5
     assert colors[0, 0, 0] > 0.75 and colors[0, 0, 2] < 0.1
@@ -65,24 +70,45 @@ def test_the_paper_has_no_prior():
 def test_how_far_a_camera_stands_does_not_decide_which_side_it_sees():
     """The red front from 2.6 units, the blue back from 1.5."""
     images = torch.zeros(1, 2, 3, 32, 32)
-    images[0, 0, 0], images[0, 1, 2] = 0.8, 0.8
+    images[0, 0, 0] = 0.8
+    images[0, 1, 2] = 0.8
     views = [orbit(1, size=32, radius=2.6), orbit(1, size=32, start=180)]
-    cameras = Cameras(torch.stack([v.K for v in views], 1), torch.stack([v.world_to_camera for v in views], 1), 32, 32)
-    colors = 0.5 * torch.tanh(vertex_prior(images, cameras, torch.tensor([[[0.0, 0.1, 0.3], [0.0, 0.1, -0.3]]]))) + 0.5
-    assert colors[0, 0, 0] > 0.7 > 0.1 > colors[0, 0, 2] and colors[0, 1, 2] > 0.7 > 0.1 > colors[0, 1, 0]
+    cameras = Cameras(
+        torch.stack([v.K for v in views], 1),
+        torch.stack([v.world_to_camera for v in views], 1),
+        32,
+        32,
+    )
+    colors = (
+        0.5
+        * torch.tanh(
+            vertex_prior(images, cameras, torch.tensor([[[0.0, 0.1, 0.3], [0.0, 0.1, -0.3]]]))
+        )
+        + 0.5
+    )
+    assert (
+        colors[0, 0, 0] > 0.7 > 0.1 > colors[0, 0, 2]
+        and colors[0, 1, 2] > 0.7 > 0.1 > colors[0, 1, 0]
+    )
 
 
 def test_a_camera_that_looks_past_the_person_starts_in_front_of_the_pelvis():
-    """Panned by 25 degrees and cut so that the pelvis is in the middle of the picture: there the surface is expected, no nearer."""
+    """Panned by 25 degrees and cut so that the pelvis is in the middle of the picture: there the
+    surface is expected, no nearer."""
     eye = torch.tensor([[0.6, 0.2, 1.9]])
     a = torch.tensor(25.0).deg2rad()
     pan = torch.eye(4)
-    pan[0, 0], pan[0, 2], pan[2, 0], pan[2, 2] = a.cos(), a.sin(), -a.sin(), a.cos()
+    pan[0, 0] = a.cos()
+    pan[0, 2] = a.sin()
+    pan[2, 0] = -a.sin()
+    pan[2, 2] = a.cos()
     w2c = pan @ look_at(eye, torch.zeros(3))
     K = intrinsics(33, focal=1.1)[None].clone()
     K[0, :2, 2] += 16.5 - (K[0] @ (w2c[0, :3, 3] / w2c[0, 2, 3]))[:2]
     camera = Cameras(K, w2c, 33, 33)
-    anchor = pixel_prior(torch.rand(1, 1, 3, 33, 33), Cameras(K[None], w2c[None], 33, 33), 33)[0, 33 * 16 + 16, :3]
+    anchor = pixel_prior(torch.rand(1, 1, 3, 33, 33), Cameras(K[None], w2c[None], 33, 33), 33)[
+        0, 33 * 16 + 16, :3
+    ]
     pixel, depth = camera.project(anchor[None, None])
     assert torch.allclose(pixel[0, 0], torch.tensor([16.5, 16.5]), atol=1e-3)
     assert depth.item() == pytest.approx(w2c[0, 2, 3].item() - 0.08, abs=1e-5)

@@ -1,4 +1,5 @@
-"""Sparse convolution against dense convolution, spconv and finite differences; voxels and trilinear samples."""
+"""Sparse convolution against dense convolution, spconv and finite differences; voxels and trilinear
+samples."""
 
 import os
 
@@ -47,7 +48,9 @@ def test_sparse_convolution_equals_dense_convolution(stride: int) -> None:
     gradients = torch.autograd.grad(out, (x, weight), upstream)
     masked = torch.zeros_like(reference)
     masked[b, :, cell[0], cell[1], cell[2]] = upstream
-    for ours, theirs in zip(gradients, torch.autograd.grad(reference, (x, weight), masked), strict=True):
+    for ours, theirs in zip(
+        gradients, torch.autograd.grad(reference, (x, weight), masked), strict=True
+    ):
         torch.testing.assert_close(ours, theirs)
 
 
@@ -62,7 +65,15 @@ def test_sparse_convolution_gradients_against_finite_differences(stride: int) ->
 
 
 def test_voxel_set_finds_every_voxel_and_no_other() -> None:
-    coords = torch.tensor([[0, 5, 0, 7], [1, 5, 0, 7], [0, 0, 0, 0], [0, 5, 0, 7], [1, LAST_CELL, LAST_CELL, LAST_CELL]])
+    coords = torch.tensor(
+        [
+            [0, 5, 0, 7],
+            [1, 5, 0, 7],
+            [0, 0, 0, 0],
+            [0, 5, 0, 7],
+            [1, LAST_CELL, LAST_CELL, LAST_CELL],
+        ]
+    )
     voxels, row = VoxelSet.of(coords)
     assert len(voxels) == 4
     torch.testing.assert_close(voxels.coords[row], coords)
@@ -78,26 +89,34 @@ def test_voxelise_takes_the_mean_of_points_in_a_voxel() -> None:
     features = torch.tensor([[[1.0, 2], [3, 6], [5, 5]]])
     grid = Grid.around(points, 0.01)
     mean, voxels = voxelise(features, points, grid)
-    assert voxels.coords.tolist() == [[0, 5, 5, 5], [0, 35, 25, 15]]  # batch, z, y, x; 0.05 of margin
+    # batch, z, y, x; 0.05 of margin
+    assert voxels.coords.tolist() == [[0, 5, 5, 5], [0, 35, 25, 15]]
     torch.testing.assert_close(mean, torch.tensor([[2.0, 4], [5, 5]]))
 
 
 def test_trilinear_samples_are_exact_on_a_linear_field_and_zero_far_away() -> None:
     cells = torch.cartesian_prod(*[torch.arange(6)] * 3)
-    coords = torch.cat([torch.repeat_interleave(torch.arange(2), 216)[:, None], cells.repeat(2, 1)], 1)
+    coords = torch.cat(
+        [torch.repeat_interleave(torch.arange(2), 216)[:, None], cells.repeat(2, 1)], 1
+    )
     voxels, row = VoxelSet.of(coords)
     slope = torch.tensor([[0.3, -1.0, 2.0]], dtype=torch.float64)
     values = (cells.double() @ slope.T).repeat(2, 1)
     values[216:] += 10  # the second sample is another field
     features = torch.empty_like(values)
     features[row] = values
-    query = 5 * torch.rand(2, 50, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    query = 5 * torch.rand(
+        2, 50, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
     expected = query @ slope.T + torch.tensor([0.0, 10])[:, None, None]
     torch.testing.assert_close(sample(features, voxels, query), expected)
     outside = torch.tensor([-2.5, 1e7, 2000.0]).double()[:, None].expand(3, 3)[None].repeat(2, 1, 1)
     assert (sample(features, voxels, outside) == 0).all()
-    half = torch.tensor([[[-0.5, 0, 1]]], dtype=torch.float64).repeat(2, 1, 1)  # half way into the empty border
-    torch.testing.assert_close(sample(features, voxels, half)[0, 0, 0], torch.tensor(0.5 * 2.0, dtype=torch.float64))
+    # half way into the empty border
+    half = torch.tensor([[[-0.5, 0, 1]]], dtype=torch.float64).repeat(2, 1, 1)
+    torch.testing.assert_close(
+        sample(features, voxels, half)[0, 0, 0], torch.tensor(0.5 * 2.0, dtype=torch.float64)
+    )
 
 
 def test_sampling_gradients_against_finite_differences() -> None:
@@ -111,7 +130,9 @@ def test_sampling_gradients_against_finite_differences() -> None:
 def test_a_batch_gives_what_its_samples_give_alone() -> None:
     torch.manual_seed(0)
     volume = SparseVolume(8, 3, 0.04, 0.1).eval()
-    points, queries, features = body_points(3, 200), body_points(3, 90, seed=5), torch.randn(3, 200, 8)
+    points = body_points(3, 200)
+    queries = body_points(3, 90, seed=5)
+    features = torch.randn(3, 200, 8)
     points[1] += torch.tensor([0.3, -0.2, 0.1])  # each sample has bounds of its own
     together = volume(features, points, queries)
     assert together.shape == (3, 90, 24)
@@ -123,14 +144,20 @@ def test_a_batch_gives_what_its_samples_give_alone() -> None:
 def test_volume_moves_with_the_body() -> None:
     torch.manual_seed(0)
     volume = SparseVolume(8, 2, 0.04, 0.1).eval()
-    points, queries = body_points(1, 200).double(), body_points(1, 90, seed=5).double()
+    points = body_points(1, 200).double()
+    queries = body_points(1, 90, seed=5).double()
     features = torch.randn(1, 200, 8).double()
     shift = torch.tensor([0.1137, -0.2, 0.05], dtype=torch.float64)
     volume.double()
-    torch.testing.assert_close(volume(features, points, queries), volume(features, points + shift, queries + shift))
+    torch.testing.assert_close(
+        volume(features, points, queries), volume(features, points + shift, queries + shift)
+    )
 
 
-@pytest.mark.skipif(os.environ["OMP_NUM_THREADS"] != "1", reason="spconv's build for CPUs has a data race between threads")
+@pytest.mark.skipif(
+    os.environ["OMP_NUM_THREADS"] != "1",
+    reason="spconv's build for CPUs has a data race between threads",
+)
 @torch.no_grad()
 def test_pyramid_equals_spconv() -> None:
     pytest.importorskip("spconv")

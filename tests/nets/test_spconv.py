@@ -1,4 +1,5 @@
-"""When spconv is taken: the build that is installed, what it computes on the device, and what is said about it."""
+"""When spconv is taken: the build that is installed, what it computes on the device, and what is
+said about it."""
 
 import logging
 import sys
@@ -54,9 +55,14 @@ def test_the_build_for_cpus_is_not_taken_on_a_gpu(caplog: pytest.LogCaptureFixtu
     caplog.set_level(logging.INFO)
     assert [spconv_backend.resolve_backend("auto", "cuda") for _ in range(3)] == ["torch"] * 3
     (record,) = caplog.records
-    assert "plain torch, since spconv cannot be used: the installed build is for CPUs only" in record.message
+    assert (
+        "plain torch, since spconv cannot be used: the installed build is for CPUs only"
+        in record.message
+    )
     assert "pip uninstall --yes spconv cumm" in record.message
-    with pytest.raises(InputError, match="spconv cannot be used on cuda: the installed build is for CPUs only") as caught:
+    with pytest.raises(
+        InputError, match="spconv cannot be used on cuda: the installed build is for CPUs only"
+    ) as caught:
         spconv_backend.resolve_backend("spconv", "cuda")
     assert "\n" not in str(caught.value) and str(caught.value).endswith("or use auto")
 
@@ -64,14 +70,19 @@ def test_the_build_for_cpus_is_not_taken_on_a_gpu(caplog: pytest.LogCaptureFixtu
 def test_without_spconv(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(spconv_backend, "_installed", lambda: False)
-    assert spconv_backend.resolve_backend("auto", "cuda") == "torch" and "it is not installed (pip uninstall" in caplog.text
+    assert (
+        spconv_backend.resolve_backend("auto", "cuda") == "torch"
+        and "it is not installed (pip uninstall" in caplog.text
+    )
     assert spconv_backend.resolve_backend("auto", "cpu") == "torch"
     for device in ("cpu", "cuda"):
         with pytest.raises(MissingDependency, match="spconv is not installed"):
             spconv_backend.resolve_backend("spconv", device)
 
 
-def test_what_an_uninstall_leaves_behind_is_not_spconv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_uninstall_leaves_behind_is_not_spconv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "spconv" / "__pycache__").mkdir(parents=True)
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     for name in [n for n in sys.modules if n.split(".")[0] == "spconv"]:
@@ -80,21 +91,38 @@ def test_what_an_uninstall_leaves_behind_is_not_spconv(tmp_path: Path, monkeypat
 
 
 def test_a_build_that_works_is_taken_and_tried_once(
-    full_build: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    full_build: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
     tried: list[torch.device] = []
     monkeypatch.setattr(spconv_backend, "_differs", tried.append)
-    assert [spconv_backend.resolve_backend(name, "cuda:1") for name in ("auto", "spconv", "auto")] == ["spconv"] * 3
+    assert [
+        spconv_backend.resolve_backend(name, "cuda:1") for name in ("auto", "spconv", "auto")
+    ] == ["spconv"] * 3
     assert tried == [torch.device("cuda:1")] and len(caplog.records) == 1
 
 
-@pytest.mark.parametrize(("fault", "reason"), [
-    (RuntimeError("CUDA error: no kernel image is available\nfor execution"), "RuntimeError: CUDA error: no kernel image is available"),
-    (ImportError("libnvrtc.so.12: cannot open shared object file"), "ImportError: libnvrtc.so.12"),
-])
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (
+            RuntimeError("CUDA error: no kernel image is available\nfor execution"),
+            "RuntimeError: CUDA error: no kernel image is available",
+        ),
+        (
+            ImportError("libnvrtc.so.12: cannot open shared object file"),
+            "ImportError: libnvrtc.so.12",
+        ),
+    ],
+)
 def test_what_it_raises_is_a_reason(
-    fault: Exception, reason: str, full_build: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    fault: Exception,
+    reason: str,
+    full_build: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail(device: torch.device) -> str:
         raise fault
@@ -107,13 +135,22 @@ def test_what_it_raises_is_a_reason(
 
 
 def changed(change: Callable[[Tensor], Tensor]) -> Any:
-    return lambda *arguments: [(change(features), voxels) for features, voxels in through_torch(*arguments)]
+    return lambda *arguments: [
+        (change(features), voxels) for features, voxels in through_torch(*arguments)
+    ]
 
 
-@pytest.mark.parametrize("run", [
-    changed(lambda x: 1.02 * x), changed(lambda x: x.flip(0)), changed(lambda x: 2 * x.detach() - x),
-    changed(lambda x: x * float("nan")), changed(torch.zeros_like),
-], ids=["scaled", "shuffled", "gradients turned round", "not finite", "empty"])
+@pytest.mark.parametrize(
+    "run",
+    [
+        changed(lambda x: 1.02 * x),
+        changed(lambda x: x.flip(0)),
+        changed(lambda x: 2 * x.detach() - x),
+        changed(lambda x: x * float("nan")),
+        changed(torch.zeros_like),
+    ],
+    ids=["scaled", "shuffled", "gradients turned round", "not finite", "empty"],
+)
 def test_the_probe_finds_what_is_wrong(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spconv_backend, "run", run)
     try:

@@ -12,7 +12,8 @@ from hgm.nets.unet import UNet
 
 def test_attention_is_permutation_equivariant_and_the_legacy_layer_is_not() -> None:
     torch.manual_seed(0)
-    x, order = torch.randn(2, 16, 40), torch.randperm(40)
+    x = torch.randn(2, 16, 40)
+    order = torch.randperm(40)
     errors = {}
     for legacy in (False, True):
         layer = ViewAttention(16, heads=4, groups=4, legacy=legacy)

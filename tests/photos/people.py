@@ -1,4 +1,5 @@
-"""A drawn person that casts no doubt about where it has to land, and the network input made of it by plain arithmetic."""
+"""A drawn person that casts no doubt about where it has to land, and the network input made of it
+by plain arithmetic."""
 
 from functools import cache
 from pathlib import Path
@@ -16,18 +17,31 @@ UNIT = 400  # height of the person in its own units; the width is 200
 
 
 def person(height: int) -> Image.Image:
-    """RGBA, antialiased, `height` x `height` / 2 pixels: head, red trunk, outstretched arms of two colours, legs with a gap."""
-    fine, k = Image.new("RGBA", (4 * height // 2, 4 * height), (0, 0, 0, 0)), 4 * height / UNIT
+    """RGBA, antialiased, `height` x `height` / 2 pixels: head, red trunk, outstretched arms of two
+    colours, legs with a gap."""
+    fine = Image.new("RGBA", (4 * height // 2, 4 * height), (0, 0, 0, 0))
+    k = 4 * height / UNIT
     draw = ImageDraw.Draw(fine)
-    for box, colour in (((70, 0, 130, 80), (150, 90, 60)), ((60, 80, 140, 240), (190, 40, 40)), ((0, 90, 200, 130), (190, 40, 40)),
-                        ((0, 90, 60, 130), (120, 20, 120)),
-                        ((60, 240, 90, 400), (30, 50, 150)), ((110, 240, 140, 400), (30, 50, 150))):
-        draw.rectangle([round(box[0] * k), round(box[1] * k), round(box[2] * k) - 1, round(box[3] * k) - 1], (*colour, 255))
+    for box, colour in (
+        ((70, 0, 130, 80), (150, 90, 60)),
+        ((60, 80, 140, 240), (190, 40, 40)),
+        ((0, 90, 200, 130), (190, 40, 40)),
+        ((0, 90, 60, 130), (120, 20, 120)),
+        ((60, 240, 90, 400), (30, 50, 150)),
+        ((110, 240, 140, 400), (30, 50, 150)),
+    ):
+        draw.rectangle(
+            [round(box[0] * k), round(box[1] * k), round(box[2] * k) - 1, round(box[3] * k) - 1],
+            (*colour, 255),
+        )
     return fine.reduce(4)
 
 
 def scene(
-    height: int = 200, size: tuple[int, int] = (400, 500), at: tuple[int, int] = (120, 150), colour=(255, 255, 255),
+    height: int = 200,
+    size: tuple[int, int] = (400, 500),
+    at: tuple[int, int] = (120, 150),
+    colour=(255, 255, 255),
 ) -> Image.Image:
     """An RGB picture with the person on one colour."""
     picture = Image.new("RGB", size, colour)
@@ -38,8 +52,10 @@ def scene(
 
 @cache
 def expected(size: int = 128) -> tuple[torch.Tensor, torch.Tensor]:
-    """rgb [3, size, size] over white and mask [1, size, size]: 0.72 of the image high, centred, every pixel the mean under it."""
-    cut_out, fine = person(UNIT * 4), 16 * size
+    """rgb [3, size, size] over white and mask [1, size, size]: 0.72 of the image high, centred,
+    every pixel the mean under it."""
+    cut_out = person(UNIT * 4)
+    fine = 16 * size
     high = round(0.72 * fine)
     page = Image.new("RGB", (fine, fine), "white")
     mask = Image.new("L", (fine, fine))
@@ -58,7 +74,8 @@ def seen(path: Path, image: Image.Image, size: int = 128, ways=PLAIN, **save) ->
 
 
 def close(found: Person, mean: float = 0.004, size: int = 128) -> None:
-    """The networks' input is the expected one: on average, and at no pixel far off but on the outline."""
+    """The networks' input is the expected one: on average, and at no pixel far off but on the
+    outline."""
     rgb, mask = expected(size)
     assert found.image.shape == rgb.shape and found.mask.shape == mask.shape
     assert (found.image - rgb).abs().mean() < mean, float((found.image - rgb).abs().mean())

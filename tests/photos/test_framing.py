@@ -1,4 +1,5 @@
-"""One person in many pictures is one network input; what is wrong with a picture is told in a line."""
+"""One person in many pictures is one network input; what is wrong with a picture is told in a
+line."""
 
 import pytest
 import torch
@@ -10,8 +11,14 @@ from hgm.photos.person import open_photo
 from hgm.photos.sources import Photo
 
 ORIENTATION = 0x0112
-TURNS = {2: ImageOps.mirror, 3: lambda i: i.rotate(180), 4: ImageOps.flip, 6: lambda i: i.rotate(90, expand=True),
-         8: lambda i: i.rotate(-90, expand=True)}  # how a camera that was held so stores the picture
+TURNS = {
+    2: ImageOps.mirror,
+    3: lambda i: i.rotate(180),
+    4: ImageOps.flip,
+    6: lambda i: i.rotate(90, expand=True),
+    # how a camera that was held so stores the picture
+    8: lambda i: i.rotate(-90, expand=True),
+}
 
 
 @pytest.mark.parametrize("height", [150, 200, 333, 800])
@@ -24,7 +31,9 @@ def test_place_does_not_matter(tmp_path, at):
     close(seen(tmp_path / "p.png", scene(at=at)))
 
 
-@pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0), (40, 180, 80), (128, 128, 128), (240, 235, 200)])
+@pytest.mark.parametrize(
+    "colour", [(255, 255, 255), (0, 0, 0), (40, 180, 80), (128, 128, 128), (240, 235, 200)]
+)
 def test_the_colour_of_a_plain_background_does_not_matter(tmp_path, colour):
     found = seen(tmp_path / "p.png", scene(colour=colour))
     assert found.matting == "plain background" and found.notes == ()
@@ -73,18 +82,31 @@ def test_specks_are_dropped_without_a_word(tmp_path):
     close(found)
 
 
-@pytest.mark.parametrize(("at", "sides"), [((-30, 150), "left"), ((120, 340), "bottom"), ((120, -20), "top"), ((330, 150), "right"),
-                                           ((-30, 340), "bottom and left")])
+@pytest.mark.parametrize(
+    ("at", "sides"),
+    [
+        ((-30, 150), "left"),
+        ((120, 340), "bottom"),
+        ((120, -20), "top"),
+        ((330, 150), "right"),
+        ((-30, 340), "bottom and left"),
+    ],
+)
 def test_a_person_cut_off_at_a_border_is_told(tmp_path, at, sides):
     found = seen(tmp_path / "p.png", scene(at=at))
-    assert len(found.notes) == 1 and f"reaches the {sides} of the picture and may be cut off" in found.notes[0]
+    assert (
+        len(found.notes) == 1
+        and f"reaches the {sides} of the picture and may be cut off" in found.notes[0]
+    )
 
 
 def test_pictures_that_cannot_be_used(tmp_path):
     def refused(image: Image.Image) -> str:
         with pytest.raises(InputError) as caught:
             seen(tmp_path / "p.png", image)
-        assert "\n" not in str(caught.value) and str(caught.value).startswith(str(tmp_path / "p.png"))
+        assert "\n" not in str(caught.value) and str(caught.value).startswith(
+            str(tmp_path / "p.png")
+        )
         return str(caught.value)
 
     assert "nobody found" in refused(Image.new("RGB", (60, 80), "white"))

@@ -17,7 +17,9 @@ from hgm.photos.picture import Picture
 
 def noisy() -> Image.Image:
     """The person in front of what no simple way can tell from it."""
-    page = Image.fromarray(np.random.default_rng(0).integers(0, 255, (500, 400, 3)).astype(np.uint8))
+    page = Image.fromarray(
+        np.random.default_rng(0).integers(0, 255, (500, 400, 3)).astype(np.uint8)
+    )
     cut_out = person(200)
     page.paste(cut_out, (120, 150), cut_out)
     return page
@@ -43,14 +45,20 @@ def test_transparent_pixels_stay_background_under_a_mask(tmp_path):
     found = seen(tmp_path / "p.png", page, ways=(MaskFile(tmp_path / "m.png"),))
     rows = np.flatnonzero((found.mask[0] > 0.5).any(1))
     assert len(rows) < 0.72 * 128 + 2
-    assert found.mask.sum() < 0.8 * seen(tmp_path / "q.png", scene(), ways=PLAIN).mask.sum() * (200 / 100) ** 2
+    assert (
+        found.mask.sum()
+        < 0.8 * seen(tmp_path / "q.png", scene(), ways=PLAIN).mask.sum() * (200 / 100) ** 2
+    )
 
 
 def test_the_first_way_that_applies_is_taken():
     plain = Picture(np.asarray(scene()), None)
     cut = Picture(np.asarray(scene()), np.asarray(mask()))
     ways = (AlphaChannel(), PlainBackground())
-    assert find_people(plain, ways).source == "plain background" and find_people(cut, ways).source == "alpha channel"
+    assert (
+        find_people(plain, ways).source == "plain background"
+        and find_people(cut, ways).source == "alpha channel"
+    )
     assert find_people(Picture(np.asarray(noisy()), None), ways) is None
 
 
@@ -60,7 +68,9 @@ def test_a_person_may_cover_a_part_of_the_border():
 
 def test_noise_of_a_plain_background_is_no_person(tmp_path):
     rng = np.random.default_rng(0)
-    page = np.asarray(scene(colour=(120, 130, 140))).astype(np.float64) + rng.uniform(-8, 8, (500, 400, 3))
+    page = np.asarray(scene(colour=(120, 130, 140))).astype(np.float64) + rng.uniform(
+        -8, 8, (500, 400, 3)
+    )
     close(seen(tmp_path / "p.png", Image.fromarray(page.clip(0, 255).astype(np.uint8))), 0.02)
 
 
@@ -80,8 +90,12 @@ def test_the_edge_has_the_share_of_the_person():
     soft = (alpha > 0.1) & (alpha < 0.9)
     assert soft.sum() > 50
     for colour in ((0, 255, 0), (255, 255, 255)):
-        coverage = PlainBackground().matte(Picture(np.asarray(scene(187, colour=colour)), None)).coverage
-        assert np.abs(coverage - alpha)[soft].mean() < 0.05 and np.abs(coverage - alpha).max() < 0.25
+        coverage = (
+            PlainBackground().matte(Picture(np.asarray(scene(187, colour=colour)), None)).coverage
+        )
+        assert (
+            np.abs(coverage - alpha)[soft].mean() < 0.05 and np.abs(coverage - alpha).max() < 0.25
+        )
 
 
 def without_rembg(monkeypatch, error: type[BaseException]) -> None:
@@ -95,10 +109,13 @@ def without_rembg(monkeypatch, error: type[BaseException]) -> None:
     monkeypatch.setattr(builtins, "__import__", refuse)
 
 
-@pytest.mark.parametrize("error", [ImportError, SystemExit])  # rembg ends the program where onnxruntime is missing
+# rembg ends the program where onnxruntime is missing
+@pytest.mark.parametrize("error", [ImportError, SystemExit])
 def test_without_rembg_a_line_says_what_to_do(tmp_path, monkeypatch, error):
     without_rembg(monkeypatch, error)
-    advice = r"p\.png: the background is neither .*--mask FILE.*_mask\.png.*pip install .*rembg\[cpu\]=="
+    advice = (
+        r"p\.png: the background is neither .*--mask FILE.*_mask\.png.*pip install .*rembg\[cpu\]=="
+    )
     with pytest.raises(InputError, match=advice) as caught:
         seen(tmp_path / "p.png", noisy(), ways=(*PLAIN, Rembg()))
     assert "\n" not in str(caught.value)
@@ -147,11 +164,19 @@ def test_rembg_with_its_weights(tmp_path, package, capsys):
     for name in ("p.png", "q.png"):
         found = seen(tmp_path / name, noisy(), ways=(*PLAIN, way))
         close(found, 0.006)
-    assert found.matting == "rembg u2net_human_seg" and package.opened == 1 and capsys.readouterr().out == ""
+    assert (
+        found.matting == "rembg u2net_human_seg"
+        and package.opened == 1
+        and capsys.readouterr().out == ""
+    )
 
 
 def test_rembg_without_weights_or_with_broken_ones(tmp_path, package):
-    with pytest.raises(InputError, match=r"home/u2net_human_seg\.onnx: no such file, which rembg needs; put https.* or set U2NET_HOME"):
+    with pytest.raises(
+        InputError,
+        match=r"home/u2net_human_seg\.onnx: no such file, "
+        r"which rembg needs; put https.* or set U2NET_HOME",
+    ):
         Rembg().matte(Picture(np.asarray(noisy()), None))
     (tmp_path / "home").mkdir()
     (tmp_path / "home/u2net_human_seg.onnx").write_text("torn")

@@ -38,18 +38,23 @@ def test_sixteen_bit_grey_is_the_eight_bit_picture(tmp_path, name):
     grey = np.asarray(grey_person())
     Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / name)
     grey_person().save(tmp_path / "eight.png")
-    assert np.array_equal(read_picture(tmp_path / name).rgb, read_picture(tmp_path / "eight.png").rgb)
+    assert np.array_equal(
+        read_picture(tmp_path / name).rgb, read_picture(tmp_path / "eight.png").rgb
+    )
     assert np.array_equal(read_picture(tmp_path / name).rgb[..., 1], grey)
 
 
 def test_sixteen_bit_colour(tmp_path):
     """A PNG of 16 bits a channel, written by hand since Pillow writes none."""
     counts = np.zeros((3, 2, 3), np.uint16)
-    counts[0, 1], counts[2, 0] = (65535, 32896, 257), (771, 1028, 1285)
+    counts[0, 1] = (65535, 32896, 257)
+    counts[2, 0] = (771, 1028, 1285)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in counts)
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", 2, 3, 16, 2, 0, 0, 0)
     chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
@@ -63,7 +68,11 @@ def test_bilevel_and_grey_with_alpha(tmp_path):
     assert set(np.unique(read_picture(tmp_path / "p.png").rgb)) == {0, 255}
     Image.merge("LA", (grey_person(), Image.new("L", (400, 500), 77))).save(tmp_path / "q.png")
     found = read_picture(tmp_path / "q.png")
-    assert found.alpha is not None and (found.alpha == 77).all() and np.array_equal(found.rgb[..., 0], np.asarray(grey_person()))
+    assert (
+        found.alpha is not None
+        and (found.alpha == 77).all()
+        and np.array_equal(found.rgb[..., 0], np.asarray(grey_person()))
+    )
 
 
 def test_an_opaque_alpha_channel_is_none(tmp_path):
@@ -88,7 +97,8 @@ def test_a_picture_with_a_long_edge_is_shrunk_by_a_whole_factor(tmp_path, monkey
     page.paste(person(400), (100, 50))
     page.save(tmp_path / "p.png")
     found = read_picture(tmp_path / "p.png")
-    assert found.rgb.shape == (167, 134, 3) and found.alpha is not None  # 500 pixels by 3, the rest of the last one too
+    # 500 pixels by 3, the rest of the last one too
+    assert found.rgb.shape == (167, 134, 3) and found.alpha is not None
     assert (found.rgb[found.alpha > 64][:, 1] < 110).all()
     close(seen(tmp_path / "q.png", page), 0.006)
 
@@ -109,9 +119,16 @@ def test_files_that_are_no_pictures(tmp_path):
     (tmp_path / "torn.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:2000])
     Image.fromarray(np.ones((20, 20), np.float32)).save(tmp_path / "float.tif")
     (tmp_path / "folder.png").mkdir()
-    for name, words in (("bad.png", "not a readable image"), ("torn.jpg", "not a readable image.*truncated"),
-                        ("float.tif", "floating-point"), ("gone.png", "no such file"), ("folder.png", "not a readable image")):
-        with pytest.raises(InputError, match=f"^{tmp_path / name}: .*{words}|^{tmp_path / name}: {words}") as caught:
+    for name, words in (
+        ("bad.png", "not a readable image"),
+        ("torn.jpg", "not a readable image.*truncated"),
+        ("float.tif", "floating-point"),
+        ("gone.png", "no such file"),
+        ("folder.png", "not a readable image"),
+    ):
+        with pytest.raises(
+            InputError, match=f"^{tmp_path / name}: .*{words}|^{tmp_path / name}: {words}"
+        ) as caught:
             read_picture(tmp_path / name)
         assert "\n" not in str(caught.value)
 
@@ -127,12 +144,20 @@ def test_a_mask_is_brightness_or_transparency(tmp_path):
     for name in ("grey.png", "alpha.png"):
         assert np.array_equal(read_mask(tmp_path / name, 50, 40), truth)
     larger = read_mask(tmp_path / "grey.png", 100, 80)
-    assert larger.shape == (100, 80) and larger[40, 30] == 1 and abs(larger.mean() - truth.mean()) < 0.002
+    assert (
+        larger.shape == (100, 80)
+        and larger[40, 30] == 1
+        and abs(larger.mean() - truth.mean()) < 0.002
+    )
 
 
 def test_masks_that_do_not_fit(tmp_path):
     Image.new("L", (40, 50)).save(tmp_path / "empty.png")
-    with pytest.raises(InputError, match=r"empty\.png: the mask is empty; expected the person white on black"):
+    with pytest.raises(
+        InputError, match=r"empty\.png: the mask is empty; expected the person white on black"
+    ):
         read_mask(tmp_path / "empty.png", 50, 40)
-    with pytest.raises(InputError, match=r"empty\.png: the mask is 40 x 50 pixels, the photo 50 x 40"):
+    with pytest.raises(
+        InputError, match=r"empty\.png: the mask is 40 x 50 pixels, the photo 50 x 40"
+    ):
         read_mask(tmp_path / "empty.png", 40, 50)

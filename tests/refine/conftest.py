@@ -26,7 +26,9 @@ def person(model: BodyModel) -> BodyParameters:
     pose[16, 2] += 0.8
     pose[17, 1] -= 0.5
     pose[0, 0] -= 0.4
-    return model.zeros().replace(body_pose=pose.flatten(), betas=0.7 * torch.randn(10, generator=generator))
+    return model.zeros().replace(
+        body_pose=pose.flatten(), betas=0.7 * torch.randn(10, generator=generator)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -44,10 +46,13 @@ class Caster:
 
     def __init__(self, vertices: Tensor, faces: Tensor) -> None:
         self.scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-        self.scene.add_triangles(o3d.core.Tensor(vertices.numpy()), o3d.core.Tensor(faces.numpy().astype(np.uint32)))
+        self.scene.add_triangles(
+            o3d.core.Tensor(vertices.numpy()), o3d.core.Tensor(faces.numpy().astype(np.uint32))
+        )
 
     def __call__(self, cameras: Cameras, *, last: bool = False) -> tuple[Tensor, Tensor]:
-        """Hit [C, 1, H, W] as 0 or 1, and the outward normal [C, 3, H, W] of the face that was hit."""
+        """Hit [C, 1, H, W] as 0 or 1, and the outward normal [C, 3, H, W] of the face that was
+        hit."""
         origin, ray = cameras.rays()
         origin, ray = (origin + 4 * ray, -ray) if last else (origin, ray)
         rays = torch.cat([origin, ray], 1).movedim(1, -1).contiguous().numpy()

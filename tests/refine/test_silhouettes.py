@@ -15,7 +15,9 @@ Cast = Callable[..., tuple[Tensor, Tensor]]
 
 
 @pytest.mark.parametrize("size", [128, 256])
-def test_silhouettes_are_those_of_the_mesh(body: CanonicalBody, patches: Patches, caster: Cast, size: int) -> None:
+def test_silhouettes_are_those_of_the_mesh(
+    body: CanonicalBody, patches: Patches, caster: Cast, size: int
+) -> None:
     cameras = orbit(size=size)
     truth = caster(cameras)[0]
     ours = silhouettes(body.vertices, patches, cameras)
@@ -26,9 +28,13 @@ def test_silhouettes_are_those_of_the_mesh(body: CanonicalBody, patches: Patches
     assert ours.max() <= 1 and ours.min() >= 0
 
 
-def test_no_outline_is_swollen_or_shrunk(body: CanonicalBody, patches: Patches, caster: Cast) -> None:
+def test_no_outline_is_swollen_or_shrunk(
+    body: CanonicalBody, patches: Patches, caster: Cast
+) -> None:
     cameras = orbit(size=128)
-    ratio = (silhouettes(body.vertices, patches, cameras) > 0.5).sum((1, 2, 3)) / caster(cameras)[0].sum((1, 2, 3))
+    ratio = (silhouettes(body.vertices, patches, cameras) > 0.5).sum((1, 2, 3)) / caster(cameras)[
+        0
+    ].sum((1, 2, 3))
     assert (ratio - 1).abs().max() < 0.03, ratio
 
 
@@ -43,9 +49,13 @@ def test_patches_cover_the_mesh(body: CanonicalBody, model: BodyModel, patches: 
 
 @pytest.mark.parametrize("backend", ["numba", "torch"])
 def test_gradients_against_finite_differences(
-    model: BodyModel, person: BodyParameters, caster: Cast, backend: str,
+    model: BodyModel,
+    person: BodyParameters,
+    caster: Cast,
+    backend: str,
 ) -> None:
-    # Discs of some pixels, so opaque that the renderer's cut at 1 / 255, which has no gradient, does not matter.
+    # Discs of some pixels, so opaque that the renderer's cut at 1 / 255, which has no gradient,
+    # does not matter.
     patches = Patches.of(canonical(model, model.zeros()).vertices, model.faces, cell=0.04)
     cameras = orbit(3, size=96, start=20)
     truth = caster(cameras)[0]
@@ -53,21 +63,31 @@ def test_gradients_against_finite_differences(
     turn = torch.nn.functional.normalize(torch.randn(63, generator=generator), dim=0)
 
     def loss(way: Tensor) -> Tensor:
-        moved = canonical(model, person.replace(body_pose=person.body_pose + (0.15 + way[0]) * turn)).vertices
-        seen = silhouettes(moved + torch.stack([way[1] + 0.02, way[2], way[1]]), patches, cameras, backend=backend)
+        moved = canonical(
+            model, person.replace(body_pose=person.body_pose + (0.15 + way[0]) * turn)
+        ).vertices
+        seen = silhouettes(
+            moved + torch.stack([way[1] + 0.02, way[2], way[1]]), patches, cameras, backend=backend
+        )
         return 1 - soft_iou(seen, truth).mean()
 
     way = torch.zeros(3, requires_grad=True)
     loss(way).backward()
     step = 2e-3
-    differences = torch.stack([(loss(step * e) - loss(-step * e)).detach() / (2 * step) for e in torch.eye(3)])
+    differences = torch.stack(
+        [(loss(step * e) - loss(-step * e)).detach() / (2 * step) for e in torch.eye(3)]
+    )
     assert way.grad is not None
-    assert torch.allclose(way.grad, differences, rtol=0.05, atol=0.03 * float(differences.abs().max())), (way.grad, differences)
+    assert torch.allclose(
+        way.grad, differences, rtol=0.05, atol=0.03 * float(differences.abs().max())
+    ), (way.grad, differences)
 
 
 def test_soft_iou_by_hand() -> None:
-    a, b = torch.zeros(1, 4, 4), torch.zeros(1, 4, 4)
-    a[0, :2], b[0, 1:3] = 1, 1  # 8 pixels each, 4 in both, 12 in either
+    a = torch.zeros(1, 4, 4)
+    b = torch.zeros(1, 4, 4)
+    a[0, :2] = 1
+    b[0, 1:3] = 1  # 8 pixels each, 4 in both, 12 in either
     assert soft_iou(a, b).item() == pytest.approx(4 / 12)
     assert soft_iou(a, a).item() == 1
     assert soft_iou(0.5 * a, a).item() == pytest.approx(4 / 8)

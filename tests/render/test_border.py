@@ -8,12 +8,22 @@ from hgm.cameras import Cameras, look_at
 from hgm.errors import ScanError
 from hgm.render.border import PAD, Border, border_of
 
-CAMERA = Cameras(torch.tensor([[170.0, 0, 80.3], [0, 150.0, 61.6], [0, 0, 1]]),
-                 look_at(torch.tensor([0.9, 0.5, 1.1]), torch.tensor([0.1, 0.0, 0.0])), 160, 120)
+CAMERA = Cameras(
+    torch.tensor([[170.0, 0, 80.3], [0, 150.0, 61.6], [0, 0, 1]]),
+    look_at(torch.tensor([0.9, 0.5, 1.1]), torch.tensor([0.1, 0.0, 0.0])),
+    160,
+    120,
+)
 
 
 def box(points: np.ndarray) -> Border:
-    return border_of(points, CAMERA.K.double().numpy(), CAMERA.world_to_camera.double().numpy(), CAMERA.width, CAMERA.height)
+    return border_of(
+        points,
+        CAMERA.K.double().numpy(),
+        CAMERA.world_to_camera.double().numpy(),
+        CAMERA.width,
+        CAMERA.height,
+    )
 
 
 def cube(half: float, *, centre: tuple[float, float, float] = (0.1, 0.0, 0.0)) -> np.ndarray:
@@ -23,14 +33,24 @@ def cube(half: float, *, centre: tuple[float, float, float] = (0.1, 0.0, 0.0)) -
 def test_it_is_the_projection_with_a_pad():
     points = cube(0.1)
     u, v = CAMERA.project(torch.from_numpy(points).float())[0].numpy().T
-    expected = [int(np.floor(u.min())) - PAD, int(np.floor(v.min())) - PAD, int(np.ceil(u.max())) + PAD, int(np.ceil(v.max())) + PAD]
+    expected = [
+        int(np.floor(u.min())) - PAD,
+        int(np.floor(v.min())) - PAD,
+        int(np.ceil(u.max())) + PAD,
+        int(np.ceil(v.max())) + PAD,
+    ]
     found = box(points)
     assert [found.left, found.top, found.right, found.bottom] == expected and not found.cropped
 
 
 def test_it_ends_with_the_image_and_says_what_is_cut_off():
     found = box(cube(0.1) + 0.62 * CAMERA.camera_to_world[:3, 0].numpy())  # to the right
-    assert found.cropped and found.right == 160 and 120 < found.left < 160 and 0 < found.top < found.bottom < 120
+    assert (
+        found.cropped
+        and found.right == 160
+        and 120 < found.left < 160
+        and 0 < found.top < found.bottom < 120
+    )
 
 
 def test_points_beside_or_behind_the_camera_take_the_whole_image():

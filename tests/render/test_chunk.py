@@ -1,4 +1,5 @@
-"""Chunks of scans in worker processes: the same bytes whatever happens, and a broken scan costs itself only."""
+"""Chunks of scans in worker processes: the same bytes whatever happens, and a broken scan costs
+itself only."""
 
 import errno
 import os
@@ -22,7 +23,8 @@ from hgm.render.member import RenderSettings, member_key, over_white
 from hgm.scans import ScanFiles, locate, scan_names
 from hgm.views import load_views
 
-SIZE, VIEWS = 48, 4
+SIZE = 48
+VIEWS = 4
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +41,17 @@ def scans(root: Path) -> list[ScanFiles]:
 
 
 def render(root: Path, out: Path, models: Path, **options: object) -> ChunkResult:
-    return render_chunk(scans(root), out, models=models, size=SIZE, views=VIEWS, samples=4, **options)  # type: ignore
+    return render_chunk(
+        scans(root), out, models=models, size=SIZE, views=VIEWS, samples=4, **options
+    )  # type: ignore
 
 
 def contents(out: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +74,26 @@ def test_a_view_folder(undisturbed: Path, models: Path) -> None:
     assert (views.rgb.movedim(1, -1)[views.mask[:, 0] == 0] == 1).all()
 
     with np.load(undisturbed / "0001" / "smplx.npz") as data:
-        vertices, joints, nu_per_metre = data["vertices"], data["joints"], float(data["nu_per_metre"])
-        assert vertices.dtype == joints.dtype == np.float32 and data["nu_per_metre"].dtype == np.float64
-    body = canonical(BodyModel.load(models), BodyParameters.from_npz(undisturbed / "0001" / "smplx.npz"))
+        vertices = data["vertices"]
+        joints = data["joints"]
+        nu_per_metre = float(data["nu_per_metre"])
+        assert (
+            vertices.dtype == joints.dtype == np.float32
+            and data["nu_per_metre"].dtype == np.float64
+        )
+    body = canonical(
+        BodyModel.load(models), BodyParameters.from_npz(undisturbed / "0001" / "smplx.npz")
+    )
     np.testing.assert_allclose(body.vertices.numpy(), vertices, atol=1e-6)
     assert joints.shape == (55, 3) and np.abs(joints[0]).max() < 1e-6
     assert nu_per_metre == pytest.approx(float(body.nu_per_metre))
 
-    # The scan is the body: its vertices project into the mask, and lie on or behind the surface seen there.
+    # The scan is the body: its vertices project into the mask, and lie on or behind the surface
+    # seen there.
     pixels, depth = expected.project(torch.from_numpy(vertices).expand(VIEWS, -1, 3))
     pool = torch.nn.functional.max_pool2d  # a vertex at an edge may count for the pixel beside it
-    mask, nearest = pool(views.mask, 3, 1, 1), -pool(-views.depth.where(views.depth > 0, torch.tensor(9.0)), 3, 1, 1)
+    mask = pool(views.mask, 3, 1, 1)
+    nearest = -pool(-views.depth.where(views.depth > 0, torch.tensor(9.0)), 3, 1, 1)
     for i in range(VIEWS):
         x, y = pixels[i].long().unbind(-1)
         assert (mask[i, 0, y, x] > 0).float().mean() > 0.999
@@ -91,8 +108,11 @@ def test_mixing_over_white() -> None:
     np.testing.assert_array_equal(over_white(rgba), [[[10, 20, 30], [255, 255, 255], mixed]])
 
 
-def test_finished_members_are_left_alone(undisturbed: Path, root: Path, models: Path, tmp_path: Path) -> None:
-    """Nothing is started when all keys are the same; a scan whose texture changes is rendered again, alone."""
+def test_finished_members_are_left_alone(
+    undisturbed: Path, root: Path, models: Path, tmp_path: Path
+) -> None:
+    """Nothing is started when all keys are the same; a scan whose texture changes is rendered
+    again, alone."""
     before = {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")}
     started: list[object] = []
     with pytest.MonkeyPatch.context() as patch:
@@ -114,16 +134,27 @@ def test_finished_members_are_left_alone(undisturbed: Path, root: Path, models: 
     finally:
         texture.write_bytes(original)
     assert seen == ["0001"]
-    assert {name for name in result.rendered if result.rendered[name] != changed.rendered[name]} == {"0001"}
+    assert {
+        name for name in result.rendered if result.rendered[name] != changed.rendered[name]
+    } == {"0001"}
     differing = {path for path, data in contents(tmp_path).items() if data != reference[path]}
     assert differing == {"0001/key.json", *(f"0001/rgb_{i:02d}.png" for i in range(VIEWS))}
 
 
-@pytest.mark.parametrize("change", [
-    {"size": 64}, {"views": 6}, {"samples": 8}, {"gender": "female"}, {"device": "auto"}, {"common": "code"},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": 64},
+        {"views": 6},
+        {"samples": 8},
+        {"gender": "female"},
+        {"device": "auto"},
+        {"common": "code"},
+    ],
+)
 def test_whatever_decides_the_views_is_in_the_key(root: Path, change: dict[str, object]) -> None:
-    scan, common = scans(root)[0], change.get("common", "")
+    scan = scans(root)[0]
+    common = change.get("common", "")
     settings = {"size": SIZE, **{key: value for key, value in change.items() if key != "common"}}
     key = member_key(scan, RenderSettings(SIZE))
     assert key == member_key(scan, RenderSettings(SIZE))
@@ -151,17 +182,26 @@ def render_with_a_signal(sign: signal.Signals, root: Path, out: Path, models: Pa
             assert len(processes) == 2
 
 
-def test_a_crash_costs_one_scan(undisturbed: Path, root: Path, models: Path, tmp_path: Path) -> None:
+def test_a_crash_costs_one_scan(
+    undisturbed: Path, root: Path, models: Path, tmp_path: Path
+) -> None:
     result = render_with_a_signal(signal.SIGSEGV, root, tmp_path, models)
     assert list(result.rendered) == ["0000", "0002"] and list(result.rejected) == ["0001"]
     assert "0001.obj: " in result.rejected["0001"] and "SIGSEGV" in result.rejected["0001"]
     reference = contents(undisturbed)
-    assert contents(tmp_path) == {path: data for path, data in reference.items() if not path.startswith("0001")}
+    assert contents(tmp_path) == {
+        path: data for path, data in reference.items() if not path.startswith("0001")
+    }
 
 
-def test_a_killed_worker_costs_no_scan(undisturbed: Path, root: Path, models: Path, tmp_path: Path) -> None:
-    """As by the kernel when memory has run out: the job fails after the other scans, and the next one makes up for it."""
-    with pytest.raises(Interrupted, match=r"0001\.obj: the renderer was stopped at it \(SIGKILL\); run again"):
+def test_a_killed_worker_costs_no_scan(
+    undisturbed: Path, root: Path, models: Path, tmp_path: Path
+) -> None:
+    """As by the kernel when memory has run out: the job fails after the other scans, and the next
+    one makes up for it."""
+    with pytest.raises(
+        Interrupted, match=r"0001\.obj: the renderer was stopped at it \(SIGKILL\); run again"
+    ):
         render_with_a_signal(signal.SIGKILL, root, tmp_path, models)
     assert {path.name for path in tmp_path.iterdir() if path.name[0] != "."} == {"0000", "0002"}
     assert render(root, tmp_path, models).rejected == {}
@@ -171,7 +211,11 @@ def test_a_killed_worker_costs_no_scan(undisturbed: Path, root: Path, models: Pa
 def test_a_full_disk_costs_no_scan(root: Path, models: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, text=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)],
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         pytest.skip(f"mounting a file system needs root: {done.stderr.strip()}")
     try:
@@ -182,15 +226,21 @@ def test_a_full_disk_costs_no_scan(root: Path, models: Path, tmp_path: Path) -> 
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_killed_in_the_middle_and_run_again(undisturbed: Path, root: Path, models: Path, tmp_path: Path) -> None:
-    """kill -9 leaves finished scans and a half one; the next run, with two workers, ends with the same bytes."""
-    code = ("import sys; from pathlib import Path; from hgm.render import render_chunk; from hgm.scans import *;"
-            "root, out, models = map(Path, sys.argv[1:]);"
-            f"render_chunk([locate(root, n) for n in scan_names(root)], out, models=models, size={SIZE}, views={VIEWS},"
-            "samples=4)")
+def test_killed_in_the_middle_and_run_again(
+    undisturbed: Path, root: Path, models: Path, tmp_path: Path
+) -> None:
+    """kill -9 leaves finished scans and a half one; the next run, with two workers, ends with the
+    same bytes."""
+    code = (
+        "import sys; from pathlib import Path; from hgm.render import render_chunk; from "
+        "hgm.scans import *;root, out, models = map(Path, sys.argv[1:]);render_chunk([locate(root, "
+        f"n) for n in scan_names(root)], out, models=models, size={SIZE}, views={VIEWS},samples=4)"
+    )
     parent = subprocess.Popen([sys.executable, "-c", code, str(root), str(tmp_path), str(models)])
     deadline = time.monotonic() + 300
-    while not (tmp_path / "0000").exists() and parent.poll() is None and time.monotonic() < deadline:
+    while (
+        not (tmp_path / "0000").exists() and parent.poll() is None and time.monotonic() < deadline
+    ):
         time.sleep(0.01)
     processes = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     workers = [pid for pid in processes if status(pid).get("PPid") == str(parent.pid)]
@@ -219,7 +269,9 @@ def running(pid: int) -> bool:
     return status(pid).get("State", "Z")[0] not in "ZX"
 
 
-def test_unusable_scans_are_rejected_with_their_reason(root: Path, models: Path, tmp_path: Path) -> None:
+def test_unusable_scans_are_rejected_with_their_reason(
+    root: Path, models: Path, tmp_path: Path
+) -> None:
     good, cut, lost = scans(root)
     broken = tmp_path / "scans" / "0001"
     broken.mkdir(parents=True)

@@ -1,4 +1,5 @@
-"""The report in a browser: it draws, nothing is missing or fetched, everything is named, and it works without WebGL."""
+"""The report in a browser: it draws, nothing is missing or fetched, everything is named, and it
+works without WebGL."""
 
 import io
 import json
@@ -27,13 +28,27 @@ from hgm.views import save_cameras
 from .conftest import NASTY, figure, metrics, save_png
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine (apt install chromium)")
-needs_viewer = pytest.mark.skipif(not VIEWER.is_file(), reason="the interactive view is not built (make viewer)")
-PAINTED = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]  # WebGL without a graphics card
+CHROMIUM = next(
+    (
+        path
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (path := shutil.which(name))
+    ),
+    None,
+)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="there is no Chromium on this machine (apt install chromium)"
+)
+needs_viewer = pytest.mark.skipif(
+    not VIEWER.is_file(), reason="the interactive view is not built (make viewer)"
+)
+# WebGL without a graphics card
+PAINTED = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
 WITHOUT = ["--disable-gpu", "--disable-3d-apis"]
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-START = (1.1 * RADIUS, math.pi / 2 - 0.06, 0.45)  # where the view begins: distance, polar angle, azimuth
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+# where the view begins: distance, polar angle, azimuth
+START = (1.1 * RADIUS, math.pi / 2 - 0.06, 0.45)
 
 
 class Visit:
@@ -50,11 +65,13 @@ class Visit:
         self.page.on("request", lambda request: self.asked.append(request.url))
 
     def _said(self, message: Any) -> None:
-        if message.type in ("error", "warning") and "GL Driver Message" not in message.text:  # remarks on the speed of drawing
+        # remarks on the speed of drawing
+        if message.type in ("error", "warning") and "GL Driver Message" not in message.text:
             self.faults.append(f"{message.type}: {message.text}")
 
     def _failed(self, request: Any) -> None:
-        if request.failure != "net::ERR_ABORTED":  # by leaving the page, or by a film that has enough
+        # by leaving the page, or by a film that has enough
+        if request.failure != "net::ERR_ABORTED":
             self.faults.append(f"failed: {request.url}")
 
     def open(self, path: Path) -> "Visit":
@@ -66,7 +83,9 @@ class Visit:
 
     def picture(self, selector: str, size: int | None = None) -> np.ndarray:
         """A part of the page as it is on the screen, float [H, W, 3]."""
-        image = Image.open(io.BytesIO(self.page.locator(selector).first.screenshot())).convert("RGB")
+        image = Image.open(io.BytesIO(self.page.locator(selector).first.screenshot())).convert(
+            "RGB"
+        )
         if size is not None:
             image = image.resize((size, size), Image.Resampling.BOX)
         return np.asarray(image) / 255.0
@@ -90,7 +109,9 @@ def browsers() -> Iterator[Callable[[bool], Any]]:
 
         def get(webgl: bool) -> Any:
             if webgl not in open_ones:
-                open_ones[webgl] = made.chromium.launch(executable_path=CHROMIUM, args=PAINTED if webgl else WITHOUT)
+                open_ones[webgl] = made.chromium.launch(
+                    executable_path=CHROMIUM, args=PAINTED if webgl else WITHOUT
+                )
             return open_ones[webgl]
 
         yield get
@@ -102,9 +123,20 @@ def browsers() -> Iterator[Callable[[bool], Any]]:
 def go(browsers: Callable[[bool], Any]) -> Iterator[Go]:
     contexts = []
 
-    def visit(path: Path, *, webgl: bool = True, scheme: str = "light", size: dict[str, int] = DESKTOP, still: bool = True) -> Visit:
-        context = browsers(webgl).new_context(viewport=size, color_scheme=scheme, offline=True,
-                                              reduced_motion="reduce" if still else "no-preference")
+    def visit(
+        path: Path,
+        *,
+        webgl: bool = True,
+        scheme: str = "light",
+        size: dict[str, int] = DESKTOP,
+        still: bool = True,
+    ) -> Visit:
+        context = browsers(webgl).new_context(
+            viewport=size,
+            color_scheme=scheme,
+            offline=True,
+            reduced_motion="reduce" if still else "no-preference",
+        )
         contexts.append(context)
         return Visit(context).open(path)
 
@@ -129,14 +161,22 @@ def spread(image: np.ndarray) -> float:
 CONTRAST = """() => {
   const linear = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
   const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const rgba = (text) => { const v = text.match(/[\\d.]+/g).map(Number); return [v[0], v[1], v[2], v[3] ?? 1]; };
+  const rgba = (text) => {
+    const v = text.match(/[\\d.]+/g).map(Number);
+    return [v[0], v[1], v[2], v[3] ?? 1];
+  };
   const found = {}, walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
     const node = walk.currentNode, element = node.parentElement;
-    if (!node.data.trim() || element.closest("svg, script, .banner, .tag, option") || !element.checkVisibility()) continue;
+    if (!node.data.trim() || element.closest("svg, script, .banner, .tag, option")) continue;
+    if (!element.checkVisibility()) continue;
     let behind = element, back = [0, 0, 0, 0];
-    while (behind && back[3] < 1) { back = rgba(getComputedStyle(behind).backgroundColor); behind = behind.parentElement; }
-    const [a, b] = [light(rgba(getComputedStyle(element).color)), light(back)].sort((x, y) => y - x);
+    while (behind && back[3] < 1) {
+      back = rgba(getComputedStyle(behind).backgroundColor);
+      behind = behind.parentElement;
+    }
+    const text = light(rgba(getComputedStyle(element).color));
+    const [a, b] = [text, light(back)].sort((x, y) => y - x);
     const ratio = (a + 0.05) / (b + 0.05);
     if (ratio < 4.5) found[node.data.trim().slice(0, 40)] = ratio.toFixed(2);
   }
@@ -144,8 +184,12 @@ CONTRAST = """() => {
 }"""
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone, dark"])
-def test_pages_open_whole_readable_and_without_network(go: Go, report: Path, scheme: str, size: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone, dark"]
+)
+def test_pages_open_whole_readable_and_without_network(
+    go: Go, report: Path, scheme: str, size: dict[str, int]
+) -> None:
     for name in ("index.html", "people/0001.html", "people/0003.html"):
         visit = go(report / name, scheme=scheme, size=size)
         if VIEWER.is_file():
@@ -153,35 +197,57 @@ def test_pages_open_whole_readable_and_without_network(go: Go, report: Path, sch
             visit.drawn("gaussians")
         visit.page.evaluate("for (const image of document.images) image.loading = 'eager'")
         visit.page.wait_for_function("[...document.images].every((image) => image.complete)")
-        assert visit.page.evaluate("[...document.images].filter((image) => !image.naturalWidth).length") == 0
+        assert (
+            visit.page.evaluate(
+                "[...document.images].filter((image) => !image.naturalWidth).length"
+            )
+            == 0
+        )
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= size["width"], name
         assert visit.page.evaluate(CONTRAST) == {}, name
         visit.clean()
 
 
 @needs_viewer
-def test_the_viewer_draws_the_gaussians_as_our_own_renderer_does(go: Go, report: Path, finished: tuple[Path, dict[str, Any]]) -> None:
+def test_the_viewer_draws_the_gaussians_as_our_own_renderer_does(
+    go: Go, report: Path, finished: tuple[Path, dict[str, Any]]
+) -> None:
     visit = go(report / "people" / "0001.html")
     visit.drawn("gaussians")
     run, config = finished
     radius, polar, azimuth = START
-    z = np.array([math.sin(polar) * math.sin(azimuth), math.cos(polar), math.sin(polar) * math.cos(azimuth)])  # to the camera
+    # to the camera
+    z = np.array(
+        [math.sin(polar) * math.sin(azimuth), math.cos(polar), math.sin(polar) * math.cos(azimuth)]
+    )
     x = np.cross([0, 1, 0], z)
     x /= np.linalg.norm(x)
     world_to_camera = torch.eye(4)
     world_to_camera[:3, :3] = torch.tensor(np.stack([x, -np.cross(z, x), -z]))
     world_to_camera[2, 3] = radius
-    # a pixel of this size has at the camera's distance the extent that one of the training pictures has at the rig's
+    # a pixel of this size has at the camera's distance the extent that one of the training pictures
+    # has at the rig's
     size = round(config["rendering"]["size"] * radius / RADIUS)
     K = torch.tensor([[FOCAL * size, 0, size / 2], [0, FOCAL * size, size / 2], [0, 0, 1]])
-    truth = render(Gaussians.load_ply(run / "subjects" / "full" / "0505" / "gaussians.ply"),
-                   Cameras(K[None], world_to_camera[None], size, size)).rgb[0].movedim(0, -1).numpy()
+    truth = (
+        render(
+            Gaussians.load_ply(run / "subjects" / "full" / "0505" / "gaussians.ply"),
+            Cameras(K[None], world_to_camera[None], size, size),
+        )
+        .rgb[0]
+        .movedim(0, -1)
+        .numpy()
+    )
     person = truth.min(-1) < 0.8
     assert 0.04 < spread(truth) < 0.5
 
     def difference() -> np.ndarray:
         found = np.abs(visit.picture(".viewer canvas", size) - truth)
-        found[:3], found[-3:], found[:, :3], found[:, -3:] = 0, 0, 0, 0  # the frame and its round corners
+        # the frame and its round corners
+        found[:3] = 0
+        found[-3:] = 0
+        found[:, :3] = 0
+        found[:, -3:] = 0
         return found
 
     assert visit.until(lambda: difference().mean() < 0.01) and difference()[person].mean() < 0.06
@@ -228,7 +294,8 @@ def test_dragging_turns_and_the_wheel_scrolls(go: Go, report: Path) -> None:
     visit.drawn("gaussians")
     before = visit.picture(".viewer canvas", 100)
     frame = visit.page.locator(".viewer canvas").bounding_box()
-    x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    x = frame["x"] + frame["width"] / 2
+    y = frame["y"] + frame["height"] / 2
     visit.page.mouse.move(x, y)
     visit.page.mouse.down()
     visit.page.mouse.move(x + 150, y, steps=5)
@@ -249,7 +316,9 @@ def test_without_webgl_there_is_the_film(go: Go, report: Path) -> None:
     visit = go(report / "people" / "0001.html", webgl=False, still=False)
     visit.page.wait_for_selector(".viewer .note:has-text('no WebGL')")
     visit.page.wait_for_function("document.querySelector('.viewer video').currentTime > 0.2")
-    assert visit.page.locator("canvas").count() == 0 and not visit.page.locator(".modes").is_visible()
+    assert (
+        visit.page.locator("canvas").count() == 0 and not visit.page.locator(".modes").is_visible()
+    )
     assert 0.03 < spread(visit.picture(".viewer video")) < 0.7
     visit.clean()
 
@@ -258,37 +327,77 @@ def test_a_slider_uncovers_the_truth(go: Go, report: Path) -> None:
     visit = go(report / "people" / "0001.html")
     control = visit.page.locator(".slider input").nth(1)
     control.scroll_into_view_if_needed()
-    visit.page.add_style_tag(content=".slider .pair::after, .slider .tag { display: none !important }")
+    visit.page.add_style_tag(
+        content=".slider .pair::after, .slider .tag { display: none !important }"
+    )
 
     def at(keys: list[str]) -> np.ndarray:
         for key in keys:
             control.press(key)
-        visit.page.wait_for_function("[...document.querySelectorAll('.slider img')].every((image) => image.complete)")
+        visit.page.wait_for_function(
+            "[...document.querySelectorAll('.slider img')].every((image) => image.complete)"
+        )
         box = visit.page.locator(".slider .pair").nth(1)
-        return np.asarray(Image.open(io.BytesIO(box.screenshot())).convert("RGB").resize((90, 90))) / 255.0
+        return (
+            np.asarray(Image.open(io.BytesIO(box.screenshot())).convert("RGB").resize((90, 90)))
+            / 255.0
+        )
 
-    middle, truth, ours = at([]), at(["Home"]), at(["End"])
+    middle = at([])
+    truth = at(["Home"])
+    ours = at(["End"])
     assert np.abs(truth - ours).mean() > 0.004
-    assert np.abs(middle[:, :42] - ours[:, :42]).mean() < 0.002 and np.abs(middle[:, 48:] - truth[:, 48:]).mean() < 0.002
+    assert (
+        np.abs(middle[:, :42] - ours[:, :42]).mean() < 0.002
+        and np.abs(middle[:, 48:] - truth[:, 48:]).mean() < 0.002
+    )
     assert control.get_attribute("aria-label").startswith("90°")
     visit.clean()
 
 
 def test_every_part_has_a_name(go: Go, report: Path) -> None:
     """In the tree that screen readers get."""
-    named = {"button", "link", "img", "image", "slider", "searchbox", "textbox", "combobox", "video", "Video", "table", "meter",
-             "application", "navigation"}
+    named = {
+        "button",
+        "link",
+        "img",
+        "image",
+        "slider",
+        "searchbox",
+        "textbox",
+        "combobox",
+        "video",
+        "Video",
+        "table",
+        "meter",
+        "application",
+        "navigation",
+    }
     for name in ("index.html", "people/0003.html"):
         visit = go(report / name)
         if VIEWER.is_file():
             visit.drawn("gaussians")
-        nodes = visit.context.new_cdp_session(visit.page).send("Accessibility.getFullAXTree")["nodes"]
-        seen = [(n["role"]["value"], n.get("name", {}).get("value", "").strip()) for n in nodes if not n["ignored"]]
+        nodes = visit.context.new_cdp_session(visit.page).send("Accessibility.getFullAXTree")[
+            "nodes"
+        ]
+        seen = [
+            (n["role"]["value"], n.get("name", {}).get("value", "").strip())
+            for n in nodes
+            if not n["ignored"]
+        ]
         roles = {role for role, _ in seen}
-        assert {"link", "table", "searchbox", "combobox"} <= roles if name == "index.html" else {"slider", "image"} & roles
+        assert (
+            {"link", "table", "searchbox", "combobox"} <= roles
+            if name == "index.html"
+            else {"slider", "image"} & roles
+        )
         assert not [role for role, label in seen if role in named and not label], name
         if name != "index.html":
-            assert any(NASTY.replace("\n", " ") in re.sub(r"\s+", " ", label) for role, label in seen if role in ("img", "image"))
+            assert any(
+                NASTY.replace("\n", " ") in re.sub(r"\s+", " ", label)
+                for role, label in seen
+                if role in ("img", "image")
+            )
 
 
 def test_films_stand_still_where_motion_is_unwanted(go: Go, report: Path) -> None:
@@ -309,36 +418,51 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_cameras(first, orbit(size=24))
     for i in range(12):
         for kind in ("novel", "truth"):
-            save_png(first / f"{kind}_{i:02d}.png", figure(i * math.pi / 6, (70, 110, 200), size=24))
+            save_png(
+                first / f"{kind}_{i:02d}.png", figure(i * math.pi / 6, (70, 110, 200), size=24)
+            )
     for index in range(500):
         place = folder / "run" / "subjects" / "full" / f"person {index:03d}"
         place.mkdir(parents=True)
         for path in first.iterdir():
             os.link(path, place / path.name)
-        (place / "metrics.json").write_text(json.dumps(metrics(place.name, "full", (index * 7) % 500)))
+        (place / "metrics.json").write_text(
+            json.dumps(metrics(place.name, "full", (index * 7) % 500))
+        )
     run = Run(folder / "run", {})
     write_tables(run, PAPER)
     return build_report(run.folder, folder / "report", {}).parent
 
 
 def test_five_hundred_people_open_at_once(go: Go, many: Path) -> None:
-    assert (many / "index.html").stat().st_size < 400_000 and len(list(many.glob("people/0*.html"))) == 500
+    assert (many / "index.html").stat().st_size < 400_000 and len(
+        list(many.glob("people/0*.html"))
+    ) == 500
     visit = go(many / "index.html", size=PHONE)
     page = visit.page
     assert page.locator("#gallery li").count() == 24
-    assert len([url for url in visit.asked if url.endswith((".png", ".jpg"))]) < 12  # pictures come when they are near
+    # pictures come when they are near
+    assert len([url for url in visit.asked if url.endswith((".png", ".jpg"))]) < 12
     page.fill("#find", "Person 49")
     assert page.locator("#gallery li").count() == 10 and page.text_content("#found") == "10 of 500"
     page.fill("#find", "")
     page.select_option("#order", "best")
-    order = [float(value) for value in page.eval_on_selector_all("#gallery li", "items => items.map((i) => i.dataset.psnr)")]
+    order = [
+        float(value)
+        for value in page.eval_on_selector_all(
+            "#gallery li", "items => items.map((i) => i.dataset.psnr)"
+        )
+    ]
     assert order == sorted(order, reverse=True) and len(order) == 24
     page.click("#more")
     assert page.locator("#gallery li").count() == 120
     page.fill("#find", "499")
     page.click("#gallery a")
     page.wait_for_selector("h1:has-text('person 499')")
-    assert page.get_attribute("a[rel=prev]", "href") == "../people/0499.html" and page.locator("a[rel=next]").count() == 0
+    assert (
+        page.get_attribute("a[rel=prev]", "href") == "../people/0499.html"
+        and page.locator("a[rel=next]").count() == 0
+    )
     page.go_back()
     page.click("text=All 501 rows >> nth=0")
     page.wait_for_selector("tbody th:has-text('person 250')")

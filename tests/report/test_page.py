@@ -40,7 +40,10 @@ class Page(HTMLParser):
         self.tags.append(tag)
         self.attributes += [(name, value or "") for name, value in attrs]
         for name, value in attrs:
-            if name in ("src", "href", "data-bundle", "data-gaussians", "data-mesh", "poster") and value:
+            if (
+                name in ("src", "href", "data-bundle", "data-gaussians", "data-mesh", "poster")
+                and value
+            ):
                 self.links.append(value)
             if name == "id" and value:
                 self.ids.append(value)
@@ -76,7 +79,9 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(finished: tuple[Path, dict[str, Any]], program: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Built]:
+def built(
+    finished: tuple[Path, dict[str, Any]], program: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Built]:
     run, config = finished
     write_tables(Run(run, config), PAPER)
     out = build_report(run, tmp_path_factory.mktemp("report"), config, viewer=program).parent
@@ -107,45 +112,89 @@ def test_names_are_escaped(built: tuple[Path, Built]) -> None:
     out, found = built
     for name in ("index.html", "people/0003.html"):
         assert found[name].tags.count("script") == 1 and "b" not in found[name].open
-        assert NASTY in "".join(found[name].text) and "<script>alert" not in (out / name).read_text()
-        assert any(value.startswith("Photo of " + NASTY) for key, value in found[name].attributes if key == "alt")
+        assert (
+            NASTY in "".join(found[name].text) and "<script>alert" not in (out / name).read_text()
+        )
+        assert any(
+            value.startswith("Photo of " + NASTY)
+            for key, value in found[name].attributes
+            if key == "alt"
+        )
     index = found["index.html"]
-    assert "<img> in the folder" not in (out / "index.html").read_text() and any("no texture <img>" in t for t in index.text)
+    assert "<img> in the folder" not in (out / "index.html").read_text() and any(
+        "no texture <img>" in t for t in index.text
+    )
 
 
 def test_stand_ins_are_announced_before_anything_else(built: tuple[Path, Built]) -> None:
     out, found = built
     for name, page in found.items():
-        text, words = (out / name).read_text(), " ".join(page.text)
+        text = (out / name).read_text()
+        words = " ".join(page.text)
         assert text.index('class="banner"') < text.index("<h1>")
-        assert "Stand-in humans, not THuman2.0" in words and "not comparable with the paper" in words
+        assert (
+            "Stand-in humans, not THuman2.0" in words and "not comparable with the paper" in words
+        )
     text = (out / "index.html").read_text()
     assert ">pass<" not in text and ">fail<" not in text and "other data set" in text
 
 
 def test_every_stage_is_shown(built: tuple[Path, Built]) -> None:
     out, found = built
-    index, person = found["index.html"], found["people/0001.html"]
+    index = found["index.html"]
+    person = found["people/0001.html"]
     words = " ".join(index.text)
-    for part in ("Step 700", "Pairs for the ControlNet", "HGM, full", "Table 4", "Set aside", "0123abc", "Novel views", "Surface",
-                 "5 min 10 s", "without SMPL-X branch", "photo painted"):
+    for part in (
+        "Step 700",
+        "Pairs for the ControlNet",
+        "HGM, full",
+        "Table 4",
+        "Set aside",
+        "0123abc",
+        "Novel views",
+        "Surface",
+        "5 min 10 s",
+        "without SMPL-X branch",
+        "photo painted",
+    ):
         assert part in words, part
     assert index.tags.count("svg") == 5 + 5 + 1 + 1 + 1
     assert "the first 4 were used" in words  # the fixture's images have room for four scales
-    assert "Speed, paper and ours" in words and "101 frames/s at 192 px" in words and "300 frames/s" in words
+    assert (
+        "Speed, paper and ours" in words
+        and "101 frames/s at 192 px" in words
+        and "300 frames/s" in words
+    )
     assert "Not available: LPIPS (standard)" in words and "LPIPS and KID are not available" in words
     told = " ".join(person.text)
-    for part in ("Refined by ControlNet", "Mesh", "Turntable", "Against the truth", "3,000 Gaussians", "1,280 triangles", "0506 ›"):
+    for part in (
+        "Refined by ControlNet",
+        "Mesh",
+        "Turntable",
+        "Against the truth",
+        "3,000 Gaussians",
+        "1,280 triangles",
+        "0506 ›",
+    ):
         assert part in told, part
     ranges = [value for key, value in person.attributes if key == "type"].count("range")
-    assert ranges == 4 and person.tags.count("video") == 1 and sum(key == "data-mesh" for key, _ in person.attributes) == 1
+    assert (
+        ranges == 4
+        and person.tags.count("video") == 1
+        and sum(key == "data-mesh" for key, _ in person.attributes) == 1
+    )
     assert len(list(out.rglob("*.mp4"))) == 3
-    assert all("nan" not in " ".join(p.text).lower().split() and "None" not in " ".join(p.text) for p in found.values())
+    assert all(
+        "nan" not in " ".join(p.text).lower().split() and "None" not in " ".join(p.text)
+        for p in found.values()
+    )
 
 
 def test_every_picture_and_control_is_named(built: tuple[Path, Built]) -> None:
     for name, page in built[1].items():
-        assert all(value.strip() for key, value in page.attributes if key in ("alt", "aria-label")), name
+        assert all(
+            value.strip() for key, value in page.attributes if key in ("alt", "aria-label")
+        ), name
         levels = [int(tag[1]) for tag in page.tags if re.fullmatch(r"h[1-6]", tag)]
         assert levels[0] == 1 and levels.count(1) == 1
         assert all(b <= a + 1 for a, b in pairwise(levels)), name
@@ -154,7 +203,9 @@ def test_every_picture_and_control_is_named(built: tuple[Path, Built]) -> None:
 
 
 def test_without_the_viewers_program_there_are_films(
-    finished: tuple[Path, dict[str, Any]], tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    finished: tuple[Path, dict[str, Any]],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     run, config = finished
     with caplog.at_level(logging.WARNING):
@@ -162,29 +213,43 @@ def test_without_the_viewers_program_there_are_films(
     (line,) = caplog.messages
     assert "make viewer" in line and "\n" not in line
     page = Page((out / "people" / "0001.html").read_text())
-    assert page.tags.count("video") == 1 and "button" not in page.tags and not any(k.startswith("data-") for k, _ in page.attributes)
+    assert (
+        page.tags.count("video") == 1
+        and "button" not in page.tags
+        and not any(k.startswith("data-") for k, _ in page.attributes)
+    )
     assert "make viewer" in " ".join(page.text)
     assert len(list(out.rglob("*.js"))) == 1  # that of the page itself
 
 
 def test_a_long_table_has_its_own_page(
-    finished: tuple[Path, dict[str, Any]], program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    finished: tuple[Path, dict[str, Any]],
+    program: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, config = finished
     monkeypatch.setattr("hgm.report.page.LONG", 3)
     out = build_report(run, tmp_path, config, viewer=program).parent
-    index, tables = Page((out / "index.html").read_text()), Page((out / "people" / "tables.html").read_text())
+    index = Page((out / "index.html").read_text())
+    tables = Page((out / "people" / "tables.html").read_text())
     assert "people/tables.html" in index.links and "All 4 rows" in " ".join(index.text)
     assert tables.text.count(NASTY) == 2 and tables.tags.count("table") >= 2
 
 
 def test_equal_runs_make_equal_pages(
-    built: tuple[Path, Built], finished: tuple[Path, dict[str, Any]], program: Path, tmp_path: Path,
+    built: tuple[Path, Built],
+    finished: tuple[Path, dict[str, Any]],
+    program: Path,
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "people").mkdir()
     (tmp_path / "people" / "0099.html").write_text("of a person who is no longer in the run")
     again = build_report(finished[0], tmp_path, finished[1], viewer=program).parent
-    first, second = ({p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()} for out in (built[0], again))
+    first, second = (
+        {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+        for out in (built[0], again)
+    )
     assert first == second
 
 
@@ -192,12 +257,15 @@ def test_an_empty_run_is_a_page_of_gaps(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     text = build_report(tmp_path / "run", tmp_path / "report", {}).read_text()
     page = Page(text)
-    assert " ".join(page.text).count("not available") >= 8 and "Stand-in humans" in text  # unmarked data are not trusted
+    # unmarked data are not trusted
+    assert " ".join(page.text).count("not available") >= 8 and "Stand-in humans" in text
     with pytest.raises(InputError, match="results folder"):
         build_report(tmp_path / "nowhere", tmp_path / "report", {})
 
 
-def test_gaps_and_broken_files_do_not_stop_it(finished: tuple[Path, dict[str, Any]], program: Path, tmp_path: Path) -> None:
+def test_gaps_and_broken_files_do_not_stop_it(
+    finished: tuple[Path, dict[str, Any]], program: Path, tmp_path: Path
+) -> None:
     run, config = finished
     copy = tmp_path / "run"
     shutil.copytree(run / "subjects" / "full", copy / "subjects" / "full")
@@ -216,7 +284,16 @@ def test_gaps_and_broken_files_do_not_stop_it(finished: tuple[Path, dict[str, An
     (copy / "logs" / "coarse.job.json").write_text('{"rule": "coarse", "input": []}')
     (copy / "run.json").write_text("[]")
     found = pages(build_report(copy, tmp_path / "report", config, viewer=program).parent)
-    index, person = found["index.html"], found["people/0001.html"]
-    assert "0505" in " ".join(index.text) and "Records of the jobs: not available" in " ".join(index.text)
-    assert " ".join(person.text).count("not available") == 1 + 1 + 4 + 4 and "video" not in person.tags and "button" not in person.tags
-    assert "data-gaussians" not in dict(person.attributes) and "data-gaussians" in dict(found["people/0002.html"].attributes)
+    index = found["index.html"]
+    person = found["people/0001.html"]
+    assert "0505" in " ".join(index.text) and "Records of the jobs: not available" in " ".join(
+        index.text
+    )
+    assert (
+        " ".join(person.text).count("not available") == 1 + 1 + 4 + 4
+        and "video" not in person.tags
+        and "button" not in person.tags
+    )
+    assert "data-gaussians" not in dict(person.attributes) and "data-gaussians" in dict(
+        found["people/0002.html"].attributes
+    )

@@ -16,11 +16,22 @@ WEB = PACKAGE / "report" / "web"
 
 
 def test_the_lock_pins_packages_of_npms_registry() -> None:
-    packages = {name: p for name, p in json.loads((WEB / "package-lock.json").read_text())["packages"].items() if name}
-    assert {"node_modules/three", "node_modules/@sparkjsdev/spark", "node_modules/fflate", "node_modules/esbuild"} <= set(packages)
+    packages = {
+        name: p
+        for name, p in json.loads((WEB / "package-lock.json").read_text())["packages"].items()
+        if name
+    }
+    assert {
+        "node_modules/three",
+        "node_modules/@sparkjsdev/spark",
+        "node_modules/fflate",
+        "node_modules/esbuild",
+    } <= set(packages)
     for name, package in packages.items():
         assert package["integrity"].startswith("sha512-") and package["license"] == "MIT", name
-        assert package.get("resolved", "https://registry.npmjs.org/").startswith("https://registry.npmjs.org/"), name
+        assert package.get("resolved", "https://registry.npmjs.org/").startswith(
+            "https://registry.npmjs.org/"
+        ), name
 
 
 def test_offline_it_comes_from_the_folder_of_wheels(tmp_path: Path) -> None:
@@ -31,10 +42,13 @@ def test_offline_it_comes_from_the_folder_of_wheels(tmp_path: Path) -> None:
     assert (tmp_path / "web" / "dist" / "viewer.js").read_text() == "made elsewhere"
 
 
-def test_the_plan_knows_each_text_of_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plan_knows_each_text_of_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(TEMPLATES, tmp_path / "templates")
     shutil.copyfile(PAPER, tmp_path / "paper.yaml")
-    plan, seen = Plan({}), [texts_digest()]
+    plan = Plan({})
+    seen = [texts_digest()]
     monkeypatch.setattr("hgm.report.bundle.TEMPLATES", tmp_path / "templates")
     monkeypatch.setattr("hgm.report.bundle.PAPER", tmp_path / "paper.yaml")
     assert plan.texts == seen[0]  # wherever they lie
@@ -45,7 +59,9 @@ def test_the_plan_knows_each_text_of_the_report(tmp_path: Path, monkeypatch: pyt
     assert len(seen) > 7
 
 
-def test_the_plan_knows_which_program_the_report_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plan_knows_which_program_the_report_gets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("hgm.report.bundle.VIEWER", tmp_path / "viewer.js")
     plan = Plan({})
     assert plan.viewer is None

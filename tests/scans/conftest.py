@@ -24,4 +24,6 @@ def scan(tmp_path: Path, male: BodyModel) -> ScanFiles:
 @pytest.fixture(scope="session")
 def view_folder(tmp_path_factory: pytest.TempPathFactory, male: BodyModel) -> Path:
     """The 12 views of the rig, 96 x 96 pixels."""
-    return write_view_folder(tmp_path_factory.mktemp("views") / "0003", male, orbit(size=96), seed=3)
+    return write_view_folder(
+        tmp_path_factory.mktemp("views") / "0003", male, orbit(size=96), seed=3
+    )

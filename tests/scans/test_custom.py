@@ -43,21 +43,30 @@ def custom(dressed: ScanFiles, male: BodyModel, tmp_path_factory: pytest.TempPat
 
 
 def fit_of_2024(dressed: ScanFiles, male: BodyModel, path: Path) -> Path:
-    """The same fit as THuman2.1 publishes it: transl before scaling, hands as rotations, scale of trimesh's array class."""
+    """The same fit as THuman2.1 publishes it: transl before scaling, hands as rotations, scale of
+    trimesh's array class."""
     data = load_pickle(dressed.fit)
-    hands = {key: (data[key] @ male.hand_bases[i, :12].numpy()) for i, key in enumerate(("left_hand_pose", "right_hand_pose"))}
+    hands = {
+        key: (data[key] @ male.hand_bases[i, :12].numpy())
+        for i, key in enumerate(("left_hand_pose", "right_hand_pose"))
+    }
     transl = np.asarray(data.pop("translation"), np.float64).reshape(1, 3) / data["scale"]
     scale = tracked_array(np.asarray(data["scale"], np.float64))
     path.write_bytes(pickle.dumps({**data, **hands, "transl": transl, "scale": scale}))
     return path
 
 
-def test_one_scan_in_every_layout(dressed: ScanFiles, custom: Path, male: BodyModel, tmp_path: Path) -> None:
-    """THuman2.0's, THuman2.1's and CustomHumans' files give the same vertices; HGM's give the same cameras and body."""
+def test_one_scan_in_every_layout(
+    dressed: ScanFiles, custom: Path, male: BodyModel, tmp_path: Path
+) -> None:
+    """THuman2.0's, THuman2.1's and CustomHumans' files give the same vertices; HGM's give the same
+    cameras and body."""
     there = locate_custom(custom, "0007")
     assert there.obj.name == "mesh-f00101.obj" and there.fit.name == "mesh-f00101.json"
     placed = {}
-    later = ScanFiles("0007", dressed.obj, fit_of_2024(dressed, male, tmp_path / "smplx_param.2024"))
+    later = ScanFiles(
+        "0007", dressed.obj, fit_of_2024(dressed, male, tmp_path / "smplx_param.2024")
+    )
     for files in (dressed, later, there):
         checked = preflight(files)
         scan = scan_to_nu(load_fit(files.fit, male), male)
@@ -81,7 +90,10 @@ def test_the_prepared_training_set(custom: Path, tmp_path: Path) -> None:
     for kind in ("mesh", "smplx"):
         shutil.copytree(custom / kind / "0007_subject", tmp_path / "0007", dirs_exist_ok=True)
     files = locate_custom(tmp_path, "0007")
-    assert files.obj.parent == files.fit.parent == tmp_path / "0007" and files.obj.name == "mesh-f00101.obj"
+    assert (
+        files.obj.parent == files.fit.parent == tmp_path / "0007"
+        and files.obj.name == "mesh-f00101.obj"
+    )
 
 
 def test_what_is_missing_is_named(custom: Path, tmp_path: Path) -> None:
@@ -93,7 +105,10 @@ def test_what_is_missing_is_named(custom: Path, tmp_path: Path) -> None:
         locate_custom(root, "0007")
     (root / "mesh" / "0007_subject" / "mesh-f00102.obj").unlink()
     (root / "smplx" / "0007_subject" / "mesh-f00101.json").unlink()
-    with pytest.raises(ScanError, match=r"mesh-f00101\.json: no such file, nor [^\n]*the fit of scan 0007 is needed$"):
+    with pytest.raises(
+        ScanError,
+        match=r"mesh-f00101\.json: no such file, nor [^\n]*the fit of scan 0007 is needed$",
+    ):
         locate_custom(root, "0007")
     with pytest.raises(InputError, match="no scans; expected mesh/0003"):
         locate_custom(tmp_path / "nothing", "0007")

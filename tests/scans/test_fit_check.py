@@ -18,12 +18,14 @@ from hgm.scans.check import check_fit
 
 
 def test_scan_lands_on_the_canonical_body(scan: ScanFiles, male: BodyModel) -> None:
-    """The scan is the fitted body itself, so its vertices must become those of the canonical body."""
+    """The scan is the fitted body itself, so its vertices must become those of the canonical
+    body."""
     placed = scan_to_nu(load_fit(scan.fit, male), male)
     vertices = placed.apply(load_obj(scan.obj).vertices)
     np.testing.assert_allclose(vertices, placed.body.vertices.numpy(), atol=2e-6)
     assert 1.2 < np.ptp(vertices[:, 1]) < 1.4  # a standing person
-    toes, heel = placed.body.joints[[10, 11], 2].mean(), placed.body.joints[[7, 8], 2].mean()
+    toes = placed.body.joints[[10, 11], 2].mean()
+    heel = placed.body.joints[[7, 8], 2].mean()
     assert toes > heel  # the feet point to +z
     A = placed.transform[:3, :3]
     factor = np.cbrt(np.linalg.det(A))
@@ -37,7 +39,9 @@ def turned(fit: Fit) -> Fit:
 
 
 def moved(fit: Fit) -> Fit:
-    return dataclasses.replace(fit, translation=fit.translation + torch.tensor([0.3, 0, 0]) * fit.scale)
+    return dataclasses.replace(
+        fit, translation=fit.translation + torch.tensor([0.3, 0, 0]) * fit.scale
+    )
 
 
 def arms_out(fit: Fit) -> Fit:
@@ -46,7 +50,9 @@ def arms_out(fit: Fit) -> Fit:
 
 def raised(fit: Fit) -> Fit:
     """Distances do not show it: most of an upright body slides along itself."""
-    return dataclasses.replace(fit, translation=fit.translation + torch.tensor([0, 0.14, 0]) * fit.scale)
+    return dataclasses.replace(
+        fit, translation=fit.translation + torch.tensor([0, 0.14, 0]) * fit.scale
+    )
 
 
 def back_to_front(fit: Fit) -> Fit:
@@ -56,16 +62,24 @@ def back_to_front(fit: Fit) -> Fit:
     return dataclasses.replace(fit, params=fit.params.replace(global_orient=axis))
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (lambda fit: dataclasses.replace(fit, scale=fit.scale * 0.8), "times as tall"),
-    (lambda fit: dataclasses.replace(fit, scale=fit.scale * 1.25), "times as tall"),
-    (moved, "away from the scan"), (turned, "turned by"), (arms_out, "away from the scan"),
-    (raised, "silhouettes of the body and of the scan"), (back_to_front, "turned by 180 degrees"),
-], ids=["small", "large", "moved", "turned", "another pose", "14 cm higher", "back to front"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda fit: dataclasses.replace(fit, scale=fit.scale * 0.8), "times as tall"),
+        (lambda fit: dataclasses.replace(fit, scale=fit.scale * 1.25), "times as tall"),
+        (moved, "away from the scan"),
+        (turned, "turned by"),
+        (arms_out, "away from the scan"),
+        (raised, "silhouettes of the body and of the scan"),
+        (back_to_front, "turned by 180 degrees"),
+    ],
+    ids=["small", "large", "moved", "turned", "another pose", "14 cm higher", "back to front"],
+)
 def test_wrong_fits_are_refused(
     scan: ScanFiles, male: BodyModel, change: Callable[[Fit], Fit], words: str
 ) -> None:
-    fit, mesh = load_fit(scan.fit, male), load_obj(scan.obj)
+    fit = load_fit(scan.fit, male)
+    mesh = load_obj(scan.obj)
     quality = check_fit(mesh, scan_to_nu(fit, male), scan.fit)
     assert quality.median < 0.01 and quality.height_ratio == pytest.approx(1, abs=1e-3)
     assert quality.shared > 0.97 and quality.outside < 0.02 and quality.turned == 0
@@ -74,11 +88,14 @@ def test_wrong_fits_are_refused(
 
 
 def test_imperfect_fits_pass(scan: ScanFiles, male: BodyModel) -> None:
-    """Joints off by 3 degrees, another shape and 2 cm: as far from the truth as good fits of clothed people are."""
+    """Joints off by 3 degrees, another shape and 2 cm: as far from the truth as good fits of
+    clothed people are."""
     fit = load_fit(scan.fit, male)
     generator = torch.Generator().manual_seed(0)
-    params = fit.params.replace(body_pose=fit.params.body_pose + 0.05 * torch.randn(63, generator=generator),
-                                betas=fit.params.betas + 0.3 * torch.randn(10, generator=generator))
+    params = fit.params.replace(
+        body_pose=fit.params.body_pose + 0.05 * torch.randn(63, generator=generator),
+        betas=fit.params.betas + 0.3 * torch.randn(10, generator=generator),
+    )
     other = Fit(params, fit.scale, fit.translation + 0.02 * fit.scale)
     quality = check_fit(load_obj(scan.obj), scan_to_nu(other, male), scan.fit)
     assert quality.median > 0.005

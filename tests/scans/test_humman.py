@@ -37,18 +37,25 @@ def models(neutral: BodyModel, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="module")
-def sequence(neutral: BodyModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
+def sequence(
+    neutral: BodyModel, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, np.ndarray]:
     root = tmp_path_factory.mktemp("humman")
     return root, write_humman(root, NAME, neutral, seed=5)
 
 
 @pytest.fixture
-def frame(sequence: tuple[Path, np.ndarray], tmp_path: Path, neutral: BodyModel, models: Path) -> HummanFrame:
+def frame(
+    sequence: tuple[Path, np.ndarray], tmp_path: Path, neutral: BodyModel, models: Path
+) -> HummanFrame:
     return humman_frame(shutil.copytree(sequence[0], tmp_path / "humman"), NAME, neutral, models)
 
 
-def test_the_body_is_where_the_person_was(frame: HummanFrame, sequence: tuple[Path, np.ndarray]) -> None:
-    """The stored camera on the person's vertices in the world, and ours on the body, see the same pixels."""
+def test_the_body_is_where_the_person_was(
+    frame: HummanFrame, sequence: tuple[Path, np.ndarray]
+) -> None:
+    """The stored camera on the person's vertices in the world, and ours on the body, see the same
+    pixels."""
     stored = json.loads((frame.place / "cameras.json").read_text())
     ours, depth = frame.cameras.project(frame.placed.body.vertices.double().expand(10, -1, 3))
     metre = float(frame.placed.body.nu_per_metre)
@@ -66,17 +73,23 @@ def test_a_view_folder(frame: HummanFrame, neutral: BodyModel, tmp_path: Path) -
     write_given(frame, tmp_path / NAME, size=64, key=given_key(frame, 64))
     views = load_views(tmp_path / NAME)
     assert views.rgb.shape == (10, 3, 64, 64) and not frame.has_depth
-    assert not list((tmp_path / NAME).glob("depth_*")) and not list((tmp_path / NAME).glob("normal_*"))
-    inside, beyond = views.mask[:, 0] == 1, views.mask[:, 0] == 0
+    assert not list((tmp_path / NAME).glob("depth_*")) and not list(
+        (tmp_path / NAME).glob("normal_*")
+    )
+    inside = views.mask[:, 0] == 1
+    beyond = views.mask[:, 0] == 0
     rgb = views.rgb.movedim(1, -1)
-    assert rgb[beyond].min() == 1 and torch.allclose(rgb[inside], torch.tensor(90 / 255), atol=1e-3)  # no green is left
+    # no green is left
+    assert rgb[beyond].min() == 1 and torch.allclose(rgb[inside], torch.tensor(90 / 255), atol=1e-3)
     for mask in inside:
         ys, xs = mask.nonzero().T
         assert ys.min() > 0 and ys.max() < 63 and xs.min() > 0 and xs.max() < 63
     feet = (views.cameras.centers.mean(0)).abs().max()
     assert feet < 0.5  # the ring is around the origin
     seen = Viewpoints.read(tmp_path / NAME)
-    assert abs(seen.front - seen.back) == 5 and seen.measured == tuple(i for i in range(10) if i != seen.front)
+    assert abs(seen.front - seen.back) == 5 and seen.measured == tuple(
+        i for i in range(10) if i != seen.front
+    )
 
 
 def test_frames_have_names(frame: HummanFrame, neutral: BodyModel, models: Path) -> None:
@@ -103,9 +116,12 @@ def test_a_person_at_the_border_is_padded_with_white(frame: HummanFrame) -> None
     mask = folder / "kinect_mask" / "kinect_002" / "000000.png"
     Image.fromarray(np.roll(np.asarray(Image.open(mask)), -100, 1)).save(mask)
     picture = frame.picture(2)
-    assert picture.rgb.shape[:2] == picture.mask.shape == (frame.cameras.height, frame.cameras.width)
+    assert (
+        picture.rgb.shape[:2] == picture.mask.shape == (frame.cameras.height, frame.cameras.width)
+    )
     assert (picture.rgb[picture.mask == 0] == 255).all()
-    assert frame.cameras.K[2, 0, 2] > 160  # the image's middle has moved right: the crop starts left of the image
+    # the image's middle has moved right: the crop starts left of the image
+    assert frame.cameras.K[2, 0, 2] > 160
 
 
 def camera_without(key: str) -> Callable[[Path], None]:
@@ -131,19 +147,45 @@ FAULTS: list[tuple[str, Callable[[Path], object], str]] = [
     ("no cameras", lambda f: (f / "cameras.json").unlink(), r"cameras\.json: cannot be read"),
     ("cut cameras", lambda f: (f / "cameras.json").write_text("{"), "not a readable JSON"),
     ("no R", camera_without("R"), "kinect_color_004 lacks a numeric K, R or T"),
-    ("no fit", lambda f: (f / "smpl_params" / "000000.npz").unlink(), r"000000\.npz: cannot be read"),
-    ("cut fit", lambda f: (f / "smpl_params" / "000000.npz").write_bytes(b"PK"), "not a readable npz"),
-    ("SMPL-X pose", fit_with(body_pose=np.zeros(63)), "body_pose is missing or not 69 finite numbers"),
+    (
+        "no fit",
+        lambda f: (f / "smpl_params" / "000000.npz").unlink(),
+        r"000000\.npz: cannot be read",
+    ),
+    (
+        "cut fit",
+        lambda f: (f / "smpl_params" / "000000.npz").write_bytes(b"PK"),
+        "not a readable npz",
+    ),
+    (
+        "SMPL-X pose",
+        fit_with(body_pose=np.zeros(63)),
+        "body_pose is missing or not 69 finite numbers",
+    ),
     ("nan", fit_with(transl=np.full(3, np.nan)), "transl is missing or not 3 finite numbers"),
-    ("elsewhere", fit_with(transl=np.array([0.5, 0, 3.5])), "the silhouettes of the body and of the person in the views"),
+    (
+        "elsewhere",
+        fit_with(transl=np.array([0.5, 0, 3.5])),
+        "the silhouettes of the body and of the person in the views",
+    ),
     ("no mask", lambda f: (f / MASK).unlink(), f"{MASK}: not a readable image"),
     ("empty mask", lambda f: Image.new("L", (320, 180)).save(f / MASK), "nobody is in this view"),
-    ("other size", lambda f: Image.new("RGB", (160, 90)).save(f / "kinect_color" / "kinect_000" / "000000.png"), "its mask has"),
+    (
+        "other size",
+        lambda f: Image.new("RGB", (160, 90)).save(
+            f / "kinect_color" / "kinect_000" / "000000.png"
+        ),
+        "its mask has",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("harm", "words"), [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS])
-def test_each_fault_is_one_line(frame: HummanFrame, neutral: BodyModel, harm: Callable[[Path], object], words: str) -> None:
+@pytest.mark.parametrize(
+    ("harm", "words"), [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS]
+)
+def test_each_fault_is_one_line(
+    frame: HummanFrame, neutral: BodyModel, harm: Callable[[Path], object], words: str
+) -> None:
     harm(frame.place)
     with pytest.raises(InputError, match=words) as caught:
         check_given(frame, neutral.faces.numpy())

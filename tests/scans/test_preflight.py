@@ -1,4 +1,5 @@
-"""Every kind of broken scan gets one line that names the file; Blender would render most of them without a word."""
+"""Every kind of broken scan gets one line that names the file; Blender would render most of them
+without a word."""
 
 import re
 from collections.abc import Callable
@@ -35,7 +36,9 @@ def one_point(path: Path) -> None:
     path.write_text("\n".join("v 1 2 3" if line.startswith("v ") else line for line in text))
 
 
-OBJ, MTL, JPEG = "0001.obj", "material0.mtl", "material0.jpeg"
+OBJ = "0001.obj"
+MTL = "material0.mtl"
+JPEG = "material0.jpeg"
 FAULTS: list[tuple[str, str, Callable[[Path], object], str]] = [
     ("no obj", OBJ, Path.unlink, "cannot be read"),
     ("empty obj", OBJ, lambda p: p.write_bytes(b""), "no vertices"),
@@ -48,26 +51,60 @@ FAULTS: list[tuple[str, str, Callable[[Path], object], str]] = [
     ("huge", OBJ, first_vertex("0 1e999 0"), "not finite"),
     ("word", OBJ, first_vertex("0 abc 0"), "not a number"),
     ("two numbers", OBJ, first_vertex("0 0"), "same number of values"),
-    ("vertex index", OBJ, lambda p: p.write_text(p.read_text() + "f 1/1 2/2 99999/3\n"), "vertex 99999"),
+    (
+        "vertex index",
+        OBJ,
+        lambda p: p.write_text(p.read_text() + "f 1/1 2/2 99999/3\n"),
+        "vertex 99999",
+    ),
     ("vt index", OBJ, lambda p: p.write_text(p.read_text() + "f 1/1 2/2 3/99999\n"), "vt 99999"),
     ("zero index", OBJ, lambda p: p.write_text(p.read_text() + "f 0/1 2/2 3/3\n"), "vertex 0"),
-    ("cut in the faces", OBJ, rewrite(lambda text: text[: text.index("\n", text.index("\nf ") + 9000)]), "cut off"),
-    ("cut in a face", OBJ, rewrite(lambda text: text[: text.index(" ", text.index("\nf ") + 4)]), "fewer than three"),
+    (
+        "cut in the faces",
+        OBJ,
+        rewrite(lambda text: text[: text.index("\n", text.index("\nf ") + 9000)]),
+        "cut off",
+    ),
+    (
+        "cut in a face",
+        OBJ,
+        rewrite(lambda text: text[: text.index(" ", text.index("\nf ") + 4)]),
+        "fewer than three",
+    ),
     ("one point", OBJ, one_point, "one point"),
     ("no mtllib", OBJ, lines(lambda x: not x.startswith("mtllib")), "mtllib"),
     ("no mtl", MTL, Path.unlink, "no such file"),
     ("no map_Kd", MTL, lines(lambda x: not x.startswith("map_Kd")), "map_Kd"),
-    ("two textures", MTL, lambda p: p.write_text(p.read_text() + "newmtl b\nmap_Kd other.jpeg\n"), "2 textures"),
+    (
+        "two textures",
+        MTL,
+        lambda p: p.write_text(p.read_text() + "newmtl b\nmap_Kd other.jpeg\n"),
+        "2 textures",
+    ),
     ("no texture", JPEG, Path.unlink, "no such file"),
     ("empty texture", JPEG, lambda p: p.write_bytes(b""), "an empty file"),
-    ("text as texture", JPEG, lambda p: p.write_text("please sign the form"), "neither a JPEG nor a PNG"),
+    (
+        "text as texture",
+        JPEG,
+        lambda p: p.write_text("please sign the form"),
+        "neither a JPEG nor a PNG",
+    ),
     ("cut texture", JPEG, cut(0.7), "cut off"),
-    ("head of a texture", JPEG, lambda p: p.write_bytes(p.read_bytes()[:3] + b"\xff\xd9"), "not a readable image"),
+    (
+        "head of a texture",
+        JPEG,
+        lambda p: p.write_bytes(p.read_bytes()[:3] + b"\xff\xd9"),
+        "not a readable image",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("file", "harm", "words"), [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS])
-def test_each_fault_is_one_line(scan: ScanFiles, file: str, harm: Callable[[Path], object], words: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "harm", "words"), [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS]
+)
+def test_each_fault_is_one_line(
+    scan: ScanFiles, file: str, harm: Callable[[Path], object], words: str
+) -> None:
     path = scan.obj.parent / file
     harm(path)
     with pytest.raises(ScanError) as caught:

@@ -16,7 +16,12 @@ def test_points_are_spread_by_area(scan: ScanFiles) -> None:
     mesh = load_obj(scan.obj)
     points = spread_points(mesh.vertices, mesh.faces, 20_000)
     corners = mesh.vertices[mesh.faces]
-    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+    areas = (
+        np.linalg.norm(
+            np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+        )
+        / 2
+    )
     centroid = (areas[:, None] * corners.mean(1)).sum(0) / areas.sum()
     np.testing.assert_allclose(points.mean(0), centroid, atol=2e-3)
     np.testing.assert_array_equal(points, spread_points(mesh.vertices, mesh.faces, 20_000))
@@ -29,19 +34,29 @@ def square(x: float, edge: float) -> np.ndarray:
 
 
 def test_a_square_covers_its_pixels() -> None:
-    """At 1.5 units a unit is 0.8 / 1.5 of the image's 128 pixels: half a unit is 34.1 pixels, from the middle on."""
+    """At 1.5 units a unit is 0.8 / 1.5 of the image's 128 pixels: half a unit is 34.1 pixels, from
+    the middle on."""
     rig = small(orbit(2, size=512))
     front, back = silhouettes(square(0, 0.5), rig)
     ys, xs = np.nonzero(front)
-    assert (xs.min(), xs.max(), ys.min(), ys.max()) == (64, 98, 29, 63) and front.sum() > 0.99 * 35 * 35
+    assert (xs.min(), xs.max(), ys.min(), ys.max()) == (
+        64,
+        98,
+        29,
+        63,
+    ) and front.sum() > 0.99 * 35 * 35
     np.testing.assert_array_equal(back, front[:, ::-1])
 
 
 def test_overlaps_are_shares_of_areas() -> None:
-    """Half of a square lies in the other: a third of the union is shared, half of each is outside."""
+    """Half of a square lies in the other: a third of the union is shared, half of each is
+    outside."""
     rig = small(orbit(1, size=512))
-    a, b = silhouettes(square(-0.4, 0.8), rig), silhouettes(square(0, 0.8), rig)
-    assert shared(a, b) == pytest.approx(1 / 3, abs=0.02) and outside(a, b) == pytest.approx(1 / 2, abs=0.02)
+    a = silhouettes(square(-0.4, 0.8), rig)
+    b = silhouettes(square(0, 0.8), rig)
+    assert shared(a, b) == pytest.approx(1 / 3, abs=0.02) and outside(a, b) == pytest.approx(
+        1 / 2, abs=0.02
+    )
     assert shared(a, a) == 1 and outside(a, a) == 0 and outside(a & False, a) == 1
 
 
@@ -51,9 +66,14 @@ def test_behind_the_camera_is_nothing() -> None:
 
 def test_views_of_someone_else(male: BodyModel) -> None:
     """The body that stands in the views passes; raised by 0.3 units it does not."""
-    rig, faces = small(orbit(12, size=512)), male.faces.numpy()
+    rig = small(orbit(12, size=512))
+    faces = male.faces.numpy()
     vertices = male.shaped(male.zeros().betas)[0] * 0.75 + torch.tensor([0, 0.2, 0])
     masks = silhouettes(spread_points(vertices.double().numpy(), faces, seed=1), rig)
     check_views(masks, rig, vertices, faces, "a folder")
-    with pytest.raises(ScanError, match=r"^a folder: the silhouettes of the body and of the person in the views share [^\n]*$"):
+    with pytest.raises(
+        ScanError,
+        match=r"^a folder: the silhouettes of the body and of the person "
+        r"in the views share [^\n]*$",
+    ):
         check_views(masks, rig, vertices + torch.tensor([0, 0.3, 0]), faces, "a folder")

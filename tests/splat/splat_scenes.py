@@ -1,4 +1,5 @@
-"""Scenes for the splatting tests and a brute-force renderer: every pixel against every Gaussian, straight from the paper."""
+"""Scenes for the splatting tests and a brute-force renderer: every pixel against every Gaussian,
+straight from the paper."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ from hgm.gaussians import Gaussians
 NAMES = ("means", "opacities", "scales", "quats", "colors")
 
 
-def make_gaussians(count: int, seed: int = 0, scenes: int | None = None, scale: float = 0.05) -> Gaussians:
+def make_gaussians(
+    count: int, seed: int = 0, scenes: int | None = None, scale: float = 0.05
+) -> Gaussians:
     """A ball of Gaussians of radius about 0.6; float32. Leading dimension `scenes` if given."""
     generator = torch.Generator().manual_seed(seed)
     shape = (count,) if scenes is None else (scenes, count)
@@ -19,8 +22,13 @@ def make_gaussians(count: int, seed: int = 0, scenes: int | None = None, scale: 
     def normal(*last: int) -> Tensor:
         return torch.randn(*shape, *last, generator=generator)
 
-    return Gaussians(0.3 * normal(3), torch.sigmoid(0.5 + 1.5 * normal()), scale * (0.4 * normal(3)).exp(), normal(4),
-                     torch.rand(*shape, 3, generator=generator))
+    return Gaussians(
+        0.3 * normal(3),
+        torch.sigmoid(0.5 + 1.5 * normal()),
+        scale * (0.4 * normal(3)).exp(),
+        normal(4),
+        torch.rand(*shape, 3, generator=generator),
+    )
 
 
 def make_cameras(count: int, width: int = 48, height: int = 48) -> Cameras:
@@ -36,23 +44,40 @@ def make_cameras(count: int, width: int = 48, height: int = 48) -> Cameras:
 
 def leaves(gaussians: Gaussians, dtype: torch.dtype = torch.float32) -> Gaussians:
     """A copy whose tensors are leaves that require gradients."""
-    return Gaussians(*(getattr(gaussians, n).detach().to(dtype, copy=True).requires_grad_() for n in NAMES))
+    return Gaussians(
+        *(getattr(gaussians, n).detach().to(dtype, copy=True).requires_grad_() for n in NAMES)
+    )
 
 
 def gradients(images: tuple[Tensor, ...], gaussians: Gaussians, seed: int = 7) -> dict[str, Tensor]:
     """Gradients of a random linear function of all images."""
     generator = torch.Generator().manual_seed(seed)
     loss = sum((x * torch.randn(x.shape, generator=generator).to(x)).sum() for x in images)
-    return dict(zip(NAMES, torch.autograd.grad(loss, [getattr(gaussians, n) for n in NAMES]), strict=True))
+    return dict(
+        zip(NAMES, torch.autograd.grad(loss, [getattr(gaussians, n) for n in NAMES]), strict=True)
+    )
 
 
-def dense(gaussians: Gaussians, cameras: Cameras, background: tuple[float, ...] = (1.0, 1.0, 1.0)) -> tuple[Tensor, ...]:
-    """Gaussians [N], cameras [C] -> rgb [C, 3, H, W], alpha and depth [C, 1, H, W], in the dtype of the Gaussians."""
-    g, W, H = gaussians, cameras.width, cameras.height
+def dense(
+    gaussians: Gaussians, cameras: Cameras, background: tuple[float, ...] = (1.0, 1.0, 1.0)
+) -> tuple[Tensor, ...]:
+    """Gaussians [N], cameras [C] -> rgb [C, 3, H, W], alpha and depth [C, 1, H, W], in the dtype of
+    the Gaussians."""
+    g = gaussians
+    W = cameras.width
+    H = cameras.height
     cameras = cameras.to(g.means.dtype)
     w, x, y, z = (g.quats / g.quats.norm(dim=-1, keepdim=True)).unbind(-1)
-    cross = torch.stack([torch.stack([0 * w, -z, y], -1), torch.stack([z, 0 * w, -x], -1), torch.stack([-y, x, 0 * w], -1)], -2)
-    R = torch.eye(3, dtype=w.dtype) + 2 * w[:, None, None] * cross + 2 * cross @ cross  # Rodrigues' formula
+    cross = torch.stack(
+        [
+            torch.stack([0 * w, -z, y], -1),
+            torch.stack([z, 0 * w, -x], -1),
+            torch.stack([-y, x, 0 * w], -1),
+        ],
+        -2,
+    )
+    # Rodrigues' formula
+    R = torch.eye(3, dtype=w.dtype) + 2 * w[:, None, None] * cross + 2 * cross @ cross
     sigma = R @ torch.diag_embed(g.scales**2) @ R.mT
     py, px = torch.meshgrid(torch.arange(H), torch.arange(W), indexing="ij")
     pixels = torch.stack([px, py], -1).reshape(-1, 1, 2) + 0.5
@@ -62,12 +87,19 @@ def dense(gaussians: Gaussians, cameras: Cameras, background: tuple[float, ...] 
         depth = point[:, 2]
         order = torch.argsort(depth.detach(), stable=True)
         order = order[(depth[order] >= 0.01) & (g.opacities[order] >= 1 / 255)]
-        point, depth = point[order], depth[order]
-        focal, centre = K.diagonal()[:2], K[:2, 2]
+        point = point[order]
+        depth = depth[order]
+        focal = K.diagonal()[:2]
+        centre = K[:2, 2]
         size = torch.tensor([W, H], dtype=K.dtype)
         tangent = point[:, :2] / depth[:, None]
-        bounded = torch.minimum(torch.maximum(tangent, (-centre - 0.15 * size) / focal), (size - centre + 0.15 * size) / focal)
-        J = torch.cat([torch.diag_embed(focal.expand(len(order), 2)), -(focal * bounded)[:, :, None]], -1)
+        bounded = torch.minimum(
+            torch.maximum(tangent, (-centre - 0.15 * size) / focal),
+            (size - centre + 0.15 * size) / focal,
+        )
+        J = torch.cat(
+            [torch.diag_embed(focal.expand(len(order), 2)), -(focal * bounded)[:, :, None]], -1
+        )
         JR = J / depth[:, None, None] @ pose[:3, :3]
         covariance = JR @ sigma[order] @ JR.mT + 0.3 * torch.eye(2, dtype=K.dtype)
         delta = pixels - (focal * tangent + centre)  # [P, N, 2]
@@ -75,12 +107,15 @@ def dense(gaussians: Gaussians, cameras: Cameras, background: tuple[float, ...] 
         alpha = (g.opacities[order] * torch.exp(-distance2 / 2)).clamp(max=0.99)
         alpha = torch.where(alpha < 1 / 255, 0.0, alpha)
         passed = torch.cumprod(1 - alpha, 1)
-        alpha = torch.where(passed <= 1e-4, 0.0, alpha)  # transmittance only falls: from the first such Gaussian on
+        # transmittance only falls: from the first such Gaussian on
+        alpha = torch.where(passed <= 1e-4, 0.0, alpha)
         passed = torch.cumprod(1 - alpha, 1)
         weight = alpha * torch.cat([torch.ones_like(passed[:, :1]), passed[:, :-1]], 1)
         total = weight.sum(1, keepdim=True)
         rgb = weight @ g.colors[order] + (1 - total) * torch.tensor(background, dtype=K.dtype)
-        z = torch.where(total > 0, weight @ depth[:, None] / torch.where(total > 0, total, 1.0), 0.0)
+        z = torch.where(
+            total > 0, weight @ depth[:, None] / torch.where(total > 0, total, 1.0), 0.0
+        )
         images.append(torch.cat([rgb, total, z], 1).T.reshape(5, H, W))
     rgb, total, z = torch.stack(images).split([3, 1, 1], 1)
     return rgb, total, z

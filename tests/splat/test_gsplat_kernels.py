@@ -1,4 +1,5 @@
-"""How gsplat's kernels are built and found again, with a made-up gsplat in place of the compilers."""
+"""How gsplat's kernels are built and found again, with a made-up gsplat in place of the
+compilers."""
 
 import importlib
 import importlib.util
@@ -21,7 +22,8 @@ BACKEND = """
 import os, time
 _C = None
 with open(os.environ["RECORD"], "a") as record:
-    record.write("begin {} {}\\n".format(os.environ["TORCH_CUDA_ARCH_LIST"], os.environ["TORCH_EXTENSIONS_DIR"]))
+    begun = os.environ["TORCH_CUDA_ARCH_LIST"], os.environ["TORCH_EXTENSIONS_DIR"]
+    record.write("begin {} {}\\n".format(*begun))
     record.flush()
     exec(os.environ.get("BUILD", ""))
     record.write("end\\n")
@@ -51,12 +53,18 @@ print(gsplat_kernels.built((9, 0)).read_text())
 def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The file in which the made-up gsplat notes its builds."""
     site = tmp_path / "site"
-    for name, text in {"gsplat/__init__.py": "", "gsplat/cuda/__init__.py": "", "gsplat/cuda/_backend.py": BACKEND,
-                       "gsplat-1.5.3.dist-info/METADATA": "Metadata-Version: 2.1\nName: gsplat\nVersion: 1.5.3\n"}.items():
+    for name, text in {
+        "gsplat/__init__.py": "",
+        "gsplat/cuda/__init__.py": "",
+        "gsplat/cuda/_backend.py": BACKEND,
+        "gsplat-1.5.3.dist-info/METADATA": "Metadata-Version: 2.1\nName: gsplat\nVersion: 1.5.3\n",
+    }.items():
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         (site / name).write_text(text)
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(Path(__file__).resolve().parents[2])]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(site), str(Path(__file__).resolve().parents[2])])
+    )
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("TORCH_EXTENSIONS_DIR", raising=False)
     monkeypatch.setenv("RECORD", str(tmp_path / "record"))
@@ -69,10 +77,15 @@ def lines(record: Path) -> list[str]:
     return [line.split()[0] for line in record.read_text().splitlines()] if record.exists() else []
 
 
-def test_a_build_is_for_the_card_at_hand_and_is_kept(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_is_for_the_card_at_hand_and_is_kept(
+    record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BUILD", WORKS)
     library = gsplat_kernels.built(CARD)
-    assert library.parent == record.parent / "cache/hgm/kernels" and library.read_text() == "first half, second half"
+    assert (
+        library.parent == record.parent / "cache/hgm/kernels"
+        and library.read_text() == "first half, second half"
+    )
     assert f"gsplat-1.5.3-sm90-torch{torch.__version__}-" in library.name
     word, architecture, folder = record.read_text().splitlines()[0].split()
     assert (word, architecture) == ("begin", "9.0") and Path(folder).parent == library.parent
@@ -83,17 +96,26 @@ def test_a_build_is_for_the_card_at_hand_and_is_kept(record: Path, monkeypatch: 
 
 @pytest.mark.parametrize(("locks", "builds"), [("locks", 1), ("no locks", 2)])
 def test_processes_that_come_together_build_once_and_never_disturb_each_other(
-    locks: str, builds: int, record: Path, monkeypatch: pytest.MonkeyPatch,
+    locks: str,
+    builds: int,
+    record: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("BUILD", WORKS)
-    processes = [subprocess.Popen([sys.executable, "-c", BUILT, locks], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", BUILT, locks], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     assert [p.communicate(timeout=300)[0] for p in processes] == ["first half, second half\n"] * 2
     assert [p.returncode for p in processes] == [0, 0]
     begun = lines(record).count("begin")
-    assert begun == 1 if builds == 1 else begun in (1, 2)  # without locks the second may still have come too late to build
+    # without locks the second may still have come too late to build
+    assert begun == 1 if builds == 1 else begun in (1, 2)
 
 
-def test_one_who_waits_says_so(record: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_who_waits_says_so(
+    record: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     library = gsplat_kernels.library_of(CARD)
     library.parent.mkdir(parents=True)
     asked: list[Path] = []
@@ -106,7 +128,10 @@ def test_one_who_waits_says_so(record: Path, monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setattr(gsplat_kernels, "PAUSE", 0.01)
     monkeypatch.setenv("BUILD", WORKS)
     gsplat_kernels.built(CARD)
-    assert len(asked) == 3 and caplog.text.count("another process builds gsplat's kernels; waiting") == 1
+    assert (
+        len(asked) == 3
+        and caplog.text.count("another process builds gsplat's kernels; waiting") == 1
+    )
     assert hold(asked[0])  # given back after the build
     release(asked[0])
 
@@ -114,10 +139,14 @@ def test_one_who_waits_says_so(record: Path, monkeypatch: pytest.MonkeyPatch, ca
 FAILS = "print('gsplat: No CUDA toolkit found. gsplat will be disabled.')"
 
 
-def test_a_failed_build_is_tried_again_only_with_other_compilers(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_build_is_tried_again_only_with_other_compilers(
+    record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BUILD", FAILS)
     for _ in range(3):
-        with pytest.raises(InputError, match="could not be built: gsplat: No CUDA toolkit found") as caught:
+        with pytest.raises(
+            InputError, match="could not be built: gsplat: No CUDA toolkit found"
+        ) as caught:
             gsplat_kernels.built(CARD)
     assert lines(record) == ["begin", "end"] and "hgm doctor tries again" in str(caught.value)
     monkeypatch.setenv("CUDA_HOME", "/elsewhere")
@@ -127,10 +156,14 @@ def test_a_failed_build_is_tried_again_only_with_other_compilers(record: Path, m
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: CARD)
     gsplat_kernels.forget_failure(torch.device("cuda", 0))
     monkeypatch.setenv("BUILD", WORKS)
-    assert gsplat_kernels.built(CARD).is_file() and not list(gsplat_kernels.kernel_folder().glob("*failed*"))
+    assert gsplat_kernels.built(CARD).is_file() and not list(
+        gsplat_kernels.kernel_folder().glob("*failed*")
+    )
 
 
-def test_a_build_that_was_stopped_is_not_held_against_the_compilers(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_that_was_stopped_is_not_held_against_the_compilers(
+    record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BUILD", "os.kill(os.getpid(), 9)")
     with pytest.raises(InputError, match="could not be built"):
         gsplat_kernels.built(CARD)
@@ -141,22 +174,31 @@ def test_a_build_that_was_stopped_is_not_held_against_the_compilers(record: Path
 def test_the_line_that_tells_most(tmp_path: Path) -> None:
     output = tmp_path / "log"
     for text, line in {
-        "[1/9] c++ -c x\nIn file a.h:\nx.cu:3:10: fatal error: cusparse.h: No such file\nninja: build stopped\n":
-            "x.cu:3:10: fatal error: cusparse.h: No such file",
-        "one\n two \n\n": "two", "": "it said nothing",
+        "[1/9] c++ -c x\n"
+        "In file a.h:\n"
+        "x.cu:3:10: fatal error: cusparse.h: No such file\n"
+        "ninja: build stopped\n": "x.cu:3:10: fatal error: cusparse.h: No such file",
+        "one\n two \n\n": "two",
+        "": "it said nothing",
     }.items():
         output.write_text(text)
         assert gsplat_kernels._telling(output) == line
 
 
-def test_a_cache_that_cannot_be_written_is_one_line(record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_one_line(
+    record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "file"))
-    with pytest.raises(InputError, match=r"cannot be kept: .*file.*; set TORCH_EXTENSIONS_DIR to a folder of yours"):
+    with pytest.raises(
+        InputError, match=r"cannot be kept: .*file.*; set TORCH_EXTENSIONS_DIR to a folder of yours"
+    ):
         gsplat_kernels.built(CARD)
 
 
-def test_the_compilers_of_a_conda_environment_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_compilers_of_a_conda_environment_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     monkeypatch.setenv("CUDA_HOME", "/opt/other")
     monkeypatch.delenv("CUDA_INC_PATH", raising=False)
@@ -173,7 +215,9 @@ def test_the_compilers_of_a_conda_environment_come_first(tmp_path: Path, monkeyp
     assert found["LIBRARY_PATH"].startswith(f"{tmp_path}/targets/x86_64-linux/lib")
 
 
-def test_torch_still_reads_the_variable_for_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_still_reads_the_variable_for_headers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from torch.utils import cpp_extension
 
     monkeypatch.setattr(cpp_extension, "CUDA_HOME", str(tmp_path))
@@ -181,15 +225,26 @@ def test_torch_still_reads_the_variable_for_headers(tmp_path: Path, monkeypatch:
     assert "/with/headers" in cpp_extension.include_paths("cuda")
 
 
-def test_built_kernels_are_what_gsplat_imports(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_built_kernels_are_what_gsplat_imports(
+    record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Any extension module of Python stands for the kernels."""
-    specs = (importlib.util.find_spec(name) for name in ("_queue", "_bisect", "_heapq", "_struct", "_json"))
-    spec = next((s for s in specs if s is not None and isinstance(s.loader, ExtensionFileLoader)), None)
+    specs = (
+        importlib.util.find_spec(name)
+        for name in ("_queue", "_bisect", "_heapq", "_struct", "_json")
+    )
+    spec = next(
+        (s for s in specs if s is not None and isinstance(s.loader, ExtensionFileLoader)), None
+    )
     if spec is None or spec.origin is None:
         pytest.skip("this Python has no extension modules of its own")
     asked = []
     monkeypatch.setattr(gsplat_kernels, "MODULE", spec.name)
-    monkeypatch.setattr(gsplat_kernels, "built", lambda capability: asked.append(capability) or Path(spec.origin or ""))
+    monkeypatch.setattr(
+        gsplat_kernels,
+        "built",
+        lambda capability: asked.append(capability) or Path(spec.origin or ""),
+    )
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: CARD)
     assert gsplat_kernels.make_ready(torch.device("cuda", 0)) == spec.origin
     from gsplat import csrc  # type: ignore[import-not-found]

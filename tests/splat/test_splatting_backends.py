@@ -32,7 +32,8 @@ def forgotten() -> Iterator[None]:
 
 @pytest.fixture
 def ready(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Kernels as if built, and adapters that draw as plain torch does; the list gets what is tried."""
+    """Kernels as if built, and adapters that draw as plain torch does; the list gets what is
+    tried."""
     tried: list[str] = []
 
     def adapter(name: str) -> backends.Rasterize:
@@ -45,19 +46,34 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(gsplat_kernels, "make_ready", lambda device: "its wheel")
     monkeypatch.setattr(backends, "ON_CUDA", {name: adapter(name) for name in backends.ON_CUDA})
     on_cpu = backends.differs
-    monkeypatch.setattr(backends, "differs", lambda rasterize, device: on_cpu(rasterize, torch.device("cpu")))
+    monkeypatch.setattr(
+        backends, "differs", lambda rasterize, device: on_cpu(rasterize, torch.device("cpu"))
+    )
     return tried
 
 
-@pytest.mark.parametrize(("device", "installed", "expected"), [
-    ("cpu", {"torch", "numba", "gsplat", "diff_gaussian_rasterization"}, "numba"),
-    ("cpu", {"torch", "gsplat"}, "torch"),
-    ("cuda", {"torch", "numba", "gsplat", "diff_gaussian_rasterization"}, "gsplat"),
-    ("cuda:1", {"torch", "numba", "diff_gaussian_rasterization"}, "diff-gaussian-rasterization"),
-    ("cuda", {"torch", "numba"}, "torch"),
-    ("mps", {"torch", "numba", "gsplat"}, "torch"),
-])
-def test_auto(device: str, installed: set[str], expected: str, ready: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("device", "installed", "expected"),
+    [
+        ("cpu", {"torch", "numba", "gsplat", "diff_gaussian_rasterization"}, "numba"),
+        ("cpu", {"torch", "gsplat"}, "torch"),
+        ("cuda", {"torch", "numba", "gsplat", "diff_gaussian_rasterization"}, "gsplat"),
+        (
+            "cuda:1",
+            {"torch", "numba", "diff_gaussian_rasterization"},
+            "diff-gaussian-rasterization",
+        ),
+        ("cuda", {"torch", "numba"}, "torch"),
+        ("mps", {"torch", "numba", "gsplat"}, "torch"),
+    ],
+)
+def test_auto(
+    device: str,
+    installed: set[str],
+    expected: str,
+    ready: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(backends, "_installed", installed.__contains__)
     assert [resolve_backend("auto", device) for _ in range(3)] == [expected] * 3
     assert ready == ([expected] if expected in backends.ON_CUDA else [])  # tried once a process
@@ -65,9 +81,13 @@ def test_auto(device: str, installed: set[str], expected: str, ready: list[str],
 
 def test_an_unusable_backend_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "_installed", {"torch"}.__contains__)
-    cases = [("nerf", "cpu", InputError, "unknown"), ("gsplat", "cpu", InputError, "runs on cuda"),
-             ("gsplat", "cuda", MissingDependency, r"pip install -r requirements-gpu\.in"),
-             ("numba", "cuda", InputError, "runs on cpu"), ("numba", "cpu", MissingDependency, "pip install numba")]
+    cases = [
+        ("nerf", "cpu", InputError, "unknown"),
+        ("gsplat", "cpu", InputError, "runs on cuda"),
+        ("gsplat", "cuda", MissingDependency, r"pip install -r requirements-gpu\.in"),
+        ("numba", "cuda", InputError, "runs on cpu"),
+        ("numba", "cpu", MissingDependency, "pip install numba"),
+    ]
     for name, device, error, text in cases:
         with pytest.raises(error, match=text) as caught:
             resolve_backend(name, device)
@@ -75,7 +95,9 @@ def test_an_unusable_backend_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_plain_torch_on_a_gpu_is_a_warning_that_says_why(
-    ready: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    ready: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(backends, "_installed", {"torch", "numba"}.__contains__)
@@ -83,17 +105,36 @@ def test_plain_torch_on_a_gpu_is_a_warning_that_says_why(
         assert resolve_backend("auto", "cuda") == "torch"
     assert resolve_backend("auto", "cpu") == "numba"
     (slow, plain) = caplog.records
-    assert slow.levelno == logging.WARNING and "gsplat is not installed (pip install -r requirements-gpu.in)" in slow.message
+    assert (
+        slow.levelno == logging.WARNING
+        and "gsplat is not installed (pip install -r requirements-gpu.in)" in slow.message
+    )
     assert plain.message == "splatting on cpu: numba"
 
 
-@pytest.mark.parametrize(("fault", "reason"), [
-    (InputError("its kernels could not be built: no CUDA toolkit"), "its kernels could not be built: no CUDA toolkit"),
-    (AttributeError("'NoneType' object has no attribute 'projection'"), "AttributeError: 'NoneType' object has no attribute"),
-    (RuntimeError("CUDA error: no kernel image is available\nfor execution"), "RuntimeError: CUDA error: no kernel image is available"),
-])
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (
+            InputError("its kernels could not be built: no CUDA toolkit"),
+            "its kernels could not be built: no CUDA toolkit",
+        ),
+        (
+            AttributeError("'NoneType' object has no attribute 'projection'"),
+            "AttributeError: 'NoneType' object has no attribute",
+        ),
+        (
+            RuntimeError("CUDA error: no kernel image is available\nfor execution"),
+            "RuntimeError: CUDA error: no kernel image is available",
+        ),
+    ],
+)
 def test_what_a_backend_raises_is_a_reason(
-    fault: Exception, reason: str, ready: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    fault: Exception,
+    reason: str,
+    ready: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail(*_: Any) -> Any:
         raise fault
@@ -109,7 +150,9 @@ def test_what_a_backend_raises_is_a_reason(
     assert reason in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_full_device_is_not_held_against_a_backend(ready: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_device_is_not_held_against_a_backend(
+    ready: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
@@ -124,6 +167,7 @@ def test_a_full_device_is_not_held_against_a_backend(ready: list[str], monkeypat
 
 def changed(which: int, change: Callable[[Tensor], Tensor]) -> backends.Rasterize:
     """Plain torch with one of its outputs changed."""
+
     def rasterize(*arguments: Any) -> Any:
         images = list(reference.rasterize(*arguments))
         images[which] = change(images[which])
@@ -132,10 +176,18 @@ def changed(which: int, change: Callable[[Tensor], Tensor]) -> backends.Rasteriz
     return rasterize
 
 
-@pytest.mark.parametrize("rasterize", [
-    changed(0, lambda rgb: rgb.flip(-1)), changed(1, lambda alpha: alpha * 0.9), changed(2, lambda depth: depth * float("nan")),
-    changed(0, lambda rgb: 2 * rgb.detach() - rgb), changed(0, torch.zeros_like), changed(0, lambda rgb: rgb.detach()),
-], ids=["mirrored", "faint", "not finite", "gradients turned round", "black", "no gradients"])
+@pytest.mark.parametrize(
+    "rasterize",
+    [
+        changed(0, lambda rgb: rgb.flip(-1)),
+        changed(1, lambda alpha: alpha * 0.9),
+        changed(2, lambda depth: depth * float("nan")),
+        changed(0, lambda rgb: 2 * rgb.detach() - rgb),
+        changed(0, torch.zeros_like),
+        changed(0, lambda rgb: rgb.detach()),
+    ],
+    ids=["mirrored", "faint", "not finite", "gradients turned round", "black", "no gradients"],
+)
 def test_a_probe_finds_what_is_wrong(rasterize: backends.Rasterize) -> None:
     assert backends.differs(rasterize, torch.device("cpu"))
 
@@ -164,18 +216,38 @@ def test_threads_must_be_a_number(text: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_gsplat_is_called_once_with_its_own_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in with the keywords that 1.5.3 and 1.6 share, which answers with the plain torch backend."""
+    """A stand-in with the keywords that 1.5.3 and 1.6 share, which answers with the plain torch
+    backend."""
     from hgm.cameras import Cameras
     from hgm.gaussians import Gaussians
 
     calls = []
 
-    def rasterization(*, means: Tensor, quats: Tensor, scales: Tensor, opacities: Tensor, colors: Tensor, viewmats: Tensor,
-                      Ks: Tensor, width: int, height: int, near_plane: float, eps2d: float, packed: bool, backgrounds: Tensor,
-                      render_mode: str, rasterize_mode: str) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    def rasterization(
+        *,
+        means: Tensor,
+        quats: Tensor,
+        scales: Tensor,
+        opacities: Tensor,
+        colors: Tensor,
+        viewmats: Tensor,
+        Ks: Tensor,
+        width: int,
+        height: int,
+        near_plane: float,
+        eps2d: float,
+        packed: bool,
+        backgrounds: Tensor,
+        render_mode: str,
+        rasterize_mode: str,
+    ) -> tuple[Tensor, Tensor, dict[str, Any]]:
         calls.append((packed, render_mode, rasterize_mode, eps2d, backgrounds.shape))
-        rgb, alpha, depth = reference.rasterize(Gaussians(means, opacities, scales, quats, colors),
-                                                Cameras(Ks, viewmats, width, height), backgrounds[0, 0], near_plane)
+        rgb, alpha, depth = reference.rasterize(
+            Gaussians(means, opacities, scales, quats, colors),
+            Cameras(Ks, viewmats, width, height),
+            backgrounds[0, 0],
+            near_plane,
+        )
         return torch.cat([rgb, depth], 2).movedim(2, -1), alpha.movedim(2, -1), {}
 
     monkeypatch.setitem(sys.modules, "gsplat", SimpleNamespace(rasterization=rasterization))
@@ -189,7 +261,9 @@ def test_gsplat_is_called_once_with_its_own_names(monkeypatch: pytest.MonkeyPatc
         torch.testing.assert_close(a, b)
 
 
-def test_inria_gets_transposed_matrices_unit_quaternions_and_true_fields_of_view(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inria_gets_transposed_matrices_unit_quaternions_and_true_fields_of_view(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Settings(NamedTuple):
         image_height: int
         image_width: int
@@ -217,10 +291,12 @@ def test_inria_gets_transposed_matrices_unit_quaternions_and_true_fields_of_view
 
     module = SimpleNamespace(GaussianRasterizationSettings=Settings, GaussianRasterizer=Rasterizer)
     monkeypatch.setitem(sys.modules, "diff_gaussian_rasterization", module)
-    cameras, scene = make_cameras(3, 20, 14), make_gaussians(10, scenes=1)
+    cameras = make_cameras(3, 20, 14)
+    scene = make_gaussians(10, scenes=1)
     rgb, alpha, depth = rasterize_inria(scene, cameras[None], torch.ones(3), 0.3)
     assert rgb.shape == (1, 3, 3, 14, 20) and alpha.shape == depth.shape == (1, 3, 1, 14, 20)
-    torch.testing.assert_close(depth, torch.full_like(depth, 1.2))  # its depth is not divided by alpha
+    # its depth is not divided by alpha
+    torch.testing.assert_close(depth, torch.full_like(depth, 1.2))
     assert len(seen) == 3
     settings, inputs = seen[1]
     assert settings.tanfovx == pytest.approx(20 / (2 * cameras.K[1, 0, 0].item()))
@@ -229,20 +305,25 @@ def test_inria_gets_transposed_matrices_unit_quaternions_and_true_fields_of_view
     torch.testing.assert_close(settings.campos, cameras.centers[1])
     points, depths = cameras[1].project(scene.means[0])
     hidden = depths < 0.3
-    torch.testing.assert_close(inputs["opacities"][:, 0], torch.where(hidden, 0.0, scene.opacities[0]))
+    torch.testing.assert_close(
+        inputs["opacities"][:, 0], torch.where(hidden, 0.0, scene.opacities[0])
+    )
     views, projections = _matrices(cameras[None], 0.3)
     torch.testing.assert_close(views[0, 1], settings.viewmatrix)
     clip = torch.cat([scene.means[0], torch.ones(10, 1)], 1) @ projections[0, 1]
-    pixels = ((clip[:, :2] / clip[:, 3:] + 1) * torch.tensor([20, 14]) - 1) / 2  # its pixel centres are whole numbers
+    # its pixel centres are whole numbers
+    pixels = ((clip[:, :2] / clip[:, 3:] + 1) * torch.tensor([20, 14]) - 1) / 2
     torch.testing.assert_close(pixels + 0.5, points, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kernel", ["blend", "blend_backward"])
 def test_pixel_loops_are_vectorised(kernel: str) -> None:
-    """They are written for it, and a small change makes them several times slower without changing a result."""
+    """They are written for it, and a small change makes them several times slower without changing
+    a result."""
     from numba.core.registry import cpu_target
 
-    _, _, features = cpu_target.target_context.codegen().magic_tuple()  # of the processor that numba compiles for
+    # of the processor that numba compiles for
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
     if "+fma" not in features.split(","):
         pytest.skip("no x86-64 with fused multiply-add")
     from hgm.splat import jit, kernels_blending
@@ -250,7 +331,8 @@ def test_pixel_loops_are_vectorised(kernel: str) -> None:
     scene = leaves(make_gaussians(5))
     render(scene, make_cameras(1, 16, 16), backend="numba").rgb.sum().backward()
     known = getattr(kernels_blending, kernel)
-    fresh = numba.njit(nogil=True, error_model="numpy", fastmath=jit.FAST)(known.py_func)  # cached code has no assembly
+    # cached code has no assembly
+    fresh = numba.njit(nogil=True, error_model="numpy", fastmath=jit.FAST)(known.py_func)
     fresh.compile(known.signatures[0])
     assembly = "\n".join(fresh.inspect_asm().values())
     assert len(re.findall(r"\bvfn?m(?:add|sub)\w+ps\s[^\n]*%[yz]mm", assembly)) >= 12
@@ -270,8 +352,12 @@ njit(cache=True)(hgm.splat.jit.ensure_cache)
 folder = os.environ["NUMBA_CACHE_DIR"]
 print(folder, oct(stat.S_IMODE(os.stat(folder).st_mode)))
 """
-    env = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"} | {"TMPDIR": str(tmp_path)}
-    result = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=120)
+    env = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"} | {
+        "TMPDIR": str(tmp_path)
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=120
+    )
     assert result.returncode == 0, result.stderr
     folder, mode = result.stdout.split()
     assert folder.startswith(str(tmp_path)) and mode == "0o700"

@@ -17,13 +17,16 @@ BATCH = 6
 
 
 class Device:
-    """A loss over `BATCH` samples that runs out of memory, in its forward or its backward pass, above `room` samples."""
+    """A loss over `BATCH` samples that runs out of memory, in its forward or its backward pass,
+    above `room` samples."""
 
     def __init__(self, room: int, *, backward: bool = False) -> None:
         torch.manual_seed(0)
         self.net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4))
         self.net.register_buffer("calls", torch.zeros(()))
-        self.room, self.backward, self.sizes = room, backward, []
+        self.room = room
+        self.backward = backward
+        self.sizes = []
         self.seen: list[tuple[int, torch.Tensor]] = []
 
     def loss(self, step: int, generator: torch.Generator, part: slice):
@@ -44,20 +47,32 @@ class Device:
 
 
 def train(device: Device, state, steps=12, accumulate=2, **more):
-    return fit(device.net, device.loss, Optimisation(steps=steps, lr=0.02, accumulate=accumulate), stage="coarse", seed=4,
-               state=state, batch=BATCH, **more)
+    return fit(
+        device.net,
+        device.loss,
+        Optimisation(steps=steps, lr=0.02, accumulate=accumulate),
+        stage="coarse",
+        seed=4,
+        state=state,
+        batch=BATCH,
+        **more,
+    )
 
 
 @pytest.mark.parametrize(("room", "backward"), [(3, False), (2, True), (1, False)])
 def test_the_loss_curve_is_that_of_a_device_with_room(tmp_path, room, backward):
-    large, small = Device(BATCH), Device(room, backward=backward)
-    calm, halved = train(large, tmp_path / "large"), train(small, tmp_path / "small")
+    large = Device(BATCH)
+    small = Device(room, backward=backward)
+    calm = train(large, tmp_path / "large")
+    halved = train(small, tmp_path / "small")
     for key in ("loss", "first", "grad_norm"):
-        assert [row[key] for row in halved] == pytest.approx([row[key] for row in calm], rel=1e-4, abs=1e-6), key
+        assert [row[key] for row in halved] == pytest.approx(
+            [row[key] for row in calm], rel=1e-4, abs=1e-6
+        ), key
     for one, other in zip(large.net.parameters(), small.net.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-4)
     tried = [n for i, n in enumerate(small.sizes) if n not in small.sizes[:i]]
-    assert tried[0] == BATCH and max(small.sizes[len(tried):]) <= room
+    assert tried[0] == BATCH and max(small.sizes[len(tried) :]) <= room
 
 
 def test_every_sample_of_a_step_is_used_once(tmp_path):
@@ -80,17 +95,31 @@ def test_the_halving_is_said_once_and_kept_for_the_next_slice(tmp_path, caplog):
     with pytest.raises(SliceEnded):
         train(device, tmp_path, deadline=Deadline(0.0))
     said = [r.getMessage() for r in caplog.records]
-    assert [s for s in said if "out of memory with 6 samples at a time; goes on with 3" in s] and len(said) == 2
+    assert [
+        s for s in said if "out of memory with 6 samples at a time; goes on with 3" in s
+    ] and len(said) == 2
     assert json.loads((tmp_path / "progress.json").read_text())["at_once"] == 2
-    again, whole = Device(2), Device(BATCH)
+    again = Device(2)
+    whole = Device(BATCH)
     history = train(again, tmp_path)
     assert set(again.sizes) == {2}
-    assert [r["loss"] for r in history] == pytest.approx([r["loss"] for r in train(whole, tmp_path / "w")], rel=1e-4)
+    assert [r["loss"] for r in history] == pytest.approx(
+        [r["loss"] for r in train(whole, tmp_path / "w")], rel=1e-4
+    )
 
 
 def test_one_sample_that_does_not_fit_is_one_clear_error(tmp_path):
-    with pytest.raises(InputError, match=r"fusion: out of memory with one sample .* lower rendering\.size"):
-        fit(*(lambda d: (d.net, d.loss))(Device(0)), Optimisation(steps=2, lr=0.1), stage="fusion", seed=0, state=tmp_path, batch=2)
+    with pytest.raises(
+        InputError, match=r"fusion: out of memory with one sample .* lower rendering\.size"
+    ):
+        fit(
+            *(lambda d: (d.net, d.loss))(Device(0)),
+            Optimisation(steps=2, lr=0.1),
+            stage="fusion",
+            seed=0,
+            state=tmp_path,
+            batch=2,
+        )
 
 
 def test_parts_cover_a_micro_batch():
@@ -103,8 +132,13 @@ def test_hgm_trains_alike_in_halves(rendered, tmp_path, monkeypatch):
 
     from hgm.nets import HGM, HGMConfig
 
-    made = Training(stage="coarse", scans=rendered, validation=[], optimisation=Optimisation(steps=3, lr=1e-3),
-                    sampling=Sampling(batch=2, size=64, render_size=64, supervised=2))
+    made = Training(
+        stage="coarse",
+        scans=rendered,
+        validation=[],
+        optimisation=Optimisation(steps=3, lr=1e-3),
+        sampling=Sampling(batch=2, size=64, render_size=64, supervised=2),
+    )
     forward = HGM.forward
 
     def small(self, images, *arguments, **names):

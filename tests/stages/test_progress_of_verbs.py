@@ -55,15 +55,39 @@ def test_standin(told):
 
 
 def test_export(told, person):
-    assert steps(told("export", person, "--out", "a.mp4", "--size", "32", "--frames", "3"), "turntable", 3)
-    assert steps(told("export", person, "--out", "a.gif", "--size", "32", "--frames", "3"), "turntable", 3)
+    assert steps(
+        told("export", person, "--out", "a.mp4", "--size", "32", "--frames", "3"), "turntable", 3
+    )
+    assert steps(
+        told("export", person, "--out", "a.gif", "--size", "32", "--frames", "3"), "turntable", 3
+    )
 
 
 def test_a_verb_that_fails_leaves_one_line(told, person, tmp_path):
-    text = told("export", person, "--out", tmp_path / "none" / "person.ply" / "a.gif", "--size", "32", "--frames", "2", status=0)
+    text = told(
+        "export",
+        person,
+        "--out",
+        tmp_path / "none" / "person.ply" / "a.gif",
+        "--size",
+        "32",
+        "--frames",
+        "2",
+        status=0,
+    )
     assert steps(text, "turntable", 2)
     (tmp_path / "file").touch()
-    text = told("export", person, "--out", tmp_path / "file" / "a.gif", "--size", "32", "--frames", "2", status=1)
+    text = told(
+        "export",
+        person,
+        "--out",
+        tmp_path / "file" / "a.gif",
+        "--size",
+        "32",
+        "--frames",
+        "2",
+        status=1,
+    )
     last = [line for line in screen(text) if not line.startswith("turntable 2/2")]
     assert last[0].startswith("error: --out: ") and last[1:] == [""] * (len(last) - 1)
 
@@ -79,7 +103,10 @@ def test_view(told, person, monkeypatch):
 
 
 def test_pack_and_unpack(told, rendered, tmp_path):
-    settings = {"run": "a", "scans": {"train": "0000-0001", "val": "", "test": "0505", "chunk": 2, "texture": 256}}
+    settings = {
+        "run": "a",
+        "scans": {"train": "0000-0001", "val": "", "test": "0505", "chunk": 2, "texture": 256},
+    }
     (tmp_path / "a.yaml").write_text(yaml.safe_dump(settings))
     results = tmp_path / "results/a"
     entries = configured(parse(settings).scans.model_dump())
@@ -87,13 +114,24 @@ def test_pack_and_unpack(told, rendered, tmp_path):
         shutil.copytree(source, results / "views" / entry.chunk / entry.scan)
         write_json(results / "views" / entry.chunk / entry.scan / "key.json", {"key": "k"})
     for chunk in ("train000", "test000"):
-        write_json(results / "views" / chunk / "manifest.json", {"members": {e.scan: "k" for e in entries if e.chunk == chunk}})
-    write_table(results / "scans.tsv", ["scan", "split", "chunk"], [(e.scan, e.split, e.chunk) for e in entries])
+        write_json(
+            results / "views" / chunk / "manifest.json",
+            {"members": {e.scan: "k" for e in entries if e.chunk == chunk}},
+        )
+    write_table(
+        results / "scans.tsv",
+        ["scan", "split", "chunk"],
+        [(e.scan, e.split, e.chunk) for e in entries],
+    )
     write_table(results / "rejected.tsv", ["scan", "reason"], [])
     assert steps(told("pack", "--configfile", "a.yaml", "--out", "v.zip"), "pack", 3, "0001")
     shutil.rmtree(results)
     text = told("unpack", "v.zip", "--configfile", "a.yaml")
-    assert steps(text, "body models", 3) and steps(text, "stand-in scans", 1, "0505") and steps(text, "unpack", 3, "0001")
+    assert (
+        steps(text, "body models", 3)
+        and steps(text, "stand-in scans", 1, "0505")
+        and steps(text, "unpack", 3, "0001")
+    )
 
 
 def test_doctor(told):
@@ -108,14 +146,24 @@ def test_bench(told, monkeypatch):
     from hgm.bench.rates import Rates
 
     monkeypatch.setattr(run, "best_rates", lambda settings: Rates(1e11, 1e10))
-    monkeypatch.setattr(run, "STAGES", dict.fromkeys(("coarse", "volume"), lambda settings, scene: []))
-    monkeypatch.setattr(run, "measure_stage", lambda name, *rest: iter([Row(name, "way", "made up")]))
+    monkeypatch.setattr(
+        run, "STAGES", dict.fromkeys(("coarse", "volume"), lambda settings, scene: [])
+    )
+    monkeypatch.setattr(
+        run, "measure_stage", lambda name, *rest: iter([Row(name, "way", "made up")])
+    )
     text = told("bench", "--preset", "tiny", "--device", "cpu")
     assert "bench: rates of this machine" in text and steps(text, "bench", 2, "volume")
 
 
-@pytest.mark.parametrize("words", [("standin", "--ids", "0000", "--texture", "128", "--out", "scans"), ("doctor",),
-                                   ("export", "person.ply", "--out", "a.gif", "--size", "32", "--frames", "2")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("standin", "--ids", "0000", "--texture", "128", "--out", "scans"),
+        ("doctor",),
+        ("export", "person.ply", "--out", "a.gif", "--size", "32", "--frames", "2"),
+    ],
+)
 def test_a_pipe_gets_nothing(words, person, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(list(words)) == 0

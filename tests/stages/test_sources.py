@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from synthetic_scans import smpl_arrays, write_custom_humans, write_humman, write_person, write_view_folder
+from synthetic_scans import (
+    smpl_arrays,
+    write_custom_humans,
+    write_humman,
+    write_person,
+    write_view_folder,
+)
 
 from hgm.body import BodyModel
 from hgm.body.fits import load_fit
@@ -49,7 +55,9 @@ def scans(tmp_path_factory: pytest.TempPathFactory, model: BodyModel) -> dict[st
     shutil.copytree(root / "made" / "THuman2.0_Smpl_X_Paras", root / "thuman21" / "smplx")
     fit = load_fit(files.fit, model)
     texture = Image.open(files.obj.parent / "material0.jpeg")
-    write_custom_humans(root / "customhumans", "0600", scan_to_nu(fit, model), load_obj(files.obj), fit, texture)
+    write_custom_humans(
+        root / "customhumans", "0600", scan_to_nu(fit, model), load_obj(files.obj), fit, texture
+    )
     return {name: root / name for name in ("thuman21", "customhumans")}
 
 
@@ -61,23 +69,35 @@ def entries(*names: str) -> list[Entry]:
 def test_scans(source: str, scans: dict[str, Path], models: Path) -> None:
     place = Place(source, scans[source], models, "male")
     good, rejected = check_scans(entries("0600", "0601"), place)
-    assert [e.scan for e in good] == ["0600"] and list(rejected) == ["0601"] and "copy scan 0601 again" in rejected["0601"]
+    assert (
+        [e.scan for e in good] == ["0600"]
+        and list(rejected) == ["0601"]
+        and "copy scan 0601 again" in rejected["0601"]
+    )
     assert find_scan(source, scans[source], "0600") is not None
 
 
-def test_the_fits_of_another_model_end_the_catalogue_in_one_line(scans: dict[str, Path], models: Path) -> None:
+def test_the_fits_of_another_model_end_the_catalogue_in_one_line(
+    scans: dict[str, Path], models: Path
+) -> None:
     for source in scans:
-        with pytest.raises(InputError, match=r"none of 1 scans can be used; first 0600: .*set scans\.gender to male") as caught:
+        with pytest.raises(
+            InputError,
+            match=r"none of 1 scans can be used; first 0600: .*set scans\.gender to male",
+        ) as caught:
             check_scans(entries("0600"), Place(source, scans[source], models, "neutral"))
         assert "\n" not in str(caught.value)
 
 
 @pytest.fixture(scope="module")
 def multiview(tmp_path_factory: pytest.TempPathFactory, model: BodyModel) -> Path:
-    """Three scans exported by the command: seen by the rig, from ten other sides, and from the front alone."""
+    """Three scans exported by the command: seen by the rig, from ten other sides, and from the
+    front alone."""
     root = tmp_path_factory.mktemp("multiview")
     write_view_folder(root / "views" / "0001", model, orbit(size=64), seed=1)
-    write_view_folder(root / "views" / "0002", model, orbit(10, size=64, start=8, elevation=12), seed=2)
+    write_view_folder(
+        root / "views" / "0002", model, orbit(10, size=64, start=8, elevation=12), seed=2
+    )
     write_view_folder(root / "views" / "0003", model, orbit(12, size=64)[[0, 1, 2, 10, 11]], seed=3)
     folders = [str(root / "views" / name) for name in ("0001", "0002", "0003")]
     assert main(["export-views", *folders, "--out", str(root / "shared")]) == 0
@@ -86,7 +106,9 @@ def multiview(tmp_path_factory: pytest.TempPathFactory, model: BodyModel) -> Pat
 
 def take(place: Place, out: Path, *names: str, code: str = "") -> ChunkResult:
     seen: list[tuple[int, str]] = []
-    result = write_chunk(place, names, out, RENDERING, workers=1, code=code, progress=lambda *done: seen.append(done))
+    result = write_chunk(
+        place, names, out, RENDERING, workers=1, code=code, progress=lambda *done: seen.append(done)
+    )
     assert seen == [(i, name) for i, name in enumerate(names, 1)]
     return result
 
@@ -95,10 +117,15 @@ def test_given_views(multiview: Path, models: Path, model: BodyModel, tmp_path: 
     place = Place("views", multiview / "shared", models, "male")
     good, rejected = check_scans(entries("0001", "0002", "0003"), place)
     assert [e.scan for e in good] == ["0001", "0002"]
-    assert "no view of the back: view 2 is the nearest, 120 degrees from opposite of the front view 0" in rejected["0003"]
+    assert (
+        "no view of the back: view 2 is the nearest, 120 degrees from opposite of the front view 0"
+        in rejected["0003"]
+    )
     assert find_scan("views", place.root, "0001") is None
     result = take(place, tmp_path, "0001", "0004")
-    assert list(result.rendered) == ["0001"] and "the views of 0004 are []" in result.rejected["0004"]
+    assert (
+        list(result.rendered) == ["0001"] and "the views of 0004 are []" in result.rejected["0004"]
+    )
     folder = tmp_path / "0001"
     views = load_views(folder, geometry=True)
     assert views.rgb.shape == (12, 3, 48, 48)
@@ -113,10 +140,14 @@ def test_given_views(multiview: Path, models: Path, model: BodyModel, tmp_path: 
     estimate_subject(folder, model, tmp_path / "estimate", seed=1, mpjpe_mm=80.0)
 
 
-def test_cameras_of_given_views_stay_in_the_frame_of_their_body(multiview: Path, models: Path, tmp_path: Path) -> None:
+def test_cameras_of_given_views_stay_in_the_frame_of_their_body(
+    multiview: Path, models: Path, tmp_path: Path
+) -> None:
     """The first of the ten is neither straight ahead nor level, and its body comes with it."""
     take(Place("views", multiview / "shared", models, "male"), tmp_path, "0002")
-    given, taken = (load_views(folder / "0002").cameras for folder in (multiview / "views", tmp_path))
+    given, taken = (
+        load_views(folder / "0002").cameras for folder in (multiview / "views", tmp_path)
+    )
     assert torch.allclose(taken.world_to_camera, given.world_to_camera, atol=1e-6)
     assert torch.allclose(taken.K, given.resized(48).K)
 
@@ -135,11 +166,17 @@ def test_humman(models: Path, tmp_path: Path) -> None:
 def test_places_name_what_is_missing(tmp_path: Path) -> None:
     for source, holds in HOLDS.items():
         scans = {"source": source, "root": None, "models": None, "gender": "male"}
-        with pytest.raises(InputError, match=rf"scans\.root: {source} needs it; set the folder that holds {holds}"):
+        with pytest.raises(
+            InputError, match=rf"scans\.root: {source} needs it; set the folder that holds {holds}"
+        ):
             Place.of(scans, tmp_path)
-        with pytest.raises(InputError, match=rf"nowhere is not a folder; expected the one that holds {holds}"):
+        with pytest.raises(
+            InputError, match=rf"nowhere is not a folder; expected the one that holds {holds}"
+        ):
             Place.of({**scans, "root": str(tmp_path / "nowhere")}, tmp_path)
-    place = Place.of({"source": "standin", "root": None, "models": None, "gender": "male"}, tmp_path)
+    place = Place.of(
+        {"source": "standin", "root": None, "models": None, "gender": "male"}, tmp_path
+    )
     assert (place.root, place.models) == (tmp_path / "standin", tmp_path / "standin" / "models")
     with pytest.raises(InputError, match="no such body model"):
         _ = place.model

@@ -1,4 +1,5 @@
-"""A packed data set comes back with the same pixels and bodies; a foreign or broken file is refused in one line."""
+"""A packed data set comes back with the same pixels and bodies; a foreign or broken file is refused
+in one line."""
 
 import shutil
 import zipfile
@@ -13,14 +14,18 @@ from hgm.errors import InputError
 from hgm.provenance import write_json
 from hgm.stages.transfer import pack, unpack
 
-CONFIG = {"run": "a", "scans": {"train": "0000-0001", "val": "", "test": "0505", "chunk": 2, "texture": 256}}
+CONFIG = {
+    "run": "a",
+    "scans": {"train": "0000-0001", "val": "", "test": "0505", "chunk": 2, "texture": 256},
+}
 
 
 @pytest.fixture
 def run(rendered, tmp_path, monkeypatch):
     """results/a with two training people and a test person, rendered."""
     monkeypatch.chdir(tmp_path)
-    results, config = tmp_path / "results" / "a", parse(CONFIG)
+    results = tmp_path / "results" / "a"
+    config = parse(CONFIG)
     entries = configured(config.scans.model_dump())
     for entry, source in zip(entries, [*rendered, rendered[0]], strict=True):
         folder = results / "views" / entry.chunk / entry.scan
@@ -28,9 +33,19 @@ def run(rendered, tmp_path, monkeypatch):
         write_json(folder / "key.json", {"key": "k"})
     for chunk in ("train000", "test000"):
         write_json(results / "standin" / f"{chunk}.json", {"stage": "standin"})
-        write_json(results / "views" / chunk / "manifest.json", {
-            "stage": "render", "members": {e.scan: "k" for e in entries if e.chunk == chunk}, "failed": {}})
-    write_table(results / "scans.tsv", ["scan", "split", "chunk"], [(e.scan, e.split, e.chunk) for e in entries])
+        write_json(
+            results / "views" / chunk / "manifest.json",
+            {
+                "stage": "render",
+                "members": {e.scan: "k" for e in entries if e.chunk == chunk},
+                "failed": {},
+            },
+        )
+    write_table(
+        results / "scans.tsv",
+        ["scan", "split", "chunk"],
+        [(e.scan, e.split, e.chunk) for e in entries],
+    )
     write_table(results / "rejected.tsv", ["scan", "reason"], [])
     return results
 
@@ -63,7 +78,10 @@ def test_pixels_and_bodies_come_back(run, tmp_path):
             assert here.read_bytes() == path.read_bytes()
     # for the surface of a test person its scan is made again, and only its
     assert [p.name for p in (run / "standin/THuman2.0_Release").iterdir()] == ["0505"]
-    times = [(run / name).stat().st_mtime_ns for name in ("standin/test000.json", "scans.tsv", "views/test000/manifest.json")]
+    times = [
+        (run / name).stat().st_mtime_ns
+        for name in ("standin/test000.json", "scans.tsv", "views/test000/manifest.json")
+    ]
     assert times == sorted(times)
 
 
@@ -77,7 +95,10 @@ def test_nothing_is_overwritten_and_only_rendered_runs_are_packed(run, tmp_path)
     assert not (tmp_path / "again.zip").exists()
 
 
-@pytest.mark.parametrize("name", ["../outside.txt", "/tmp/outside", "views/train000/0000/run.sh", "views/../../x/scans.tsv"])
+@pytest.mark.parametrize(
+    "name",
+    ["../outside.txt", "/tmp/outside", "views/train000/0000/run.sh", "views/../../x/scans.tsv"],
+)
 def test_a_file_that_would_leave_its_place_is_refused(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:

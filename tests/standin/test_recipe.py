@@ -1,4 +1,5 @@
-"""The parts of the recipe that need no MakeHuman: packing, decimation, rigging, component spaces, landmarks."""
+"""The parts of the recipe that need no MakeHuman: packing, decimation, rigging, component spaces,
+landmarks."""
 
 import sys
 from pathlib import Path
@@ -30,7 +31,12 @@ def neutral() -> dict[str, np.ndarray]:
 
 def test_packing_loses_nothing() -> None:
     rng = np.random.default_rng(0)
-    for values in (rng.integers(-70000, 70000, (3, 50)), np.array([5]), np.zeros((2, 0), int), np.arange(1000) * 40):
+    for values in (
+        rng.integers(-70000, 70000, (3, 50)),
+        np.array([5]),
+        np.zeros((2, 0), int),
+        np.arange(1000) * 40,
+    ):
         planes = pack(values)
         assert planes.dtype == np.uint8
         np.testing.assert_array_equal(unpack(planes), values)
@@ -52,7 +58,9 @@ def test_shipped_core_is_what_compact_makes(mirror: np.ndarray) -> None:
             assert np.array_equal(expanded[gender][key], value), key
 
 
-def test_compact_refuses_what_it_would_lose(mirror: np.ndarray, neutral: dict[str, np.ndarray]) -> None:
+def test_compact_refuses_what_it_would_lose(
+    mirror: np.ndarray, neutral: dict[str, np.ndarray]
+) -> None:
     models = {gender: core.model(gender) for gender in core.GENDERS}
     bent = neutral["v_template"].copy()
     bent[6, 1] += 0.001
@@ -63,14 +71,20 @@ def test_compact_refuses_what_it_would_lose(mirror: np.ndarray, neutral: dict[st
         compact({**models, "neutral": {**neutral, "v_template": fine}}, mirror)
 
 
-def half_ball(rows: int = 28, columns: int = 28) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The half x >= 0 of a bumpy ball with a hole in it, as a grid: points, faces, UV corners, side (1 left, 0 middle)."""
+def half_ball(
+    rows: int = 28, columns: int = 28
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The half x >= 0 of a bumpy ball with a hole in it, as a grid: points, faces, UV corners, side
+    (1 left, 0 middle)."""
     # the two poles lie on the midline too; a grid from one pole to the other, half way around
-    t, p = np.meshgrid(np.linspace(0, np.pi, rows + 1)[1:-1], np.linspace(0, np.pi, columns + 1), indexing="ij")
+    t, p = np.meshgrid(
+        np.linspace(0, np.pi, rows + 1)[1:-1], np.linspace(0, np.pi, columns + 1), indexing="ij"
+    )
     points = np.stack([np.sin(t) * np.sin(p), np.cos(t), np.sin(t) * np.cos(p)], -1).reshape(-1, 3)
     points = np.concatenate([points, [[0, 1, 0], [0, -1, 0]]])
     at = np.arange((rows - 1) * (columns + 1)).reshape(rows - 1, columns + 1)
-    north, south = len(points) - 2, len(points) - 1
+    north = len(points) - 2
+    south = len(points) - 1
     quads = np.stack([at[:-1, :-1], at[1:, :-1], at[1:, 1:], at[:-1, 1:]], -1)
     keep = np.ones(quads.shape[:2], bool)
     keep[8:14, 10:16] = False  # the hole
@@ -88,7 +102,11 @@ def half_ball(rows: int = 28, columns: int = 28) -> tuple[np.ndarray, np.ndarray
 def test_decimation_reaches_the_counts_and_keeps_the_shape() -> None:
     points, faces, corners, side = half_ball()
     mesh = Decimator(points, faces, corners, np.ones(len(points)))
-    before = {(v, t) for face, corner in zip(faces, corners, strict=True) for v, t in zip(face, corner, strict=True)}
+    before = {
+        (v, t)
+        for face, corner in zip(faces, corners, strict=True)
+        for v, t in zip(face, corner, strict=True)
+    }
     topology.decimate(mesh, side, total=701, hole=9)
     left = [v for v in mesh.alive if side[v] > 0]
     middle = [v for v in mesh.alive if side[v] == 0]
@@ -104,7 +122,9 @@ def test_decimation_reaches_the_counts_and_keeps_the_shape() -> None:
     assert len(np.unique(whole)) == 701
     assert len(whole) == 2 * 701 - 2 * 0 - 18  # a sphere with two holes: F = 2 V - 2 chi - B
     assert 701 - len(counts) + len(whole) == 0
-    after = {(v, t) for i, face in mesh.faces.items() for v, t in zip(face, mesh.corners[i], strict=True)}
+    after = {
+        (v, t) for i, face in mesh.faces.items() for v, t in zip(face, mesh.corners[i], strict=True)
+    }
     assert after <= before  # vertices and UVs are old ones
     corner = points[half]
     normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
@@ -140,45 +160,100 @@ def test_cavities_are_hidden() -> None:
     lifted = np.concatenate([0.1 * vertices, 0.05 * vertices]) + np.array([0, 1.5, 0])
     both = np.concatenate([faces, faces + len(vertices)])
     hidden = features.hidden_vertices(lifted, both, np.arange(len(lifted)))
-    assert not hidden[: len(vertices)].any() and hidden[len(vertices):].all()
+    assert not hidden[: len(vertices)].any() and hidden[len(vertices) :].all()
 
 
 def test_bones_become_joints() -> None:
-    bones = ["root", "pelvis.L", "spine05", "spine01", "clavicle.L", "shoulder01.R", "upperarm02.R", "wrist.R",
-             "metacarpal2.R", "finger5-3.R", "foot.L", "toe2-1.L", "lowerleg02.L", "neck02", "head", "jaw", "tongue00",
-             "levator02.L", "eye.R", "orbicularis03.R", "breast.L"]
+    bones = [
+        "root",
+        "pelvis.L",
+        "spine05",
+        "spine01",
+        "clavicle.L",
+        "shoulder01.R",
+        "upperarm02.R",
+        "wrist.R",
+        "metacarpal2.R",
+        "finger5-3.R",
+        "foot.L",
+        "toe2-1.L",
+        "lowerleg02.L",
+        "neck02",
+        "head",
+        "jaw",
+        "tongue00",
+        "levator02.L",
+        "eye.R",
+        "orbicularis03.R",
+        "breast.L",
+    ]
     parents = np.array([-1, 0, 0, 2, 3, 3, 5, 6, 7, 8, 1, 10, 1, 3, 13, 14, 15, 16, 14, 14, 3])
     assert rig.joint_of_bones(bones, parents) == [
-        "pelvis", "pelvis", "pelvis", "spine3", "left_collar", "right_collar", "right_shoulder", "right_wrist", "right_wrist",
-        "right_pinky3", "left_ankle", "left_foot", "left_knee", "neck", "head", "jaw", "jaw", "jaw", "right_eye_smplhf",
-        "head", "spine3"]
+        "pelvis",
+        "pelvis",
+        "pelvis",
+        "spine3",
+        "left_collar",
+        "right_collar",
+        "right_shoulder",
+        "right_wrist",
+        "right_wrist",
+        "right_pinky3",
+        "left_ankle",
+        "left_foot",
+        "left_knee",
+        "neck",
+        "head",
+        "jaw",
+        "jaw",
+        "jaw",
+        "right_eye_smplhf",
+        "head",
+        "spine3",
+    ]
 
 
 def test_t_pose(neutral: dict[str, np.ndarray]) -> None:
-    vertices, weights = neutral["v_template"], neutral["weights"]
+    vertices = neutral["v_template"]
+    weights = neutral["weights"]
     joints = neutral["J_regressor"] @ vertices
     world = np.tile(np.eye(3), (55, 1, 1))
-    for side, sign in (("left", 1.0), ("right", -1.0)):  # lower and twist the arms, curl the fingers
-        arm = rig.axis_rotation(np.array([0.0, 0.0, 1.0]), -0.7 * sign) @ rig.axis_rotation(np.array([1.0, 0, 0]), -0.8)
+    # lower and twist the arms, curl the fingers
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        arm = rig.axis_rotation(np.array([0.0, 0.0, 1.0]), -0.7 * sign) @ rig.axis_rotation(
+            np.array([1.0, 0, 0]), -0.8
+        )
         for joint in skeleton.descendants(skeleton.INDEX[f"{side}_shoulder"]):
             world[joint] = arm
         for finger in ("index", "middle", "ring", "pinky"):
             for k in (2, 3):
-                world[skeleton.INDEX[f"{side}_{finger}{k}"]] = arm @ rig.axis_rotation(np.array([0, 0, 1.0]), -0.5 * sign)
+                world[skeleton.INDEX[f"{side}_{finger}{k}"]] = arm @ rig.axis_rotation(
+                    np.array([0, 0, 1.0]), -0.5 * sign
+                )
     relaxed = rig.skin(vertices, joints, weights, world)
-    assert relaxed[1][skeleton.INDEX["left_wrist"], 1] < joints[skeleton.INDEX["left_wrist"], 1] - 0.2
+    assert (
+        relaxed[1][skeleton.INDEX["left_wrist"], 1] < joints[skeleton.INDEX["left_wrist"], 1] - 0.2
+    )
     posed, straight = rig.t_pose(*relaxed, weights)
     for side, sign in (("left", 1.0), ("right", -1.0)):
         elbow, wrist, index, pinky = (
-            straight[skeleton.INDEX[f"{side}_{name}"]] for name in ("elbow", "wrist", "index1", "pinky1"))
+            straight[skeleton.INDEX[f"{side}_{name}"]]
+            for name in ("elbow", "wrist", "index1", "pinky1")
+        )
         forearm = (wrist - elbow) / np.linalg.norm(wrist - elbow)
         np.testing.assert_allclose(forearm, [sign, 0, 0], atol=1e-6)
-        assert abs((pinky - index)[1]) < 1e-3 and (pinky - index)[2] < -0.02  # palms down, thumbs in front
+        # palms down, thumbs in front
+        assert abs((pinky - index)[1]) < 1e-3 and (pinky - index)[2] < -0.02
         for finger in ("index", "middle", "ring", "pinky"):
-            tip = straight[skeleton.INDEX[f"{side}_{finger}3"]] - straight[skeleton.INDEX[f"{side}_{finger}2"]]
+            tip = (
+                straight[skeleton.INDEX[f"{side}_{finger}3"]]
+                - straight[skeleton.INDEX[f"{side}_{finger}2"]]
+            )
             assert abs(tip[1]) < 1e-6
     lengths = np.linalg.norm(np.diff(straight[[16, 18, 20]], axis=0), axis=1)
-    np.testing.assert_allclose(lengths, np.linalg.norm(np.diff(joints[[16, 18, 20]], axis=0), axis=1))
+    np.testing.assert_allclose(
+        lengths, np.linalg.norm(np.diff(joints[[16, 18, 20]], axis=0), axis=1)
+    )
     assert np.ptp(posed[:, 0]) > 1.5
 
 
@@ -199,11 +274,15 @@ def test_skin_equals_the_body_model(tmp_path: Path, neutral: dict[str, np.ndarra
 
 def test_principal_components() -> None:
     rng = np.random.default_rng(0)
-    offsets = rng.normal(size=(40, 5)) * [5, 3, 2, 1, 0.5] @ np.linalg.qr(rng.normal(size=(30, 5)))[0].T
+    offsets = (
+        rng.normal(size=(40, 5)) * [5, 3, 2, 1, 0.5] @ np.linalg.qr(rng.normal(size=(30, 5)))[0].T
+    )
     offsets = (offsets - offsets.mean(0)).reshape(40, 10, 3)
     components, coefficients = spaces.principal(offsets, 5)
     assert components.shape == (10, 3, 5)
-    np.testing.assert_allclose(np.einsum("vdk,nk->nvd", components, coefficients), offsets, atol=1e-9)
+    np.testing.assert_allclose(
+        np.einsum("vdk,nk->nvd", components, coefficients), offsets, atol=1e-9
+    )
     np.testing.assert_allclose(coefficients.T @ coefficients / 40, np.eye(5), atol=1e-9)
     norms = np.linalg.norm(components.reshape(30, 5), axis=0)
     np.testing.assert_allclose(norms, np.linalg.svd(offsets.reshape(40, 30))[1][:5] / np.sqrt(40))
@@ -212,7 +291,9 @@ def test_principal_components() -> None:
 def test_shape_space_of_known_people(mirror: np.ndarray, neutral: dict[str, np.ndarray]) -> None:
     rng = np.random.default_rng(1)
     coefficients = rng.normal(size=(30, 4))
-    people = neutral["v_template"] + np.einsum("vdk,nk->nvd", neutral["shapedirs"][..., :4], coefficients)
+    people = neutral["v_template"] + np.einsum(
+        "vdk,nk->nvd", neutral["shapedirs"][..., :4], coefficients
+    )
     waist = float((neutral["J_regressor"] @ neutral["v_template"])[6, 1])
     space = spaces.shape_space(people, mirror, waist)
     assert space.components.shape == (10475, 3, 20)
@@ -225,13 +306,16 @@ def test_shape_space_of_known_people(mirror: np.ndarray, neutral: dict[str, np.n
 
 def test_joint_regressor_finds_joints(mirror: np.ndarray, neutral: dict[str, np.ndarray]) -> None:
     rng = np.random.default_rng(2)
-    people = neutral["v_template"] + np.einsum("vdk,nk->nvd", neutral["shapedirs"][..., :8], rng.normal(size=(100, 8)))
+    people = neutral["v_template"] + np.einsum(
+        "vdk,nk->nvd", neutral["shapedirs"][..., :8], rng.normal(size=(100, 8))
+    )
     joints = np.einsum("jv,nvd->njd", neutral["J_regressor"], people)
     found = spaces.joint_regressor(people, joints, neutral["weights"], mirror)
     assert found.min() >= 0 and np.abs(found.sum(1) - 1).max() < 1e-9
     np.testing.assert_array_equal(found[:, mirror][list(skeleton.MIRROR)], found)
     error = np.linalg.norm(np.einsum("jv,nvd->njd", found, people) - joints, axis=2)
-    spine = [skeleton.INDEX[f"spine{k}"] for k in (1, 2, 3)]  # deep in the body: a ring of skin fixes them least
+    # deep in the body: a ring of skin fixes them least
+    spine = [skeleton.INDEX[f"spine{k}"] for k in (1, 2, 3)]
     assert np.delete(error, spine, 1).mean() < 2e-4 and np.delete(error, spine, 1).max() < 5e-3
     assert error.max() < 0.03
     assert (found > 0).sum(1)[:22].max() < 100
@@ -242,22 +326,31 @@ def test_hand_components() -> None:
     mean, rows = hands.components(poses)
     np.testing.assert_allclose(rows @ rows.T, np.eye(45), atol=1e-9)
     variance = ((poses - mean) @ rows.T).var(0)
-    assert (np.diff(variance) <= 1e-12).all() and variance.sum() == pytest.approx(poses.var(0).sum())
-    np.testing.assert_allclose(hands.coefficients(mean, rows) @ rows + mean, poses[:1554], atol=1e-9)
+    assert (np.diff(variance) <= 1e-12).all() and variance.sum() == pytest.approx(
+        poses.var(0).sum()
+    )
+    np.testing.assert_allclose(
+        hands.coefficients(mean, rows) @ rows + mean, poses[:1554], atol=1e-9
+    )
     assert (poses.reshape(-1, 15, 3)[:, :12, 2].mean(0) < 0).all()  # fingers flex about -z
 
 
 def test_named_vertices_are_found_again(neutral: dict[str, np.ndarray]) -> None:
     joints = neutral["J_regressor"] @ neutral["v_template"]
-    found = features.named_vertices(neutral["v_template"], joints, neutral["weights"], np.arange(skeleton.BODY_VERTICES))
+    found = features.named_vertices(
+        neutral["v_template"], joints, neutral["weights"], np.arange(skeleton.BODY_VERTICES)
+    )
     for name, vertex in found.items():
-        distance = np.linalg.norm(neutral["v_template"][vertex] - neutral["v_template"][features.NAMED[name]])
+        distance = np.linalg.norm(
+            neutral["v_template"][vertex] - neutral["v_template"][features.NAMED[name]]
+        )
         assert distance < 0.008, name
     assert features.opposite("lear") == "rear" and features.opposite("LHeel") == "RHeel"
 
 
 def test_landmarks_are_found_again(neutral: dict[str, np.ndarray]) -> None:
-    vertices, faces = neutral["v_template"], neutral["f"].astype(int)
+    vertices = neutral["v_template"]
+    faces = neutral["f"].astype(int)
     joints = neutral["J_regressor"] @ vertices
     named = {"nose": features.NAMED["nose"], "lear": features.NAMED["lear"]}
 
@@ -267,19 +360,26 @@ def test_landmarks_are_found_again(neutral: dict[str, np.ndarray]) -> None:
     def barycentric(uv: np.ndarray) -> np.ndarray:
         return np.concatenate([1 - uv.sum(-1, keepdims=True), uv], -1)
 
-    face, uv = landmarks.static_landmarks(vertices, faces, joints[[23, 24]], vertices[named["nose"]])
+    face, uv = landmarks.static_landmarks(
+        vertices, faces, joints[[23, 24]], vertices[named["nose"]]
+    )
     fixed = points(face, barycentric(uv))
-    np.testing.assert_allclose(fixed, points(neutral["lmk_faces_idx"], neutral["lmk_bary_coords"]), atol=2e-3)
+    np.testing.assert_allclose(
+        fixed, points(neutral["lmk_faces_idx"], neutral["lmk_bary_coords"]), atol=2e-3
+    )
     np.testing.assert_allclose(fixed[[0, 19, 28]], fixed[[9, 28, 19]] * [-1, 1, 1], atol=2e-3)
     face, uv = landmarks.contour_landmarks(vertices, faces, neutral["weights"], joints, named)
     outline = points(face, barycentric(uv))
     shipped = points(neutral["dynamic_lmk_faces_idx"], neutral["dynamic_lmk_bary_coords"])
     assert np.median(np.linalg.norm(outline - shipped, axis=-1)) < 2e-3
-    assert outline[0, 0, 0] < -0.04 and outline[0, -1, 0] > 0.04  # from the right cheek to the left one
+    # from the right cheek to the left one
+    assert outline[0, 0, 0] < -0.04 and outline[0, -1, 0] > 0.04
     assert outline[0, 8, 1] == outline[0, :, 1].min()  # over the chin
 
 
-def test_needs_anny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_needs_anny(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(sys.modules, "anny", None)
     monkeypatch.setenv("ANNY_CACHE_DIR", str(tmp_path))
     with pytest.raises(MissingDependency, match="pip install anny"):

@@ -18,7 +18,8 @@ from hgm.standin.patterns import (
 
 def test_ramp_runs_from_nought_to_one_in_either_direction() -> None:
     x = np.linspace(-1, 2, 31)
-    up, down = ramp(x, 0, 1), ramp(x, 1, 0)
+    up = ramp(x, 0, 1)
+    down = ramp(x, 1, 0)
     assert up[0] == 0 and up[-1] == 1 and (np.diff(up) >= 0).all()
     np.testing.assert_allclose(up + down, 1)
 
@@ -26,7 +27,9 @@ def test_ramp_runs_from_nought_to_one_in_either_direction() -> None:
 def test_noise_is_trilinear_periodic_and_repeatable() -> None:
     noise = ValueNoise(5)
     points = np.random.default_rng(0).uniform(-60, 60, (500, 3))
-    expected = map_coordinates(noise.volume.astype(np.float64), np.mod(points, CELLS).T, order=1, mode="grid-wrap")
+    expected = map_coordinates(
+        noise.volume.astype(np.float64), np.mod(points, CELLS).T, order=1, mode="grid-wrap"
+    )
     np.testing.assert_allclose(noise(points, 1.0), expected, atol=1e-5)
     np.testing.assert_allclose(noise(points + CELLS, 1.0), noise(points, 1.0), atol=1e-5)
     assert np.array_equal(ValueNoise(5).volume, noise.volume)
@@ -37,7 +40,9 @@ def test_noise_is_trilinear_periodic_and_repeatable() -> None:
 def test_noise_scales_each_axis() -> None:
     noise = ValueNoise(1)
     points = np.random.default_rng(1).normal(size=(50, 3))
-    np.testing.assert_allclose(noise(points, (2, 3, 4), 0.5), noise(points * [2, 3, 4] + 0.5, 1.0), atol=1e-5)
+    np.testing.assert_allclose(
+        noise(points, (2, 3, 4), 0.5), noise(points * [2, 3, 4] + 0.5, 1.0), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("size", [128, 512, 2048])
@@ -45,7 +50,9 @@ def test_tiles_lie_inside_the_texture_and_do_not_overlap(size: int) -> None:
     places = pack(TILE_SHAPES, size)
     used = np.zeros((size, size), int)
     for x, y, width, height in places.values():
-        assert min(x, y) >= 0 and x + width <= size and y + height <= size and min(width, height) >= 1
+        assert (
+            min(x, y) >= 0 and x + width <= size and y + height <= size and min(width, height) >= 1
+        )
         used[y : y + height, x : x + width] += 1
     assert used.max() == 1
     assert used.mean() > (0.6 if size >= 512 else 0.4)
@@ -67,7 +74,8 @@ def test_rasterising_interpolates_inside_the_triangle_only() -> None:
     mask, painted = rasterise(corners, values, centres)
     np.testing.assert_allclose(painted[:, :2], centres[mask], atol=1e-5)
     np.testing.assert_allclose(painted[:, 2], centres[mask].sum(-1), atol=1e-5)
-    edge_a, edge_b = corners[0, 1] - corners[0, 0], corners[0, 2] - corners[0, 0]
+    edge_a = corners[0, 1] - corners[0, 0]
+    edge_b = corners[0, 2] - corners[0, 0]
     assert mask.mean() == pytest.approx(0.5 * abs(np.cross(edge_a, edge_b)), abs=0.01)
 
 
@@ -90,15 +98,26 @@ def test_spreading_keeps_known_pixels_and_fills_the_rest_from_their_neighbourhoo
 @pytest.mark.parametrize("name", sorted(PATTERNS))
 @pytest.mark.parametrize("coordinates", [trunk_coordinates, skirt_coordinates, leg_coordinates])
 def test_patterns_close_behind_the_body(name: str, coordinates) -> None:  # type: ignore[no-untyped-def]
-    """Just left and right of the middle of the back (and of each leg's back) a pattern has the same colour."""
+    """Just left and right of the middle of the back (and of each leg's back) a pattern has the same
+    colour."""
     height = np.linspace(-0.9, 0.05, 400)
     gap = 1e-5
-    inner = 0.105 + 0.075 * ramp(height, -0.45, -1.2) if coordinates is leg_coordinates else np.zeros_like(height)
+    inner = (
+        0.105 + 0.075 * ramp(height, -0.45, -1.2)
+        if coordinates is leg_coordinates
+        else np.zeros_like(height)
+    )
     inner = np.where(height < -0.42, inner, 0.0)
-    sides = [np.stack([inner + s * gap, height, np.full_like(height, -0.1)], 1).astype(np.float32) for s in (1, -1)]
+    sides = [
+        np.stack([inner + s * gap, height, np.full_like(height, -0.1)], 1).astype(np.float32)
+        for s in (1, -1)
+    ]
     colours = (np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), np.array([0, 0, 1.0]))
     left, right = (
-        PATTERNS[name](Weave(p, coordinates(p), colours, 1.0, ValueNoise(2), np.random.default_rng(3))) for p in sides
+        PATTERNS[name](
+            Weave(p, coordinates(p), colours, 1.0, ValueNoise(2), np.random.default_rng(3))
+        )
+        for p in sides
     )
     assert left.min() >= 0 and left.max() <= 1
     assert np.median(np.abs(left - right).max(1)) < 0.02

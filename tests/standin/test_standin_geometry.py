@@ -25,9 +25,13 @@ def grid(side: int) -> tuple[np.ndarray, np.ndarray]:
     ticks = np.linspace(0, 1, side + 1)
     x, y = np.meshgrid(ticks, ticks, indexing="ij")
     index = np.arange((side + 1) ** 2).reshape(side + 1, side + 1)
-    a, b = index[:-1, :-1].ravel(), index[1:, :-1].ravel()
-    c, d = index[1:, 1:].ravel(), index[:-1, 1:].ravel()
-    return np.stack([x, y, 0 * x], -1).reshape(-1, 3), np.concatenate([np.c_[a, b, c], np.c_[a, c, d]])
+    a = index[:-1, :-1].ravel()
+    b = index[1:, :-1].ravel()
+    c = index[1:, 1:].ravel()
+    d = index[:-1, 1:].ravel()
+    return np.stack([x, y, 0 * x], -1).reshape(-1, 3), np.concatenate(
+        [np.c_[a, b, c], np.c_[a, c, d]]
+    )
 
 
 def area(vertices: np.ndarray, faces: np.ndarray) -> float:
@@ -58,7 +62,8 @@ def test_loop_agrees_with_trimesh_on_a_closed_mesh() -> None:
     expected, _ = trimesh.remesh.subdivide_loop(vertices, faces, iterations=1)
     distance, partner = cKDTree(expected).query(fine.matrix @ vertices)
     assert len(np.unique(partner)) == len(expected) == fine.matrix.shape[0]
-    # at the 12 corners of valence 5 Warren's weights differ a little from Loop's own, which trimesh takes
+    # at the 12 corners of valence 5 Warren's weights differ a little from Loop's own, which trimesh
+    # takes
     assert (distance > 1e-9).sum() == 12 and distance.max() < 0.02
 
 
@@ -84,7 +89,11 @@ def test_clip_keeps_exactly_the_area_on_the_positive_side(slope: tuple[float, fl
     kept = cut.at(vertices)
     # the exact area by a fine sum over columns of the square
     x = (np.arange(200_000) + 0.5) / 200_000
-    bound = np.clip((0.37 - slope[0] * x) / slope[1], 0, 1) if slope[1] else (slope[0] * x < 0.37).astype(float)
+    bound = (
+        np.clip((0.37 - slope[0] * x) / slope[1], 0, 1)
+        if slope[1]
+        else (slope[0] * x < 0.37).astype(float)
+    )
     assert area(kept, cut.faces) == pytest.approx(1 - bound.mean(), abs=1e-4)
     assert cut.at(level).min() > -1e-9
     assert (face_normals(kept, cut.faces)[:, 2] > 0).all()
@@ -134,5 +143,6 @@ def test_relaxing_draws_a_spike_in_and_keeps_the_mean_of_a_closed_regular_mesh()
     np.testing.assert_allclose(np.asarray(average.sum(1)).ravel(), 1)
     spiked = vertices.copy()
     spiked[0] *= 2
-    before, after = np.linalg.norm(spiked[0]), np.linalg.norm(relaxed(spiked, average, 3)[0])
+    before = np.linalg.norm(spiked[0])
+    after = np.linalg.norm(relaxed(spiked, average, 3)[0])
     assert after < 0.7 * before

@@ -19,7 +19,9 @@ def test_rotations_agree_with_scipy() -> None:
     vectors = np.random.default_rng(0).normal(size=(40, 3))
     matrices = rotation_matrices(vectors)
     np.testing.assert_allclose(matrices, Rotation.from_rotvec(vectors).as_matrix(), atol=1e-12)
-    np.testing.assert_allclose(axis_angle(matrices[0]), Rotation.from_matrix(matrices[0]).as_rotvec(), atol=1e-9)
+    np.testing.assert_allclose(
+        axis_angle(matrices[0]), Rotation.from_matrix(matrices[0]).as_rotvec(), atol=1e-9
+    )
     assert np.array_equal(axis_angle(np.eye(3)), np.zeros(3))
 
 
@@ -41,7 +43,10 @@ def test_poses_stay_inside_the_limits_of_every_joint() -> None:
             left = angles * ACROSS if side == "r" else angles
             # central joints may be mirrored as a whole
             both = [left] if side else [left, left * ACROSS]
-            inside = [((a >= np.array(limits.low) - 1e-12) & (a <= np.array(limits.high) + 1e-12)).all() for a in both]
+            inside = [
+                ((a >= np.array(limits.low) - 1e-12) & (a <= np.array(limits.high) + 1e-12)).all()
+                for a in both
+            ]
             assert any(inside), (name, joint, angles)
     assert seen == set(TEMPLATES)
 
@@ -52,16 +57,24 @@ def smplx_body(tmp_path_factory: pytest.TempPathFactory) -> torch.nn.Module:
     folder = Path(tmp_path_factory.mktemp("models")) / "smplx"
     folder.mkdir()
     np.savez(folder / f"SMPLX_{FILE_GENDER.upper()}.npz", **core.model(FILE_GENDER))
-    return smplx.create(folder.parent, "smplx", gender=FILE_GENDER, ext="npz", use_pca=True, num_pca_comps=12)
+    return smplx.create(
+        folder.parent, "smplx", gender=FILE_GENDER, ext="npz", use_pca=True, num_pca_comps=12
+    )
 
 
 @pytest.mark.parametrize(("seed", "gender"), [(0, "female"), (1, "male")])
-def test_skinning_equals_the_smplx_package(smplx_body: torch.nn.Module, seed: int, gender: str) -> None:
+def test_skinning_equals_the_smplx_package(
+    smplx_body: torch.nn.Module, seed: int, gender: str
+) -> None:
     assets = load_assets()
     body = sample_body(assets, gender, np.random.default_rng(seed))
     mine = body.posed.carry(body.posed.rest, assets.skeleton.weights)
     with torch.no_grad():
-        theirs = smplx_body(**{key: torch.as_tensor(value) for key, value in body.fit.items()}).vertices[0].numpy()
+        theirs = (
+            smplx_body(**{key: torch.as_tensor(value) for key, value in body.fit.items()})
+            .vertices[0]
+            .numpy()
+        )
     assert np.abs(mine - theirs).max() < 1e-5
     assert np.ptp(mine, axis=0).max() > 1.2
 
@@ -72,7 +85,8 @@ def test_accepted_poses_keep_the_arms_off_the_trunk() -> None:
     assert arms_are_free(assets, body.posed)
     folded = {key: value.copy() for key, value in body.fit.items()}
     shoulder = JOINT_NAMES.index("left_shoulder")
-    folded["body_pose"][0, 3 * shoulder : 3 * shoulder + 3] = (0, 0, -1.6)  # the arm through the thigh
+    # the arm through the thigh
+    folded["body_pose"][0, 3 * shoulder : 3 * shoulder + 3] = (0, 0, -1.6)
     assert not arms_are_free(assets, pose_body(assets.skeleton, folded))
 
 
@@ -80,7 +94,9 @@ def test_outfits_are_known_words_and_jackets_leave_room() -> None:
     rng = np.random.default_rng(2)
     for gender in ("female", "male") * 60:
         outfit = sample_outfit(gender, rng)
-        assert outfit.top in {*TOPS, "dress"} and outfit.shoes in SHOES and outfit.pattern in PATTERNS
+        assert (
+            outfit.top in {*TOPS, "dress"} and outfit.shoes in SHOES and outfit.pattern in PATTERNS
+        )
         assert outfit.hair in HAIR[gender]
         assert outfit.cut.hem >= LOWEST_HEM and outfit.jacket_hem >= LOWEST_HEM
         assert not (outfit.dress and (outfit.jacket or outfit.bottom != "skirt"))
@@ -91,7 +107,9 @@ def test_outfits_are_known_words_and_jackets_leave_room() -> None:
 def test_a_top_ends_at_neck_sleeve_and_hem() -> None:
     outfit = sample_outfit("male", np.random.default_rng(3))
     cut = outfit.cut
-    points = np.array([[0, 0, 0.1], [0, 0.3, 0.1], [0, outfit.hem - 0.05, 0.1], [cut.sleeve + 0.05, 0.1, 0.0]])
+    points = np.array(
+        [[0, 0, 0.1], [0, 0.3, 0.1], [0, outfit.hem - 0.05, 0.1], [cut.sleeve + 0.05, 0.1, 0.0]]
+    )
     assert (top_level(points, cut, outfit.hem) > 0).tolist() == [True, False, False, False]
 
 

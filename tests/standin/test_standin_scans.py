@@ -19,7 +19,8 @@ from hgm.standin.writer import FITS, MARKER, SCANS, body_vertices, is_complete
 TEXTURE = 256
 FIT_SHAPES = {
     "betas": (1, 10), "global_orient": (1, 3), "body_pose": (1, 63), "left_hand_pose": (1, 12),
-    "right_hand_pose": (1, 12), "jaw_pose": (1, 3), "leye_pose": (1, 3), "reye_pose": (1, 3), "expression": (1, 10),
+    "right_hand_pose": (1, 12), "jaw_pose": (1, 3), "leye_pose": (1, 3),
+    "reye_pose": (1, 3), "expression": (1, 10),
     "scale": (1,), "translation": (3,),
 }  # fmt: skip
 
@@ -63,13 +64,16 @@ def test_uvs_lie_in_the_texture_and_the_texture_is_painted(scan: Scan) -> None:
 def test_bare_hands_of_the_fit_lie_on_the_scan_and_the_body_inside(scan: Scan) -> None:
     """The fit is exact where nothing is worn: the hands beyond the cuffs."""
     weights = load_assets().skeleton.weights
-    body, scale = body_vertices(scan), float(scan.fit["scale"][0])
+    body = body_vertices(scan)
+    scale = float(scan.fit["scale"][0])
     hands = weights.argmax(1) >= 25
     surface = RayMesh(scan.vertices, scan.faces)
     distance = np.linalg.norm(body - surface.nearest(body)[0], axis=1) / scale
     assert distance[hands].max() < 0.003
     assert distance[hands].mean() < 0.0005
-    crossed = surface.scene.compute_occupancy(surface.tensor(body.astype(np.float32)), nthreads=1, nsamples=5).numpy()
+    crossed = surface.scene.compute_occupancy(
+        surface.tensor(body.astype(np.float32)), nthreads=1, nsamples=5
+    ).numpy()
     outside = (crossed < 0.5) & (distance > 0.004)
     assert outside.mean() < 0.005
     assert distance.mean() < 0.02
@@ -83,7 +87,10 @@ def test_layout_is_that_of_the_data_set(root: Path) -> None:
         + [f"{FITS}/0003/{name}" for name in ("mesh_smplx.obj", "smplx_param.pkl")]
     )
     assert (root / MARKER).read_text().startswith("These are not THuman2.0.")
-    assert "map_Kd material0.jpeg" in (root / SCANS / "0003" / "material0.mtl").read_text().splitlines()
+    assert (
+        "map_Kd material0.jpeg"
+        in (root / SCANS / "0003" / "material0.mtl").read_text().splitlines()
+    )
     with Image.open(root / SCANS / "0003" / "material0.jpeg") as image:
         assert image.format == "JPEG" and image.size == (TEXTURE, TEXTURE)
 
@@ -112,7 +119,8 @@ def test_the_body_obj_is_the_fitted_body(root: Path, scan: Scan) -> None:
 
 
 def test_a_chunk_makes_what_is_missing_with_equal_bytes(tmp_path: Path) -> None:
-    first, second = tmp_path / "a", tmp_path / "b"
+    first = tmp_path / "a"
+    second = tmp_path / "b"
     folders = make_chunk(first, [11], 128)
     assert folders == [first / SCANS / "0011"]
     make_chunk(second, [11], 128)

@@ -1,4 +1,5 @@
-"""`make` in a folder of any name and under any shell: really run, with what users set for other work."""
+"""`make` in a folder of any name and under any shell: really run, with what users set for other
+work."""
 
 import os
 import shutil
@@ -10,16 +11,30 @@ import pytest
 from checkouts import ROOT, copy_checkout, make_environment
 from hostile_names import PWNED
 
-NAMES = {"friend": "My Friend's [odd] Projects", "rest": f"é漢😀 \"q\"\n`touch {PWNED}`; touch {PWNED} & a\\n #%s *? (x) -x =,~!|^@"}
+NAMES = {
+    "friend": "My Friend's [odd] Projects",
+    "rest": f'é漢😀 "q"\n`touch {PWNED}`; touch {PWNED} & a\\n #%s *? (x) -x =,~!|^@',
+}
 BROKEN = "raise SystemExit('the numpy of another environment')\n"
-LOCK, FIRST = "requirements.lock", ("results/tiny/run.json", "results/tiny/standin/models.json")
+LOCK = "requirements.lock"
+FIRST = ("results/tiny/run.json", "results/tiny/standin/models.json")
 
 
 def make(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """make in an otherwise plain shell."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_", "XDG_"))}
-    return subprocess.run(["make", f"PYTHON={sys.executable}", "CORES=1", *words], cwd=folder, env={**environment, **variables},
-                          capture_output=True, text=True, errors="replace")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "PIP_", "XDG_"))
+    }
+    return subprocess.run(
+        ["make", f"PYTHON={sys.executable}", "CORES=1", *words],
+        cwd=folder,
+        env={**environment, **variables},
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,25 +60,49 @@ def checkout(request, tmp_path_factory) -> Path:
 
 def test_a_run_works_in_any_folder_whatever_the_shell_names(checkout, foreign):
     """Scripts that import numpy and write unicode paths, with all of it at once."""
-    done = make(checkout, "run", f"ARGS={' '.join(FIRST)} --configfile config/tiny.yaml", PYTHONPATH=str(foreign),
-                PYTHONHOME=str(foreign), PYTHONSTARTUP=str(foreign / "start.py"), PYTHONUSERBASE=str(foreign / "user"),
-                PYTHONIOENCODING="ascii", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", LC_ALL="C", HOME="/dev/null", PIP_USER="1")
+    done = make(
+        checkout,
+        "run",
+        f"ARGS={' '.join(FIRST)} --configfile config/tiny.yaml",
+        PYTHONPATH=str(foreign),
+        PYTHONHOME=str(foreign),
+        PYTHONSTARTUP=str(foreign / "start.py"),
+        PYTHONUSERBASE=str(foreign / "user"),
+        PYTHONIOENCODING="ascii",
+        PYTHONUTF8="0",
+        PYTHONCOERCECLOCALE="0",
+        LC_ALL="C",
+        HOME="/dev/null",
+        PIP_USER="1",
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert all((checkout / name).stat().st_size for name in FIRST)
     assert (checkout / ".cache/hgm/code_keys.json").exists() and "MPLCONFIGDIR" not in done.stderr
     assert not [path for path in checkout.parents[1].rglob("*") if path.name == PWNED]
 
 
-@pytest.mark.parametrize("variables", [
-    {"PYTHONPATH": "{foreign}"}, {"PYTHONHOME": "{foreign}"}, {"HOME": "/dev/null"},
-    {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
-], ids=lambda variables: next(iter(variables)))
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PYTHONPATH": "{foreign}"},
+        {"PYTHONHOME": "{foreign}"},
+        {"HOME": "/dev/null"},
+        {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
+    ],
+    ids=lambda variables: next(iter(variables)),
+)
 def test_each_of_them_alone(variables, foreign, tmp_path):
-    """As before; what they do to each other is left out. Jobs read and write UTF-8, and find nothing in the working folder."""
+    """As before; what they do to each other is left out. Jobs read and write UTF-8, and find
+    nothing in the working folder."""
     folder = copy_checkout(tmp_path / "é")
     make_environment(folder)
     with open(folder / "hgm/standin/core.py", "a") as file:
-        file.write("\nimport sys\nwith open('told', 'w') as file:\n    file.write(f'é {file.encoding} {sys.flags.safe_path}')\n")
+        file.write(
+            "\n"
+            "import sys\n"
+            "with open('told', 'w') as file:\n"
+            "    file.write(f'é {file.encoding} {sys.flags.safe_path}')\n"
+        )
     given = {name: value.format(foreign=foreign) for name, value in variables.items()}
     done = make(folder, "run", f"ARGS={FIRST[1]} --configfile config/tiny.yaml", **given)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -71,7 +110,7 @@ def test_each_of_them_alone(variables, foreign, tmp_path):
 
 
 # a package of one file and a program, that needs nothing to be built
-BACKEND = '''
+BACKEND = """
 import base64, os, zipfile
 
 def get_requires_for_build_editable(config_settings=None):
@@ -80,31 +119,38 @@ def get_requires_for_build_editable(config_settings=None):
 def build_editable(folder, config_settings=None, metadata_directory=None):
     name = "hgm-0.1.0-py3-none-any.whl"
     files = {"__editable__.hgm-0.1.0.pth": os.getcwd() + "\\n",
-             "hgm-0.1.0.dist-info/METADATA": "Metadata-Version: 2.1\\nName: hgm\\nVersion: 0.1.0\\n",
-             "hgm-0.1.0.dist-info/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+             "hgm-0.1.0.dist-info/METADATA": "Metadata-Version: 2.1\\n"
+              "Name: hgm\\nVersion: 0.1.0\\n",
+             "hgm-0.1.0.dist-info/WHEEL": "Wheel-Version: 1.0\\n"
+              "Root-Is-Purelib: true\\nTag: py3-none-any\\n",
              "hgm-0.1.0.dist-info/entry_points.txt": "[console_scripts]\\nhgm = hgm.where:main\\n"}
     files["hgm-0.1.0.dist-info/RECORD"] = "".join(f"{file},,\\n" for file in files)
     with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
         for file, text in files.items():
             wheel.writestr(file, text)
     return name
-'''
+"""
 
 
 @pytest.fixture
 def small(tmp_path) -> Path:
-    """A checkout whose lock names one package of an index of its own, and whose own package is built without any other."""
+    """A checkout whose lock names one package of an index of its own, and whose own package is
+    built without any other."""
     folder = copy_checkout(tmp_path / NAMES["rest"] / "hgm", ("Makefile",))
     (folder / "hgm").mkdir()
     for name in ("__init__.py", "checkout.py", "isolation.py", "errors.py", "launchers.py"):
         shutil.copyfile(ROOT / "hgm" / name, folder / "hgm" / name)
-    (folder / "hgm/where.py").write_text("import sys, only\n"
-                                         "def main():\n    print(only.__file__, __file__, sys.flags.isolated, sep='|')\n")
+    (folder / "hgm/where.py").write_text(
+        "import sys, only\n"
+        "def main():\n    print(only.__file__, __file__, sys.flags.isolated, sep='|')\n"
+    )
     (folder / "hgm/report/web").mkdir(parents=True)
     (folder / "hgm/report/web/build.sh").write_text("")
     (folder / "backend.py").write_text(BACKEND)
-    (folder / "pyproject.toml").write_text('[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-                                           '[project]\nname = "hgm"\nversion = "0.1.0"\n')
+    (folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "hgm"\nversion = "0.1.0"\n'
+    )
     (folder / LOCK).write_text("# one\nonly==1.0\n")
     return folder
 
@@ -117,38 +163,83 @@ def index(tmp_path) -> str:
     place = tmp_path / "index/only"
     place.mkdir(parents=True)
     name = "only-1.0-py3-none-any.whl"
-    files = {"only.py": "", "only-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: only\nVersion: 1.0\n",
-             "only-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
+    files = {
+        "only.py": "",
+        "only-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: only\nVersion: 1.0\n",
+        "only-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\n"
+        "Root-Is-Purelib: true\n"
+        "Tag: py3-none-any\n",
+    }
     with zipfile.ZipFile(place / name, "w") as wheel:
-        for file, text in {**files, "only-1.0.dist-info/RECORD": "".join(f"{file},,\n" for file in files)}.items():
+        for file, text in {
+            **files,
+            "only-1.0.dist-info/RECORD": "".join(f"{file},,\n" for file in files),
+        }.items():
             wheel.writestr(file, text)
     (place / "index.html").write_text(f'<a href="{name}">{name}</a>')
     return (tmp_path / "index").as_uri()
 
 
 @pytest.mark.parametrize("where", ["variables", "pip.conf"])
-def test_an_environment_is_made_whatever_pip_is_told_about_places(where, small, index, foreign, tmp_path):
-    """The index stays the user's. What it makes works from any folder, also from where it was moved to."""
+def test_an_environment_is_made_whatever_pip_is_told_about_places(
+    where, small, index, foreign, tmp_path
+):
+    """The index stays the user's. What it makes works from any folder, also from where it was moved
+    to."""
     elsewhere = str(tmp_path / "elsewhere")
     (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {index}\n[install]\nuser = true\n")
-    given = {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")} if where == "pip.conf" else {
-        "PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index, "PIP_USER": "1", "PIP_TARGET": elsewhere, "PIP_PREFIX": elsewhere,
-        "PIP_REQUIRE_VIRTUALENV": "1", "PIP_NO_DEPS": "1", "PIP_DRY_RUN": "1"}
-    done = make(small, "env", PYTHONPATH=str(foreign), PYTHONUSERBASE=elsewhere, HOME="/dev/null", **given)
+    given = (
+        {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
+        if where == "pip.conf"
+        else {
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_INDEX_URL": index,
+            "PIP_USER": "1",
+            "PIP_TARGET": elsewhere,
+            "PIP_PREFIX": elsewhere,
+            "PIP_REQUIRE_VIRTUALENV": "1",
+            "PIP_NO_DEPS": "1",
+            "PIP_DRY_RUN": "1",
+        }
+    )
+    done = make(
+        small, "env", PYTHONPATH=str(foreign), PYTHONUSERBASE=elsewhere, HOME="/dev/null", **given
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert not Path(elsewhere).exists() and (small / ".venv/.ready").exists()
     moved = small.rename(tmp_path / "moved it")
     for program in (moved / ".venv/bin/hgm", tmp_path / "link"):
         if not program.exists():
             program.symlink_to(moved / ".venv/bin/hgm")
-        said = subprocess.run([program], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(foreign)}, capture_output=True, text=True)
+        said = subprocess.run(
+            [program],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(foreign)},
+            capture_output=True,
+            text=True,
+        )
         found, package, isolated = said.stdout.strip().split("|")
-        assert Path(found).is_relative_to(moved / ".venv") and Path(package) == moved / "hgm/where.py" and isolated == "1", said.stderr
-    assert not [path for path in tmp_path.rglob("*") if path.name == PWNED] and not list((moved / ".venv/bin").glob("activate*"))
+        assert (
+            Path(found).is_relative_to(moved / ".venv")
+            and Path(package) == moved / "hgm/where.py"
+            and isolated == "1"
+        ), said.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.name == PWNED] and not list(
+        (moved / ".venv/bin").glob("activate*")
+    )
 
 
-@pytest.mark.parametrize(("name", "bad"), [("a:b", "':'"), ("a{b", "'{'"), ("a}b", "'}'"), ("a$b", "'$'"), ("a%b%c", "'%b%'"),
-                                           (os.fsdecode(b"a\xe9"), "no UTF-8")])
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("a:b", "':'"),
+        ("a{b", "'{'"),
+        ("a}b", "'}'"),
+        ("a$b", "'$'"),
+        ("a%b%c", "'%b%'"),
+        (os.fsdecode(b"a\xe9"), "no UTF-8"),
+    ],
+)
 def test_make_refuses_a_folder_that_cannot_be_before_anything_is_made(name, bad, tmp_path):
     folder = copy_checkout(tmp_path / name, ("Makefile", "pyproject.toml", LOCK))
     (folder / "hgm").mkdir()

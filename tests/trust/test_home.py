@@ -1,4 +1,5 @@
-"""What a run leaves names no user, host, environment or home folder, and is read again on another machine."""
+"""What a run leaves names no user, host, environment or home folder, and is read again on another
+machine."""
 
 import getpass
 import json
@@ -22,14 +23,27 @@ def home(monkeypatch) -> str:
     return "/home/ada"
 
 
-@pytest.mark.parametrize(("text", "shown"), [
-    ("/home/ada/data/x.obj", "~/data/x.obj"), ("/home/ada/a: gone; /home/ada/b", "~/a: gone; ~/b"), ("no '/home/ada/x'", "no '~/x'"),
-    ("/home/adam/x", "/home/adam/x"), ("/mnt/home/ada/x", "/mnt/home/ada/x"), ("x/home/ada/y", "x/home/ada/y"), ("", ""),
-    ("~/x", "~/x"), ("(/home/ada/x)", "(~/x)"), ("line\n/home/ada/x", "line\n~/x"), ("/home/ada", "/home/ada"),
-])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/home/ada/data/x.obj", "~/data/x.obj"),
+        ("/home/ada/a: gone; /home/ada/b", "~/a: gone; ~/b"),
+        ("no '/home/ada/x'", "no '~/x'"),
+        ("/home/adam/x", "/home/adam/x"),
+        ("/mnt/home/ada/x", "/mnt/home/ada/x"),
+        ("x/home/ada/y", "x/home/ada/y"),
+        ("", ""),
+        ("~/x", "~/x"),
+        ("(/home/ada/x)", "(~/x)"),
+        ("line\n/home/ada/x", "line\n~/x"),
+        ("/home/ada", "/home/ada"),
+    ],
+)
 def test_paths_below_the_home_folder_are_shortened_where_they_begin(home, text, shown):
     assert without_home(text) == shown
-    assert without_home({"a": [text, 1, None, {"b": (text,)}]}) == {"a": [shown, 1, None, {"b": [shown]}]}
+    assert without_home({"a": [text, 1, None, {"b": (text,)}]}) == {
+        "a": [shown, 1, None, {"b": [shown]}]
+    }
 
 
 @pytest.mark.parametrize("folder", ["/", ""])
@@ -49,15 +63,23 @@ def test_paths_come_back_on_another_machine(home, monkeypatch):
 
 def test_a_configuration_may_name_the_home_folder_by_its_sign(home):
     found = config.resolve({"scans": {"root": "~/THuman2.0"}, "images": ["~/a.png"]})
-    assert found["scans"]["root"] == "/home/ada/THuman2.0" and found["images"] == ["/home/ada/a.png"]
+    assert found["scans"]["root"] == "/home/ada/THuman2.0" and found["images"] == [
+        "/home/ada/a.png"
+    ]
 
 
 def test_records_tables_and_jobs_hide_it_and_know_it_again(home, tmp_path):
-    wanted = config.resolve({"scans": {"root": f"{home}/data"}, "weights": {"vgg16": f"{home}/vgg.pth"}})
+    wanted = config.resolve(
+        {"scans": {"root": f"{home}/data"}, "weights": {"vgg16": f"{home}/vgg.pth"}}
+    )
     write_json(tmp_path / "run.json", run_record(wanted))
     assert finished_config(tmp_path) == wanted
-    write_table(tmp_path / "rejected.tsv", ["scan", "reason"], [("0000", f"{home}/data/0000.obj: gone")])
-    assert read_table(tmp_path / "rejected.tsv") == [{"scan": "0000", "reason": "~/data/0000.obj: gone"}]
+    write_table(
+        tmp_path / "rejected.tsv", ["scan", "reason"], [("0000", f"{home}/data/0000.obj: gone")]
+    )
+    assert read_table(tmp_path / "rejected.tsv") == [
+        {"scan": "0000", "reason": "~/data/0000.obj: gone"}
+    ]
     job = Job("render", {"a": f"{home}/a"}, {"b": "b"}, {"scans": {"root": f"{home}/data"}})
     write_json(tmp_path / "job.json", asdict(job))
     assert load_job(tmp_path / "job.json") == job
@@ -68,9 +90,22 @@ def test_records_tables_and_jobs_hide_it_and_know_it_again(home, tmp_path):
 def test_a_record_names_no_machine_user_or_variable(monkeypatch, tmp_path):
     monkeypatch.setenv("HGM_TOKEN", "token-7c41")
     monkeypatch.setattr(platform, "node", lambda: "host-9d02")
-    monkeypatch.setattr(platform, "uname", lambda: platform.uname_result("Linux", "host-9d02", "6", "1", "x86_64"))
+    monkeypatch.setattr(
+        platform, "uname", lambda: platform.uname_result("Linux", "host-9d02", "6", "1", "x86_64")
+    )
     monkeypatch.setattr(getpass, "getuser", lambda: "user-b26f")
     write_json(tmp_path / "run.json", run_record(config.resolve({})))
     text = (tmp_path / "run.json").read_text()
-    assert not [mark for mark in ("token-7c41", "host-9d02", "user-b26f", str(Path.home()) + "/", str(tmp_path)) if mark in text]
-    assert set(read_json(tmp_path / "run.json")) == {"config", "config_key", "git", "versions", "python", "machine"}
+    assert not [
+        mark
+        for mark in ("token-7c41", "host-9d02", "user-b26f", str(Path.home()) + "/", str(tmp_path))
+        if mark in text
+    ]
+    assert set(read_json(tmp_path / "run.json")) == {
+        "config",
+        "config_key",
+        "git",
+        "versions",
+        "python",
+        "machine",
+    }

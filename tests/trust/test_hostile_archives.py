@@ -1,4 +1,5 @@
-"""Archives cannot write outside of their place, name other people, or unpack to more than they should; each refusal is one line."""
+"""Archives cannot write outside of their place, name other people, or unpack to more than they
+should; each refusal is one line."""
 
 import gzip
 import io
@@ -31,13 +32,19 @@ MANIFEST = {"stage": "render", "members": {"0000": "k"}, "failed": {}}
 
 
 def configuration() -> Config:
-    return parse({"run": "a", "scans": {"train": "0000", "val": "", "test": "", "chunk": 1, "texture": 128}})
+    return parse(
+        {"run": "a", "scans": {"train": "0000", "val": "", "test": "", "chunk": 1, "texture": 128}}
+    )
 
 
 def sound() -> dict[str, bytes]:
     """The members of a small packed data set without its pictures."""
-    return {"scans.tsv": TABLE.encode(), "rejected.tsv": b"scan\treason\n", "views/train000/0000/key.json": b"{}",
-            "views/train000/manifest.json": json.dumps(MANIFEST).encode()}
+    return {
+        "scans.tsv": TABLE.encode(),
+        "rejected.tsv": b"scan\treason\n",
+        "views/train000/0000/key.json": b"{}",
+        "views/train000/manifest.json": json.dumps(MANIFEST).encode(),
+    }
 
 
 def write(path: Path, members: dict[str, bytes], *, mode: int = 0) -> Path:
@@ -46,7 +53,9 @@ def write(path: Path, members: dict[str, bytes], *, mode: int = 0) -> Path:
         warnings.simplefilter("ignore")
         for name, data in members.items():
             entry = zipfile.ZipInfo(name)
-            entry.external_attr, entry.create_system, entry.compress_type = mode << 16, 3, zipfile.ZIP_DEFLATED
+            entry.external_attr = mode << 16
+            entry.create_system = 3
+            entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, data)
     return path
 
@@ -57,7 +66,8 @@ def place(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(transfer, "_make_standins", lambda *_: None)  # takes seconds, and nothing here needs them
+    # takes seconds, and nothing here needs them
+    monkeypatch.setattr(transfer, "_make_standins", lambda *_: None)
     monkeypatch.setattr(transfer, "body_model", lambda *_: None)
     return folder
 
@@ -81,19 +91,45 @@ def large_picture() -> bytes:
 
 
 REFUSED: dict[str, Callable[[], dict[str, bytes]]] = {
-    **{name: lambda name=name: {**sound(), name: b"x"} for name in (
-        "../x", "../../x", "/tmp/x", "views/../../x", "views/train000/../../../x", "views\\..\\..\\x", "..", "C:\\x", "views/",
-        "views/train000/0000/rgb_00.webp/x", "views/train000/0000/sub/key.json", "scans.tsv\n", "views/train000/0000/rgb_00.webp ",
-        "~/x", "views/é/0000/rgb_00.png", "standin/../x.json", "results/a/scans.tsv", ".bashrc", "views/train000/0000/conftest.py")},
+    **{
+        name: lambda name=name: {**sound(), name: b"x"}
+        for name in (
+            "../x",
+            "../../x",
+            "/tmp/x",
+            "views/../../x",
+            "views/train000/../../../x",
+            "views\\..\\..\\x",
+            "..",
+            "C:\\x",
+            "views/",
+            "views/train000/0000/rgb_00.webp/x",
+            "views/train000/0000/sub/key.json",
+            "scans.tsv\n",
+            "views/train000/0000/rgb_00.webp ",
+            "~/x",
+            "views/é/0000/rgb_00.png",
+            "standin/../x.json",
+            "results/a/scans.tsv",
+            ".bashrc",
+            "views/train000/0000/conftest.py",
+        )
+    },
     "a member of another person": lambda: {**sound(), "views/train000/0001/key.json": b"{}"},
     "a manifest that names a folder above": lambda: with_manifest(members={"../../../../x": "k"}),
     "a manifest that names another person": lambda: with_manifest(failed={"0001": "gone"}),
     "a manifest that is none": lambda: {**sound(), "views/train000/manifest.json": b"[]"},
     "a manifest that is no JSON": lambda: {**sound(), "views/train000/manifest.json": b"{"},
-    "a table that names a folder above": lambda: {**sound(), "scans.tsv": TABLE.replace("0000", "../..").encode()},
+    "a table that names a folder above": lambda: {
+        **sound(),
+        "scans.tsv": TABLE.replace("0000", "../..").encode(),
+    },
     "a table that is no text": lambda: {**sound(), "scans.tsv": b"\xff\xfe"},
     "no table": lambda: {k: v for k, v in sound().items() if k != "scans.tsv"},
-    "a member that is too large": lambda: {**sound(), "views/train000/0000/smplx.npz": bytes(transfer.LARGEST + 1)},
+    "a member that is too large": lambda: {
+        **sound(),
+        "views/train000/0000/smplx.npz": bytes(transfer.LARGEST + 1),
+    },
 }
 
 
@@ -103,24 +139,41 @@ def test_a_packed_data_set_is_refused_before_anything_is_written(name, place):
     before = everything(place)
     with pytest.raises(InputError) as caught:
         unpack(file, configuration())
-    assert everything(place) == before and str(caught.value).isprintable() and "x.zip" in str(caught.value)
+    assert (
+        everything(place) == before
+        and str(caught.value).isprintable()
+        and "x.zip" in str(caught.value)
+    )
 
 
-@pytest.mark.parametrize("mode", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFDIR], ids=["link", "device", "pipe", "folder"])
+@pytest.mark.parametrize(
+    "mode",
+    [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFDIR],
+    ids=["link", "device", "pipe", "folder"],
+)
 def test_members_become_plain_files_whatever_they_say_they_are(mode, place):
     outside = place.parent / "outside"
     outside.write_text("mine")
-    unpack(write(place / "x.zip", {**sound(), "views/train000/0000/cameras.json": b"../../../../../../outside"}, mode=mode | 0o777),
-           configuration())
+    unpack(
+        write(
+            place / "x.zip",
+            {**sound(), "views/train000/0000/cameras.json": b"../../../../../../outside"},
+            mode=mode | 0o777,
+        ),
+        configuration(),
+    )
     made = place / "results/a/views/train000/0000/cameras.json"
     assert made.is_file() and not made.is_symlink() and made.stat().st_mode & 0o777 == 0o644
     assert outside.read_text() == "mine" and not any(path.is_symlink() for path in place.rglob("*"))
 
 
 def test_a_member_that_hides_its_size_ends_at_what_it_says(place):
-    file = write(place / "x.zip", {**sound(), "views/train000/0000/smplx.npz": bytes(transfer.LARGEST + 1)})
+    file = write(
+        place / "x.zip", {**sound(), "views/train000/0000/smplx.npz": bytes(transfer.LARGEST + 1)}
+    )
     data = file.read_bytes()
-    size, lie = struct.pack("<I", transfer.LARGEST + 1), struct.pack("<I", 10)
+    size = struct.pack("<I", transfer.LARGEST + 1)
+    lie = struct.pack("<I", 10)
     assert data.count(size) == 2
     file.write_bytes(data.replace(size, lie))
     with pytest.raises(InputError, match=r"x\.zip: not a whole file of hgm pack \(Bad CRC"):
@@ -138,7 +191,9 @@ def test_arrays_that_unpack_to_too_much_are_refused(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "a.npz", a=np.zeros(1 << 20))
     assert read_npz(tmp_path / "a.npz")["a"].shape == (1 << 20,)
     monkeypatch.setattr(archives, "LARGEST", 1 << 20)
-    with pytest.raises(InputError, match=r"a\.npz: not a readable npz file \(it unpacks to more than"):
+    with pytest.raises(
+        InputError, match=r"a\.npz: not a readable npz file \(it unpacks to more than"
+    ):
         read_npz(tmp_path / "a.npz")
 
 
@@ -146,7 +201,10 @@ def test_an_spz_that_goes_on_and_on_is_not_unpacked(tmp_path):
     """As many bytes as its head asks for are taken, and no more than ten million Gaussians."""
     path = tmp_path / "a.spz"
     quats = torch.tensor([[1.0, 0, 0, 0]] * 3)
-    spz.write_spz(Gaussians(torch.zeros(3, 3), torch.ones(3), torch.ones(3, 3), quats, torch.zeros(3, 3)), path)
+    spz.write_spz(
+        Gaussians(torch.zeros(3, 3), torch.ones(3), torch.ones(3, 3), quats, torch.zeros(3, 3)),
+        path,
+    )
     content = gzip.decompress(path.read_bytes())
     path.write_bytes(gzip.compress(content + bytes(300 << 20)))
     tracemalloc.start()

@@ -1,5 +1,5 @@
-"""Every reader of weights, fits and arrays gets a file that would run a command: the file is refused in one line, or what it names
-stays inert, and the command never runs."""
+"""Every reader of weights, fits and arrays gets a file that would run a command: the file is
+refused in one line, or what it names stays inert, and the command never runs."""
 
 import io
 import json
@@ -38,8 +38,20 @@ from hgm.scans.given import PlacedBody
 from hgm.standin import core
 from hgm.train.loop import Optimisation, fit
 
-SETTINGS = BaseSettings(size=32, vae_channels=(8, 8, 16), latent_channels=4, vae_steps=1, vae_batch=1, vae_crop=16, unet_crop=16,
-                        unet_channels=(8, 16), heads=2, text_width=8, unet_steps=1, unet_batch=1)
+SETTINGS = BaseSettings(
+    size=32,
+    vae_channels=(8, 8, 16),
+    latent_channels=4,
+    vae_steps=1,
+    vae_batch=1,
+    vae_crop=16,
+    unet_crop=16,
+    unet_channels=(8, 16),
+    heads=2,
+    text_width=8,
+    unet_steps=1,
+    unet_batch=1,
+)
 
 
 class Attack:
@@ -58,7 +70,11 @@ def as_pickle(attack: Attack, protocol: int) -> bytes:
 
 def as_torch(attack: Attack, new: bool) -> bytes:
     buffer = io.BytesIO()
-    torch.save({"state_dict": {"weight": torch.ones(2)}, "extra": attack}, buffer, _use_new_zipfile_serialization=new)
+    torch.save(
+        {"state_dict": {"weight": torch.ones(2)}, "extra": attack},
+        buffer,
+        _use_new_zipfile_serialization=new,
+    )
     return buffer.getvalue()
 
 
@@ -88,13 +104,22 @@ def disguised(attack: Attack) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(buffer) as old, zipfile.ZipFile(out, "w") as new:
         for name in old.namelist():
-            new.writestr(name, pickle.dumps(attack, 2) if name.endswith("data.pkl") else old.read(name))
+            new.writestr(
+                name, pickle.dumps(attack, 2) if name.endswith("data.pkl") else old.read(name)
+            )
     return out.getvalue()
 
 
-TORCH = {"torch": lambda a: as_torch(a, True), "old torch": lambda a: as_torch(a, False), "disguised": disguised,
-         "pickle": lambda a: as_pickle(a, 2)}
-PICKLES = {**{f"protocol {i}": lambda a, i=i: as_pickle(a, i) for i in range(6)}, "joblib": as_joblib}
+TORCH = {
+    "torch": lambda a: as_torch(a, True),
+    "old torch": lambda a: as_torch(a, False),
+    "disguised": disguised,
+    "pickle": lambda a: as_pickle(a, 2),
+}
+PICKLES = {
+    **{f"protocol {i}": lambda a, i=i: as_pickle(a, i) for i in range(6)},
+    "joblib": as_joblib,
+}
 ARRAYS = {"npz": as_arrays, "npy": as_array, "pickle": lambda a: as_pickle(a, 4)}
 
 
@@ -133,37 +158,63 @@ def body_model(path: Path) -> object:
 def resumed(path: Path) -> object:
     """A training that finds its state."""
     shutil.copy(path, path.parent / "state.pt")
-    return fit(torch.nn.Linear(1, 1), lambda *_: None, Optimisation(steps=2, lr=1e-3), stage="coarse", seed=1, state=path.parent)
+    return fit(
+        torch.nn.Linear(1, 1),
+        lambda *_: None,
+        Optimisation(steps=2, lr=1e-3),
+        stage="coarse",
+        seed=1,
+        state=path.parent,
+    )
 
 
 READERS: list[tuple[str, Callable[[Path], object], str, dict[str, Callable[[Attack], bytes]]]] = [
-    *((f"checkpoint {end}", read_checkpoint, end, TORCH) for end in (".pth", ".pt", ".ckpt", ".bin", ".safetensors")),
+    *(
+        (f"checkpoint {end}", read_checkpoint, end, TORCH)
+        for end in (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
+    ),
     ("metric weights", lambda path: read_weights(path, "weights.vgg16"), ".pth", TORCH),
     ("a diffusers folder's weights", open_weights, ".bin", TORCH),
-    ("joblib", load_joblib, ".pkl", PICKLES), ("pickle", load_pickle, ".pkl", PICKLES),
+    ("joblib", load_joblib, ".pkl", PICKLES),
+    ("pickle", load_pickle, ".pkl", PICKLES),
     ("fit", lambda path: load_fit(path, BodyModel(core.model("male"))), ".pkl", PICKLES),
-    ("estimate .pkl", open_estimate, ".pkl", PICKLES), ("estimate .npz", open_estimate, ".npz", ARRAYS),
-    ("SMPL .pkl", smpl, ".pkl", PICKLES), ("SMPL .npz", smpl, ".npz", ARRAYS), ("SMPL-X", body_model, ".npz", ARRAYS),
-    ("npz", read_npz, ".npz", ARRAYS), ("body", BodyParameters.from_npz, ".npz", ARRAYS),
+    ("estimate .pkl", open_estimate, ".pkl", PICKLES),
+    ("estimate .npz", open_estimate, ".npz", ARRAYS),
+    ("SMPL .pkl", smpl, ".pkl", PICKLES),
+    ("SMPL .npz", smpl, ".npz", ARRAYS),
+    ("SMPL-X", body_model, ".npz", ARRAYS),
+    ("npz", read_npz, ".npz", ARRAYS),
+    ("body", BodyParameters.from_npz, ".npz", ARRAYS),
     ("placed body", PlacedBody.load, ".npz", ARRAYS),
     ("camera", lambda path: multiview._array(path, (3, 3)), ".npy", ARRAYS),
 ]
-CASES = [pytest.param(read, end, make, id=f"{name}, {form}") for name, read, end, forms in READERS for form, make in forms.items()]
+CASES = [
+    pytest.param(read, end, make, id=f"{name}, {form}")
+    for name, read, end, forms in READERS
+    for form, make in forms.items()
+]
 
 
 @pytest.mark.parametrize(("read", "end", "make"), CASES)
 def test_a_reader_refuses_it_in_one_line(read, end, make, tmp_path):
-    trace, path = tmp_path / "trace", tmp_path / f"file{end}"
+    trace = tmp_path / "trace"
+    path = tmp_path / f"file{end}"
     path.write_bytes(make(Attack(trace)))
     with pytest.raises(InputError) as caught:
         read(path)
-    assert not trace.exists() and str(caught.value).isprintable() and str(tmp_path) in str(caught.value)
+    assert (
+        not trace.exists()
+        and str(caught.value).isprintable()
+        and str(tmp_path) in str(caught.value)
+    )
 
 
 @pytest.mark.parametrize("form", TORCH)
 def test_a_lightning_checkpoint_stays_inert(form, tmp_path):
-    """It holds objects of its training by right; nothing of them is built, and only tensors come out."""
-    trace, path = tmp_path / "trace", tmp_path / "normal.ckpt"
+    """It holds objects of its training by right; nothing of them is built, and only tensors come
+    out."""
+    trace = tmp_path / "trace"
+    path = tmp_path / "normal.ckpt"
     path.write_bytes(TORCH[form](Attack(trace)))
     try:
         assert set(read_lightning(path)) == ({"weight"} if "torch" in form else set())
@@ -176,7 +227,8 @@ def test_a_lightning_checkpoint_stays_inert(form, tmp_path):
 
 @pytest.mark.parametrize("form", TORCH)
 def test_a_training_does_not_run_its_state(form, tmp_path):
-    trace, path = tmp_path / "trace", tmp_path / "file"
+    trace = tmp_path / "trace"
+    path = tmp_path / "file"
     path.write_bytes(TORCH[form](Attack(trace)))
     with pytest.raises((pickle.UnpicklingError, RuntimeError)):  # its own file: no user's mistake
         resumed(path)
@@ -186,15 +238,21 @@ def test_a_training_does_not_run_its_state(form, tmp_path):
 @pytest.fixture(scope="module")
 def base_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("base")
-    train_base(torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)), folder / "base", settings=SETTINGS,
-               state=folder / "state", seed=1)
+    train_base(
+        torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)),
+        folder / "base",
+        settings=SETTINGS,
+        state=folder / "state",
+        seed=1,
+    )
     return folder / "base"
 
 
 @pytest.mark.parametrize("form", TORCH)
 @pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
 def test_a_base_of_hostile_weights_is_refused(part, form, base_folder, tmp_path):
-    trace, folder = tmp_path / "trace", tmp_path / "base"
+    trace = tmp_path / "trace"
+    folder = tmp_path / "base"
     shutil.copytree(base_folder, folder)
     open_base(folder)
     (weights,) = (folder / part).glob("*.safetensors")
@@ -210,11 +268,14 @@ def test_a_base_of_hostile_weights_is_refused(part, form, base_folder, tmp_path)
 
 
 def test_code_in_a_base_folder_is_not_run(base_folder, tmp_path):
-    trace, folder = tmp_path / "trace", tmp_path / "base"
+    trace = tmp_path / "trace"
+    folder = tmp_path / "base"
     shutil.copytree(base_folder, folder)
     index = folder / "model_index.json"
     index.write_text(json.dumps({**json.loads(index.read_text()), "unet": ["own", "Own"]}))
-    (folder / "unet/own.py").write_text(f"import os\nos.mkdir({str(trace)!r})\nfrom diffusers import UNet2DConditionModel as Own\n")
+    (folder / "unet/own.py").write_text(
+        f"import os\nos.mkdir({str(trace)!r})\nfrom diffusers import UNet2DConditionModel as Own\n"
+    )
     with pytest.raises(InputError, match="cannot open the diffusion base"):
         open_base(folder)
     assert not trace.exists()

@@ -1,4 +1,5 @@
-"""Names that a user or a file gives: refused in one line or made safe before they become folders."""
+"""Names that a user or a file gives: refused in one line or made safe before they become
+folders."""
 
 import os
 import re
@@ -20,8 +21,26 @@ from hgm.turntable import write_video
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", "-x", "--help", ".", "..", ".git", "a\n", "a b", "a\\b", "é", "$(x)", "x" * 101,
-                                  "a\0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../x",
+        "a/b",
+        "",
+        "-x",
+        "--help",
+        ".",
+        "..",
+        ".git",
+        "a\n",
+        "a b",
+        "a\\b",
+        "é",
+        "$(x)",
+        "x" * 101,
+        "a\0",
+    ],
+)
 def test_a_run_of_a_hostile_name_is_refused(name):
     with pytest.raises(InputError, match=r"^run: ") as caught:
         config.resolve({"run": name})
@@ -49,11 +68,18 @@ def test_a_table_of_scans_that_names_no_folder_is_refused(name, tmp_path):
             read_entries(tmp_path / "scans.tsv")
 
 
-@pytest.mark.parametrize("name", ["...png", "..png", "manifest.json.png", "contact.png.jpg", "-x.png", f"{NAME}.png"])
+@pytest.mark.parametrize(
+    "name", ["...png", "..png", "manifest.json.png", "contact.png.jpg", "-x.png", f"{NAME}.png"]
+)
 def test_the_results_of_a_photo_lie_in_a_folder_of_their_own(name, tmp_path):
     (tmp_path / name).touch()
     (photo,) = find_photos([tmp_path / name])
-    assert Path(photo.name).name == photo.name and photo.name not in ("..", "", "manifest.json", "contact.png")
+    assert Path(photo.name).name == photo.name and photo.name not in (
+        "..",
+        "",
+        "manifest.json",
+        "contact.png",
+    )
 
 
 @pytest.mark.parametrize("bad", list("{}<>"))
@@ -61,8 +87,10 @@ def test_input_files_that_snakemake_would_take_for_patterns_are_named(bad, tmp_p
     folder = tmp_path / f"a{bad}b"
     folder.mkdir()
     (folder / "a.png").touch()
-    for key, section in (("images", {"images": [str(folder)], "evaluate": {"variants": ["no_body"]}}),
-                         ("evaluate.baselines.sith", {"evaluate": {"baselines": {"sith": str(folder)}}})):
+    for key, section in (
+        ("images", {"images": [str(folder)], "evaluate": {"variants": ["no_body"]}}),
+        ("evaluate.baselines.sith", {"evaluate": {"baselines": {"sith": str(folder)}}}),
+    ):
         with pytest.raises(InputError, match=rf"^{key}: .*holds '{bad}'.*rename it"):
             Plan(section)
 
@@ -84,12 +112,23 @@ def checkout(tmp_path):
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    command = [sys.executable, "-m", "snakemake", *arguments, "--nolock", "--cores", "1", "--configfile", "config/tiny.yaml"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *arguments,
+        "--nolock",
+        "--cores",
+        "1",
+        "--configfile",
+        "config/tiny.yaml",
+    ]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 def test_a_checkout_of_a_hostile_name_runs_its_own_code(checkout):
-    """A job's script and the package come from that folder, and nothing that its name says is run."""
+    """A job's script and the package come from that folder, and nothing that its name says is
+    run."""
     folder = checkout(NAME.replace(":", ""))
     with open(folder / "hgm/standin/core.py", "a") as file:
         file.write("\nopen('mine', 'w').close()\n")
@@ -102,12 +141,20 @@ def test_a_checkout_of_a_hostile_name_runs_its_own_code(checkout):
 def test_a_checkout_that_snakemake_cannot_take_is_named_before_anything_runs(name, bad, checkout):
     folder = checkout(name)
     done = snakemake(folder)
-    assert done.returncode != 0 and "Traceback" not in done.stderr and not (folder / "results").exists()
+    assert (
+        done.returncode != 0
+        and "Traceback" not in done.stderr
+        and not (folder / "results").exists()
+    )
     line = next(x for x in done.stderr.splitlines() if x.startswith("configuration: "))
     assert str(folder) in line and f"holds '{bad}'" in line and "move the checkout" in line
 
 
 def test_the_makefile_starts_no_launcher():
-    recipes = [line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("\t")]
+    recipes = [
+        line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("\t")
+    ]
     assert any("$(BIN)/python -m snakemake" in line for line in recipes)
-    assert not [line for line in recipes if re.search(r"(\$\(BIN\)|\.venv[a-z-]*/bin)/(?!python )", line)]
+    assert not [
+        line for line in recipes if re.search(r"(\$\(BIN\)|\.venv[a-z-]*/bin)/(?!python )", line)
+    ]

@@ -1,4 +1,5 @@
-"""`hgm view`: the scene of a result, the page on a stand-in for viser that records, and on viser itself where it is installed."""
+"""`hgm view`: the scene of a result, the page on a stand-in for viser that records, and on viser
+itself where it is installed."""
 
 import contextlib
 import importlib.util
@@ -80,7 +81,9 @@ class FakeServer:
         self.controls[name] = Handle(value=value)
         return self.controls[name]
 
-    def add_slider(self, name: str, low: int, high: int, step: int, value: int, hint: str) -> Handle:
+    def add_slider(
+        self, name: str, low: int, high: int, step: int, value: int, hint: str
+    ) -> Handle:
         self.controls[name] = Handle(value=value, range=(low, high, step))
         return self.controls[name]
 
@@ -95,14 +98,21 @@ class FakeClient:
     client_id = 7
 
     def __init__(self, picture: np.ndarray | None = None) -> None:
-        self.camera = SimpleNamespace(position=np.array([0.0, 0.5, 2.0]), look_at=np.array([0.0, 0.2, 0.0]), image_width=6,
-                                      image_height=4)
-        self.picture, self.told = picture, []
+        self.camera = SimpleNamespace(
+            position=np.array([0.0, 0.5, 2.0]),
+            look_at=np.array([0.0, 0.2, 0.0]),
+            image_width=6,
+            image_height=4,
+        )
+        self.picture = picture
+        self.told = []
 
     def atomic(self) -> Any:
         return contextlib.nullcontext()
 
-    def get_render(self, height: int, width: int, *, transport_format: str, timeout: float) -> np.ndarray:
+    def get_render(
+        self, height: int, width: int, *, transport_format: str, timeout: float
+    ) -> np.ndarray:
         assert (height, width, transport_format) == (4, 6, "png")
         if self.picture is None:
             raise TimeoutError("30 s")
@@ -119,7 +129,11 @@ def click(control: Handle, client: FakeClient) -> None:
 def test_a_scene_has_what_the_folder_has(subject: Path) -> None:
     scene = load_scene(find_result(subject))
     g = Gaussians.load_ply(subject / "gaussians.ply")
-    assert scene.gaussians is not None and torch.equal(scene.gaussians.means, g.means) and scene.name == "0505"
+    assert (
+        scene.gaussians is not None
+        and torch.equal(scene.gaussians.means, g.means)
+        and scene.name == "0505"
+    )
     assert scene.mesh is not None and scene.mesh.startswith(b"glTF")
     assert scene.body is not None and scene.body.shape == (42, 3) and scene.faces is None
     R = rotation_matrices(g.quats)
@@ -137,21 +151,32 @@ def test_the_body_takes_the_faces_of_its_run(subject: Path, tmp_path: Path, monk
         load_scene(find_result(subject), run)  # but was asked for
     with pytest.raises(InputError, match=r"no run\.json"):
         load_scene(find_result(subject), tmp_path)
-    monkeypatch.setattr(scenes, "body_model", lambda scans, folder: SimpleNamespace(faces=torch.from_numpy(ball.faces.copy())))
+    monkeypatch.setattr(
+        scenes,
+        "body_model",
+        lambda scans, folder: SimpleNamespace(faces=torch.from_numpy(ball.faces.copy())),
+    )
     assert np.array_equal(load_scene(find_result(subject)).faces, ball.faces)
-    monkeypatch.setattr(scenes, "body_model", lambda scans, folder: SimpleNamespace(faces=torch.full((2, 3), 99)))
+    monkeypatch.setattr(
+        scenes, "body_model", lambda scans, folder: SimpleNamespace(faces=torch.full((2, 3), 99))
+    )
     with pytest.raises(InputError, match="not those of the run"):
         load_scene(find_result(subject))
 
 
 def test_layers_have_checkboxes(subject: Path, tmp_path: Path) -> None:
-    server, scene = FakeServer(), load_scene(find_result(subject))
+    server = FakeServer()
+    scene = load_scene(find_result(subject))
     Page(server, scene, tmp_path)
     shown = lambda: [name for name, node in server.nodes.items() if node.visible]  # noqa: E731
     assert server.up == "+y" and shown() == ["/gaussians"]
     centers, covariances, colors, opacities = server.nodes["/gaussians"].data
     n = len(scene.gaussians)
-    assert centers.shape == colors.shape == (n, 3) and covariances.shape == (n, 3, 3) and opacities.shape == (n, 1)
+    assert (
+        centers.shape == colors.shape == (n, 3)
+        and covariances.shape == (n, 3, 3)
+        and opacities.shape == (n, 1)
+    )
     assert colors.dtype == opacities.dtype == np.uint8
     server.controls["Gaussians"].set(False)
     server.controls["SMPL-X"].set(True)
@@ -164,26 +189,43 @@ def test_layers_have_checkboxes(subject: Path, tmp_path: Path) -> None:
 
 
 def test_frustums_are_the_rig_and_take_the_camera(subject: Path, tmp_path: Path) -> None:
-    server, client = FakeServer(), FakeClient()
+    server = FakeServer()
+    client = FakeClient()
     Page(server, load_scene(find_result(subject)), tmp_path)
     true = orbit()
     assert np.allclose(rig()[0], true.centers, atol=1e-6)
-    assert torch.allclose(rotation_matrices(torch.from_numpy(rig()[1])).float(), true.camera_to_world[:, :3, :3], atol=1e-6)
+    assert torch.allclose(
+        rotation_matrices(torch.from_numpy(rig()[1])).float(),
+        true.camera_to_world[:, :3, :3],
+        atol=1e-6,
+    )
     click(server.nodes["/cameras/03"], client)
-    assert np.allclose(client.camera.position, [1.5, 0, 0], atol=1e-6) and np.allclose(client.camera.look_at, 0)
+    assert np.allclose(client.camera.position, [1.5, 0, 0], atol=1e-6) and np.allclose(
+        client.camera.look_at, 0
+    )
     assert client.camera.fov == pytest.approx(np.radians(64.0108), abs=1e-5)
     server.controls["View"].set(6, client)
     assert np.allclose(client.camera.position, [0, 0, -1.5], atol=1e-6)
     server.controls["View"].set(2, None)  # an update that came from no browser moves none
 
 
-def test_a_turn_is_a_circle_that_ends_where_it_began_and_can_be_stopped(subject: Path, tmp_path: Path) -> None:
-    start_, target = np.array([0.0, 0.5, 2.0]), np.array([0.0, 0.2, 0.0])
+def test_a_turn_is_a_circle_that_ends_where_it_began_and_can_be_stopped(
+    subject: Path, tmp_path: Path
+) -> None:
+    start_ = np.array([0.0, 0.5, 2.0])
+    target = np.array([0.0, 0.2, 0.0])
     path = turn(start_, target, 4)
     assert np.allclose(path, [[2, 0.5, 0], [0, 0.5, -2], [-2, 0.5, 0], start_])
 
-    server, client, seen = FakeServer(), FakeClient(), []
-    page = Page(server, load_scene(find_result(subject)), tmp_path, sleep=lambda s: seen.append(client.camera.position))
+    server = FakeServer()
+    client = FakeClient()
+    seen = []
+    page = Page(
+        server,
+        load_scene(find_result(subject)),
+        tmp_path,
+        sleep=lambda s: seen.append(client.camera.position),
+    )
     click(server.controls["Turn"], client)
     assert len(seen) == STEPS and np.allclose(seen[-1], start_) and not page.turning
 
@@ -197,7 +239,8 @@ def test_screenshots_are_saved_over_white_and_never_replaced(subject: Path, tmp_
     picture = np.zeros((4, 6, 4), np.uint8)
     picture[0] = (200, 0, 0, 255)
     picture[1] = (200, 0, 0, 51)
-    server, client = FakeServer(), FakeClient(picture)
+    server = FakeServer()
+    client = FakeClient(picture)
     Page(server, load_scene(find_result(subject)), tmp_path / "shots")
     click(server.controls["Screenshot"], client)
     click(server.controls["Screenshot"], client)
@@ -220,9 +263,13 @@ def test_failures_are_one_line(subject: Path, tmp_path: Path, capsys, monkeypatc
     with pytest.raises(MissingDependency, match=r"pip install viser=="):
         start(Scene("x"))
     (tmp_path / "bad.glb").write_bytes(b"x")
-    for words, expected in (((subject,), "pip install viser=="), ((subject, "--port", "0"), "--port: 0"),
-                            ((subject, "--host", "192.0.2.1"), "--host: 192.0.2.1"),
-                            ((tmp_path / "bad.glb",), "not a mesh"), ((tmp_path / "none",), "no such file")):
+    for words, expected in (
+        ((subject,), "pip install viser=="),
+        ((subject, "--port", "0"), "--port: 0"),
+        ((subject, "--host", "192.0.2.1"), "--host: 192.0.2.1"),
+        ((tmp_path / "bad.glb",), "not a mesh"),
+        ((tmp_path / "none",), "no such file"),
+    ):
         assert main(["view", *map(str, words), "--no-browser"]) == 1
         error = capsys.readouterr().err
         assert error.startswith("error: ") and error.count("\n") == 1 and expected in error
@@ -237,7 +284,10 @@ def test_the_optional_extra_is_the_version_that_is_named() -> None:
     assert project["optional-dependencies"]["view"] == [f"viser=={VISER}"]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("viser") is None, reason="viser is not installed (pip install hgm[view])")
+@pytest.mark.skipif(
+    importlib.util.find_spec("viser") is None,
+    reason="viser is not installed (pip install hgm[view])",
+)
 def test_viser_takes_the_scene_and_serves_its_page(subject: Path, tmp_path: Path) -> None:
     server = start(load_scene(find_result(subject)), port=18471, shots=tmp_path)
     try:

@@ -18,21 +18,53 @@ def available() -> bool:
 
 def make_database(folder: Path) -> None:
     """An empty database without passwords; it is reached from this machine only."""
-    subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={folder}/db", "--auth-root-authentication-method=normal",
-                    "--skip-test-db"], check=True, capture_output=True)
+    subprocess.run(
+        [
+            "mariadb-install-db",
+            "--no-defaults",
+            f"--datadir={folder}/db",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        ],
+        check=True,
+        capture_output=True,
+    )
 
 
 def database_command(folder: Path, port: int) -> list[str]:
     """The server of `make_database`, in the foreground."""
-    return ["--no-defaults", f"--datadir={folder}/db", f"--socket={folder}/run/db.socket", f"--pid-file={folder}/run/db.pid",
-            "--bind-address=127.0.0.1", f"--port={port}", "--skip-grant-tables", "--skip-name-resolve", "--innodb-buffer-pool-size=64M",
-            "--innodb-flush-log-at-trx-commit=0", *(["--user=root"] if os.getuid() == 0 else [])]
+    return [
+        "--no-defaults",
+        f"--datadir={folder}/db",
+        f"--socket={folder}/run/db.socket",
+        f"--pid-file={folder}/run/db.pid",
+        "--bind-address=127.0.0.1",
+        f"--port={port}",
+        "--skip-grant-tables",
+        "--skip-name-resolve",
+        "--innodb-buffer-pool-size=64M",
+        "--innodb-flush-log-at-trx-commit=0",
+        *(["--user=root"] if os.getuid() == 0 else []),
+    ]
 
 
 def settings(folder: Path, user: str, host: str, port: int, database_port: int) -> str:
     """slurmdbd.conf."""
-    return "\n".join([
-        "AuthType=auth/munge", f"AuthInfo=socket={folder}/run/munge.socket", f"DbdHost={host}", "DbdAddr=127.0.0.1", f"DbdPort={port}",
-        f"SlurmUser={user}", f"LogFile={folder}/log/slurmdbd.log", f"PidFile={folder}/run/slurmdbd.pid",
-        "StorageType=accounting_storage/mysql", "StorageHost=127.0.0.1", f"StoragePort={database_port}", "StorageUser=root",
-        "StorageLoc=slurm_acct_db", ""])
+    return "\n".join(
+        [
+            "AuthType=auth/munge",
+            f"AuthInfo=socket={folder}/run/munge.socket",
+            f"DbdHost={host}",
+            "DbdAddr=127.0.0.1",
+            f"DbdPort={port}",
+            f"SlurmUser={user}",
+            f"LogFile={folder}/log/slurmdbd.log",
+            f"PidFile={folder}/run/slurmdbd.pid",
+            "StorageType=accounting_storage/mysql",
+            "StorageHost=127.0.0.1",
+            f"StoragePort={database_port}",
+            "StorageUser=root",
+            "StorageLoc=slurm_acct_db",
+            "",
+        ]
+    )

@@ -1,4 +1,5 @@
-"""What the jobs of a plan ask for, by Snakemake itself; a dry run does not show it for rules that have a message."""
+"""What the jobs of a plan ask for, by Snakemake itself; a dry run does not show it for rules that
+have a message."""
 
 import json
 import os
@@ -16,11 +17,17 @@ from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
 snakefile, folder, *files = map(Path, sys.argv[1:])
 with SnakemakeApi(OutputSettings(stdout=False)) as api:
-    workflow = api.workflow(ResourceSettings(cores=64), config_settings=ConfigSettings(configfiles=files), snakefile=snakefile,
-                            workdir=folder)
+    workflow = api.workflow(
+        ResourceSettings(cores=64),
+        config_settings=ConfigSettings(configfiles=files),
+        snakefile=snakefile,
+        workdir=folder,
+    )
     workflow.dag().execute_workflow(executor="dryrun")
-    jobs = [(job.rule.name, job.threads, *(job.resources.get(name, 0) for name in ("gpu", "mem_mb")))
-            for job in workflow._workflow.dag.jobs]
+    jobs = [
+        (job.rule.name, job.threads, *(job.resources.get(name, 0) for name in ("gpu", "mem_mb")))
+        for job in workflow._workflow.dag.jobs
+    ]
 print("asked " + json.dumps(jobs))
 """
 
@@ -36,8 +43,23 @@ class Asked:
 
 def asked(space: Workspace, *configs: Path) -> dict[str, Asked]:
     """By rule; jobs of one rule ask for the same."""
-    command = [sys.executable, "-c", PLANNING, str(space.root / "Snakefile"), str(space.folder), *map(str, configs)]
-    done = subprocess.run(command, cwd=space.root, env={**os.environ, "PYTHONPATH": str(space.root)}, capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-c",
+        PLANNING,
+        str(space.root / "Snakefile"),
+        str(space.folder),
+        *map(str, configs),
+    ]
+    done = subprocess.run(
+        command,
+        cwd=space.root,
+        env={**os.environ, "PYTHONPATH": str(space.root)},
+        capture_output=True,
+        text=True,
+    )
     lines = [line for line in done.stdout.splitlines() if line.startswith("asked ")]
     assert lines, (done.stdout + done.stderr)[-4000:]
-    return {rule: Asked(*numbers) for rule, *numbers in json.loads(lines[-1].removeprefix("asked "))}
+    return {
+        rule: Asked(*numbers) for rule, *numbers in json.loads(lines[-1].removeprefix("asked "))
+    }

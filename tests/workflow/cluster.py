@@ -1,5 +1,5 @@
-"""A real SLURM of several nodes on this one machine, in a folder of its own: munge, controller and node daemons, declared GPUs, and
-accounts where a database is installed."""
+"""A real SLURM of several nodes on this one machine, in a folder of its own: munge, controller and
+node daemons, declared GPUs, and accounts where a database is installed."""
 
 from __future__ import annotations
 
@@ -23,19 +23,38 @@ CGROUPS = [Path("/sys/fs/cgroup/freezer"), Path("/sys/fs/cgroup/memory")]
 def missing() -> str:
     """Why there can be no cluster here; empty where there can."""
     lacking = [name for name in PROGRAMS if program(name) is None]
-    return f"SLURM is not installed (no {', '.join(lacking)}; Debian: apt-get install slurm-wlm)" if lacking else ""
+    return (
+        f"SLURM is not installed (no {', '.join(lacking)}; Debian: apt-get install slurm-wlm)"
+        if lacking
+        else ""
+    )
 
 
 class Cluster:
-    """`nodes` nodes <name>1, <name>2, …; the first `gpu_nodes` have two GPUs each. Partitions: main, gpu, scav (preempted by both).
+    """`nodes` nodes <name>1, <name>2, …; the first `gpu_nodes` have two GPUs each. Partitions:
+    main, gpu, scav (preempted by both).
 
-    Clusters at the same time need different names, since the kernel's groups of processes are called after the nodes.
+    Clusters at the same time need different names, since the kernel's groups of processes are
+    called after the nodes.
     """
 
-    def __init__(self, folder: Path, *, name: str = "n", nodes: int = 3, cpus: int = 4, memory: int = 16000, gpu_nodes: int = 2,
-                 grace: int = 2) -> None:
-        self.folder, self.nodes = folder, [f"{name}{i + 1}" for i in range(nodes)]
-        self.cpus, self.memory, self.gpu_nodes, self.grace = cpus, memory, gpu_nodes, grace
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str = "n",
+        nodes: int = 3,
+        cpus: int = 4,
+        memory: int = 16000,
+        gpu_nodes: int = 2,
+        grace: int = 2,
+    ) -> None:
+        self.folder = folder
+        self.nodes = [f"{name}{i + 1}" for i in range(nodes)]
+        self.cpus = cpus
+        self.memory = memory
+        self.gpu_nodes = gpu_nodes
+        self.grace = grace
         self.port = _free_ports(10 + nodes)
         self.accounts_port = self.port + 2 + nodes
         self.has_accounts = accounts.available()
@@ -49,9 +68,16 @@ class Cluster:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         write_files(self)
         socket_file = self.folder / "run/munge.socket"
-        self._spawn("munged", "munged", "--foreground", f"--socket={socket_file}", f"--key-file={self.folder}/etc/munge.key",
-                    f"--pid-file={self.folder}/run/munged.pid", f"--log-file={self.folder}/log/munged.log",
-                    f"--seed-file={self.folder}/run/munge.seed")
+        self._spawn(
+            "munged",
+            "munged",
+            "--foreground",
+            f"--socket={socket_file}",
+            f"--key-file={self.folder}/etc/munge.key",
+            f"--pid-file={self.folder}/run/munged.pid",
+            f"--log-file={self.folder}/log/munged.log",
+            f"--seed-file={self.folder}/run/munge.seed",
+        )
         wait_until(socket_file.exists, "munge")
         if self.has_accounts:
             self._start_accounts()
@@ -79,26 +105,38 @@ class Cluster:
         database_port = self.accounts_port + 1
         settings = self.folder / "etc/slurmdbd.conf"
         settings.touch(0o600)
-        settings.write_text(accounts.settings(self.folder, user(), host_name(), self.accounts_port, database_port))
+        settings.write_text(
+            accounts.settings(self.folder, user(), host_name(), self.accounts_port, database_port)
+        )
         accounts.make_database(self.folder)
         self._spawn("mariadbd", "mariadbd", *accounts.database_command(self.folder, database_port))
         wait_until(lambda: _listens(database_port), "the database")
         self._spawn("slurmdbd", "slurmdbd", "-D")
-        wait_until(lambda: self.slurm("sacctmgr", "--immediate", "add", "cluster", "lab"), "the accounts")
+        wait_until(
+            lambda: self.slurm("sacctmgr", "--immediate", "add", "cluster", "lab"), "the accounts"
+        )
 
     # questions and orders
 
     @property
     def environment(self) -> dict[str, str]:
         """For programs that use the cluster."""
-        return {**os.environ, "SLURM_CONF": f"{self.folder}/etc/slurm.conf", "PATH": f"{self.folder}/bin:{os.environ['PATH']}"}
+        return {
+            **os.environ,
+            "SLURM_CONF": f"{self.folder}/etc/slurm.conf",
+            "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
+        }
 
     def slurm(self, *command: str) -> str:
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=True, timeout=60
+        ).stdout.strip()
 
     def states(self) -> dict[str, str]:
         """State of each node."""
-        lines = self.slurm("sinfo", "--noheader", "--Node", "--partition=main", "--format=%N %t").splitlines()
+        lines = self.slurm(
+            "sinfo", "--noheader", "--Node", "--partition=main", "--format=%N %t"
+        ).splitlines()
         return dict(line.split() for line in lines)
 
     def jobs(self, fields: str = "%i") -> list[str]:
@@ -107,8 +145,11 @@ class Cluster:
 
     def release(self) -> None:
         """Start requeued jobs now; SLURM holds them back for two minutes."""
+
         def started() -> bool:
-            waiting = [line.split(maxsplit=2) for line in self.jobs("%i %T %r") if "PENDING" in line]
+            waiting = [
+                line.split(maxsplit=2) for line in self.jobs("%i %T %r") if "PENDING" in line
+            ]
             for job, _, reason in waiting:
                 if reason == "BeginTime":
                     self.slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
@@ -123,7 +164,8 @@ class Cluster:
         wait_until(lambda: "is UP" in self.slurm("scontrol", "ping"), "the controller")
 
     def kill_controller(self, *, saved: bool = True) -> None:
-        """kill -9. SLURM writes its state every few seconds; not saved: what it did just now may be forgotten."""
+        """kill -9. SLURM writes its state every few seconds; not saved: what it did just now may be
+        forgotten."""
         if saved:
             self.slurm("scontrol", "reconfigure")
             time.sleep(1)
@@ -145,8 +187,11 @@ class Cluster:
         def whole() -> bool:
             for node, state in self.states().items():
                 if state not in ("idle", "mix", "alloc", "comp"):
-                    subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], env=self.environment,
-                                   capture_output=True)
+                    subprocess.run(
+                        ["scontrol", "update", f"NodeName={node}", "State=RESUME"],
+                        env=self.environment,
+                        capture_output=True,
+                    )
             return not self.jobs() and set(self.states().values()) == {"idle"}
 
         wait_until(whole, "an idle cluster", 120, pause=0.5)
@@ -165,17 +210,26 @@ class Cluster:
     def clock_off(self, node: str, seconds: int) -> None:
         """Programs of jobs on a node see another time and stamp files with it. 0 undoes it."""
         place = self.folder / f"prolog/{node}"
-        place.write_text(f'echo "export LD_PRELOAD={FAKETIME}"\necho "export FAKETIME={seconds:+d}"\n'
-                         'echo "export FAKETIME_DONT_FAKE_MONOTONIC=1"\n'
-                         f'echo "export PYTHONPATH={self.folder}/clock:$PYTHONPATH"\n' if seconds else "")
+        place.write_text(
+            f'echo "export LD_PRELOAD={FAKETIME}"\necho "export FAKETIME={seconds:+d}"\n'
+            'echo "export FAKETIME_DONT_FAKE_MONOTONIC=1"\n'
+            f'echo "export PYTHONPATH={self.folder}/clock:$PYTHONPATH"\n'
+            if seconds
+            else ""
+        )
 
     # inside
 
     def _spawn(self, name: str, daemon: str, *arguments: str) -> None:
         with open(self.folder / f"log/{name}.out", "ab") as log:
-            self.daemons[name] = subprocess.Popen([program(daemon), *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                                  env={**os.environ, "SLURM_CONF": f"{self.folder}/etc/slurm.conf"},
-                                                  start_new_session=True)
+            self.daemons[name] = subprocess.Popen(
+                [program(daemon), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "SLURM_CONF": f"{self.folder}/etc/slurm.conf"},
+                start_new_session=True,
+            )
 
     def _end(self, name: str, sign: signal.Signals) -> None:
         process = self.daemons.pop(name, None)
@@ -192,12 +246,15 @@ class Cluster:
         """Of a node, or of all: they hold a socket in its spool folder."""
         place = f"{self.folder}/spool/{node}{'/' if node else ''}"
         lines = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
-        sockets = {f"socket:[{line[6]}]" for line in lines if len(line) > 7 and line[7].startswith(place)}
+        sockets = {
+            f"socket:[{line[6]}]" for line in lines if len(line) > 7 and line[7].startswith(place)
+        }
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if (process / "comm").read_text().strip() == "slurmstepd" and sockets & {
-                        os.readlink(fd) for fd in (process / "fd").iterdir()}:
+                    os.readlink(fd) for fd in (process / "fd").iterdir()
+                }:
                     found.append(int(process.name))
         return found
 

@@ -1,4 +1,5 @@
-"""The files that a local cluster is made of: its configuration, keys and devices, and SLURM's commands as its jobs find them."""
+"""The files that a local cluster is made of: its configuration, keys and devices, and SLURM's
+commands as its jobs find them."""
 
 from __future__ import annotations
 
@@ -19,54 +20,123 @@ COMMANDS = ("srun", "sbatch", "squeue", "scancel", "scontrol", "sinfo", "sacct",
 
 def write_files(cluster: Cluster) -> None:
     """slurm.conf and what belongs to it, in the folder of a cluster."""
-    folder, host = cluster.folder, host_name()
+    folder = cluster.folder
+    host = host_name()
     key = folder / "etc/munge.key"
     key.touch(0o600)
     key.write_bytes(os.urandom(1024))
     devices = _devices(folder / "dev")
-    (folder / "etc/gres.conf").write_text("AutoDetect=off\n" + "".join(
-        f"NodeName={node} Name=gpu Type=fake-80gb File={devices}[0-1]\n" for node in cluster.nodes[: cluster.gpu_nodes]))
+    (folder / "etc/gres.conf").write_text(
+        "AutoDetect=off\n"
+        + "".join(
+            f"NodeName={node} Name=gpu Type=fake-80gb File={devices}[0-1]\n"
+            for node in cluster.nodes[: cluster.gpu_nodes]
+        )
+    )
     if cluster.cgroups:
         (folder / "etc/cgroup.conf").write_text(
-            "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nCgroupAutomount=no\nConstrainRAMSpace=yes\n"
-            "ConstrainCores=no\nConstrainDevices=no\nConstrainSwapSpace=no\n")
-    common = (f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cluster.cpus} Boards=1 SocketsPerBoard=1 CoresPerSocket={cluster.cpus} "
-              f"ThreadsPerCore=1 RealMemory={cluster.memory} State=UNKNOWN")
-    nodes = [f"NodeName={node} {common} Port={cluster.port + 2 + i}" + (" Gres=gpu:fake-80gb:2" if i < cluster.gpu_nodes else "")
-             for i, node in enumerate(cluster.nodes)]
+            "CgroupPlugin=cgroup/v1\n"
+            "CgroupMountpoint=/sys/fs/cgroup\n"
+            "CgroupAutomount=no\n"
+            "ConstrainRAMSpace=yes\n"
+            "ConstrainCores=no\n"
+            "ConstrainDevices=no\n"
+            "ConstrainSwapSpace=no\n"
+        )
+    common = (
+        f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cluster.cpus} Boards=1 SocketsPerBoard=1 "
+        f"CoresPerSocket={cluster.cpus} ThreadsPerCore=1 RealMemory={cluster.memory} State=UNKNOWN"
+    )
+    nodes = [
+        f"NodeName={node} {common} Port={cluster.port + 2 + i}"
+        + (" Gres=gpu:fake-80gb:2" if i < cluster.gpu_nodes else "")
+        for i, node in enumerate(cluster.nodes)
+    ]
     limits = "MaxTime=1-0 DefaultTime=10 State=UP"
     lines = [
-        "ClusterName=lab", f"SlurmctldHost={host}(127.0.0.1)", f"SlurmctldPort={cluster.port}", "AuthType=auth/munge",
-        "CredType=cred/munge", f"AuthInfo=socket={folder}/run/munge.socket", f"SlurmUser={user()}", f"SlurmdUser={user()}",
-        f"StateSaveLocation={folder}/state", f"SlurmdSpoolDir={folder}/spool/%n", f"SlurmctldPidFile={folder}/run/slurmctld.pid",
-        f"SlurmdPidFile={folder}/run/slurmd.%n.pid", f"SlurmctldLogFile={folder}/log/slurmctld.log",
-        f"SlurmdLogFile={folder}/log/slurmd.%n.log", "MailProg=/bin/true", "SwitchType=switch/none", "MpiDefault=none",
-        *(["ProctrackType=proctrack/cgroup", "TaskPlugin=task/cgroup"] if cluster.cgroups else
-          ["ProctrackType=proctrack/linuxproc", "TaskPlugin=task/none", "JobAcctGatherParams=OverMemoryKill"]),
-        "JobAcctGatherType=jobacct_gather/linux", "JobAcctGatherFrequency=task=1", "PropagateResourceLimits=NONE",
-        "ReturnToService=2", "SlurmdParameters=config_overrides", "SelectType=select/cons_tres",
-        "SelectTypeParameters=CR_Core_Memory", "GresTypes=gpu", "SchedulerType=sched/backfill",
+        "ClusterName=lab",
+        f"SlurmctldHost={host}(127.0.0.1)",
+        f"SlurmctldPort={cluster.port}",
+        "AuthType=auth/munge",
+        "CredType=cred/munge",
+        f"AuthInfo=socket={folder}/run/munge.socket",
+        f"SlurmUser={user()}",
+        f"SlurmdUser={user()}",
+        f"StateSaveLocation={folder}/state",
+        f"SlurmdSpoolDir={folder}/spool/%n",
+        f"SlurmctldPidFile={folder}/run/slurmctld.pid",
+        f"SlurmdPidFile={folder}/run/slurmd.%n.pid",
+        f"SlurmctldLogFile={folder}/log/slurmctld.log",
+        f"SlurmdLogFile={folder}/log/slurmd.%n.log",
+        "MailProg=/bin/true",
+        "SwitchType=switch/none",
+        "MpiDefault=none",
+        *(
+            ["ProctrackType=proctrack/cgroup", "TaskPlugin=task/cgroup"]
+            if cluster.cgroups
+            else [
+                "ProctrackType=proctrack/linuxproc",
+                "TaskPlugin=task/none",
+                "JobAcctGatherParams=OverMemoryKill",
+            ]
+        ),
+        "JobAcctGatherType=jobacct_gather/linux",
+        "JobAcctGatherFrequency=task=1",
+        "PropagateResourceLimits=NONE",
+        "ReturnToService=2",
+        "SlurmdParameters=config_overrides",
+        "SelectType=select/cons_tres",
+        "SelectTypeParameters=CR_Core_Memory",
+        "GresTypes=gpu",
+        "SchedulerType=sched/backfill",
         "SchedulerParameters=bf_interval=1,bf_continue,sched_interval=2,sched_min_interval=50000,batch_sched_delay=0,requeue_delay=1",
-        *(["AccountingStorageType=accounting_storage/slurmdbd", "AccountingStorageHost=127.0.0.1",
-           f"AccountingStoragePort={cluster.accounts_port}", f"AccountingStoragePass={folder}/run/munge.socket"]
-          if cluster.has_accounts else ["AccountingStorageType=accounting_storage/none"]),
-        "MinJobAge=300", "MaxJobCount=10000", "KillWait=3", "CompleteWait=0",
-        "OverTimeLimit=0", "InactiveLimit=0", "SlurmdTimeout=10", "SlurmctldTimeout=10", "MessageTimeout=10", "TCPTimeout=2",
-        f"TaskProlog={folder}/bin/task_prolog", "PreemptType=preempt/partition_prio", "PreemptMode=REQUEUE", "JobRequeue=1", *nodes,
+        *(
+            [
+                "AccountingStorageType=accounting_storage/slurmdbd",
+                "AccountingStorageHost=127.0.0.1",
+                f"AccountingStoragePort={cluster.accounts_port}",
+                f"AccountingStoragePass={folder}/run/munge.socket",
+            ]
+            if cluster.has_accounts
+            else ["AccountingStorageType=accounting_storage/none"]
+        ),
+        "MinJobAge=300",
+        "MaxJobCount=10000",
+        "KillWait=3",
+        "CompleteWait=0",
+        "OverTimeLimit=0",
+        "InactiveLimit=0",
+        "SlurmdTimeout=10",
+        "SlurmctldTimeout=10",
+        "MessageTimeout=10",
+        "TCPTimeout=2",
+        f"TaskProlog={folder}/bin/task_prolog",
+        "PreemptType=preempt/partition_prio",
+        "PreemptMode=REQUEUE",
+        "JobRequeue=1",
+        *nodes,
         f"PartitionName=main Nodes=ALL Default=YES PriorityTier=10 {limits}",
-        f"PartitionName=gpu Nodes={','.join(cluster.nodes[: cluster.gpu_nodes])} PriorityTier=10 {limits}",
-        f"PartitionName=scav Nodes=ALL PriorityTier=1 PreemptMode=REQUEUE GraceTime={cluster.grace} {limits}",
+        f"PartitionName=gpu Nodes={','.join(cluster.nodes[: cluster.gpu_nodes])} PriorityTier=10 "
+        f"{limits}",
+        "PartitionName=scav Nodes=ALL PriorityTier=1 PreemptMode=REQUEUE "
+        f"GraceTime={cluster.grace} {limits}",
     ]
     (folder / "etc/slurm.conf").write_text("\n".join(lines) + "\n")
     prolog = folder / "bin/task_prolog"
-    prolog.write_text(f'#!/bin/sh\nplace={folder}/prolog/$SLURMD_NODENAME\n[ ! -f "$place" ] || . "$place"\n')
+    prolog.write_text(
+        f'#!/bin/sh\nplace={folder}/prolog/$SLURMD_NODENAME\n[ ! -f "$place" ] || . "$place"\n'
+    )
     prolog.chmod(0o755)
-    # libfaketime takes Python's sleep, until a moment of the monotonic clock, for one until a moment of the day
+    # libfaketime takes Python's sleep, until a moment of the monotonic clock, for one until a
+    # moment of the day
     (folder / "clock/sitecustomize.py").write_text(
-        "import select, time\ntime.sleep = lambda s: select.select((), (), (), s) and None\n")
+        "import select, time\ntime.sleep = lambda s: select.select((), (), (), s) and None\n"
+    )
     for name in COMMANDS:  # programs in jobs find this cluster and not that of the machine
         path = folder / "bin" / name
-        path.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/etc/slurm.conf exec /usr/bin/{name} "$@"\n')
+        path.write_text(
+            f'#!/bin/sh\nSLURM_CONF={folder}/etc/slurm.conf exec /usr/bin/{name} "$@"\n'
+        )
         path.chmod(0o755)
 
 

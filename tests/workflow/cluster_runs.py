@@ -23,12 +23,22 @@ QUICK = ("--slurm-safe-init-seconds-before-status-checks", "1", "--latency-wait"
 class ClusterRun(Workspace):
     """As a Workspace, with profiles/slurm and a site file of the local cluster."""
 
-    def __init__(self, cluster: Cluster, folder: Path, root: Path = ROOT, *, gpu_partition: str = "gpu",
-                 gres: str = "gpu:fake-80gb") -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        folder: Path,
+        root: Path = ROOT,
+        *,
+        gpu_partition: str = "gpu",
+        gres: str = "gpu:fake-80gb",
+    ) -> None:
         super().__init__(folder, root)
         self.cluster = cluster
         self.site = folder / "site.yaml"
-        self.site.write_text(f"cpu: {{slurm_partition: main}}\ngpu: {{slurm_partition: {gpu_partition}, gres: {gres}}}\n")
+        self.site.write_text(
+            "cpu: {slurm_partition: main}\n"
+            f"gpu: {{slurm_partition: {gpu_partition}, gres: {gres}}}\n"
+        )
         self.log = folder / "head.log"
         self.path = str(root)  # PYTHONPATH of the heads
 
@@ -39,14 +49,36 @@ class ClusterRun(Workspace):
         (self.results / f"logs/{rule}.log").unlink()
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder),
-                "--nolock", "--profile", str(self.root / "profiles/slurm"), "--slurm-safe-site", str(self.site), *QUICK, *arguments]
+        return [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(self.root / "Snakefile"),
+            "--directory",
+            str(self.folder),
+            "--nolock",
+            "--profile",
+            str(self.root / "profiles/slurm"),
+            "--slurm-safe-site",
+            str(self.site),
+            *QUICK,
+            *arguments,
+        ]
 
     def start(self, *arguments: str) -> subprocess.Popen:
         environment = {**self.cluster.environment, "PYTHONPATH": self.path, "OMP_NUM_THREADS": "1"}
         with open(self.log, "a") as log:
-            return subprocess.Popen(self.command(*arguments), cwd=self.folder, env=environment, start_new_session=True,
-                                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, text=True)
+            return subprocess.Popen(
+                self.command(*arguments),
+                cwd=self.folder,
+                env=environment,
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
 
     def run(self, *arguments: str) -> str:
         before = len(self.said())
@@ -69,10 +101,16 @@ class ClusterRun(Workspace):
 
     @contextmanager
     def held(self, job: str) -> Iterator[Held]:
-        """A job of the run, `<rule>` or `<rule>/<chunk>`, stopped in its work (SIGSTOP) until the block ends."""
+        """A job of the run, `<rule>` or `<rule>/<chunk>`, stopped in its work (SIGSTOP) until the
+        block ends."""
         log = self.results / f"logs/{job}.log"
         line = re.compile(r"on \S+, process (\d+)\n")
-        wait_until(lambda: log.exists() and line.match(log.read_text()), f"{job}\n{self.said()[-3000:]}", 120, pause=0.02)
+        wait_until(
+            lambda: log.exists() and line.match(log.read_text()),
+            f"{job}\n{self.said()[-3000:]}",
+            120,
+            pause=0.02,
+        )
         process = int(line.match(log.read_text())[1])
         os.kill(process, signal.SIGSTOP)
         running = [one.split() for one in self.cluster.jobs("%i %N %T")]
@@ -85,11 +123,16 @@ class ClusterRun(Workspace):
 
     def wait_for_word(self, word: str, seconds: float = 60) -> None:
         """Until a head has said something."""
-        wait_until(lambda: word in self.said(), f"{word!r}; heads said {self.said()[-3000:]}", seconds)
+        wait_until(
+            lambda: word in self.said(), f"{word!r}; heads said {self.said()[-3000:]}", seconds
+        )
 
 
 class Held:
     """A stopped job: its process, its SLURM id, its node, since when."""
 
     def __init__(self, process: int, job_id: str, node: str) -> None:
-        self.process, self.job_id, self.node, self.since = process, job_id, node, time.monotonic()
+        self.process = process
+        self.job_id = job_id
+        self.node = node
+        self.since = time.monotonic()

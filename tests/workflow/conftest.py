@@ -18,8 +18,8 @@ def workspace(tmp_path) -> Workspace:
 
 @pytest.fixture(scope="session")
 def calm(tmp_path_factory) -> Workspace:
-    """An undisturbed run of the tiny preset, made once for all test processes: to look at and to copy, not to change. Its folder lies
-    in its home folder."""
+    """An undisturbed run of the tiny preset, made once for all test processes: to look at and to
+    copy, not to change. Its folder lies in its home folder."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -40,7 +40,8 @@ def cluster() -> Iterator[Cluster]:
     """A SLURM of three nodes on this machine."""
     if missing():
         pytest.skip(missing())
-    folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))  # short: paths of sockets end at 108 characters
+    # short: paths of sockets end at 108 characters
+    folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))
     folder.chmod(0o755)
     made = Cluster(folder, name=f"{os.environ.get('PYTEST_XDIST_WORKER', '')}n")
     try:

@@ -1,5 +1,6 @@
-"""The container of envs/hgm.def as far as it comes about without an engine: its files in a folder, its Python packages in an
-environment that sees those of the tests, its programs started as they are there."""
+"""The container of envs/hgm.def as far as it comes about without an engine: its files in a folder,
+its Python packages in an environment that sees those of the tests, its programs started as they are
+there."""
 
 import os
 import re
@@ -14,12 +15,15 @@ from workspace import ROOT
 
 DEFINITION = ROOT / "envs/hgm.def"
 PLACE = "/opt/hgm"  # of the checkout's files in the container
-LAUNCHER = "#!{python}\nimport sys\nfrom snakemake.cli import main\nsys.exit(main())\n"  # as pip writes it
+# as pip writes it
+LAUNCHER = "#!{python}\nimport sys\nfrom snakemake.cli import main\nsys.exit(main())\n"
 
 
 def section(name: str) -> list[str]:
     """The commands or lines of a section of the definition, `files` or `apprun hgm`."""
-    found = re.search(rf"^%{name}\n(.*?)(?=^%|\Z)", DEFINITION.read_text(), re.MULTILINE | re.DOTALL)
+    found = re.search(
+        rf"^%{name}\n(.*?)(?=^%|\Z)", DEFINITION.read_text(), re.MULTILINE | re.DOTALL
+    )
     assert found, name
     lines = found[1].replace("\\\n", " ").splitlines()
     return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
@@ -29,18 +33,24 @@ class Container:
     """`folder`/hgm stands for /opt/hgm, `folder`/python for the container's Python."""
 
     def __init__(self, folder: Path) -> None:
-        self.place, self.python = folder / "hgm", folder / "python"
+        self.place = folder / "hgm"
+        self.python = folder / "python"
         for line in section("files"):
             source, target = line.split()
             there = Path(self.here(target))
             there.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / source).is_dir():
-                shutil.copytree(ROOT / source, there, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+                shutil.copytree(
+                    ROOT / source,
+                    there,
+                    ignore=shutil.ignore_patterns("__pycache__", "node_modules"),
+                )
             else:
                 shutil.copyfile(ROOT / source, there)
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.python], check=True)
         [packages] = self.python.glob("lib/python*/site-packages")
-        (packages / "of_the_tests.pth").write_text("\n".join(site.getsitepackages()) + "\n")  # after the links of `pip install -e`
+        # after the links of `pip install -e`
+        (packages / "of_the_tests.pth").write_text("\n".join(site.getsitepackages()) + "\n")
         for command in section("post"):
             if command.startswith("python -m pip install"):
                 self.do(f"{command} --no-index --no-build-isolation", folder)
@@ -55,10 +65,20 @@ class Container:
     def do(self, command: str, folder: Path) -> str:
         """The output of a command in the container, in a working folder."""
         lines = [*section("environment"), command]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTHON", "VIRTUAL_ENV"))
+        }
         environment["PATH"] = f"{self.python / 'bin'}:/usr/bin:/bin"
-        done = subprocess.run(["sh", "-ec", self.here("\n".join(lines)), "sh"], cwd=folder, env=environment, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            ["sh", "-ec", self.here("\n".join(lines)), "sh"],
+            cwd=folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         assert done.returncode == 0, done.stdout[-4000:]
         return done.stdout
 

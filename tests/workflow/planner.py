@@ -1,4 +1,5 @@
-"""Many dry runs for the price of one start: Snakemake is imported once, each plan is made in a fork."""
+"""Many dry runs for the price of one start: Snakemake is imported once, each plan is made in a
+fork."""
 
 import json
 import os
@@ -30,13 +31,21 @@ class Planner:
 
     def __init__(self, space: Workspace) -> None:
         self.space = space
-        self.process = subprocess.Popen([sys.executable, "-c", SERVER], cwd=space.root, text=True, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(space.root)})
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVER],
+            cwd=space.root,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(space.root)},
+        )
 
     def output(self, *arguments: str) -> str:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "out"
-            self.process.stdin.write(json.dumps([self.space.command(*arguments)[3:], str(out)]) + "\n")
+            self.process.stdin.write(
+                json.dumps([self.space.command(*arguments)[3:], str(out)]) + "\n"
+            )
             self.process.stdin.flush()
             code = self.process.stdout.readline().strip()
             text = out.read_text()

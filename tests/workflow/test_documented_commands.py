@@ -1,4 +1,5 @@
-"""The `hgm` commands of the docs that work on results, each run as it stands on a finished run of the tiny preset."""
+"""The `hgm` commands of the docs that work on results, each run as it stands on a finished run of
+the tiny preset."""
 
 import io
 import shutil
@@ -18,8 +19,16 @@ from doc_commands import SHELL, commands
 from doc_pages import PAGES, blocks
 
 ON_RESULTS = ("reconstruct", "export", "export-views", "status", "plan", "prune", "replay")
-FOUND = sorted({command.words[1:] for page in PAGES for block in blocks(page) if block.language in SHELL for command in commands(block)
-                if command.words[0] == "hgm" and command.words[1] in ON_RESULTS})
+FOUND = sorted(
+    {
+        command.words[1:]
+        for page in PAGES
+        for block in blocks(page)
+        if block.language in SHELL
+        for command in commands(block)
+        if command.words[0] == "hgm" and command.words[1] in ON_RESULTS
+    }
+)
 PHOTOS = ("photo.jpg", "photo.png", "portrait.png", "holiday/ann.png", "photos/ann.png")
 
 
@@ -28,7 +37,8 @@ def folder(calm: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run under the name that the docs use, and the files of a user."""
     space = calm.copied_to(tmp_path_factory.mktemp("documented") / "work").folder
     (space / "results/demo").symlink_to("tiny")
-    subject, body = space / "results/demo/subjects/full/0505", space / "results/demo/bodies/estimated/0505/smplx.npz"
+    subject = space / "results/demo/subjects/full/0505"
+    body = space / "results/demo/bodies/estimated/0505/smplx.npz"
     for name in PHOTOS:
         path = space / name
         path.parent.mkdir(exist_ok=True)

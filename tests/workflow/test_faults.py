@@ -1,6 +1,8 @@
-"""What a machine does to a run: a full disk, a disk that takes nothing, damaged files, a second head, a wrong clock, kills.
+"""What a machine does to a run: a full disk, a disk that takes nothing, damaged files, a second
+head, a wrong clock, kills.
 
-After each fault the run goes on and ends with the bytes of an undisturbed one; docs/reliability.md has the table.
+After each fault the run goes on and ends with the bytes of an undisturbed one; docs/reliability.md
+has the table.
 """
 
 import contextlib
@@ -34,7 +36,11 @@ def disk(calm, tmp_path):
     place.mkdir()
 
     def mount(options: str) -> None:
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True, text=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)],
+            capture_output=True,
+            text=True,
+        )
         if done.returncode:
             pytest.skip(f"mounting a file system needs root: {done.stderr.strip()}")
 
@@ -64,7 +70,9 @@ def test_a_full_disk_is_named_and_what_is_done_stays(disk, calm):
     used = shutil.disk_usage(space.folder).used
     mount(f"remount,size={used // 1024 + 900}k")
     said = failing(space, *COARSE)
-    assert re.search(r"error: .*results/tiny/(state/)?coarse.*: No space left on device; free some", said), said
+    assert re.search(
+        r"error: .*results/tiny/(state/)?coarse.*: No space left on device; free some", said
+    ), said
     assert "Traceback" not in said
     mount("remount,size=2g")
     space.run(*COARSE)
@@ -93,16 +101,19 @@ def cut(path: Path) -> None:
     os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
 
 
-@pytest.mark.parametrize(("file", "job"), [
-    ("coarse/weights.safetensors", "reconstruct/full/test000"),
-    ("coarse/early.safetensors", "pairs"),
-    ("views/train000/manifest.json", "coarse"),
-    ("views/train000/0000/rgb_00.png", "pairs"),
-    ("bodies/estimated/test000.json", "refine/test000"),
-    ("base/vae/diffusion_pytorch_model.safetensors", "reconstruct/full/test000"),
-    ("subjects/full/0505/gaussians.ply", "mesh/full/test000"),
-    ("subjects/full/0505/mesh.glb", "evaluate/full/test000"),
-])
+@pytest.mark.parametrize(
+    ("file", "job"),
+    [
+        ("coarse/weights.safetensors", "reconstruct/full/test000"),
+        ("coarse/early.safetensors", "pairs"),
+        ("views/train000/manifest.json", "coarse"),
+        ("views/train000/0000/rgb_00.png", "pairs"),
+        ("bodies/estimated/test000.json", "refine/test000"),
+        ("base/vae/diffusion_pytorch_model.safetensors", "reconstruct/full/test000"),
+        ("subjects/full/0505/gaussians.ply", "mesh/full/test000"),
+        ("subjects/full/0505/mesh.glb", "evaluate/full/test000"),
+    ],
+)
 def test_the_job_that_reads_a_truncated_file_names_it(space, file, job):
     path = space.results / file
     cut(path)
@@ -110,8 +121,13 @@ def test_the_job_that_reads_a_truncated_file_names_it(space, file, job):
         mark.unlink()
     if "state" not in job:
         shutil.rmtree(space.results / f"state/{job}", ignore_errors=True)
-    done = subprocess.run([sys.executable, "-m", "hgm.cli", "replay", str(space.results / f"logs/{job}.job.json")], cwd=space.folder,
-                          capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, "-m", "hgm.cli", "replay", str(space.results / f"logs/{job}.job.json")],
+        cwd=space.folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     said = done.stderr
     assert done.returncode == 1 and "Traceback" not in said, said[-3000:]
     assert path.name in said or path.parent.name in said, said[-3000:]
@@ -120,8 +136,13 @@ def test_the_job_that_reads_a_truncated_file_names_it(space, file, job):
 def test_a_truncated_product_is_made_again(space, calm):
     """`hgm doctor` finds it and says what to do."""
     cut(space.results / "subjects/full/0505/gaussians.ply")
-    done = subprocess.run([sys.executable, "-m", "hgm.cli", "doctor", "--configfile", "config/tiny.yaml"], cwd=space.folder,
-                          capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, "-m", "hgm.cli", "doctor", "--configfile", "config/tiny.yaml"],
+        cwd=space.folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert "(subjects/full/0505/gaussians.ply)" in done.stdout
     advice = re.search(r"run again with (--forcerun) (\S+reconstruct\.json)", done.stdout)
     space.run(*advice.groups(), *TINY)
@@ -134,11 +155,19 @@ def test_a_second_head_is_turned_away(space):
     first = space.start(*COARSE)
     wait_until((space.results / "logs/coarse.log").exists, "the first head's job")
     plain = [part for part in space.command(*COARSE) if part != "--nolock"]
-    holder = subprocess.Popen(plain, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, start_new_session=True)
+    holder = subprocess.Popen(
+        plain,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     locks = space.folder / ".snakemake/locks"
     wait_until(lambda: locks.is_dir() and any(locks.iterdir()), "the lock")
-    done = subprocess.run(plain, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    done = subprocess.run(
+        plain, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
     assert done.returncode == 1 and "Directory cannot be locked" in done.stdout + done.stderr
     for process in (holder, first):
         os.killpg(process.pid, signal.SIGKILL)
@@ -146,7 +175,8 @@ def test_a_second_head_is_turned_away(space):
 
 
 def test_files_of_a_clock_that_is_ahead_are_named(space, calm):
-    """The coarse weights are from a clock two minutes ahead: what follows cannot be newer. Once their time has come, it can."""
+    """The coarse weights are from a clock two minutes ahead: what follows cannot be newer. Once
+    their time has come, it can."""
     ahead = time.time() + 120
     for path in (space.results / "coarse").iterdir():
         os.utime(path, (ahead, ahead))
@@ -162,8 +192,11 @@ KILLS = int(os.environ.get("HGM_KILLS", "6"))
 
 
 def test_random_kills_lose_nothing(calm, tmp_path):
-    """Jobs and heads killed at random, HGM_KILLS times (6; 100 for docs/reliability.md), in one run after another."""
-    chance, killed, runs = random.Random(20251121), 0, 0
+    """Jobs and heads killed at random, HGM_KILLS times (6; 100 for docs/reliability.md), in one run
+    after another."""
+    chance = random.Random(20251121)
+    killed = 0
+    runs = 0
     while runs == 0 or killed < KILLS:
         space = Workspace(tmp_path / f"work{runs}")
         killed += kills_of_one_run(space, chance, KILLS - killed)
@@ -174,7 +207,8 @@ def test_random_kills_lose_nothing(calm, tmp_path):
 
 
 def kills_of_one_run(space: Workspace, chance: random.Random, most: int) -> int:
-    """Kill jobs and heads of a run of the tiny preset at random until it is through; returns how often."""
+    """Kill jobs and heads of a run of the tiny preset at random until it is through; returns how
+    often."""
     killed = 0
     while True:
         head = space.start(*TINY, "--retries", "20")

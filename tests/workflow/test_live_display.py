@@ -23,7 +23,8 @@ from hgm.locks import hold
 hold(sys.argv[1])
 state = "results/made/state/coarse/key"
 os.makedirs(state)
-json.dump({"stage": "coarse", "step": 12, "steps": 60, "rate": 2.0, "loss": 0.5}, open(f"{state}/progress.json", "w"))
+progress = {"stage": "coarse", "step": 12, "steps": 60, "rate": 2.0, "loss": 0.5}
+json.dump(progress, open(f"{state}/progress.json", "w"))
 time.sleep(4)
 """
 HEAD = """
@@ -50,15 +51,34 @@ class Made:
         (folder / "held.py").write_text(HELD)
         (folder / "config.json").write_text(json.dumps(resolve({"run": "made"})))
         outputs = [f"results/made/{rule}.txt" for rule in commands]
-        rules = [RULE.format(rule=rule, shell=f"{{{{ {command}; }}}} && touch {{output}}") for rule, command in commands.items()]
-        (folder / "Snakefile").write_text(f"{HEAD}\nrule all:\n    input: {outputs}\n{''.join(rules)}")
+        rules = [
+            RULE.format(rule=rule, shell=f"{{{{ {command}; }}}} && touch {{output}}")
+            for rule, command in commands.items()
+        ]
+        (folder / "Snakefile").write_text(
+            f"{HEAD}\nrule all:\n    input: {outputs}\n{''.join(rules)}"
+        )
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "snakemake", "--workflow-profile", str(ROOT / "profiles/default"), "--cores", "1", *arguments]
+        return [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--workflow-profile",
+            str(ROOT / "profiles/default"),
+            "--cores",
+            "1",
+            *arguments,
+        ]
 
     def piped(self, *arguments: str) -> subprocess.CompletedProcess:
-        return subprocess.run(self.command(*arguments), cwd=self.folder, capture_output=True, text=True,
-                              env={**os.environ, "PYTHONPATH": str(ROOT)})
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
 
     def on_terminal(self, *arguments: str) -> OnTerminal:
         return OnTerminal(self.command(*arguments), self.folder, PYTHONPATH=str(ROOT))
@@ -74,16 +94,24 @@ def told(text: str) -> list[str]:
 
 
 PYTHON = shlex.quote(sys.executable)
-GOOD = {"body_model": "echo chatter; echo noise >&2; echo mine > {log}", "coarse": f"{PYTHON} held.py {{log}}"}
+GOOD = {
+    "body_model": "echo chatter; echo noise >&2; echo mine > {log}",
+    "coarse": f"{PYTHON} held.py {{log}}",
+}
 
 
 def test_a_terminal_shows_what_runs_and_keeps_a_line_for_each_job(tmp_path):
     run = Made(tmp_path / "made", **GOOD).on_terminal()
     assert run.end() == 0, run.text
-    assert "0 of 2 jobs  0:00:0" in run.text and "\r\n  coarse  0:00:24 left  12 of 60  2.00/s  loss 0.5\r\n" in run.text
+    assert (
+        "0 of 2 jobs  0:00:0" in run.text
+        and "\r\n  coarse  0:00:24 left  12 of 60  2.00/s  loss 0.5\r\n" in run.text
+    )
     assert "1 of 2 jobs" in run.text and "about 0:00:" in run.text
     last = told(run.text)
-    assert [line[:8] for line in last[:2]] == ["1 of 2  ", "2 of 2  "] and {line[8:] for line in last[:2]} == {"body_model", "coarse"}
+    assert [line[:8] for line in last[:2]] == ["1 of 2  ", "2 of 2  "] and {
+        line[8:] for line in last[:2]
+    } == {"body_model", "coarse"}
     assert len(last) == 3 and last[2] == "2 jobs in"
     assert "noise" not in run.text and "chatter" not in run.text
 
@@ -93,12 +121,18 @@ def test_a_pipe_gets_a_line_for_each_job_and_nothing_else(tmp_path):
     done = run.piped()
     assert done.returncode == 0 and done.stdout == "" and "\x1b" not in done.stderr
     lines = told(done.stderr)
-    assert [line[:6] for line in lines] == ["1 of 2", "2 of 2"] and {line[8:] for line in lines} == {"body_model", "coarse"}
+    assert [line[:6] for line in lines] == ["1 of 2", "2 of 2"] and {
+        line[8:] for line in lines
+    } == {"body_model", "coarse"}
     assert "Nothing to be done" in run.piped().stderr
 
 
-BAD = {"body_model": "echo 'on a, process 1' > {log}; echo 'error: x.png: cut off; copy it again' >> {log}; false",
-       "catalogue": "echo 'Illegal instruction in a library' >&2; false", "record": "echo fine > {log}"}
+BAD = {
+    "body_model": "echo 'on a, process 1' > {log}; echo 'error: x.png: cut off; copy it again' >> "
+    "{log}; false",
+    "catalogue": "echo 'Illegal instruction in a library' >&2; false",
+    "record": "echo fine > {log}",
+}
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -116,18 +150,39 @@ def test_a_failure_shows_the_log_and_what_else_the_job_wrote(tmp_path, terminal)
     assert lines[at + 1] == "Logfile results/made/logs/body_model.log:"
     assert lines[at + 3 : at + 5] == ["on a, process 1", "error: x.png: cut off; copy it again"]
     at = lines.index("failed  catalogue")
-    assert lines[at + 1].startswith("Logfile results/made/logs/catalogue.log") and "Illegal instruction in a library" in lines[at + 2 :]
+    assert (
+        lines[at + 1].startswith("Logfile results/made/logs/catalogue.log")
+        and "Illegal instruction in a library" in lines[at + 2 :]
+    )
     assert any(line.startswith("1 of 3  record  0:00:") for line in lines)
-    assert "At least one job did not complete successfully." in lines and any(line.startswith("Complete log(s): ") for line in lines)
+    assert "At least one job did not complete successfully." in lines and any(
+        line.startswith("Complete log(s): ") for line in lines
+    )
     assert not any("jobs in" in line or "so far" in line for line in lines)
 
 
 def test_a_slice_that_ended_is_no_failure(tmp_path):
-    (tmp_path / "job.json").write_text(json.dumps({"rule": "coarse", "input": {}, "output": {}, "params": {},
-                                                   "log": "results/made/logs/coarse.log"}))
-    (tmp_path / "ends.py").write_text("from hgm.errors import SliceEnded\nfrom hgm.job import run\n"
-                                      "def main(job):\n    raise SliceEnded('coarse: stopped at step 5 of 9, time is up')\nrun(main)\n")
-    done = Made(tmp_path / "made", coarse=f"{PYTHON} {tmp_path}/ends.py {tmp_path}/job.json").piped()
+    (tmp_path / "job.json").write_text(
+        json.dumps(
+            {
+                "rule": "coarse",
+                "input": {},
+                "output": {},
+                "params": {},
+                "log": "results/made/logs/coarse.log",
+            }
+        )
+    )
+    (tmp_path / "ends.py").write_text(
+        "from hgm.errors import SliceEnded\n"
+        "from hgm.job import run\n"
+        "def main(job):\n"
+        "    raise SliceEnded('coarse: stopped at step 5 of 9, time is up')\n"
+        "run(main)\n"
+    )
+    done = Made(
+        tmp_path / "made", coarse=f"{PYTHON} {tmp_path}/ends.py {tmp_path}/job.json"
+    ).piped()
     lines = done.stderr.splitlines()
     assert "stopped  coarse  coarse: stopped at step 5 of 9, time is up" in lines
     assert not any(line.startswith(("failed", "Logfile")) for line in lines)
@@ -145,35 +200,82 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(tmp_path):
     lines = screen(run.text)
     assert "Terminating processes on user request, this might take some time." in lines
     assert not any("so far" in line for line in lines) and lines[-1] == ""
-    assert not any(mode in run.text for mode in ("\x1b[?", "\x1b7", "\x1b[s"))  # cursor, other screen, saved places
+    # cursor, other screen, saved places
+    assert not any(mode in run.text for mode in ("\x1b[?", "\x1b7", "\x1b[s"))
 
 
-@pytest.mark.parametrize("arguments", [("--dry-run",), ("-n", "--quiet"), ("--dag",), ("--lint",), ("--summary",), ("--verbose",),
-                                       ("--printshellcmds",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--dry-run",),
+        ("-n", "--quiet"),
+        ("--dag",),
+        ("--lint",),
+        ("--summary",),
+        ("--verbose",),
+        ("--printshellcmds",),
+    ],
+)
 def test_other_uses_show_what_snakemake_shows(tmp_path, arguments):
     """The same words as without the logger, but for times and what threads say in any order."""
     made = Made(tmp_path / "made", record="true")
 
     def words(output: str) -> set[str]:
-        changing = ("rofile", "Complete log", "Elapsed", "tmp", "Date", "Workflow ID", "--logger", "limits", "[", "ommand")
+        changing = (
+            "rofile",
+            "Complete log",
+            "Elapsed",
+            "tmp",
+            "Date",
+            "Workflow ID",
+            "--logger",
+            "limits",
+            "[",
+            "ommand",
+        )
         return {line for line in output.splitlines() if not any(sign in line for sign in changing)}
 
     ours = made.piped(*arguments)
     (made.folder / "results/made/record.txt").unlink(missing_ok=True)
     shutil.rmtree(made.folder / ".snakemake", ignore_errors=True)
     plain = made.folder / "profile.yaml"
-    plain.write_text((ROOT / "profiles/default/profile.yaml").read_text().split("?if find_spec")[0] + "quiet: [rules, host]\n")
+    plain.write_text(
+        (ROOT / "profiles/default/profile.yaml").read_text().split("?if find_spec")[0]
+        + "quiet: [rules, host]\n"
+    )
     command = made.command(*arguments)
     command[command.index("--workflow-profile") + 1] = str(plain)
-    theirs = subprocess.run(command, cwd=made.folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    theirs = subprocess.run(
+        command,
+        cwd=made.folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert ours.returncode == theirs.returncode
     assert words(ours.stdout) == words(theirs.stdout) and words(ours.stderr) == words(theirs.stderr)
     assert ours.stdout + ours.stderr != ""
 
 
 def test_starting_a_job_stays_quick():
-    """Each job starts Snakemake again, which imports every logger it finds; of the package, only where caches lie."""
-    code = "import sys; before = set(sys.modules); import snakemake_logger_plugin_live; print(sorted(set(sys.modules) - before))"
-    loaded = subprocess.run([sys.executable, "-c", "import snakemake_interface_logger_plugins.base, tempfile, threading\n" + code],
-                            capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    assert set(re.findall(r"'(hgm[\w.]*)'", loaded)) == {"hgm", "hgm.caches", "hgm.checkout"} and "snakemake." not in loaded
+    """Each job starts Snakemake again, which imports every logger it finds; of the package, only
+    where caches lie."""
+    code = (
+        "import sys; before = set(sys.modules); import snakemake_logger_plugin_live; "
+        "print(sorted(set(sys.modules) - before))"
+    )
+    loaded = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import snakemake_interface_logger_plugins.base, tempfile, threading\n" + code,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    ).stdout
+    assert (
+        set(re.findall(r"'(hgm[\w.]*)'", loaded)) == {"hgm", "hgm.caches", "hgm.checkout"}
+        and "snakemake." not in loaded
+    )

@@ -28,17 +28,25 @@ rule all:
 
 
 class User:
-    """A workflow of somebody else, whose config.yaml is not ours; the tiny preset is a section of it."""
+    """A workflow of somebody else, whose config.yaml is not ours; the tiny preset is a section of
+    it."""
 
     def __init__(self, folder: Path, more: str = "") -> None:
         self.folder = folder
         folder.mkdir(exist_ok=True)
         (folder / "Snakefile").write_text(THEIRS.format(root=ROOT, more=more))
-        (folder / "config.yaml").write_text(yaml.safe_dump({"samples": 3, "people": yaml.safe_load((ROOT / TINY[1]).read_text())}))
+        (folder / "config.yaml").write_text(
+            yaml.safe_dump({"samples": 3, "people": yaml.safe_load((ROOT / TINY[1]).read_text())})
+        )
 
     def run(self, *arguments: str) -> str:
-        done = subprocess.run([sys.executable, "-m", "snakemake", "--cores", "2", *arguments], cwd=self.folder, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            cwd=self.folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         assert done.returncode == 0, done.stdout[-4000:]
         return done.stdout
 
@@ -54,12 +62,22 @@ def test_it_plans_and_makes_targets(tmp_path, more):
     made = json.loads((there / "standin/test000.json").read_text())
     assert made["stage"] == "standin" and list(made["members"]) == ["0505"] and made["failed"] == {}
     assert json.loads((there / "run.json").read_text())["config"]["run"] == "tiny"
-    assert {path.name for path in user.folder.iterdir()} == {"Snakefile", "config.yaml", ".snakemake", results.split("/")[0]}
+    assert {path.name for path in user.folder.iterdir()} == {
+        "Snakefile",
+        "config.yaml",
+        ".snakemake",
+        results.split("/")[0],
+    }
     (there / "run.json").unlink()
     shown = user.run(f"{results}/run.json", "--workflow-profile", str(ROOT / "profiles/default"))
     assert re.search(r"^1 of 1  record  0:00:\d\d$", shown, re.MULTILINE)
     record = there / "logs/record.job.json"
-    replayed = subprocess.run([sys.executable, "-m", "hgm.cli", "replay", str(record)], cwd=user.folder, capture_output=True, text=True)
+    replayed = subprocess.run(
+        [sys.executable, "-m", "hgm.cli", "replay", str(record)],
+        cwd=user.folder,
+        capture_output=True,
+        text=True,
+    )
     assert replayed.returncode == 0, replayed.stderr
 
 

@@ -1,4 +1,5 @@
-"""A Snakemake that is not the checkout's: in an environment that has neither the package nor its plugins, nor the plugin for SLURM."""
+"""A Snakemake that is not the checkout's: in an environment that has neither the package nor its
+plugins, nor the plugin for SLURM."""
 
 import os
 import re
@@ -30,24 +31,45 @@ def python(tmp_path_factory) -> Path:
 
 def asked(*command: str | Path) -> subprocess.CompletedProcess[str]:
     """Snakemake in the checkout, with the profile that it takes there by itself."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    return subprocess.run([*map(str, command), "--configfile", "config/tiny.yaml", "--cores", "1", "--nolock"], cwd=ROOT, text=True,
-                          env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "VIRTUAL_ENV"))
+    }
+    return subprocess.run(
+        [*map(str, command), "--configfile", "config/tiny.yaml", "--cores", "1", "--nolock"],
+        cwd=ROOT,
+        text=True,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def test_it_has_no_plugin_of_ours(python):
     done = asked(python, python.parent / "snakemake", "--help")
-    assert done.returncode == 0 and "--logger" in done.stdout and not re.search(r"{live}|--slurm-", done.stdout)
+    assert (
+        done.returncode == 0
+        and "--logger" in done.stdout
+        and not re.search(r"{live}|--slurm-", done.stdout)
+    )
 
 
-@pytest.mark.parametrize("module", [False, True], ids=["program", "module"])  # the latter finds what lies in the checkout
+# the latter finds what lies in the checkout
+@pytest.mark.parametrize("module", [False, True], ids=["program", "module"])
 def test_it_plans_the_run(python, module):
-    done = asked(python, *(["-m", "snakemake"] if module else [python.parent / "snakemake"]), "--dry-run")
+    done = asked(
+        python, *(["-m", "snakemake"] if module else [python.parent / "snakemake"]), "--dry-run"
+    )
     assert done.returncode == 0, done.stdout[-2000:]
     assert "profiles/default" in done.stdout and "This was a dry-run" in done.stdout
 
 
 def test_it_says_what_it_needs_for_slurm(python):
     done = asked(python, "-m", "snakemake", "--executor", "slurm-safe", "--jobs", "1")
-    assert done.returncode != 0 and "this Python has no snakemake-executor-plugin-slurm; use .venv/bin/snakemake" in done.stdout
+    assert (
+        done.returncode != 0
+        and "this Python has no snakemake-executor-plugin-slurm; use .venv/bin/snakemake"
+        in done.stdout
+    )
     assert "Traceback" not in done.stdout

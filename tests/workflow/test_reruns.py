@@ -1,7 +1,8 @@
-"""What would run again on a run that looks finished, for each kind of change: all that matters and nothing else.
+"""What would run again on a run that looks finished, for each kind of change: all that matters and
+nothing else.
 
-The run is made of stand-ins for its files, taken for finished by Snakemake itself (`--touch`). The checkout is a copy, so that
-its files can be changed.
+The run is made of stand-ins for its files, taken for finished by Snakemake itself (`--touch`). The
+checkout is a copy, so that its files can be changed.
 """
 
 import os
@@ -15,8 +16,18 @@ from planner import Planner
 from workspace import ROOT, Workspace
 
 PRESET = "config/tiny.yaml"
-COPIED = ("Snakefile", "rules", "scripts", "hgm", "envs", "config", "config.yaml", "profiles", "resources",
-          "snakemake_logger_plugin_live")
+COPIED = (
+    "Snakefile",
+    "rules",
+    "scripts",
+    "hgm",
+    "envs",
+    "config",
+    "config.yaml",
+    "profiles",
+    "resources",
+    "snakemake_logger_plugin_live",
+)
 # what follows from a rule, itself included
 AFTER = {
     "report": {"report"},
@@ -57,7 +68,11 @@ def planner(tmp_path_factory) -> Iterator[Planner]:
 
 def finish(planner: Planner, *options: str) -> None:
     """Make a run look finished."""
-    files = [line.split("\t")[0] for line in planner.output(*options, "--summary").splitlines() if line.startswith("results/")]
+    files = [
+        line.split("\t")[0]
+        for line in planner.output(*options, "--summary").splitlines()
+        if line.startswith("results/")
+    ]
     for name in files:
         path = planner.space.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,9 +83,12 @@ def finish(planner: Planner, *options: str) -> None:
 @pytest.fixture
 def planned(planner):
     """What would run with changes of the configuration."""
+
     def ask(changes: str = "") -> set[str]:
         (planner.space.folder / "changes.yaml").write_text(changes or "{}")
-        return planner.rules("--configfile", PRESET, str(planner.space.folder / "changes.yaml"), "--cores", "1")
+        return planner.rules(
+            "--configfile", PRESET, str(planner.space.folder / "changes.yaml"), "--cores", "1"
+        )
 
     return ask
 
@@ -81,7 +99,9 @@ def edit(planner):
     before: dict[Path, tuple[bytes, os.stat_result]] = {}
 
     def change(name: str, old: str, new: str) -> None:
-        path = next(p for p in (planner.space.folder / name, planner.space.root / name) if p.exists())
+        path = next(
+            p for p in (planner.space.folder / name, planner.space.root / name) if p.exists()
+        )
         before.setdefault(path, (path.read_bytes(), path.stat()))
         text = path.read_text()
         assert old in text, (name, old)
@@ -98,13 +118,16 @@ def test_a_finished_run_has_nothing_to_do(planned):
     assert planned() == set()
 
 
-@pytest.mark.parametrize(("changes", "first"), [
-    ("mesh: {cameras: 9}", "mesh"),
-    ("fusion: {steps: 7}", "fusion"),
-    ("controlnet: {lr: 0.5}", "controlnet"),
-    ("refine: {front: 1.0}", "refine"),
-    ("scans: {texture: 512}", "standin"),
-])
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ("mesh: {cameras: 9}", "mesh"),
+        ("fusion: {steps: 7}", "fusion"),
+        ("controlnet: {lr: 0.5}", "controlnet"),
+        ("refine: {front: 1.0}", "refine"),
+        ("scans: {texture: 512}", "standin"),
+    ],
+)
 def test_a_number_reruns_its_stage_and_what_follows(planned, changes, first):
     # the record and the report have the whole configuration
     assert planned(changes) == AFTER[first] | {"record", "report"}
@@ -162,9 +185,19 @@ def test_comments_docstrings_and_layout_rerun_nothing(planned, edit):
 
 
 def test_code_reruns_the_stages_that_run_it(planned, edit):
-    edit("hgm/mesh/cleaning.py", "from __future__ import annotations\n", "from __future__ import annotations\nCHANGED = 1\n")
+    edit(
+        "hgm/mesh/cleaning.py",
+        "from __future__ import annotations\n",
+        "from __future__ import annotations\nCHANGED = 1\n",
+    )
     found = planned()
-    assert {"mesh", "evaluate", "report"} <= found and not {"coarse", "fusion", "controlnet", "render", "standin"} & found
+    assert {"mesh", "evaluate", "report"} <= found and not {
+        "coarse",
+        "fusion",
+        "controlnet",
+        "render",
+        "standin",
+    } & found
 
 
 def test_a_script_reruns_its_rule(planned, edit):
@@ -183,7 +216,8 @@ def test_resources_profiles_and_commands_rerun_nothing(planned, edit):
 
 
 def test_environments_count_only_where_they_are_used(planned, edit):
-    """Without --software-deployment-method every job runs in the environment of Snakemake itself."""
+    """Without --software-deployment-method every job runs in the environment of Snakemake
+    itself."""
     edit("envs/mesh.yaml", "torch==", "torch==9.")
     assert planned() == set()
 
@@ -192,7 +226,8 @@ def test_pruned_stand_ins_are_made_again_only_when_the_catalogue_is(planned, pla
     another = "scans: {gender: female}"
     assert planned(another) == AFTER["catalogue"] | AFTER["estimate"] | {"record"}
     manifest = planner.space.folder / "results/tiny/standin/train000.json"
-    content, stat = manifest.read_bytes(), manifest.stat()
+    content = manifest.read_bytes()
+    stat = manifest.stat()
     manifest.unlink()
     try:
         assert planned() == set() and planned("mesh: {cameras: 9}") == AFTER["mesh"] | {"record"}

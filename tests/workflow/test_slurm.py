@@ -21,13 +21,19 @@ def test_the_tiny_preset_ends_with_the_bytes_of_a_local_run(empty, calm, cluster
     if cluster.has_accounts:
         [path] = empty.folder.glob("logs/slurm/efficiency_report_*.csv")
         rows = list(csv.DictReader(path.open()))
-        assert [row["job"] for row in rows] == empty.submitted() and {"coarse", "mesh/full/test000"} <= {row["name"] for row in rows}
+        assert [row["job"] for row in rows] == empty.submitted() and {
+            "coarse",
+            "mesh/full/test000",
+        } <= {row["name"] for row in rows}
         assert {row["state"] for row in rows} == {"COMPLETED"}
-        assert all(float(row["cpu_seconds"]) > 0 and 0 < float(row["memory_percent"]) < 100 for row in rows)
+        assert all(
+            float(row["cpu_seconds"]) > 0 and 0 < float(row["memory_percent"]) < 100 for row in rows
+        )
 
 
 def test_what_a_job_asks_for(cluster, calm, tmp_path):
-    """GPU jobs go to the GPU partition with a declared GPU each, others to the site's default; memory and time are the rule's."""
+    """GPU jobs go to the GPU partition with a declared GPU each, others to the site's default;
+    memory and time are the rule's."""
     run = ClusterRun(cluster, calm.copied_to(tmp_path / "work").folder)
     run.forget_training("coarse")
     head = run.start("results/tiny/coarse/weights.safetensors", *ON_CLUSTER)
@@ -35,20 +41,33 @@ def test_what_a_job_asks_for(cluster, calm, tmp_path):
         asked = cluster.slurm("scontrol", "show", "job", job.job_id)
         node = cluster.slurm("scontrol", "show", "node", job.node, "--details")
     run.end(head)
-    for part in ("Partition=gpu", "gres:gpu:fake-80gb:1", "TimeLimit=1-00:00:00", "mem=4000M", "Requeue=1", "JobName=hgm_"):
+    for part in (
+        "Partition=gpu",
+        "gres:gpu:fake-80gb:1",
+        "TimeLimit=1-00:00:00",
+        "mem=4000M",
+        "Requeue=1",
+        "JobName=hgm_",
+    ):
         assert part in asked, asked
     assert "gpu:fake-80gb:1(IDX:0)" in node
 
 
 def test_jobs_ask_for_no_gres_where_the_site_file_says_so(cluster, calm, tmp_path):
-    run = ClusterRun(cluster, calm.copied_to(tmp_path / "work").folder, gpu_partition="main", gres="null")
+    run = ClusterRun(
+        cluster, calm.copied_to(tmp_path / "work").folder, gpu_partition="main", gres="null"
+    )
     for name in ("normals/weights.safetensors", "logs/normals.log"):
         (run.results / name).unlink()
     head = run.start("results/tiny/normals/weights.safetensors", *ON_CLUSTER)
     with run.held("normals") as job:
         asked = cluster.slurm("scontrol", "show", "job", job.job_id)
     run.end(head)
-    assert "Partition=main" in asked and "TresPerNode" not in asked and run.products() == calm.products()
+    assert (
+        "Partition=main" in asked
+        and "TresPerNode" not in asked
+        and run.products() == calm.products()
+    )
 
 
 def test_a_gres_that_the_cluster_lacks_is_told_in_one_line_before_anything_runs(cluster, tmp_path):
@@ -56,14 +75,19 @@ def test_a_gres_that_the_cluster_lacks_is_told_in_one_line_before_anything_runs(
     head = run.start(*ON_CLUSTER)
     assert head.wait() == 1 and run.submitted() == []
     [line] = [line for line in run.said().splitlines() if "gres" in line]
-    assert line.startswith(f"{run.site}: gpu: gres: gpu:h100: no node of this cluster has such a GRES") and "gres: null" in line
+    assert (
+        line.startswith(f"{run.site}: gpu: gres: gpu:h100: no node of this cluster has such a GRES")
+        and "gres: null" in line
+    )
     assert "Traceback" not in run.said()
 
 
 def test_jobs_see_nothing_of_another_environment(empty, tmp_path):
     """Started by hand, a head has what its shell names; it does not hand it on."""
-    (tmp_path / "numpy.py").write_text("import os, sys\nif 'SLURM_JOB_ID' in os.environ:\n    raise SystemExit('not ours')\n"
-                                       "sys.path.remove(os.path.dirname(__file__))\ndel sys.modules['numpy']\nimport numpy\n")
+    (tmp_path / "numpy.py").write_text(
+        "import os, sys\nif 'SLURM_JOB_ID' in os.environ:\n    raise SystemExit('not ours')\n"
+        "sys.path.remove(os.path.dirname(__file__))\ndel sys.modules['numpy']\nimport numpy\n"
+    )
     empty.path = os.pathsep.join([str(tmp_path), empty.path])
     empty.run("results/tiny/standin/models.json", *ON_CLUSTER)
     assert (empty.results / "standin/models.json").exists()

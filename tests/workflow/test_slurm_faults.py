@@ -1,4 +1,5 @@
-"""What clusters do to jobs, done to a training on a real SLURM: each run ends with the bytes of an undisturbed one.
+"""What clusters do to jobs, done to a training on a real SLURM: each run ends with the bytes of an
+undisturbed one.
 
 docs/reliability.md has the same faults as a table, with what a user sees.
 """
@@ -19,7 +20,9 @@ WANTED = ("results/tiny/coarse/weights.safetensors", *ON_CLUSTER)
 
 @pytest.fixture
 def training(cluster, calm, tmp_path):
-    """Makes runs in which only the coarse training is left to do; afterwards the cluster is whole again."""
+    """Makes runs in which only the coarse training is left to do; afterwards the cluster is whole
+    again."""
+
     def make(**options: str) -> ClusterRun:
         calm.copied_to(tmp_path / "work")
         run = ClusterRun(cluster, tmp_path / "work", **options)
@@ -96,7 +99,11 @@ def test_the_controller_may_be_away_when_a_job_ends(training, calm, cluster):
     with run.held("coarse"):
         cluster.kill_controller()
         run.wait_for_word("SLURM does not answer")
-    wait_until(lambda: (run.results / "coarse/model.json").exists() or head.poll() is not None, "the job's end", 90)
+    wait_until(
+        lambda: (run.results / "coarse/model.json").exists() or head.poll() is not None,
+        "the job's end",
+        90,
+    )
     cluster.start_controller()
     run.end(head)
     assert len(run.submitted()) == 1 and same(run, calm)
@@ -126,7 +133,10 @@ def test_a_job_moves_when_its_node_goes_down(training, calm, cluster):
     head = run.start(*WANTED)
     with run.held("coarse") as job:
         cluster.power_off(job.node)
-        wait_until(lambda: any("PENDING" in line for line in cluster.jobs("%T")), "the job back in the queue")
+        wait_until(
+            lambda: any("PENDING" in line for line in cluster.jobs("%T")),
+            "the job back in the queue",
+        )
         cluster.release()
     run.end(head)
     assert len(run.submitted()) == 1 and same(run, calm)
@@ -136,8 +146,17 @@ def test_a_preempted_job_comes_back(training, calm, cluster):
     run = training(gpu_partition="scav")
     head = run.start(*WANTED)
     with run.held("coarse") as job:
-        cluster.slurm("sbatch", "--partition=main", "--nodes=3", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
-        wait_until(lambda: f"{job.job_id} PENDING" in cluster.jobs("%i %T"), "the job back in the queue")
+        cluster.slurm(
+            "sbatch",
+            "--partition=main",
+            "--nodes=3",
+            "--exclusive",
+            "--output=/dev/null",
+            "--wrap=sleep 3",
+        )
+        wait_until(
+            lambda: f"{job.job_id} PENDING" in cluster.jobs("%i %T"), "the job back in the queue"
+        )
         wait_until(lambda: len(cluster.jobs()) == 1, "the end of the other job")
         cluster.release()
     run.end(head)
@@ -165,12 +184,18 @@ def test_ctrl_c_cancels_the_jobs_and_leaves_a_run_that_goes_on(training, calm, c
     assert same(run, calm)
 
 
-@pytest.mark.skipif(FAKETIME is None, reason="needs libfaketime (Debian: apt-get install libfaketime)")
+@pytest.mark.skipif(
+    FAKETIME is None, reason="needs libfaketime (Debian: apt-get install libfaketime)"
+)
 @pytest.mark.parametrize("seconds", [120, -120])
 def test_the_clock_of_a_node_may_be_wrong(training, calm, cluster, seconds):
-    """Ahead, nothing is seen of it; behind, products would be older than what they are made from, and the job fails."""
-    run, node = training(), cluster.nodes[0]
-    run.site.write_text(f"gpu: {{slurm_partition: gpu, gres: 'gpu:fake-80gb', slurm_extra: '--nodelist={node}'}}\n")
+    """Ahead, nothing is seen of it; behind, products would be older than what they are made from,
+    and the job fails."""
+    run = training()
+    node = cluster.nodes[0]
+    run.site.write_text(
+        f"gpu: {{slurm_partition: gpu, gres: 'gpu:fake-80gb', slurm_extra: '--nodelist={node}'}}\n"
+    )
     for made_just_now in run.results.glob("views/*/manifest.json"):
         made_just_now.touch()
     cluster.clock_off(node, seconds)
@@ -186,7 +211,8 @@ def test_the_clock_of_a_node_may_be_wrong(training, calm, cluster, seconds):
 
 
 def test_a_training_is_cut_into_slices_of_the_time_limit(training, calm, cluster, tmp_path):
-    """A job of two minutes, most of which passes idly: SLURM starts it again by itself, and it goes on from its state."""
+    """A job of two minutes, most of which passes idly: SLURM starts it again by itself, and it goes
+    on from its state."""
     longer = tmp_path / "longer.yaml"
     longer.write_text("coarse: {steps: 200, validate_every: 100}")
     target = (*WANTED, str(longer))
@@ -195,7 +221,10 @@ def test_a_training_is_cut_into_slices_of_the_time_limit(training, calm, cluster
     head = run.start(*target, "--set-resources", "coarse:runtime=2")
     with run.held("coarse") as job:
         left = ("squeue", "--noheader", f"--jobs={job.job_id}", "--format=%L")
-        wait_until(lambda: parse_left(cluster.slurm(*left)) < 14, "the end of the slice", 150, pause=0.5)  # it stops some 11 s before
+        # it stops some 11 s before
+        wait_until(
+            lambda: parse_left(cluster.slurm(*left)) < 14, "the end of the slice", 150, pause=0.5
+        )
     slices = 0
     while head.poll() is None:
         if cluster.jobs("%T") == ["PENDING"]:
@@ -209,8 +238,8 @@ def test_a_training_is_cut_into_slices_of_the_time_limit(training, calm, cluster
 
 
 def test_the_controller_may_forget_what_it_launched(training, calm, cluster):
-    """Killed before its state was on the disk, SLURM launches the job again, in vain, and holds it back. The last test, for job
-    ids begin anew too."""
+    """Killed before its state was on the disk, SLURM launches the job again, in vain, and holds it
+    back. The last test, for job ids begin anew too."""
     run = training()
     head = run.start(*WANTED)
     with run.held("coarse"):

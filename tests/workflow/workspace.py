@@ -11,7 +11,8 @@ from hgm.provenance import folder_digest
 ROOT = Path(__file__).resolve().parents[2]
 LINKED = ("config",)  # named from there; all else is found in the checkout
 TINY = ("--configfile", "config/tiny.yaml", "--cores", "2")
-MARKED = {"USER": "user-b26f", "LOGNAME": "user-b26f", "HGM_TOKEN": "token-7c41"}  # in the environment of a run, not in its results
+# in the environment of a run, not in its results
+MARKED = {"USER": "user-b26f", "LOGNAME": "user-b26f", "HGM_TOKEN": "token-7c41"}
 PRODUCTS = ("views", "coarse", "controlnet", "fusion", "pairs", "bodies", "subjects", "tables")
 
 
@@ -19,7 +20,8 @@ class Workspace:
     """Runs Snakemake on a checkout's workflow in a folder of its own."""
 
     def __init__(self, folder: Path, root: Path = ROOT) -> None:
-        self.folder, self.root = folder, root
+        self.folder = folder
+        self.root = root
         folder.mkdir(parents=True, exist_ok=True)
         for name in LINKED:
             if not (folder / name).is_symlink():
@@ -40,14 +42,30 @@ class Workspace:
         return {name: folder_digest(self.results / name) for name in PRODUCTS}
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder),
-                "--nolock", *arguments]
+        return [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(self.root / "Snakefile"),
+            "--directory",
+            str(self.folder),
+            "--nolock",
+            *arguments,
+        ]
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """In a session of its own, so that all of it can be killed at once."""
         environment = {**os.environ, "PYTHONPATH": str(self.root)}
-        return subprocess.Popen(self.command(*arguments), cwd=self.root, env=environment, text=True, start_new_session=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.root,
+            env=environment,
+            text=True,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
 
     def run(self, *arguments: str) -> str:
         process = self.start(*arguments)

@@ -1,4 +1,5 @@
-"""First estimates of a body from a photo, as estimators write them: PIXIE, PyMAF-X, or any file of SMPL-X parameters.
+"""First estimates of a body from a photo, as estimators write them: PIXIE, PyMAF-X, or any file of
+SMPL-X parameters.
 
 Each format has a module; `read_estimate` tells them apart by their keys.
 """

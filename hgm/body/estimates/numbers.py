@@ -1,4 +1,5 @@
-"""Numbers under the keys of a file, checked: what is wrong is one line that names the file and the key."""
+"""Numbers under the keys of a file, checked: what is wrong is one line that names the file and the
+key."""
 
 from __future__ import annotations
 
@@ -10,8 +11,11 @@ import numpy as np
 from hgm.errors import InputError
 
 
-def numbers(data: Mapping[str, Any], key: str, path: object, *shapes: tuple[int | None, ...]) -> np.ndarray:
-    """The finite float64 array under `key`, of one of `shapes` up to leading dimensions of 1; None fits any length.
+def numbers(
+    data: Mapping[str, Any], key: str, path: object, *shapes: tuple[int | None, ...]
+) -> np.ndarray:
+    """The finite float64 array under `key`, of one of `shapes` up to leading dimensions of 1; None
+    fits any length.
 
     Raises InputError for a key that is missing and for an array that is misshapen or not finite.
     """
@@ -33,4 +37,8 @@ def numbers(data: Mapping[str, Any], key: str, path: object, *shapes: tuple[int 
 
 
 def _fits(array: np.ndarray, shapes: tuple[tuple[int | None, ...], ...]) -> bool:
-    return any(array.ndim == len(shape) and all(e in (None, n) for e, n in zip(shape, array.shape, strict=True)) for shape in shapes)
+    return any(
+        array.ndim == len(shape)
+        and all(e in (None, n) for e, n in zip(shape, array.shape, strict=True))
+        for shape in shapes
+    )

@@ -1,8 +1,10 @@
-"""PyMAF-X's `output.pkl` for a folder of photos (HongwenZhang/PyMAF-X at a6fef4d, apps/demo_smplx.py).
+"""PyMAF-X's `output.pkl` for a folder of photos (HongwenZhang/PyMAF-X at a6fef4d,
+apps/demo_smplx.py).
 
-A file of joblib: one entry a person in `person_ids` (`<photo>_f<frame>_p<person>`), `pred_cam` (s, tx, ty), `bboxes` (center x
-and y, width and height of the square crop, in pixels) and `smplx_verts` in metres, y down; `smplx_params` is a list of batches of
-rotation matrices by name, the body's 21 joints after the whole body's.
+A file of joblib: one entry a person in `person_ids` (`<photo>_f<frame>_p<person>`), `pred_cam` (s,
+tx, ty), `bboxes` (center x and y, width and height of the square crop, in pixels) and `smplx_verts`
+in metres, y down; `smplx_params` is a list of batches of rotation matrices by name, the body's 21
+joints after the whole body's.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from hgm.body.model import VERTICES, BodyModel
 from hgm.errors import InputError
 
 TELLING = {"person_ids", "smplx_params"}
-JOINTS = 22  # of `body_pose`; files of SMPL's 24 joints end with two hands that SMPL-X has no such joints for
+# of `body_pose`; files of SMPL's 24 joints end with two hands that SMPL-X has no such joints for
+JOINTS = 22
 COUNTS = {"jaw_pose": 1, "leye_pose": 1, "reye_pose": 1, **{hand: FINGERS for hand in HANDS}}
 
 
@@ -29,20 +32,33 @@ def read_pymafx(path: Path, data: Mapping[str, Any], model: BodyModel, subject: 
     rows = {key: _row(data, key, index, path) for key in ("pred_cam", "bboxes", "smplx_verts")}
     poses = {key: _pose(data["smplx_params"], key, index, path) for key in ("body_pose", *COUNTS)}
     body = numbers(poses, "body_pose", path, (JOINTS, 3, 3), (JOINTS + 2, 3, 3))
-    matrices = {"global_orient": body[:1], "body_pose": body[1:JOINTS],
-                **{key: numbers(poses, key, path, (count, 3, 3)) for key, count in COUNTS.items()}}
+    matrices = {
+        "global_orient": body[:1],
+        "body_pose": body[1:JOINTS],
+        **{key: numbers(poses, key, path, (count, 3, 3)) for key, count in COUNTS.items()},
+    }
     box = numbers(rows, "bboxes", path, (4,))
     camera = WeakPerspective.of_crop(numbers(rows, "pred_cam", path, (3,)), box[:2], box[2] / 2)
-    return seen_body(matrices, numbers(rows, "smplx_verts", path, (VERTICES, 3)), camera, model, source="PyMAF-X", path=path)
+    return seen_body(
+        matrices,
+        numbers(rows, "smplx_verts", path, (VERTICES, 3)),
+        camera,
+        model,
+        source="PyMAF-X",
+        path=path,
+    )
 
 
 def person_of(data: Mapping[str, Any], path: Path, subject: str) -> int:
-    """The place in all lists of the first person of the photo that is called `subject`. Raises InputError where it has nobody."""
+    """The place in all lists of the first person of the photo that is called `subject`. Raises
+    InputError where it has nobody."""
     people = [str(name) for name in data["person_ids"]]
     index = next((i for i, name in enumerate(people) if name.rsplit("_f", 1)[0] == subject), None)
     if index is None:
-        raise InputError(f"{path}: person_ids has nobody of photo {subject}, only {', '.join(people[:3]) or 'nobody at all'}; "
-                         f"name the photos after the subjects")
+        raise InputError(
+            f"{path}: person_ids has nobody of photo {subject}, only "
+            f"{', '.join(people[:3]) or 'nobody at all'}; name the photos after the subjects"
+        )
     return index
 
 

@@ -17,7 +17,8 @@ Format = Literal["PIXIE", "PyMAF-X", "SMPL-X"]
 
 
 def read_estimate(path: str | Path, model: BodyModel, subject: str) -> SeenBody:
-    """The body of a subject in a file of PIXIE, of PyMAF-X or of SMPL-X parameters, as parameters of `model`.
+    """The body of a subject in a file of PIXIE, of PyMAF-X or of SMPL-X parameters, as parameters
+    of `model`.
 
     Raises InputError naming the file and the key that is missing, misshapen or of no use.
     """
@@ -31,10 +32,17 @@ def read_estimate(path: str | Path, model: BodyModel, subject: str) -> SeenBody:
 
 
 def open_estimate(path: Path) -> tuple[Mapping[str, Any], Format]:
-    """The content of an estimate's file by name and its format, told by the names. Raises InputError for any other file."""
-    data = read_npz(path, what="npz file of body parameters") if path.suffix == ".npz" else load_joblib(path)
+    """The content of an estimate's file by name and its format, told by the names. Raises
+    InputError for any other file."""
+    data = (
+        read_npz(path, what="npz file of body parameters")
+        if path.suffix == ".npz"
+        else load_joblib(path)
+    )
     if not isinstance(data, Mapping):
-        raise InputError(f"{path}: holds a {type(data).__name__}, expected parameters of a body by name")
+        raise InputError(
+            f"{path}: holds a {type(data).__name__}, expected parameters of a body by name"
+        )
     keys = set(data)
     if keys >= pixie.TELLING:
         return data, "PIXIE"
@@ -42,13 +50,16 @@ def open_estimate(path: Path) -> tuple[Mapping[str, Any], Format]:
         return data, "PyMAF-X"
     missing = sorted(smplx_files.TELLING - keys)
     if missing:
-        raise InputError(f"{path}: the key {missing[0]} is missing; expected parameters of SMPL-X, or a file of PIXIE or PyMAF-X")
+        raise InputError(
+            f"{path}: the key {missing[0]} is missing; expected parameters of SMPL-X, or a file "
+            "of PIXIE or PyMAF-X"
+        )
     return data, "SMPL-X"
 
 
 def check_estimate(path: Path, subject: str) -> None:
-    """Raises InputError where a file of an estimator is not whole or has nobody of the photo `subject`; a quick look, without a body
-    model."""
+    """Raises InputError where a file of an estimator is not whole or has nobody of the photo
+    `subject`; a quick look, without a body model."""
     data, form = open_estimate(path)
     if form == "PIXIE":
         pixie.predicted_vertices(path)

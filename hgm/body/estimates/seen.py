@@ -14,7 +14,8 @@ from hgm.body.estimates.shape import fit_shape
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters, parameters_of
 
-FLIP = np.diag([1.0, -1.0, -1.0])  # camera axes x right, y down, z forward -> y up, z towards the camera
+# camera axes x right, y down, z forward -> y up, z towards the camera
+FLIP = np.diag([1.0, -1.0, -1.0])
 ROTATIONS = {"global_orient": 1, "body_pose": 21, "jaw_pose": 1, "leye_pose": 1, "reye_pose": 1}
 HANDS = ("left_hand_pose", "right_hand_pose")  # in the order of the model's hand tables
 FINGERS = 15
@@ -22,7 +23,8 @@ FINGERS = 15
 
 @dataclass(frozen=True)
 class SeenBody:
-    """A body before a camera; without `pixels_per_metre` and `pelvis` the file does not say where."""
+    """A body before a camera; without `pixels_per_metre` and `pelvis` the file does not say
+    where."""
 
     params: BodyParameters  # unbatched, y up, `global_orient` zero when facing the camera
     source: str  # what made it, for labels
@@ -40,7 +42,8 @@ class WeakPerspective:
 
     @classmethod
     def of_crop(cls, camera: np.ndarray, center: np.ndarray, half: float) -> WeakPerspective:
-        """The camera (s, tx, ty) of a square crop, which sees [-1, 1], with its center and half its edge in pixels."""
+        """The camera (s, tx, ty) of a square crop, which sees [-1, 1], with its center and half its
+        edge in pixels."""
         return cls(float(camera[0]) * half, center, camera[1:3])
 
     def pixel(self, point: np.ndarray) -> np.ndarray:
@@ -48,21 +51,41 @@ class WeakPerspective:
 
 
 def seen_body(
-    matrices: Mapping[str, np.ndarray], vertices: np.ndarray, camera: WeakPerspective, model: BodyModel, *, source: str, path: object,
+    matrices: Mapping[str, np.ndarray],
+    vertices: np.ndarray,
+    camera: WeakPerspective,
+    model: BodyModel,
+    *,
+    source: str,
+    path: object,
 ) -> SeenBody:
-    """A body given by the rotation matrices of its joints (ROTATIONS and HANDS, the eyes may be absent) and its vertices
-    [10475, 3] in metres, both with y down.
+    """A body given by the rotation matrices of its joints (ROTATIONS and HANDS, the eyes may be
+    absent) and its vertices [10475, 3] in metres, both with y down.
 
-    Estimators use a body model of their own (the neutral one of 2020), whose coefficients mean nothing to ours; the vertices
-    do, since their order is the same.
+    Estimators use a body model of their own (the neutral one of 2020), whose coefficients mean
+    nothing to ours; the vertices do, since their order is the same.
     """
-    arrays = {key: as_vectors(matrices.get(key, np.tile(np.eye(3), (count, 1, 1))), path, key) for key, count in ROTATIONS.items()}
+    arrays = {
+        key: as_vectors(matrices.get(key, np.tile(np.eye(3), (count, 1, 1))), path, key)
+        for key, count in ROTATIONS.items()
+    }
     for side, key in enumerate(HANDS):
         arrays[key] = hand_coefficients(as_vectors(matrices[key], path, key), model, side)
-    params = parameters_of({**arrays, "betas": np.zeros(10), "expression": np.zeros(10)}, str(path)).to(model.device)
-    params, shift = fit_shape(model, params, torch.from_numpy(np.ascontiguousarray(vertices, np.float64)))
+    params = parameters_of(
+        {**arrays, "betas": np.zeros(10), "expression": np.zeros(10)}, str(path)
+    ).to(model.device)
+    params, shift = fit_shape(
+        model, params, torch.from_numpy(np.ascontiguousarray(vertices, np.float64))
+    )
     with torch.no_grad():
-        pelvis = model.shaped(params.betas, params.expression)[1][0].double().cpu().numpy() + shift.numpy()
+        pelvis = (
+            model.shaped(params.betas, params.expression)[1][0].double().cpu().numpy()
+            + shift.numpy()
+        )
     upright = as_vectors(FLIP @ matrices["global_orient"], path, "global_orient")
-    return SeenBody(params.to("cpu").replace(global_orient=torch.from_numpy(upright).float()), source, camera.pixels_per_metre,
-                    torch.from_numpy(camera.pixel(pelvis)).float())
+    return SeenBody(
+        params.to("cpu").replace(global_orient=torch.from_numpy(upright).float()),
+        source,
+        camera.pixels_per_metre,
+        torch.from_numpy(camera.pixel(pelvis)).float(),
+    )

@@ -1,4 +1,5 @@
-"""Build the stand-in's assets: `python -m hgm.standin.recipe OUT` writes core.npz, wardrobe.npz and skin_masks.png."""
+"""Build the stand-in's assets: `python -m hgm.standin.recipe OUT` writes core.npz, wardrobe.npz and
+skin_masks.png."""
 
 from __future__ import annotations
 
@@ -40,7 +41,10 @@ def _write(out: Path, people: int) -> None:
         save_png(out / "skin_masks.png", sample.skin_masks())
         samples.save(kept)
     assets = build(sample.Samples.load(kept))
-    for name, arrays in (("core", compact(assets.models, assets.mirror)), ("wardrobe", assets.wardrobe)):
+    for name, arrays in (
+        ("core", compact(assets.models, assets.mirror)),
+        ("wardrobe", assets.wardrobe),
+    ):
         with atomic_write(out / f"{name}.npz") as file:
             np.savez_compressed(file, **arrays)
 

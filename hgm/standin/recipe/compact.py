@@ -1,4 +1,5 @@
-"""Complete SMPL-X arrays of the stand-in -> the compact core that `hgm.standin.core` expands; nothing is lost."""
+"""Complete SMPL-X arrays of the stand-in -> the compact core that `hgm.standin.core` expands;
+nothing is lost."""
 
 from __future__ import annotations
 
@@ -13,26 +14,39 @@ from hgm.standin.skeleton import EYE_FACES
 COMPONENTS = 20  # of shape and of expression
 
 
-def compact(models: Mapping[str, Mapping[str, np.ndarray]], mirror: np.ndarray) -> dict[str, np.ndarray]:
-    """The arrays of core.npz from the models by gender and the mirror table [10475] of their vertices.
+def compact(
+    models: Mapping[str, Mapping[str, np.ndarray]], mirror: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The arrays of core.npz from the models by gender and the mirror table [10475] of their
+    vertices.
 
-    Raises ValueError when the models are not mirror images of themselves or do not lie on the grid of micrometres.
+    Raises ValueError when the models are not mirror images of themselves or do not lie on the grid
+    of micrometres.
     """
     neutral = models["neutral"]
     half = np.flatnonzero(mirror >= np.arange(len(mirror)))
-    template = {gender: _symmetric(models[gender]["v_template"], mirror)[half].T for gender in GENDERS}
+    template = {
+        gender: _symmetric(models[gender]["v_template"], mirror)[half].T for gender in GENDERS
+    }
     shapes = _symmetric(neutral["shapedirs"][:, :, :COMPONENTS], mirror)[half]
-    expressions = _on_grid(neutral["shapedirs"][:, :, SHAPE_COLUMNS: SHAPE_COLUMNS + COMPONENTS])
+    expressions = _on_grid(neutral["shapedirs"][:, :, SHAPE_COLUMNS : SHAPE_COLUMNS + COMPONENTS])
     weights = _on_grid(neutral["weights"])[half]
     rows, joints = np.nonzero(weights)
     regressor = np.nonzero(neutral["J_regressor"])
     faces = neutral["f"].astype(np.int64)
     body = len(faces) // 2 - EYE_FACES
-    left = np.concatenate([faces[:body], faces[2 * body: 2 * body + EYE_FACES]])
+    left = np.concatenate([faces[:body], faces[2 * body : 2 * body + EYE_FACES]])
     return {
         "mirror": mirror.astype(np.uint16),
-        "template": pack(np.stack([template["neutral"], template["male"] - template["neutral"],
-                                   template["female"] - template["neutral"]])),
+        "template": pack(
+            np.stack(
+                [
+                    template["neutral"],
+                    template["male"] - template["neutral"],
+                    template["female"] - template["neutral"],
+                ]
+            )
+        ),
         "shapes": pack(shapes.transpose(2, 1, 0)),
         "expressions": pack(expressions.transpose(2, 1, 0)),
         "weight_count": np.bincount(rows, minlength=len(half)).astype(np.uint8),

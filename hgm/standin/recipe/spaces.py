@@ -1,4 +1,5 @@
-"""The linear spaces of the body: shape and expression components, and the regressor of the joints."""
+"""The linear spaces of the body: shape and expression components, and the regressor of the
+joints."""
 
 from __future__ import annotations
 
@@ -12,13 +13,16 @@ from hgm.standin.skeleton import BODY_VERTICES, INDEX, JOINTS, MIRROR
 COMPONENTS = 20
 EXPRESSIONS = 700  # random mixes of facial actions
 NOT_EXPRESSIONS = ("eyeLook", "tongue", "jawOpen")  # joints do these
-NEAREST, CANDIDATES, SUM_WEIGHT = 60, 160, 30.0  # of the joint regressor
+NEAREST = 60
+CANDIDATES = 160
+SUM_WEIGHT = 30.0  # of the joint regressor
 
 
 def principal(offsets: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Principal components of offsets [N, ...] from their mean, N smaller than their length.
 
-    Returns components [..., count], scaled to a standard deviation of one, and coefficients [N, count].
+    Returns components [..., count], scaled to a standard deviation of one, and coefficients [N,
+    count].
     """
     flat = offsets.reshape(len(offsets), -1)
     _, vectors = np.linalg.eigh(flat @ flat.T)
@@ -49,7 +53,8 @@ def shape_space(vertices: np.ndarray, mirror: np.ndarray, waist_height: float) -
     mean = 0.5 * (mean + mean[mirror] * LEFT_TO_RIGHT)
     components, coefficients = principal(vertices - mean, COMPONENTS)
     components = 0.5 * (components + components[mirror] * LEFT_TO_RIGHT[:, None])
-    top, bottom = mean[:, 1].argmax(), mean[:, 1].argmin()
+    top = mean[:, 1].argmax()
+    bottom = mean[:, 1].argmin()
     signs = np.sign(components[top, 1] - components[bottom, 1])
     waist = np.flatnonzero((np.abs(mean[:, 1] - waist_height) < 0.05) & (np.abs(mean[:, 0]) < 0.25))
     girth = np.einsum("vd,vdk->k", mean[waist] - mean[waist].mean(0), components[waist])
@@ -58,7 +63,8 @@ def shape_space(vertices: np.ndarray, mirror: np.ndarray, waist_height: float) -
 
 
 def expression_components(actions: np.ndarray, names: list[str]) -> np.ndarray:
-    """Expression components [V, 3, 20] of facial actions [A, V, 3]: those of random, nearly symmetric mixes."""
+    """Expression components [V, 3, 20] of facial actions [A, V, 3]: those of random, nearly
+    symmetric mixes."""
     rng = np.random.default_rng(11)
     mixes = np.zeros((EXPRESSIONS, len(names)))
     for mix in mixes:
@@ -76,12 +82,15 @@ def expression_components(actions: np.ndarray, names: list[str]) -> np.ndarray:
 def joint_regressor(
     vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray, mirror: np.ndarray
 ) -> np.ndarray:
-    """The regressor [55, V] of joints [N, 55, 3] from vertices [N, V, 3]: sparse, non-negative, rows that sum to one.
+    """The regressor [55, V] of joints [N, 55, 3] from vertices [N, V, 3]: sparse, non-negative,
+    rows that sum to one.
 
-    Each joint is fitted on the ring of skin around it; the right side is the mirror image of the left.
+    Each joint is fitted on the ring of skin around it; the right side is the mirror image of the
+    left.
     """
     rng = np.random.default_rng(7)
-    mean, centres = vertices.mean(0), joints.mean(0)
+    mean = vertices.mean(0)
+    centres = joints.mean(0)
     regressor = np.zeros((len(JOINTS), len(mean)))
     for j, name in enumerate(JOINTS):
         if name.startswith("right"):
@@ -113,7 +122,8 @@ def _ring(mean: np.ndarray, centre: np.ndarray, rng: np.random.Generator) -> np.
 
 
 def _convex_fit(points: np.ndarray, targets: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Non-negative weights [C], close to a sum of one, that bring points [N, C, 3] to targets [N, 3]."""
+    """Non-negative weights [C], close to a sum of one, that bring points [N, C, 3] to targets [N,
+    3]."""
     from scipy.optimize import nnls
 
     rows = (points - centre).transpose(0, 2, 1).reshape(-1, points.shape[1])

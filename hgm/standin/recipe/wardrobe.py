@@ -1,4 +1,5 @@
-"""MakeHuman's helper meshes, bound to the new joints and shape parameters: what the stand-in's clothes are cut from."""
+"""MakeHuman's helper meshes, bound to the new joints and shape parameters: what the stand-in's
+clothes are cut from."""
 
 from __future__ import annotations
 
@@ -16,10 +17,15 @@ BETAS = 10
 
 
 def wardrobe(
-    samples: Samples, rigged: Rigged, topology: Topology, shapes: ShapeSpace, means: Mapping[str, np.ndarray]
+    samples: Samples,
+    rigged: Rigged,
+    topology: Topology,
+    shapes: ShapeSpace,
+    means: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
-    """The arrays of wardrobe.npz: for every hm08 vertex but the body's (from `offset` on), positions on the mean body of
-    each gender, displacements by the first ten betas, weights; quads with UVs by group; statistics of the betas."""
+    """The arrays of wardrobe.npz: for every hm08 vertex but the body's (from `offset` on),
+    positions on the mean body of each gender, displacements by the first ten betas, weights; quads
+    with UVs by group; statistics of the betas."""
     mean = rigged.vertices.mean(0)
     count = len(rigged.vertices)
     flat = (rigged.vertices - mean).reshape(count, -1)
@@ -36,9 +42,17 @@ def wardrobe(
             arrays["hm08_body_v"] = positions[:BODY].astype(np.float32)
     names = sorted(topology.named)
     return {
-        **arrays, "shapedirs": by_betas[BODY:].astype(np.float32), "weights": rigged.weights[BODY:].astype(np.float32),
-        "quads": samples.quads[helpers], "quads_uv": samples.quad_uvs[helpers], "uv": samples.uv,
-        "quad_group": samples.quad_group[helpers], "groups": samples.groups, "offset": np.array(BODY),
-        "source_vertex": topology.source, "mirror": topology.mirror, "landmark_names": np.array(names),
+        **arrays,
+        "shapedirs": by_betas[BODY:].astype(np.float32),
+        "weights": rigged.weights[BODY:].astype(np.float32),
+        "quads": samples.quads[helpers],
+        "quads_uv": samples.quad_uvs[helpers],
+        "uv": samples.uv,
+        "quad_group": samples.quad_group[helpers],
+        "groups": samples.groups,
+        "offset": np.array(BODY),
+        "source_vertex": topology.source,
+        "mirror": topology.mirror,
+        "landmark_names": np.array(names),
         "landmark_ids": np.array([topology.named[name] for name in names]),
     }
