@@ -1,4 +1,4 @@
-"""Seconds a view of Cycles (anti-aliased colour, depth and normals) against Open3D's ray caster
+"""Seconds a view of Cycles (anti-aliased color, depth and normals) against Open3D's ray caster
 (one ray a pixel).
 
 Both see the same mesh from the same cameras in the same run and take turns, so what else the
@@ -147,7 +147,7 @@ def ball(folder: Path, rings: int = 224) -> ScanFiles:
 
 
 def caster(mesh: ObjMesh, transform: np.ndarray, cameras: Cameras) -> Callable[[int], object]:
-    """Casts one ray through every pixel centre of the i-th camera, on one thread; the rays are
+    """Casts one ray through every pixel center of the i-th camera, on one thread; the rays are
     ready before."""
     import open3d as o3d
 

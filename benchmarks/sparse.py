@@ -22,7 +22,7 @@ import torch
 
 from hgm.nets import spconv_backend
 from hgm.nets.sparse import SparseConv, VoxelSet
-from hgm.nets.sparse_volume import Grid, SparsePyramid, voxelise
+from hgm.nets.sparse_volume import Grid, SparsePyramid, voxelize
 
 CASES = {
     "paper: 10475 vertices, voxel 0.005, 32 channels": (0.005, 32, 4),
@@ -38,7 +38,7 @@ def surface(count: int = 10475) -> torch.Tensor:
 
 
 def fresh(voxels: VoxelSet) -> VoxelSet:
-    """The same voxels without cached neighbour tables: spconv also builds its tables in every
+    """The same voxels without cached neighbor tables: spconv also builds its tables in every
     pass."""
     return VoxelSet(voxels.keys)
 
@@ -53,7 +53,7 @@ def main() -> None:
     for title, (voxel, channels, levels) in CASES.items():
         torch.manual_seed(0)
         points = surface()
-        features, voxels = voxelise(
+        features, voxels = voxelize(
             torch.randn(1, points.shape[1], channels), points, Grid.around(points, voxel)
         )
         pyramid = SparsePyramid(channels, levels, 0.01, backend="torch").eval()
@@ -83,8 +83,8 @@ def main() -> None:
             torch.stack([x.sum() for x, _ in pyramid(features, fresh(voxels))]).sum().backward()
 
         times = measure({"ours": ours, "spconv": theirs, "ours with backward": training}, repeats)
-        neighbours = len(voxels.same.src) / len(voxels)
-        lines = [f"{title}: {len(voxels)} voxels, {neighbours:.1f} of 27 neighbours"]
+        neighbors = len(voxels.same.src) / len(voxels)
+        lines = [f"{title}: {len(voxels)} voxels, {neighbors:.1f} of 27 neighbors"]
         lines += [f"  {name:20s} {1e3 * value:8.1f} ms" for name, value in times.items()]
         lines.append(f"  ours / spconv        {times['ours'] / times['spconv']:8.2f}")
         sys.stdout.write("\n".join(lines) + "\n")

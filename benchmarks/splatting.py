@@ -2,7 +2,7 @@
 backward, projection included.
 
     python benchmarks/splatting.py      # compiled, plain torch, brute force
-    python benchmarks/splatting.py --prototype DIR     # and against another rasteriser
+    python benchmarks/splatting.py --prototype DIR     # and against another rasterizer
 
 DIR holds `rast_numba.py` with rasterize(means2d, conics, opacities, features, depths, radii, width,
 height) and `common.py` with project(means, quats, scales, opacities, viewmats, Ks, width, height).
@@ -36,7 +36,7 @@ Renderer = Callable[[Gaussians, Cameras], tuple[Tensor, ...]]
 
 
 def body(count: int, scale: float, seed: int = 0) -> Gaussians:
-    """Gaussians around the surface of an ellipsoid of a person's size, in normalised units;
+    """Gaussians around the surface of an ellipsoid of a person's size, in normalized units;
     opacities mostly high."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -56,7 +56,7 @@ def body(count: int, scale: float, seed: int = 0) -> Gaussians:
 
 
 def prototype(folder: Path, threads: int) -> Renderer:
-    """The rasteriser in `folder` as a renderer, over a white background, with expected depth."""
+    """The rasterizer in `folder` as a renderer, over a white background, with expected depth."""
     os.environ["TH"] = str(threads)
     sys.path.insert(0, str(folder))
     rasterize = importlib.import_module("rast_numba").rasterize
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=12)
     parser.add_argument("--size", type=int, default=128, help="pixels on a side")
     parser.add_argument(
-        "--scale", type=float, default=0.012, help="size of a Gaussian in normalised units"
+        "--scale", type=float, default=0.012, help="size of a Gaussian in normalized units"
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Pinhole cameras in OpenCV axes (x right, y down, z forward), pixel centres at +0.5; K is the only
+"""Pinhole cameras in OpenCV axes (x right, y down, z forward), pixel centers at +0.5; K is the only
 source of field of view."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hgm.data_views import VIEWS
 
-RADIUS = 1.5  # distance of the rig from the pelvis, in normalised units (spec: 2.0 m times 0.75)
+RADIUS = 1.5  # distance of the rig from the pelvis, in normalized units (spec: 2.0 m times 0.75)
 FOCAL = 0.8  # focal length in image widths: a field of view of 64.01 degrees
 
 
@@ -20,7 +20,7 @@ FOCAL = 0.8  # focal length in image widths: a field of view of 64.01 degrees
 class Cameras:
     """A batch of cameras that share one image size.
 
-    K [..., 3, 3] in pixels; world_to_camera [..., 4, 4] in normalised units.
+    K [..., 3, 3] in pixels; world_to_camera [..., 4, 4] in normalized units.
     """
 
     K: Tensor
@@ -68,25 +68,25 @@ class Cameras:
 
     @property
     def centers(self) -> Tensor:
-        """[..., 3], camera centres in the world."""
+        """[..., 3], camera centers in the world."""
         return self.camera_to_world[..., :3, 3]
 
     def resized(self, width: int, height: int | None = None) -> Cameras:
-        """The same cameras with another image size; K is scaled, the image centre stays the
-        centre."""
+        """The same cameras with another image size; K is scaled, the image center stays the
+        center."""
         height = width if height is None else height
         scale = self.K.new_tensor([width / self.width, height / self.height, 1.0])
         return Cameras(self.K * scale[:, None], self.world_to_camera, width, height)
 
     def project(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """World points [..., N, 3] -> pixels [..., N, 2] (centres at +0.5) and planar depth [...,
+        """World points [..., N, 3] -> pixels [..., N, 2] (centers at +0.5) and planar depth [...,
         N]."""
         p = points @ self.world_to_camera[..., :3, :3].mT + self.world_to_camera[..., None, :3, 3]
         q = p @ self.K.mT
         return q[..., :2] / q[..., 2:], p[..., 2]
 
     def rays(self) -> tuple[Tensor, Tensor]:
-        """World rays through the pixel centres: origins [..., 3, H, W] and unit directions [..., 3,
+        """World rays through the pixel centers: origins [..., 3, H, W] and unit directions [..., 3,
         H, W]."""
         y, x = torch.meshgrid(
             torch.arange(self.height, dtype=self.K.dtype, device=self.K.device) + 0.5,
@@ -127,7 +127,7 @@ def intrinsics(
     width: int, height: int | None = None, focal: float = FOCAL, dtype: torch.dtype = torch.float32
 ) -> Tensor:
     """K [3, 3] with square pixels, f = focal * width and the principal point in the image
-    centre."""
+    center."""
     height = width if height is None else height
     f = focal * width
     return torch.tensor([[f, 0, width / 2], [0, f, height / 2], [0, 0, 1]], dtype=dtype)

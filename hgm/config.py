@@ -117,7 +117,7 @@ class Network(Section):
 
 
 class Loss(Section):
-    rgb: float = described(1.0, "weight of the squared colour error (paper eq. 6)", ge=0)
+    rgb: float = described(1.0, "weight of the squared color error (paper eq. 6)", ge=0)
     mask: float = described(1.0, "weight of the squared mask error (paper eq. 6)", ge=0)
     lpips: float = described(
         1.0, "weight of LPIPS; used only where weights.vgg16 and weights.lpips are given", ge=0
@@ -264,7 +264,8 @@ class BackView(Section):
     control_scale: float = described(1.0, "weight of the ControlNet", ge=0)
     prompt: str = described("Best quality", "prompt (paper)")
     negative_prompt: str = described(
-        "blur, lowres, bad anatomy, bad hands, cropped, worst quality", "release"
+        "blur, lowres, bad anatomy, bad hands, cropped, worst quality",
+        "what the picture should not show (release)",
     )
     mask_threshold: float = described(
         0.5, "coarse alpha below this is background (ours)", gt=0, lt=1
@@ -302,7 +303,7 @@ class Estimate(Section):
 
 
 class Refine(Section):
-    iterations: int = described(45, "optimisation steps (paper: 45)", ge=1)
+    iterations: int = described(45, "optimization steps (paper: 45)", ge=1)
     every: int = described(15, "steps between runs of the coarse model (paper: 15)", ge=1)
     sizes: list[Annotated[int, Field(ge=16, le=4096)]] = described(
         [64, 128],
@@ -312,7 +313,7 @@ class Refine(Section):
     )
     cell: float = described(
         0.012,
-        "edge of the patches of the body's surface that become one splat, in normalised units; 0: "
+        "edge of the patches of the body's surface that become one splat, in normalized units; 0: "
         "every face (not published)",
         ge=0,
         le=0.1,
@@ -338,7 +339,7 @@ class Refine(Section):
     )
     lr_place: float = described(
         1e-2,
-        "learning rate of the place, in normalised units, and of the log scale (not published)",
+        "learning rate of the place, in normalized units, and of the log scale (not published)",
         gt=0,
     )
     lr_orient: float = described(
@@ -380,10 +381,10 @@ class Mesh(Section):
     cameras: int = described(24, "depth renders on a Fibonacci sphere (release: 20)", ge=4)
     size: int = described(320, "edge of the depth renders (release: 512)", ge=32)
     voxel: float = described(
-        0.01171875, "edge of a TSDF voxel in normalised units (release: 3/512)", gt=0
+        0.01171875, "edge of a TSDF voxel in normalized units (release: 3/512)", gt=0
     )
     truncation: float = described(
-        0.025, "TSDF truncation in normalised units (release: 0.05)", gt=0
+        0.025, "TSDF truncation in normalized units (release: 0.05)", gt=0
     )
     min_triangles: int = described(200, "smaller clusters are dropped (release: 200)", ge=0)
     smoothing: int = described(5, "iterations of the simple filter (release: 5)", ge=0)

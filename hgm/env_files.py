@@ -81,7 +81,7 @@ def normal(name: str) -> str:
 
 
 def read_lock(path: Path) -> dict[str, str]:
-    """Normalised name -> its line `name==version`."""
+    """Normalized name -> its line `name==version`."""
     lines = [line.strip() for line in path.read_text().splitlines()]
     return {
         normal(line.split("==")[0]): line for line in lines if line and not line.startswith("#")

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from hgm.errors import InputError
 
-SH_C0 = 0.28209479177387814  # the constant spherical harmonic: colour = 0.5 + SH_C0 * f_dc
+SH_C0 = 0.28209479177387814  # the constant spherical harmonic: color = 0.5 + SH_C0 * f_dc
 CHANNELS = 14  # xyz, opacity, scale, quaternion wxyz, rgb
 
 
 @dataclass(frozen=True)
 class Gaussians:
-    """N Gaussians in the world frame, activated: opacities and colours in [0, 1], scales positive,
+    """N Gaussians in the world frame, activated: opacities and colors in [0, 1], scales positive,
     unit quaternions (wxyz)."""
 
     means: Tensor  # [..., N, 3]
@@ -198,7 +198,7 @@ def activate(raw: Tensor) -> Gaussians:
     """Network output [..., N, 14] -> Gaussians, with LGM's activations as HGM uses them (spec
     section 3.2).
 
-    Position clamped to [-1, 1], opacity sigmoid, scale 0.1 softplus, unit quaternion, colour 0.5
+    Position clamped to [-1, 1], opacity sigmoid, scale 0.1 softplus, unit quaternion, color 0.5
     tanh + 0.5.
     """
     xyz, opacity, scale, quat, rgb = raw.float().split([3, 1, 3, 4, 3], -1)

@@ -33,7 +33,7 @@ def open_to_others(path: str | Path) -> None:
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary neighbour of `path`; it takes the place of `path` only when the block ends
+    """Open a temporary neighbor of `path`; it takes the place of `path` only when the block ends
     well."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
 @contextlib.contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary neighbour folder that becomes `path` when the block ends well; an older
+    """Yield a temporary neighbor folder that becomes `path` when the block ends well; an older
     `path` is replaced."""
     import shutil
 

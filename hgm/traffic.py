@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 NUMBER = 4  # bytes
-# numbers: of a Gaussian; mean, conic, opacity, colour, depth; colour, alpha, depth
+# numbers: of a Gaussian; mean, conic, opacity, color, depth; color, alpha, depth
 GAUSSIAN = 14
 SPLAT = 10
 PIXEL = 5

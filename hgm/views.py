@@ -23,14 +23,14 @@ from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.runtime import atomic_write
 
-DEPTH_UNIT = 4.0 / 65536.0  # normalised units per step of a 16-bit depth image: 0 … 4
+DEPTH_UNIT = 4.0 / 65536.0  # normalized units per step of a 16-bit depth image: 0 … 4
 PLAIN = ("L", "RGB", "RGBA", "I;16", "I")  # kinds of pictures whose numbers are taken as they are
 CHANNELS = {"rgb": 3, "mask": 1, "depth": 1, "normal": 3}
 
 
 @dataclass(frozen=True)
 class Views:
-    """V views of one scan. Images are float32 in [0, 1]; depth is planar z in normalised units, 0 =
+    """V views of one scan. Images are float32 in [0, 1]; depth is planar z in normalized units, 0 =
     nothing hit."""
 
     rgb: Tensor  # [V, 3, H, W], over white
@@ -77,7 +77,7 @@ def load_image(path: str | Path) -> Tensor:
         with Image.open(path) as file:
             if file.mode in PLAIN:
                 array = np.asarray(file)
-            else:  # palettes, bitmaps, grey with alpha, CMYK …
+            else:  # palettes, bitmaps, gray with alpha, CMYK …
                 array = np.asarray(
                     file.convert(
                         "RGBA" if file.has_transparency_data else "RGB" if file.mode != "1" else "L"
@@ -133,7 +133,7 @@ def save_view(
 def save_cameras(folder: str | Path, cameras: Cameras) -> None:
     """Write cameras.json with every digit that a float64 needs."""
     exact = cameras.to(torch.float64)
-    convention = "OpenCV world_to_camera, pixel centres at +0.5, planar depth"
+    convention = "OpenCV world_to_camera, pixel centers at +0.5, planar depth"
     data = {"convention": convention, "depth_unit": DEPTH_UNIT, **exact.to_json()}
     with atomic_write(Path(folder) / "cameras.json", "w") as file:
         json.dump(data, file, indent=1, sort_keys=True)

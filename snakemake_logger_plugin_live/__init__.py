@@ -221,7 +221,7 @@ class LogHandler(LogHandlerBase):
         self.screen.tell("\n".join(lines))
 
     def _say(self, record: LogRecord) -> None:
-        """A record in Snakemake's own words and colours."""
+        """A record in Snakemake's own words and colors."""
         text = self.words.format(record)
         if text and text != "None":
             self.screen.tell(self.words.decorate(record, text))

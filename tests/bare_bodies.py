@@ -65,7 +65,7 @@ def painted(
     discs, moved = (
         patches.discs(x, size) for x in (vertices, vertices if turned is None else turned)
     )
-    colours = torch.where(
+    colors = torch.where(
         discs.means[:, 2:] > 0, torch.tensor([0.2, 0.3, 0.8]), torch.tensor([0.8, 0.2, 0.2])
     )
-    return Gaussians(moved.means, moved.opacities, moved.scales, moved.quats, colours)
+    return Gaussians(moved.means, moved.opacities, moved.scales, moved.quats, colors)

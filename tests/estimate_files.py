@@ -27,7 +27,7 @@ COUNTS = {
 
 
 class Known(NamedTuple):
-    """A body in an estimator's frame, y down, in metres."""
+    """A body in an estimator's frame, y down, in meters."""
 
     matrices: dict[str, np.ndarray]  # [n, 3, 3] by joint group
     betas: np.ndarray  # [10]
@@ -107,8 +107,8 @@ def pixie_pixels(points: np.ndarray, camera: np.ndarray) -> np.ndarray:
         [[x - size / 2, y - size / 2], [x - size / 2, y + size / 2], [x + size / 2, y - size / 2]]
     )
     transform = estimate_transform("similarity", source, np.array([[0, 0], [0, 223], [223, 0]]))
-    normalised = camera[0] * (points[:, :2] + camera[1:])
-    return transform.inverse((normalised * 0.5 + 0.5) * 224)
+    normalized = camera[0] * (points[:, :2] + camera[1:])
+    return transform.inverse((normalized * 0.5 + 0.5) * 224)
 
 
 def write_pymafx(

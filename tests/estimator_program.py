@@ -49,14 +49,14 @@ if not PLAN["ready"]:
 def body(
     name: str, size: int, model: BodyModel
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, float]:
-    """Matrices by group, vertices in metres with y down, the pelvis in pixels and pixels per metre:
+    """Matrices by group, vertices in meters with y down, the pelvis in pixels and pixels per meter:
     of the true fit of a picture that is called like a scan, else of a body at rest."""
     fit = next(iter(sorted(Path(PLAN["views"]).glob(f"*/{name}/smplx.npz"))), None)
     params = model.zeros()
-    per_metre = 0.75
+    per_meter = 0.75
     if fit is not None:
         params = BodyParameters.from_npz(fit)
-        per_metre = float(np.load(fit)["nu_per_metre"])
+        per_meter = float(np.load(fit)["nu_per_metre"])
         params = params.map(lambda x: x.reshape(-1)).replace(global_orient=torch.zeros(3))
     noise = np.random.default_rng(zlib.crc32(name.encode())).normal(0, PLAN["noise"], (21, 3))
     pose = Rotation.from_rotvec(noise) * Rotation.from_rotvec(
@@ -72,7 +72,7 @@ def body(
         **{key: matrices[part] for key, part in GROUPS.items()},
     }
     vertices = (found.vertices - found.joints[:1]).double().numpy() @ FLIP
-    return groups, vertices, np.full(2, size / 2), FOCAL * size / RADIUS * per_metre
+    return groups, vertices, np.full(2, size / 2), FOCAL * size / RADIUS * per_meter
 
 
 def told(name: str) -> None:

@@ -1,5 +1,5 @@
 """Small scans and views for tests, in the layouts of the data sets: the stand-in body itself or any
-mesh, textured with coloured cells; views are drawn without a renderer."""
+mesh, textured with colored cells; views are drawn without a renderer."""
 
 import json
 import pickle
@@ -52,9 +52,9 @@ def write_obj(
 
 
 def cells(seed: int, count: int = 16, size: int = 16, lossless: bool = False) -> Image.Image:
-    """count x count cells of one colour each, `size` texels wide."""
-    colours = np.random.default_rng(seed).integers(0, 256, (count, count, 3), np.uint8)
-    image = Image.fromarray(colours.repeat(size, 0).repeat(size, 1))
+    """count x count cells of one color each, `size` texels wide."""
+    colors = np.random.default_rng(seed).integers(0, 256, (count, count, 3), np.uint8)
+    image = Image.fromarray(colors.repeat(size, 0).repeat(size, 1))
     image.format = "PNG" if lossless else None
     return image
 
@@ -98,7 +98,7 @@ def write_person(root: Path, name: str, model: BodyModel, *, seed: int) -> ScanF
 
 
 def write_view_folder(folder: Path, model: BodyModel, cameras: Cameras, *, seed: int) -> Path:
-    """The body of `person(seed)` as seen by cameras [V] (a point for each pixel, coloured by place)
+    """The body of `person(seed)` as seen by cameras [V] (a point for each pixel, colored by place)
     as a view folder."""
     params = person(seed).replace(global_orient=torch.zeros(3))
     with torch.no_grad():
@@ -107,7 +107,7 @@ def write_view_folder(folder: Path, model: BodyModel, cameras: Cameras, *, seed:
     pixels, depths = cameras.to(torch.float64).project(
         torch.from_numpy(points).expand(len(cameras), -1, 3)
     )
-    colours = ((points - points.min(0)) / np.ptp(points, axis=0) * 255).astype(np.uint8)
+    colors = ((points - points.min(0)) / np.ptp(points, axis=0) * 255).astype(np.uint8)
     shape = (cameras.height, cameras.width)
     for i in range(len(cameras)):
         column, row = pixels[i].floor().long().clamp(0, cameras.width - 1).numpy().T
@@ -116,7 +116,7 @@ def write_view_folder(folder: Path, model: BodyModel, cameras: Cameras, *, seed:
         rgb = np.full((*shape, 3), 255, np.uint8)
         mask = np.zeros(shape, np.uint8)
         depth = np.zeros(shape)
-        rgb[row[order], column[order]] = colours[order]
+        rgb[row[order], column[order]] = colors[order]
         depth[row[order], column[order]] = depths[i].numpy()[order]
         mask[row, column] = 255
         normal = normals_of(depth, cameras[i])
@@ -129,7 +129,7 @@ def write_view_folder(folder: Path, model: BodyModel, cameras: Cameras, *, seed:
 def write_custom_humans(
     root: Path, name: str, scan: CanonicalScan, mesh: ObjMesh, fit: Fit, texture: Image.Image
 ) -> None:
-    """A scan as CustomHumans has it: in metres of its person, facing +z with the pelvis at the
+    """A scan as CustomHumans has it: in meters of its person, facing +z with the pelvis at the
     origin; a PNG, a JSON fit."""
     folder = root / "mesh" / f"{name}_subject"
     fits = root / "smplx" / f"{name}_subject"
@@ -176,7 +176,7 @@ def smpl_arrays(model: BodyModel) -> dict[str, np.ndarray]:
 def write_humman(
     root: Path, name: str, model: BodyModel, *, seed: int, size: tuple[int, int] = (320, 180)
 ) -> np.ndarray:
-    """The first frame of a sequence: the body of `person(seed)` among ten cameras, grey on green.
+    """The first frame of a sequence: the body of `person(seed)` among ten cameras, gray on green.
     Returns its vertices [10475, 3] in the world, which is the frame of camera 0."""
     width, height = size
     folder = root / name

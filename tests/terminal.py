@@ -15,7 +15,7 @@ PART = re.compile(r"\x1b\[(\d*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n]+)")
 
 def screen(text: str) -> list[str]:
     """The lines that a terminal shows: of its commands those for the cursor up, erasing and
-    colours."""
+    colors."""
     lines = [""]
     row = 0
     column = 0

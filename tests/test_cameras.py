@@ -10,8 +10,8 @@ from hgm.cameras import Cameras, intrinsics, look_at, orbit, sphere
 def test_the_rig_stands_where_the_paper_puts_it():
     rig = orbit(size=512, dtype=torch.float64)
     expected = {0: (0, 0, 1.5), 3: (1.5, 0, 0), 6: (0, 0, -1.5), 9: (-1.5, 0, 0)}
-    for view, centre in expected.items():
-        assert np.allclose(rig.centers[view], centre, atol=1e-12)
+    for view, center in expected.items():
+        assert np.allclose(rig.centers[view], center, atol=1e-12)
     fov = 2 * math.degrees(math.atan(0.5 * rig.width / rig.K[0, 0, 0].item()))
     assert fov == pytest.approx(64.01, abs=0.01)
 

@@ -11,7 +11,7 @@ from hgm.errors import InputError
 from hgm.nets import HGM, HGMConfig
 from hgm.stages.training import Training, train_hgm
 from hgm.train.data import Sampling
-from hgm.train.loop import Optimisation
+from hgm.train.loop import Optimization
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_run_without_a_compiler_ends_at_once_in_one_line(tools: Path, tmp_path
     ) as caught:
         HGM(HGMConfig.tiny()).compile_networks()
     assert "\n" not in str(caught.value) and "network.compile: false" in str(caught.value)
-    training = Training("coarse", [], [], Optimisation(steps=1, lr=1e-3), Sampling(), compile=True)
+    training = Training("coarse", [], [], Optimization(steps=1, lr=1e-3), Sampling(), compile=True)
     with pytest.raises(InputError, match=r"^network\.compile: "):
         train_hgm(HGMConfig.tiny(), training, tmp_path / "out", tmp_path / "state")
 

@@ -11,7 +11,7 @@ from torch import nn
 from hgm.errors import InputError, SliceEnded
 from hgm.provenance import read_json
 from hgm.runtime import Deadline
-from hgm.train.loop import RECORD, Optimisation, fit, write_history, write_record
+from hgm.train.loop import RECORD, Optimization, fit, write_history, write_record
 
 SCRIPT = """
 import sys, time
@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from hgm.train.loop import Optimisation, fit
+from hgm.train.loop import Optimization, fit
 torch.set_num_threads(1)
 torch.manual_seed(0)
 net = nn.Sequential(nn.Linear(8, 32), nn.Dropout(0.2), nn.Linear(32, 8))
@@ -27,7 +27,7 @@ def loss(step, generator, part):
     time.sleep(0.01)
     x = torch.randn(16, 8, generator=generator)
     return (net(x) - x.roll(1, 1)).square().mean(), {}
-settings = Optimisation(steps=80, lr=1e-2, ema=0.9)
+settings = Optimization(steps=80, lr=1e-2, ema=0.9)
 fit(net, loss, settings, stage="t", seed=3, state=Path(sys.argv[1]), save_seconds=0.05)
 save_file(net.state_dict(), sys.argv[2])
 """
@@ -49,7 +49,7 @@ def test_training_learns(tmp_path):
     history = fit(
         net,
         loss,
-        Optimisation(steps=200, lr=0.05, weight_decay=0.0),
+        Optimization(steps=200, lr=0.05, weight_decay=0.0),
         stage="t",
         seed=0,
         state=tmp_path,
@@ -80,7 +80,7 @@ def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(tmp_path):
 def test_the_deadline_stops_and_the_next_call_goes_on(tmp_path):
     net, loss = problem()
     calm = fit(
-        net, loss, Optimisation(steps=6, lr=0.05), stage="t", seed=1, state=tmp_path / "calm"
+        net, loss, Optimization(steps=6, lr=0.05), stage="t", seed=1, state=tmp_path / "calm"
     )
     slices = 0
     again = None
@@ -90,7 +90,7 @@ def test_the_deadline_stops_and_the_next_call_goes_on(tmp_path):
             again = fit(
                 other,
                 loss,
-                Optimisation(steps=6, lr=0.05),
+                Optimization(steps=6, lr=0.05),
                 stage="t",
                 seed=1,
                 state=tmp_path / "cut",
@@ -108,7 +108,7 @@ def test_backends_of_all_slices_are_kept(tmp_path):
         fit(
             net,
             loss,
-            Optimisation(steps=2, lr=0.05),
+            Optimization(steps=2, lr=0.05),
             stage="t",
             seed=1,
             state=tmp_path,
@@ -118,7 +118,7 @@ def test_backends_of_all_slices_are_kept(tmp_path):
     fit(
         net,
         loss,
-        Optimisation(steps=2, lr=0.05),
+        Optimization(steps=2, lr=0.05),
         stage="t",
         seed=1,
         state=tmp_path,
@@ -128,7 +128,7 @@ def test_backends_of_all_slices_are_kept(tmp_path):
     fit(
         net,
         loss,
-        Optimisation(steps=2, lr=0.05),
+        Optimization(steps=2, lr=0.05),
         stage="t",
         seed=1,
         state=tmp_path,
@@ -143,7 +143,7 @@ def test_backends_of_all_slices_are_kept(tmp_path):
 def test_one_cycle_equals_torch(tmp_path):
     net, loss = problem()
     history = fit(
-        net, loss, Optimisation(steps=50, lr=0.01, warmup=0.2), stage="t", seed=0, state=tmp_path
+        net, loss, Optimization(steps=50, lr=0.01, warmup=0.2), stage="t", seed=0, state=tmp_path
     )
     reference = torch.optim.AdamW(nn.Linear(1, 1).parameters(), lr=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -169,7 +169,7 @@ def test_accumulation_equals_the_mean_of_micro_batches(tmp_path):
     history = fit(
         net,
         recording,
-        Optimisation(steps=2, lr=0.1, accumulate=3),
+        Optimization(steps=2, lr=0.1, accumulate=3),
         stage="t",
         seed=0,
         state=tmp_path,
@@ -185,7 +185,7 @@ def test_snapshots_and_validation_come_when_asked(tmp_path):
     fit(
         net,
         loss,
-        Optimisation(steps=10, lr=0.1),
+        Optimization(steps=10, lr=0.1),
         stage="t",
         seed=0,
         state=tmp_path,
@@ -202,7 +202,7 @@ def test_a_loss_that_is_not_finite_is_one_clear_error(tmp_path):
         fit(
             net,
             lambda step, g, part: (next(net.parameters()).sum() * float("nan"), {}),
-            Optimisation(steps=3, lr=0.1),
+            Optimization(steps=3, lr=0.1),
             stage="coarse",
             seed=0,
             state=tmp_path,
@@ -215,7 +215,7 @@ def test_an_unknown_schedule_is_refused(tmp_path):
         fit(
             net,
             loss,
-            Optimisation(steps=3, lr=0.1, schedule="magic"),
+            Optimization(steps=3, lr=0.1, schedule="magic"),
             stage="t",
             seed=0,
             state=tmp_path,

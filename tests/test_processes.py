@@ -15,7 +15,7 @@ from torch import nn
 from hgm.errors import InputError, Interrupted, SliceEnded
 from hgm.runtime import Deadline
 from hgm.train import team as teams
-from hgm.train.loop import Optimisation, fit
+from hgm.train.loop import Optimization, fit
 from hgm.train.team import Team, launch
 
 
@@ -47,7 +47,7 @@ def train(
         fit(
             net,
             loss,
-            Optimisation(steps=3, lr=1e-3, accumulate=2),
+            Optimization(steps=3, lr=1e-3, accumulate=2),
             stage="t",
             seed=0,
             state=folder / "state",

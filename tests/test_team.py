@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hgm.runtime import derived_seed
-from hgm.train.loop import Optimisation, fit
+from hgm.train.loop import Optimization, fit
 from hgm.train.team import ALONE, Team, launch
 
 MICRO_BATCHES = 4
@@ -33,7 +33,7 @@ def train(team: Team, state: Path, steps: int) -> None:
     fit(
         net,
         loss,
-        Optimisation(steps=steps, lr=1e-3, accumulate=MICRO_BATCHES),
+        Optimization(steps=steps, lr=1e-3, accumulate=MICRO_BATCHES),
         stage="t",
         seed=0,
         state=state,

@@ -23,7 +23,7 @@ def cloud(seed: int):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Two scans that are coloured clouds, their "body" the centres of the Gaussians."""
+    """Two scans that are colored clouds, their "body" the centers of the Gaussians."""
     found = []
     for seed in range(2):
         folder = tmp_path_factory.mktemp("views") / f"{seed:04d}"

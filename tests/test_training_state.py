@@ -12,7 +12,7 @@ from torch import nn
 from hgm.errors import SliceEnded
 from hgm.runtime import Deadline
 from hgm.train import loop
-from hgm.train.loop import Optimisation, fit
+from hgm.train.loop import Optimization, fit
 from hgm.train.state import LONGEST, SHARE, SPEED, Cadence, State
 
 
@@ -100,7 +100,7 @@ def test_a_slice_ends_so_early_that_its_state_can_be_written(tmp_path, monkeypat
         fit(
             net,
             steady,
-            Optimisation(steps=5000, lr=1e-3),
+            Optimization(steps=5000, lr=1e-3),
             stage="t",
             seed=0,
             state=tmp_path,
@@ -128,7 +128,7 @@ def test_a_resumed_training_lets_go_of_what_it_read(tmp_path, monkeypatch):
         fit(
             net,
             loss,
-            Optimisation(steps=3, lr=1e-3, ema=0.9),
+            Optimization(steps=3, lr=1e-3, ema=0.9),
             stage="t",
             seed=0,
             state=tmp_path,
@@ -152,6 +152,6 @@ def test_a_resumed_training_lets_go_of_what_it_read(tmp_path, monkeypatch):
         return loss(*arguments)
 
     history = fit(
-        again, looking, Optimisation(steps=3, lr=1e-3, ema=0.9), stage="t", seed=0, state=tmp_path
+        again, looking, Optimization(steps=3, lr=1e-3, ema=0.9), stage="t", seed=0, state=tmp_path
     )
     assert len(history) == 3 and len(read) == 2 and not alive

@@ -50,7 +50,7 @@ def test_numbers_of_the_views_do_not_matter() -> None:
     assert [order[i] for i in rig.ring] == list(range(12))
 
 
-def test_where_the_rig_stands_to_the_centimetre_does_not_matter() -> None:
+def test_where_the_rig_stands_to_the_centimeter_does_not_matter() -> None:
     """Renders of other programs, a little off."""
     for rig in (
         orbit(size=32, elevation=8),

@@ -50,7 +50,7 @@ def fetch_free(
     chosen = [free[name] for name in names] or [a for a in free.values() if check(a, config).fault]
     for asset in chosen:
         sys.stderr.write(
-            f"fetching {asset.title} into {asset.place(into)} (licence: {asset.licence})\n"
+            f"fetching {asset.title} into {asset.place(into)} (license: {asset.license})\n"
         )
     fetched = fetch(chosen, into)
     for asset in chosen:

@@ -57,7 +57,7 @@ class Asset(_Row):
     url: str | None
     get: str
     gate: str | None  # what stands before the download; None: anybody may fetch it
-    licence: str
+    license: str
     key: str | None = None  # configuration key of its path
     when: list[dict[str, str]] = []  # alternatives that make it needed
     rules: list[str] = []  # that read it

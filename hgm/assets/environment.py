@@ -30,7 +30,7 @@ SPLATTING = {
 CUDA_BUILDS = {"spconv": ("spconv-cu118", "spconv-cu126"), "cumm": ("cumm-cu118", "cumm-cu126")}
 # packages that need libraries of the system, and say so only when they are imported
 TRIED = ("bpy", "open3d")
-PIXEL_BYTES = 3 + 1 + 2 + 3  # colour, mask, depth, normals of a rendered pixel before compression
+PIXEL_BYTES = 3 + 1 + 2 + 3  # color, mask, depth, normals of a rendered pixel before compression
 
 
 def check_environment(config: Config, lock: Path = LOCK) -> list[Finding]:

@@ -16,10 +16,8 @@ The demo needs nothing of this. A configuration says where things are; `hgm doct
 is missing or damaged:
 
 ```
-# what is needed, what is there, what to do
-.venv/bin/hgm doctor --configfile {PRESET}
-# first download what is free and missing, into assets/
-.venv/bin/hgm doctor --configfile {PRESET} --fetch
+.venv/bin/hgm doctor --configfile {PRESET}            # what is needed, what there is
+.venv/bin/hgm doctor --configfile {PRESET} --fetch    # first fetch what is free, into assets/
 ```
 
 Runs are offline: fetch once, on a machine with internet, then copy the folder. `--into DIR` chooses
@@ -51,7 +49,7 @@ def to_markdown() -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for a in assets:
-        terms = f"{a.licence}; {'free to fetch' if a.free else a.gate}"
+        terms = f"{a.license}; {'free to fetch' if a.free else a.gate}"
         key = f"`{a.key}`" if a.key else "–"
         rules = ", ".join(f"`{rule}`" for rule in a.rules) or "–"
         lines.append(

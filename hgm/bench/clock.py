@@ -1,4 +1,4 @@
-"""Time of repeated work: CUDA events between synchronisations on a GPU; on a CPU wall time, or with
+"""Time of repeated work: CUDA events between synchronizations on a GPU; on a CPU wall time, or with
 one thread CPU time.
 
 The CPU time of one thread is the wall time of an idle machine: who else uses the machine does not

@@ -23,7 +23,7 @@ Draw = Callable[[Gaussians], Rendering]
 
 
 def splatting_ways(settings: Settings, scene: Scene, *, backward: bool) -> list[Way]:
-    """The ways to draw three sets in 12 views, with the gradients of colour and alpha to every
+    """The ways to draw three sets in 12 views, with the gradients of color and alpha to every
     parameter or without."""
     views = len(scene.rig)
 

@@ -1,4 +1,4 @@
-"""The parametric body: SMPL-X through the `smplx` package, in metres, y up, the person facing
+"""The parametric body: SMPL-X through the `smplx` package, in meters, y up, the person facing
 +z."""
 
 from hgm.body.canonical import CanonicalBody, canonical, stature

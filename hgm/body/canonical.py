@@ -1,4 +1,4 @@
-"""The body in the frame that the networks see: pelvis at the origin, facing +z, in normalised
+"""The body in the frame that the networks see: pelvis at the origin, facing +z, in normalized
 units."""
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from torch import Tensor
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
 
-STATURE = 1.8  # metres; every person is scaled to this height …
-UNITS_PER_METRE = 0.75  # … and then to normalised units
+STATURE = 1.8  # meters; every person is scaled to this height …
+UNITS_PER_METRE = 0.75  # … and then to normalized units
 
 
 @dataclass(frozen=True)
 class CanonicalBody:
-    """Posed bodies in normalised units, global orientation removed, pelvis joint at the origin."""
+    """Posed bodies in normalized units, global orientation removed, pelvis joint at the origin."""
 
     vertices: Tensor  # [..., 10475, 3]
     joints: Tensor  # [..., 55, 3]
@@ -25,7 +25,7 @@ class CanonicalBody:
 
 
 def stature(model: BodyModel, betas: Tensor) -> Tensor:
-    """Height in metres [...] of the bodies of betas [..., S]: the y extent in the rest pose,
+    """Height in meters [...] of the bodies of betas [..., S]: the y extent in the rest pose,
     without expression."""
     y = model.shaped(betas)[0][..., 1]
     return y.amax(-1) - y.amin(-1)

@@ -42,15 +42,15 @@ class Fit:
     """A body's place in a scan: scan vertices are model(params).vertices * scale + translation."""
 
     params: BodyParameters  # unbatched, float32
-    scale: float  # scan units per metre
+    scale: float  # scan units per meter
     translation: Tensor  # [3] float64, scan units
 
     def to_scan(self, points: Tensor) -> Tensor:
-        """Points [..., 3] of the body model in metres -> scan units."""
+        """Points [..., 3] of the body model in meters -> scan units."""
         return points * self.scale + self.translation.to(points)
 
     def from_scan(self, points: Tensor) -> Tensor:
-        """Points [..., 3] in scan units -> metres of the body model (before its global orientation
+        """Points [..., 3] in scan units -> meters of the body model (before its global orientation
         is undone)."""
         return (points - self.translation.to(points)) / self.scale
 
@@ -74,7 +74,7 @@ def thuman_numbers(
 
     The fits of 2022 (THuman2.0) have `translation` in scan units, added after scaling, and 12 hand
     components of the male model. Those of May 2024, made for 0000 to 2444 (THuman2.1), have
-    `transl` in metres, added before scaling, and hands as 15 rotations of the neutral model,
+    `transl` in meters, added before scaling, and hands as 15 rotations of the neutral model,
     relative to its mean hand (`use_pca=False`, `flat_hand_mean=False`). Scans up to 0525 and from
     0526 on are two batches whose frames and scales differ (authors in issues 23 and 24 of
     ytrock/THuman2.0-Dataset); scale and place of each scan are in its fit, so nothing else depends
@@ -116,7 +116,7 @@ def _thuman(path: str | Path, model: BodyModel) -> Fit:
 
 def _custom_humans(path: str | Path, model: BodyModel) -> Fit:
     """A dict of flat lists: male model, 12 hand components about a flat hand
-    (`flat_hand_mean=True`). The scan is in metres, its person faces +z with the pelvis joint of the
+    (`flat_hand_mean=True`). The scan is in meters, its person faces +z with the pelvis joint of the
     body at the origin; `global_orient` and `transl` have no part in that
     (custom-humans/editable-humans, tools/load_json_to_smplx.py)."""
     try:

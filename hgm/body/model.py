@@ -41,7 +41,7 @@ SHAPES: dict[str, tuple[int | None, ...]] = {
 
 @dataclass(frozen=True)
 class Body:
-    """Posed bodies in metres."""
+    """Posed bodies in meters."""
 
     vertices: Tensor  # [..., 10475, 3]
     joints: Tensor  # [..., 55, 3]
@@ -131,7 +131,7 @@ class BodyModel(nn.Module):
         return BodyParameters.zeros(batch, hand_components=self.hand_components, device=self.device)
 
     def shaped(self, betas: Tensor, expression: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Bodies in the rest pose: vertices [..., 10475, 3] and joints [..., 55, 3] in metres, from
+        """Bodies in the rest pose: vertices [..., 10475, 3] and joints [..., 55, 3] in meters, from
         betas [..., S] and expression [..., E]; without pose correctives."""
         offsets = betas @ self._columns("shape_basis", betas)
         if expression is not None:

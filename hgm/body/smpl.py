@@ -20,13 +20,13 @@ VERTICES = 6890
 JOINTS = 24
 BETAS = 10
 BODY_POSE = 63  # SMPL's first 21 joints are those of SMPL-X; its last two are the hands
-# square metres: joints are trusted to a centimetre, shape coefficients have unit variance
+# square meters: joints are trusted to a centimeter, shape coefficients have unit variance
 RIDGE = 1e-4
 
 
 @dataclass(frozen=True)
 class Smpl:
-    """What the rest shape of SMPL needs, float64, metres."""
+    """What the rest shape of SMPL needs, float64, meters."""
 
     template: np.ndarray  # [6890, 3]
     shapes: np.ndarray  # [6890, 3, 10]

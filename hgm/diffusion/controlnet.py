@@ -15,7 +15,7 @@ from hgm.diffusion.pairs import Pairs
 from hgm.diffusion.settings import ControlNetSettings
 from hgm.errors import InputError
 from hgm.runtime import Deadline, atomic_folder, derived_seed
-from hgm.train.loop import Optimisation, fit, generator_of, write_history
+from hgm.train.loop import Optimization, fit, generator_of, write_history
 from hgm.train.prefetch import LOADERS, Prefetch
 
 STAGE = "controlnet"
@@ -174,7 +174,7 @@ def train_controlnet(
             opened, controlnet, latents, noise, times, captions[empty], condition
         ), {}
 
-    optimisation = Optimisation(
+    optimization = Optimization(
         settings.steps,
         settings.lr,
         schedule=settings.schedule,
@@ -188,7 +188,7 @@ def train_controlnet(
         history = fit(
             controlnet,
             loss,
-            optimisation,
+            optimization,
             stage=STAGE,
             seed=seed,
             state=state,

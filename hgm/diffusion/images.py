@@ -62,7 +62,7 @@ def crop_places(
     *,
     multiple: int = 1,
 ) -> list[tuple[int, int]]:
-    """First row and column of a crop of `size` for each index: its centre is uniform in the image's
+    """First row and column of a crop of `size` for each index: its center is uniform in the image's
     box, then it is moved to lie inside an image of `shape` (H, W) and to begin at a multiple of
     `multiple` pixels."""
     height, width = shape

@@ -26,7 +26,7 @@ class BaseSettings:
     # ones
     vae_crop: int = 24
     vae_lr: float = 5e-3
-    # weight of the squared error beside L1; with L1 alone colours stay grey for long
+    # weight of the squared error beside L1; with L1 alone colors stay gray for long
     squared: float = 10.0
     kl: float = 1e-5  # weight of the mean KL divergence per latent number
     lpips: float = 0.1  # weight of the perceptual loss where one is given

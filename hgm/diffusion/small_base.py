@@ -20,10 +20,10 @@ from hgm.diffusion.settings import BaseSettings, ControlNetSettings
 from hgm.diffusion.text import make_text_encoder, make_tokenizer
 from hgm.errors import InputError
 from hgm.runtime import Deadline, atomic_folder, derived_seed
-from hgm.train.loop import Optimisation, fit, write_history
+from hgm.train.loop import Optimization, fit, write_history
 
 History = list[dict[str, float]]
-# weight of the hue's squared error beside the colours'; without it some seeds stay grey for the
+# weight of the hue's squared error beside the colors'; without it some seeds stay gray for the
 # whole training
 HUE = 4.0
 QUIET = -8.0  # logarithm of the latents' variance before training
@@ -191,7 +191,7 @@ def train_vae(
             logs["lpips"] = lpips.detach()
         return total, logs
 
-    optimisation = Optimisation(
+    optimization = Optimization(
         settings.vae_steps,
         settings.vae_lr,
         warmup=0.05,
@@ -202,7 +202,7 @@ def train_vae(
     history = fit(
         vae,
         loss,
-        optimisation,
+        optimization,
         stage="base_vae",
         seed=seed,
         state=state,
@@ -214,7 +214,7 @@ def train_vae(
 
 
 def hue_error(error: Tensor) -> Tensor:
-    """Mean square of what remains of a colour error [B, 3, H, W] when the part common to the three
+    """Mean square of what remains of a color error [B, 3, H, W] when the part common to the three
     channels is removed."""
     return (error - error.mean(1, keepdim=True)).square().mean()
 
@@ -263,7 +263,7 @@ def train_unet(
             predicted = base.unet(noisy.to(device), t.to(device), captions[empty.to(device)]).sample
         return (predicted.float() - noise.to(device)).square().mean(), {}
 
-    optimisation = Optimisation(
+    optimization = Optimization(
         settings.unet_steps,
         settings.unet_lr,
         warmup=0.05,
@@ -274,7 +274,7 @@ def train_unet(
     history = fit(
         base.unet,
         loss,
-        optimisation,
+        optimization,
         stage="base_unet",
         seed=seed,
         state=state,

@@ -2,12 +2,12 @@
 numbers.
 
 Layout (PlayCanvas user manual; playcanvas/splat-transform): element `chunk` with the least and
-greatest position, ln scale and colour as 18 floats; element `vertex` with four uint32, the first
+greatest position, ln scale and color as 18 floats; element `vertex` with four uint32, the first
 number in the highest bits:
 
     position  11, 10, 11 bits within the chunk's bounds     scale  the same, of ln scale rotation  2
     bits: which of w, x, y, z is largest, 3 x 10 bits: the others, q / sqrt(2) + 0.5, the largest
-    positive colour    8 bits each: red, green, blue within the chunk's bounds, opacity
+    positive color    8 bits each: red, green, blue within the chunk's bounds, opacity
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from hgm.errors import InputError
-from hgm.export.quantised import from_steps, gaussians_of, read_bytes, to_steps, visible
+from hgm.export.quantized import from_steps, gaussians_of, read_bytes, to_steps, visible
 from hgm.gaussians import Gaussians
 from hgm.runtime import atomic_write
 
@@ -34,7 +34,7 @@ BITS = (11, 10, 11)
 
 
 def write_compressed_ply(gaussians: Gaussians, path: str | Path) -> None:
-    """Write unbatched Gaussians, neighbours in space beside each other (Morton order)."""
+    """Write unbatched Gaussians, neighbors in space beside each other (Morton order)."""
     g = visible(gaussians)
     g = g[np.argsort(_morton(g.means.numpy()), kind="stable")]
     count = len(g)
@@ -94,7 +94,7 @@ def read_compressed_ply(path: str | Path) -> Gaussians:
     size = end + chunks * 4 * len(BOUNDS) + count * 4 * len(WORDS)
     if names[:22] != [*BOUNDS, *WORDS] or chunks != -(-count // CHUNK) or len(data) < size:
         raise InputError(
-            f"{path}: not a whole compressed .ply with bounds of positions, scales and colours; "
+            f"{path}: not a whole compressed .ply with bounds of positions, scales and colors; "
             "save it again as .ply"
         )
     bounds = np.frombuffer(data, "<f4", chunks * len(BOUNDS), end).reshape(chunks, len(BOUNDS))

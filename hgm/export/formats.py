@@ -8,7 +8,7 @@ from hgm.errors import InputError
 from hgm.export.axes import y_down
 from hgm.export.compressed_ply import is_compressed, read_compressed_ply, write_compressed_ply
 from hgm.export.pictures import Turn, frames, write_gif
-from hgm.export.quantised import visible
+from hgm.export.quantized import visible
 from hgm.export.splat import read_splat, write_splat
 from hgm.export.spz import read_spz, write_spz
 from hgm.gaussians import Gaussians

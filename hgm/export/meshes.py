@@ -1,4 +1,4 @@
-"""A subject's coloured mesh for other programs: `.glb` and `.obj`."""
+"""A subject's colored mesh for other programs: `.glb` and `.obj`."""
 
 from __future__ import annotations
 

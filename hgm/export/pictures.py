@@ -53,7 +53,7 @@ def frames(gaussians: Gaussians, turn: Turn) -> Iterator[np.ndarray]:
 
 
 def write_gif(path: str | Path, pictures: Iterable[np.ndarray], *, fps: int) -> None:
-    """Write uint8 RGB frames [H, W, 3] as an endless GIF, 256 colours a frame; its clock ticks in
+    """Write uint8 RGB frames [H, W, 3] as an endless GIF, 256 colors a frame; its clock ticks in
     1/100 s."""
     first, *rest = (
         Image.fromarray(x).quantize(256, method=Image.Quantize.MEDIANCUT) for x in pictures

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from hgm.errors import InputError
-from hgm.export.quantised import from_steps, gaussians_of, read_bytes, to_steps, visible
+from hgm.export.quantized import from_steps, gaussians_of, read_bytes, to_steps, visible
 from hgm.gaussians import Gaussians
 from hgm.runtime import atomic_write
 

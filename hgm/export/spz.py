@@ -4,7 +4,7 @@ Layout (nianticlabs/spz, README and load-spz.cc; the header is little endian):
 
     uint32 magic "NGSP", uint32 version, uint32 N, uint8 degree of harmonics, uint8 fractional bits
     F, uint8 flags, uint8 0 positions  N x 3 x 24-bit signed integers, in steps of 2^-F alphas     N
-    x 1 byte, opacity * 255 colours    N x 3 bytes, (0.15 f_dc + 0.5) * 255 scales     N x 3 bytes,
+    x 1 byte, opacity * 255 colors    N x 3 bytes, (0.15 f_dc + 0.5) * 255 scales     N x 3 bytes,
     (ln scale + 10) * 16 rotations  N x 3 bytes, (x, y, z) * 127.5 + 127.5 of the unit quaternion
     with w >= 0
 
@@ -22,14 +22,14 @@ from pathlib import Path
 import numpy as np
 
 from hgm.errors import InputError
-from hgm.export.quantised import from_steps, gaussians_of, read_bytes, to_steps, visible
+from hgm.export.quantized import from_steps, gaussians_of, read_bytes, to_steps, visible
 from hgm.gaussians import SH_C0, Gaussians
 from hgm.runtime import atomic_write
 
 MAGIC = 0x5053474E
 VERSION = 2
 HEADER = struct.Struct("<IIIBBBB")
-FRACTION = 12  # bits: steps of 1/4096 unit, a third of a millimetre of the person
+FRACTION = 12  # bits: steps of 1/4096 unit, a third of a millimeter of the person
 COLOR_SCALE = 0.15  # of f_dc
 BYTES = 9 + 1 + 3 + 3 + 3  # of one Gaussian without harmonics
 HARMONICS = {0: 0, 1: 9, 2: 24, 3: 45}  # bytes of each degree

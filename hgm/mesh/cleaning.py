@@ -20,7 +20,7 @@ def clean(
     mesh: trimesh.Trimesh, *, min_triangles: int = MIN_TRIANGLES, smoothing: int = SMOOTHING
 ) -> trimesh.Trimesh:
     """Drop connected clusters of fewer than `min_triangles` triangles and vertices of no face, then
-    `smoothing` rounds of averaging every vertex (colours too) with its neighbours.
+    `smoothing` rounds of averaging every vertex (colors too) with its neighbors.
 
     Raises InputError when no cluster is large enough.
     """

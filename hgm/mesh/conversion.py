@@ -1,4 +1,4 @@
-"""Between Open3D's and trimesh's triangle meshes, with colours at the vertices."""
+"""Between Open3D's and trimesh's triangle meshes, with colors at the vertices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def with_colors(
     vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray | None = None
 ) -> trimesh.Trimesh:
-    """A mesh of exactly these vertices [N, 3] and faces [F, 3]; colors [N, 3 or 4] uint8 sRGB, grey
+    """A mesh of exactly these vertices [N, 3] and faces [F, 3]; colors [N, 3 or 4] uint8 sRGB, gray
     by default."""
     import trimesh
 
@@ -23,7 +23,7 @@ def with_colors(
 
 
 def colors_of(mesh: trimesh.Trimesh) -> np.ndarray:
-    """Vertex colours [N, 3] uint8 sRGB."""
+    """Vertex colors [N, 3] uint8 sRGB."""
     visual: Any = mesh.visual
     return np.asarray(visual.vertex_colors)[:, :3]
 

@@ -1,4 +1,4 @@
-"""From Gaussians to a clean coloured mesh: depth fusion, cleaning, normal-guided refinement."""
+"""From Gaussians to a clean colored mesh: depth fusion, cleaning, normal-guided refinement."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def extract_mesh(
     targets: NormalTargets | None = None,
     backend: str = "auto",
 ) -> trimesh.Trimesh:
-    """The surface of unbatched Gaussians [N] as a mesh in NU, y up, with sRGB colours at the
+    """The surface of unbatched Gaussians [N] as a mesh in NU, y up, with sRGB colors at the
     vertices.
 
     `targets` are normal maps that a network predicted; without them there is no normal-guided

@@ -27,7 +27,7 @@ BATCH = 8  # cameras rendered at once, for memory
 def depth_maps(
     gaussians: Gaussians, cameras: Cameras, *, backend: str = "auto"
 ) -> Iterator[tuple[Cameras, Tensor, Tensor]]:
-    """Render unbatched Gaussians [N] with cameras [C], some at a time: cameras [c], colours [c, 3,
+    """Render unbatched Gaussians [N] with cameras [C], some at a time: cameras [c], colors [c, 3,
     H, W] in [0, 1] with no background in them, planar depth [c, 1, H, W] in NU, 0 where the
     coverage is below one half."""
     from hgm.splat import render
@@ -72,7 +72,7 @@ class Volume:
                 depth_trunc=DEPTH_MAX,
                 convert_rgb_to_intensity=False,
             )
-            # Open3D counts from the centre of the first pixel
+            # Open3D counts from the center of the first pixel
             pinhole = o3d.camera.PinholeCameraIntrinsic(
                 cameras.width,
                 cameras.height,
@@ -84,7 +84,7 @@ class Volume:
             self._volume.integrate(image, pinhole, pose[i])
 
     def mesh(self) -> trimesh.Trimesh:
-        """The zero surface in NU with colours at the vertices; the order of vertices and faces
+        """The zero surface in NU with colors at the vertices; the order of vertices and faces
         depends on the shape only.
 
         Raises InputError when there is no surface.

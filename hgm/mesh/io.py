@@ -1,7 +1,7 @@
-"""Coloured meshes as `.glb`; equal meshes give equal bytes.
+"""Colored meshes as `.glb`; equal meshes give equal bytes.
 
-glTF holds linear colours and our meshes sRGB ones, so they are converted on the way; most viewers
-then show the colours of the photo. Eight bits of linear light are coarse in the dark: sRGB values
+glTF holds linear colors and our meshes sRGB ones, so they are converted on the way; most viewers
+then show the colors of the photo. Eight bits of linear light are coarse in the dark: sRGB values
 under about 50 of 255 come back changed by up to 6.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def save_mesh(path: str | Path, mesh: trimesh.Trimesh) -> None:
-    """Write vertices (float32, NU), normals, faces and vertex colours as a binary glTF file."""
+    """Write vertices (float32, NU), normals, faces and vertex colors as a binary glTF file."""
     with atomic_write(path) as file:
         file.write(glb_bytes(mesh))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hgm.cameras import Cameras
 
-JUMP = 0.05  # NU: neighbours farther apart in depth lie on two surfaces
+JUMP = 0.05  # NU: neighbors farther apart in depth lie on two surfaces
 
 
 def normals_from_depth(depth: Tensor, alpha: Tensor, cameras: Cameras) -> Tensor:
@@ -18,7 +18,7 @@ def normals_from_depth(depth: Tensor, alpha: Tensor, cameras: Cameras) -> Tensor
     camera.
 
     From central differences of the points behind the pixels; zero where the pixel or one of its
-    four neighbours has no surface (coverage up to one half) or lies on another one.
+    four neighbors has no surface (coverage up to one half) or lies on another one.
     """
     origin, ray = cameras.rays()
     forward = cameras.world_to_camera[..., 2, :3, None, None]

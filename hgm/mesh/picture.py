@@ -1,4 +1,4 @@
-"""A look at a mesh: shaded and coloured from the front, the side and the back, in one picture."""
+"""A look at a mesh: shaded and colored from the front, the side and the back, in one picture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIGHT = np.array([0.35, 0.5, 0.8])
 
 def draw_mesh(mesh: trimesh.Trimesh, cameras: Cameras, *, colored: bool) -> Tensor:
     """Images [C, 3, H, W] over white of a mesh in the cameras' world: headlight shading, with
-    vertex colours or in grey."""
+    vertex colors or in gray."""
     import open3d as o3d
 
     threads = int(os.environ.get("HGM_THREADS", "1"))
@@ -55,7 +55,7 @@ def draw_mesh(mesh: trimesh.Trimesh, cameras: Cameras, *, colored: bool) -> Tens
 
 
 def mesh_picture(mesh: trimesh.Trimesh, size: int = 256) -> Tensor:
-    """[3, 2 * size, 3 * size]: grey above, coloured below; front, side and back."""
+    """[3, 2 * size, 3 * size]: gray above, colored below; front, side and back."""
     cameras = orbit(size=size)[[0, 3, 6]]
     rows = [
         torch.cat(list(draw_mesh(mesh, cameras, colored=colored)), -1) for colored in (False, True)

@@ -49,7 +49,7 @@ def refine_mesh(
     *,
     settings: NormalRefinement | None = None,
 ) -> tuple[trimesh.Trimesh, list[dict[str, float]]]:
-    """Move the vertices of a mesh in NU so that it shows `targets`: the mesh, faces and colours
+    """Move the vertices of a mesh in NU so that it shows `targets`: the mesh, faces and colors
     kept, and one row a step.
 
     Adam on vertex offsets. Rays are cast once every few steps; in between a pixel keeps its face
@@ -61,8 +61,8 @@ def refine_mesh(
     faces = torch.from_numpy(np.array(mesh.faces, np.int64))
     start = torch.from_numpy(np.array(mesh.vertices, np.float32))
     edges = torch.from_numpy(np.array(mesh.edges_unique, np.int64))
-    neighbours = torch.bincount(edges.flatten(), minlength=len(start)).clamp(min=1)
-    bend = _laplacian(start, edges, neighbours)
+    neighbors = torch.bincount(edges.flatten(), minlength=len(start)).clamp(min=1)
+    bend = _laplacian(start, edges, neighbors)
     squared_edge = (start[edges[:, 0]] - start[edges[:, 1]]).square().sum(-1).mean()
     goal = targets.normals.detach().float().cpu().movedim(1, -1).reshape(-1, 3)
     cameras = targets.cameras.to("cpu")
@@ -82,7 +82,7 @@ def refine_mesh(
             seen = torch.zeros(len(start))
             seen[faces[hits.faces].flatten()] = 1.0
         error = (shown_normals(vertices, faces, hits) - goal[hits.pixels]).abs().sum(-1).mean()
-        change = _laplacian(offsets, edges, neighbours)
+        change = _laplacian(offsets, edges, neighbors)
         smooth = (
             ((bend + change).square().sum(-1) * seen).sum() / seen.sum().clamp(min=1) / squared_edge
         )
@@ -104,9 +104,9 @@ def _with_target(hits: Hits, goal: Tensor) -> Hits:
     return Hits(hits.pixels[keep], hits.faces[keep], hits.weights[keep])
 
 
-def _laplacian(x: Tensor, edges: Tensor, neighbours: Tensor) -> Tensor:
-    """[N, 3]: the mean of the neighbours, of which there are `neighbours` [N], minus the vertex;
+def _laplacian(x: Tensor, edges: Tensor, neighbors: Tensor) -> Tensor:
+    """[N, 3]: the mean of the neighbors, of which there are `neighbors` [N], minus the vertex;
     linear in x."""
     a, b = edges.unbind(-1)
     sums = torch.zeros_like(x).index_add(0, a, x[b]).index_add(0, b, x[a])
-    return sums / neighbours[:, None] - x
+    return sums / neighbors[:, None] - x

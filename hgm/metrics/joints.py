@@ -1,4 +1,4 @@
-"""Joint errors of a body estimate in millimetres (paper Table 6)."""
+"""Joint errors of a body estimate in millimeters (paper Table 6)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def mpjpe(prediction: Tensor, target: Tensor, *, count: int = BODY_JOINTS) -> Te
     """Mean distance in mm of the first `count` joints after both pelvises (joint 0) are put on the
     origin.
 
-    prediction, target: [..., J, 3] in metres -> [...] float64. Orientation and scale are left as
+    prediction, target: [..., J, 3] in meters -> [...] float64. Orientation and scale are left as
     they are.
     """
     p, t = _cut(prediction, target, count)
@@ -47,6 +47,6 @@ def procrustes(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def pa_mpjpe(prediction: Tensor, target: Tensor, *, count: int = BODY_JOINTS) -> Tensor:
-    """`mpjpe` in mm after a Procrustes alignment of the joints: [..., J, 3] in metres -> [...]."""
+    """`mpjpe` in mm after a Procrustes alignment of the joints: [..., J, 3] in meters -> [...]."""
     p, t = _cut(prediction, target, count)
     return 1000 * (procrustes(p, t) - t).norm(dim=-1).mean(-1)

@@ -42,7 +42,7 @@ class VGG16(nn.Module):
         self.features = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Normalised images [N, 3, H, W] -> five feature maps [N, C, H / 2^i, W / 2^i]."""
+        """Normalized images [N, 3, H, W] -> five feature maps [N, C, H / 2^i, W / 2^i]."""
         found = []
         for i, layer in enumerate(self.features):
             x = layer(x)

@@ -1,4 +1,4 @@
-"""Distances between two surfaces in centimetres: Chamfer, point to surface, normal consistency,
+"""Distances between two surfaces in centimeters: Chamfer, point to surface, normal consistency,
 with an optional ICP.
 """
 
@@ -170,7 +170,7 @@ def surface_errors(
     align: bool = False,
     cm_per_unit: float = CM_PER_UNIT,
 ) -> SurfaceErrors:
-    """Compare two meshes in normalised units by `samples` points of each surface (paper Table 3).
+    """Compare two meshes in normalized units by `samples` points of each surface (paper Table 3).
 
     Distances are from points to triangles, not between two point clouds, so that they vanish for
     equal surfaces.

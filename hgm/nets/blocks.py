@@ -24,7 +24,7 @@ def convolution(
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised 3-convolutions beside a shortcut, x [B, Cin, ...] -> [B, Cout, ...]."""
+    """Two normalized 3-convolutions beside a shortcut, x [B, Cin, ...] -> [B, Cout, ...]."""
 
     def __init__(self, dims: int, inputs: int, outputs: int, groups: int) -> None:
         super().__init__()

@@ -17,17 +17,17 @@ def patch_samples(maps: Tensor, cameras: Cameras, points: Tensor, side: int) -> 
     """Bilinear samples [B, V, C, side^2, P] of maps [B, V, C, h, w] around the projections of
     points [B, P, 3].
 
-    Neighbours in a patch are one map pixel apart; outside the image the border counts. Maps are
+    Neighbors in a patch are one map pixel apart; outside the image the border counts. Maps are
     float32.
     """
     h, w = maps.shape[-2:]
     pixels, _ = cameras.project(points[:, None])  # [B, V, P, 2]
-    centre = 2 * pixels / pixels.new_tensor([cameras.width, cameras.height]) - 1
+    center = 2 * pixels / pixels.new_tensor([cameras.width, cameras.height]) - 1
     r = torch.arange(side, device=maps.device) - side // 2
     y, x = torch.meshgrid(r, r, indexing="ij")
     # one map pixel in [-1, 1] coordinates
     offsets = torch.stack([x / w, y / h], -1).view(-1, 1, 2) * 2
-    grid = (centre.clamp(-1, 1)[..., None, :, :] + offsets).flatten(0, 1)  # [B*V, side^2, P, 2]
+    grid = (center.clamp(-1, 1)[..., None, :, :] + offsets).flatten(0, 1)  # [B*V, side^2, P, 2]
     out = F.grid_sample(
         maps.flatten(0, 1), grid, mode="bilinear", padding_mode="border", align_corners=False
     )
@@ -101,7 +101,7 @@ class BodyHead(nn.Sequential):
 
 
 class BodyBranch(nn.Module):
-    """Vertices and image features -> body Gaussians and the features at their centres."""
+    """Vertices and image features -> body Gaussians and the features at their centers."""
 
     def __init__(self, config: HGMConfig) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class BodyBranch(nn.Module):
         features [B, P, C].
 
         `nets` is the autocast region of the head, `start` [B, P, 3] or a zero is added to the raw
-        colours.
+        colors.
 
         Position = clamp(vertex + clamp(offset, -1, 1)); the features are attended again at the
         moved positions.

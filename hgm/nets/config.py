@@ -61,7 +61,7 @@ class UNetWidths:
 
 @dataclass(frozen=True)
 class HGMConfig:
-    """The sizes of one HGM; lengths in normalised units (NU).
+    """The sizes of one HGM; lengths in normalized units (NU).
 
     `use_body` off is the ablation without the body branch. `legacy` reproduces three faults of the
     released network: body attention without residual and LayerNorm, 1-D attention over runs of
@@ -95,7 +95,7 @@ class HGMConfig:
     # the same for a splat at a vertex: about the spacing of SMPL-X's vertices
     initial_body_scale: float = 0.01
     initial_opacity: float = 0.5
-    # Gaussians start on their pixel's ray in its colour; not in the paper, for training in minutes
+    # Gaussians start on their pixel's ray in its color; not in the paper, for training in minutes
     prior: bool = False
     checkpointing: bool = False  # recompute blocks in the backward pass: less memory, more time
     channels_last: bool = False  # memory layout of the 2-D networks
@@ -142,7 +142,7 @@ class HGMConfig:
 
     @property
     def merge_channels(self) -> int:
-        """Inputs of the merge network: centre, U-Net feature, body volume."""
+        """Inputs of the merge network: center, U-Net feature, body volume."""
         return (
             3
             + self.unet.up[-1]

@@ -75,7 +75,7 @@ class HGM(nn.Module):
         )
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
-        self._initialise()
+        self._initialize()
         if config.channels_last:
             for p in self.parameters():
                 if p.ndim == 4:
@@ -199,7 +199,7 @@ class HGM(nn.Module):
             return features.reshape(features.shape[0] // views, features.shape[1], -1).mT
         return _sequence(features, views)
 
-    def _initialise(self) -> None:
+    def _initialize(self) -> None:
         """Splats start of a fitting size, half opaque and unrotated; offsets and features start
         small around that."""
         c = self.config

@@ -1,7 +1,7 @@
 """A starting point for training from nothing in minutes: each Gaussian begins on its pixel's ray,
-in its pixel's colour.
+in its pixel's color.
 
-The paper's networks predict positions and colours outright and take days; they have no such prior,
+The paper's networks predict positions and colors outright and take days; they have no such prior,
 nor has `paper()`. With it, what the networks learn are offsets to these numbers, before the
 activations. docs/deviations.md lists it.
 """
@@ -45,7 +45,7 @@ def pixel_prior(images: Tensor, cameras: Cameras, size: int) -> Tensor:
 
 
 def vertex_prior(images: Tensor, cameras: Cameras, vertices: Tensor) -> Tensor:
-    """Colours of vertices [B, P, 3] as logits [B, P, 3]: the pixel that each falls on in the input
+    """Colors of vertices [B, P, 3] as logits [B, P, 3]: the pixel that each falls on in the input
     view it is closest to."""
     pixels, depth = cameras.project(vertices[:, None])  # [B, V, P, 2], [B, V, P]
     grid = pixels / pixels.new_tensor([cameras.width, cameras.height]) * 2 - 1
@@ -63,5 +63,5 @@ def vertex_prior(images: Tensor, cameras: Cameras, vertices: Tensor) -> Tensor:
 
 
 def color_logits(colors: Tensor) -> Tensor:
-    """Inverse of the colour activation 0.5 tanh + 0.5, kept off its flat ends."""
+    """Inverse of the color activation 0.5 tanh + 0.5, kept off its flat ends."""
     return torch.atanh(2 * colors.clamp(0.03, 0.97) - 1)

@@ -133,7 +133,7 @@ Counts = dict[str, tuple[int, int]]  # tensors and parameters of a part
 
 @dataclass(frozen=True)
 class Adopted:
-    """What a model took from a checkpoint, by part; normalisation statistics are tensors but not
+    """What a model took from a checkpoint, by part; normalization statistics are tensors but not
     parameters."""
 
     kind: Kind

@@ -203,7 +203,7 @@ class SparseConv(nn.Module):
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(TAPS, channels, channels))
         self.norm = nn.BatchNorm1d(channels, eps=1e-3, momentum=momentum)
-        # a surface fills about a third of a 3x3x3 neighbourhood
+        # a surface fills about a third of a 3x3x3 neighborhood
         nn.init.normal_(self.weight, std=(2 / (TAPS / 3 * channels)) ** 0.5)
 
     def forward(self, x: Tensor, voxels: VoxelSet) -> tuple[Tensor, VoxelSet]:

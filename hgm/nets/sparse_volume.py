@@ -1,4 +1,4 @@
-"""The sparse feature volume around the body: voxelise, convolve to a pyramid, sample anywhere
+"""The sparse feature volume around the body: voxelize, convolve to a pyramid, sample anywhere
 (paper section 3.2)."""
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Grid:
 
     def cells(self, points: Tensor) -> Tensor:
         """Points [B, N, 3] (x, y, z) -> continuous cell coordinates [B, N, 3] (z, y, x); voxel
-        centres at integers."""
+        centers at integers."""
         return ((points - self.origin[:, None]) / self.voxel).flip(-1)
 
 
-def voxelise(features: Tensor, points: Tensor, grid: Grid) -> tuple[Tensor, VoxelSet]:
+def voxelize(features: Tensor, points: Tensor, grid: Grid) -> tuple[Tensor, VoxelSet]:
     """Mean feature [n, C] of every occupied voxel, from features [B, P, C] at points [B, P, 3]."""
     cells = grid.cells(points.detach()).round().long().clamp(0, LAST_CELL)
     batch = torch.arange(len(cells), device=cells.device)[:, None, None].expand(*cells.shape[:2], 1)
@@ -100,7 +100,7 @@ class SparseVolume(nn.Module):
     def forward(self, features: Tensor, points: Tensor, queries: Tensor) -> Tensor:
         grid = Grid.around(points, self.voxel)
         cells = grid.cells(queries)
-        levels = self.pyramid(*voxelise(features, points, grid))
+        levels = self.pyramid(*voxelize(features, points, grid))
         return torch.cat(
             [sample(x, voxels, cells / 2 ** (i + 1)) for i, (x, voxels) in enumerate(levels)], -1
         )

@@ -13,13 +13,13 @@ from scipy import ndimage
 
 from hgm.photos.picture import Picture, read_mask
 
-PLAIN = 0.75  # share of the border that has to be of one colour; the person may cover the rest
-TOLERANCE = 0.05  # of that colour, largest difference of a channel
+PLAIN = 0.75  # share of the border that has to be of one color; the person may cover the rest
+TOLERANCE = 0.05  # of that color, largest difference of a channel
 # difference from the background above which a pixel is no background; more where that is noisy
 LIMIT = 0.03
-# of the people's area: smaller holes of the background's colour are theirs (eyes, buttons)
+# of the people's area: smaller holes of the background's color are theirs (eyes, buttons)
 HOLE = 0.002
-# colour distance between person and background above which the mixture at their edge can be told
+# color distance between person and background above which the mixture at their edge can be told
 CONTRAST = 0.2
 
 
@@ -29,14 +29,14 @@ class Matte:
 
     coverage: np.ndarray  # float32 [H, W] in [0, 1]
     source: str  # what told: goes into metrics.json
-    # float32 [3], colour of the background where it is one and known
+    # float32 [3], color of the background where it is one and known
     backdrop: np.ndarray | None = None
 
     def premultiplied(self, rgb: np.ndarray, coverage: np.ndarray) -> np.ndarray:
         """Light [..., 3] of the people alone, from pixels uint8 [..., 3] that are coverage [...]
         people and else backdrop.
 
-        Where the backdrop is known its share is taken out, so that nothing of its colour is left on
+        Where the backdrop is known its share is taken out, so that nothing of its color is left on
         the edge.
         """
         values = rgb.astype(np.float32) / 255
@@ -80,7 +80,7 @@ class AlphaChannel:
 
 
 class PlainBackground:
-    """A background of one colour, as it is found along the picture's border."""
+    """A background of one color, as it is found along the picture's border."""
 
     def matte(self, picture: Picture) -> Matte | None:
         rgb = picture.rgb
@@ -108,7 +108,7 @@ def _without_holes(core: np.ndarray) -> np.ndarray:
 
 
 def _soft_edge(rgb: np.ndarray, core: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
-    """Coverage [H, W] of people `core`: at their edge the share of their own colour, which is that
+    """Coverage [H, W] of people `core`: at their edge the share of their own color, which is that
     of the pixels within."""
     solid = ndimage.binary_erosion(core, iterations=2, border_value=1)
     edge = ndimage.binary_dilation(core) & ~solid

@@ -1,4 +1,4 @@
-"""The largest person of a picture, centred in a square as the networks were trained to see
+"""The largest person of a picture, centered in a square as the networks were trained to see
 people."""
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def open_photo(photo: Photo, size: int, ways: Sequence[Matting]) -> Person:
 
 
 def frame_person(rgb: np.ndarray, matte: Matte, size: int) -> Person:
-    """The largest person of rgb uint8 [H, W, 3], the box around it centred, its longer side FILL of
-    `size`."""
+    """The largest person of rgb uint8 [H, W, 3], the box around it centered, its longer side FILL
+    of `size`."""
     core, others = _largest(matte.coverage > INSIDE)
     rows, columns = (np.flatnonzero(core.any(axis)) for axis in (1, 0))
     top = int(rows[0])

@@ -1,4 +1,4 @@
-"""The pixels of a photo's file, whatever its size, mode, depth, colour profile and orientation."""
+"""The pixels of a photo's file, whatever its size, mode, depth, color profile and orientation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Picture:
 
 
 def read_picture(path: Path) -> Picture:
-    """Read a file: EXIF orientation applied, 16 bit reduced to 8, palettes, grey and CMYK as sRGB,
+    """Read a file: EXIF orientation applied, 16 bit reduced to 8, palettes, gray and CMYK as sRGB,
     embedded profiles obeyed.
 
     Pictures with an edge above EDGE are shrunk by a whole factor. Raises InputError for what is
@@ -112,7 +112,7 @@ def _eight_bit(image: Image.Image, path: Path) -> Image.Image:
 
 
 def _shrunk(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB or RGBA in sRGB, no edge longer than EDGE; colours under transparency do not leak."""
+    """RGB or RGBA in sRGB, no edge longer than EDGE; colors under transparency do not leak."""
     alpha = image.has_transparency_data
     if profile and image.mode in ("RGB", "RGBA", "CMYK"):
         image = _to_srgb(image, profile)
@@ -122,7 +122,7 @@ def _shrunk(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Colours of an embedded profile (a phone's wide gamut, a printer's inks) as sRGB; a broken
+    """Colors of an embedded profile (a phone's wide gamut, a printer's inks) as sRGB; a broken
     profile is passed over."""
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
     try:

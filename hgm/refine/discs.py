@@ -1,7 +1,7 @@
 """A body mesh as flat Gaussians, so that the splat renderer draws its silhouettes and normals with
 gradients.
 
-It takes the place of PyTorch3D's soft rasteriser in the released refinement (field of view 64.09
+It takes the place of PyTorch3D's soft rasterizer in the released refinement (field of view 64.09
 degrees, distance 1.5, 512 pixels, sigma = gamma = 1e-4, blur radius ln(1 / 1e-4 - 1) * sigma =
 9.21e-4, 50 faces per pixel). There a face fades out over sqrt(sigma) = 0.01 of half the image, 2.6
 pixels of 512; here the splats' own low-pass filter of 0.55 pixels does it.
@@ -77,7 +77,7 @@ class Patches:
         """The discs [P] of a mesh with vertices [N, 3], for images in which a pixel is `pixel`
         units wide at the body.
 
-        Colours hold the outward unit normals as (n + 1) / 2. Differentiable.
+        Colors hold the outward unit normals as (n + 1) / 2. Differentiable.
         """
         centroid, cross = _geometry(vertices, self.faces)
         area = cross.norm(dim=-1, keepdim=True) / 2

@@ -20,7 +20,7 @@ from hgm.estimators.labels import DISTURBED
 from hgm.metrics.joints import mpjpe
 from hgm.runtime import derived_seed
 
-# millimetres, paper table 6, before refinement
+# millimeters, paper table 6, before refinement
 PIXIE_MPJPE = {"thuman2": 80.11, "customhumans": 75.79}
 
 
@@ -33,7 +33,7 @@ class Estimate:
 
     params: BodyParameters  # unbatched
     source: str  # what made it, for labels
-    scale: float | None = None  # NU per metre
+    scale: float | None = None  # NU per meter
     translation: Tensor | None = None  # [3], the pelvis joint in NU
 
     def to(self, device: torch.device | str) -> Estimate:
@@ -56,12 +56,12 @@ def placed(seen: SeenBody, camera: Cameras) -> Estimate:
             "the input camera looks away from the pelvis; expected the person in front of it"
         )
     params = _from_the_camera(seen.params, camera)
-    if seen.pixels_per_metre is None or seen.pelvis is None:
+    if seen.pixels_per_meter is None or seen.pelvis is None:
         return Estimate(params, seen.source)
     unit = camera.K[0, 0] / where[2]  # pixels per NU at the origin
     offset = (seen.pelvis.to(camera.K) - camera.K[:2, 2]) / unit - where[:2]
     position = camera.world_to_camera[:3, :3].mT @ torch.cat([offset, offset.new_zeros(1)])
-    return Estimate(params, seen.source, seen.pixels_per_metre / float(unit), position)
+    return Estimate(params, seen.source, seen.pixels_per_meter / float(unit), position)
 
 
 def _from_the_camera(params: BodyParameters, camera: Cameras) -> BodyParameters:
@@ -141,7 +141,7 @@ class Disturbance:
 
 
 def place(body: Body, scale: Tensor | float, translation: Tensor) -> tuple[Tensor, Tensor]:
-    """A body in metres -> vertices [10475, 3] and joints [55, 3] in NU: pelvis to `translation`,
+    """A body in meters -> vertices [10475, 3] and joints [55, 3] in NU: pelvis to `translation`,
     scaled about it."""
     pelvis = body.joints[..., :1, :]
     return (body.vertices - pelvis) * scale + translation, (
@@ -158,7 +158,7 @@ def disturb(
     noise: Disturbance | None = None,
 ) -> Estimate:
     """The true fit with seeded noise, scaled by bisection until its MPJPE is `mpjpe_mm`: over the
-    first 22 joints, pelvis-aligned, in metres of the true fit, an error of scale included (spec
+    first 22 joints, pelvis-aligned, in meters of the true fit, an error of scale included (spec
     section 8.1).
 
     `params` is unbatched; its global_orient is ignored, as the canonical frame does. The result, on

@@ -42,7 +42,7 @@ def render_normals(
     for gaussians in (discs, turned_inside_out(discs, camera)):
         picture = render(gaussians, cameras, backend=backend, background=(0.0, 0.0, 0.0))
         coverage = picture.alpha[0]
-        sums = 2 * picture.rgb[0] - coverage  # colours are (n + 1) / 2
+        sums = 2 * picture.rgb[0] - coverage  # colors are (n + 1) / 2
         maps.append(sums * coverage / sums.norm(dim=0, keepdim=True).clamp(min=1e-6))
     return NormalMaps(*maps)
 

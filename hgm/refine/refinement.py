@@ -4,7 +4,7 @@ made by the frozen HGM.
 Paper section 3.2: loss = 10 front + 1 side + 0.5 normal over 12 views; the front target is the mask
 of the input, the side targets are the coverage of HGM's Gaussians. The first round takes the
 Gaussians of the image branch alone, since a badly aligned body spoils those of the others; every 15
-steps HGM runs again with the body as it is then. Optimiser, rates and priors are not published;
+steps HGM runs again with the body as it is then. Optimizer, rates and priors are not published;
 those below are ours. The paper also names 2-D keypoints once, without detector or weight: left out.
 """
 
@@ -62,7 +62,7 @@ class Refined:
     """The refined body, unbatched; vertices and joints are what HGM takes."""
 
     params: BodyParameters
-    scale: float  # NU per metre
+    scale: float  # NU per meter
     translation: Tensor  # [3], the pelvis joint in NU
     vertices: Tensor  # [10475, 3] NU
     joints: Tensor  # [55, 3] NU
@@ -185,7 +185,7 @@ def refine_body(
 def place_in_mask(
     params: BodyParameters, model: BodyModel, mask: Tensor, camera: Cameras
 ) -> tuple[float, Tensor]:
-    """Scale (NU per metre) and position of the pelvis [3] NU of a body, from the mask [1, H, W] of
+    """Scale (NU per meter) and position of the pelvis [3] NU of a body, from the mask [1, H, W] of
     an unbatched camera.
 
     The projected height is the mask's, the middle of the projected box is that of the mask's box,

@@ -1,6 +1,6 @@
 """Unlit views of a textured scan with Cycles. The only file that imports bpy.
 
-The texture is shown as it is (a pure emitter, no bounces), so a pixel's colour is the mean of the
+The texture is shown as it is (a pure emitter, no bounces), so a pixel's color is the mean of the
 texture over its area and the picture needs no light. The state of bpy is global: one Renderer in a
 process at a time; never fork after it.
 """
@@ -30,7 +30,7 @@ from hgm.scans.preflight import CheckedScan
 
 GPU_BACKENDS = ("OPTIX", "CUDA")  # the faster first
 DEVICES = ("cpu", "auto", "gpu")
-SENSOR = 36.0  # millimetres; any width will do, the lens follows
+SENSOR = 36.0  # millimeters; any width will do, the lens follows
 MISS = 1e9  # Blender writes 1e10 for a miss and 1e11 outside the border
 LOST_FACES = 0.01  # share of faces that Blender may leave out: it drops doubled and collapsed ones
 
@@ -40,7 +40,7 @@ class Frame:
     """One rendered view."""
 
     rgba: np.ndarray  # [H, W, 4] uint8 sRGB, straight alpha = share of the pixel that is covered
-    depth: np.ndarray  # [H, W] float32 planar z at the pixel centre, 0 = nothing hit
+    depth: np.ndarray  # [H, W] float32 planar z at the pixel center, 0 = nothing hit
     # [H, W, 3] float32 world-space unit normal towards the camera, 0 where alpha is 0
     normal: np.ndarray
     cropped: bool  # the scan reaches beyond the image
@@ -133,7 +133,7 @@ class Renderer:
         cropped = self._place_camera(K, w2c, camera.width, camera.height)
         with _quiet():
             self.bpy.ops.render.render()
-        rgba = self._read_colour()
+        rgba = self._read_color()
         layers = self._read_layers()
         hit = (layers["Depth.Z"] > 0) & (layers["Depth.Z"] < MISS)
         covered = rgba[..., 3] > 0
@@ -278,10 +278,10 @@ class Renderer:
             self.bpy.data.images["Render Result"].save_render(str(path))
         return path
 
-    def _read_colour(self) -> np.ndarray:
+    def _read_color(self) -> np.ndarray:
         from PIL import Image
 
-        path = self._save("colour.png", "PNG", color_mode="RGBA", color_depth="8", compression=0)
+        path = self._save("color.png", "PNG", color_mode="RGBA", color_depth="8", compression=0)
         with Image.open(path) as image:
             rgba = np.array(image)
         path.unlink()

@@ -10,7 +10,7 @@ import numpy as np
 from hgm.errors import ScanError
 
 NEAR = 0.01
-FAR = 100.0  # normalised units; nothing nearer or farther is hit
+FAR = 100.0  # normalized units; nothing nearer or farther is hit
 PAD = 3  # pixels around the projected scan
 
 

@@ -1,4 +1,4 @@
-"""Training curves as SVG with the page's own colours; the same history gives the same bytes."""
+"""Training curves as SVG with the page's own colors; the same history gives the same bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import escape
 
 BINS = 200
-# Colours that matplotlib draws with, and the style of the page that takes their place.
+# Colors that matplotlib draws with, and the style of the page that takes their place.
 INK = "#010203"
 GRID = "#040506"
 SERIES = ("#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05", "#0a0b06")
@@ -90,15 +90,15 @@ def curve_svg(
         figure = Figure(figsize=(4.6, 2.5), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
-        for colour, (key, steps, values) in zip(SERIES, drawn, strict=False):
+        for color, (key, steps, values) in zip(SERIES, drawn, strict=False):
             x, mean, low, high = binned(steps, values)
             if len(steps) > BINS:
-                axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+                axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
             few = len(x) <= 30
             axes.plot(
                 x,
                 mean,
-                color=colour,
+                color=color,
                 linewidth=1.6,
                 marker="o" if few else None,
                 markersize=3.5,
@@ -142,7 +142,7 @@ def _short(attribute: str) -> str:
 
 
 def _inline(svg: str, name: str) -> str:
-    """The `<svg>` element alone, without metadata or links, with the page's colours and names of
+    """The `<svg>` element alone, without metadata or links, with the page's colors and names of
     its own."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -156,8 +156,8 @@ def _inline(svg: str, name: str) -> str:
     svg = re.sub(r"\s*\n\s*", " ", svg)
     svg = re.sub(r' (d|x|y|transform)="[^"]*"', lambda m: _short(m[0]), svg)
     svg = re.sub(r"font(-family)?: ([^;\"]*?)'[^;\"]*?sans-serif", r"font\1: \2sans-serif", svg)
-    for colour, style in STYLE.items():
-        svg = svg.replace(colour, style)
+    for color, style in STYLE.items():
+        svg = svg.replace(color, style)
     prefix = re.sub(r"\W", "-", name)
     names = set(re.findall(r' id="([^"]+)"', svg))
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))

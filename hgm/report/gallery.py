@@ -30,7 +30,7 @@ def shot(assets: Assets, caption: str, image: np.ndarray | None) -> Shot:
 
 
 def data_sheets(run: Run, assets: Assets) -> list[Shot]:
-    """The views of the first scan of each split: colour, mask and, where they were rendered, depth
+    """The views of the first scan of each split: color, mask and, where they were rendered, depth
     and normals from top to bottom."""
     shown: dict[str, tuple[str, Path]] = {}
     for row in run.scans:

@@ -40,7 +40,7 @@ COARSE = (
     "{coarse[weight_decay]:g}, gradients clipped at {coarse[clip]:g}), each step compared in "
     "{supervised} views."
 )
-LOSS = "The loss is {loss[rgb]:g} × squared colour error + {loss[mask]:g} × squared mask error"
+LOSS = "The loss is {loss[rgb]:g} × squared color error + {loss[mask]:g} × squared mask error"
 PAIRS = (
     "The ControlNet learned from back views rendered by the coarse model after {early:.0f} % of "
     "its steps, downsampled by {factors}, next to the true back views."

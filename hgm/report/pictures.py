@@ -83,15 +83,15 @@ def read(path: Path | None, edge: int = 512) -> np.ndarray | None:
     return np.asarray(image)
 
 
-def colours(values: np.ndarray, name: str) -> np.ndarray:
-    """Values [H, W] in 0 … 1 through a colour map -> uint8 [H, W, 3]."""
+def colors(values: np.ndarray, name: str) -> np.ndarray:
+    """Values [H, W] in 0 … 1 through a color map -> uint8 [H, W, 3]."""
     from matplotlib import colormaps
 
     return (colormaps[name](np.clip(values, 0, 1))[..., :3] * 255).round().astype(np.uint8)
 
 
 def read_depth(path: Path | None, edge: int = 512) -> np.ndarray | None:
-    """A 16-bit depth image as colours, near bright, nothing white; the range is that of the person
+    """A 16-bit depth image as colors, near bright, nothing white; the range is that of the person
     in it."""
     if path is None:
         return None
@@ -106,7 +106,7 @@ def read_depth(path: Path | None, edge: int = 512) -> np.ndarray | None:
     if depth.ndim != 2 or not hit.any():
         return None
     near, far = np.percentile(depth[hit], [1, 99])
-    image = colours(1 - (depth - near) / max(far - near, 1.0), "viridis")
+    image = colors(1 - (depth - near) / max(far - near, 1.0), "viridis")
     image[~hit] = 255
     return image
 
@@ -114,11 +114,11 @@ def read_depth(path: Path | None, edge: int = 512) -> np.ndarray | None:
 def error_map(
     prediction: np.ndarray | None, truth: np.ndarray | None, top: float = 0.5
 ) -> np.ndarray | None:
-    """Mean absolute colour error of two pictures, black = 0, yellow-white = `top` or more."""
+    """Mean absolute color error of two pictures, black = 0, yellow-white = `top` or more."""
     if prediction is None or truth is None or prediction.shape != truth.shape:
         return None
     error = np.abs(prediction.astype(np.float64) - truth).mean(-1) / 255
-    return colours(error / top, "inferno")
+    return colors(error / top, "inferno")
 
 
 def sheet(

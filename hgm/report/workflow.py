@@ -80,7 +80,7 @@ def columns(graph: Graph) -> tuple[list[list[str]], list[list[str]]]:
     columns.
 
     A way is its first rule, a place of its own in each column between, and its last rule. Within a
-    column whoever has neighbours near the top stands near the top (Sugiyama, Tagawa and Toda,
+    column whoever has neighbors near the top stands near the top (Sugiyama, Tagawa and Toda,
     1981).
     """
     level = dict.fromkeys(graph.jobs, 0)
@@ -124,7 +124,7 @@ def _mean(values: list[float]) -> float:
 
 
 def workflow_svg(graph: Graph) -> str:
-    """The drawing as an inline `<svg>` in the page's colours, from left to right."""
+    """The drawing as an inline `<svg>` in the page's colors, from left to right."""
     table, ways = columns(graph)
     row = _rows(table)
     high = max(map(len, table))

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CanonicalScan:
-    """A scan's place in the world: pelvis at the origin, y up, facing +z, normalised units."""
+    """A scan's place in the world: pelvis at the origin, y up, facing +z, normalized units."""
 
-    transform: np.ndarray  # [4, 4] float64, a similarity: scan units -> normalised units
+    transform: np.ndarray  # [4, 4] float64, a similarity: scan units -> normalized units
     body: CanonicalBody  # unbatched, in the same frame
     faces: np.ndarray  # [20908, 3] int64, of the body
 
     def apply(self, points: np.ndarray) -> np.ndarray:
-        """Points [..., 3] of the scan -> normalised units, float64."""
+        """Points [..., 3] of the scan -> normalized units, float64."""
         return points @ self.transform[:3, :3].T + self.transform[:3, 3]
 
 
 def scan_to_nu(fit: Fit, model: BodyModel) -> CanonicalScan:
-    """The similarity that takes a scan to normalised units, and its body there.
+    """The similarity that takes a scan to normalized units, and its body there.
 
     A fit places the body with v = model(params) * scale + translation, and the model turns by
     global_orient about the pelvis joint of the shaped rest pose. Undone in that order: x =

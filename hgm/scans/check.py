@@ -19,8 +19,8 @@ from hgm.scans.silhouettes import outside, shared, silhouettes, small, spread_po
 # bounds leave room for coats, skirts (the legs are 10 to 15 cm away from the cloth), hair and
 # shoes. The fit of another scan, a turn by 45 degrees or more, or a scale 1.2 times too large is
 # over one of them, mostly by a factor of two.
-MEDIAN = 0.04  # metres, body vertex to the surface of the scan
-PERCENTILE_95 = 0.15  # metres
+MEDIAN = 0.04  # meters, body vertex to the surface of the scan
+PERCENTILE_95 = 0.15  # meters
 # height of the scan over height of the posed body: hair, hats and shoes add, nothing takes away
 HEIGHT = (0.95, 1.15)
 # A body is inside its clothes: in the silhouettes of the clothed stand-ins less than 1 % of it
@@ -42,8 +42,8 @@ BODY_STEP = 4  # every fourth vertex of the body
 class FitQuality:
     """How far the body of a fit is from its scan."""
 
-    median: float  # metres
-    percentile_95: float  # metres
+    median: float  # meters
+    percentile_95: float  # meters
     height_ratio: float
     shared: float  # intersection over union of the silhouettes
     outside: float  # share of the body's silhouettes that the scan's do not cover
@@ -55,7 +55,7 @@ def fit_quality(mesh: ObjMesh, scan: CanonicalScan) -> FitQuality:
     the person, and the overlap of the silhouettes from SIDES sides."""
     from scipy.spatial import cKDTree
 
-    metre = float(scan.body.nu_per_metre)
+    meter = float(scan.body.nu_per_metre)
     body = scan.body.vertices.double().numpy()
     surface = scan.apply(spread_points(mesh.vertices, mesh.faces))
     distances, _ = cKDTree(surface).query(body[::BODY_STEP])
@@ -66,8 +66,8 @@ def fit_quality(mesh: ObjMesh, scan: CanonicalScan) -> FitQuality:
     bare = silhouettes(points, rig)
     beside = outside(bare, covered)
     return FitQuality(
-        float(np.median(distances)) / metre,
-        float(np.percentile(distances, 95)) / metre,
+        float(np.median(distances)) / meter,
+        float(np.percentile(distances, 95)) / meter,
         float(heights[0] / heights[1]),
         shared(covered, bare),
         beside,

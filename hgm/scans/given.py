@@ -25,7 +25,7 @@ from hgm.scans.silhouettes import small
 from hgm.views import save_cameras, save_view
 
 KEY_FILE = "key.json"
-STEP = 0.1  # normalised units; neighbouring depths farther apart belong to different surfaces
+STEP = 0.1  # normalized units; neighboring depths farther apart belong to different surfaces
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Picture:
 
     rgb: np.ndarray  # [H, W, 3] uint8 over white
     mask: np.ndarray  # [H, W] uint8 coverage
-    depth: np.ndarray | None = None  # [H, W] float32 planar z in normalised units, 0 = nothing hit
+    depth: np.ndarray | None = None  # [H, W] float32 planar z in normalized units, 0 = nothing hit
 
 
 @dataclass(frozen=True)
 class PlacedBody:
-    """A person's body in normalised units, pelvis at the origin, facing +z, and its parameters."""
+    """A person's body in normalized units, pelvis at the origin, facing +z, and its parameters."""
 
     params: BodyParameters  # unbatched
     body: CanonicalBody  # unbatched
@@ -70,10 +70,10 @@ class PlacedBody:
                     f"{path}: {key} is missing or not {shape} finite numbers; expected the body "
                     "of a view folder"
                 )
-        vertices, joints, metre = (
+        vertices, joints, meter = (
             torch.from_numpy(np.asarray(found[k], np.float32)) for k in shapes
         )
-        return cls(params, CanonicalBody(vertices, joints, metre))
+        return cls(params, CanonicalBody(vertices, joints, meter))
 
 
 class GivenViews(Protocol):
@@ -88,7 +88,7 @@ class GivenViews(Protocol):
 
     @property
     def cameras(self) -> Cameras:
-        """[V] float64, in normalised units; square images."""
+        """[V] float64, in normalized units; square images."""
 
     @property
     def placed(self) -> PlacedBody: ...
@@ -154,7 +154,7 @@ def check_given(views: GivenViews, faces: np.ndarray) -> None:
 
 
 def resized(picture: Picture, size: int) -> Picture:
-    """The picture [H, W] at another size: area means for smaller colours and masks, the nearest
+    """The picture [H, W] at another size: area means for smaller colors and masks, the nearest
     depth."""
     filter_ = Image.Resampling.BOX if size < picture.mask.shape[0] else Image.Resampling.BILINEAR
     shape = (size, size)
@@ -174,7 +174,7 @@ def normals_of(depth: np.ndarray, camera: Cameras) -> np.ndarray:
     """World-space unit normals [H, W, 3] towards the camera of a depth image [H, W], 0 where
     nothing was hit.
 
-    The two slopes at a pixel are taken to the nearer neighbour on each axis; a pixel without one
+    The two slopes at a pixel are taken to the nearer neighbor on each axis; a pixel without one
     faces the camera.
     """
     origins, rays = (x.double().movedim(0, -1).numpy() for x in camera.to(torch.float64).rays())
@@ -189,7 +189,7 @@ def normals_of(depth: np.ndarray, camera: Cameras) -> np.ndarray:
 
 
 def _slope(points: np.ndarray, depth: np.ndarray, hit: np.ndarray, axis: int) -> np.ndarray:
-    """The step [H, W, 3] from a pixel's point along an image axis, 0 where both neighbours are
+    """The step [H, W, 3] from a pixel's point along an image axis, 0 where both neighbors are
     missing or far."""
     p, z, h = (np.moveaxis(x, axis, 0) for x in (points, depth, hit))
     step = np.diff(p, axis=0)

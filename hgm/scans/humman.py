@@ -3,7 +3,7 @@
 
 `p000455_a000986/` is one sequence: `kinect_color/kinect_000/000000.png`,
 `kinect_mask/kinect_000/000000.png` (or `kinect_mask_manual`), `smpl_params/000000.npz` (betas,
-body_pose, global_orient, transl) and `cameras.json` with K, R, T (world to camera, OpenCV, metres)
+body_pose, global_orient, transl) and `cameras.json` with K, R, T (world to camera, OpenCV, meters)
 of `kinect_color_000 …`. The world is the frame of kinect_color_000, so y points down. A member here
 is one frame, `p000455_a000986_000006`; without a frame it is the first.
 """
@@ -47,7 +47,7 @@ class HummanFiles:
 
     def own_files(self) -> list[Path]:
         """Those of the data set, there or not."""
-        pictures = [path for i in range(KINECTS) for path in (self._colour(i), self._mask(i))]
+        pictures = [path for i in range(KINECTS) for path in (self._color(i), self._mask(i))]
         return [*pictures, self.place / "cameras.json", self._fit_file]
 
     @cached_property
@@ -56,7 +56,7 @@ class HummanFiles:
         sequence, _, frame = self.name.rpartition("_")
         return (self.name, FRAME) if frame.startswith("a") else (sequence, frame)
 
-    def _colour(self, index: int) -> Path:
+    def _color(self, index: int) -> Path:
         return self.place / "kinect_color" / f"kinect_{index:03d}" / f"{self._parts[1]}.png"
 
     def _mask(self, index: int) -> Path:
@@ -80,8 +80,8 @@ class HummanFrame(HummanFiles):
     @cached_property
     def cameras(self) -> Cameras:
         """A point v of the world becomes s Rᵀ (v - pelvis): pelvis at the origin, facing +z, s
-        normalised units a metre. A camera R_c v + T_c then reads R_c R x + s (R_c pelvis + T_c), in
-        normalised units."""
+        normalized units a meter. A camera R_c v + T_c then reads R_c R x + s (R_c pelvis + T_c), in
+        normalized units."""
         fit = self._fit
         s = float(self.placed.body.nu_per_metre)
         pelvis = load_smpl(self.models).rest_joints(fit["betas"])[0] + fit["transl"]
@@ -106,18 +106,18 @@ class HummanFrame(HummanFiles):
 
     @property
     def has_depth(self) -> bool:
-        """The depth cameras are others than the colour cameras."""
+        """The depth cameras are others than the color cameras."""
         return False
 
     def files(self) -> list[Path]:
         return [*self.own_files(), smpl_file(self.models)]
 
     def picture(self, index: int) -> Picture:
-        rgb = _image(self._colour(index), "RGB")
+        rgb = _image(self._color(index), "RGB")
         mask = self._masks[index]
         if rgb.shape[:2] != mask.shape:
             raise ScanError(
-                f"{self._colour(index)}: {rgb.shape[1]} x {rgb.shape[0]} pixels, its mask has "
+                f"{self._color(index)}: {rgb.shape[1]} x {rgb.shape[0]} pixels, its mask has "
                 f"{mask.shape[1]} x {mask.shape[0]}"
             )
         a = mask[..., None].astype(np.uint32)
@@ -190,7 +190,7 @@ class HummanFrame(HummanFiles):
 
     @cached_property
     def _stored(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """K [3, 3], R [3, 3] and T [3] of every colour camera."""
+        """K [3, 3], R [3, 3] and T [3] of every color camera."""
         path = self.place / "cameras.json"
         try:
             data = json.loads(path.read_text())

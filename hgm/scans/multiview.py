@@ -3,7 +3,7 @@
 Each of the four holds a folder `<scan>_<view>` for every view, `0000_000 … 0000_011`, with in it
 `img/…/0.jpg` (RGB; read where the mask is above 0, white elsewhere), `mask/…/0.png` (three equal
 channels), `parm/…/0_intrinsic.npy` ([3, 3] in pixels) and `0_extrinsic.npy` ([3, 4] world to
-camera, OpenCV axes), and `depth/…/<scale>.png` (16 bit, 2**15 / z). Lengths are metres of a person
+camera, OpenCV axes), and `depth/…/<scale>.png` (16 bit, 2**15 / z). Lengths are meters of a person
 scaled to 1.8 m; HGM's release reads that scale from the name of the depth file (GPS-Gaussian's is
 0.png) and turns the world so that view 0 is the front camera. The body is in `smplx/<scan>/`:
 `smplx.npz` of a view folder, as written here, or THuman's `smplx_param.pkl`; a `cameras.json`
@@ -31,7 +31,7 @@ from hgm.scans.given import Picture, PlacedBody
 from hgm.scans.thuman import FIT_FILE, FIT_FOLDERS
 from hgm.views import DEPTH_UNIT, load_cameras, save_cameras, save_png, view_path
 
-INVERSE_DEPTH = 2.0**15  # of a metre
+INVERSE_DEPTH = 2.0**15  # of a meter
 BODIES = "smplx"
 BODY_FILE = "smplx.npz"
 VIEW = re.compile(r"(.+)_(\d{3})")
@@ -236,7 +236,7 @@ def export_views(folder: Path, root: Path, name: str) -> None:
         steps = np.where(z > 0, np.rint(INVERSE_DEPTH / np.maximum(z, DEPTH_UNIT)), 0)
         if steps.max() > 65535:
             raise InputError(
-                f"{view_path(folder, 'depth', i)}: a depth of less than half a metre cannot be "
+                f"{view_path(folder, 'depth', i)}: a depth of less than half a meter cannot be "
                 "stored as 2**15 / z"
             )
         with atomic_write(root / "img" / view / "0.jpg") as file:

@@ -120,7 +120,7 @@ def _numbers(text: np.ndarray, path: Path, kind: str) -> np.ndarray:
 
 
 def _table(text: np.ndarray, rows: int, columns: int, path: Path, kind: str) -> np.ndarray:
-    """[rows, columns] float64; further columns (colours, w) are left out."""
+    """[rows, columns] float64; further columns (colors, w) are left out."""
     numbers = _numbers(text, path, kind)
     if len(numbers) % rows or len(numbers) // rows < columns:
         raise ScanError(

@@ -1,7 +1,7 @@
 """Look at the files of a scan before Blender does: it reads almost every broken file without a
 word.
 
-A missing texture comes out magenta, a cut JPEG half grey, a vertex that is not a number at the
+A missing texture comes out magenta, a cut JPEG half gray, a vertex that is not a number at the
 origin, a face with a wrong index not at all. Here each of these is a ScanError of one line.
 """
 

@@ -127,7 +127,7 @@ def hindrance(name: str, device: torch.device) -> str | None:
 
 
 def differs(rasterize: Rasterize, device: torch.device) -> str | None:
-    """Whether a rasteriser draws a small scene on a device otherwise than plain torch, as a phrase;
+    """Whether a rasterizer draws a small scene on a device otherwise than plain torch, as a phrase;
     None where it agrees."""
     generator = torch.Generator().manual_seed(0)
 

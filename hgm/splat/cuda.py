@@ -1,4 +1,4 @@
-"""Adapters to the CUDA rasterisers; their packages are imported only when tensors on a CUDA device
+"""Adapters to the CUDA rasterizers; their packages are imported only when tensors on a CUDA device
 are rendered."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hgm.gaussians import Gaussians
 from hgm.splat.constants import BLUR
 from hgm.splat.projection import usable_only
 
-FAR = 1000.0  # enters only the depth that the rasteriser of diff-gaussian-rasterization ignores
+FAR = 1000.0  # enters only the depth that the rasterizer of diff-gaussian-rasterization ignores
 
 
 def rasterize_gsplat(
@@ -62,14 +62,14 @@ def rasterize_inria(
 
     What it does differently from the specification: Gaussians nearer than 0.2 are not drawn (it has
     no near plane to set, so a larger `near` is applied here); the border at which the Jacobian
-    stops moving ignores an off-centre principal point; boxes are square and 3 sigma wide, which
+    stops moving ignores an off-center principal point; boxes are square and 3 sigma wide, which
     cuts off alphas up to 0.011; its backward pass adds in no fixed order. Its depth is the sum of w
     z; it is divided by alpha here.
     """
     from diff_gaussian_rasterization import GaussianRasterizationSettings, GaussianRasterizer
 
     gaussians = usable_only(gaussians)
-    quats = F.normalize(gaussians.quats, dim=-1)  # the rasteriser takes them as they are
+    quats = F.normalize(gaussians.quats, dim=-1)  # the rasterizer takes them as they are
     width = cameras.width
     height = cameras.height
     views, projections = _matrices(cameras, near)
@@ -123,7 +123,7 @@ def rasterize_inria(
 
 def _matrices(cameras: Cameras, near: float) -> tuple[Tensor, Tensor]:
     """World to camera and world to clip space, [S, C, 4, 4] each, transposed (row vectors) as that
-    rasteriser wants them."""
+    rasterizer wants them."""
     K = cameras.K
     width = cameras.width
     height = cameras.height

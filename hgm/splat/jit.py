@@ -65,4 +65,4 @@ WIDE = 8
 TALL = 16  # pixels of a tile
 SPLAT = 10  # numbers of a splat: mean x y, conic xx xy yy, opacity, r g b, depth
 HIT = 10  # gradients of a (splat, tile) pair, in the same order
-PARAMETERS = 14  # gradients of a Gaussian: mean 3, quaternion 4, scale 3, opacity, colour 3
+PARAMETERS = 14  # gradients of a Gaussian: mean 3, quaternion 4, scale 3, opacity, color 3

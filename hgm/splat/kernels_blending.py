@@ -97,7 +97,7 @@ def finished(tile):
 
 @inlined
 def clear(tile):
-    """Plane 0 (transmittance) 1, the last two the pixel centres relative to the tile, all others
+    """Plane 0 (transmittance) 1, the last two the pixel centers relative to the tile, all others
     0."""
     for p in range(AREA):
         tile[0, p] = 1
@@ -111,7 +111,7 @@ def clear(tile):
 @inlined
 def rows(box, top):
     """The pixels of a tile from the first to the last row of a bounding box; unsigned, or indexing
-    would not vectorise."""
+    would not vectorize."""
     return np.uint64(max(0, box[2] - top) * WIDE), np.uint64(min(TALL, box[3] - top) * WIDE)
 
 
@@ -193,7 +193,7 @@ def blend_backward(
     hits,
 ):
     """Tiles t0 ... t1 of view v: hits [all hits, HIT] <- gradients of mean 2, conic 3, opacity,
-    colour 3, depth."""
+    color 3, depth."""
     height = rgb.shape[2]
     width = rgb.shape[3]
     columns = (width + WIDE - 1) // WIDE

@@ -167,7 +167,7 @@ def project(
         my = fy * w + cy
         rx = reach[s, g] * math.sqrt(pp + BLUR) + SLACK
         ry = reach[s, g] * math.sqrt(qq + BLUR) + SLACK
-        # pixel centres inside [m - r, m + r]; clamped as floats, because huge floats do not fit an
+        # pixel centers inside [m - r, m + r]; clamped as floats, because huge floats do not fit an
         # integer
         x0 = math.ceil(min(max(mx - rx - f32(0.5), f32(0)), f32(width)))
         x1 = math.floor(min(max(mx + rx + f32(0.5), f32(0)), f32(width)))
@@ -242,7 +242,7 @@ def unproject(
                 for i in range(len(h)):
                     h[i] += hits[k, i]
             for i in range(4):
-                G[10 + i] += h[5 + i]  # opacity, colour
+                G[10 + i] += h[5 + i]  # opacity, color
             fx, _, ulow, uhigh = pinhole(K[v], width, 0)
             fy, _, vlow, vhigh = pinhole(K[v], height, 1)
             right = row(pose[v], 0)

@@ -18,7 +18,7 @@ class Splats(NamedTuple):
     """Projected Gaussians. A radius of 0 marks one that is not drawn; its other numbers are finite
     and mean nothing."""
 
-    means: Tensor  # [S, C, N, 2] pixels, centres at +0.5
+    means: Tensor  # [S, C, N, 2] pixels, centers at +0.5
     conics: Tensor  # [S, C, N, 3] inverse covariance: xx, xy, yy, in 1 / pixels^2
     depths: Tensor  # [S, C, N] planar depth, world units
     # [S, C, N, 2] half sides of the box outside of which alpha < ALPHA_MIN; no gradient
@@ -110,11 +110,11 @@ def tile_hits(
     """
     order = torch.sort(depths, stable=True).indices
     order = order[radii[order, 0] > 0]
-    centre = means[order]
+    center = means[order]
     radius = radii[order]
-    last = centre.new_tensor([columns - 1, rows - 1])
-    low = torch.minimum(((centre - radius) / tile).floor().clamp(min=0), last).long()  # [M, 2]
-    high = torch.minimum(((centre + radius) / tile).floor().clamp(min=0), last).long()
+    last = center.new_tensor([columns - 1, rows - 1])
+    low = torch.minimum(((center - radius) / tile).floor().clamp(min=0), last).long()  # [M, 2]
+    high = torch.minimum(((center + radius) / tile).floor().clamp(min=0), last).long()
     wide, tall = (high - low + 1).unbind(-1)
     of = torch.repeat_interleave(wide * tall)  # [hits], index into order
     step = torch.arange(len(of), device=of.device) - F.pad(torch.cumsum(wide * tall, 0), (1, 0))[of]

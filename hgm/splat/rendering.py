@@ -35,7 +35,7 @@ def render(
     """Splat every set of Gaussians into every camera (Kerbl et al. 2023, 3D Gaussian Splatting).
 
     gaussians [..., N]: world frame, opacities in [0, 1], quaternions wxyz of any length but 0.
-    cameras [..., C]: OpenCV axes, pixel centres at +0.5, no skew. The leading dimensions broadcast:
+    cameras [..., C]: OpenCV axes, pixel centers at +0.5, no skew. The leading dimensions broadcast:
     one rig [C] serves all scenes, one scene all rigs. background: three numbers. near: planar depth
     in world units below which a Gaussian is not drawn.
 

@@ -86,7 +86,7 @@ def _over_white(path: Path, size: int) -> Tensor:
 
 
 def read_surface(folder: Path) -> Mesh | None:
-    """The method's mesh in normalised units; None where there is none. Raises InputError for an
+    """The method's mesh in normalized units; None where there is none. Raises InputError for an
     unreadable one or several."""
     import trimesh
 
@@ -110,7 +110,7 @@ def read_surface(folder: Path) -> Mesh | None:
 
 def read_frame(path: Path) -> tuple[np.ndarray, float, np.ndarray]:
     """rotation [3, 3], scale and translation [3] with x = scale * rotation @ mesh + translation in
-    normalised units; what the file leaves out, or all without a file, is the identity. Raises
+    normalized units; what the file leaves out, or all without a file, is the identity. Raises
     InputError for anything but a similarity."""
     data = read_json(path, "write it as docs/baselines.md says") if path.is_file() else {}
     known = ("rotation", "scale", "translation")

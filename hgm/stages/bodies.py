@@ -40,7 +40,7 @@ def save_body(
     source: str,
     **more: Any,
 ) -> None:
-    """`smplx.npz` of a subject: parameters, vertices [10475, 3] and joints [55, 3] in normalised
+    """`smplx.npz` of a subject: parameters, vertices [10475, 3] and joints [55, 3] in normalized
     units, where it comes from."""
     params.save_npz(
         path,
@@ -105,7 +105,7 @@ def place_subject(
     """A first estimate as it is, at its own place or that of the mask [1, H, W] that an unbatched
     camera sees.
 
-    Writes `smplx.npz` to `out`; returns the vertices [10475, 3] in normalised units.
+    Writes `smplx.npz` to `out`; returns the vertices [10475, 3] in normalized units.
     """
     estimate = estimate.to(model.device)
     scale = estimate.scale
@@ -155,7 +155,7 @@ def refine_subject(
     reads from the photo, if there is one. Body model, reconstructor and estimator are on one
     device.
 
-    Writes `smplx.npz` and `refinement.tsv` to `out`; returns the vertices [10475, 3] in normalised
+    Writes `smplx.npz` and `refinement.tsv` to `out`; returns the vertices [10475, 3] in normalized
     units.
     """
 
@@ -206,10 +206,10 @@ def silhouette_cameras(camera: Cameras) -> Cameras:
 def joint_errors(
     body: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
-    """MPJPE and PA-MPJPE in millimetres of the person over the first 22 joints (paper table 6)."""
-    metre = float(truth["nu_per_metre"])
+    """MPJPE and PA-MPJPE in millimeters of the person over the first 22 joints (paper table 6)."""
+    meter = float(truth["nu_per_metre"])
     estimate, target = (
-        torch.from_numpy(np.asarray(x["joints"], np.float64)) / metre for x in (body, truth)
+        torch.from_numpy(np.asarray(x["joints"], np.float64)) / meter for x in (body, truth)
     )
     return {
         "mpjpe_mm": float(mpjpe(estimate, target)),

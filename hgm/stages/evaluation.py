@@ -37,24 +37,24 @@ Json = dict[str, Any]
 
 
 def true_surface(files: ScanFiles, model: BodyModel) -> Mesh:
-    """The scan's surface in normalised units."""
+    """The scan's surface in normalized units."""
     scan = scan_to_nu(load_fit(files.fit, model), model)
     mesh = load_obj(files.obj)
     return Mesh(scan.apply(mesh.vertices), mesh.faces)
 
 
 def textured_body(vertices: Tensor, faces: Tensor, image: Tensor, camera: Cameras) -> Gaussians:
-    """Baseline: the body [P, 3] as discs, each with the colour of the photo [3, H, W] where it
+    """Baseline: the body [P, 3] as discs, each with the color of the photo [3, H, W] where it
     projects, seen or not."""
     patches = Patches.of(vertices, faces)
     discs = patches.discs(vertices, pixel=1.5 / float(camera.K[0, 0]))
     pixels, _ = camera.project(discs.means)
     grid = pixels / pixels.new_tensor([camera.width, camera.height]) * 2 - 1
-    colours = torch.nn.functional.grid_sample(
+    colors = torch.nn.functional.grid_sample(
         image[None], grid[None, None], align_corners=False, padding_mode="border"
     )
     return Gaussians(
-        discs.means, discs.opacities, discs.scales, discs.quats, colours[0, :, 0].mT.contiguous()
+        discs.means, discs.opacities, discs.scales, discs.quats, colors[0, :, 0].mT.contiguous()
     )
 
 

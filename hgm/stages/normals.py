@@ -28,7 +28,7 @@ from hgm.refine.discs import Patches, pixel_size
 from hgm.runtime import Deadline, derived_seed
 from hgm.splat import backend_for, render
 from hgm.train.data import ScanStore
-from hgm.train.loop import Optimisation, fit, write_history, write_record
+from hgm.train.loop import Optimization, fit, write_history, write_record
 from hgm.train.pictures import Pictures
 from hgm.train.prefetch import BODIES_STORE, NORMALS_STORE
 from hgm.views import load_image, view_path
@@ -209,7 +209,7 @@ def train_normals(
     history = fit(
         net,
         loss,
-        Optimisation(training.steps, training.lr, weight_decay=1e-4),
+        Optimization(training.steps, training.lr, weight_decay=1e-4),
         stage="normals",
         seed=seed,
         state=state,

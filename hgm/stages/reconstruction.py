@@ -109,7 +109,7 @@ class Reconstructor:
 
     @torch.no_grad()
     def seen_by(self, camera: Cameras, gaussians: Gaussians) -> tuple[Tensor, Tensor]:
-        """Colour [3, H, W] and alpha [1, H, W] of unbatched Gaussians, seen by an unbatched camera
+        """Color [3, H, W] and alpha [1, H, W] of unbatched Gaussians, seen by an unbatched camera
         at the networks' size."""
         out = render(
             gaussians, camera.resized(self.size)[None].to(self.device), backend=self.backend
@@ -126,7 +126,7 @@ class Reconstructor:
         announce: Callable[[str], None] = lambda stage: None,
     ) -> Reconstruction:
         """image [3, H, W] in [0, 1] over white, the front view of `views`; vertices [P, 3] in
-        normalised units (None without a body branch). The back is made where `views` has its back
+        normalized units (None without a body branch). The back is made where `views` has its back
         view.
 
         `announce` is called with the name of each of STAGES as it begins.

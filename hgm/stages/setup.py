@@ -12,7 +12,7 @@ from hgm.metrics.lpips import PerceptualLoss, load_lpips
 from hgm.nets import HGMConfig
 from hgm.stages.training import BackViews, Training
 from hgm.train.data import Sampling
-from hgm.train.loop import Optimisation
+from hgm.train.loop import Optimization
 from hgm.train.losses import LossWeights, Perceptual
 
 Section = Mapping[str, Any]
@@ -39,9 +39,9 @@ def network(section: Section, size: int, *, views: int, body: bool) -> HGMConfig
     return preset(views=views, **changes)
 
 
-def optimisation(section: Section) -> Optimisation:
+def optimization(section: Section) -> Optimization:
     names = ("steps", "lr", "warmup", "weight_decay", "clip", "accumulate", "ema")
-    return Optimisation(**{name: section[name] for name in names})
+    return Optimization(**{name: section[name] for name in names})
 
 
 def training(
@@ -67,7 +67,7 @@ def training(
         stage=stage,
         scans=scans,
         validation=validation,
-        optimisation=optimisation(section),
+        optimization=optimization(section),
         sampling=Sampling(
             batch=section["batch"],
             inputs=("front", "back") if fusion else ("front",),

@@ -22,7 +22,7 @@ from hgm.runtime import Deadline, derived_seed, use_threads
 from hgm.splat import backend_for, render
 from hgm.train.augmentation import camera_jitter, grid_distortion
 from hgm.train.data import Batch, Sampling, ScanStore, batch_of, draw
-from hgm.train.loop import Optimisation, fit, write_history, write_record
+from hgm.train.loop import Optimization, fit, write_history, write_record
 from hgm.train.losses import LossWeights, Perceptual, hgm_loss
 from hgm.train.pictures import Pictures
 from hgm.train.prefetch import LOADERS, Prefetch
@@ -53,7 +53,7 @@ class Training:
     stage: str
     scans: Sequence[Path]  # view folders
     validation: Sequence[Path]
-    optimisation: Optimisation
+    optimization: Optimization
     sampling: Sampling
     loss: LossWeights = field(default_factory=LossWeights)
     back_views: BackViews = field(default_factory=BackViews)
@@ -142,7 +142,7 @@ def train_hgm(
     if training.gpus == 1:
         _train(ALONE, *arguments)
         return
-    check_team(training.gpus, training.optimisation.accumulate, training.device, training.stage)
+    check_team(training.gpus, training.optimization.accumulate, training.device, training.stage)
     launch(training.gpus, training.device, _train, *arguments)
 
 
@@ -238,7 +238,7 @@ def _train(
                     save_image(shown / f"step_{step:06d}.png", torch.cat(list(rows), -1))
         return {"validation_psnr": float(-10 * torch.log10(torch.stack(errors)).mean())}
 
-    early = max(1, round(training.early * training.optimisation.steps))
+    early = max(1, round(training.early * training.optimization.steps))
     snapshots = (
         {early: lambda: save_tensors(model.state_dict(), state / EARLY)}
         if training.early > 0
@@ -248,7 +248,7 @@ def _train(
         history = fit(
             model,
             loss,
-            training.optimisation,
+            training.optimization,
             stage=training.stage,
             seed=training.seed,
             state=state,

@@ -1,7 +1,7 @@
 """A rendered data set as one small file: made on a machine with many cores, unpacked on one with a
 GPU.
 
-Colours, masks and normals are kept exactly, as lossless WebP. Body vertices are computed again from
+Colors, masks and normals are kept exactly, as lossless WebP. Body vertices are computed again from
 their parameters. Depth is kept for the test people only, since nothing trains on it.
 """
 

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from hgm.standin import core
-from hgm.standin.meshes import neighbour_average, relaxed, rim_loops
+from hgm.standin.meshes import neighbor_average, relaxed, rim_loops
 from hgm.standin.skeleton import BODY_VERTICES, LEFT_EYE, RIGHT_EYE
 from hgm.standin.skinning import Skeleton
 from hgm.standin.subdivision import subdivide
@@ -27,7 +27,7 @@ class Surface:
     """A mesh bound to the body: faces [F,3], uvs [F,3,2] at corners, weights [V,55], design [V,3].
 
     `matrix` makes its vertices from those of its source; `design` holds its positions on the
-    neutral body in metres (x left, y up from the chest, z front), the coordinates in which clothes
+    neutral body in meters (x left, y up from the chest, z front), the coordinates in which clothes
     are cut and patterns drawn.
     """
 
@@ -72,7 +72,7 @@ class Assets:
     island: np.ndarray
     fine_island: np.ndarray
     eye_faces: tuple[np.ndarray, np.ndarray]
-    eye_centre: np.ndarray
+    eye_center: np.ndarray
     eye_radius: float
     lip_height: float
     tights: Cloth
@@ -123,7 +123,7 @@ def build_assets(
         island=fine_island[3 * len(skin.faces) :],
         fine_island=fine_island,
         eye_faces=_eye_faces(faces),
-        eye_centre=(neutral["J_regressor"] @ design)[23],
+        eye_center=(neutral["J_regressor"] @ design)[23],
         eye_radius=0.5 * float(np.ptp(eye[:, 1])),
         lip_height=_lip_height(neutral, design),
         tights=tights,
@@ -158,12 +158,12 @@ def _skin(
     rows = [sp.identity(BODY_VERTICES, format="csr")]
     caps = []
     for number, loop in enumerate(rim_loops(body_faces)):
-        centre = BODY_VERTICES + number
+        center = BODY_VERTICES + number
         share = np.full(len(loop), 1 / len(loop))
         rows.append(
             sp.csr_matrix((share, (np.zeros(len(loop), int), loop)), shape=(1, BODY_VERTICES))
         )
-        caps += [[b, a, centre] for a, b in zip(loop, loop[1:] + loop[:1], strict=True)]
+        caps += [[b, a, center] for a, b in zip(loop, loop[1:] + loop[:1], strict=True)]
     matrix = sp.vstack(rows).tocsr()
     all_faces = np.concatenate([body_faces, caps])
     all_uvs = np.concatenate([uvs[body], np.zeros((len(caps), 3, 2))])
@@ -206,7 +206,7 @@ def _cloth(name: str, wardrobe: Mapping[str, np.ndarray], *, relax: int) -> Clot
         matrix = (step.matrix @ matrix).tocsr()
         faces = step.faces
         uvs = step.uvs
-    average = neighbour_average(faces, matrix.shape[0])
+    average = neighbor_average(faces, matrix.shape[0])
     rough_design = wardrobe["neutral_v"][used].astype(np.float64)
     design = relaxed(matrix @ rough_design, average, relax)
     weights = matrix @ wardrobe["weights"][used].astype(np.float64)

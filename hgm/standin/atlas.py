@@ -40,8 +40,8 @@ class Tile:
         """Rows and columns of the texture."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
-    def pixel_centres(self) -> np.ndarray:
-        """[height,width,2]: pixel centres as fractions of the tile, v upwards."""
+    def pixel_centers(self) -> np.ndarray:
+        """[height,width,2]: pixel centers as fractions of the tile, v upwards."""
         across = (np.arange(self.width) + 0.5) / self.width
         up = 1 - (np.arange(self.height) + 0.5) / self.height
         return np.stack(np.meshgrid(across, up), -1)
@@ -130,23 +130,23 @@ def pack(shapes: Mapping[str, tuple[int, int]], size: int) -> dict[str, tuple[in
     return best
 
 
-def rasterise(
-    faces_uv: np.ndarray, values: np.ndarray, centres: np.ndarray
+def rasterize(
+    faces_uv: np.ndarray, values: np.ndarray, centers: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolate corner values [F,3,k] at pixel centres [H,W,2]: mask [H,W] and values [N,k] of
+    """Interpolate corner values [F,3,k] at pixel centers [H,W,2]: mask [H,W] and values [N,k] of
     its pixels, float32.
 
     Rays are cast at the flat mesh of the faces' uvs [F,3,2].
     """
     count = len(faces_uv)
     flat = np.c_[faces_uv.reshape(-1, 2), np.zeros(3 * count)]
-    points = centres.reshape(-1, 2)
+    points = centers.reshape(-1, 2)
     origins = np.c_[points, np.full(len(points), -1.0)]
     up = np.broadcast_to(np.array([0.0, 0.0, 1.0]), origins.shape)
     face, weights, _ = RayMesh(flat, np.arange(3 * count).reshape(-1, 3)).hits(origins, up)
     hit = face >= 0
     corners = values.astype(np.float32)[face[hit]]
-    return hit.reshape(centres.shape[:2]), np.einsum(
+    return hit.reshape(centers.shape[:2]), np.einsum(
         "nck,nc->nk", corners, weights[hit].astype(np.float32)
     )
 
@@ -155,14 +155,14 @@ def texels(tile: Tile, surface: Surface) -> Texels:
     """What each pixel of a tile shows of a surface."""
     uvs = tile.fraction(surface.uvs)
     near = ((uvs > -MARGIN) & (uvs < 1 + MARGIN)).all((1, 2))
-    centres = tile.pixel_centres()
-    mask, design = rasterise(uvs[near], surface.design[surface.faces[near]], centres)
+    centers = tile.pixel_centers()
+    mask, design = rasterize(uvs[near], surface.design[surface.faces[near]], centers)
     low, high = tile.box
-    return Texels(mask, design, (low + centres[mask] * (high - low)).astype(np.float32))
+    return Texels(mask, design, (low + centers[mask] * (high - low)).astype(np.float32))
 
 
 def spread(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """An image [H,W,k] with the values [N,k] at the pixels of `mask` and smooth colours of their
+    """An image [H,W,k] with the values [N,k] at the pixels of `mask` and smooth colors of their
     surroundings elsewhere.
 
     Push and pull: means over ever larger blocks of known pixels, taken back where nothing finer is
@@ -179,9 +179,9 @@ def _filled(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return image
     odd = ((0, height % 2), (0, width % 2))
     known = np.pad(weight, odd).reshape((height + 1) // 2, 2, (width + 1) // 2, 2)
-    colour = np.pad(image * weight[..., None], (*odd, (0, 0))).reshape(*known.shape, -1)
+    color = np.pad(image * weight[..., None], (*odd, (0, 0))).reshape(*known.shape, -1)
     total = known.sum((1, 3))
-    coarse = colour.sum((1, 3)) / np.maximum(total, 1)[..., None]
+    coarse = color.sum((1, 3)) / np.maximum(total, 1)[..., None]
     coarse = _filled(coarse, (total > 0).astype(np.float32))
     finer = coarse.repeat(2, 0)[:height].repeat(2, 1)[:, :width]
     return np.where(weight[..., None] > 0, image, finer)

@@ -1,4 +1,4 @@
-"""Colours of garments and hair at the pixels of their tiles; every function returns [N,3] in
+"""Colors of garments and hair at the pixels of their tiles; every function returns [N,3] in
 0-1."""
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class Tailor:
         self,
         name: str,
         design: np.ndarray,
-        colours: tuple[np.ndarray, np.ndarray, np.ndarray],
+        colors: tuple[np.ndarray, np.ndarray, np.ndarray],
         coordinates: Callable[[np.ndarray], Coordinates] = trunk_coordinates,
         scale: float = 1.0,
     ) -> np.ndarray:
         """A pattern along these coordinates around and along the body."""
-        weave = Weave(design, coordinates(design), colours, scale, self.noise, self.rng)
+        weave = Weave(design, coordinates(design), colors, scale, self.noise, self.rng)
         return PATTERNS[name](weave)
 
 
@@ -65,29 +65,29 @@ def paint_top(texels: Texels, tailor: Tailor) -> np.ndarray:
     x, y, z = design.T
     ink = outfit.palette.top
     front = ramp(z, 0.015, 0.03)
-    colour = tailor.pattern(outfit.pattern, design, ink)
+    color = tailor.pattern(outfit.pattern, design, ink)
     if outfit.pattern in ("logo", "number", "plain"):
-        colour = stamped(colour, tailor.print, x, y + 0.03, 0.24, ink[1], front)
+        color = stamped(color, tailor.print, x, y + 0.03, 0.24, ink[1], front)
     if outfit.pattern in ("number", "blocks"):
-        colour = stamped(colour, tailor.print, -x, y + 0.03, 0.26, ink[2], 1 - front)
+        color = stamped(color, tailor.print, -x, y + 0.03, 0.26, ink[2], 1 - front)
     neck = neckline_level(design, outfit.cut)
-    colour = hemmed(hemmed(colour, neck), sleeve_level(design, outfit.cut), 0.02)
-    colour = hemmed(colour, np.where(np.abs(x) < 0.3, y - outfit.hem, 1.0), 0.02)
+    color = hemmed(hemmed(color, neck), sleeve_level(design, outfit.cut), 0.02)
+    color = hemmed(color, np.where(np.abs(x) < 0.3, y - outfit.hem, 1.0), 0.02)
     if outfit.top in ("shirt", "polo"):
-        colour = _shirt_front(colour, design, neck, outfit, front)
-    colour = darken(colour, 0.35 * line(np.abs(x) - SLEEVE, 0.0022, 0.0008))
-    return woven(colour, design, tailor.noise)
+        color = _shirt_front(color, design, neck, outfit, front)
+    color = darken(color, 0.35 * line(np.abs(x) - SLEEVE, 0.0022, 0.0008))
+    return woven(color, design, tailor.noise)
 
 
 def _shirt_front(
-    colour: np.ndarray, design: np.ndarray, neck: np.ndarray, outfit: Outfit, front: np.ndarray
+    color: np.ndarray, design: np.ndarray, neck: np.ndarray, outfit: Outfit, front: np.ndarray
 ) -> np.ndarray:
     x, y, _ = design.T
     placket = front * (y > (-9.0 if outfit.top == "shirt" else 0.02))
-    colour = darken(colour, 0.12 * line(x, 0.016, 0.0145) * placket)
+    color = darken(color, 0.12 * line(x, 0.016, 0.0145) * placket)
     buttons = ramp(np.hypot(x, (y + 0.5) % 0.075 - 0.0375), 0.0065, 0.005) * placket
-    colour = mix(
-        mix(colour, outfit.palette.top[2], buttons),
+    color = mix(
+        mix(color, outfit.palette.top[2], buttons),
         0.95 * outfit.palette.top[1],
         ramp(neck, 0.047, 0.042),
     )
@@ -95,7 +95,7 @@ def _shirt_front(
     up = y
     pocket = line(np.abs(side) - 0.042, 0.0015, 0.0005) * (np.abs(up) < 0.05)
     pocket = pocket + line(np.abs(up) - 0.05, 0.0015, 0.0005) * (np.abs(side) < 0.042)
-    return darken(colour, 0.45 * np.clip(pocket, 0, 1) * front)
+    return darken(color, 0.45 * np.clip(pocket, 0, 1) * front)
 
 
 def paint_jacket(texels: Texels, tailor: Tailor) -> np.ndarray:
@@ -105,19 +105,17 @@ def paint_jacket(texels: Texels, tailor: Tailor) -> np.ndarray:
     x, y, z = design.T
     side = np.abs(x)
     base = outfit.palette.jacket
-    colour = tailor.pattern(
+    color = tailor.pattern(
         outfit.quiet_pattern, design, (base, 0.6 * base, outfit.palette.top[2]), scale=1.2
     )
-    colour = darken(colour, 0.3 * line(side - 0.085, 0.0022, 0.001) * (z > 0.02))
-    colour = darken(colour, 0.35 * ramp(side, 0.60, 0.605))
-    colour = stamped(
-        colour, tailor.print, -x, y, 0.2, outfit.palette.top[0], 1 - ramp(z, 0.0, 0.02)
-    )
+    color = darken(color, 0.3 * line(side - 0.085, 0.0022, 0.001) * (z > 0.02))
+    color = darken(color, 0.35 * ramp(side, 0.60, 0.605))
+    color = stamped(color, tailor.print, -x, y, 0.2, outfit.palette.top[0], 1 - ramp(z, 0.0, 0.02))
     pocket = (
         line(np.abs(y + 0.27) - 0.055, 0.0018, 0.0012) * (np.abs(side - 0.12) < 0.04) * (z > 0.02)
     )
-    colour = darken(darken(colour, 0.4 * pocket), 0.35 * line(side - SLEEVE, 0.0026, 0.001))
-    return woven(colour, design, tailor.noise, 0.07)
+    color = darken(darken(color, 0.4 * pocket), 0.35 * line(side - SLEEVE, 0.0026, 0.001))
+    return woven(color, design, tailor.noise, 0.07)
 
 
 def paint_trousers(texels: Texels, tailor: Tailor) -> np.ndarray:
@@ -128,31 +126,29 @@ def paint_trousers(texels: Texels, tailor: Tailor) -> np.ndarray:
     side = np.abs(x)
     base = outfit.palette.bottom
     if outfit.bottom == "jeans":
-        colour = plain(DENIM * tailor.rng.uniform(0.6, 1.5), len(design))
+        color = plain(DENIM * tailor.rng.uniform(0.6, 1.5), len(design))
         thighs = np.exp(-(((side - 0.13) / 0.05) ** 2)) * ramp(z, 0.03, 0.09) * ramp(y, -1.1, -0.5)
-        colour = darken(
-            colour, -0.35 * thighs - 0.12 * tailor.noise.octaves(design, (60, 12, 60), 2)
-        )
+        color = darken(color, -0.35 * thighs - 0.12 * tailor.noise.octaves(design, (60, 12, 60), 2))
     else:
-        colours = (base, 0.7 * base, outfit.palette.top[2])
-        colour = tailor.pattern(outfit.quiet_pattern, design, colours, leg_coordinates)
+        colors = (base, 0.7 * base, outfit.palette.top[2])
+        color = tailor.pattern(outfit.quiet_pattern, design, colors, leg_coordinates)
     seam = line(z - 0.01, 0.0022, 0.0009) * (side > 0.1 + 0.05 * ramp(y, -0.4, -1.0))
     seam = seam + line(x, 0.0016, 0.0006) * (y > -0.45)
-    colour = darken(colour, 0.4 * np.clip(seam, 0, 1))
+    color = darken(color, 0.4 * np.clip(seam, 0, 1))
     # the distance to the outline of a back pocket, and the slanted front pockets
     pocket = np.maximum(np.abs(side - 0.085) - 0.055, np.abs(y + 0.33) - 0.06)
-    colour = mix(colour, STITCH, line(pocket, 0.0024, 0.0014) * (z < -0.02))
+    color = mix(color, STITCH, line(pocket, 0.0024, 0.0014) * (z < -0.02))
     slant = (
         line(np.abs(x) + 0.55 * (y + 0.28) - 0.125, 0.0024, 0.0014)
         * (z > 0.02)
         * (np.abs(y + 0.28) < 0.06)
     )
-    colour = darken(colour, 0.45 * slant)
+    color = darken(color, 0.45 * slant)
     if tailor.rng.random() < 0.6:
-        colour = mix(colour, LEATHER, ramp(outfit.waist - y, 0.036, 0.034))
+        color = mix(color, LEATHER, ramp(outfit.waist - y, 0.036, 0.034))
         buckle = np.maximum(side - 0.022, np.abs(outfit.waist - 0.018 - y) - 0.016)
-        colour = mix(colour, BRASS, ramp(buckle, 0.001, -0.001) * (z > 0))
-    return woven(hemmed(colour, y - outfit.cuff, 0.025), design, tailor.noise, 0.08)
+        color = mix(color, BRASS, ramp(buckle, 0.001, -0.001) * (z > 0))
+    return woven(hemmed(color, y - outfit.cuff, 0.025), design, tailor.noise, 0.08)
 
 
 def paint_skirt(texels: Texels, tailor: Tailor) -> np.ndarray:
@@ -160,12 +156,12 @@ def paint_skirt(texels: Texels, tailor: Tailor) -> np.ndarray:
     outfit = tailor.outfit
     design = texels.design
     if outfit.dress:
-        colour = tailor.pattern(outfit.pattern, design, outfit.palette.top, skirt_coordinates)
+        color = tailor.pattern(outfit.pattern, design, outfit.palette.top, skirt_coordinates)
     else:
         base = outfit.palette.bottom
-        colours = (base, 0.6 * base + 0.1, outfit.palette.top[2])
-        colour = tailor.pattern(outfit.quiet_pattern, design, colours, skirt_coordinates)
-    return woven(hemmed(colour, design[:, 1] - outfit.skirt_length, 0.02), design, tailor.noise)
+        colors = (base, 0.6 * base + 0.1, outfit.palette.top[2])
+        color = tailor.pattern(outfit.quiet_pattern, design, colors, skirt_coordinates)
+    return woven(hemmed(color, design[:, 1] - outfit.skirt_length, 0.02), design, tailor.noise)
 
 
 def paint_shoes(texels: Texels, tailor: Tailor) -> np.ndarray:
@@ -175,16 +171,16 @@ def paint_shoes(texels: Texels, tailor: Tailor) -> np.ndarray:
     x, y, z = design.T
     base = outfit.palette.shoes
     sneaker = outfit.shoes == "sneaker"
-    colour = plain(base, len(design))
+    color = plain(base, len(design))
     if outfit.shoes != "flat":
         laces = ramp(np.sin(520 * z), 0.3, 0.6) * line(np.abs(x) - 0.19, 0.022, 0.016)
-        colour = mix(colour, 0.92, laces * (z > 0.05) * (z < 0.15) * ramp(y, -1.252, -1.245))
+        color = mix(color, 0.92, laces * (z > 0.05) * (z < 0.15) * ramp(y, -1.252, -1.245))
     if sneaker:
-        colour = mix(colour, 0.9, 0.5 * ramp(z, 0.165, 0.17))
+        color = mix(color, 0.9, 0.5 * ramp(z, 0.165, 0.17))
         stripe = line(y + 1.235 + 0.35 * (z - 0.06), 0.006, 0.004) * (z < 0.12) * (z > -0.02)
-        colour = mix(colour, 1 - base, stripe)
-    colour = mix(colour, WHITE_SOLE if sneaker else DARK_SOLE, ramp(y, -1.262, -1.266))
-    return woven(colour, design, tailor.noise, 0.04)
+        color = mix(color, 1 - base, stripe)
+    color = mix(color, WHITE_SOLE if sneaker else DARK_SOLE, ramp(y, -1.262, -1.266))
+    return woven(color, design, tailor.noise, 0.04)
 
 
 def paint_cap(texels: Texels, tailor: Tailor, hair: np.ndarray) -> np.ndarray:
@@ -192,11 +188,11 @@ def paint_cap(texels: Texels, tailor: Tailor, hair: np.ndarray) -> np.ndarray:
     design = texels.design
     outfit = tailor.outfit
     if outfit.hair == "beanie":
-        colours = (outfit.palette.jacket, outfit.palette.top[0], outfit.palette.top[1])
+        colors = (outfit.palette.jacket, outfit.palette.top[0], outfit.palette.top[1])
         name = "stripes" if tailor.rng.random() < 0.5 else "plain"
         ribs = 0.82 + 0.18 * np.sin(900 * design[:, 0]) ** 2
         return np.clip(
-            darken(tailor.pattern(name, design, colours, skirt_coordinates, 0.8), 1 - ribs), 0, 1
+            darken(tailor.pattern(name, design, colors, skirt_coordinates, 0.8), 1 - ribs), 0, 1
         )
     noise = tailor.noise
     return _strands(
@@ -204,9 +200,9 @@ def paint_cap(texels: Texels, tailor: Tailor, hair: np.ndarray) -> np.ndarray:
     )
 
 
-def paint_strands(centres: np.ndarray, hair: np.ndarray, noise: ValueNoise) -> np.ndarray:
-    """Long hair, at the pixel centres [N,2] of its tile."""
-    points = np.c_[90 * centres[:, 0], 3 * centres[:, 1], np.zeros(len(centres))]
+def paint_strands(centers: np.ndarray, hair: np.ndarray, noise: ValueNoise) -> np.ndarray:
+    """Long hair, at the pixel centers [N,2] of its tile."""
+    points = np.c_[90 * centers[:, 0], 3 * centers[:, 1], np.zeros(len(centers))]
     return _strands(hair, noise(points, 1.0, 6.0) + 0.7 * noise(points, (0.4, 2.0, 1.0), 2.0))
 
 

@@ -27,12 +27,12 @@ EXPRESSION_COLUMNS = 100  # of the file; the stand-in fills the first 20 of each
 MARKER = "STANDIN"
 MARKER_TEXT = """These body models are free stand-ins in SMPL-X's file format. They are not SMPL-X.
 Their shape, expression and hand components differ from SMPL-X's: parameters do not carry over.
-Numbers measured with them say nothing about real data. Licence: CC0 1.0, see LICENSE and NOTICE.
+Numbers measured with them say nothing about real data. License: CC0 1.0, see LICENSE and NOTICE.
 """
 
 
 def model(gender: str) -> dict[str, np.ndarray]:
-    """All 22 arrays of the stand-in for `SMPLX_<GENDER>.npz`, by SMPL-X's names, lengths in metres;
+    """All 22 arrays of the stand-in for `SMPLX_<GENDER>.npz`, by SMPL-X's names, lengths in meters;
     read-only, cached.
 
     The three genders share one topology and one shape basis and differ in `v_template` and

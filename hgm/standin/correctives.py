@@ -32,7 +32,7 @@ ROTATIONS = 160  # random rotations per joint
 WEIGHTS = np.linspace(0.0, 1.0, 21)
 GAIN = 0.8
 RIDGE = 1e-3
-SMALLEST = 2e-5  # metres per unit; less is left out
+SMALLEST = 2e-5  # meters per unit; less is left out
 SEED = 3
 MODELS = ("neutral", "male", "female")  # in the order in which their rotations are drawn
 
@@ -87,7 +87,7 @@ def _regression(vectors: np.ndarray) -> np.ndarray:
 def pose_basis(
     gender: str, vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """SMPL-X's `posedirs` [10475, 3, 486] float32 in metres, for rest vertices [10475, 3], rest
+    """SMPL-X's `posedirs` [10475, 3, 486] float32 in meters, for rest vertices [10475, 3], rest
     joints [55, 3] and skinning weights [10475, 55] of one gender."""
     basis = np.zeros((VERTICES, 3, 9 * (len(PARENTS) - 1)), np.float32)
     for joint, vectors in _rotations(gender).items():

@@ -63,13 +63,13 @@ def _sheet(cloth: Cloth, vertices: np.ndarray) -> Sheet:
     return Sheet(vertices, surface.faces, surface.uvs, surface.weights, surface.design)
 
 
-def bump(x: np.ndarray, centre: float, width: float) -> np.ndarray:
+def bump(x: np.ndarray, center: float, width: float) -> np.ndarray:
     """A Gaussian hill of height 1."""
-    return np.exp(-(((x - centre) / width) ** 2))
+    return np.exp(-(((x - center) / width) ** 2))
 
 
 def top_folds(design: np.ndarray, noise: ValueNoise, seed: float = 0.0) -> np.ndarray:
-    """Folds across elbows, shoulders and waist, in metres [N]."""
+    """Folds across elbows, shoulders and waist, in meters [N]."""
     side = np.abs(design[:, 0])
     elbow = bump(side, 0.43, 0.09)
     shoulder = bump(side, 0.20, 0.05)
@@ -83,7 +83,7 @@ def top_folds(design: np.ndarray, noise: ValueNoise, seed: float = 0.0) -> np.nd
 
 
 def leg_folds(design: np.ndarray, noise: ValueNoise) -> np.ndarray:
-    """Folds across knees, ankles and hips, in metres [N]."""
+    """Folds across knees, ankles and hips, in meters [N]."""
     height = design[:, 1]
     knee = bump(height, -0.80, 0.10)
     ankle = ramp(height, -0.98, -1.15)

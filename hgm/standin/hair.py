@@ -16,7 +16,7 @@ from hgm.standin.skeleton import BODY_VERTICES
 from hgm.standin.subdivision import icosphere
 
 CAP_HEIGHTS = {"crop": 0.006, "short": 0.020, "bob": 0.024, "long": 0.022, "bun": 0.012}
-# height of the hairline over depth z, from the nape to the forehead (design metres)
+# height of the hairline over depth z, from the nape to the forehead (design meters)
 HAIRLINE = (
     (-0.20, -0.02, 0.03, 0.065, 0.095, 0.125, 0.17),
     (0.205, 0.225, 0.262, 0.300, 0.345, 0.366, 0.374),
@@ -205,9 +205,9 @@ def _bun(body: Body, rng: np.random.Generator) -> Piece:
     """A ball of hair at the back of the head."""
     sphere, faces = icosphere(3)
     radius = rng.uniform(0.034, 0.045)
-    centre = body.posed.joints[HEAD] + [0, rng.uniform(0.03, 0.13), -0.115]
+    center = body.posed.joints[HEAD] + [0, rng.uniform(0.03, 0.13), -0.115]
     twist = 1 + 0.03 * np.sin(9 * np.arctan2(sphere[:, 0], sphere[:, 1]))
-    vertices = centre + sphere * radius * [1.1, 1, 0.9] * twist[:, None]
+    vertices = center + sphere * radius * [1.1, 1, 0.9] * twist[:, None]
     weights = np.zeros((len(vertices), 55))
     weights[:, HEAD] = 1
     uvs = 0.5 + 0.45 * sphere[:, :2]

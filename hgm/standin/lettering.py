@@ -38,7 +38,7 @@ def print_image(number: bool, rng: np.random.Generator) -> np.ndarray:
 
 
 def stamped(
-    colour: np.ndarray,
+    color: np.ndarray,
     image: np.ndarray,
     x: np.ndarray,
     y: np.ndarray,
@@ -51,4 +51,4 @@ def stamped(
     rows, columns = image.shape
     pixel = width / columns
     at = [rows / 2 - y / pixel, columns / 2 + x / pixel]
-    return mix(colour, ink, map_coordinates(image, at, order=1, mode="constant", cval=0.0) * where)
+    return mix(color, ink, map_coordinates(image, at, order=1, mode="constant", cval=0.0) * where)

@@ -1,4 +1,4 @@
-"""Triangle meshes as arrays: normals, neighbour averages, rims, islands, thickening."""
+"""Triangle meshes as arrays: normals, neighbor averages, rims, islands, thickening."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
-def neighbour_average(faces: np.ndarray, count: int) -> sp.csr_matrix:
-    """[V,V] matrix that replaces a value at each vertex by the mean of its neighbours' values."""
+def neighbor_average(faces: np.ndarray, count: int) -> sp.csr_matrix:
+    """[V,V] matrix that replaces a value at each vertex by the mean of its neighbors' values."""
     edges = directed_edges(faces)
     rows = np.r_[edges[:, 0], edges[:, 1]]
     columns = np.r_[edges[:, 1], edges[:, 0]]
@@ -54,7 +54,7 @@ def neighbour_average(faces: np.ndarray, count: int) -> sp.csr_matrix:
 
 
 def relaxed(values: np.ndarray, average: sp.csr_matrix, steps: int) -> np.ndarray:
-    """Values [V,k] after `steps` half steps towards the neighbours' mean."""
+    """Values [V,k] after `steps` half steps towards the neighbors' mean."""
     for _ in range(steps):
         values = values + 0.5 * (average @ values - values)
     return values

@@ -1,5 +1,5 @@
 """What a subject wears: the choice of garments, their cuts in design coordinates, and their
-colours."""
+colors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hgm.standin.noise import ramp
-from hgm.standin.person import random_colour
+from hgm.standin.person import random_color
 
 PATTERNS = {
     "plain": 0.10, "stripes": 0.20, "checks": 0.17, "dots": 0.10, "logo": 0.18,
@@ -61,7 +61,7 @@ SKIRT_LENGTHS = (-0.62, -0.78, -1.0)
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours [3]: three of the top, one each of bottom, jacket and shoes."""
+    """Colors [3]: three of the top, one each of bottom, jacket and shoes."""
 
     top: tuple[np.ndarray, np.ndarray, np.ndarray]
     bottom: np.ndarray
@@ -71,7 +71,7 @@ class Palette:
 
 @dataclass(frozen=True)
 class Outfit:
-    """The words name the garments; lengths are in design metres, looseness and the like in 0-1."""
+    """The words name the garments; lengths are in design meters, looseness and the like in 0-1."""
 
     top: str
     bottom: str
@@ -165,16 +165,16 @@ def _pick(shares: Mapping[str, float], rng: np.random.Generator) -> str:
 
 def _sample_palette(rng: np.random.Generator) -> Palette:
     top = (
-        random_colour(rng, (0.25, 0.85), (0.25, 0.95)),
-        random_colour(rng, (0.0, 0.9), (0.1, 1.0)),
-        random_colour(rng, (0.0, 0.9), (0.05, 1.0)),
+        random_color(rng, (0.25, 0.85), (0.25, 0.95)),
+        random_color(rng, (0.0, 0.9), (0.1, 1.0)),
+        random_color(rng, (0.0, 0.9), (0.05, 1.0)),
     )
     earthy = rng.choice([0.6, 0.62, 0.08, 0, 0.1])
     bottom = np.array(
         colorsys.hsv_to_rgb(earthy, rng.uniform(0.1, 0.6), rng.uniform(0.12, 0.75)), np.float32
     )
-    jacket = random_colour(rng, (0.05, 0.6), (0.1, 0.6))
-    shoes = random_colour(rng, (0, 0.7), (0.05, 0.95))
+    jacket = random_color(rng, (0.05, 0.6), (0.1, 0.6))
+    shoes = random_color(rng, (0, 0.7), (0.05, 0.95))
     return Palette(top, bottom, jacket, shoes)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-MICROMETRES = 1e6  # steps per metre; lengths are kept to this grid, exactly
+MICROMETRES = 1e6  # steps per meter; lengths are kept to this grid, exactly
 
 
 def pack(values: np.ndarray) -> np.ndarray:
@@ -23,11 +23,11 @@ def unpack(planes: np.ndarray) -> np.ndarray:
     return np.cumsum((zigzag >> 1) ^ -(zigzag & 1), axis=-1)
 
 
-def to_grid(metres: np.ndarray) -> np.ndarray:
-    """Lengths in metres -> whole micrometres, int64."""
-    return np.rint(np.asarray(metres, np.float64) * MICROMETRES).astype(np.int64)
+def to_grid(meters: np.ndarray) -> np.ndarray:
+    """Lengths in meters -> whole micrometers, int64."""
+    return np.rint(np.asarray(meters, np.float64) * MICROMETRES).astype(np.int64)
 
 
 def from_grid(steps: np.ndarray) -> np.ndarray:
-    """Whole micrometres -> float32 metres."""
+    """Whole micrometers -> float32 meters."""
     return (steps / MICROMETRES).astype(np.float32)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from hgm.standin.assets import Assets
-from hgm.standin.atlas import SKIN_TILES, Atlas, Tile, rasterise, spread, texels
+from hgm.standin.atlas import SKIN_TILES, Atlas, Tile, rasterize, spread, texels
 from hgm.standin.cloth_paint import (
     Tailor,
     paint_cap,
@@ -30,7 +30,7 @@ DARKEST = 0.42
 
 
 def paint(assets: Assets, atlas: Atlas, looks: Looks, tailor: Tailor) -> np.ndarray:
-    """Colours without light: [S,S,3] float32 in 0-1."""
+    """Colors without light: [S,S,3] float32 in 0-1."""
     image = np.full((atlas.size, atlas.size, 3), 0.5, np.float32)
     features = Features.of(assets)
     for name, tile in atlas.tiles.items():
@@ -41,12 +41,12 @@ def paint(assets: Assets, atlas: Atlas, looks: Looks, tailor: Tailor) -> np.ndar
 def _paint_tile(
     name: str, tile: Tile, assets: Assets, looks: Looks, tailor: Tailor, features: Features
 ) -> np.ndarray:
-    centres = tile.pixel_centres().reshape(-1, 2)
+    centers = tile.pixel_centers().reshape(-1, 2)
     shape = (tile.height, tile.width, 3)
     if name == "eye":
-        return paint_eye(centres, looks).reshape(shape)
+        return paint_eye(centers, looks).reshape(shape)
     if name == "strands":
-        return paint_strands(centres, looks.hair, tailor.noise).reshape(shape)
+        return paint_strands(centers, looks.hair, tailor.noise).reshape(shape)
     if name == "lining":
         return np.broadcast_to(0.35 * tailor.outfit.palette.top[0], shape)
     if name == "skirt":
@@ -56,13 +56,13 @@ def _paint_tile(
         points = texels(tile, assets.fine_skin)
         if name == "hair":
             return spread(points.mask, paint_cap(points, tailor, looks.hair))
-        colour = paint_skin(points, looks, features, tailor.noise, head=name == "head")
+        color = paint_skin(points, looks, features, tailor.noise, head=name == "head")
         underwear = ramp(points.design[:, 1], -0.20, -0.21) * ramp(
             points.design[:, 1], -0.50, -0.49
         )
         near_trunk = np.abs(points.design[:, 0]) < ARMS
         return spread(
-            points.mask, mix(colour, 0.6 * tailor.outfit.palette.bottom, underwear * near_trunk)
+            points.mask, mix(color, 0.6 * tailor.outfit.palette.bottom, underwear * near_trunk)
         )
     points = texels(tile, assets.tights.surface)
     painter = {
@@ -79,8 +79,8 @@ def shade(mesh: TexturedMesh, light: np.ndarray, size: int) -> np.ndarray:
     from PIL import Image
 
     small = max(size // SHADE_SCALE, 1)
-    centres = Tile(0, 0, small, small, (np.zeros(2), np.ones(2))).pixel_centres()
-    mask, values = rasterise(mesh.uvs[mesh.uv_faces], light[mesh.faces][..., None], centres)
+    centers = Tile(0, 0, small, small, (np.zeros(2), np.ones(2))).pixel_centers()
+    mask, values = rasterize(mesh.uvs[mesh.uv_faces], light[mesh.faces][..., None], centers)
     coarse = Image.fromarray(np.ascontiguousarray(spread(mask, values)[..., 0], np.float32))
     smooth = np.asarray(coarse.resize((size, size), Image.Resampling.BILINEAR))
     return DARKEST + (1 - DARKEST) * np.clip(smooth, 0, 1) ** np.float32(0.8)

@@ -1,4 +1,4 @@
-"""Who a subject is: body shape, pose and face as a SMPL-X fit, and the colours of skin and hair."""
+"""Who a subject is: body shape, pose and face as a SMPL-X fit, and the colors of skin and hair."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Body:
 
 @dataclass(frozen=True)
 class Looks:
-    """Colours [3] in 0-1 and strengths in 0-1; brow_width in metres."""
+    """Colors [3] in 0-1 and strengths in 0-1; brow_width in meters."""
 
     skin: np.ndarray
     hair: np.ndarray
@@ -65,10 +65,10 @@ class Looks:
     beard: float
 
 
-def random_colour(
+def random_color(
     rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]
 ) -> np.ndarray:
-    """A colour [3] of any hue."""
+    """A color [3] of any hue."""
     return np.array(
         colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation), rng.uniform(*value)), np.float32
     )
@@ -124,19 +124,19 @@ def arms_are_free(assets: Assets, posed: Posed) -> bool:
 
 
 def sample_looks(gender: str, rng: np.random.Generator) -> Looks:
-    """Colours of skin, hair, lips, nails and eyes."""
+    """Colors of skin, hair, lips, nails and eyes."""
     female = gender == "female"
     tone = rng.choice(len(SKIN_TONES), p=SKIN_SHARE)
     hair_choice = rng.choice(len(HAIR_COLOURS), p=HAIR_SHARE)
     skin = np.array(SKIN_TONES[tone], np.float32) * np.float32(rng.uniform(0.94, 1.04))
-    if tone >= DARK_TONE:  # dark skin goes with the dark hair colours
+    if tone >= DARK_TONE:  # dark skin goes with the dark hair colors
         hair_choice = hair_choice % DARK_HAIR
     hair = np.array(HAIR_COLOURS[hair_choice], np.float32) * np.float32(rng.uniform(0.8, 1.2))
     makeup = rng.uniform(0, 1.5) if female else 0.0
     lips = skin * [0.86, 0.55, 0.52] * (1 - 0.1 * makeup) + 0.12 * makeup * np.array(
         [0.6, 0.05, 0.1]
     )
-    varnish = random_colour(rng, (0.25, 0.85), (0.25, 0.95))
+    varnish = random_color(rng, (0.25, 0.85), (0.25, 0.95))
     natural = np.minimum(skin * [1.06, 1.0, 1.02] + 0.05, 1)
     return Looks(
         skin=skin,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hgm.standin.clipping import clip
-from hgm.standin.meshes import neighbour_average, sheet_with_back, unit, vertex_normals
+from hgm.standin.meshes import neighbor_average, sheet_with_back, unit, vertex_normals
 from hgm.standin.skinning import Posed
 
 
@@ -18,7 +18,7 @@ class Piece:
     """A closed mesh in the pose: vertices [V,3] m, faces [F,3], uvs [F,3,2] in the layout of
     `tile`.
 
-    Corners whose uvs are NaN show the colour of the lining.
+    Corners whose uvs are NaN show the color of the lining.
     """
 
     tile: str
@@ -61,14 +61,14 @@ def sew(
     """Cut `sheet` where `level` [V] is positive, give it a thickness and pose it.
 
     `outward` returns how far the outer side lies off the sheet, [N] along the normals or [N,3]; the
-    inner side lies `inward` metres below it and shows the lining; the rim repeats the colour of the
+    inner side lies `inward` meters below it and shows the lining; the rim repeats the color of the
     edge.
     """
     cut = clip(sheet.faces, sheet.uvs, level).without_crumbs()
     vertices = cut.at(sheet.vertices)
     weights = cut.at(sheet.weights)
     count = len(vertices)
-    average = neighbour_average(cut.faces, count)
+    average = neighbor_average(cut.faces, count)
     normals = vertex_normals(vertices, cut.faces)
     for _ in range(3):
         normals = average @ normals

@@ -79,7 +79,7 @@ def make_scan(seed: int, texture: int = 2048) -> Scan:
 
     cloth = stream("cloth")
     letters = print_image(outfit.pattern == "number", cloth)
-    colours = paint(assets, atlas, looks, Tailor(outfit, noise, cloth, letters))
+    colors = paint(assets, atlas, looks, Tailor(outfit, noise, cloth, letters))
     factor = shade(mesh, sky_light(mesh.vertices, mesh.faces), texture)
     scale, translation = _placement(mesh.vertices, stream("placement"))
     return Scan(
@@ -87,7 +87,7 @@ def make_scan(seed: int, texture: int = 2048) -> Scan:
         faces=mesh.faces,
         uvs=mesh.uvs,
         uv_faces=mesh.uv_faces,
-        texture=developed(colours, factor, stream("grain")),
+        texture=developed(colors, factor, stream("grain")),
         fit={**body.fit, "scale": np.array([scale], np.float32), "translation": translation},
         info={
             "seed": seed,

@@ -1,4 +1,4 @@
-"""Colours of skin, face and eyes at the pixels of their tiles; every function returns [N,3] in
+"""Colors of skin, face and eyes at the pixels of their tiles; every function returns [N,3] in
 0-1."""
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ RED_PLACES = (
 
 @dataclass(frozen=True)
 class Features:
-    """Where the face lies on the neutral body: eye centre [3] (x > 0) and radius, height of the
-    lips' line; metres. masks [H,W,3]: lips, nails and mouth in MakeHuman's UV layout."""
+    """Where the face lies on the neutral body: eye center [3] (x > 0) and radius, height of the
+    lips' line; meters. masks [H,W,3]: lips, nails and mouth in MakeHuman's UV layout."""
 
     eye: np.ndarray
     eye_radius: float
@@ -37,7 +37,7 @@ class Features:
 
     @classmethod
     def of(cls, assets: Assets) -> Features:
-        return cls(assets.eye_centre, assets.eye_radius, assets.lip_height, assets.masks)
+        return cls(assets.eye_center, assets.eye_radius, assets.lip_height, assets.masks)
 
 
 def paint_skin(
@@ -46,19 +46,19 @@ def paint_skin(
     """Skin with uneven tone, redness, lips and nails; with `head` also brows, lids, beard and
     scalp."""
     design = texels.design
-    colour = plain(looks.skin, len(design))
+    color = plain(looks.skin, len(design))
     tone = 0.035 * noise.octaves(design, 35, 4) + 0.02 * noise(design, 300)
-    colour = darken(colour, -tone) + _redness(design, looks)
+    color = darken(color, -tone) + _redness(design, looks)
     if head:
-        colour = _face(colour, design, looks, features, noise)
+        color = _face(color, design, looks, features, noise)
     lips, nails, mouth = _masks(features.masks, texels.uv)
-    colour = mix(mix(colour, looks.lips, 0.85 * lips), looks.nails, 0.6 * nails)
-    colour = mix(colour, MOUTH, mouth)
+    color = mix(mix(color, looks.lips, 0.85 * lips), looks.nails, 0.6 * nails)
+    color = mix(color, MOUTH, mouth)
     if head:
-        colour = _lip_line(colour, design, features)
+        color = _lip_line(color, design, features)
         scalp = hairline_level(design) + 0.003 * noise(design, 260)
-        colour = mix(colour, looks.hair, ramp(scalp, -0.004, 0.004))
-    return np.clip(colour, 0, 1)
+        color = mix(color, looks.hair, ramp(scalp, -0.004, 0.004))
+    return np.clip(color, 0, 1)
 
 
 def _redness(design: np.ndarray, looks: Looks) -> np.ndarray:
@@ -84,11 +84,11 @@ def _masks(masks: np.ndarray, uv: np.ndarray) -> np.ndarray:
 
 
 def _face(
-    colour: np.ndarray, design: np.ndarray, looks: Looks, features: Features, noise: ValueNoise
+    color: np.ndarray, design: np.ndarray, looks: Looks, features: Features, noise: ValueNoise
 ) -> np.ndarray:
     """Brows, lids and beard, in the part of the head in front of the ears."""
     near = np.flatnonzero((design[:, 2] > 0.04) & (design[:, 1] > 0.185))
-    part = colour[near]
+    part = color[near]
     face = design[near]
     x = np.abs(face[:, 0])
     y = face[:, 1]
@@ -121,9 +121,9 @@ def _face(
     if looks.beard > 0:
         stubble = np.clip(0.8 + 0.35 * noise(face, 1500) + 0.2 * noise(face, 120), 0, 1.15)
         part = mix(part, 0.9 * looks.hair, np.clip(_beard(face) * looks.beard * stubble, 0, 0.93))
-    colour = colour.copy()
-    colour[near] = part
-    return colour
+    color = color.copy()
+    color[near] = part
+    return color
 
 
 def _beard(design: np.ndarray) -> np.ndarray:
@@ -140,26 +140,26 @@ def _beard(design: np.ndarray) -> np.ndarray:
     return np.clip(jaw + cheeks + moustache, 0, 1) * ramp(x, 0.11, 0.10)
 
 
-def _lip_line(colour: np.ndarray, design: np.ndarray, features: Features) -> np.ndarray:
+def _lip_line(color: np.ndarray, design: np.ndarray, features: Features) -> np.ndarray:
     x = np.abs(design[:, 0])
     y = design[:, 1]
     z = design[:, 2]
     between = (
         line(y - features.lip_height, 0.0016, 0.0004) * ramp(x, 0.027, 0.02) * ramp(z, 0.14, 0.15)
     )
-    return darken(colour, 0.6 * between)
+    return darken(color, 0.6 * between)
 
 
-def paint_eye(centres: np.ndarray, looks: Looks) -> np.ndarray:
-    """White, iris, pupil and a highlight, at the pixel centres [N,2] of the tile that shows the eye
+def paint_eye(centers: np.ndarray, looks: Looks) -> np.ndarray:
+    """White, iris, pupil and a highlight, at the pixel centers [N,2] of the tile that shows the eye
     from the front."""
-    x, y = (2 * centres - 1).astype(np.float32).T
+    x, y = (2 * centers - 1).astype(np.float32).T
     radius = np.hypot(x, y)
     angle = np.arctan2(y, x)
     rays = 0.5 + 0.5 * np.sin(23 * angle + 3 * np.sin(7 * angle))
-    colour = plain(np.array([0.90, 0.873, 0.855]), len(centres))
+    color = plain(np.array([0.90, 0.873, 0.855]), len(centers))
     iris = looks.iris * (0.65 + 0.5 * rays * ramp(radius, 0.15, 0.45))[:, None]
-    colour = mix(colour, iris, ramp(radius, 0.47, 0.44))
-    colour = darken(colour, 0.7 * line(radius - 0.455, 0.035, 0.01))
-    colour = mix(colour, 0.02, ramp(radius, 0.22, 0.19))
-    return mix(colour, 1.0, ramp(np.hypot(x - 0.16, y - 0.20), 0.08, 0.05))
+    color = mix(color, iris, ramp(radius, 0.47, 0.44))
+    color = darken(color, 0.7 * line(radius - 0.455, 0.035, 0.01))
+    color = mix(color, 0.02, ramp(radius, 0.22, 0.19))
+    return mix(color, 1.0, ramp(np.hypot(x - 0.16, y - 0.20), 0.08, 0.05))

@@ -73,12 +73,12 @@ def _old_vertices(edges: np.ndarray, rim: np.ndarray, count: int) -> sp.csr_matr
     """[V,V]: Warren's weights inside, 1/8 3/4 1/8 along the rim."""
     on_rim = np.zeros(count, bool)
     on_rim[edges[rim].ravel()] = True
-    neighbours = _symmetric(edges, count)
-    valence = np.maximum(np.asarray(neighbours.sum(1)).ravel(), 1)
+    neighbors = _symmetric(edges, count)
+    valence = np.maximum(np.asarray(neighbors.sum(1)).ravel(), 1)
     beta = np.where(valence == 3, 3 / 16, 3 / (8 * valence))
     inside = (
         sp.diags(np.where(on_rim, 0, 1 - valence * beta))
-        + sp.diags(np.where(on_rim, 0, beta)) @ neighbours
+        + sp.diags(np.where(on_rim, 0, beta)) @ neighbors
     )
     border = sp.diags(np.where(on_rim, 0.75, 0)) + sp.diags(
         np.where(on_rim, 0.125, 0)

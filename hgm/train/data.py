@@ -26,7 +26,7 @@ Side = Literal["front", "back"]
 
 @dataclass(frozen=True)
 class Batch:
-    """B samples. Images are float32 in [0, 1] over white; vertices are in normalised units."""
+    """B samples. Images are float32 in [0, 1] over white; vertices are in normalized units."""
 
     images: Tensor  # [B, V, 3, H, W], the input views
     cameras: Cameras  # [B, V]
@@ -115,7 +115,7 @@ class ScanStore:
         return self.pictures.view(self.folders[scan], index)
 
     def body(self, scan: int) -> Tensor:
-        """Body vertices float32 [P, 3] in normalised units."""
+        """Body vertices float32 [P, 3] in normalized units."""
         if scan not in self._bodies:
             with np.load(self.folders[scan] / "smplx.npz", allow_pickle=False) as data:
                 self._bodies[scan] = torch.from_numpy(data["vertices"].astype(np.float32))

@@ -34,7 +34,7 @@ SHOW_SECONDS = 5.0  # between two writings of progress.json
 
 
 @dataclass(frozen=True)
-class Optimisation:
+class Optimization:
     """AdamW with a OneCycle or constant schedule."""
 
     steps: int
@@ -51,7 +51,7 @@ class Optimisation:
 def fit(
     module: nn.Module,
     loss: LossFn,
-    optimisation: Optimisation,
+    optimization: Optimization,
     *,
     stage: str,
     seed: int,
@@ -84,20 +84,20 @@ def fit(
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         parameters,
-        lr=optimisation.lr,
-        betas=optimisation.betas,
-        weight_decay=optimisation.weight_decay,
+        lr=optimization.lr,
+        betas=optimization.betas,
+        weight_decay=optimization.weight_decay,
         fused=True,
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(optimisation))
-    average = copy.deepcopy(module).requires_grad_(False) if optimisation.ema > 0 else None
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(optimization))
+    average = copy.deepcopy(module).requires_grad_(False) if optimization.ema > 0 else None
     stored = State(state, module, optimizer, schedule, average)
     found = stored.load()
     step = found.get("step", 0)
     at_once = min(batch, found.get("at_once", batch))
     history = found.get("history", [])
     worked = {kind: list(names) for kind, names in found.get("backends", {}).items()}
-    if step < optimisation.steps:
+    if step < optimization.steps:
         for kind, name in (backends or {}).items():
             worked[kind] = sorted({*worked.get(kind, []), name})
 
@@ -110,7 +110,7 @@ def fit(
             json.dump(
                 {
                     "stage": stage,
-                    "steps": optimisation.steps,
+                    "steps": optimization.steps,
                     "rate": progress.rate(step),
                     "at_once": at_once,
                     "backends": worked,
@@ -120,7 +120,7 @@ def fit(
                 file,
             )
 
-    progress = Progress(stage, optimisation.steps)
+    progress = Progress(stage, optimization.steps)
     cadence = Cadence(stored.bytes, shortest=save_seconds)
     shown_at = time.monotonic()
     progress.resume(step)
@@ -128,10 +128,10 @@ def fit(
 
     def gradients() -> dict[str, Tensor]:
         sums: dict[str, Tensor] = {}
-        for micro in team.micro_batches(optimisation.accumulate):
+        for micro in team.micro_batches(optimization.accumulate):
             for part in parts(batch, at_once):
                 generator = generator_of(seed, stage, step, micro)
-                share = (part.stop - part.start) / batch / optimisation.accumulate
+                share = (part.stop - part.start) / batch / optimization.accumulate
                 with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
                     torch.manual_seed(
                         derived_seed(
@@ -143,14 +143,14 @@ def fit(
                             *([part.start] if part.start else []),
                         )
                     )
-                    value, numbers = loss(step * optimisation.accumulate + micro, generator, part)
+                    value, numbers = loss(step * optimization.accumulate + micro, generator, part)
                     (value * share).backward()
                 for key, number in {"loss": value, **numbers}.items():
                     scaled = number.detach() * share
                     sums[key] = sums[key] + scaled if key in sums else scaled
         return sums
 
-    while step < optimisation.steps:
+    while step < optimization.steps:
         module.train()
         buffers = [b.clone() for b in module.buffers()] if at_once > 1 else []
         sums: dict[str, Tensor] | None = None
@@ -174,14 +174,14 @@ def fit(
             )
         team.add_gradients(parameters)
         team.merge_statistics(module)
-        logs["grad_norm"] = float(nn.utils.clip_grad_norm_(parameters, optimisation.clip))
+        logs["grad_norm"] = float(nn.utils.clip_grad_norm_(parameters, optimization.clip))
         logs["lr"] = float(schedule.get_last_lr()[0])
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         schedule.step()
         step += 1
         if average is not None:
-            decay = min(optimisation.ema, (1 + step) / (10 + step))
+            decay = min(optimization.ema, (1 + step) / (10 + step))
             with torch.no_grad():
                 for mean, now in zip(average.parameters(), module.parameters(), strict=True):
                     mean.lerp_(now, 1 - decay)
@@ -192,7 +192,7 @@ def fit(
             team.leads
             and validate is not None
             and validate_every
-            and (step % validate_every == 0 or step == optimisation.steps)
+            and (step % validate_every == 0 or step == optimization.steps)
         ):
             module.eval()
             history[-1].update(validate(step))
@@ -201,7 +201,7 @@ def fit(
         late = deadline is not None and deadline.passed(cadence.reserve)
         if team.leads:
             progress.update(step, f"loss {logs['loss']:.4f}")
-            if late or step == optimisation.steps or cadence.due():
+            if late or step == optimization.steps or cadence.due():
                 cadence.write(save)
                 shown_at = time.monotonic()
             elif time.monotonic() - shown_at > SHOW_SECONDS:
@@ -209,9 +209,9 @@ def fit(
                 shown_at = time.monotonic()
         # the others wait here for the leader's files: a process that failed meanwhile would end the
         # leader while it writes
-        if team.agree(late) and step < optimisation.steps:
+        if team.agree(late) and step < optimization.steps:
             raise SliceEnded(
-                f"{stage}: stopped at step {step} of {optimisation.steps}, time is up; run again "
+                f"{stage}: stopped at step {step} of {optimization.steps}, time is up; run again "
                 "to go on"
             )
     if average is not None:
@@ -251,7 +251,7 @@ def halved(at_once: int, stage: str) -> int:
     return fewer
 
 
-def _factor(o: Optimisation) -> Callable[[int], float]:
+def _factor(o: Optimization) -> Callable[[int], float]:
     """OneCycle with torch's defaults (start 1/25, end 1e-4 of that, cosine), or a constant."""
     if o.schedule == "constant":
         return lambda step: 1.0

@@ -1,4 +1,4 @@
-"""The loss of HGM (paper eq. 6): squared errors of colour and mask and a perceptual term, over
+"""The loss of HGM (paper eq. 6): squared errors of color and mask and a perceptual term, over
 three sets of Gaussians."""
 
 from __future__ import annotations

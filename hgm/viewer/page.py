@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hgm.cameras import VIEWS
-from hgm.export.quantised import to_steps
+from hgm.export.quantized import to_steps
 from hgm.viewer.cameras import FIELD_OF_VIEW, rig, turn
 from hgm.viewer.scene import Scene
 from hgm.views import save_png

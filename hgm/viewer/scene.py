@@ -10,7 +10,7 @@ import torch
 
 from hgm.errors import InputError
 from hgm.export.formats import read_gaussians
-from hgm.export.quantised import visible
+from hgm.export.quantized import visible
 from hgm.gaussians import Gaussians, rotation_matrices
 from hgm.mesh.io import load_mesh
 from hgm.provenance import read_json

@@ -148,12 +148,12 @@ def test_the_guide_names_every_asset_key_and_hash(listed):
         ("- 3", "asset 0: "),
         ("- {name: x, title: X}", r"asset x: use: Field required"),
         (
-            "- {name: x, title: X, use: u, url: null, get: g, gate: null, licence: l, when: "
+            "- {name: x, title: X, use: u, url: null, get: g, gate: null, license: l, when: "
             "[{run: given}]}",
             "asset x: .*a key and a check",
         ),
         (
-            "- {name: x, title: X, use: u, url: null, get: g, gate: null, licence: l, files: "
+            "- {name: x, title: X, use: u, url: null, get: g, gate: null, license: l, files: "
             "[{path: f, sha256: 12ab}]}",
             r"files\.0\.sha256",
         ),
@@ -182,7 +182,7 @@ def test_sizes_are_those_of_the_files():
         "url": None,
         "get": "g",
         "gate": None,
-        "licence": "l",
+        "license": "l",
         "source": "http://x",
     }
     known = Asset.model_validate(

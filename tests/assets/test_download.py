@@ -297,7 +297,7 @@ def test_only_what_is_needed_missing_and_free_is_fetched(site, listed, tmp_path,
         "/w.pth"
     ]
     said = capsys.readouterr().err
-    assert "licence: BSD" in said and "set weights.vgg16" not in said
+    assert "license: BSD" in said and "set weights.vgg16" not in said
     assert fetch_free(config, [], tmp_path, assets) == {} and len(site.requests) == 1
     fetch_free(parse({}), ["vgg16"], tmp_path / "other", assets)
     assert f"set weights.vgg16: {tmp_path}/other/w.pth" in capsys.readouterr().err

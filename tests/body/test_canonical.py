@@ -23,12 +23,12 @@ def test_everybody_has_one_stature(male: BodyModel) -> None:
     betas = torch.zeros(3, 10)
     betas[:, 0] = torch.tensor([-2.0, 0.0, 2.0])
     rest = BodyParameters.zeros(3).replace(betas=betas)
-    metres = stature(male, betas)
-    assert metres[0] < metres[1] < metres[2]
+    meters = stature(male, betas)
+    assert meters[0] < meters[1] < meters[2]
     body = canonical(male, rest.replace(jaw_pose=torch.tensor([0.3, 0.0, 0.0])))
     height = body.vertices[..., 1].amax(-1) - body.vertices[..., 1].amin(-1)
     assert torch.allclose(height, torch.full((3,), 1.35), atol=2e-3)
-    assert torch.allclose(body.nu_per_metre * metres, torch.full((3,), 0.75 * 1.8))
+    assert torch.allclose(body.nu_per_metre * meters, torch.full((3,), 0.75 * 1.8))
 
 
 def test_faces_forward_and_left_is_x(male: BodyModel) -> None:

@@ -114,7 +114,7 @@ def test_files_of_smplx_parameters(models: Path, male: BodyModel, tmp_path: Path
         path = tmp_path / f"{name}.npz"
         np.savez(path, **shape, **poses)
         seen = read_estimate(path, male, "x")
-        assert seen.pelvis is None and seen.pixels_per_metre is None
+        assert seen.pelvis is None and seen.pixels_per_meter is None
         assert np.abs(male(seen.params).joints.numpy() - body.joints).max() < 1e-4, name
         assert placed(seen, orbit(size=8)[0]).scale is None
     few = np.random.default_rng(0).normal(size=12)

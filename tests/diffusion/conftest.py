@@ -32,7 +32,7 @@ TINY = BaseSettings(
 
 
 def blob_image(seed: int, size: int = 32) -> torch.Tensor:
-    """[3, size, size]: a coloured, patterned block on white."""
+    """[3, size, size]: a colored, patterned block on white."""
     generator = torch.Generator().manual_seed(seed)
     image = torch.ones(3, size, size)
     image[:, 4:-4, 10:-10] = torch.rand(3, 1, 1, generator=generator) * 0.6

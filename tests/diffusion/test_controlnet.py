@@ -166,9 +166,9 @@ def test_targets_are_encoded_as_the_base_does(
 ) -> None:
     base = open_base(base_folder)
     mean, std, _ = read_targets(base, Pairs.open(pairs_folder))
-    quantised = (images[:3] * 255).round() / 255
+    quantized = (images[:3] * 255).round() / 255
     with torch.no_grad():
-        posterior = base.vae.encode(quantised * 2 - 1).latent_dist
+        posterior = base.vae.encode(quantized * 2 - 1).latent_dist
     torch.testing.assert_close(
         mean, posterior.mean * base.vae.config.scaling_factor, rtol=1e-4, atol=1e-5
     )

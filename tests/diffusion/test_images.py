@@ -7,7 +7,7 @@ from hgm.errors import InputError
 
 
 def bilinear(small: np.ndarray, factor: int) -> np.ndarray:
-    """Upsample [h, w] with pixel centres at +0.5 and clamped borders, one pixel at a time."""
+    """Upsample [h, w] with pixel centers at +0.5 and clamped borders, one pixel at a time."""
     h, w = small.shape
     big = np.zeros((h * factor, w * factor))
     for y in range(h * factor):

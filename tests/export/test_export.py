@@ -60,7 +60,7 @@ def test_every_format_is_written_and_starts_as_it_should(
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_meshes_keep_shape_and_colours(subject: Path, tmp_path: Path) -> None:
+def test_meshes_keep_shape_and_colors(subject: Path, tmp_path: Path) -> None:
     (source,) = trimesh.load(subject / "mesh.glb", process=False).geometry.values()
     assert (
         run(subject, "--out", tmp_path / "a.glb") == run(subject, "--out", tmp_path / "a.obj") == 0

@@ -45,7 +45,7 @@ def angle(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.rad2deg(torch.arccos(cosines.clamp(max=1))).amax(-1)
 
 
-# greatest errors: position in units, ln scale, opacity, colour, degrees
+# greatest errors: position in units, ln scale, opacity, color, degrees
 BOUNDS = {
     "spz": (0.5 / 4096, 0.5 / 16, 0.5 / 255, 0.5 * SH_C0 / 0.15 / 255, 1.6),
     "splat": (0.0, 1e-6, 0.5 / 255, 0.5 / 255, 1.2),
@@ -123,7 +123,7 @@ def test_spz_reads_a_file_made_by_hand(tmp_path: Path) -> None:
         + (-256).to_bytes(3, "little", signed=True)
         + (0).to_bytes(3, "little")
     )
-    # alpha, colour, scale, rotation, degree 1
+    # alpha, color, scale, rotation, degree 1
     body += bytes([255, 128, 255, 0, 160, 144, 128, 255, 128, 128]) + bytes(9)
     (tmp_path / "a.spz").write_bytes(gzip.compress(body))
     g = read_spz(tmp_path / "a.spz")

@@ -16,7 +16,7 @@ from hgm.nets import HGMConfig
 from hgm.runtime import Deadline
 from hgm.stages.training import BackViews, Training, load_hgm, train_hgm
 from hgm.train.data import Sampling
-from hgm.train.loop import Optimisation, fit
+from hgm.train.loop import Optimization, fit
 from hgm.train.team import Team, launch
 
 pytestmark = pytest.mark.gpu
@@ -37,7 +37,7 @@ def train(
             "stage": "coarse" if views == 1 else "fusion",
             "scans": folders,
             "validation": folders[:1],
-            "optimisation": Optimisation(steps=steps, lr=1e-3),
+            "optimization": Optimization(steps=steps, lr=1e-3),
             "sampling": Sampling(
                 batch=2, inputs=("front", "back")[:views], size=64, render_size=64, supervised=2
             ),
@@ -108,7 +108,7 @@ def test_too_little_memory_halves_the_samples_at_a_time(device, tmp_path, caplog
         history = fit(
             net,
             loss,
-            Optimisation(steps=2, lr=1e-3),
+            Optimization(steps=2, lr=1e-3),
             stage="coarse",
             seed=0,
             state=tmp_path,
@@ -161,9 +161,9 @@ def test_one_member_joins_by_nccl(real):
 def test_several_devices_train_as_one(real, rendered, tmp_path):
     if torch.cuda.device_count() < 2:
         pytest.skip("needs two CUDA devices")
-    optimisation = Optimisation(steps=2, lr=1e-3, accumulate=2)
+    optimization = Optimization(steps=2, lr=1e-3, accumulate=2)
     one, two = (
-        train(rendered, tmp_path / str(gpus), gpus=gpus, optimisation=optimisation)
+        train(rendered, tmp_path / str(gpus), gpus=gpus, optimization=optimization)
         for gpus in (1, 2)
     )
     assert two == pytest.approx(one, rel=0.05)

@@ -1,4 +1,4 @@
-"""A sphere off the centre, as analytic depth maps and as Gaussians."""
+"""A sphere off the center, as analytic depth maps and as Gaussians."""
 
 import math
 
@@ -24,7 +24,7 @@ def sphere_depth(cameras: Cameras) -> Tensor:
 
 
 def ball(count: int = 8000) -> Gaussians:
-    """Opaque flat Gaussians on the sphere, red above its centre and blue below."""
+    """Opaque flat Gaussians on the sphere, red above its center and blue below."""
     i = torch.arange(count) + 0.5
     y = 1 - 2 * i / count
     a = math.pi * (1 + 5**0.5) * i

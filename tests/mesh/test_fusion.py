@@ -28,14 +28,14 @@ def test_analytic_depth_gives_the_sphere() -> None:
     mesh = volume.mesh()
     error = radii(mesh.vertices) - RADIUS
     assert np.abs(error).max() < VOXEL
-    assert abs(error.mean()) < 0.1 * VOXEL  # a pixel's centre is where both sides think it is
+    assert abs(error.mean()) < 0.1 * VOXEL  # a pixel's center is where both sides think it is
     assert np.abs(mesh.vertices.mean(0) - CENTER.numpy()).max() < 0.1 * VOXEL
     assert mesh.is_watertight
     # positive: faces look outwards
     assert mesh.volume == pytest.approx(4 / 3 * math.pi * RADIUS**3, rel=0.02)
 
 
-def test_gaussians_give_their_surface_and_colours() -> None:
+def test_gaussians_give_their_surface_and_colors() -> None:
     mesh = fuse(ball(), sphere(24, size=160), voxel=VOXEL)
     error = radii(mesh.vertices) - RADIUS
     assert np.abs(error).mean() < 0.5 * VOXEL and np.quantile(np.abs(error), 0.99) < VOXEL

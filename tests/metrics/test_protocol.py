@@ -102,7 +102,7 @@ def closest_on_triangle(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
 def one_way(
     points: np.ndarray, normals: np.ndarray, mesh: Mesh
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Mean distance in normalised units and least and largest |cos| [n] of points [n, 3] against a
+    """Mean distance in normalized units and least and largest |cos| [n] of points [n, 3] against a
     mesh, triangle by triangle.
 
     The nearest point may lie on an edge; which of its faces counts there is a matter of rounding.
@@ -132,7 +132,7 @@ def solid(seed: int) -> Mesh:
 
 @pytest.mark.parametrize("align", [False, True])
 def test_surfaces_of_a_subject(align: bool) -> None:
-    """Chamfer: mean of the two directions; P2S: from the prediction; in centimetres of a person of
+    """Chamfer: mean of the two directions; P2S: from the prediction; in centimeters of a person of
     1.8 m."""
     prediction = solid(1)
     target = solid(2)
@@ -144,7 +144,7 @@ def test_surfaces_of_a_subject(align: bool) -> None:
     truth = sample(target, count, random)
     p2s, low_p, high_p = one_way(*ours, target)
     s2p, low_s, high_s = one_way(*truth, moved)
-    unit = 180 / 1.35  # centimetres: a person of 1.8 m is 1.8 * 0.75 normalised units tall
+    unit = 180 / 1.35  # centimeters: a person of 1.8 m is 1.8 * 0.75 normalized units tall
     assert pytest.approx(unit) == CM_PER_UNIT
     assert found.p2s_cm == pytest.approx(p2s * unit, rel=1e-4)
     assert found.s2p_cm == pytest.approx(s2p * unit, rel=1e-4)

@@ -12,7 +12,7 @@ def test_patches_are_read_where_the_points_project(views: int) -> None:
     cameras = rig(2, views, 64)
     points = body_points(2, 40)
     y, x = torch.meshgrid((torch.arange(16) + 0.5) * 4, (torch.arange(16) + 0.5) * 4, indexing="ij")
-    # each map pixel holds the image position of its centre
+    # each map pixel holds the image position of its center
     maps = torch.stack([x, y]).expand(2, views, 2, 16, 16)
     samples = patch_samples(maps, cameras, points, 3)
     assert samples.shape == (2, views, 2, 9, 40)

@@ -54,8 +54,8 @@ def test_json_round_trip(preset) -> None:
 
 def test_foreign_json_is_refused_in_one_line() -> None:
     data = HGMConfig.tiny().to_json()
-    with pytest.raises(InputError, match=r"'colour' is unknown"):
-        HGMConfig.from_json({**data, "colour": 1})
+    with pytest.raises(InputError, match=r"'color' is unknown"):
+        HGMConfig.from_json({**data, "color": 1})
     data.pop("unet")
     with pytest.raises(InputError, match="unet"):
         HGMConfig.from_json(data)

@@ -1,4 +1,4 @@
-"""The starting point of the small presets: on the ray, in the pixel's colour."""
+"""The starting point of the small presets: on the ray, in the pixel's color."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def test_anchors_project_to_their_pixels_at_the_given_depth():
         assert torch.allclose(depth, torch.full_like(depth, 1.5 - SURFACE), atol=1e-5)
 
 
-def test_colours_come_back_through_the_activation():
+def test_colors_come_back_through_the_activation():
     colors = torch.rand(50, 3, generator=torch.Generator().manual_seed(1)) * 0.9 + 0.05
     raw = torch.zeros(50, 14)
     raw[:, 11:] = color_logits(colors)
@@ -39,7 +39,7 @@ def test_background_starts_transparent():
     assert (opacity[4:12, 4:12] > 0.5).all() and (opacity[:3] < 0.05).all()
 
 
-def test_vertices_take_the_colour_of_the_view_they_are_closer_to():
+def test_vertices_take_the_color_of_the_view_they_are_closer_to():
     images = torch.zeros(1, 2, 3, 32, 32)
     images[0, 0, 0] = 0.8
     images[0, 1, 2] = 0.8  # red in front, blue behind

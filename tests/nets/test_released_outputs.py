@@ -202,7 +202,7 @@ def test_sparse_network(model: HGM) -> None:
 
 
 def test_attention_of_vertex_tokens(model: HGM) -> None:
-    """Vertices in the plane of the pelvis whose projections, front and back, are centres of map
+    """Vertices in the plane of the pelvis whose projections, front and back, are centers of map
     pixels."""
     vertex = torch.arange(SMALL.vertices)
     row = vertex // 16 % 16

@@ -12,7 +12,7 @@ from torch import Tensor
 from hgm.errors import InputError
 from hgm.nets import spconv_backend
 from hgm.nets.sparse import SIDE, SparseConv, VoxelSet, key_of, sparse_conv3d
-from hgm.nets.sparse_volume import LAST_CELL, Grid, SparsePyramid, SparseVolume, sample, voxelise
+from hgm.nets.sparse_volume import LAST_CELL, Grid, SparsePyramid, SparseVolume, sample, voxelize
 
 SHAPE = (15, 13, 17)  # odd, so that a dense stride-2 convolution reaches as far as the sparse one
 
@@ -84,11 +84,11 @@ def test_voxel_set_finds_every_voxel_and_no_other() -> None:
         VoxelSet.of(torch.tensor([[0, 0, 0, SIDE]]))
 
 
-def test_voxelise_takes_the_mean_of_points_in_a_voxel() -> None:
+def test_voxelize_takes_the_mean_of_points_in_a_voxel() -> None:
     points = torch.tensor([[[0.0, 0, 0], [0.001, 0, 0], [0.1, 0.2, 0.3]]])
     features = torch.tensor([[[1.0, 2], [3, 6], [5, 5]]])
     grid = Grid.around(points, 0.01)
-    mean, voxels = voxelise(features, points, grid)
+    mean, voxels = voxelize(features, points, grid)
     # batch, z, y, x; 0.05 of margin
     assert voxels.coords.tolist() == [[0, 5, 5, 5], [0, 35, 25, 15]]
     torch.testing.assert_close(mean, torch.tensor([[2.0, 4], [5, 5]]))

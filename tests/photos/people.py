@@ -18,11 +18,11 @@ UNIT = 400  # height of the person in its own units; the width is 200
 
 def person(height: int) -> Image.Image:
     """RGBA, antialiased, `height` x `height` / 2 pixels: head, red trunk, outstretched arms of two
-    colours, legs with a gap."""
+    colors, legs with a gap."""
     fine = Image.new("RGBA", (4 * height // 2, 4 * height), (0, 0, 0, 0))
     k = 4 * height / UNIT
     draw = ImageDraw.Draw(fine)
-    for box, colour in (
+    for box, color in (
         ((70, 0, 130, 80), (150, 90, 60)),
         ((60, 80, 140, 240), (190, 40, 40)),
         ((0, 90, 200, 130), (190, 40, 40)),
@@ -32,7 +32,7 @@ def person(height: int) -> Image.Image:
     ):
         draw.rectangle(
             [round(box[0] * k), round(box[1] * k), round(box[2] * k) - 1, round(box[3] * k) - 1],
-            (*colour, 255),
+            (*color, 255),
         )
     return fine.reduce(4)
 
@@ -41,10 +41,10 @@ def scene(
     height: int = 200,
     size: tuple[int, int] = (400, 500),
     at: tuple[int, int] = (120, 150),
-    colour=(255, 255, 255),
+    color=(255, 255, 255),
 ) -> Image.Image:
-    """An RGB picture with the person on one colour."""
-    picture = Image.new("RGB", size, colour)
+    """An RGB picture with the person on one color."""
+    picture = Image.new("RGB", size, color)
     cut_out = person(height)
     picture.paste(cut_out, at, cut_out)
     return picture
@@ -52,7 +52,7 @@ def scene(
 
 @cache
 def expected(size: int = 128) -> tuple[torch.Tensor, torch.Tensor]:
-    """rgb [3, size, size] over white and mask [1, size, size]: 0.72 of the image high, centred,
+    """rgb [3, size, size] over white and mask [1, size, size]: 0.72 of the image high, centered,
     every pixel the mean under it."""
     cut_out = person(UNIT * 4)
     fine = 16 * size

@@ -32,17 +32,17 @@ def test_place_does_not_matter(tmp_path, at):
 
 
 @pytest.mark.parametrize(
-    "colour", [(255, 255, 255), (0, 0, 0), (40, 180, 80), (128, 128, 128), (240, 235, 200)]
+    "color", [(255, 255, 255), (0, 0, 0), (40, 180, 80), (128, 128, 128), (240, 235, 200)]
 )
-def test_the_colour_of_a_plain_background_does_not_matter(tmp_path, colour):
-    found = seen(tmp_path / "p.png", scene(colour=colour))
+def test_the_color_of_a_plain_background_does_not_matter(tmp_path, color):
+    found = seen(tmp_path / "p.png", scene(color=color))
     assert found.matting == "plain background" and found.notes == ()
     close(found)
 
 
 def test_nothing_of_a_green_screen_is_left_on_the_edge(tmp_path):
-    """No pixel is greener than the person's own colours over white can be."""
-    found = seen(tmp_path / "p.png", scene(height=400, size=(700, 600), colour=(0, 255, 0)))
+    """No pixel is greener than the person's own colors over white can be."""
+    found = seen(tmp_path / "p.png", scene(height=400, size=(700, 600), color=(0, 255, 0)))
     assert (found.image[1] - torch.maximum(found.image[0], found.image[2])).max() < 0.02
 
 

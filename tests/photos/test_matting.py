@@ -68,13 +68,13 @@ def test_a_person_may_cover_a_part_of_the_border():
 
 def test_noise_of_a_plain_background_is_no_person(tmp_path):
     rng = np.random.default_rng(0)
-    page = np.asarray(scene(colour=(120, 130, 140))).astype(np.float64) + rng.uniform(
+    page = np.asarray(scene(color=(120, 130, 140))).astype(np.float64) + rng.uniform(
         -8, 8, (500, 400, 3)
     )
     close(seen(tmp_path / "p.png", Image.fromarray(page.clip(0, 255).astype(np.uint8))), 0.02)
 
 
-def test_small_holes_of_the_backgrounds_colour_are_the_persons_and_large_ones_are_not():
+def test_small_holes_of_the_backgrounds_color_are_the_persons_and_large_ones_are_not():
     page = np.asarray(scene(400, (500, 600), (150, 100))).copy()
     page[110:113, 245:248] = 255  # in the head
     page[220:260, 235:265] = 255  # through the trunk
@@ -89,9 +89,9 @@ def test_the_edge_has_the_share_of_the_person():
     alpha = np.asarray(page, np.float32) / 255
     soft = (alpha > 0.1) & (alpha < 0.9)
     assert soft.sum() > 50
-    for colour in ((0, 255, 0), (255, 255, 255)):
+    for color in ((0, 255, 0), (255, 255, 255)):
         coverage = (
-            PlainBackground().matte(Picture(np.asarray(scene(187, colour=colour)), None)).coverage
+            PlainBackground().matte(Picture(np.asarray(scene(187, color=color)), None)).coverage
         )
         assert (
             np.abs(coverage - alpha)[soft].mean() < 0.05 and np.abs(coverage - alpha).max() < 0.25

@@ -13,7 +13,7 @@ from hgm.photos import picture
 from hgm.photos.picture import read_mask, read_picture
 
 
-def grey_person() -> Image.Image:
+def gray_person() -> Image.Image:
     return scene().convert("L")
 
 
@@ -34,17 +34,17 @@ def test_a_palette_with_a_transparent_entry(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["p.png", "p.tif", "p.pgm"])
-def test_sixteen_bit_grey_is_the_eight_bit_picture(tmp_path, name):
-    grey = np.asarray(grey_person())
-    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / name)
-    grey_person().save(tmp_path / "eight.png")
+def test_sixteen_bit_gray_is_the_eight_bit_picture(tmp_path, name):
+    gray = np.asarray(gray_person())
+    Image.fromarray(gray.astype(np.uint16) * 257).save(tmp_path / name)
+    gray_person().save(tmp_path / "eight.png")
     assert np.array_equal(
         read_picture(tmp_path / name).rgb, read_picture(tmp_path / "eight.png").rgb
     )
-    assert np.array_equal(read_picture(tmp_path / name).rgb[..., 1], grey)
+    assert np.array_equal(read_picture(tmp_path / name).rgb[..., 1], gray)
 
 
-def test_sixteen_bit_colour(tmp_path):
+def test_sixteen_bit_color(tmp_path):
     """A PNG of 16 bits a channel, written by hand since Pillow writes none."""
     counts = np.zeros((3, 2, 3), np.uint16)
     counts[0, 1] = (65535, 32896, 257)
@@ -63,15 +63,15 @@ def test_sixteen_bit_colour(tmp_path):
     assert found[0, 1].tolist() == [255, 128, 1] and found[2, 0].tolist() == [3, 4, 5]
 
 
-def test_bilevel_and_grey_with_alpha(tmp_path):
-    grey_person().point(lambda v: 255 * (v > 250), "1").save(tmp_path / "p.png")
+def test_bilevel_and_gray_with_alpha(tmp_path):
+    gray_person().point(lambda v: 255 * (v > 250), "1").save(tmp_path / "p.png")
     assert set(np.unique(read_picture(tmp_path / "p.png").rgb)) == {0, 255}
-    Image.merge("LA", (grey_person(), Image.new("L", (400, 500), 77))).save(tmp_path / "q.png")
+    Image.merge("LA", (gray_person(), Image.new("L", (400, 500), 77))).save(tmp_path / "q.png")
     found = read_picture(tmp_path / "q.png")
     assert (
         found.alpha is not None
         and (found.alpha == 77).all()
-        and np.array_equal(found.rgb[..., 0], np.asarray(grey_person()))
+        and np.array_equal(found.rgb[..., 0], np.asarray(gray_person()))
     )
 
 
@@ -80,13 +80,13 @@ def test_an_opaque_alpha_channel_is_none(tmp_path):
     assert read_picture(tmp_path / "p.png").alpha is None
 
 
-def test_colours_of_an_embedded_profile_become_srgb(tmp_path):
-    """Against LittleCMS itself: the same numbers, read as XYZ values, are other colours."""
+def test_colors_of_an_embedded_profile_become_srgb(tmp_path):
+    """Against LittleCMS itself: the same numbers, read as XYZ values, are other colors."""
     xyz = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     scene().save(tmp_path / "p.png", icc_profile=srgb)
     assert np.abs(read_picture(tmp_path / "p.png").rgb.astype(int) - np.asarray(scene())).max() <= 1
-    for broken in (b"no profile", xyz):  # of another colour space than the picture
+    for broken in (b"no profile", xyz):  # of another color space than the picture
         scene().save(tmp_path / "q.png", icc_profile=broken)
         assert np.array_equal(read_picture(tmp_path / "q.png").rgb, np.asarray(scene()))
 
@@ -134,16 +134,16 @@ def test_files_that_are_no_pictures(tmp_path):
 
 
 def test_a_mask_is_brightness_or_transparency(tmp_path):
-    grey = Image.new("L", (40, 50))
-    grey.paste(255, (10, 10, 20, 30))
-    grey.save(tmp_path / "grey.png")
+    gray = Image.new("L", (40, 50))
+    gray.paste(255, (10, 10, 20, 30))
+    gray.save(tmp_path / "gray.png")
     black = Image.new("RGB", (40, 50))
-    black.putalpha(grey)
+    black.putalpha(gray)
     black.save(tmp_path / "alpha.png")
-    truth = np.asarray(grey, np.float32) / 255
-    for name in ("grey.png", "alpha.png"):
+    truth = np.asarray(gray, np.float32) / 255
+    for name in ("gray.png", "alpha.png"):
         assert np.array_equal(read_mask(tmp_path / name, 50, 40), truth)
-    larger = read_mask(tmp_path / "grey.png", 100, 80)
+    larger = read_mask(tmp_path / "gray.png", 100, 80)
     assert (
         larger.shape == (100, 80)
         and larger[40, 30] == 1

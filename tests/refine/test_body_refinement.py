@@ -35,12 +35,12 @@ def test_the_error_falls(
     caster: Cast,
     target: Gaussians,
 ) -> None:
-    metre = body.nu_per_metre
+    meter = body.nu_per_metre
     errors = []
     bodies = []
 
     def note(step: int, vertices: Tensor, joints: Tensor) -> None:
-        errors.append(float(mpjpe(joints / metre, body.joints / metre)))
+        errors.append(float(mpjpe(joints / meter, body.joints / meter)))
 
     def coarse(vertices: Tensor | None) -> Gaussians:
         bodies.append(vertices)

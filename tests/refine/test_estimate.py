@@ -10,7 +10,7 @@ from hgm.refine.estimate import PIXIE_MPJPE, Estimate, disturb, place
 
 
 def errors(estimate: Estimate, model: BodyModel, truth: CanonicalBody) -> np.ndarray:
-    """[22, 3] millimetres, pelvis-aligned."""
+    """[22, 3] millimeters, pelvis-aligned."""
     joints = model(estimate.params).joints.numpy().astype(np.float64)
     placed = (joints - joints[0]) * estimate.scale
     return 1000 * (placed - truth.joints.numpy())[:22] / float(truth.nu_per_metre)

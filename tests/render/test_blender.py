@@ -1,4 +1,4 @@
-"""Cycles against geometry that is known: projections, colours, and Open3D's ray caster for depth
+"""Cycles against geometry that is known: projections, colors, and Open3D's ray caster for depth
 and normals."""
 
 from pathlib import Path
@@ -54,15 +54,15 @@ def squares(
     camera: Cameras, pixels: np.ndarray, depths: np.ndarray, side: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """World-space squares parallel to the image plane around the points that project to `pixels`;
-    centres too."""
+    centers too."""
     K = camera.K.double().numpy()
     c2w = camera.camera_to_world.double().numpy()
-    centres = np.c_[pixels, np.ones(len(pixels))] @ np.linalg.inv(K).T * depths[:, None]
-    corners = centres[:, None] + side / 2 * np.array(
+    centers = np.c_[pixels, np.ones(len(pixels))] @ np.linalg.inv(K).T * depths[:, None]
+    corners = centers[:, None] + side / 2 * np.array(
         [[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]
     )
     to_world = lambda p: p @ c2w[:3, :3].T + c2w[:3, 3]  # noqa: E731
-    return to_world(corners), to_world(centres)
+    return to_world(corners), to_world(centers)
 
 
 OBLIQUE = Cameras(
@@ -86,7 +86,7 @@ def test_points_land_where_the_camera_projects_them(
         -1,
     )
     pixels = grid.reshape(-1, 2) + step / 2 + rng.uniform(-3, 3, (grid.size // 2, 2))
-    corners, centres = squares(camera, pixels, rng.uniform(1.2, 1.6, len(pixels)), 0.04)
+    corners, centers = squares(camera, pixels, rng.uniform(1.2, 1.6, len(pixels)), 0.04)
     faces = np.arange(4 * len(pixels)).reshape(-1, 4)
     show(
         renderer,
@@ -98,7 +98,7 @@ def test_points_land_where_the_camera_projects_them(
     )
     alpha = renderer.render(camera).rgba[..., 3] / 255
 
-    expected = camera.project(torch.from_numpy(centres).float())[0].numpy()
+    expected = camera.project(torch.from_numpy(centers).float())[0].numpy()
     np.testing.assert_allclose(expected, pixels, atol=1e-3)
     v, u = np.mgrid[: camera.height, : camera.width] + 0.5
     for (left, top), point in zip(grid.reshape(-1, 2), expected, strict=True):
@@ -108,7 +108,7 @@ def test_points_land_where_the_camera_projects_them(
         assert np.abs(centroid - point).max() < 0.1
 
 
-def test_colours_are_those_of_the_texture(renderer: Renderer, tmp_path: Path) -> None:
+def test_colors_are_those_of_the_texture(renderer: Renderer, tmp_path: Path) -> None:
     """A square that fills the image: away from the edges of the texture's cells every byte is that
     of the file."""
     camera = orbit(size=64)[0]
@@ -135,7 +135,7 @@ def test_colours_are_those_of_the_texture(renderer: Renderer, tmp_path: Path) ->
 
 def cast(vertices: np.ndarray, faces: np.ndarray, camera: Cameras) -> tuple[np.ndarray, np.ndarray]:
     """Planar depth (0 = miss) and the interpolated normal, weighted by corner angles, at pixel
-    centres; by Open3D."""
+    centers; by Open3D."""
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)
     scene.add_triangles(vertices.astype(np.float32), faces.astype(np.uint32))
     origins, directions = (x.movedim(0, -1).numpy() for x in camera.rays())
@@ -216,14 +216,14 @@ def test_a_scan_does_not_change_the_next_one(renderer: Renderer, tmp_path: Path)
 def test_each_of_many_scans_wears_its_own_texture(
     renderer: Renderer, tmp_path: Path, name: str
 ) -> None:
-    """One colour each, in turns of loading and rendering: no picture may be taken for an earlier
+    """One color each, in turns of loading and rendering: no picture may be taken for an earlier
     one."""
     camera = orbit(size=32)[0]
     ball = bumpy()
     for i in range(40):
-        colour = (37 * i % 256, 91 * i % 256, 151 * i % 256)
-        show(renderer, tmp_path / name / str(i), *ball, Image.new("RGB", (64 + i % 3, 64), colour))
-        assert np.abs(renderer.render(camera).rgba[16, 16, :3].astype(int) - colour).max() < 4, i
+        color = (37 * i % 256, 91 * i % 256, 151 * i % 256)
+        show(renderer, tmp_path / name / str(i), *ball, Image.new("RGB", (64 + i % 3, 64), color))
+        assert np.abs(renderer.render(camera).rgba[16, 16, :3].astype(int) - color).max() < 4, i
 
 
 def test_scans_at_and_beyond_the_edge_of_the_image(renderer: Renderer, tmp_path: Path) -> None:

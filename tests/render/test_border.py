@@ -26,8 +26,8 @@ def box(points: np.ndarray) -> Border:
     )
 
 
-def cube(half: float, *, centre: tuple[float, float, float] = (0.1, 0.0, 0.0)) -> np.ndarray:
-    return np.random.default_rng(0).uniform(-half, half, (500, 3)) + centre
+def cube(half: float, *, center: tuple[float, float, float] = (0.1, 0.0, 0.0)) -> np.ndarray:
+    return np.random.default_rng(0).uniform(-half, half, (500, 3)) + center
 
 
 def test_it_is_the_projection_with_a_pad():

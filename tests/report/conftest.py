@@ -33,7 +33,7 @@ def save_png(path: Path, image: np.ndarray) -> None:
 
 @functools.cache
 def figure(
-    azimuth: float, colour: tuple[int, int, int], *, blur: int = 0, size: int = SIZE
+    azimuth: float, color: tuple[int, int, int], *, blur: int = 0, size: int = SIZE
 ) -> np.ndarray:
     """A drawn person with a bag on the left arm, so that sides differ, uint8 [size, size, 3] on
     white."""
@@ -47,11 +47,11 @@ def figure(
         draw.ellipse([(x - rx) * s, (y - ry) * s, (x + rx) * s, (y + ry) * s], fill=fill)
 
     skin = (224, 182, 150)
-    dark = tuple(c // 2 for c in colour)
+    dark = tuple(c // 2 for c in color)
     for side in (-1, 1):
         blob(48 + side * 5 * abs(turn), 70, 4.5, 18, dark)
-        blob(48 + side * 12 * abs(turn) + 3 * lean, 46, 3, 14, colour)
-    blob(48, 44, 9 + 3 * abs(turn), 15, colour)
+        blob(48 + side * 12 * abs(turn) + 3 * lean, 46, 3, 14, color)
+    blob(48, 44, 9 + 3 * abs(turn), 15, color)
     blob(48 + 14 * turn, 60, 5, 5, (150, 40, 40))
     blob(48 + 2 * lean, 21, 7, 8.5, skin if turn > -0.4 else (70, 50, 35))
     image = image.resize((size, size), Image.Resampling.LANCZOS)
@@ -79,11 +79,11 @@ def person(seed: int, count: int = 3000) -> Gaussians:
     part = random.integers(len(parts), size=count)
     n = random.normal(size=(count, 3))
     n /= np.linalg.norm(n, axis=1, keepdims=True)
-    centre, radii, paint = (np.array([p[i] for p in parts])[part] for i in range(3))
+    center, radii, paint = (np.array([p[i] for p in parts])[part] for i in range(3))
     shade = 0.75 + 0.25 * n[:, 2:]
     tensor = lambda x: torch.tensor(x, dtype=torch.float32)  # noqa: E731
     return Gaussians(
-        tensor(centre + radii * n),
+        tensor(center + radii * n),
         torch.full((count,), 0.9),
         torch.full((count, 3), 0.012),
         tensor([[1.0, 0, 0, 0]]).expand(count, 4).contiguous(),
@@ -162,19 +162,19 @@ def metrics(
 
 def write_subject(folder: Path, name: str, variant: str, index: int, **more: Any) -> None:
     blur = {"full": 1, "no_diffusion": 2, "one_view": 4, "no_refine": 2, "no_body": 4}[variant]
-    colour = [(70, 110, 200), (60, 150, 110), (190, 120, 60)][index % 3]
-    save_png(folder / "input.png", figure(0, colour))
-    save_png(folder / "back_coarse.png", figure(np.pi, colour, blur=6))
-    save_png(folder / "back.png", figure(np.pi, colour, blur=2))
+    color = [(70, 110, 200), (60, 150, 110), (190, 120, 60)][index % 3]
+    save_png(folder / "input.png", figure(0, color))
+    save_png(folder / "back_coarse.png", figure(np.pi, color, blur=6))
+    save_png(folder / "back.png", figure(np.pi, color, blur=2))
     for i in range(12):
-        save_png(folder / f"novel_{i:02d}.png", figure(angle(i), colour, blur=blur + 1))
-        save_png(folder / f"truth_{i:02d}.png", figure(angle(i), colour))
+        save_png(folder / f"novel_{i:02d}.png", figure(angle(i), color, blur=blur + 1))
+        save_png(folder / f"truth_{i:02d}.png", figure(angle(i), color))
     save_cameras(folder, orbit(size=SIZE))
     (folder / "metrics.json").write_text(json.dumps(metrics(name, variant, index, **more)))
     if variant == "full":
         write_video(
             folder / "turntable.mp4",
-            (figure(a, colour, blur=2) for a in np.linspace(0, 2 * np.pi, 24, False)),
+            (figure(a, color, blur=2) for a in np.linspace(0, 2 * np.pi, 24, False)),
             fps=12,
         )
         save_png(folder / "mesh.png", np.repeat(figure(0.4, (150, 150, 155))[:, :, :1], 3, axis=2))

@@ -279,7 +279,7 @@ def test_the_viewer_draws_the_mesh_and_turns_it(go: Go, report: Path) -> None:
     assert visit.until(lambda: middle()[2] > 1.5 * middle()[0])
     visit.page.keyboard.press("+")
     assert visit.until(lambda: share() > 1.15 * math.pi * radius**2)
-    visit.page.click("text='Mesh without colour'")
+    visit.page.click("text='Mesh without color'")
     visit.drawn("shape")
     assert visit.until(lambda: np.ptp(middle()) < 0.06 and middle().mean() < 0.95)
     assert visit.page.get_attribute("[data-mode=shape]", "aria-pressed") == "true"

@@ -171,7 +171,7 @@ def test_error_map_and_sheet() -> None:
     assert sheet([[None]]) is None
 
 
-def test_curves_use_the_pages_colours_and_repeat() -> None:
+def test_curves_use_the_pages_colors_and_repeat() -> None:
     history = [
         {"step": float(s), "loss": 1 / s, "merged_rgb": 0.1, "unet_rgb": 0.2, "lr": 1.0}
         for s in range(1, 1001)

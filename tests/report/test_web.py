@@ -1,4 +1,4 @@
-"""The interactive view's program: where it comes from, and that its licences come with it."""
+"""The interactive view's program: where it comes from, and that its licenses come with it."""
 
 import json
 import shutil
@@ -72,7 +72,7 @@ def test_the_plan_knows_which_program_the_report_gets(
 
 
 @pytest.mark.skipif(not VIEWER.is_file(), reason="the interactive view is not built (make viewer)")
-def test_the_program_is_one_script_with_its_licences() -> None:
+def test_the_program_is_one_script_with_its_licenses() -> None:
     text = VIEWER.read_text()
     assert text.count("Permission is hereby granted") == 3
     for owner in ("WORLD LABS TECHNOLOGIES", "three.js authors", "Arjun Barrett"):

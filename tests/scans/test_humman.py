@@ -58,14 +58,14 @@ def test_the_body_is_where_the_person_was(
     pixels."""
     stored = json.loads((frame.place / "cameras.json").read_text())
     ours, depth = frame.cameras.project(frame.placed.body.vertices.double().expand(10, -1, 3))
-    metre = float(frame.placed.body.nu_per_metre)
+    meter = float(frame.placed.body.nu_per_metre)
     for i in range(10):
         camera = {key: np.array(value) for key, value in stored[f"kinect_color_{i:03d}"].items()}
         seen = sequence[1] @ camera["R"].T + camera["T"]
         pixels = (seen @ camera["K"].T)[:, :2] / seen[:, 2:]
         corner = camera["K"][:2, 2] - frame.cameras.K[i, :2, 2].numpy()
         assert np.abs(ours[i].numpy() + corner - pixels).max() < 0.5
-        assert np.abs(depth[i].numpy() / metre - seen[:, 2]).max() < 0.01
+        assert np.abs(depth[i].numpy() / meter - seen[:, 2]).max() < 0.01
 
 
 def test_a_view_folder(frame: HummanFrame, neutral: BodyModel, tmp_path: Path) -> None:

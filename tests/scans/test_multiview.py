@@ -32,7 +32,7 @@ def copy(exported: Path, tmp_path: Path) -> Path:
 
 
 def test_files_as_the_release_reads_them(exported: Path, view_folder: Path) -> None:
-    """Its rules, applied by hand: names, shapes, types, colours where the mask is above 0, 2**15 /
+    """Its rules, applied by hand: names, shapes, types, colors where the mask is above 0, 2**15 /
     z, turned world."""
     assert sorted(p.name for p in exported.iterdir()) == ["depth", "img", "mask", "parm", "smplx"]
     assert sorted(p.name for p in (exported / "parm").iterdir()) == [
@@ -68,10 +68,10 @@ def test_files_as_the_release_reads_them(exported: Path, view_folder: Path) -> N
         pose[:3, 3] *= 1.5 / 2.0
     start = np.eye(4)
     start[2, 3] = 1.5
-    centres = [(start @ np.linalg.inv(c2w[0]) @ pose)[:3, 3] for pose in c2w]
-    np.testing.assert_allclose(centres[0], [0, 0, 1.5], atol=1e-6)
-    np.testing.assert_allclose(centres[3], [1.5, 0, 0], atol=1e-6)
-    np.testing.assert_allclose(centres[6], [0, 0, -1.5], atol=1e-6)
+    centers = [(start @ np.linalg.inv(c2w[0]) @ pose)[:3, 3] for pose in c2w]
+    np.testing.assert_allclose(centers[0], [0, 0, 1.5], atol=1e-6)
+    np.testing.assert_allclose(centers[3], [1.5, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(centers[6], [0, 0, -1.5], atol=1e-6)
 
 
 def test_round_trip(exported: Path, view_folder: Path, male: BodyModel, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def make_gaussians(
 
 
 def make_cameras(count: int, width: int = 48, height: int = 48) -> Cameras:
-    """Cameras [count] around the ball; fx, fy and the principal point differ and are off centre."""
+    """Cameras [count] around the ball; fx, fy and the principal point differ and are off center."""
     angle = torch.arange(count) * 0.9 + 0.2
     eyes = 1.5 * torch.stack([angle.sin(), 0.3 * angle.cos(), angle.cos()], -1)
     K = intrinsics(width, height).expand(count, 3, 3).clone()
@@ -90,19 +90,19 @@ def dense(
         point = point[order]
         depth = depth[order]
         focal = K.diagonal()[:2]
-        centre = K[:2, 2]
+        center = K[:2, 2]
         size = torch.tensor([W, H], dtype=K.dtype)
         tangent = point[:, :2] / depth[:, None]
         bounded = torch.minimum(
-            torch.maximum(tangent, (-centre - 0.15 * size) / focal),
-            (size - centre + 0.15 * size) / focal,
+            torch.maximum(tangent, (-center - 0.15 * size) / focal),
+            (size - center + 0.15 * size) / focal,
         )
         J = torch.cat(
             [torch.diag_embed(focal.expand(len(order), 2)), -(focal * bounded)[:, :, None]], -1
         )
         JR = J / depth[:, None, None] @ pose[:3, :3]
         covariance = JR @ sigma[order] @ JR.mT + 0.3 * torch.eye(2, dtype=K.dtype)
-        delta = pixels - (focal * tangent + centre)  # [P, N, 2]
+        delta = pixels - (focal * tangent + center)  # [P, N, 2]
         distance2 = torch.einsum("pni,nij,pnj->pn", delta, torch.linalg.inv(covariance), delta)
         alpha = (g.opacities[order] * torch.exp(-distance2 / 2)).clamp(max=0.99)
         alpha = torch.where(alpha < 1 / 255, 0.0, alpha)

@@ -164,7 +164,7 @@ def test_nearer_comes_first_then_lower_index(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", CPU)
-def test_flat_wall_has_its_depth_and_colour(backend: str) -> None:
+def test_flat_wall_has_its_depth_and_color(backend: str) -> None:
     """A sheet of Gaussians at z = 0.25: planar depth 1.25 in every pixel, not the distance along
     the ray."""
     side = torch.linspace(-1.2, 1.2, 30)

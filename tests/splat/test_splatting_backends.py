@@ -311,13 +311,13 @@ def test_inria_gets_transposed_matrices_unit_quaternions_and_true_fields_of_view
     views, projections = _matrices(cameras[None], 0.3)
     torch.testing.assert_close(views[0, 1], settings.viewmatrix)
     clip = torch.cat([scene.means[0], torch.ones(10, 1)], 1) @ projections[0, 1]
-    # its pixel centres are whole numbers
+    # its pixel centers are whole numbers
     pixels = ((clip[:, :2] / clip[:, 3:] + 1) * torch.tensor([20, 14]) - 1) / 2
     torch.testing.assert_close(pixels + 0.5, points, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kernel", ["blend", "blend_backward"])
-def test_pixel_loops_are_vectorised(kernel: str) -> None:
+def test_pixel_loops_are_vectorized(kernel: str) -> None:
     """They are written for it, and a small change makes them several times slower without changing
     a result."""
     from numba.core.registry import cpu_target

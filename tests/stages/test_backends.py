@@ -18,7 +18,7 @@ from hgm.stages.evaluation import renders, textured_body
 from hgm.stages.normals import NormalTraining, body_normals, train_normals
 from hgm.stages.training import Training, train_hgm
 from hgm.train.data import Sampling
-from hgm.train.loop import Optimisation
+from hgm.train.loop import Optimization
 
 ON_CUDA = [name for name, (where, _) in BACKENDS.items() if where == "cuda"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def test_a_training_on_a_cpu_takes_the_cpus_backend(rendered, tmp_path):
         "coarse",
         rendered,
         [],
-        Optimisation(steps=1, lr=1e-3),
+        Optimization(steps=1, lr=1e-3),
         Sampling(batch=1, size=64, render_size=16, supervised=1),
         backend="gsplat",
     )

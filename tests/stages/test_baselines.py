@@ -51,7 +51,7 @@ def results(
 
 
 def mesh_of(results: Path, name: str, model: BodyModel) -> trimesh.Trimesh:
-    """A scan in normalised units."""
+    """A scan in normalized units."""
     scan = results / "standin"
     obj = load_obj(scan / "THuman2.0_Release" / name / f"{name}.obj")
     place = scan_to_nu(

@@ -39,7 +39,7 @@ from hgm.stages.pairs import BackRenderer
 from hgm.stages.reconstruction import Output, Reconstructor, write_reconstruction
 from hgm.stages.training import Training, train_hgm
 from hgm.train.data import Sampling, ScanStore, batch_of, draw
-from hgm.train.loop import Optimisation
+from hgm.train.loop import Optimization
 from hgm.variants import VARIANTS
 from hgm.viewpoints import Viewpoints
 from hgm.views import load_cameras, load_image, load_views, save_cameras, save_image, view_path
@@ -143,7 +143,7 @@ def test_all_views_are_supervised_where_there_are_fewer(
         "fusion",
         [folder, rendered[0]],
         [folder],
-        Optimisation(steps=1, lr=1e-3),
+        Optimization(steps=1, lr=1e-3),
         sampling,
         validate_every=1,
     )
@@ -160,7 +160,7 @@ def test_all_views_are_supervised_where_there_are_fewer(
 def test_views_without_a_back_are_no_training_data(folder: Path, tmp_path: Path) -> None:
     save_cameras(tmp_path / "0001", ten(SIZE)[[6, 7, 8]])
     training = Training(
-        "coarse", [folder, tmp_path / "0001"], [], Optimisation(steps=1, lr=1e-3), Sampling()
+        "coarse", [folder, tmp_path / "0001"], [], Optimization(steps=1, lr=1e-3), Sampling()
     )
     with pytest.raises(InputError, match="0001: no view of the back"):
         train_hgm(HGMConfig.tiny(), training, tmp_path / "out", tmp_path / "state")
@@ -408,7 +408,7 @@ def test_where_an_estimator_saw_the_body(aside: float, model: BodyModel) -> None
     K[:2, 2] += 32 - (K @ (w2c[:3, 3] / w2c[2, 3]))[:2]
     camera = Cameras(K, w2c, SIZE, SIZE)
     # faces the camera
-    seen = SeenBody(model.zeros(), "test", pixels_per_metre=20.0, pelvis=torch.tensor([35.0, 30.0]))
+    seen = SeenBody(model.zeros(), "test", pixels_per_meter=20.0, pelvis=torch.tensor([35.0, 30.0]))
     found = placed(seen, camera)
     turn = Rotation.from_rotvec(found.params.global_orient.numpy()).as_matrix()
     assert turn == pytest.approx(straight[:3, :3].numpy().T @ FLIP, abs=1e-5)

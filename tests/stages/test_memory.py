@@ -11,7 +11,7 @@ from hgm.errors import InputError, SliceEnded
 from hgm.runtime import Deadline
 from hgm.stages.training import Training, train_hgm
 from hgm.train.data import Sampling
-from hgm.train.loop import Optimisation, fit, parts
+from hgm.train.loop import Optimization, fit, parts
 
 BATCH = 6
 
@@ -50,7 +50,7 @@ def train(device: Device, state, steps=12, accumulate=2, **more):
     return fit(
         device.net,
         device.loss,
-        Optimisation(steps=steps, lr=0.02, accumulate=accumulate),
+        Optimization(steps=steps, lr=0.02, accumulate=accumulate),
         stage="coarse",
         seed=4,
         state=state,
@@ -114,7 +114,7 @@ def test_one_sample_that_does_not_fit_is_one_clear_error(tmp_path):
     ):
         fit(
             *(lambda d: (d.net, d.loss))(Device(0)),
-            Optimisation(steps=2, lr=0.1),
+            Optimization(steps=2, lr=0.1),
             stage="fusion",
             seed=0,
             state=tmp_path,
@@ -136,7 +136,7 @@ def test_hgm_trains_alike_in_halves(rendered, tmp_path, monkeypatch):
         stage="coarse",
         scans=rendered,
         validation=[],
-        optimisation=Optimisation(steps=3, lr=1e-3),
+        optimization=Optimization(steps=3, lr=1e-3),
         sampling=Sampling(batch=2, size=64, render_size=64, supervised=2),
     )
     forward = HGM.forward

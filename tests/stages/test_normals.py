@@ -30,7 +30,7 @@ def ball() -> trimesh.Trimesh:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory, ball):
-    """Balls whose true normals are bumpier than the "body" beside them, and whose colours tell the
+    """Balls whose true normals are bumpier than the "body" beside them, and whose colors tell the
     bumps."""
     found = []
     rig = orbit(size=SIZE)

@@ -18,7 +18,7 @@ from hgm.stages.setup import network, training
 from hgm.stages.training import EARLY, BackViews, Training, augment_back, load_hgm, train_hgm
 from hgm.train import pictures
 from hgm.train.data import Sampling, ScanStore, batch_of, scan_order
-from hgm.train.loop import RECORD, Optimisation
+from hgm.train.loop import RECORD, Optimization
 from hgm.views import save_image
 
 
@@ -28,7 +28,7 @@ def small(rendered, stage="coarse", **changes) -> Training:
         "stage": stage,
         "scans": rendered,
         "validation": rendered[:1],
-        "optimisation": Optimisation(steps=12, lr=1e-3),
+        "optimization": Optimization(steps=12, lr=1e-3),
         "sampling": Sampling(size=64, render_size=64, supervised=2, inputs=inputs),
         "validate_every": 6,
         "early": 0.5,
@@ -69,14 +69,14 @@ def test_coarse_training_writes_its_products_and_learns(rendered, tmp_path):
 def test_fusion_starts_from_the_coarse_weights(rendered, tmp_path):
     train_hgm(
         HGMConfig.tiny(),
-        small(rendered, optimisation=Optimisation(steps=2, lr=1e-3)),
+        small(rendered, optimization=Optimization(steps=2, lr=1e-3)),
         tmp_path / "coarse",
         tmp_path / "a",
     )
     frozen = small(
         rendered,
         "fusion",
-        optimisation=Optimisation(steps=1, lr=1e-12, weight_decay=0.0),
+        optimization=Optimization(steps=1, lr=1e-12, weight_decay=0.0),
         early=0.0,
         validate_every=0,
     )
@@ -102,7 +102,7 @@ def test_two_processes_train_as_one_with_the_same_global_batch(rendered, tmp_pat
     for gpus in (1, 2):
         made = small(
             rendered,
-            optimisation=Optimisation(steps=1, lr=1e-3, accumulate=2),
+            optimization=Optimization(steps=1, lr=1e-3, accumulate=2),
             gpus=gpus,
             validate_every=0,
             early=0.0,
@@ -144,7 +144,7 @@ def test_processes_that_train_together_decode_a_picture_once(rendered, tmp_path)
     assert {scan_order(2, 0, epoch)[0] for epoch in range(4)} == {0, 1}
     made = small(
         rendered,
-        optimisation=Optimisation(steps=4, lr=1e-3, accumulate=2),
+        optimization=Optimization(steps=4, lr=1e-3, accumulate=2),
         gpus=2,
         validate_every=2,
         early=0.0,
@@ -183,7 +183,7 @@ def test_trainings_start_from_lgm(rendered, tmp_path, stage, body):
     frozen = small(
         rendered,
         stage,
-        optimisation=Optimisation(steps=1, lr=1e-12, weight_decay=0.0),
+        optimization=Optimization(steps=1, lr=1e-12, weight_decay=0.0),
         early=0.0,
         validate_every=0,
     )
@@ -202,13 +202,13 @@ def test_the_back_view_is_replaced_and_disturbed_and_nothing_else(rendered, tmp_
         Sampling(size=64, render_size=64, inputs=("front", "back"), supervised=2),
         None,
     )
-    grey = torch.full((3, 64, 64), 0.4)
+    gray = torch.full((3, 64, 64), 0.4)
     for folder in rendered:
-        save_image(tmp_path / folder.name / "condition.png", grey)
+        save_image(tmp_path / folder.name / "condition.png", gray)
     given = augment_back(
         batch, rendered, BackViews(tmp_path, 1.0, 0.0, 0.0), torch.Generator().manual_seed(0)
     )
-    assert torch.allclose(given.images[:, 1], grey.expand(2, 3, 64, 64), atol=1 / 255)
+    assert torch.allclose(given.images[:, 1], gray.expand(2, 3, 64, 64), atol=1 / 255)
     assert torch.equal(given.images[:, 0], batch.images[:, 0])
     assert torch.equal(given.rays.world_to_camera, batch.cameras.world_to_camera)
     moved = augment_back(
@@ -232,8 +232,8 @@ def test_settings_come_from_the_configuration():
     )
     made = training(config, "coarse", [], [], device="cpu")
     assert (
-        made.optimisation.steps == 7
-        and made.optimisation.lr == 0.01
+        made.optimization.steps == 7
+        and made.optimization.lr == 0.01
         and made.sampling.inputs == ("front",)
     )
     nets = network(config["network"], 64, views=2, body=False)

@@ -153,7 +153,7 @@ def test_surface() -> None:
     assert len(rim) == 34 and set(np.bincount(rim.ravel())[rim.ravel()]) == {2}
     corners = vertices[faces]
     volume = np.linalg.det(corners).sum() / 6
-    assert 0.04 < volume < 0.09  # cubic metres: the faces look outwards
+    assert 0.04 < volume < 0.09  # cubic meters: the faces look outwards
     assert (
         model["ft"].max() == len(model["vt"]) - 1
         and model["vt"].min() >= 0

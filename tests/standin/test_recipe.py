@@ -41,8 +41,8 @@ def test_packing_loses_nothing() -> None:
         assert planes.dtype == np.uint8
         np.testing.assert_array_equal(unpack(planes), values)
     assert len(pack(np.arange(1000) * 40)) == 1  # smooth numbers need one byte
-    metres = np.array([0.123456, -1.7, 2e-6], np.float32)
-    np.testing.assert_array_equal(from_grid(to_grid(metres)), metres)
+    meters = np.array([0.123456, -1.7, 2e-6], np.float32)
+    np.testing.assert_array_equal(from_grid(to_grid(meters)), meters)
 
 
 def test_shipped_core_is_what_compact_makes(mirror: np.ndarray) -> None:

@@ -1,10 +1,10 @@
-"""Noise, patterns, atlas packing, rasterising and filling."""
+"""Noise, patterns, atlas packing, rasterizing and filling."""
 
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from hgm.standin.atlas import PADDING, TILE_SHAPES, Tile, pack, rasterise, spread
+from hgm.standin.atlas import PADDING, TILE_SHAPES, Tile, pack, rasterize, spread
 from hgm.standin.noise import CELLS, ValueNoise, ramp
 from hgm.standin.patterns import (
     PATTERNS,
@@ -66,25 +66,25 @@ def test_tiles_keep_their_distance() -> None:
             assert gap >= PADDING - 1
 
 
-def test_rasterising_interpolates_inside_the_triangle_only() -> None:
+def test_rasterizing_interpolates_inside_the_triangle_only() -> None:
     tile = Tile(0, 0, 64, 48, (np.zeros(2), np.ones(2)))
     corners = np.array([[[0.1, 0.1], [0.9, 0.2], [0.3, 0.8]]])
     values = np.concatenate([corners, corners.sum(-1, keepdims=True)], -1)
-    centres = tile.pixel_centres()
-    mask, painted = rasterise(corners, values, centres)
-    np.testing.assert_allclose(painted[:, :2], centres[mask], atol=1e-5)
-    np.testing.assert_allclose(painted[:, 2], centres[mask].sum(-1), atol=1e-5)
+    centers = tile.pixel_centers()
+    mask, painted = rasterize(corners, values, centers)
+    np.testing.assert_allclose(painted[:, :2], centers[mask], atol=1e-5)
+    np.testing.assert_allclose(painted[:, 2], centers[mask].sum(-1), atol=1e-5)
     edge_a = corners[0, 1] - corners[0, 0]
     edge_b = corners[0, 2] - corners[0, 0]
     assert mask.mean() == pytest.approx(0.5 * abs(np.cross(edge_a, edge_b)), abs=0.01)
 
 
 def test_pixel_rows_run_downwards_and_v_upwards() -> None:
-    centres = Tile(0, 0, 4, 2, (np.zeros(2), np.ones(2))).pixel_centres()
-    assert centres[0, 0].tolist() == [0.125, 0.75] and centres[1, 3].tolist() == [0.875, 0.25]
+    centers = Tile(0, 0, 4, 2, (np.zeros(2), np.ones(2))).pixel_centers()
+    assert centers[0, 0].tolist() == [0.125, 0.75] and centers[1, 3].tolist() == [0.875, 0.25]
 
 
-def test_spreading_keeps_known_pixels_and_fills_the_rest_from_their_neighbourhood() -> None:
+def test_spreading_keeps_known_pixels_and_fills_the_rest_from_their_neighborhood() -> None:
     mask = np.zeros((37, 53), bool)
     mask[3:9, 4:10] = True
     mask[20:30, 40:50] = True
@@ -99,7 +99,7 @@ def test_spreading_keeps_known_pixels_and_fills_the_rest_from_their_neighbourhoo
 @pytest.mark.parametrize("coordinates", [trunk_coordinates, skirt_coordinates, leg_coordinates])
 def test_patterns_close_behind_the_body(name: str, coordinates) -> None:  # type: ignore[no-untyped-def]
     """Just left and right of the middle of the back (and of each leg's back) a pattern has the same
-    colour."""
+    color."""
     height = np.linspace(-0.9, 0.05, 400)
     gap = 1e-5
     inner = (
@@ -112,10 +112,10 @@ def test_patterns_close_behind_the_body(name: str, coordinates) -> None:  # type
         np.stack([inner + s * gap, height, np.full_like(height, -0.1)], 1).astype(np.float32)
         for s in (1, -1)
     ]
-    colours = (np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), np.array([0, 0, 1.0]))
+    colors = (np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), np.array([0, 0, 1.0]))
     left, right = (
         PATTERNS[name](
-            Weave(p, coordinates(p), colours, 1.0, ValueNoise(2), np.random.default_rng(3))
+            Weave(p, coordinates(p), colors, 1.0, ValueNoise(2), np.random.default_rng(3))
         )
         for p in sides
     )

@@ -9,7 +9,7 @@ from hgm.standin.clipping import clip
 from hgm.standin.meshes import (
     face_normals,
     is_closed,
-    neighbour_average,
+    neighbor_average,
     relaxed,
     rim_edges,
     rim_loops,
@@ -139,7 +139,7 @@ def test_a_sheet_with_its_back_is_closed() -> None:
 
 def test_relaxing_draws_a_spike_in_and_keeps_the_mean_of_a_closed_regular_mesh() -> None:
     vertices, faces = icosphere(2)
-    average = neighbour_average(faces, len(vertices))
+    average = neighbor_average(faces, len(vertices))
     np.testing.assert_allclose(np.asarray(average.sum(1)).ravel(), 1)
     spiked = vertices.copy()
     spiked[0] *= 2

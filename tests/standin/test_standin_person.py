@@ -113,12 +113,12 @@ def test_a_top_ends_at_neck_sleeve_and_hem() -> None:
     assert (top_level(points, cut, outfit.hem) > 0).tolist() == [True, False, False, False]
 
 
-def test_colours_are_colours() -> None:
+def test_colors_are_colors() -> None:
     rng = np.random.default_rng(4)
     for gender in ("female", "male") * 40:
         looks = sample_looks(gender, rng)
-        for colour in (looks.skin, looks.hair, looks.brow, looks.lips, looks.nails, looks.iris):
-            assert colour.shape == (3,) and colour.min() >= 0 and colour.max() <= 1
+        for color in (looks.skin, looks.hair, looks.brow, looks.lips, looks.nails, looks.iris):
+            assert color.shape == (3,) and color.min() >= 0 and color.max() <= 1
         assert gender == "male" or looks.beard == 0
 
 

@@ -36,7 +36,7 @@ from hgm.nets.lightning import read_lightning
 from hgm.scans import multiview
 from hgm.scans.given import PlacedBody
 from hgm.standin import core
-from hgm.train.loop import Optimisation, fit
+from hgm.train.loop import Optimization, fit
 
 SETTINGS = BaseSettings(
     size=32,
@@ -161,7 +161,7 @@ def resumed(path: Path) -> object:
     return fit(
         torch.nn.Linear(1, 1),
         lambda *_: None,
-        Optimisation(steps=2, lr=1e-3),
+        Optimization(steps=2, lr=1e-3),
         stage="coarse",
         seed=1,
         state=path.parent,

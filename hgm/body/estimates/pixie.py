@@ -3,7 +3,7 @@
 `<name>_param.pkl`, of `--saveParam`: rotation matrices of all joints but the eyes, relative to the
 parent after decoding, 200 shape and 50 expression coefficients of the neutral model of 2020, the
 camera `body_cam` (s, tx, ty) and `bbox`, the detector's box (left, top, right, bottom) in pixels.
-`<name>_prediction.pkl`, of `--savePred`: the posed `vertices` in metres, y down.
+`<name>_prediction.pkl`, of `--savePred`: the posed `vertices` in meters, y down.
 """
 
 from __future__ import annotations

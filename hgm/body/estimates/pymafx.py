@@ -3,7 +3,7 @@ apps/demo_smplx.py).
 
 A file of joblib: one entry a person in `person_ids` (`<photo>_f<frame>_p<person>`), `pred_cam` (s,
 tx, ty), `bboxes` (center x and y, width and height of the square crop, in pixels) and `smplx_verts`
-in metres, y down; `smplx_params` is a list of batches of rotation matrices by name, the body's 21
+in meters, y down; `smplx_params` is a list of batches of rotation matrices by name, the body's 21
 joints after the whole body's.
 """
 

@@ -23,22 +23,22 @@ FINGERS = 15
 
 @dataclass(frozen=True)
 class SeenBody:
-    """A body before a camera; without `pixels_per_metre` and `pelvis` the file does not say
+    """A body before a camera; without `pixels_per_meter` and `pelvis` the file does not say
     where."""
 
     params: BodyParameters  # unbatched, y up, `global_orient` zero when facing the camera
     source: str  # what made it, for labels
-    pixels_per_metre: float | None = None  # weak perspective
+    pixels_per_meter: float | None = None  # weak perspective
     pelvis: Tensor | None = None  # [2], the pelvis joint in pixels of the photo, x right, y down
 
 
 @dataclass(frozen=True)
 class WeakPerspective:
-    """pixel = center + pixels_per_metre * ((x, y) + offset), for points in metres with y down."""
+    """pixel = center + pixels_per_meter * ((x, y) + offset), for points in meters with y down."""
 
-    pixels_per_metre: float
+    pixels_per_meter: float
     center: np.ndarray  # [2], pixels of the photo
-    offset: np.ndarray  # [2], metres
+    offset: np.ndarray  # [2], meters
 
     @classmethod
     def of_crop(cls, camera: np.ndarray, center: np.ndarray, half: float) -> WeakPerspective:
@@ -47,7 +47,7 @@ class WeakPerspective:
         return cls(float(camera[0]) * half, center, camera[1:3])
 
     def pixel(self, point: np.ndarray) -> np.ndarray:
-        return self.center + self.pixels_per_metre * (point[:2] + self.offset)
+        return self.center + self.pixels_per_meter * (point[:2] + self.offset)
 
 
 def seen_body(
@@ -60,7 +60,7 @@ def seen_body(
     path: object,
 ) -> SeenBody:
     """A body given by the rotation matrices of its joints (ROTATIONS and HANDS, the eyes may be
-    absent) and its vertices [10475, 3] in metres, both with y down.
+    absent) and its vertices [10475, 3] in meters, both with y down.
 
     Estimators use a body model of their own (the neutral one of 2020), whose coefficients mean
     nothing to ours; the vertices do, since their order is the same.
@@ -86,6 +86,6 @@ def seen_body(
     return SeenBody(
         params.to("cpu").replace(global_orient=torch.from_numpy(upright).float()),
         source,
-        camera.pixels_per_metre,
+        camera.pixels_per_meter,
         torch.from_numpy(camera.pixel(pelvis)).float(),
     )

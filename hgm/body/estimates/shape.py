@@ -13,7 +13,7 @@ def fit_shape(
     model: BodyModel, params: BodyParameters, vertices: Tensor
 ) -> tuple[BodyParameters, Tensor]:
     """The betas and expression, of the widths in `params`, and the shift [3] with which the posed
-    body comes nearest to vertices [10475, 3], in metres.
+    body comes nearest to vertices [10475, 3], in meters.
 
     With the rotations held, skinning is affine in shape and expression, so this is one linear
     least-squares problem; where both models are the same the answer is exact.

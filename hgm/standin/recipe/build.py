@@ -42,7 +42,7 @@ def build(samples: Samples) -> Assets:
         "f": mesh.faces.astype(np.uint32),
         "vt": mesh.uv,
         "ft": mesh.uv_faces.astype(np.uint32),
-        "weights": micrometres(weights),
+        "weights": micrometers(weights),
         "J_regressor": regressor,
         "shapedirs": _shapedirs(shapes, _expressions(samples, rigged, mesh)),
         "kintree_table": np.array([[2**32 - 1, *PARENTS[1:]], range(len(PARENTS))], np.uint32),
@@ -53,17 +53,17 @@ def build(samples: Samples) -> Assets:
     for gender in GENDERS:
         template = shapes.body(means[gender])
         basis = correctives.pose_basis(gender, template, regressor @ template, weights)
-        models[gender] = {"v_template": micrometres(template), "posedirs": basis, **shared}
+        models[gender] = {"v_template": micrometers(template), "posedirs": basis, **shared}
     return Assets(models, mesh.mirror, wardrobe.wardrobe(samples, rigged, mesh, shapes, means))
 
 
-def micrometres(values: np.ndarray) -> np.ndarray:
+def micrometers(values: np.ndarray) -> np.ndarray:
     """Rounded to six decimals in float32, as float64: a grid that packs without loss."""
     return np.round(values.astype(np.float32), 6).astype(np.float64)
 
 
 def _expressions(samples: Samples, rigged: Rigged, mesh: topology.Topology) -> np.ndarray:
-    """Expression components [10475, 3, 20] in metres of the mean adult; the eyeballs stay."""
+    """Expression components [10475, 3, 20] in meters of the mean adult; the eyeballs stay."""
     skin = mesh.source >= 0
     actions = np.zeros((samples.actions.shape[1], len(skin), 3))
     actions[:, skin] = (
@@ -74,8 +74,8 @@ def _expressions(samples: Samples, rigged: Rigged, mesh: topology.Topology) -> n
 
 def _shapedirs(shapes: spaces.ShapeSpace, expressions: np.ndarray) -> np.ndarray:
     shapedirs = np.zeros((*shapes.mean.shape, SHAPE_COLUMNS + EXPRESSION_COLUMNS), np.float32)
-    shapedirs[:, :, : spaces.COMPONENTS] = micrometres(shapes.components)
-    shapedirs[:, :, SHAPE_COLUMNS : SHAPE_COLUMNS + spaces.COMPONENTS] = micrometres(expressions)
+    shapedirs[:, :, : spaces.COMPONENTS] = micrometers(shapes.components)
+    shapedirs[:, :, SHAPE_COLUMNS : SHAPE_COLUMNS + spaces.COMPONENTS] = micrometers(expressions)
     return shapedirs
 
 

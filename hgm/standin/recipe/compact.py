@@ -21,7 +21,7 @@ def compact(
     vertices.
 
     Raises ValueError when the models are not mirror images of themselves or do not lie on the grid
-    of micrometres.
+    of micrometers.
     """
     neutral = models["neutral"]
     half = np.flatnonzero(mirror >= np.arange(len(mirror)))
@@ -67,16 +67,16 @@ def compact(
     }
 
 
-def _on_grid(metres: np.ndarray) -> np.ndarray:
-    steps = to_grid(metres)
-    if np.abs(steps / 1e6 - metres).max() > 1e-7:
-        raise ValueError("the arrays of the model are not rounded to micrometres")
+def _on_grid(meters: np.ndarray) -> np.ndarray:
+    steps = to_grid(meters)
+    if np.abs(steps / 1e6 - meters).max() > 1e-7:
+        raise ValueError("the arrays of the model are not rounded to micrometers")
     return steps
 
 
-def _symmetric(metres: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Micrometres of a [V, 3, ...] array that must be its own mirror image."""
-    steps = _on_grid(metres)
+def _symmetric(meters: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """Micrometers of a [V, 3, ...] array that must be its own mirror image."""
+    steps = _on_grid(meters)
     if (steps[mirror] * np.reshape([-1, 1, 1], (3, *[1] * (steps.ndim - 2))) != steps).any():
         raise ValueError("the model is not mirror-symmetric")
     return steps

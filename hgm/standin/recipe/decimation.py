@@ -1,4 +1,4 @@
-"""Half-edge collapse: vertices are merged into neighbours, so those that stay keep their place,
+"""Half-edge collapse: vertices are merged into neighbors, so those that stay keep their place,
 weights and blend shapes."""
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Decimator:
         for item in later:
             heapq.heappush(self._queue, item)
 
-    def neighbours(self, v: int) -> set[int]:
+    def neighbors(self, v: int) -> set[int]:
         return {u for i in self._around[v] for u in self.faces[i]} - {v}
 
     def _open_vertices(self) -> set[int]:
@@ -89,7 +89,7 @@ class Decimator:
     def _add_boundary_quadrics(self) -> None:
         """Walls on the boundary, so that it keeps its course."""
         for v in self.boundary:
-            for u in self.neighbours(v):
+            for u in self.neighbors(v):
                 shared = self._around[u] & self._around[v]
                 if u not in self.boundary or len(shared) != 1:
                     continue
@@ -101,7 +101,7 @@ class Decimator:
                 self._quadrics[v] += np.outer(plane, plane) * (edge @ edge)
 
     def _push(self, v: int) -> None:
-        for u in self.neighbours(v):
+        for u in self.neighbors(v):
             point = np.r_[self.points[u], 1]
             squared = ((self.points[u] - self.points[v]) ** 2).sum()
             cost = self.importance[v] * (
@@ -116,7 +116,7 @@ class Decimator:
         # a boundary vertex moves along its boundary
         if not shared or (v in self.boundary and len(shared) != 1):
             return None
-        if len(self.neighbours(v) & self.neighbours(u)) != len(shared):
+        if len(self.neighbors(v) & self.neighbors(u)) != len(shared):
             return None
         if len(shared) == 2 and v in self.boundary and u in self.boundary:
             return None
@@ -129,9 +129,7 @@ class Decimator:
                 i, v, u
             ):
                 return None
-        return (
-            moves if len(self.neighbours(v) | self.neighbours(u)) - 2 <= LARGEST_VALENCE else None
-        )
+        return moves if len(self.neighbors(v) | self.neighbors(u)) - 2 <= LARGEST_VALENCE else None
 
     def _stays_sound(self, i: int, v: int, u: int) -> bool:
         """Whether face i neither turns over nor becomes a sliver when its corner v moves to u."""
@@ -165,6 +163,6 @@ class Decimator:
         self.boundary.discard(v)
         del self._around[v]
         self._stamps[v] += 1
-        for x in self.neighbours(u) | {u}:
+        for x in self.neighbors(u) | {u}:
             self._stamps[x] += 1
             self._push(x)

@@ -31,11 +31,11 @@ def eyeball() -> tuple[np.ndarray, np.ndarray]:
 
 
 def socket_quads(
-    vertices: np.ndarray, quads: np.ndarray, centre: np.ndarray, radius: float
+    vertices: np.ndarray, quads: np.ndarray, center: np.ndarray, radius: float
 ) -> np.ndarray:
     """Which quads [Q] of the left face line the eye socket: those reached from behind the eyeball,
     up to behind the lids."""
-    distance = np.linalg.norm(vertices - centre, axis=1)
+    distance = np.linalg.norm(vertices - center, axis=1)
     by_edge: dict[frozenset[int], list[int]] = collections.defaultdict(list)
     edges = [
         [frozenset(edge) for edge in zip(quad, np.roll(quad, -1), strict=True)]
@@ -44,8 +44,8 @@ def socket_quads(
     for i, quad_edges in enumerate(edges):
         for edge in quad_edges:
             by_edge[edge].append(i)
-    behind = (vertices[quads, 2] < centre[2] - 0.3 * radius).all(1)
-    in_front = vertices[quads, 2].mean(1) > centre[2] + 0.45 * radius
+    behind = (vertices[quads, 2] < center[2] - 0.3 * radius).all(1)
+    in_front = vertices[quads, 2].mean(1) > center[2] + 0.45 * radius
     near = (distance[quads] < 1.5 * radius).all(1)
     inside = (distance[quads] < 1.35 * radius).all(1) & behind
     waiting = list(np.flatnonzero(inside))

@@ -10,7 +10,7 @@ import numpy as np
 from hgm.standin.recipe.features import raycaster
 from hgm.standin.skeleton import INDEX
 
-FAR = 0.5  # metres in front of the face, where rays start
+FAR = 0.5  # meters in front of the face, where rays start
 TURNS = 79  # rows of the contour: 0 … 39 to one side, 1 … 39 to the other
 CONTOUR = 17
 EAR_RADIUS = 0.042
@@ -25,9 +25,9 @@ def static_landmarks(
     eyes [2, 3]: left, right; nose [3]: its tip.
     """
     span = np.linalg.norm(eyes[0] - eyes[1])
-    centre = eyes.mean(0)
-    layout = _frontal_layout((centre[1] - nose[1]) / span)
-    starts = np.column_stack([centre[:2] + span * layout, np.full(len(layout), centre[2] + FAR)])
+    center = eyes.mean(0)
+    layout = _frontal_layout((center[1] - nose[1]) / span)
+    starts = np.column_stack([center[:2] + span * layout, np.full(len(layout), center[2] + FAR)])
     face, uv, _ = _hits(raycaster(vertices, faces), starts, np.array([0.0, 0.0, -1.0]))
     return face, uv
 
@@ -46,7 +46,7 @@ def contour_landmarks(
     eyes = joints[[INDEX["left_eye_smplhf"], INDEX["right_eye_smplhf"]]]
     chosen = _face_without_ears(vertices, faces, weights, vertices[named["lear"]])
     scene = raycaster(vertices, faces[chosen])
-    centre = np.array(
+    center = np.array(
         [
             0,
             eyes[:, 1].mean() - 0.012,
@@ -64,22 +64,22 @@ def contour_landmarks(
         outward = np.cos(angles)[:, None] * right + np.sin(angles)[:, None] * np.array(
             [0.0, 1.0, 0.0]
         )
-        reach = _silhouette(scene, centre, outward, view)
-        found, uv[row], _ = _hits(scene, centre + outward * reach[:, None] + view * FAR, -view)
+        reach = _silhouette(scene, center, outward, view)
+        found, uv[row], _ = _hits(scene, center + outward * reach[:, None] + view * FAR, -view)
         face[row] = chosen[found]
     return face, uv
 
 
 def _silhouette(
-    scene: Any, centre: np.ndarray, outward: np.ndarray, view: np.ndarray
+    scene: Any, center: np.ndarray, outward: np.ndarray, view: np.ndarray
 ) -> np.ndarray:
-    """How far [17] the surface reaches from the centre in each direction as seen from `view`, by
+    """How far [17] the surface reaches from the center in each direction as seen from `view`, by
     bisection."""
     low = np.zeros(len(outward))
     high = np.full(len(outward), 0.2)
     for _ in range(12):
         middle = 0.5 * (low + high)
-        depth = _hits(scene, centre + outward * middle[:, None] + view * FAR, -view)[2]
+        depth = _hits(scene, center + outward * middle[:, None] + view * FAR, -view)[2]
         met = depth < FAR + 0.25
         low = np.where(met, middle, low)
         high = np.where(met, high, middle)

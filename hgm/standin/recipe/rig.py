@@ -15,7 +15,7 @@ BODY = 13380  # hm08's vertices of the body proper come first
 EYES = {"left": slice(14598, 14670), "right": slice(14670, 14742)}
 # MakeHuman numbers the fingers
 FINGER_BONES = {"thumb": 1, "index": 2, "middle": 3, "ring": 4, "pinky": 5}
-STATURE = {False: (1.76, 0.065), True: (1.64, 0.06)}  # mean and spread in metres: men, women
+STATURE = {False: (1.76, 0.065), True: (1.64, 0.06)}  # mean and spread in meters: men, women
 PELVIS = np.array([0, -0.35, 0.01])  # SMPL-X's origin lies in the chest; about here is its pelvis
 CENTRAL_BONES = {
     "root": "pelvis",
@@ -66,7 +66,7 @@ LEFT_TO_RIGHT = np.array([-1.0, 1.0, 1.0])
 
 @dataclass(frozen=True)
 class Rigged:
-    """N adults in the T pose with SMPL-X's joints, mirror-symmetric, in metres."""
+    """N adults in the T pose with SMPL-X's joints, mirror-symmetric, in meters."""
 
     vertices: np.ndarray  # [N, V, 3]
     joints: np.ndarray  # [N, 55, 3]
@@ -137,7 +137,7 @@ def _weights(samples: Samples) -> np.ndarray:
 
 
 def _joints(samples: Samples, vertices: np.ndarray) -> np.ndarray:
-    """SMPL-X's joints [N, 55, 3] at the heads of MakeHuman's bones; eyes at the centres of the
+    """SMPL-X's joints [N, 55, 3] at the heads of MakeHuman's bones; eyes at the centers of the
     eyeballs."""
     names = [str(name) for name in samples.bone_names]
     heads = samples.bone_heads.astype(np.float64)
@@ -163,7 +163,7 @@ def _joints(samples: Samples, vertices: np.ndarray) -> np.ndarray:
 
 
 def _statures(heights: np.ndarray, female: np.ndarray) -> np.ndarray:
-    """Adult heights in metres with the ranks of MakeHuman's heights, which spread far too much."""
+    """Adult heights in meters with the ranks of MakeHuman's heights, which spread far too much."""
     adult = np.empty_like(heights)
     for gender, (mean, spread) in STATURE.items():
         chosen = female == gender

