@@ -24,7 +24,7 @@ run: .venv/.ready libraries .venv/.viewer  ## any configuration: make run ARGS="
 	flock --nonblock --conflict-exit-code 75 .snakemake.lock $(BIN)/python -m snakemake --nolock --cores $(CORES) $(ARGS) || { test $$? = 75 && echo "Another run is still working in this folder."; exit 1; }
 
 libraries: .venv/.ready  # of the system, for bpy and open3d; a plan needs none, and a cluster's jobs those of its nodes
-	@$(if $(filter -n --dry-run --dryrun --profile% --executor%,$(ARGS)),,$(BIN)/python -m hgm.libraries)
+	@$(if $(filter -n --dry-run --dryrun --profile% --executor%,$(ARGS)),,$(BIN)/python -m hgm.core.libraries)
 
 test: lint .venv/.viewer  ## style, types, unit and workflow tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n 4 --dist loadfile --no-loadscope-reorder
@@ -51,12 +51,12 @@ env-offline:  ## all packages and the report's viewer into the folder wheels, fo
 
 .venv/.ready: requirements.lock pyproject.toml
 	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed (bpy): make PYTHON=/path/to/python3.11")'
-	@"$(PYTHON)" -m hgm.isolation
+	@"$(PYTHON)" -m hgm.core.isolation
 	"$(PYTHON)" -m venv .venv
 	@echo "Fetching the packages of requirements.lock; this takes some minutes, once"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) --no-deps -e .
-	$(BIN)/python -m hgm.launchers
+	$(BIN)/python -m hgm.workflow.launchers
 	touch $@
 
 viewer:  ## the report's interactive view, hgm/report/web/dist/viewer.js
@@ -75,7 +75,7 @@ lock:  ## resolve requirements.in anew
 	rm -rf .venv-lock
 
 envs: .venv/.ready  ## envs/*.yaml from requirements.lock and envs/gpu.lock
-	$(BIN)/python -m hgm.env_files
+	$(BIN)/python -m hgm.workflow.environments
 
 config: .venv/.ready  ## config.yaml, its schema, docs/config.md and docs/reference.md from the code
 	$(BIN)/python -m hgm.cli config --write

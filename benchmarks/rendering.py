@@ -27,7 +27,9 @@ from PIL import Image
 from hgm.cameras import Cameras, orbit
 from hgm.errors import InputError
 from hgm.render.blender import Renderer
-from hgm.scans import ObjMesh, ScanFiles, locate, preflight
+from hgm.scans.obj import ObjMesh
+from hgm.scans.preflight import preflight
+from hgm.scans.thuman import ScanFiles, locate
 
 
 def main() -> int:
@@ -107,8 +109,8 @@ def place(options: argparse.Namespace, folder: Path) -> tuple[ScanFiles, np.ndar
         return ball(folder), np.eye(4)
     if options.models is None:
         raise InputError("--models: the folder of the body model is needed to place a scan")
-    from hgm.body import BodyModel
     from hgm.body.fits import load_fit
+    from hgm.body.model import BodyModel
     from hgm.scans.canonical import scan_to_nu
 
     files = locate(options.root, options.scan)

@@ -1,7 +1,7 @@
 """How busy a SLURM cluster of three nodes is while 2,000 scans are rendered, with rendering
 replaced by sleeping.
 
-The cluster is a real one on this machine (tests/workflow/cluster.py), Snakemake, rules and
+The cluster is a real one on this machine (tests/runs/cluster.py), Snakemake, rules and
 profiles/slurm are the real ones. Busy is the share of all cores' time, from the first job's start
 to the last one's end, in which SLURM had given the core to a job.
 

@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 
 from hgm.cameras import Cameras, orbit
+from hgm.core.runtime import use_threads
 from hgm.gaussians import Gaussians
-from hgm.runtime import use_threads
 from hgm.splat import render
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "splat"))

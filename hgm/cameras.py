@@ -10,10 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hgm.data_views import VIEWS
-
-RADIUS = 1.5  # distance of the rig from the pelvis, in normalized units (spec: 2.0 m times 0.75)
-FOCAL = 0.8  # focal length in image widths: a field of view of 64.01 degrees
+from hgm.rig import FOCAL, RADIUS, VIEWS
 
 
 @dataclass(frozen=True)

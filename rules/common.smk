@@ -6,23 +6,28 @@ from pathlib import Path
 # the checkout's, also where another workflow uses this one as a module
 sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent))
 
-from hgm.checkout import default_config
-from hgm.env_files import ON_GPU
+from hgm.core.checkout import default_config
+from hgm.workflow.environments import ON_GPU
 from hgm.errors import InputError
-from hgm.isolation import isolate
-from hgm.plan import Plan
-from hgm.variants import VARIANTS
+from hgm.core.isolation import isolate
+from hgm.workflow.configuration import check_one_system, is_named, read
+from hgm.workflow.plan import plan_for
+from hgm.systems.hgm.variants import VARIANTS
 from snakemake_logger_plugin_live import watch
 
 
-configfile: default_config()
+# a file that names its system stands on the defaults of that system, others on the demo
+if not is_named([config]):
+
+    configfile: default_config()
 
 
 def validated(data):
     """The plan of a configuration; one line and no traceback where it is wrong."""
     try:
         isolate()
-        return Plan(data)
+        check_one_system({path: read(path) for path in workflow.configfiles})
+        return plan_for(data)
     except InputError as error:
         raise WorkflowError(f"configuration: {error}") from None
 

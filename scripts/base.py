@@ -5,15 +5,15 @@ from pathlib import Path
 
 import torch
 
-from hgm.diffusion.base import link_base
-from hgm.diffusion.settings import BaseSettings
-from hgm.diffusion.small_base import train_base
-from hgm.job import Job, run
-from hgm.provenance import folder_digest, write_json
-from hgm.runtime import Deadline, select_device
-from hgm.stages.dataset import rendered
-from hgm.stages.setup import perceptual_loss
-from hgm.views import load_views
+from hgm.core.job import Job, run
+from hgm.core.provenance import folder_digest, write_json
+from hgm.core.runtime import Deadline, select_device
+from hgm.images.views import load_views
+from hgm.scans.dataset import rendered
+from hgm.systems.hgm.back_view.base import link_base
+from hgm.systems.hgm.back_view.settings import BaseSettings
+from hgm.systems.hgm.back_view.small_base import train_base
+from hgm.systems.hgm.setup import perceptual_loss
 
 
 def main(job: Job) -> None:

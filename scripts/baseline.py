@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
+from hgm.core.items import for_each
+from hgm.core.job import Job, run
+from hgm.core.provenance import read_json, write_json
 from hgm.errors import InputError
-from hgm.job import Job, run
-from hgm.members import for_each
 from hgm.metrics.lpips import load_lpips
-from hgm.provenance import read_json, write_json
+from hgm.scans.data_source import Place
 from hgm.scans.sources import find_scan
-from hgm.stages.baselines import baseline_key, measure_baseline
-from hgm.stages.places import Place
+from hgm.systems.hgm.baselines import baseline_key, measure_baseline
 
 
 def main(job: Job) -> None:

@@ -1,8 +1,8 @@
 """Write the stand-in body model; the manifest names its files and their hashes."""
 
-from hgm.job import Job, run
-from hgm.provenance import file_digest, write_json
-from hgm.standin.core import write_models
+from hgm.core.job import Job, run
+from hgm.core.provenance import file_digest, write_json
+from hgm.standin.body.core import write_models
 
 
 def main(job: Job) -> None:

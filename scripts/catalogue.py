@@ -1,9 +1,9 @@
 """Check every scan and write the list of the usable ones and of those set aside."""
 
-from hgm import catalogue
-from hgm.job import Job, run
-from hgm.stages.dataset import check_scans
-from hgm.stages.places import Place
+from hgm.core.job import Job, run
+from hgm.scans import catalogue
+from hgm.scans.data_source import Place
+from hgm.scans.dataset import check_scans
 
 
 def main(job: Job) -> None:

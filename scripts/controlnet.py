@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from hgm.diffusion.controlnet import train_controlnet
-from hgm.diffusion.settings import ControlNetSettings
-from hgm.job import Job, run
-from hgm.provenance import folder_digest, write_json
-from hgm.runtime import Deadline, select_device
+from hgm.core.job import Job, run
+from hgm.core.provenance import folder_digest, write_json
+from hgm.core.runtime import Deadline, select_device
+from hgm.systems.hgm.back_view.controlnet import train_controlnet
+from hgm.systems.hgm.back_view.settings import ControlNetSettings
 from hgm.train.loop import write_history
 
 

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
+from hgm.body.estimators.files import estimate_files
+from hgm.body.estimators.programs import picture_name
+from hgm.core.items import for_each
+from hgm.core.job import Job, run
+from hgm.core.provenance import file_digest, key_of, read_json, write_json
 from hgm.errors import InputError
-from hgm.estimators.files import estimate_files
-from hgm.estimators.programs import picture_name
-from hgm.job import Job, run
-from hgm.members import for_each
-from hgm.provenance import file_digest, key_of, read_json, write_json
-from hgm.stages.bodies import estimate_subject, given_subject
-from hgm.stages.estimators import people_folder
-from hgm.stages.places import body_model
+from hgm.scans.data_source import body_model
+from hgm.systems.hgm.bodies import estimate_subject, given_subject
+from hgm.systems.hgm.estimators import people_folder
 
 
 def main(job: Job) -> None:

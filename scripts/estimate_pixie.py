@@ -1,8 +1,8 @@
 """Run PIXIE on the front views of one chunk, or on the photos of the configuration."""
 
-from hgm.job import Job, run
-from hgm.provenance import write_json
-from hgm.stages.estimators import run_job
+from hgm.core.job import Job, run
+from hgm.core.provenance import write_json
+from hgm.systems.hgm.estimators import run_job
 
 
 def main(job: Job) -> None:

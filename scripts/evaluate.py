@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from hgm.job import Job, run
-from hgm.members import for_each
+from hgm.core.items import for_each
+from hgm.core.job import Job, run
+from hgm.core.provenance import key_of, read_json, write_json
 from hgm.metrics.lpips import load_lpips
-from hgm.provenance import key_of, read_json, write_json
+from hgm.scans.data_source import STANDIN, Place
 from hgm.scans.sources import find_scan
-from hgm.stages.backends import job_backends
-from hgm.stages.evaluation import evaluate_subject
-from hgm.stages.places import STANDIN, Place
-from hgm.variants import VARIANTS
+from hgm.systems.hgm.backends import job_backends
+from hgm.systems.hgm.evaluation import evaluate_subject
+from hgm.systems.hgm.variants import VARIANTS
 
 
 def main(job: Job) -> None:

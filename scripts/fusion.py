@@ -3,11 +3,11 @@
 from functools import partial
 from pathlib import Path
 
-from hgm.job import Job, run
-from hgm.runtime import Deadline, select_device
-from hgm.stages.dataset import rendered
-from hgm.stages.setup import network, perceptual_loss, training
-from hgm.stages.training import train_hgm
+from hgm.core.job import Job, run
+from hgm.core.runtime import Deadline, select_device
+from hgm.scans.dataset import rendered
+from hgm.systems.hgm.setup import network, perceptual_loss, training
+from hgm.systems.hgm.training import train_hgm
 
 
 def main(job: Job) -> None:

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import torch
 
+from hgm.body.files import load_body
+from hgm.core.items import MemberTimes, for_each
+from hgm.core.job import Job, run
+from hgm.core.provenance import key_of, read_json, write_json
+from hgm.core.runtime import select_device
 from hgm.gaussians import Gaussians
-from hgm.job import Job, run
-from hgm.members import MemberTimes, for_each
-from hgm.provenance import key_of, read_json, write_json
-from hgm.runtime import select_device
-from hgm.stages.backends import job_backends
-from hgm.stages.bodies import load_body
-from hgm.stages.meshing import mesh_settings, mesh_subject, mesh_without_normals
-from hgm.stages.normal_estimators import estimator_digest, load_estimator
-from hgm.stages.places import body_model
+from hgm.scans.data_source import body_model
+from hgm.systems.hgm.backends import job_backends
+from hgm.systems.hgm.meshing import mesh_settings, mesh_subject, mesh_without_normals
+from hgm.systems.hgm.normal_estimators import estimator_digest, load_estimator
 
 
 def main(job: Job) -> None:

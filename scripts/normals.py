@@ -1,10 +1,10 @@
 """Train the normal net on the rendered normals."""
 
-from hgm.job import Job, run
-from hgm.runtime import Deadline, select_device
-from hgm.stages.dataset import rendered
-from hgm.stages.normals import NormalTraining, train_normals
-from hgm.stages.places import body_model
+from hgm.core.job import Job, run
+from hgm.core.runtime import Deadline, select_device
+from hgm.scans.data_source import body_model
+from hgm.scans.dataset import rendered
+from hgm.systems.hgm.normals import NormalTraining, train_normals
 
 
 def main(job: Job) -> None:

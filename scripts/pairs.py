@@ -1,13 +1,13 @@
 """Render the ControlNet's pairs with the unconverged coarse model."""
 
-from hgm.diffusion.pairs import make_pairs
-from hgm.job import Job, run
-from hgm.provenance import folder_digest, write_json
-from hgm.runtime import select_device
-from hgm.stages.backends import job_backends
-from hgm.stages.dataset import rendered
-from hgm.stages.pairs import BackRenderer
-from hgm.stages.training import EARLY, load_hgm
+from hgm.core.job import Job, run
+from hgm.core.provenance import folder_digest, write_json
+from hgm.core.runtime import select_device
+from hgm.scans.dataset import rendered
+from hgm.systems.hgm.back_view.coarse_back import BackRenderer
+from hgm.systems.hgm.back_view.pairs import make_pairs
+from hgm.systems.hgm.backends import job_backends
+from hgm.systems.hgm.training import EARLY, load_hgm
 
 
 def main(job: Job) -> None:

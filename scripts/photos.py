@@ -3,14 +3,14 @@
 import logging
 from pathlib import Path
 
-from hgm.job import Job, run
-from hgm.members import for_each, outcome_in
-from hgm.photos.sources import BODY, find_photos
-from hgm.provenance import file_digest, key_of, write_json
-from hgm.stages.contact import write_contact_sheet
-from hgm.stages.estimators import people_folder, with_bodies
-from hgm.stages.normal_estimators import estimator_digest
-from hgm.stages.photos import Studio
+from hgm.core.items import for_each, outcome_in
+from hgm.core.job import Job, run
+from hgm.core.provenance import file_digest, key_of, write_json
+from hgm.images.photos.sources import BODY, find_photos
+from hgm.systems.hgm.contact import write_contact_sheet
+from hgm.systems.hgm.estimators import people_folder, with_bodies
+from hgm.systems.hgm.normal_estimators import estimator_digest
+from hgm.systems.hgm.photos import Studio
 
 
 def main(job: Job) -> None:

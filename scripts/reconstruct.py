@@ -5,16 +5,16 @@ from pathlib import Path
 
 import torch
 
-from hgm.job import Job, run
-from hgm.members import MemberTimes, for_each
-from hgm.provenance import file_digest, key_of, read_json, write_json
-from hgm.runtime import select_device
-from hgm.stages.backends import job_backends
-from hgm.stages.bodies import load_body
-from hgm.stages.reconstruction import Output, load_reconstructor, write_reconstruction
-from hgm.variants import VARIANTS
-from hgm.viewpoints import Viewpoints
-from hgm.views import load_image, view_path
+from hgm.body.files import load_body
+from hgm.core.items import MemberTimes, for_each
+from hgm.core.job import Job, run
+from hgm.core.provenance import file_digest, key_of, read_json, write_json
+from hgm.core.runtime import select_device
+from hgm.images.viewpoints import Viewpoints
+from hgm.images.views import load_image, view_path
+from hgm.systems.hgm.backends import job_backends
+from hgm.systems.hgm.reconstruction import Output, load_reconstructor, write_reconstruction
+from hgm.systems.hgm.variants import VARIANTS
 
 
 def main(job: Job) -> None:

@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-from hgm.job import Job, run
-from hgm.members import MemberTimes, for_each
-from hgm.provenance import file_digest, key_of, read_json, write_json
-from hgm.refine.refinement import RefineSettings
-from hgm.runtime import select_device
-from hgm.stages.backends import job_backends
-from hgm.stages.bodies import load_estimate, refine_subject
-from hgm.stages.normal_estimators import estimator_digest, load_estimator
-from hgm.stages.places import body_model
-from hgm.stages.reconstruction import Reconstructor
-from hgm.stages.training import load_hgm
-from hgm.viewpoints import Viewpoints
-from hgm.views import load_image, view_path
+from hgm.core.items import MemberTimes, for_each
+from hgm.core.job import Job, run
+from hgm.core.provenance import file_digest, key_of, read_json, write_json
+from hgm.core.runtime import select_device
+from hgm.images.viewpoints import Viewpoints
+from hgm.images.views import load_image, view_path
+from hgm.scans.data_source import body_model
+from hgm.systems.hgm.backends import job_backends
+from hgm.systems.hgm.bodies import load_estimate, refine_subject
+from hgm.systems.hgm.normal_estimators import estimator_digest, load_estimator
+from hgm.systems.hgm.reconstruction import Reconstructor
+from hgm.systems.hgm.refinement import RefineSettings
+from hgm.systems.hgm.training import load_hgm
 
 
 def main(job: Job) -> None:

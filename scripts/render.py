@@ -2,13 +2,13 @@
 
 import logging
 
-from hgm.catalogue import read_entries
+from hgm.core.job import Job, run
+from hgm.core.provenance import write_json
+from hgm.core.runtime import Progress
 from hgm.errors import InputError
-from hgm.job import Job, run
-from hgm.provenance import write_json
-from hgm.runtime import Progress
-from hgm.stages.places import Place
-from hgm.stages.rendering import write_chunk
+from hgm.render.views import write_chunk
+from hgm.scans.catalogue import read_entries
+from hgm.scans.data_source import Place
 
 
 def main(job: Job) -> None:

@@ -1,13 +1,13 @@
 """Collect the tables and build the page."""
 
-from hgm.home import without_home
-from hgm.job import Job, run
+from hgm.core.home_paths import without_home
+from hgm.core.job import Job, run
+from hgm.core.runtime import Progress
 from hgm.report.bundle import PAPER
-from hgm.report.page import build_report
-from hgm.report.run import Run
-from hgm.report.sets import back_view_kid
-from hgm.report.tables import write_tables
-from hgm.runtime import Progress
+from hgm.systems.hgm.report.kid import back_view_kid
+from hgm.systems.hgm.report.page import build_report
+from hgm.systems.hgm.report.run import Run
+from hgm.systems.hgm.report.tables import write_tables
 
 
 def main(job: Job) -> None:

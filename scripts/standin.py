@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from hgm.job import Job, run
-from hgm.members import for_each
-from hgm.provenance import key_of, write_json
+from hgm.core.items import for_each
+from hgm.core.job import Job, run
+from hgm.core.provenance import key_of, write_json
 from hgm.standin import make_scan, write_scan
 
 

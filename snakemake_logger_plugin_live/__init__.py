@@ -19,11 +19,11 @@ from typing import IO, TYPE_CHECKING, Any
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from hgm import caches
+from hgm.core import caches
 
 if TYPE_CHECKING:
-    from hgm.control.live import LiveRun, Started
-    from hgm.plan import Plan
+    from hgm.workflow.live import LiveRun, Started
+    from hgm.workflow.plan import Plan
 
 # of Snakemake's own words while jobs run
 TOLD = ("Terminating", "Will exit", "Trying to restart", "Exiting because")
@@ -160,8 +160,8 @@ class LogHandler(LogHandlerBase):
     def _begin(self, counts: dict[str, Any]) -> None:
         from pathlib import Path
 
-        from hgm.control.forecast import read_figures
-        from hgm.control.live import LiveRun
+        from hgm.workflow.forecast import read_figures
+        from hgm.workflow.live import LiveRun
 
         plan = _watched[0] if _watched else None
         self.run = LiveRun({rule: int(n) for rule, n in counts.items() if rule != "total"}, plan)
@@ -191,8 +191,8 @@ class LogHandler(LogHandlerBase):
         self._draw()
 
     def _tell_failure(self, record: LogRecord, one: Started | None) -> None:
-        from hgm.control.live import results_of
-        from hgm.control.status import look
+        from hgm.workflow.live import results_of
+        from hgm.workflow.status import look
 
         data = record.__dict__
         name = data["rule_name"] if one is None else one.name

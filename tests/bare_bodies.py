@@ -6,12 +6,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hgm.body import BodyModel, BodyParameters, canonical
+from hgm.body.canonical import canonical
+from hgm.body.model import BodyModel
+from hgm.body.parameters import BodyParameters
 from hgm.cameras import Cameras, intrinsics, orbit
 from hgm.gaussians import Gaussians
-from hgm.refine.discs import Patches, pixel_size
+from hgm.images.views import save_cameras, save_view
 from hgm.splat import render
-from hgm.views import save_cameras, save_view
+from hgm.splat.surfels import Patches, pixel_size
 
 
 def ten(size: int) -> Cameras:

@@ -16,12 +16,12 @@ TESTS = Path(__file__).parent
 # What takes longest begins first, lest one process ends alone; two files that need no finished run
 # are between the one that makes it and those that wait for it.
 FIRST = (
-    "workflow/test_runs.py",
-    "test_env_installs.py",
+    "runs/test_runs.py",
+    "workflow/test_environment_installs.py",
     "devices/test_gpu_checks.py",
-    "workflow/test_slurm_faults.py",
-    "workflow/test_faults.py",
-    "workflow",
+    "runs/test_slurm_faults.py",
+    "runs/test_faults.py",
+    "runs",
 )
 torch.set_num_threads(int(os.environ["HGM_THREADS"]))
 # as in a shell's background, and then of all that the tests start

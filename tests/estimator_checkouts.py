@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hgm.estimators.programs import PROGRAMS
+from hgm.body.estimators.programs import PROGRAMS
 
 PROGRAM = Path(__file__).with_name("estimator_program.py")
 NOTHING_WRONG: dict[str, Any] = {

@@ -38,10 +38,11 @@ if not PLAN["ready"]:
     from PIL import Image
     from scipy.spatial.transform import Rotation
 
-    from hgm.body import BodyModel, BodyParameters
     from hgm.body.estimates.pixie import crop
-    from hgm.cameras import FOCAL, RADIUS
-    from hgm.standin import core
+    from hgm.body.model import BodyModel
+    from hgm.body.parameters import BodyParameters
+    from hgm.rig import FOCAL, RADIUS
+    from hgm.standin.body import core
 
     FLIP = np.diag([1.0, -1.0, -1.0])  # y up to y down
 

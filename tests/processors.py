@@ -31,40 +31,19 @@ from numpy.core import _multiarray_umath as core
 
 ROOT = Path(__file__).resolve().parents[1]
 WITHOUT_NUMBERS = (  # tests of files, texts and processes; whatever is not named here is run
-    "assets",
-    "control",
+    "cli",
+    "core",
     "devices",
     "docs",
     "fuzzing",
     "report",
+    "runs",
+    "scans/test_catalogue.py",
+    "systems/hgm/test_paper_preset.py",
+    "systems/hgm/test_requests.py",
+    "test_processors.py",
     "trust",
-    "viewer",
     "workflow",
-    *(
-        f"test_{name}.py"
-        for name in (
-            "catalogue",
-            "checkout",
-            "cli",
-            "code_keys",
-            "compiling",
-            "config",
-            "devices",
-            "env_files",
-            "env_installs",
-            "isolation",
-            "job",
-            "libraries",
-            "members",
-            "paper_preset",
-            "permissions",
-            "processors",
-            "progress",
-            "provenance",
-            "requests",
-            "slurm_jobs",
-        )
-    ),
 )
 # that numpy has kernels for, of this machine's
 FEATURES = [name for name in core.__cpu_dispatch__ if core.__cpu_features__[name]]

@@ -10,15 +10,18 @@ import torch
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from hgm.body import BodyModel, BodyParameters, canonical
+from hgm.body.canonical import canonical
 from hgm.body.fits import Fit
+from hgm.body.model import BodyModel
+from hgm.body.parameters import BodyParameters
 from hgm.cameras import Cameras, look_at
-from hgm.scans import ObjMesh, ScanFiles
+from hgm.images.views import save_cameras, save_view
 from hgm.scans.canonical import CanonicalScan, rotation_matrix
 from hgm.scans.given import PlacedBody, normals_of
+from hgm.scans.obj import ObjMesh
 from hgm.scans.silhouettes import spread_points
-from hgm.standin import core
-from hgm.views import save_cameras, save_view
+from hgm.scans.thuman import ScanFiles
+from hgm.standin.body import core
 
 
 def write_male_model(folder: Path) -> Path:

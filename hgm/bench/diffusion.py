@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from hgm.diffusion.back_view import BackViewRefiner
-from hgm.diffusion.base import Base, import_diffusers, open_base
-from hgm.diffusion.controlnet import build_controlnet
-from hgm.diffusion.settings import BaseSettings
-from hgm.diffusion.small_base import build_scheduler, build_unet, build_vae
-from hgm.diffusion.text import make_text_encoder, make_tokenizer
+from hgm.systems.hgm.back_view.base import Base, import_diffusers, open_base
+from hgm.systems.hgm.back_view.controlnet import build_controlnet
+from hgm.systems.hgm.back_view.refiner import BackViewRefiner
+from hgm.systems.hgm.back_view.settings import BaseSettings
+from hgm.systems.hgm.back_view.small_base import build_scheduler, build_unet, build_vae
+from hgm.systems.hgm.back_view.text import make_text_encoder, make_tokenizer
 
 TEXT_WIDTH = 768
 TEXT_HEADS = 12  # of CLIP ViT-L/14

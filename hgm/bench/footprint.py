@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from hgm.bench.flops import count_flops
 from hgm.metrics.lpips import LPIPS
-from hgm.nets import HGM, HGMConfig
-from hgm.nets.config import INPUT_CHANNELS
+from hgm.systems.hgm.networks.config import INPUT_CHANNELS, HGMConfig
+from hgm.systems.hgm.networks.hgm import HGM
 
 GIB = 1 << 30
 STATIC = 16  # bytes a parameter: weight, gradient and Adam's two moments, all float32

@@ -12,15 +12,14 @@ from hgm.bench.measure import Way, Work
 from hgm.bench.scene import Scene
 from hgm.bench.settings import PLAIN, Networks, Settings
 from hgm.cameras import Cameras
-from hgm.diffusion.back_view import BackViewRefiner
 from hgm.errors import InputError
-from hgm.nets import HGM
-from hgm.nets.hgm import HGMOutput
-from hgm.stages.reconstruction import Reconstruction, Reconstructor
-from hgm.stages.training import gaussian_sets
-from hgm.traffic import ADAM_PASSES, splatting_bytes
-from hgm.train.losses import LossWeights, hgm_loss
-from hgm.variants import VARIANTS
+from hgm.systems.hgm.back_view.refiner import BackViewRefiner
+from hgm.systems.hgm.losses import LossWeights, hgm_loss
+from hgm.systems.hgm.networks.hgm import HGM, HGMOutput
+from hgm.systems.hgm.reconstruction import Reconstruction, Reconstructor
+from hgm.systems.hgm.training import gaussian_sets
+from hgm.systems.hgm.variants import VARIANTS
+from hgm.workflow.work import ADAM_PASSES, splatting_bytes
 
 LR = 1e-4
 

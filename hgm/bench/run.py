@@ -18,11 +18,11 @@ from hgm.bench.rates import Rates, measure_rates
 from hgm.bench.scene import Scene
 from hgm.bench.settings import Settings
 from hgm.bench.stages import STAGES
+from hgm.core.provenance import write_json
+from hgm.core.runtime import Progress
 from hgm.errors import InputError
-from hgm.nets.hgm import PRECISIONS
-from hgm.provenance import write_json
-from hgm.runtime import Progress
 from hgm.splat.pool import threads
+from hgm.systems.hgm.networks.hgm import PRECISIONS
 
 
 def benchmark(

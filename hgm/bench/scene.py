@@ -9,12 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hgm.body import BodyModel, canonical
+from hgm.body.canonical import canonical
+from hgm.body.model import BodyModel
 from hgm.gaussians import Gaussians
-from hgm.nets import HGMConfig
+from hgm.images.viewpoints import of_the_rig
 from hgm.splat import Rendering, render
-from hgm.standin import core
-from hgm.viewpoints import of_the_rig
+from hgm.standin.body import core
+from hgm.systems.hgm.networks.config import HGMConfig
 
 
 class Scene:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hgm.bench.sizes import PRESETS, Sizes
 from hgm.errors import InputError
-from hgm.nets.hgm import PRECISIONS
+from hgm.systems.hgm.networks.hgm import PRECISIONS
 
 DEVICES = ("cpu", "cuda")
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hgm.diffusion.settings import BackViewSettings, BaseSettings
 from hgm.mesh import MeshSettings, NormalRefinement
-from hgm.nets import HGMConfig
+from hgm.systems.hgm.back_view.settings import BackViewSettings, BaseSettings
+from hgm.systems.hgm.networks.config import HGMConfig
 
 
 @dataclass(frozen=True)

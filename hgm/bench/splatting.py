@@ -15,7 +15,7 @@ from hgm.bench.settings import Settings
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.splat import Rendering, render, resolve_backend
-from hgm.traffic import splatting_bytes
+from hgm.workflow.work import splatting_bytes
 
 SETS = 3  # merged, U-Net, body; all as large as the first
 

@@ -12,12 +12,13 @@ from hgm.bench.scene import Scene
 from hgm.bench.settings import Settings
 from hgm.errors import InputError
 from hgm.mesh import extract_mesh
-from hgm.refine import render_normals, silhouettes
-from hgm.refine.discs import Patches
-from hgm.refine.silhouettes import SUPERSAMPLING
+from hgm.nets.normal_net import NormalNet
 from hgm.splat import resolve_backend
-from hgm.stages.normals import NormalNet, predict_targets
-from hgm.traffic import splatting_bytes
+from hgm.splat.normal_maps import render_normals
+from hgm.splat.silhouettes import SUPERSAMPLING, silhouettes
+from hgm.splat.surfels import Patches
+from hgm.systems.hgm.normals import predict_targets
+from hgm.workflow.work import splatting_bytes
 
 if TYPE_CHECKING:
     import trimesh

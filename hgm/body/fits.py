@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hgm.body.model import GENDERS, BodyModel
 from hgm.body.parameters import BodyParameters, numbers_of, parameters_of
-from hgm.body.pickles import load_pickle
+from hgm.core.pickles import load_pickle
 from hgm.errors import InputError
 
 # width of a hand: coefficients of hand components, or 15 joints in axis-angle

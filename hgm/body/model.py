@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hgm.archives import read_npz
 from hgm.body.parameters import BodyParameters
+from hgm.core.npz import read_npz
 from hgm.errors import InputError, MissingDependency
 
 VERTICES = 10475

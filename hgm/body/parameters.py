@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hgm.archives import read_npz
+from hgm.core.npz import read_npz
+from hgm.core.runtime import atomic_write
 from hgm.errors import InputError
-from hgm.runtime import atomic_write
 
 # the others are free
 WIDTHS = {"global_orient": 3, "body_pose": 63, "jaw_pose": 3, "leye_pose": 3, "reye_pose": 3}

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from hgm.archives import read_npz
 from hgm.body.model import BODY_JOINTS, BodyModel
 from hgm.body.parameters import BodyParameters
-from hgm.body.pickles import load_pickle
+from hgm.core.npz import read_npz
+from hgm.core.pickles import load_pickle
 from hgm.errors import InputError
 
 VERTICES = 6890

@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from hgm import __version__, caches, libraries
+from hgm import __version__
 from hgm.cli import (
     bench,
     config,
@@ -22,6 +22,7 @@ from hgm.cli import (
     weights,
 )
 from hgm.cli.verbs import Verbs
+from hgm.core import caches, libraries
 from hgm.errors import InputError, Interrupted
 
 VERBS = (

@@ -39,7 +39,7 @@ def add_bench(verbs: Verbs) -> None:
 def _bench(args: argparse.Namespace) -> int:
     from hgm.bench.run import benchmark
     from hgm.bench.settings import Settings
-    from hgm.runtime import select_device
+    from hgm.core.runtime import select_device
 
     def write(text: str) -> None:
         sys.stdout.write(text)

@@ -34,22 +34,22 @@ def add_config(verbs: Verbs) -> None:
 def _config(args: argparse.Namespace) -> int:
     import json
 
-    from hgm import config, config_text
-    from hgm.checkout import ROOT
     from hgm.cli import parser, reference
-    from hgm.plan import Plan
-    from hgm.runtime import atomic_write
+    from hgm.core.checkout import ROOT
+    from hgm.core.runtime import atomic_write
+    from hgm.workflow import config_text, configuration
+    from hgm.workflow.plan import plan_for
 
     if args.check:
         # says what a run would say before its first job
-        Plan(config.read_files(args.check).model_dump(mode="json"))
+        plan_for(configuration.read_files(args.check).model_dump(mode="json"))
         sys.stdout.write(f"{', '.join(map(str, args.check))}: fine\n")
         return 0
     files = {
-        "config.yaml": config_text.to_yaml(),
-        "docs/config.md": config_text.to_markdown(),
+        "config.yaml": config_text.to_yaml("hgm"),
+        "docs/config.md": config_text.to_markdown("hgm"),
         "docs/reference.md": reference.to_markdown(parser()),
-        "config/schema.json": json.dumps(config_text.to_schema(), indent=1) + "\n",
+        "config/schema.json": json.dumps(config_text.to_schema("hgm"), indent=1) + "\n",
     }
     if not args.write:
         sys.stdout.write(files["config.yaml"])

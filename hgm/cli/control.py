@@ -33,11 +33,11 @@ def add_status(verbs: Verbs) -> None:
 def _status(args: argparse.Namespace) -> int:
     import time
 
-    from hgm.config import read_files
-    from hgm.control.forecast import read_figures
-    from hgm.control.status import describe, plan_of
     from hgm.errors import InputError
-    from hgm.plan import Plan
+    from hgm.workflow.configuration import read_files
+    from hgm.workflow.forecast import read_figures
+    from hgm.workflow.plan import plan_for
+    from hgm.workflow.status import describe, plan_of
 
     if not 0 < args.every <= LONGEST:
         raise InputError(
@@ -47,7 +47,7 @@ def _status(args: argparse.Namespace) -> int:
         run = args.run
         plan = plan_of(args.run)
     else:
-        plan = Plan(read_files(args.configfile).model_dump(mode="json"))
+        plan = plan_for(read_files(args.configfile).model_dump(mode="json"))
         run = args.run or Path("results") / plan.config["run"]
     while True:
         text = describe(plan, run, read_figures(run.parent))
@@ -89,13 +89,13 @@ def add_plan(verbs: Verbs) -> None:
 def _plan(args: argparse.Namespace) -> int:
     import os
 
-    from hgm.config import read_files
-    from hgm.control.cards import card_for
-    from hgm.control.forecast import forecast, read_figures, table
     from hgm.errors import InputError
-    from hgm.plan import Plan
+    from hgm.workflow.cards import card_for
+    from hgm.workflow.configuration import read_files
+    from hgm.workflow.forecast import forecast, read_figures, table
+    from hgm.workflow.plan import plan_for
 
-    plan = Plan(read_files(args.configfile).model_dump(mode="json"))
+    plan = plan_for(read_files(args.configfile).model_dump(mode="json"))
     card = card_for(args.device, str(plan.config["device"]))
     cores = (
         args.cores
@@ -139,8 +139,8 @@ def add_prune(verbs: Verbs) -> None:
 
 
 def _prune(args: argparse.Namespace) -> int:
-    from hgm.control import prune
-    from hgm.control.status import plan_of
+    from hgm.workflow import prune
+    from hgm.workflow.status import plan_of
 
     plan = plan_of(args.run)
     prune.check_idle(plan, args.run)

@@ -35,20 +35,22 @@ def add_doctor(verbs: Verbs) -> None:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from hgm.assets import doctor, guide
-    from hgm.assets.findings import table
-    from hgm.config import read_files
+    from hgm.workflow.configuration import read_files
+    from hgm.workflow.doctor import examination, guide
+    from hgm.workflow.doctor.findings import table
 
     if args.markdown:
         sys.stdout.write(guide.to_markdown())
         return 0
     config = read_files(args.configfile)
     try:
-        failed = doctor.fetch_free(config, args.fetch, args.into) if args.fetch is not None else {}
+        failed = (
+            examination.fetch_free(config, args.fetch, args.into) if args.fetch is not None else {}
+        )
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command goes on from here\n")
         return 130
-    findings = doctor.examine(config)
+    findings = examination.examine(config)
     sys.stdout.write(table(findings))
     faults = [f.title for f in findings if f.fault]
     for name, reason in failed.items():

@@ -29,7 +29,7 @@ def add_export_views(verbs: Verbs) -> None:
 
 
 def _export_views(args: argparse.Namespace) -> int:
-    from hgm.runtime import Progress
+    from hgm.core.runtime import Progress
     from hgm.scans.multiview import export_views
 
     with Progress("export-views", len(args.folders)) as progress:
@@ -74,7 +74,7 @@ def add_export(verbs: Verbs) -> None:
 def _export(args: argparse.Namespace) -> int:
     from hgm.export.formats import export_result
     from hgm.export.pictures import Turn
-    from hgm.result import find_result
+    from hgm.export.result import find_result
 
     turn = Turn(args.size, args.frames, args.fps, args.azimuth, args.elevation)
     name = export_result(

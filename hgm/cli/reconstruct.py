@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from hgm.cli.verbs import Verbs
-from hgm.variants import VARIANTS
+from hgm.systems.hgm.variants import VARIANTS
 
 
 def add_reconstruct(verbs: Verbs) -> None:
@@ -60,12 +60,12 @@ def add_reconstruct(verbs: Verbs) -> None:
 
 
 def _reconstruct(args: argparse.Namespace) -> int:
-    from hgm.estimators.programs import PROGRAMS
-    from hgm.photos.sources import find_photos
-    from hgm.runtime import Progress
-    from hgm.stages.estimators import estimate_photos
-    from hgm.stages.finished import finished_config
-    from hgm.stages.photos import Studio, reconstruct_photos
+    from hgm.body.estimators.programs import PROGRAMS
+    from hgm.core.runtime import Progress
+    from hgm.images.photos.sources import find_photos
+    from hgm.systems.hgm.estimators import estimate_photos
+    from hgm.systems.hgm.photos import Studio, reconstruct_photos
+    from hgm.workflow.finished import finished_config
 
     photos = find_photos(args.images, masks=args.mask, bodies=args.body)
     with Progress(f"reading the networks of {args.run}"):

@@ -22,10 +22,10 @@ def add_replay(verbs: Verbs) -> None:
 def _replay(args: argparse.Namespace) -> int:
     import subprocess
 
-    from hgm.checkout import SCRIPTS
+    from hgm.core.checkout import SCRIPTS
+    from hgm.core.isolation import isolated
+    from hgm.core.job import load_job
     from hgm.errors import InputError
-    from hgm.isolation import isolated
-    from hgm.job import load_job
 
     if not args.job.is_file():
         raise InputError(

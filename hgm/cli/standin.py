@@ -24,9 +24,9 @@ def add_standin(verbs: Verbs) -> None:
 
 
 def _standin(args: argparse.Namespace) -> int:
-    from hgm.catalogue import parse_ids
+    from hgm.scans.catalogue import parse_ids
     from hgm.standin import make_chunk
-    from hgm.standin.core import write_models
+    from hgm.standin.body.core import write_models
 
     write_models(args.out / "models")
     make_chunk(args.out, map(int, parse_ids(args.ids, "--ids")), args.texture)

@@ -21,8 +21,8 @@ def add_pack(verbs: Verbs) -> None:
 
 
 def _pack(args: argparse.Namespace) -> int:
-    from hgm.config import read_files
-    from hgm.stages.transfer import pack
+    from hgm.workflow.configuration import read_files
+    from hgm.workflow.pack import pack
 
     people = pack(read_files(args.configfile), args.out)
     sys.stdout.write(f"{args.out}: {people} people, {args.out.stat().st_size / 2**20:.1f} MiB\n")
@@ -41,8 +41,8 @@ def add_unpack(verbs: Verbs) -> None:
 
 
 def _unpack(args: argparse.Namespace) -> int:
-    from hgm.config import read_files
-    from hgm.stages.transfer import unpack
+    from hgm.workflow.configuration import read_files
+    from hgm.workflow.pack import unpack
 
     config = read_files(args.configfile)
     sys.stdout.write(f"results/{config.run}: {unpack(args.file, config)} people\n")

@@ -41,10 +41,10 @@ def add_view(verbs: Verbs) -> None:
 
 
 def _view(args: argparse.Namespace) -> int:
-    from hgm.result import find_result
-    from hgm.runtime import Progress
-    from hgm.viewer.scene import load_scene
-    from hgm.viewer.server import serve
+    from hgm.core.runtime import Progress
+    from hgm.export.result import find_result
+    from hgm.export.viewer.scene import load_scene
+    from hgm.export.viewer.server import serve
 
     with Progress(f"reading {args.result}"):
         scene = load_scene(find_result(args.result), args.run)

@@ -31,8 +31,8 @@ def add_import_weights(verbs: Verbs) -> None:
 
 
 def _import_weights(args: argparse.Namespace) -> int:
-    from hgm.nets import HGMConfig
-    from hgm.nets.imports import import_weights, summary
+    from hgm.systems.hgm.networks.config import HGMConfig
+    from hgm.systems.hgm.networks.imports import import_weights, summary
 
     model, adopted = import_weights(args.file, args.out, HGMConfig.paper(args.views))
     for line in (

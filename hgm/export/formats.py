@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hgm.core.runtime import Progress, select_device
 from hgm.errors import InputError
 from hgm.export.axes import y_down
 from hgm.export.compressed_ply import is_compressed, read_compressed_ply, write_compressed_ply
 from hgm.export.pictures import Turn, frames, write_gif
 from hgm.export.quantized import visible
+from hgm.export.result import Result
 from hgm.export.splat import read_splat, write_splat
 from hgm.export.spz import read_spz, write_spz
 from hgm.gaussians import Gaussians
-from hgm.result import Result
-from hgm.runtime import Progress, select_device
 
 GAUSSIANS = ("compressed.ply", "ply", "splat", "spz")
 MESHES = ("glb", "obj")
@@ -104,8 +104,8 @@ def _write(result: Result, out: Path, name: str, turn: Turn, down: bool) -> None
 
 
 def _write_pictures(gaussians: Gaussians, out: Path, name: str, turn: Turn) -> None:
-    from hgm.turntable import write_video
-    from hgm.views import save_png
+    from hgm.images.video import write_video
+    from hgm.images.views import save_png
 
     if name == "png":
         save_png(out, next(frames(gaussians, turn)))

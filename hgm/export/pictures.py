@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from hgm.cameras import orbit
+from hgm.core.runtime import atomic_write
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
-from hgm.runtime import atomic_write
+from hgm.images.views import to_bytes
 from hgm.splat import render
-from hgm.views import to_bytes
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hgm.core.runtime import atomic_write
 from hgm.errors import InputError
 from hgm.export.quantized import from_steps, gaussians_of, read_bytes, to_steps, visible
 from hgm.gaussians import Gaussians
-from hgm.runtime import atomic_write
 
 RECORD = np.dtype(
     [("position", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("rotation", "u1", 4)]

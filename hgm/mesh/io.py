@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hgm.core.runtime import atomic_write
 from hgm.errors import InputError
 from hgm.mesh.conversion import colors_of, with_colors
-from hgm.runtime import atomic_write
 
 if TYPE_CHECKING:
     import trimesh

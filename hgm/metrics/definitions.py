@@ -9,9 +9,9 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
+from hgm.images.viewpoints import Viewpoints
 from hgm.metrics.images import crop, ms_ssim, ms_ssim_scales, person_box, psnr, ssim
 from hgm.metrics.lpips import LPIPS
-from hgm.viewpoints import Viewpoints
 
 
 class ImageErrors(TypedDict):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hgm.nets.attention import SKIP_SCALE, ViewAttention
-from hgm.nets.config import UNetWidths
+from hgm.nets.widths import UNetWidths
 
 
 def convolution(

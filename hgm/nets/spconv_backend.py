@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hgm.core.probes import failure, indexed, say_once
 from hgm.errors import InputError, MissingDependency
 from hgm.nets.sparse import SparseConv, VoxelSet
-from hgm.probes import failure, indexed, say_once
 
 log = logging.getLogger(__name__)
 

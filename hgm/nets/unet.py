@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from hgm.nets.blocks import DownBlock, MidBlock, UpBlock, convolution
-from hgm.nets.config import UNetWidths
+from hgm.nets.widths import UNetWidths
 
 
 class UNet(nn.Module):

@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
+from hgm.core.runtime import atomic_write
 from hgm.errors import InputError
-from hgm.nets.config import HGMConfig
-from hgm.nets.hgm import HGM
-from hgm.runtime import atomic_write
 
 WEIGHTS = "weights.safetensors"
-MODEL = "model.json"
-
-
-def save_model(model: HGM, folder: str | Path) -> None:
-    """Write weights and config to a folder; equal weights give equal bytes."""
-    save_tensors(model.state_dict(), Path(folder) / WEIGHTS)
-    with atomic_write(Path(folder) / MODEL, "w") as file:
-        json.dump(model.config.to_json(), file, indent=1, sort_keys=True)
-        file.write("\n")
-
-
-def load_model(
-    folder: str | Path, device: str | torch.device = "cpu", *, sparse_backend: str = "auto"
-) -> HGM:
-    """The model of a folder that `save_model` wrote, in eval mode. Raises InputError for a missing
-    or foreign file."""
-    path = Path(folder) / MODEL
-    try:
-        config = HGMConfig.from_json(json.loads(path.read_text()))
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file; expected a folder with {MODEL} and {WEIGHTS}"
-        ) from None
-    except InputError:
-        raise
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error}); write the model again") from None
-    tensors = read_tensors(Path(folder) / WEIGHTS)
-    with torch.device("meta"):  # takes no memory: sizes are compared before any is asked for
-        require_equal_shapes(
-            HGM(config, sparse_backend=sparse_backend), tensors, source=str(Path(folder) / WEIGHTS)
-        )
-    model = HGM(config, sparse_backend=sparse_backend)
-    assign(model, tensors, source=str(Path(folder) / WEIGHTS))
-    return model.to(device).eval()
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: str | Path) -> None:

@@ -1,5 +1,1 @@
-"""Rendering of textured scans with Blender's Cycles."""
-
-from hgm.render.chunk import ChunkResult, render_chunk
-
-__all__ = ["ChunkResult", "render_chunk"]
+"""Scans, or the views that a data set brings, become view folders."""

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from hgm.cameras import Cameras
+from hgm.core.isolation import check_blender_place
+from hgm.core.libraries import explain
 from hgm.errors import InputError, ScanError
-from hgm.isolation import check_blender_place
-from hgm.libraries import explain
 from hgm.render.border import FAR, NEAR, border_of
 from hgm.render.paths import memory_folder, readable
 from hgm.scans.preflight import CheckedScan

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hgm.core.isolation import isolated
+from hgm.core.provenance import file_digest
+from hgm.core.runtime import stopped_by
 from hgm.errors import InputError, Interrupted, MissingDependency, ScanError
-from hgm.isolation import isolated
-from hgm.provenance import file_digest
 from hgm.render.member import RenderSettings, is_finished, member_key
 from hgm.render.paths import memory_folder
-from hgm.runtime import stopped_by
 from hgm.scans.thuman import ScanFiles
 
 CRASHES = 3  # so many before anything was rendered: not the scans' fault

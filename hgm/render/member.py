@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hgm.core.provenance import file_digest
+from hgm.core.runtime import atomic_folder
 from hgm.errors import ScanError
-from hgm.provenance import file_digest
-from hgm.runtime import atomic_folder
 from hgm.scans.thuman import ScanFiles
 
 if TYPE_CHECKING:
-    from hgm.body import BodyModel
+    from hgm.body.model import BodyModel
     from hgm.render.blender import Renderer
 
 KEY_FILE = "key.json"
@@ -59,7 +59,7 @@ def member_key(files: ScanFiles, settings: RenderSettings, common: str = "") -> 
 
 def is_finished(folder: Path, key: str, views: int, kinds: Sequence[str] = KINDS) -> bool:
     """Whether a view folder of this key is there, with all its files."""
-    from hgm.views import view_path
+    from hgm.images.views import view_path
 
     try:
         if json.loads((folder / KEY_FILE).read_text())["key"] != key:
@@ -89,10 +89,10 @@ def render_member(
 
     from hgm.body.fits import load_fit
     from hgm.cameras import orbit
+    from hgm.images.views import save_cameras, save_view
     from hgm.scans.canonical import scan_to_nu
     from hgm.scans.check import check_fit
     from hgm.scans.preflight import preflight
-    from hgm.views import save_cameras, save_view
 
     checked = preflight(files)
     fit = load_fit(files.fit, model)

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hgm.checkout import RESOURCES
-from hgm.provenance import file_digest, folder_digest, key_of
+from hgm.core.checkout import RESOURCES
+from hgm.core.provenance import file_digest, folder_digest, key_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 VIEWER = Path(__file__).parent / "web" / "dist" / "viewer.js"

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from hgm.members import read_times
+from hgm.core.items import read_times
 from hgm.report.costs import number
 
 STAGES = ("refine", "coarse", "back_view", "fusion", "mesh")  # of one person, in order

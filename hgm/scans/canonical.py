@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from hgm.body import BodyModel, CanonicalBody
+    from hgm.body.canonical import CanonicalBody
     from hgm.body.fits import Fit
+    from hgm.body.model import BodyModel
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def scan_to_nu(fit: Fit, model: BodyModel) -> CanonicalScan:
     global_orient about the pelvis joint of the shaped rest pose. Undone in that order: x =
     nu_per_metre * R^T ((v - translation) / scale - pelvis).
     """
-    from hgm.body import canonical
+    from hgm.body.canonical import canonical
 
     with torch.no_grad():
         body = canonical(model, fit.params)

@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hgm.archives import read_npz
-from hgm.body import BodyParameters, CanonicalBody
-from hgm.body.parameters import numbers_of
+from hgm.body.canonical import CanonicalBody
+from hgm.body.parameters import BodyParameters, numbers_of
 from hgm.cameras import Cameras
+from hgm.core.npz import read_npz
+from hgm.core.provenance import file_digest
+from hgm.core.runtime import atomic_folder
 from hgm.errors import InputError, ScanError
-from hgm.provenance import file_digest
-from hgm.runtime import atomic_folder
+from hgm.images.views import save_cameras, save_view
 from hgm.scans.check import SIDES, check_views
 from hgm.scans.silhouettes import small
-from hgm.views import save_cameras, save_view
 
 KEY_FILE = "key.json"
 STEP = 0.1  # normalized units; neighboring depths farther apart belong to different surfaces

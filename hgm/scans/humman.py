@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hgm.body import BodyModel, canonical
+from hgm.body.canonical import canonical
+from hgm.body.model import BodyModel
 from hgm.body.smpl import load_smpl, nearest_smplx, smpl_file
 from hgm.cameras import Cameras
-from hgm.data_views import KINECTS
 from hgm.errors import InputError, ScanError
 from hgm.scans.canonical import rotation_matrix
+from hgm.scans.data_views import KINECTS
 from hgm.scans.given import Picture, PlacedBody
 
 FRAME = "000000"

@@ -21,15 +21,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hgm.body import BodyModel, CanonicalBody, canonical
-from hgm.body.canonical import UNITS_PER_METRE
+from hgm.body.canonical import UNITS_PER_METRE, CanonicalBody, canonical
 from hgm.body.fits import load_fit
+from hgm.body.model import BodyModel
 from hgm.cameras import Cameras, orbit
+from hgm.core.runtime import atomic_write
 from hgm.errors import InputError, ScanError
-from hgm.runtime import atomic_write
+from hgm.images.views import DEPTH_UNIT, load_cameras, save_cameras, save_png, view_path
 from hgm.scans.given import Picture, PlacedBody
 from hgm.scans.thuman import FIT_FILE, FIT_FOLDERS
-from hgm.views import DEPTH_UNIT, load_cameras, save_cameras, save_png, view_path
 
 INVERSE_DEPTH = 2.0**15  # of a meter
 BODIES = "smplx"

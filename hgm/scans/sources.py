@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from hgm.body import BodyModel
+from hgm.body.model import BodyModel
 from hgm.scans.custom import locate_custom
 from hgm.scans.given import GivenViews
 from hgm.scans.humman import humman_frame

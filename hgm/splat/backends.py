@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from hgm.cameras import Cameras, orbit
+from hgm.core.probes import failure, indexed, say_once
 from hgm.errors import InputError, MissingDependency
 from hgm.gaussians import Gaussians
-from hgm.probes import failure, indexed, say_once
 from hgm.splat import gsplat_kernels, reference
 from hgm.splat.constants import NEAR
 from hgm.splat.cuda import rasterize_gsplat, rasterize_inria

@@ -29,10 +29,10 @@ from pathlib import Path
 
 import torch
 
-from hgm.caches import cache_folder
+from hgm.core.caches import cache_folder
+from hgm.core.locks import hold, release
+from hgm.core.provenance import read_json, versions, write_json
 from hgm.errors import InputError
-from hgm.locks import hold, release
-from hgm.provenance import read_json, versions, write_json
 
 log = logging.getLogger(__name__)
 # what gsplat imports first; what it builds where there is none

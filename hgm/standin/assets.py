@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from hgm.standin import core
-from hgm.standin.meshes import neighbor_average, relaxed, rim_loops
-from hgm.standin.skeleton import BODY_VERTICES, LEFT_EYE, RIGHT_EYE
-from hgm.standin.skinning import Skeleton
-from hgm.standin.subdivision import subdivide
+from hgm.standin.body import core
+from hgm.standin.body.skeleton import BODY_VERTICES, LEFT_EYE, RIGHT_EYE
+from hgm.standin.body.skinning import Skeleton
+from hgm.standin.mesh.subdivision import subdivide
+from hgm.standin.mesh.triangles import neighbor_average, relaxed, rim_loops
 
 FILE_GENDER = "male"  # THuman2.0's fits use the male file for everybody
 LIMBS, HEAD, HANDS_FEET, HIDDEN = range(4)  # islands of the body's UV layout

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hgm.standin.assets import Assets
-from hgm.standin.pose import sample_pose
+from hgm.standin.body.pose import sample_pose
+from hgm.standin.body.skinning import Posed, axis_angle, pose_body, rotation_matrices
 from hgm.standin.rays import RayMesh
-from hgm.standin.skinning import Posed, axis_angle, pose_body, rotation_matrices
 
 TRUNK_AND_LEGS = (0, 1, 2, 3, 4, 5, 6, 9, 12, 15)
 ARM_GAP = 0.022  # m between an arm and the trunk, the room that clothes need

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hgm.core.runtime import derived_seed
 from hgm.errors import ScanError
-from hgm.runtime import derived_seed
 from hgm.standin.assets import load_assets
-from hgm.standin.atlas import lay_out
-from hgm.standin.cloth_paint import Tailor
-from hgm.standin.garments import bare_body, dress
-from hgm.standin.hair import style_hair
-from hgm.standin.lettering import print_image
-from hgm.standin.meshes import is_closed
+from hgm.standin.body.pose import STRIDING
+from hgm.standin.clothes.garments import bare_body, dress
+from hgm.standin.clothes.hair import style_hair
+from hgm.standin.clothes.outfit import sample_outfit
+from hgm.standin.mesh.occlusion import sky_light
+from hgm.standin.mesh.triangles import is_closed
+from hgm.standin.mesh.union import unite
 from hgm.standin.noise import ValueNoise
-from hgm.standin.occlusion import sky_light
-from hgm.standin.outfit import sample_outfit
-from hgm.standin.paint import developed, paint, shade
+from hgm.standin.paint.atlas import lay_out
+from hgm.standin.paint.cloth_paint import Tailor
+from hgm.standin.paint.lettering import print_image
+from hgm.standin.paint.texture import developed, paint, shade
 from hgm.standin.person import sample_body, sample_looks
-from hgm.standin.pose import STRIDING
-from hgm.standin.union import unite
 
 SMALLEST_TEXTURE = 128
 

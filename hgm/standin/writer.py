@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hgm.runtime import Progress, atomic_folder, atomic_write
+from hgm.core.runtime import Progress, atomic_folder, atomic_write
 from hgm.standin.assets import load_assets
+from hgm.standin.body.skinning import pose_body
 from hgm.standin.scan import Scan, make_scan
-from hgm.standin.skinning import pose_body
 
 SCANS = "THuman2.0_Release"
 FITS = "THuman2.0_Smpl_X_Paras"

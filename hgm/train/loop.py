@@ -20,11 +20,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from hgm.core.provenance import read_json, write_json
+from hgm.core.runtime import Deadline, Progress, atomic_write, derived_seed
 from hgm.errors import InputError, SliceEnded
-from hgm.provenance import read_json, write_json
-from hgm.runtime import Deadline, Progress, atomic_write, derived_seed
+from hgm.train.distributed import ALONE, Team
 from hgm.train.state import Cadence, State
-from hgm.train.team import ALONE, Team
 
 log = logging.getLogger(__name__)
 LossFn = Callable[[int, torch.Generator, slice], tuple[Tensor, dict[str, Tensor]]]

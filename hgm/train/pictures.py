@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hgm.images.views import load_cameras, load_picture
 from hgm.train.prefetch import STORE
-from hgm.views import load_cameras, load_picture
 
 log = logging.getLogger(__name__)
 CHANNELS = 4  # bytes of a pixel: its color and its mask

@@ -16,7 +16,7 @@ from hgm.bench.measure import Row, Way, Work, measure_stage
 from hgm.bench.rates import Rates, matmul_flops, measure_rates
 from hgm.bench.table import COLUMNS, WIDTH, duration, heading, line, number, size
 from hgm.errors import InputError
-from hgm.traffic import splatting_bytes
+from hgm.workflow.work import splatting_bytes
 
 RATES = Rates(matmul=1e9, copy=1e6)
 

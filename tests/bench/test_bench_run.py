@@ -3,12 +3,11 @@ refusals."""
 
 import dataclasses
 import json
-from pathlib import Path
 
 import pytest
 import torch
+from checkouts import ROOT
 
-from hgm import config
 from hgm.bench import clock, measure, run
 from hgm.bench.flops import count_flops
 from hgm.bench.rates import Rates
@@ -19,9 +18,8 @@ from hgm.bench.sizes import PRESETS
 from hgm.bench.stages import STAGES
 from hgm.cli import main
 from hgm.mesh import MeshSettings, NormalRefinement
-from hgm.nets import HGMConfig
-
-ROOT = Path(__file__).resolve().parents[2]
+from hgm.systems.hgm.networks.config import HGMConfig
+from hgm.workflow import configuration
 
 
 @pytest.fixture(autouse=True)
@@ -157,7 +155,7 @@ def test_a_larger_batch_is_more_work(scene):
 def test_sizes_are_those_of_the_configurations(monkeypatch, name, file):
     monkeypatch.undo()
     sizes = PRESETS[name]
-    given = config.load(ROOT / file)
+    given = configuration.load(ROOT / file)
     samples = given.coarse.batch * given.coarse.accumulate  # of a step; GPUs share them
     assert (given.network.preset, samples, given.coarse.supervised) == (
         name,

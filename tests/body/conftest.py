@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from hgm.body import BodyModel, BodyParameters
-from hgm.standin.core import write_models
+from hgm.body.model import BodyModel
+from hgm.body.parameters import BodyParameters
+from hgm.standin.body.core import write_models
 
 
 @pytest.fixture(scope="session")

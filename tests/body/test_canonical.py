@@ -4,7 +4,9 @@ import math
 
 import torch
 
-from hgm.body import BodyModel, BodyParameters, canonical, stature
+from hgm.body.canonical import canonical, stature
+from hgm.body.model import BodyModel
+from hgm.body.parameters import BodyParameters
 
 
 def test_pelvis_and_heading(male: BodyModel, people: BodyParameters) -> None:

@@ -17,12 +17,13 @@ from estimate_files import (
 )
 from scipy.spatial.transform import Rotation
 
-from hgm.body import BodyModel
 from hgm.body.estimates import SeenBody, read_estimate
-from hgm.cameras import FOCAL, RADIUS, orbit
+from hgm.body.estimators.files import estimate_file
+from hgm.body.model import BodyModel
+from hgm.cameras import orbit
 from hgm.errors import InputError
-from hgm.estimators.files import estimate_file
-from hgm.refine.estimate import place, placed
+from hgm.rig import FOCAL, RADIUS
+from hgm.systems.hgm.estimate import place, placed
 
 CAMERA = np.array([0.93, 0.04, 0.31])
 SIZE = 512

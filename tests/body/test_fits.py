@@ -12,8 +12,8 @@ import smplx
 import torch
 from trimesh.caching import tracked_array
 
-from hgm.body import BodyModel
 from hgm.body.fits import load_fit
+from hgm.body.model import BodyModel
 from hgm.errors import InputError
 
 

@@ -8,9 +8,10 @@ import pytest
 import smplx
 import torch
 
-from hgm.body import BodyModel, BodyParameters
+from hgm.body.model import BodyModel
+from hgm.body.parameters import BodyParameters
 from hgm.errors import InputError
-from hgm.standin import core
+from hgm.standin.body import core
 
 
 @pytest.mark.parametrize(

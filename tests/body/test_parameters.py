@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hgm.body import BodyParameters
+from hgm.body.parameters import BodyParameters
 from hgm.errors import InputError
 
 

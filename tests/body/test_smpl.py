@@ -9,7 +9,7 @@ import torch
 from scipy.sparse import csc_matrix
 from synthetic_scans import smpl_arrays
 
-from hgm.body import BodyModel
+from hgm.body.model import BodyModel
 from hgm.body.smpl import load_smpl, nearest_smplx
 from hgm.errors import InputError
 

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from checkouts import ROOT
+
 LACKED = ("open3d", "bpy", "snakemake", "joblib", "cv2", "skimage", "sklearn")
 LACKING = """
 from importlib.machinery import PathFinder

@@ -4,7 +4,7 @@ arrow is an import."""
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -14,34 +14,47 @@ from doc_pages import ROOT, blocks
 Graph = Mapping[str, set[str]]
 
 
-def imports(package: Path) -> dict[str, set[str]]:
-    """Top-level module -> the others of the package that it imports, anywhere in it."""
+def rooms(package: Path) -> list[str]:
+    """Modules and folders of a package; each system is a room of its own, beside `systems`, which
+    only finds them."""
     names = {
         p.name.removesuffix(".py")
         for p in package.iterdir()
         if p.suffix == ".py" or (p / "__init__.py").exists()
-    }
-    found: dict[str, set[str]] = {name: set() for name in names - {"__init__"}}
+    } - {"__init__"}
+    systems = package / "systems"
+    return sorted(names | {p.name for p in systems.glob("*") if (p / "__init__.py").exists()})
+
+
+def room(parts: Sequence[str], known: Collection[str]) -> str | None:
+    """Which room a module lies in, by the parts of its name below the package."""
+    if parts[:1] == ["systems"] and parts[1:2] and parts[1] in known:
+        return parts[1]
+    return parts[0] if parts and parts[0] in known else None
+
+
+def imports(package: Path) -> dict[str, set[str]]:
+    """Room -> the others that it imports, anywhere in it."""
+    known = rooms(package)
+    found: dict[str, set[str]] = {name: set() for name in known}
     for file in package.rglob("*.py"):
-        here = file.relative_to(package).parts[0].removesuffix(".py")
-        if here == "__init__":
+        here = room(list(file.relative_to(package).with_suffix("").parts), known)
+        if here is None:
             continue
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
                 modules = [a.name for a in node.names]
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{file}:{node.lineno}: a relative import"
+                whole = node.module in (package.name, f"{package.name}.systems")
                 modules = (
-                    [f"{node.module}.{a.name}" for a in node.names]
-                    if node.module == package.name
-                    else [node.module]
+                    [f"{node.module}.{a.name}" for a in node.names] if whole else [node.module]
                 )
             else:
                 continue
             parts = [m.split(".") for m in modules]
-            found[here] |= {
-                p[1] for p in parts if p[0] == package.name and len(p) > 1 and p[1] in names
-            } - {here}
+            there = {room(p[1:], known) for p in parts if p[0] == package.name}
+            found[here] |= {name for name in there if name is not None} - {here}
     return found
 
 
@@ -147,10 +160,21 @@ def test_a_difference_is_found(code, fault):
 def test_imports_of_all_kinds_are_seen(tmp_path):
     package = tmp_path / "pack"
     (package / "low").mkdir(parents=True)
-    for name in ("__init__", "one", "two", "three", "low/__init__"):
+    (package / "systems/first").mkdir(parents=True)
+    modules = ("__init__", "one", "two", "three", "low/__init__", "systems/__init__")
+    for name in (*modules, "systems/first/__init__", "systems/first/part"):
         (package / f"{name}.py").touch()
+    (package / "systems/first/part.py").write_text("from pack.systems import part\n")
+    (package / "two.py").write_text("from pack.systems import first\n")
     (package / "low/deep.py").write_text(
         "def f():\n    from pack import one, version\n    import pack.two as t\n"
     )
     (package / "three.py").write_text("from pack.low.deep import f\nimport os\n")
-    assert imports(package) == {"one": set(), "two": set(), "three": {"low"}, "low": {"one", "two"}}
+    assert imports(package) == {
+        "one": set(),
+        "two": {"first"},
+        "three": {"low"},
+        "low": {"one", "two"},
+        "systems": set(),
+        "first": {"systems"},
+    }

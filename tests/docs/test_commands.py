@@ -1,5 +1,5 @@
 """Every command in the docs: cheap ones are run, those on results by
-tests/workflow/test_documented_commands.py; for the others at least the arguments are parsed; an
+tests/runs/test_documented_commands.py; for the others at least the arguments are parsed; an
 unknown one is a failure."""
 
 import ast
@@ -16,8 +16,8 @@ import yaml
 from doc_commands import SHELL, Command, commands, program
 from doc_pages import PAGES, ROOT, Block, blocks
 
-from hgm import config
 from hgm.cli import main, parser
+from hgm.workflow import configuration
 
 # languages of blocks that hold no commands
 TEXT = {"text", "yaml", "python", "json", "mermaid", "toml"}
@@ -101,7 +101,7 @@ def hgm(words: list[str], folder: Path) -> None:
     if not {"--help", "--version"} & set(words):
         parser().parse_args(words)
     for file in files_of("--configfile", words):
-        config.load(folder / file)
+        configuration.load(folder / file)
     verb = words[0]
     ids = files_of("--ids", words)
     if {"--help", "--version"} & set(words) or (verb == "config" and "--write" not in words):
@@ -142,7 +142,7 @@ def snakemake(words: list[str], folder: Path) -> None:
     """Planned, if its people are stand-ins; else its arguments are parsed, and its configuration is
     read."""
     files = files_of("--configfile", words)
-    resolved = config.load(folder / files[0]) if files else config.resolve({})
+    resolved = configuration.load(folder / files[0]) if files else configuration.resolve({})
     source = resolved.scans.source if files else resolved["scans"]["source"]
     if source == "standin" and not {"--profile", "--executor", "--lint", "--unlock"} & set(words):
         code, output = planned(tuple(words), folder)

@@ -49,10 +49,12 @@ def checkout(tmp_path_factory) -> Path:
         for begin in ("class Sizes", "sizes: Sizes")
     )
     include = next(b.text for b in python if b.text.startswith("include:"))
-    settings = (folder / "hgm/config.py").read_text()
-    settings = settings.replace("class Config(Section):", f"{section}\n\n\nclass Config(Section):")
+    settings = (folder / "hgm/systems/hgm/settings.py").read_text()
+    settings = settings.replace(
+        "class Config(RunConfig):", f"{section}\n\n\nclass Config(RunConfig):"
+    )
     settings = re.sub(r"( +)(evaluate: Evaluate = .*\n)", rf"\1\2\1{line.strip()}\n", settings)
-    (folder / "hgm/config.py").write_text(settings)
+    (folder / "hgm/systems/hgm/settings.py").write_text(settings)
     (folder / "docs").mkdir()
     run(folder, "-m", "hgm.cli", "config", "--write")
     snakefile = (ROOT / "Snakefile").read_text()

@@ -12,10 +12,10 @@ from PIL import Image
 
 from hgm.cli import main, parser
 from hgm.export.formats import FORMATS
+from hgm.export.result import find_result
 from hgm.gaussians import Gaussians, activate
 from hgm.mesh.conversion import colors_of, with_colors
 from hgm.mesh.io import save_mesh
-from hgm.result import find_result
 
 
 @pytest.fixture(scope="module")

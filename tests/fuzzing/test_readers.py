@@ -21,22 +21,29 @@ import yaml
 from PIL import Image
 from synthetic_scans import cells, write_obj
 
-from hgm import catalogue, config
-from hgm.body import BodyModel, BodyParameters
+from hgm.body.files import load_body
 from hgm.body.fits import load_fit
+from hgm.body.model import BodyModel
+from hgm.body.parameters import BodyParameters
 from hgm.cameras import orbit
-from hgm.config_text import to_yaml
+from hgm.core.job import load_job
+from hgm.core.provenance import read_json
 from hgm.errors import InputError
-from hgm.job import load_job
-from hgm.nets import HGM, HGMConfig
+from hgm.images.views import load_image, load_views, save_cameras, save_view
 from hgm.nets.checkpoints import read_checkpoint
-from hgm.nets.weights import load_model, read_tensors, save_model, save_tensors
-from hgm.provenance import read_json
-from hgm.scans import ScanFiles, load_obj, preflight
+from hgm.nets.weights import read_tensors, save_tensors
+from hgm.scans import catalogue
 from hgm.scans.given import PlacedBody
-from hgm.stages.bodies import load_body
-from hgm.standin import core
-from hgm.views import load_image, load_views, save_cameras, save_view
+from hgm.scans.obj import load_obj
+from hgm.scans.preflight import preflight
+from hgm.scans.thuman import ScanFiles
+from hgm.standin.body import core
+from hgm.systems.hgm import settings
+from hgm.systems.hgm.networks.config import HGMConfig
+from hgm.systems.hgm.networks.files import load_model, save_model
+from hgm.systems.hgm.networks.hgm import HGM
+from hgm.workflow import configuration
+from hgm.workflow.config_text import to_yaml
 
 SECONDS = 5  # for one file
 MEMORY = 6 << 30  # bytes of address space beyond what is in use
@@ -259,7 +266,7 @@ def read_photo(folder: Path) -> None:
 
 
 def furnish_config(folder: Path) -> None:
-    (folder / "config.yaml").write_text(to_yaml())
+    (folder / "config.yaml").write_text(to_yaml("hgm"))
     (folder / "ids.txt").write_text("\n".join(f"{i:04d}" for i in range(40)))
     (folder / "scans.tsv").write_text(
         "scan\tsplit\tchunk\n" + "".join(f"{i:04d}\ttrain\ttrain000\n" for i in range(9))
@@ -267,8 +274,8 @@ def furnish_config(folder: Path) -> None:
 
 
 def read_config(folder: Path) -> None:
-    found = config.resolve(config.read(folder / "config.yaml"))
-    assert set(found) == set(config.Config.model_fields)
+    found = configuration.resolve(configuration.read(folder / "config.yaml"))
+    assert set(found) == set(settings.Config.model_fields)
     json.dumps(found, allow_nan=False)
     catalogue.configured(found["scans"])
 

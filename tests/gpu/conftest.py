@@ -17,11 +17,10 @@ from bare_bodies import write_views
 from pretended_cuda import pretended_cuda, quick_splatting
 
 from hgm.bench.scene import Scene
-from hgm.body import BodyModel
-from hgm.nets import HGMConfig
-from hgm.refine import discs
-from hgm.splat import Rendering
-from hgm.standin import core
+from hgm.body.model import BodyModel
+from hgm.splat import Rendering, surfels
+from hgm.standin.body import core
+from hgm.systems.hgm.networks.config import HGMConfig
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +50,7 @@ def thickness() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if importlib.util.find_spec("open3d") is None:
             patch.setattr(
-                discs,
+                surfels,
                 "_thickness",
                 lambda vertices, faces, centroid, normal: torch.full((len(faces),), 0.05),
             )

@@ -11,10 +11,10 @@ from hgm.cameras import Cameras
 from hgm.metrics.inception import Inception
 from hgm.metrics.kid import kid_of_images
 from hgm.metrics.lpips import LPIPS, PerceptualLoss
-from hgm.nets import HGM, HGMConfig
-from hgm.nets.hgm import HGMOutput
 from hgm.nets.icon import IconNormalNet
 from hgm.nets.sparse_volume import SparseVolume
+from hgm.systems.hgm.networks.config import HGMConfig
+from hgm.systems.hgm.networks.hgm import HGM, HGMOutput
 
 pytestmark = pytest.mark.gpu
 TF32 = 2e-3  # mean error: convolutions may run in it

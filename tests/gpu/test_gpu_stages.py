@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from checkouts import ROOT
 
 from hgm.bench import clock
 from hgm.bench.diffusion import make_refiner
@@ -18,22 +19,25 @@ from hgm.bench.run import rows_of
 from hgm.bench.settings import Settings
 from hgm.bench.sizes import PRESETS
 from hgm.bench.stages import STAGES
-from hgm.body import BodyModel, BodyParameters
+from hgm.body.files import load_body
+from hgm.body.model import BodyModel
+from hgm.body.parameters import BodyParameters
 from hgm.cameras import orbit
-from hgm.nets import HGM, HGMConfig
-from hgm.refine import RefineSettings, disturb, refine_body
-from hgm.stages.bodies import load_body, place_subject, refine_subject
-from hgm.stages.normal_estimators import OwnNormals
-from hgm.stages.normals import NormalNet
-from hgm.stages.reconstruction import Output, Reconstructor, write_reconstruction
-from hgm.standin import core
-from hgm.variants import VARIANTS
-from hgm.viewpoints import of_the_rig
-from hgm.views import load_image, view_path
+from hgm.images.viewpoints import of_the_rig
+from hgm.images.views import load_image, view_path
+from hgm.nets.normal_net import NormalNet
+from hgm.standin.body import core
+from hgm.systems.hgm.bodies import place_subject, refine_subject
+from hgm.systems.hgm.estimate import disturb
+from hgm.systems.hgm.networks.config import HGMConfig
+from hgm.systems.hgm.networks.hgm import HGM
+from hgm.systems.hgm.normal_estimators import OwnNormals
+from hgm.systems.hgm.reconstruction import Output, Reconstructor, write_reconstruction
+from hgm.systems.hgm.refinement import RefineSettings, refine_body
+from hgm.systems.hgm.variants import VARIANTS
 
 pytestmark = pytest.mark.gpu
 SIZES = PRESETS["tiny"]
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def networks(device: str) -> Reconstructor:
@@ -160,7 +164,7 @@ def test_a_job_claims_a_device(real):
     if shutil.which("nvidia-smi") is None:
         pytest.skip("there is no nvidia-smi")
     code = (
-        "import os; from hgm.runtime import select_device; d = select_device('auto'); import "
+        "import os; from hgm.core.runtime import select_device; d = select_device('auto'); import "
         "torch; print(d, bool(os.environ.get('HGM_CLAIMED')), torch.zeros(1, device=d).device, "
         "torch.cuda.device_count())"
     )
@@ -176,7 +180,8 @@ def test_cycles_on_a_gpu_draws_nearly_the_same_view(real, tmp_path):
     from synthetic_scans import write_obj
 
     from hgm.render.blender import Renderer
-    from hgm.scans import ScanFiles, preflight
+    from hgm.scans.preflight import preflight
+    from hgm.scans.thuman import ScanFiles
 
     corners = np.mgrid[-1:1:20j, -1:1:20j].reshape(2, -1).T
     faces = []

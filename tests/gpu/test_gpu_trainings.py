@@ -9,15 +9,15 @@ import torch
 import torch.distributed as dist
 
 from hgm.bench.diffusion import random_base
-from hgm.diffusion.controlnet import build_controlnet, epsilon_loss
-from hgm.diffusion.settings import BaseSettings
+from hgm.core.runtime import Deadline
 from hgm.errors import SliceEnded
-from hgm.nets import HGMConfig
-from hgm.runtime import Deadline
-from hgm.stages.training import BackViews, Training, load_hgm, train_hgm
-from hgm.train.data import Sampling
+from hgm.systems.hgm.back_view.controlnet import build_controlnet, epsilon_loss
+from hgm.systems.hgm.back_view.settings import BaseSettings
+from hgm.systems.hgm.data import Sampling
+from hgm.systems.hgm.networks.config import HGMConfig
+from hgm.systems.hgm.training import BackViews, Training, load_hgm, train_hgm
+from hgm.train.distributed import Team, launch
 from hgm.train.loop import Optimization, fit
-from hgm.train.team import Team, launch
 
 pytestmark = pytest.mark.gpu
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from hgm.images.viewpoints import of_the_rig
 from hgm.metrics.definitions import back_errors, view_errors
 from hgm.metrics.images import ms_ssim, psnr, ssim
 from hgm.metrics.lpips import LPIPS
-from hgm.viewpoints import of_the_rig
 
 RIG = of_the_rig(64)
 

@@ -7,9 +7,9 @@ import torch
 import trimesh
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from hgm.images.viewpoints import of_the_rig
 from hgm.metrics.definitions import Definitions, back_errors, view_errors
 from hgm.metrics.surfaces import CM_PER_UNIT, Mesh, Surface, icp, sample, surface_errors
-from hgm.viewpoints import of_the_rig
 
 AZIMUTHS = (0, 90, 180, 270)  # degrees; the rig's views are 30 degrees apart
 SIZE = 96

@@ -13,14 +13,16 @@ import torch
 from asked_anew import asked_anew
 from torch import Tensor
 
-from hgm.config import resolve
+from hgm.core.probes import say_once
 from hgm.errors import InputError, MissingDependency
-from hgm.nets import HGM, HGMConfig, spconv_backend
+from hgm.nets import spconv_backend
 from hgm.nets.sparse import SparseConv, VoxelSet
-from hgm.nets.weights import MODEL, save_model
-from hgm.probes import say_once
-from hgm.stages.setup import training
-from hgm.stages.training import load_hgm
+from hgm.systems.hgm.networks.config import HGMConfig
+from hgm.systems.hgm.networks.files import MODEL, save_model
+from hgm.systems.hgm.networks.hgm import HGM
+from hgm.systems.hgm.setup import training
+from hgm.systems.hgm.training import load_hgm
+from hgm.workflow.configuration import resolve
 
 Outputs = list[tuple[Tensor, VoxelSet]]
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from hgm.nets.attention import ViewAttention
-from hgm.nets.config import HGMConfig
 from hgm.nets.image_encoder import ImageEncoder
-from hgm.nets.merge import MixNet
 from hgm.nets.unet import UNet
+from hgm.systems.hgm.networks.config import HGMConfig
+from hgm.systems.hgm.networks.mix import MixNet
 
 
 def test_attention_is_permutation_equivariant_and_the_legacy_layer_is_not() -> None:

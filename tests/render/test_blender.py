@@ -13,7 +13,8 @@ from synthetic_scans import cells, write_obj
 from hgm.cameras import Cameras, look_at, orbit
 from hgm.errors import InputError, ScanError
 from hgm.render.blender import Frame, Renderer
-from hgm.scans import ScanFiles, preflight
+from hgm.scans.preflight import preflight
+from hgm.scans.thuman import ScanFiles
 
 
 def show(

@@ -15,13 +15,15 @@ import torch
 from synthetic_scans import write_person
 
 import hgm.render.chunk
-from hgm.body import BodyModel, BodyParameters, canonical
+from hgm.body.canonical import canonical
+from hgm.body.model import BodyModel
+from hgm.body.parameters import BodyParameters
 from hgm.cameras import orbit
 from hgm.errors import InputError, Interrupted
-from hgm.render import ChunkResult, render_chunk
+from hgm.images.views import load_views
+from hgm.render.chunk import ChunkResult, render_chunk
 from hgm.render.member import RenderSettings, member_key, over_white
-from hgm.scans import ScanFiles, locate, scan_names
-from hgm.views import load_views
+from hgm.scans.thuman import ScanFiles, locate, scan_names
 
 SIZE = 48
 VIEWS = 4
@@ -232,9 +234,10 @@ def test_killed_in_the_middle_and_run_again(
     """kill -9 leaves finished scans and a half one; the next run, with two workers, ends with the
     same bytes."""
     code = (
-        "import sys; from pathlib import Path; from hgm.render import render_chunk; from "
-        "hgm.scans import *;root, out, models = map(Path, sys.argv[1:]);render_chunk([locate(root, "
-        f"n) for n in scan_names(root)], out, models=models, size={SIZE}, views={VIEWS},samples=4)"
+        "import sys; from pathlib import Path; from hgm.render.chunk import render_chunk; "
+        "from hgm.scans.thuman import locate, scan_names; root, out, models = map(Path, "
+        "sys.argv[1:]); render_chunk([locate(root, n) for n in scan_names(root)], out, "
+        f"models=models, size={SIZE}, views={VIEWS}, samples=4)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(root), str(tmp_path), str(models)])
     deadline = time.monotonic() + 300

@@ -13,13 +13,13 @@ import trimesh
 from PIL import Image, ImageDraw
 
 from hgm.cameras import orbit
-from hgm.catalogue import write_table
-from hgm.config import resolve
 from hgm.gaussians import Gaussians
+from hgm.images.video import write_video
+from hgm.images.views import save_cameras
 from hgm.mesh.conversion import with_colors
 from hgm.mesh.io import save_mesh
-from hgm.turntable import write_video
-from hgm.views import save_cameras
+from hgm.scans.catalogue import write_table
+from hgm.workflow.configuration import resolve
 
 NASTY = "<script>alert('x')<b>&\"\n名"  # a subject whose name must be escaped
 SUBJECTS = ["0505", "0506", NASTY]

@@ -16,14 +16,15 @@ import pytest
 import torch
 from PIL import Image
 
-from hgm.cameras import FOCAL, RADIUS, Cameras, orbit
+from hgm.cameras import Cameras, orbit
 from hgm.gaussians import Gaussians
+from hgm.images.views import save_cameras
 from hgm.report.bundle import VIEWER
-from hgm.report.page import PAPER, build_report
-from hgm.report.run import Run
-from hgm.report.tables import write_tables
+from hgm.rig import FOCAL, RADIUS
 from hgm.splat import render
-from hgm.views import save_cameras
+from hgm.systems.hgm.report.page import PAPER, build_report
+from hgm.systems.hgm.report.run import Run
+from hgm.systems.hgm.report.tables import write_tables
 
 from .conftest import NASTY, figure, metrics, save_png
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkouts import ROOT
 
-from hgm.catalogue import read_table, write_table
+from hgm.scans.catalogue import read_table, write_table
 
-ROOT = Path(__file__).resolve().parents[2]
 # a folder's name
 SUBJECT = (
     'aa"onload="pwn()" x=\'y\'`${pwn()}` <img src=pwn onerror=pwn()> &lt; \\ {{ pwn() }} {% pwn %}'

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from hgm.errors import InputError
-from hgm.report.page import PAPER, build_report
-from hgm.report.run import Run
-from hgm.report.tables import write_tables
+from hgm.systems.hgm.report.page import PAPER, build_report
+from hgm.systems.hgm.report.run import Run
+from hgm.systems.hgm.report.tables import write_tables
 
 from .conftest import NASTY
 
@@ -229,7 +229,7 @@ def test_a_long_table_has_its_own_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, config = finished
-    monkeypatch.setattr("hgm.report.page.LONG", 3)
+    monkeypatch.setattr("hgm.systems.hgm.report.page.LONG", 3)
     out = build_report(run, tmp_path, config, viewer=program).parent
     index = Page((out / "index.html").read_text())
     tables = Page((out / "people" / "tables.html").read_text())

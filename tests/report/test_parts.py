@@ -13,30 +13,30 @@ import numpy as np
 import pytest
 import torch
 from bare_bodies import ten
+from checkouts import ROOT
 from PIL import Image
 
-from hgm.config import Coarse, Estimate, Scans, load, resolve
 from hgm.export.spz import read_spz
 from hgm.gaussians import Gaussians
+from hgm.images.views import load_image, save_cameras, save_image
 from hgm.mesh.conversion import colors_of
 from hgm.mesh.io import load_mesh, save_mesh
 from hgm.report.costs import costs, duration
 from hgm.report.curves import binned, curve_svg, panels
-from hgm.report.methods import methods
-from hgm.report.page import PAPER
 from hgm.report.pictures import Assets, error_map, read, read_depth, sheet
-from hgm.report.run import Run
-from hgm.report.sets import back_view_kid
-from hgm.report.solids import Solid, gaussian_solid, mesh_solid, most_visible, share
+from hgm.report.rule_graph import Graph, columns, read_graph, workflow_svg
 from hgm.report.speed import speeds
-from hgm.report.tables import read_paper
-from hgm.report.workflow import Graph, columns, read_graph, workflow_svg
-from hgm.variants import RENDER
-from hgm.views import load_image, save_cameras, save_image
+from hgm.report.viewer_data import Solid, gaussian_solid, mesh_solid, most_visible, share
+from hgm.systems.hgm.report.kid import back_view_kid
+from hgm.systems.hgm.report.methods import methods
+from hgm.systems.hgm.report.page import PAPER
+from hgm.systems.hgm.report.run import Run
+from hgm.systems.hgm.report.tables import read_paper
+from hgm.systems.hgm.settings import Coarse, Estimate, Scans
+from hgm.systems.hgm.variants import RENDER
+from hgm.workflow.configuration import load, resolve
 
 from .conftest import ball, person, write_jobs, write_times
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def unpacked(solid: Solid | None, kind: str) -> bytes:
@@ -357,9 +357,9 @@ def test_kid_is_of_the_pictures_of_the_back_and_of_the_renders(
 ) -> None:
     run = Run(finished[0], {})
     seen = []
-    monkeypatch.setattr("hgm.report.sets.load_inception", lambda weights: object())
+    monkeypatch.setattr("hgm.systems.hgm.report.kid.load_inception", lambda weights: object())
     monkeypatch.setattr(
-        "hgm.report.sets.kid_of_images",
+        "hgm.systems.hgm.report.kid.kid_of_images",
         lambda ours, truth, network, **more: seen.append((ours, truth)),
     )
     order = list(back_view_kid(run, "given"))
@@ -382,9 +382,9 @@ def test_pictures_are_found_where_their_cameras_say(
     (folder / "metrics.json").write_text("{}")
     (folder / "gaussians.ply").touch()
     seen: list[torch.Tensor] = []
-    monkeypatch.setattr("hgm.report.sets.load_inception", lambda weights: object())
+    monkeypatch.setattr("hgm.systems.hgm.report.kid.load_inception", lambda weights: object())
     monkeypatch.setattr(
-        "hgm.report.sets.kid_of_images",
+        "hgm.systems.hgm.report.kid.kid_of_images",
         lambda ours, truth, network, **more: seen.extend((ours[0], truth[0])),
     )
     back_view_kid(Run(tmp_path, {}), "given")

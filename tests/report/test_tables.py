@@ -11,14 +11,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from hgm.config import resolve
+from hgm.body.estimators.labels import DISTURBED, GIVEN, REFINED
+from hgm.body.estimators.programs import PROGRAMS
 from hgm.errors import InputError
-from hgm.estimators.labels import DISTURBED, GIVEN, REFINED
-from hgm.estimators.programs import PROGRAMS
 from hgm.metrics.kid import KID
-from hgm.report.page import PAPER
-from hgm.report.run import PAPER_HUMMAN, PAPER_TEST, Run
-from hgm.report.tables import (
+from hgm.systems.hgm.report.page import PAPER
+from hgm.systems.hgm.report.run import PAPER_HUMMAN, PAPER_TEST, Run
+from hgm.systems.hgm.report.tables import (
     OTHER_DATA,
     TABLES,
     TRUE_BODIES,
@@ -27,6 +26,7 @@ from hgm.report.tables import (
     verdict,
     write_tables,
 )
+from hgm.workflow.configuration import resolve
 
 from .conftest import metrics
 

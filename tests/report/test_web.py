@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hgm.plan import Plan
-from hgm.provenance import PACKAGE
+from hgm.core.provenance import PACKAGE
 from hgm.report.bundle import PAPER, TEMPLATES, VIEWER, texts_digest
+from hgm.systems.hgm.plan import Plan
 
 WEB = PACKAGE / "report" / "web"
 

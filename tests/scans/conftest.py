@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from synthetic_scans import write_person, write_view_folder
 
-from hgm.body import BodyModel
+from hgm.body.model import BodyModel
 from hgm.cameras import orbit
-from hgm.scans import ScanFiles
-from hgm.standin import core
+from hgm.scans.thuman import ScanFiles
+from hgm.standin.body import core
 
 
 @pytest.fixture(scope="session")

@@ -11,18 +11,21 @@ from PIL import Image
 from synthetic_scans import write_custom_humans, write_view_folder
 from trimesh.caching import tracked_array
 
-from hgm.body import BodyModel, canonical
+from hgm.body.canonical import canonical
 from hgm.body.fits import load_fit
-from hgm.body.pickles import load_pickle
+from hgm.body.model import BodyModel
 from hgm.cameras import orbit
+from hgm.core.pickles import load_pickle
 from hgm.errors import InputError, ScanError
-from hgm.scans import ScanFiles, load_obj, locate, preflight
+from hgm.images.views import load_cameras
 from hgm.scans.canonical import scan_to_nu
 from hgm.scans.check import check_fit
 from hgm.scans.custom import locate_custom
 from hgm.scans.multiview import MultiviewScan, export_views
+from hgm.scans.obj import load_obj
+from hgm.scans.preflight import preflight
+from hgm.scans.thuman import ScanFiles, locate
 from hgm.standin import make_scan, write_scan
-from hgm.views import load_cameras
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,13 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from hgm.body import BodyModel
 from hgm.body.fits import Fit, load_fit
+from hgm.body.model import BodyModel
 from hgm.errors import ScanError
-from hgm.scans import ScanFiles, load_obj
 from hgm.scans.canonical import rotation_matrix, scan_to_nu
 from hgm.scans.check import check_fit
+from hgm.scans.obj import load_obj
+from hgm.scans.thuman import ScanFiles
 
 
 def test_scan_lands_on_the_canonical_body(scan: ScanFiles, male: BodyModel) -> None:

@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 from synthetic_scans import smpl_arrays, write_humman
 
-from hgm.body import BodyModel
+from hgm.body.model import BodyModel
 from hgm.errors import InputError, ScanError
+from hgm.images.viewpoints import Viewpoints
+from hgm.images.views import load_views
 from hgm.scans.given import check_given, given_key, write_given
 from hgm.scans.humman import HummanFrame, humman_frame
-from hgm.standin import core
-from hgm.viewpoints import Viewpoints
-from hgm.views import load_views
+from hgm.standin.body import core
 
 NAME = "p000455_a000986"
 MASK = "kinect_mask/kinect_007/000000.png"

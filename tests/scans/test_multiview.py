@@ -11,12 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from hgm.body import BodyModel
+from hgm.body.model import BodyModel
 from hgm.cameras import orbit
 from hgm.errors import InputError
+from hgm.images.views import load_cameras, load_image, load_views, view_path
 from hgm.scans.given import check_given, given_key, normals_of, write_given
 from hgm.scans.multiview import MultiviewScan, export_views
-from hgm.views import load_cameras, load_image, load_views, view_path
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hgm.errors import ScanError
-from hgm.scans import load_obj
+from hgm.scans.obj import load_obj
 
 MIXED = """# a comment
 mtllib some material.mtl

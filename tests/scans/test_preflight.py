@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from hgm.errors import ScanError
-from hgm.scans import ScanFiles, preflight
+from hgm.scans.preflight import preflight
+from hgm.scans.thuman import ScanFiles
 
 
 def rewrite(change: Callable[[str], str]) -> Callable[[Path], None]:

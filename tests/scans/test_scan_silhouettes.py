@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from hgm.body import BodyModel
+from hgm.body.model import BodyModel
 from hgm.cameras import orbit
 from hgm.errors import ScanError
-from hgm.scans import ScanFiles, load_obj
 from hgm.scans.check import check_views
+from hgm.scans.obj import load_obj
 from hgm.scans.silhouettes import outside, shared, silhouettes, small, spread_points
+from hgm.scans.thuman import ScanFiles
 
 
 def test_points_are_spread_by_area(scan: ScanFiles) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hgm.errors import InputError, ScanError
-from hgm.scans import locate, scan_names
+from hgm.scans.thuman import locate, scan_names
 
 
 def put(path: Path) -> Path:

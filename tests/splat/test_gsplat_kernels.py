@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from hgm.core.locks import hold, release
 from hgm.errors import InputError
-from hgm.locks import hold, release
 from hgm.splat import gsplat_kernels
 
 CARD = (9, 0)

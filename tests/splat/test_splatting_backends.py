@@ -17,8 +17,8 @@ from asked_anew import asked_anew
 from splat_scenes import leaves, make_cameras, make_gaussians
 from torch import Tensor
 
+from hgm.core.probes import say_once
 from hgm.errors import InputError, MissingDependency
-from hgm.probes import say_once
 from hgm.splat import backend_for, backends, gsplat_kernels, reference, render, resolve_backend
 from hgm.splat.cuda import _matrices, rasterize_gsplat, rasterize_inria
 

@@ -10,9 +10,11 @@ import smplx
 import torch
 from smplx.vertex_ids import vertex_ids
 
-from hgm.body import BodyModel, BodyParameters, stature
+from hgm.body.canonical import stature
+from hgm.body.model import BodyModel
+from hgm.body.parameters import BodyParameters
 from hgm.errors import InputError
-from hgm.standin import core, skeleton
+from hgm.standin.body import core, skeleton
 
 FORMAT = {  # key: shape, dtype, as in the real file (its UV count differs)
     "v_template": ((10475, 3), "f8"),

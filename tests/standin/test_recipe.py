@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from hgm.body import BodyModel
+from hgm.body.model import BodyModel
 from hgm.errors import MissingDependency
-from hgm.standin import core, hands, skeleton
-from hgm.standin.packing import from_grid, pack, to_grid, unpack
-from hgm.standin.recipe import __main__ as command
-from hgm.standin.recipe import eyes, features, landmarks, rig, sample, spaces, topology
-from hgm.standin.recipe.compact import compact
-from hgm.standin.recipe.decimation import Decimator
+from hgm.standin.body import core, hands, skeleton
+from hgm.standin.body.packing import from_grid, pack, to_grid, unpack
+from tools.standin_recipe import __main__ as command
+from tools.standin_recipe import eyes, features, landmarks, rig, sample, spaces, topology
+from tools.standin_recipe.compact import compact
+from tools.standin_recipe.decimation import Decimator
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from hgm.standin.atlas import PADDING, TILE_SHAPES, Tile, pack, rasterize, spread
 from hgm.standin.noise import CELLS, ValueNoise, ramp
-from hgm.standin.patterns import (
+from hgm.standin.paint.atlas import PADDING, TILE_SHAPES, Tile, pack, rasterize, spread
+from hgm.standin.paint.patterns import (
     PATTERNS,
     Weave,
     leg_coordinates,

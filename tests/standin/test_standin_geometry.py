@@ -5,8 +5,9 @@ import pytest
 import trimesh
 from scipy.spatial import cKDTree
 
-from hgm.standin.clipping import clip
-from hgm.standin.meshes import (
+from hgm.standin.mesh.clipping import clip
+from hgm.standin.mesh.subdivision import icosphere, subdivide
+from hgm.standin.mesh.triangles import (
     face_normals,
     is_closed,
     neighbor_average,
@@ -17,7 +18,6 @@ from hgm.standin.meshes import (
     signed_volume,
     vertex_normals,
 )
-from hgm.standin.subdivision import icosphere, subdivide
 
 
 def grid(side: int) -> tuple[np.ndarray, np.ndarray]:

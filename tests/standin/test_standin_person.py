@@ -7,12 +7,20 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from hgm.standin import core
 from hgm.standin.assets import FILE_GENDER, load_assets
-from hgm.standin.outfit import HAIR, LOWEST_HEM, PATTERNS, SHOES, TOPS, sample_outfit, top_level
+from hgm.standin.body import core
+from hgm.standin.body.pose import ACROSS, JOINT_NAMES, JOINTS, TEMPLATES, sample_pose, split_joint
+from hgm.standin.body.skinning import axis_angle, pose_body, rotation_matrices
+from hgm.standin.clothes.outfit import (
+    HAIR,
+    LOWEST_HEM,
+    PATTERNS,
+    SHOES,
+    TOPS,
+    sample_outfit,
+    top_level,
+)
 from hgm.standin.person import arms_are_free, sample_body, sample_looks
-from hgm.standin.pose import ACROSS, JOINT_NAMES, JOINTS, TEMPLATES, sample_pose, split_joint
-from hgm.standin.skinning import axis_angle, pose_body, rotation_matrices
 
 
 def test_rotations_agree_with_scipy() -> None:

@@ -96,7 +96,7 @@ def test_each_of_them_alone(variables, foreign, tmp_path):
     nothing in the working folder."""
     folder = copy_checkout(tmp_path / "é")
     make_environment(folder)
-    with open(folder / "hgm/standin/core.py", "a") as file:
+    with open(folder / "hgm/standin/body/core.py", "a") as file:
         file.write(
             "\n"
             "import sys\n"

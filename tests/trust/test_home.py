@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from hgm import config
-from hgm.catalogue import read_table, write_table
-from hgm.home import with_home, without_home
-from hgm.job import Job, load_job
-from hgm.provenance import read_json, run_record, write_json
-from hgm.stages.finished import finished_config
+from hgm.core.home_paths import with_home, without_home
+from hgm.core.job import Job, load_job
+from hgm.core.provenance import read_json, run_record, write_json
+from hgm.scans.catalogue import read_table, write_table
+from hgm.workflow import configuration
+from hgm.workflow.finished import finished_config
 
 
 @pytest.fixture
@@ -62,14 +62,14 @@ def test_paths_come_back_on_another_machine(home, monkeypatch):
 
 
 def test_a_configuration_may_name_the_home_folder_by_its_sign(home):
-    found = config.resolve({"scans": {"root": "~/THuman2.0"}, "images": ["~/a.png"]})
+    found = configuration.resolve({"scans": {"root": "~/THuman2.0"}, "images": ["~/a.png"]})
     assert found["scans"]["root"] == "/home/ada/THuman2.0" and found["images"] == [
         "/home/ada/a.png"
     ]
 
 
 def test_records_tables_and_jobs_hide_it_and_know_it_again(home, tmp_path):
-    wanted = config.resolve(
+    wanted = configuration.resolve(
         {"scans": {"root": f"{home}/data"}, "weights": {"vgg16": f"{home}/vgg.pth"}}
     )
     write_json(tmp_path / "run.json", run_record(wanted))
@@ -94,7 +94,7 @@ def test_a_record_names_no_machine_user_or_variable(monkeypatch, tmp_path):
         platform, "uname", lambda: platform.uname_result("Linux", "host-9d02", "6", "1", "x86_64")
     )
     monkeypatch.setattr(getpass, "getuser", lambda: "user-b26f")
-    write_json(tmp_path / "run.json", run_record(config.resolve({})))
+    write_json(tmp_path / "run.json", run_record(configuration.resolve({})))
     text = (tmp_path / "run.json").read_text()
     assert not [
         mark

@@ -18,14 +18,15 @@ import pytest
 import torch
 from PIL import Image
 
-from hgm import archives
-from hgm.archives import read_npz
-from hgm.config import Config, parse
+from hgm.core import npz
+from hgm.core.npz import read_npz
 from hgm.errors import InputError
 from hgm.export import spz
 from hgm.gaussians import Gaussians
-from hgm.stages import transfer
-from hgm.stages.transfer import unpack
+from hgm.systems.hgm.settings import Config
+from hgm.workflow import pack
+from hgm.workflow.configuration import parse
+from hgm.workflow.pack import unpack
 
 TABLE = "scan\tsplit\tchunk\n0000\ttrain\ttrain000\n"
 MANIFEST = {"stage": "render", "members": {"0000": "k"}, "failed": {}}
@@ -67,8 +68,8 @@ def place(tmp_path, monkeypatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     # takes seconds, and nothing here needs them
-    monkeypatch.setattr(transfer, "_make_standins", lambda *_: None)
-    monkeypatch.setattr(transfer, "body_model", lambda *_: None)
+    monkeypatch.setattr(pack, "_make_standins", lambda *_: None)
+    monkeypatch.setattr(pack, "body_model", lambda *_: None)
     return folder
 
 
@@ -128,7 +129,7 @@ REFUSED: dict[str, Callable[[], dict[str, bytes]]] = {
     "no table": lambda: {k: v for k, v in sound().items() if k != "scans.tsv"},
     "a member that is too large": lambda: {
         **sound(),
-        "views/train000/0000/smplx.npz": bytes(transfer.LARGEST + 1),
+        "views/train000/0000/smplx.npz": bytes(pack.LARGEST + 1),
     },
 }
 
@@ -169,10 +170,10 @@ def test_members_become_plain_files_whatever_they_say_they_are(mode, place):
 
 def test_a_member_that_hides_its_size_ends_at_what_it_says(place):
     file = write(
-        place / "x.zip", {**sound(), "views/train000/0000/smplx.npz": bytes(transfer.LARGEST + 1)}
+        place / "x.zip", {**sound(), "views/train000/0000/smplx.npz": bytes(pack.LARGEST + 1)}
     )
     data = file.read_bytes()
-    size = struct.pack("<I", transfer.LARGEST + 1)
+    size = struct.pack("<I", pack.LARGEST + 1)
     lie = struct.pack("<I", 10)
     assert data.count(size) == 2
     file.write_bytes(data.replace(size, lie))
@@ -190,7 +191,7 @@ def test_a_picture_that_says_it_is_huge_is_refused(place):
 def test_arrays_that_unpack_to_too_much_are_refused(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "a.npz", a=np.zeros(1 << 20))
     assert read_npz(tmp_path / "a.npz")["a"].shape == (1 << 20,)
-    monkeypatch.setattr(archives, "LARGEST", 1 << 20)
+    monkeypatch.setattr(npz, "LARGEST", 1 << 20)
     with pytest.raises(
         InputError, match=r"a\.npz: not a readable npz file \(it unpacks to more than"
     ):

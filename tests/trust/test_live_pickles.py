@@ -16,18 +16,14 @@ import numpy as np
 import pytest
 import torch
 
-from hgm.archives import read_npz
-from hgm.assets.diffusers_folders import open_weights
-from hgm.body import BodyModel, BodyParameters
 from hgm.body.estimates.reading import open_estimate
 from hgm.body.fits import load_fit
-from hgm.body.joblib_pickles import load_joblib
-from hgm.body.pickles import load_pickle
+from hgm.body.model import BodyModel
+from hgm.body.parameters import BodyParameters
 from hgm.body.smpl import load_smpl
-from hgm.diffusion.base import open_base
-from hgm.diffusion.controlnet import open_controlnet
-from hgm.diffusion.settings import BaseSettings
-from hgm.diffusion.small_base import train_base
+from hgm.core.joblib_pickles import load_joblib
+from hgm.core.npz import read_npz
+from hgm.core.pickles import load_pickle
 from hgm.errors import InputError
 from hgm.metrics.weights import read_weights
 from hgm.nets.checkpoints import read_checkpoint
@@ -35,8 +31,13 @@ from hgm.nets.icon import load_icon
 from hgm.nets.lightning import read_lightning
 from hgm.scans import multiview
 from hgm.scans.given import PlacedBody
-from hgm.standin import core
+from hgm.standin.body import core
+from hgm.systems.hgm.back_view.base import open_base
+from hgm.systems.hgm.back_view.controlnet import open_controlnet
+from hgm.systems.hgm.back_view.settings import BaseSettings
+from hgm.systems.hgm.back_view.small_base import train_base
 from hgm.train.loop import Optimization, fit
+from hgm.workflow.doctor.diffusers_folders import open_weights
 
 SETTINGS = BaseSettings(
     size=32,

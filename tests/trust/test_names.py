@@ -8,17 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkouts import WORKFLOW, copy_checkout
+from checkouts import ROOT, WORKFLOW, copy_checkout
 from hostile_names import FOLDER, NAME, PWNED
 
-from hgm import config
-from hgm.catalogue import read_entries
 from hgm.errors import InputError
-from hgm.photos.sources import find_photos
-from hgm.plan import Plan
-from hgm.turntable import write_video
-
-ROOT = Path(__file__).resolve().parents[2]
+from hgm.images.photos.sources import find_photos
+from hgm.images.video import write_video
+from hgm.scans.catalogue import read_entries
+from hgm.systems.hgm.plan import Plan
+from hgm.workflow import configuration
 
 
 @pytest.mark.parametrize(
@@ -43,19 +41,19 @@ ROOT = Path(__file__).resolve().parents[2]
 )
 def test_a_run_of_a_hostile_name_is_refused(name):
     with pytest.raises(InputError, match=r"^run: ") as caught:
-        config.resolve({"run": name})
+        configuration.resolve({"run": name})
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("name", ["demo", "A-b_c.9", "x" * 100])
 def test_a_run_of_a_plain_name_is_not(name):
-    assert config.resolve({"run": name})["run"] == name
+    assert configuration.resolve({"run": name})["run"] == name
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "-x", "a\n", "a b", "<b>", "x.y", "full"])
 def test_a_method_of_a_hostile_name_is_refused(name):
     with pytest.raises(InputError, match=r"^evaluate\.baselines"):
-        config.resolve({"evaluate": {"baselines": {name: "x"}}})
+        configuration.resolve({"evaluate": {"baselines": {name: "x"}}})
 
 
 @pytest.mark.parametrize("name", ["../x", "/x", "..", ".", "a/b", "a\0b", "a\x1b[31m"])
@@ -130,7 +128,7 @@ def test_a_checkout_of_a_hostile_name_runs_its_own_code(checkout):
     """A job's script and the package come from that folder, and nothing that its name says is
     run."""
     folder = checkout(NAME.replace(":", ""))
-    with open(folder / "hgm/standin/core.py", "a") as file:
+    with open(folder / "hgm/standin/body/core.py", "a") as file:
         file.write("\nopen('mine', 'w').close()\n")
     done = snakemake(folder, "results/tiny/standin/models.json")
     assert done.returncode == 0, done.stderr[-3000:]

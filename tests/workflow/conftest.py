@@ -1,52 +1,92 @@
-import fcntl
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, missing
-from workspace import MARKED, TINY, Workspace
+
+from hgm.systems.hgm.plan import Plan
+from hgm.workflow.configuration import resolve
+from hgm.workflow.jobs import planned_jobs
+
+HOLDS = """
+import sys
+from hgm.core.locks import hold
+assert hold(sys.argv[1])
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+class Folder:
+    """A made-up run of a small configuration; jobs are done by writing their outputs."""
+
+    def __init__(self, root: Path, **changes) -> None:
+        scans = {
+            "train": "0000-0005",
+            "val": "0500",
+            "test": "0505-0506",
+            "chunk": 3,
+            "texture": 256,
+        }
+        data = {"run": "made", "scans": scans, **changes}
+        self.plan = Plan(resolve(data))
+        self.results = root / "results" / data["run"]
+        self.jobs = {job.name: job for job in planned_jobs(self.plan)}
+
+    def write(self, path: str, text: str = "{}\n") -> Path:
+        file = self.results / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    def record(self) -> None:
+        self.write("run.json", json.dumps({"config": self.plan.config}))
+
+    def finish(self, *names: str, seconds: float | None = None, gpu: bool = False) -> None:
+        """Do the named jobs, or all; gpu: on GPUs, as far as they ask for one."""
+        for name in names or self.jobs:
+            if name != "record":
+                self.write(self.jobs[name].output)
+            self.write(
+                f"logs/{name}.log",
+                "on somewhere, process 1\n" + ("GPU 0\n" if gpu and self.jobs[name].gpus else ""),
+            )
+            if seconds is not None:
+                self.write(
+                    f"benchmarks/{name}.jsonl", json.dumps({"s": seconds, "max_rss": 2048.0}) + "\n"
+                )
 
 
 @pytest.fixture
-def workspace(tmp_path) -> Workspace:
-    """An empty working folder."""
-    return Workspace(tmp_path / "work")
+def run(tmp_path) -> Folder:
+    made = Folder(tmp_path)
+    made.record()
+    return made
 
 
-@pytest.fixture(scope="session")
-def calm(tmp_path_factory) -> Workspace:
-    """An undisturbed run of the tiny preset, made once for all test processes: to look at and to
-    copy, not to change. Its folder lies in its home folder."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    with open(shared / "calm.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        space = Workspace(shared / "calm")
-        if not (shared / "calm.done").exists():
-            with pytest.MonkeyPatch.context() as patch:
-                for name, value in {"HOME": str(shared), **MARKED}.items():
-                    patch.setenv(name, value)
-                space.run(*TINY)
-            (shared / "calm.done").touch()
-    return space
+@pytest.fixture
+def another(tmp_path):
+    return lambda **changes: Folder(tmp_path, **changes)
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """A SLURM of three nodes on this machine."""
-    if missing():
-        pytest.skip(missing())
-    # short: paths of sockets end at 108 characters
-    folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))
-    folder.chmod(0o755)
-    made = Cluster(folder, name=f"{os.environ.get('PYTEST_XDIST_WORKER', '')}n")
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+@pytest.fixture
+def working():
+    """Other processes that work on jobs, as far as their logs show."""
+    processes = []
+
+    def start(log):
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDS, str(log)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()

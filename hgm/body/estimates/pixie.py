@@ -17,7 +17,7 @@ import numpy as np
 from hgm.body.estimates.numbers import numbers
 from hgm.body.estimates.seen import FINGERS, HANDS, SeenBody, WeakPerspective, seen_body
 from hgm.body.model import VERTICES, BodyModel
-from hgm.body.pickles import load_pickle
+from hgm.core.pickles import load_pickle
 from hgm.errors import InputError
 
 PARAM = "_param.pkl"

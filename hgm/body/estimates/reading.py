@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from hgm.archives import read_npz
 from hgm.body.estimates import pixie, pymafx, smplx_files
 from hgm.body.estimates.seen import SeenBody
-from hgm.body.joblib_pickles import load_joblib
 from hgm.body.model import BodyModel
+from hgm.core.joblib_pickles import load_joblib
+from hgm.core.npz import read_npz
 from hgm.errors import InputError
 
 Format = Literal["PIXIE", "PyMAF-X", "SMPL-X"]

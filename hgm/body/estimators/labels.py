@@ -1,0 +1,28 @@
+"""What a body's file says in `source` of where the body comes from, and what that means for
+tables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from hgm.body.estimators.programs import PROGRAMS
+
+# begins the source of a body made in place of an estimator's
+DISTURBED = "TRUE FIT DISTURBED BY SEEDED NOISE, no estimator was run"
+GIVEN = "given: "
+REFINED = "refined from: "
+# of whole variants, besides the titles of the programs
+DISTURBED_BODIES = "disturbed"
+OTHER_BODIES = "given"
+
+
+def first_bodies(sources: Collection[str]) -> str:
+    """One word for what made the first bodies of several people, by the sources of their first or
+    refined bodies: the title of a program where it made all, `disturbed` where any is a true fit,
+    else `given`."""
+    if any(DISTURBED in source for source in sources):
+        return DISTURBED_BODIES
+    made = {source.removeprefix(REFINED).removeprefix(GIVEN) for source in sources}
+    return next(
+        (program.title for program in PROGRAMS.values() if made == {program.title}), OTHER_BODIES
+    )

@@ -1,0 +1,163 @@
+"""Members of a chunk: each is done once, keyed by what decides its result; a bad one is noted and
+the others go on."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hgm.core.provenance import read_json, write_json
+from hgm.core.runtime import Progress
+from hgm.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Outcome:
+    """Keys of the finished members, reasons of the failed ones, backends that worked; goes into a
+    manifest."""
+
+    members: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    backends: dict[str, set[str]] = field(default_factory=dict)
+
+    def manifest(self, stage: str, **more: Any) -> dict[str, Any]:
+        used = (
+            {"backends": {kind: sorted(names) for kind, names in self.backends.items()}}
+            if self.backends
+            else {}
+        )
+        return {"stage": stage, "members": self.members, "failed": self.failed, **used, **more}
+
+
+def outcome_in(manifest: Path) -> Outcome:
+    """The outcome that a manifest holds. Raises InputError for a damaged one."""
+    data = read_json(manifest)
+    return Outcome(data["members"], data["failed"])
+
+
+def finished(folder: Path, stage: str, key: str) -> bool:
+    """Whether `folder` holds this stage's result for this key, with no file lost or cut short
+    since."""
+    return _mark(folder, stage).get("key") == key and not damaged(folder, stage)
+
+
+def damaged(folder: Path, stage: str) -> list[str]:
+    """Files of a stage's finished result that are missing or shorter than they were written; empty
+    where nothing is finished."""
+    sizes = _mark(folder, stage).get("sizes", {})
+    return [
+        name
+        for name, size in sizes.items()
+        if not (folder / name).is_file() or (folder / name).stat().st_size < size
+    ]
+
+
+def _mark(folder: Path, stage: str) -> dict[str, Any]:
+    try:
+        data = json.loads((folder / f".{stage}.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _files(folder: Path) -> dict[str, tuple[int, int]]:
+    """Visible files below a folder: time of change in ns and size."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            found[path.relative_to(folder).as_posix()] = (
+                path.stat().st_mtime_ns,
+                path.stat().st_size,
+            )
+    return found
+
+
+def for_each(
+    names: Collection[str],
+    stage: str,
+    *,
+    folder: Callable[[str], Path],
+    key: Callable[[str], str],
+    work: Callable[[str, Path], None],
+    may_lack_all: bool = False,
+    backends: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Do `work(name, folder)` for every member whose folder has no mark of the same key, or whose
+    files are not whole any more.
+
+    The mark, with the sizes of the files that `work` wrote and the `backends` that it worked with,
+    is written last; the outcome names the backends of all members, those that were finished before
+    included. InputError of a member becomes its reason in `failed`; if no member is left, an
+    InputError with the first reason is raised, unless all may be lacking.
+    """
+    outcome = Outcome()
+    progress = Progress(stage, len(names))
+    for name in progress.each(names, str):
+        try:
+            identity = key(name)
+            place = folder(name)
+            if not finished(place, stage, identity):
+                place.mkdir(parents=True, exist_ok=True)
+                (place / f".{stage}.json").unlink(missing_ok=True)
+                before = _files(place)
+                work(name, place)
+                sizes = {
+                    file: stamp[1]
+                    for file, stamp in _files(place).items()
+                    if before.get(file) != stamp
+                }
+                used = {"backends": dict(backends)} if backends else {}
+                write_json(place / f".{stage}.json", {"key": identity, "sizes": sizes, **used})
+            outcome.members[name] = identity
+            for kind, backend in _mark(place, stage).get("backends", {}).items():
+                outcome.backends.setdefault(kind, set()).add(backend)
+            log.info("%s %s: done", stage, name)
+        except InputError as error:
+            outcome.failed[name] = str(error)
+            log.error("%s %s: set aside: %s", stage, name, error)
+    if outcome.failed and not outcome.members and not may_lack_all:
+        name, reason = next(iter(outcome.failed.items()))
+        raise InputError(
+            f"{stage}: none of {len(outcome.failed)} members could be done; first {name}: {reason}"
+        )
+    return outcome
+
+
+class MemberTimes:
+    """Seconds and other measures of a job's members, in a file of the folder `benchmarks`: apart
+    from the results, which are equal for equal runs. Members that are done already keep what was
+    measured when they were."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.known = read_times(path)
+
+    @contextmanager
+    def measured(self, name: str) -> Iterator[dict[str, Any]]:
+        """Take the time of a member's work, which may put further measures into the mapping."""
+        more: dict[str, Any] = {}
+        begun = time.perf_counter()
+        yield more
+        self.known[name] = {"seconds": time.perf_counter() - begun, **more}
+        write_json(self.path, self.known)
+
+
+def read_times(path: Path) -> dict[str, dict[str, Any]]:
+    """What is measured of members so far; nothing where the file is missing or damaged."""
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return (
+        {name: found for name, found in data.items() if isinstance(found, dict)}
+        if isinstance(data, dict)
+        else {}
+    )

@@ -1,0 +1,1 @@
+"""A result in the browser, turned by hand."""

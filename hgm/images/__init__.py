@@ -1,0 +1,1 @@
+"""Pictures: view folders, which view is what, films and photos."""

@@ -1,0 +1,79 @@
+"""Where a run finds its scans and body models: the user's folders, or those that the run makes for
+itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hgm.body.model import BodyModel
+from hgm.errors import InputError
+
+STANDIN = "standin"
+HOLDS = {
+    "thuman2": "THuman2.0_Release",
+    "thuman21": "THuman2.1_Release or model",
+    "customhumans": "mesh and smplx",
+    # what is in scans.root
+    "humman": "p000455_a000986 …",
+    "views": "img, mask, parm and depth",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A data set of section `scans` of the configuration (`hgm.scans.catalogue.data_of`), and the
+    body model of its fits."""
+
+    source: str
+    root: Path
+    models: Path  # holds smplx/SMPLX_*.npz
+    gender: str
+
+    @classmethod
+    def of(cls, scans: Mapping[str, Any], results: Path) -> Place:
+        """Raises InputError when a real data set is named without its folder."""
+        return cls(
+            scans["source"],
+            scan_root(scans, results),
+            models_folder(scans, results),
+            scans["gender"],
+        )
+
+    @property
+    def model_file(self) -> Path:
+        return self.models / "smplx" / f"SMPLX_{self.gender.upper()}.npz"
+
+    @cached_property
+    def model(self) -> BodyModel:
+        return BodyModel.load(self.models, self.gender)
+
+
+def scan_root(scans: Mapping[str, Any], results: Path) -> Path:
+    """The folder with the scans of section `scans`. Raises InputError when a real data set is named
+    without its folder."""
+    source = scans["source"]
+    key = scans.get("key", "scans.root")
+    if source == STANDIN:
+        return results / STANDIN
+    if scans["root"] is None:
+        raise InputError(f"{key}: {source} needs it; set the folder that holds {HOLDS[source]}")
+    root = Path(scans["root"])
+    if not root.is_dir():
+        raise InputError(
+            f"{key}: {root} is not a folder; expected the one that holds {HOLDS[source]}"
+        )
+    return root
+
+
+def models_folder(scans: Mapping[str, Any], results: Path) -> Path:
+    """The folder that holds `smplx/SMPLX_*.npz`."""
+    return Path(scans["models"]) if scans["models"] is not None else results / STANDIN / "models"
+
+
+def body_model(scans: Mapping[str, Any], results: Path, device: str = "cpu") -> BodyModel:
+    """The body model of the fits, on a device."""
+    return BodyModel.load(models_folder(scans, results), scans["gender"]).to(device)

@@ -1,1 +1,0 @@
-"""HGM's own stages: what each rule of the workflow does, from the shared parts."""

@@ -1,0 +1,104 @@
+"""Pose correctives of the stand-in body: linear offsets that push blend skinning towards
+dual-quaternion skinning.
+
+When one joint turns by R, blend skinning moves a vertex of weight w by ((1 - w) I + w R), which
+shrinks it; dual quaternions turn it by a pure rotation Q. The missing part ((1 - w) I + w R)^-1 Q -
+I is regressed on R - I, the nine numbers that SMPL-X's pose basis reads, for 21 weights; a vertex
+interpolates between them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hgm.standin.body.skeleton import JOINTS, PARENTS, VERTICES, descendants
+
+# largest angle of the fit in radians
+LIMITS = {
+    "knee": 1.6,
+    "elbow": 1.6,
+    "hip": 1.3,
+    "shoulder": 1.3,
+    "wrist": 0.9,
+    "ankle": 0.6,
+    "neck": 0.6,
+    "head": 0.6,
+    "spine": 0.5,
+    "collar": 0.5,
+    "foot": 0.5,
+}
+FINGER_LIMIT = 1.2
+ROTATIONS = 160  # random rotations per joint
+WEIGHTS = np.linspace(0.0, 1.0, 21)
+GAIN = 0.8
+RIDGE = 1e-3
+SMALLEST = 2e-5  # meters per unit; less is left out
+SEED = 3
+MODELS = ("neutral", "male", "female")  # in the order in which their rotations are drawn
+
+
+def rodrigues(vectors: np.ndarray) -> np.ndarray:
+    """Axis-angle [..., 3] -> rotation matrices [..., 3, 3]."""
+    angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
+    x, y, z = np.moveaxis(vectors / np.maximum(angle[..., 0], 1e-12), -1, 0)
+    zero = np.zeros_like(x)
+    K = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
+    return np.eye(3) + np.sin(angle) * K + (1 - np.cos(angle)) * (K @ K)
+
+
+def _limit(joint: int) -> float:
+    named = next((limit for part, limit in LIMITS.items() if part in JOINTS[joint]), None)
+    return named if named is not None else FINGER_LIMIT if joint >= 25 else 0.0
+
+
+def _rotations(gender: str) -> dict[int, np.ndarray]:
+    """Axis-angle samples [ROTATIONS, 3] of every joint that has correctives."""
+    rng = np.random.default_rng(SEED)
+    samples: dict[int, np.ndarray] = {}
+    for _ in range(MODELS.index(gender) + 1):
+        for joint in range(1, len(JOINTS)):
+            if limit := _limit(joint):
+                drawn = np.empty((ROTATIONS, 3))
+                for i in range(ROTATIONS):
+                    axis = rng.normal(size=3)
+                    drawn[i] = axis / np.linalg.norm(axis) * (limit * rng.uniform() ** 0.5)
+                samples[joint] = drawn
+    return samples
+
+
+def _regression(vectors: np.ndarray) -> np.ndarray:
+    """The linear map [21, 9, 3, 3] from R - I (9 numbers, row-major) to the missing matrix, for
+    each of WEIGHTS."""
+    angle = np.linalg.norm(vectors, axis=-1, keepdims=True)  # [S, 1]
+    axis = vectors / angle
+    R = rodrigues(vectors)
+    X = (R - np.eye(3)).reshape(-1, 9)
+    w = WEIGHTS[:, None, None]  # [21, 1, 1]
+    # of the blended quaternion, [21, S, 1]
+    half = np.arctan2(w * np.sin(angle / 2), (1 - w) + w * np.cos(angle / 2))
+    blended = (1 - w[..., None]) * np.eye(3) + w[..., None] * R
+    missing = np.linalg.solve(blended, rodrigues(2 * half * axis)) - np.eye(3)
+    solution = np.linalg.solve(
+        X.T @ X + RIDGE * np.eye(9), X.T @ missing.reshape(len(WEIGHTS), -1, 9)
+    )
+    return solution.reshape(-1, 9, 3, 3)
+
+
+def pose_basis(
+    gender: str, vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """SMPL-X's `posedirs` [10475, 3, 486] float32 in meters, for rest vertices [10475, 3], rest
+    joints [55, 3] and skinning weights [10475, 55] of one gender."""
+    basis = np.zeros((VERTICES, 3, 9 * (len(PARENTS) - 1)), np.float32)
+    for joint, vectors in _rotations(gender).items():
+        w = weights[:, descendants(joint)].sum(1)  # how much of a vertex turns with the joint
+        near = np.flatnonzero((w > 0.01) & (w < 0.99))
+        position = np.clip(w[near] * (len(WEIGHTS) - 1), 0, len(WEIGHTS) - 1.001)
+        lower = position.astype(int)
+        part = (position - lower)[:, None, None, None]
+        table = _regression(vectors)
+        maps = (1 - part) * table[lower] + part * table[lower + 1]
+        offsets = np.einsum("vfab,vb->vaf", maps, vertices[near] - joints[joint])
+        basis[near, :, 9 * (joint - 1) : 9 * joint] = GAIN * offsets
+    basis[np.abs(basis) < SMALLEST] = 0
+    return np.round(basis, 5)

@@ -1,0 +1,1 @@
+"""What a stand-in wears: garments, hair and the choice of them."""

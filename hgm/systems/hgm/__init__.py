@@ -1,0 +1,1 @@
+"""HGM, "Generalizable Human Gaussians from Single-View Image" (ICLR 2025): from one photo."""

@@ -1,0 +1,135 @@
+"""A frozen latent-diffusion base in diffusers' folder layout: Stable Diffusion 1.5, or the small
+one of `small_base`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hgm.core.runtime import atomic_folder
+from hgm.errors import InputError
+
+
+def import_diffusers() -> Any:
+    """diffusers, with its notices and progress bars off; everything is read from local folders."""
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    import diffusers
+
+    diffusers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.disable_progress_bar()
+    return diffusers
+
+
+def mixed_precision(device: str) -> AbstractContextManager[Any]:
+    """bfloat16 autocast on CUDA, nothing on a CPU."""
+    return torch.autocast("cuda", torch.bfloat16) if device.startswith("cuda") else nullcontext()
+
+
+@dataclass(frozen=True)
+class Base:
+    """The parts of a Stable Diffusion pipeline, in evaluation mode and without gradients."""
+
+    vae: Any  # AutoencoderKL
+    unet: Any  # UNet2DConditionModel
+    text_encoder: Any  # CLIPTextModel
+    tokenizer: Any  # CLIPTokenizer
+    scheduler: Any
+
+    @property
+    def halvings(self) -> int:
+        """How often the VAE halves the image size."""
+        return len(self.vae.config.block_out_channels) - 1
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.device
+
+    @torch.no_grad()
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """Texts -> [len(texts), L, C] hidden states, as the pipelines embed their prompts."""
+        tokens = self.tokenizer(
+            list(texts),
+            padding="max_length",
+            max_length=self.tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        )
+        return self.text_encoder(tokens.input_ids.to(self.device))[0]
+
+    @torch.no_grad()
+    def moments(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Images [B, 3, H, W] in [0, 1] -> mean and standard deviation of their scaled latents, [B,
+        C, h, w] on the CPU.
+
+        In float32: an image is encoded once, and what is lost here is lost to every step that
+        learns from it.
+        """
+        image = image.to(self.device, self.vae.dtype) * 2 - 1
+        with torch.autocast(self.device.type, enabled=False):
+            posterior = self.vae.encode(image).latent_dist
+        scale = self.vae.config.scaling_factor
+        return posterior.mean.float().cpu() * scale, posterior.std.float().cpu() * scale
+
+    def networks(self) -> Iterator[torch.nn.Module]:
+        yield from (self.vae, self.unet, self.text_encoder)
+
+
+def check_base(folder: Path) -> None:
+    """Raise InputError unless `folder` is a Stable Diffusion pipeline in diffusers' layout."""
+    if not (folder / "model_index.json").is_file():
+        raise InputError(
+            f"{folder}: no model_index.json; expected a Stable Diffusion 1.5 folder in diffusers' "
+            "layout"
+        )
+
+
+def link_base(folder: Path, out: Path) -> None:
+    """Make `out` a base folder whose parts are links into `folder`; raises InputError when that is
+    no base."""
+    check_base(folder)
+    with atomic_folder(out) as work:
+        for part in sorted(folder.resolve().iterdir()):
+            (work / part.name).symlink_to(part)
+
+
+def open_base(folder: Path, device: str = "cpu") -> Base:
+    """Open a base from a local folder, frozen. Raises InputError when it is not one that predicts
+    noise (epsilon)."""
+    check_base(folder)
+    diffusers = import_diffusers()
+    try:
+        pipeline = diffusers.StableDiffusionPipeline.from_pretrained(
+            folder,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+            local_files_only=True,
+        )
+    # a damaged or hostile folder can raise anything from the two libraries
+    except Exception as error:
+        raise InputError(f"{folder}: cannot open the diffusion base ({one_line(error)})") from None
+    kind = pipeline.scheduler.config.get("prediction_type", "epsilon")
+    if kind != "epsilon":
+        raise InputError(
+            f"{folder}: its scheduler says prediction_type {kind!r}; eq. 4 needs a base that "
+            "predicts epsilon"
+        )
+    base = Base(
+        pipeline.vae, pipeline.unet, pipeline.text_encoder, pipeline.tokenizer, pipeline.scheduler
+    )
+    for network in base.networks():
+        network.requires_grad_(False).eval().to(device)
+    return base
+
+
+def one_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200]

@@ -1,0 +1,121 @@
+"""Training pairs of the ControlNet: a coarse view that has lost detail, and the true view (paper
+appendix).
+
+The coarse view comes from a one-view HGM that was stopped early on purpose, so that a training
+scan's render is as bad as a test scan's; it is then downsampled. One folder a scan with
+`condition.png` and `target.png` of its back view; `pairs.json` lists them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hgm.core.runtime import Progress, atomic_write
+from hgm.errors import InputError, ScanError
+from hgm.images.viewpoints import Viewpoints
+from hgm.images.views import load_image, save_image, view_path
+from hgm.systems.hgm.back_view.images import degrade
+
+FACTORS = (2, 4, 8)  # ours: the paper gives none
+
+RenderBack = Callable[[Path, Viewpoints], Tensor]
+"""(folder of one scan's views, the views) -> the coarse render [3, H, W] over white of the front
+view, seen from the back view."""
+
+
+def make_pairs(
+    scans: Mapping[str, Path],
+    out: Path,
+    render: RenderBack,
+    *,
+    factors: Sequence[int] = FACTORS,
+) -> dict[str, Any]:
+    """Write the pairs of all scans (name -> folder of views) under `out` and return the list that
+    is written there too.
+
+    The factor of a pair cycles through `factors` along the scans. A scan that raises ScanError is
+    set aside with its reason. Raises InputError when nothing is left, when a render does not fit
+    its target, and for views without a front or a back.
+    """
+    pairs: list[dict[str, Any]] = []
+    set_aside: dict[str, str] = {}
+    progress = Progress("pairs", len(scans))
+    for i, (scan, folder) in enumerate(sorted(scans.items())):
+        try:
+            pairs.append(_make_pair(scan, folder, out, render, factors[i % len(factors)]))
+        except ScanError as error:
+            set_aside[scan] = str(error)
+        progress.update(i + 1, scan)
+    if not pairs:
+        raise InputError(
+            f"{out}: no pair could be made; the first reason: "
+            f"{next(iter(set_aside.values()), 'no scans')}"
+        )
+    listing = {"pairs": pairs, "set_aside": set_aside}
+    with atomic_write(out / "pairs.json", "w") as file:
+        json.dump(listing, file, indent=1, sort_keys=True)
+        file.write("\n")
+    return listing
+
+
+def _make_pair(
+    scan: str, folder: Path, out: Path, render: RenderBack, factor: int
+) -> dict[str, Any]:
+    views = Viewpoints.read(folder)
+    truth = load_image(view_path(folder, "rgb", views.back))
+    coarse = render(folder, views).detach().float().cpu()
+    if coarse.shape != truth.shape:
+        raise InputError(
+            f"{folder}: the coarse render is {tuple(coarse.shape)}, view {views.back} is "
+            f"{tuple(truth.shape)}; render coarse views at the size of the scan's views"
+        )
+    condition = degrade(coarse.clamp(0, 1), factor)
+    save_image(out / scan / "condition.png", condition)
+    save_image(out / scan / "target.png", truth)
+    error = (condition - truth).square().mean().clamp(min=1e-10)
+    return {
+        "scan": scan,
+        "view": views.back,
+        "factor": factor,
+        "psnr": round(-10 * torch.log10(error).item(), 3),
+    }
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs of a folder, read from disk when asked for."""
+
+    folder: Path
+    scans: tuple[str, ...]
+
+    @classmethod
+    def open(cls, folder: Path) -> Pairs:
+        path = folder / "pairs.json"
+        try:
+            rows = json.loads(path.read_text())["pairs"]
+            return cls(folder, tuple(row["scan"] for row in rows))
+        except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: cannot read the list of pairs ({error}); make the pairs again"
+            ) from None
+
+    def __len__(self) -> int:
+        return len(self.scans)
+
+    def condition(self, index: int) -> Tensor:
+        """[3, H, W] in [0, 1]."""
+        return self._image("condition", index)
+
+    def target(self, index: int) -> Tensor:
+        """[3, H, W] in [0, 1]."""
+        return self._image("target", index)
+
+    def _image(self, kind: str, index: int) -> Tensor:
+        return load_image(self.folder / self.scans[index] / f"{kind}.png")

@@ -1,0 +1,123 @@
+"""Refinement of a coarse back view by image-to-image diffusion under its own control (paper section
+3.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hgm.core.compiling import prepare_compiling
+from hgm.errors import InputError
+from hgm.systems.hgm.back_view.base import import_diffusers, open_base
+from hgm.systems.hgm.back_view.controlnet import open_controlnet
+from hgm.systems.hgm.back_view.images import over_white, silhouette
+from hgm.systems.hgm.back_view.settings import NEGATIVE_PROMPT, PROMPT
+
+
+@dataclass(frozen=True)
+class BackViewRefiner:
+    """diffusers' StableDiffusionControlNetImg2ImgPipeline with a trained ControlNet."""
+
+    pipeline: Any
+
+    @classmethod
+    def load(cls, base: Path, controlnet: Path, device: str = "cpu") -> BackViewRefiner:
+        """Open the base and the ControlNet from local folders; float16 on CUDA, float32 on a CPU.
+
+        Raises InputError when a folder is not what it should be or the two do not fit.
+        """
+        opened = open_base(base)
+        pipeline = import_diffusers().StableDiffusionControlNetImg2ImgPipeline(
+            vae=opened.vae,
+            text_encoder=opened.text_encoder,
+            tokenizer=opened.tokenizer,
+            unet=opened.unet,
+            controlnet=open_controlnet(controlnet, opened),
+            scheduler=opened.scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+        pipeline.set_progress_bar_config(disable=True)
+        pipeline.to(device, torch.float16 if device.startswith("cuda") else torch.float32)
+        return cls(pipeline)
+
+    def compile_networks(self) -> None:
+        """Compile what runs once a denoising step, and the decoder (torch.compile); the first
+        picture takes minutes.
+
+        Raises InputError without a compiler (see `prepare_compiling`).
+        """
+        prepare_compiling()
+        for network in (self.pipeline.unet, self.pipeline.controlnet, self.pipeline.vae.decoder):
+            network.compile(dynamic=False)
+
+    @torch.no_grad()
+    def refine(
+        self,
+        coarse_rgb: Tensor,
+        coarse_alpha: Tensor,
+        *,
+        seed: int = 22,
+        strength: float = 0.2,
+        steps: int = 100,
+        guidance: float = 5.0,
+        control_scale: float = 1.0,
+        prompt: str = PROMPT,
+        negative_prompt: str = NEGATIVE_PROMPT,
+        mask_threshold: float = 0.5,
+        mask_dilation: int = 2,
+    ) -> Tensor:
+        """Coarse back view [3, H, W] over white with alpha [1, H, W] -> refined view [3, H, W] in
+        [0, 1] on the CPU.
+
+        The coarse view is both the start and the control image; the last `strength` * `steps`
+        denoising steps run. guidance <= 1 switches classifier-free guidance off. Outside the grown
+        silhouette of the coarse view the result is white. Raises InputError when the size does not
+        fit the networks or no step would run.
+        """
+        self._check(coarse_rgb, coarse_alpha, strength, steps)
+        rgb = coarse_rgb.detach().float().cpu().clamp(0, 1)
+        result = self.pipeline(
+            prompt,
+            image=rgb[None],
+            control_image=rgb[None],
+            negative_prompt=negative_prompt,
+            strength=strength,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            controlnet_conditioning_scale=control_scale,
+            generator=torch.Generator().manual_seed(seed),
+            output_type="pt",
+        )
+        image = result.images[0].float().cpu().clamp(0, 1)
+        if not torch.isfinite(image).all():
+            raise InputError(
+                "back view: the diffusion gave values that are not numbers; train the ControlNet "
+                "again"
+            )
+        return over_white(
+            image, silhouette(coarse_alpha.detach().float().cpu(), mask_threshold, mask_dilation)
+        )
+
+    def _check(self, rgb: Tensor, alpha: Tensor, strength: float, steps: int) -> None:
+        height, width = rgb.shape[-2:]
+        multiple = self.pipeline.vae_scale_factor
+        if rgb.shape != (3, height, width) or alpha.shape != (1, height, width):
+            raise InputError(
+                f"back view: expected rgb [3, H, W] and alpha [1, H, W], got {tuple(rgb.shape)} "
+                f"and {tuple(alpha.shape)}"
+            )
+        if height % multiple or width % multiple:
+            raise InputError(
+                f"back view: {width} x {height} pixels; both must be multiples of {multiple}"
+            )
+        if not 0 < strength <= 1 or int(steps * strength) < 1:
+            raise InputError(
+                f"back view: strength {strength} of {steps} steps runs no step; expected 0 < "
+                "strength <= 1 and strength * steps >= 1"
+            )

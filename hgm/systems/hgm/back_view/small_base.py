@@ -1,0 +1,312 @@
+"""The demo's own latent-diffusion base: the classes of Stable Diffusion 1.5 at a size that one CPU
+core trains in minutes.
+
+It has seen only renders of the training scans, so it stands in for the prior of Stable Diffusion,
+not for its quality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hgm.core.runtime import Deadline, atomic_folder, derived_seed
+from hgm.errors import InputError
+from hgm.systems.hgm.back_view.base import Base, import_diffusers, mixed_precision
+from hgm.systems.hgm.back_view.images import (
+    as_float,
+    crop_places,
+    cut,
+    foreground_boxes,
+    random_crops,
+)
+from hgm.systems.hgm.back_view.settings import BaseSettings, ControlNetSettings
+from hgm.systems.hgm.back_view.text import make_text_encoder, make_tokenizer
+from hgm.train.loop import Optimization, fit, write_history
+
+History = list[dict[str, float]]
+# weight of the hue's squared error beside the colors'; without it some seeds stay gray for the
+# whole training
+HUE = 4.0
+QUIET = -8.0  # logarithm of the latents' variance before training
+Perceptual = Callable[[Tensor, Tensor], Tensor]  # two images [B, 3, H, W] in [0, 1] -> scalar
+
+
+def build_vae(settings: BaseSettings) -> Any:
+    """An untrained AutoencoderKL with one halving less than it has levels."""
+    levels = len(settings.vae_channels)
+    vae = import_diffusers().AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=settings.vae_channels,
+        layers_per_block=settings.vae_layers,
+        latent_channels=settings.latent_channels,
+        norm_num_groups=8,
+        sample_size=settings.size,
+        mid_block_add_attention=False,
+        scaling_factor=1.0,  # replaced by one over the latents' deviation after training
+    )
+    with torch.no_grad():
+        for module in vae.modules():  # residual layers begin as identities …
+            if type(module).__name__ == "ResnetBlock2D":
+                module.conv2.weight.zero_()
+                module.conv2.bias.zero_()
+        # … and latents nearly without noise, in which nothing could be learned
+        spread = slice(settings.latent_channels, None)
+        vae.quant_conv.weight[spread] *= 0.1
+        vae.quant_conv.bias[spread] = QUIET
+    return vae
+
+
+def build_unet(settings: BaseSettings) -> Any:
+    """An untrained UNet2DConditionModel; only the last level attends, the others would cost too
+    much."""
+    levels = len(settings.unet_channels)
+    return import_diffusers().UNet2DConditionModel(
+        sample_size=settings.size >> (len(settings.vae_channels) - 1),
+        in_channels=settings.latent_channels,
+        out_channels=settings.latent_channels,
+        down_block_types=("DownBlock2D",) * (levels - 1) + ("CrossAttnDownBlock2D",),
+        up_block_types=("CrossAttnUpBlock2D",) + ("UpBlock2D",) * (levels - 1),
+        block_out_channels=settings.unet_channels,
+        layers_per_block=settings.unet_layers,
+        cross_attention_dim=settings.text_width,
+        attention_head_dim=settings.heads,
+        norm_num_groups=8,
+    )
+
+
+def build_scheduler() -> Any:
+    """The PNDM scheduler of Stable Diffusion 1.5."""
+    return import_diffusers().PNDMScheduler(
+        num_train_timesteps=1000,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        skip_prk_steps=True,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+
+
+def train_base(
+    images: Tensor,
+    out: Path,
+    *,
+    settings: BaseSettings,
+    state: Path,
+    seed: int,
+    deadline: Deadline | None = None,
+    device: str = "cpu",
+    perceptual: Perceptual | None = None,
+) -> dict[str, History]:
+    """Train the base on images [M, 3, H, W] (uint8, or float in [0, 1], on white) and write it to
+    the folder `out`.
+
+    First the VAE (L1, squared error, KL and, where `perceptual` is given, LPIPS), then the UNet on
+    its latents (eq. 4 without a control image). Returns the histories "vae" and "unet". Killed, it
+    goes on from the folder `state`. Raises SliceEnded at the deadline and InputError when the
+    images do not fit the settings.
+    """
+    check_images(images, settings)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(seed, "base"))
+        vae = build_vae(settings).to(device)
+        unet = build_unet(settings).to(device)
+    base = Base(
+        vae,
+        unet,
+        make_text_encoder(settings.text_width, seed, settings.heads).to(device),
+        make_tokenizer(),
+        build_scheduler(),
+    )
+    histories = {
+        "vae": train_vae(base, images, settings, state / "vae", seed, deadline, perceptual)
+    }
+    mean, std = latent_moments(base, images)
+    scale = float(f"{1 / torch.sqrt(mean.var() + std.square().mean()).item():.6g}")
+    vae.register_to_config(scaling_factor=scale)
+    histories["unet"] = train_unet(
+        base, images, mean * scale, std * scale, settings, state / "unet", seed, deadline
+    )
+    save_base(base, out, histories)
+    return histories
+
+
+def check_images(images: Tensor, settings: BaseSettings) -> None:
+    height, width = images.shape[-2:]
+    multiple = 1 << (len(settings.vae_channels) + len(settings.unet_channels) - 2)
+    if images.ndim != 4 or images.shape[1] != 3 or len(images) == 0:
+        raise InputError(f"base: expected images [M, 3, H, W], got {tuple(images.shape)}")
+    if settings.unet_crop > min(height, width) or settings.unet_crop % multiple:
+        raise InputError(
+            f"base.unet_crop: {settings.unet_crop} px; expected a multiple of {multiple}, at most "
+            f"{min(height, width)}"
+        )
+    if min(height, width) < settings.vae_crop or height % multiple or width % multiple:
+        raise InputError(
+            f"base: images of {width} x {height} pixels; expected at least {settings.vae_crop} "
+            f"(vae_crop) and a multiple of {multiple} (the halvings of VAE and UNet)"
+        )
+
+
+def train_vae(
+    base: Base,
+    images: Tensor,
+    settings: BaseSettings,
+    state: Path,
+    seed: int,
+    deadline: Deadline | None,
+    perceptual: Perceptual | None,
+) -> History:
+    boxes = foreground_boxes(images)
+    vae = base.vae
+    device = base.device.type
+
+    def loss(
+        step: int, generator: torch.Generator, part: slice
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        indices = torch.randint(len(images), (settings.vae_batch,), generator=generator).tolist()
+        crops = random_crops(images, boxes, indices, settings.vae_crop, generator)
+        shape = (
+            settings.vae_batch,
+            settings.latent_channels,
+            *(s >> base.halvings for s in crops.shape[-2:]),
+        )
+        noise = torch.randn(shape, generator=generator)[part]
+        target = crops[part].to(device)
+        with mixed_precision(device):
+            posterior = vae.encode(target * 2 - 1).latent_dist
+            image = (
+                vae.decode(posterior.mean + posterior.std * noise.to(device)).sample.float() / 2
+                + 0.5
+            )
+        error = image - target
+        l1 = error.abs().mean()
+        squared = error.square().mean() + HUE * hue_error(error)
+        kl = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
+        total = l1 + settings.squared * squared + settings.kl * kl
+        logs = {"l1": l1.detach(), "squared": squared.detach(), "kl": kl.detach()}
+        if perceptual is not None:
+            lpips = perceptual(image, target)
+            total = total + settings.lpips * lpips
+            logs["lpips"] = lpips.detach()
+        return total, logs
+
+    optimization = Optimization(
+        settings.vae_steps,
+        settings.vae_lr,
+        warmup=0.05,
+        betas=(0.9, 0.99),
+        weight_decay=0.0,
+        ema=settings.ema,
+    )
+    history = fit(
+        vae,
+        loss,
+        optimization,
+        stage="base_vae",
+        seed=seed,
+        state=state,
+        batch=settings.vae_batch,
+        deadline=deadline,
+    )
+    vae.requires_grad_(False).eval()
+    return history
+
+
+def hue_error(error: Tensor) -> Tensor:
+    """Mean square of what remains of a color error [B, 3, H, W] when the part common to the three
+    channels is removed."""
+    return (error - error.mean(1, keepdim=True)).square().mean()
+
+
+def latent_moments(base: Base, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the latents of all images, each [M, C, h, w] on the CPU."""
+    parts = [base.moments(as_float(batch)) for batch in images.split(8)]
+    return torch.cat([mean for mean, _ in parts]), torch.cat([std for _, std in parts])
+
+
+def train_unet(
+    base: Base,
+    images: Tensor,
+    mean: Tensor,
+    std: Tensor,
+    settings: BaseSettings,
+    state: Path,
+    seed: int,
+    deadline: Deadline | None,
+) -> History:
+    device = base.device.type
+    boxes = foreground_boxes(images)
+    stride = 1 << base.halvings
+    captions = base.embed([ControlNetSettings.caption, ""])  # [2, L, C]
+
+    def loss(
+        step: int, generator: torch.Generator, part: slice
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        indices = torch.randint(len(mean), (settings.unet_batch,), generator=generator).tolist()
+        places = crop_places(
+            boxes, indices, settings.unet_crop, images.shape[-2:], generator, multiple=stride
+        )
+        middle, spread = (
+            cut([x[i] for i in indices], places, settings.unet_crop, reduced=stride)
+            for x in (mean, std)
+        )
+        latents = middle + spread * torch.randn(middle.shape, generator=generator)
+        noise = torch.randn(latents.shape, generator=generator)
+        t = torch.randint(settings.unet_timesteps, (settings.unet_batch,), generator=generator)
+        empty = (
+            torch.rand(settings.unet_batch, generator=generator) < settings.empty_caption
+        ).long()
+        noisy = base.scheduler.add_noise(latents, noise, t)
+        noisy, noise, t, empty = (x[part] for x in (noisy, noise, t, empty))
+        with mixed_precision(device):
+            predicted = base.unet(noisy.to(device), t.to(device), captions[empty.to(device)]).sample
+        return (predicted.float() - noise.to(device)).square().mean(), {}
+
+    optimization = Optimization(
+        settings.unet_steps,
+        settings.unet_lr,
+        warmup=0.05,
+        betas=(0.9, 0.99),
+        weight_decay=0.01,
+        ema=settings.ema,
+    )
+    history = fit(
+        base.unet,
+        loss,
+        optimization,
+        stage="base_unet",
+        seed=seed,
+        state=state,
+        batch=settings.unet_batch,
+        deadline=deadline,
+    )
+    base.unet.requires_grad_(False).eval()
+    return history
+
+
+def save_base(base: Base, out: Path, histories: dict[str, History]) -> None:
+    """Write a complete Stable Diffusion pipeline folder, and the histories beside its parts."""
+    pipeline = import_diffusers().StableDiffusionPipeline(
+        vae=base.vae,
+        unet=base.unet,
+        text_encoder=base.text_encoder,
+        tokenizer=base.tokenizer,
+        scheduler=base.scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    with atomic_folder(out) as folder:
+        pipeline.save_pretrained(folder)
+        for name, history in histories.items():
+            write_history(folder / f"history_{name}.tsv", history)
+        (folder / "STANDIN").write_text(
+            "a small base trained on renders; it stands in for Stable Diffusion 1.5\n"
+        )

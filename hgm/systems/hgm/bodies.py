@@ -1,0 +1,178 @@
+"""First estimates of the test subjects' bodies and their refinement (paper section 3.2)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hgm.body.estimates import read_estimate
+from hgm.body.estimators.files import estimate_file
+from hgm.body.estimators.labels import GIVEN, REFINED
+from hgm.body.files import load_body, parameters, save_body
+from hgm.body.model import BodyModel
+from hgm.cameras import Cameras, orbit
+from hgm.core.runtime import derived_seed
+from hgm.gaussians import Gaussians
+from hgm.images.viewpoints import Viewpoints
+from hgm.images.views import load_image, view_path
+from hgm.metrics.joints import mpjpe, pa_mpjpe
+from hgm.systems.hgm.estimate import Estimate, disturb, place, placed
+from hgm.systems.hgm.normal_estimators import NormalEstimator
+from hgm.systems.hgm.reconstruction import Reconstructor
+from hgm.systems.hgm.refinement import RefineSettings, place_in_mask, refine_body
+from hgm.train.loop import write_history
+
+
+def estimate_subject(
+    view_folder: Path, model: BodyModel, out: Path, *, seed: int, mpjpe_mm: float
+) -> None:
+    """The true fit of a rendered scan disturbed by seeded noise, in place of an estimator; the file
+    says so."""
+    params = parameters(view_folder / "smplx.npz")
+    estimate = disturb(params, model, seed=derived_seed(seed, view_folder.name), mpjpe_mm=mpjpe_mm)
+    _save_estimate(estimate, model, view_folder, out)
+
+
+def given_subject(
+    folder: Path, view_folder: Path, model: BodyModel, out: Path, *, name: str | None = None
+) -> None:
+    """An estimator's body of the subject, which its files in `folder` (hgm/body/estimates) call by
+    its own name or by `name`. Scale and place come from its camera where it has one, else from the
+    mask."""
+    subject = name or view_folder.name
+    seen = read_estimate(estimate_file(folder, subject), model, subject)
+    views = Viewpoints.read(view_folder)
+    estimate = placed(seen, views.cameras[views.front])
+    _save_estimate(
+        dataclasses.replace(estimate, source=GIVEN + seen.source), model, view_folder, out
+    )
+
+
+def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out: Path) -> None:
+    views = Viewpoints.read(view_folder)
+    mask = load_image(view_path(view_folder, "mask", views.front))
+    place_subject(estimate, mask, model, views.cameras[views.front], out)
+
+
+def place_subject(
+    estimate: Estimate, mask: Tensor, model: BodyModel, camera: Cameras, out: Path
+) -> Tensor:
+    """A first estimate as it is, at its own place or that of the mask [1, H, W] that an unbatched
+    camera sees.
+
+    Writes `smplx.npz` to `out`; returns the vertices [10475, 3] in normalized units.
+    """
+    estimate = estimate.to(model.device)
+    scale = estimate.scale
+    translation = estimate.translation
+    if scale is None or translation is None:
+        scale, translation = place_in_mask(estimate.params, model, mask, camera)
+    with torch.no_grad():
+        vertices, joints = place(model(estimate.params), scale, translation)
+    save_body(
+        out / "smplx.npz",
+        estimate.params,
+        source=estimate.source,
+        scale=scale,
+        translation=translation.cpu().numpy(),
+        vertices=vertices,
+        joints=joints,
+    )
+    return vertices
+
+
+def load_estimate(path: Path) -> Estimate:
+    """A first estimate written by this stage."""
+    arrays = load_body(path)
+    return Estimate(
+        parameters(path),
+        str(arrays["source"]),
+        float(arrays["scale"]),
+        torch.from_numpy(np.asarray(arrays["translation"], np.float32)),
+    )
+
+
+def refine_subject(
+    start: Estimate,
+    image: Tensor,
+    mask: Tensor,
+    camera: Cameras,
+    model: BodyModel,
+    reconstructor: Reconstructor,
+    out: Path,
+    settings: RefineSettings,
+    *,
+    normals: NormalEstimator | None = None,
+    backend: str = "auto",
+) -> Tensor:
+    """Refine an estimate against the photo's mask [1, H, W] and the silhouettes of the coarse model
+    on the photo [3, H, W], taken by an unbatched camera, and against the normals that an estimator
+    reads from the photo, if there is one. Body model, reconstructor and estimator are on one
+    device.
+
+    Writes `smplx.npz` and `refinement.tsv` to `out`; returns the vertices [10475, 3] in normalized
+    units.
+    """
+
+    def gaussians_from(vertices: Tensor | None) -> Gaussians:
+        return reconstructor.coarse_gaussians(image, vertices, camera)
+
+    cameras = silhouette_cameras(camera.resized(reconstructor.size)).to(reconstructor.device)
+    normals_from = (
+        None
+        if normals is None
+        else partial(normals.of_body, image, mask, faces=model.faces, camera=cameras[0])
+    )
+    refined = refine_body(
+        start,
+        model,
+        input_mask=mask,
+        cameras=cameras,
+        gaussians_from=gaussians_from,
+        normals_from=normals_from,
+        settings=settings,
+        backend=backend,
+    )
+    save_body(
+        out / "smplx.npz",
+        refined.params,
+        source=REFINED + start.source,
+        scale=refined.scale,
+        translation=refined.translation.cpu().numpy(),
+        vertices=refined.vertices,
+        joints=refined.joints,
+    )
+    write_history(out / "refinement.tsv", refined.history)
+    return refined.vertices
+
+
+def silhouette_cameras(camera: Cameras) -> Cameras:
+    """The input's unbatched camera, and HGM's rig without its front: the sides are renders of
+    Gaussians, so any camera serves."""
+    sides = orbit(size=camera.width)[1:].to(camera.K)
+    return Cameras(
+        torch.cat([camera.K[None], sides.K]),
+        torch.cat([camera.world_to_camera[None], sides.world_to_camera]),
+        camera.width,
+        camera.height,
+    )
+
+
+def joint_errors(
+    body: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """MPJPE and PA-MPJPE in millimeters of the person over the first 22 joints (paper table 6)."""
+    meter = float(truth["nu_per_metre"])
+    estimate, target = (
+        torch.from_numpy(np.asarray(x["joints"], np.float64)) / meter for x in (body, truth)
+    )
+    return {
+        "mpjpe_mm": float(mpjpe(estimate, target)),
+        "pa_mpjpe_mm": float(pa_mpjpe(estimate, target)),
+    }

@@ -1,0 +1,179 @@
+"""Training samples from view folders: which scans and views a step sees depends on (seed, step)
+only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from hgm.cameras import Cameras
+from hgm.core.runtime import derived_seed
+from hgm.images.resize import resize
+from hgm.train.scan_store import ScanStore
+
+Side = Literal["front", "back"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B samples. Images are float32 in [0, 1] over white; vertices are in normalized units."""
+
+    images: Tensor  # [B, V, 3, H, W], the input views
+    cameras: Cameras  # [B, V]
+    rays: Cameras  # [B, V], whose rays the networks see: `cameras` unless they are jittered
+    vertices: Tensor  # [B, P, 3]
+    target_rgb: Tensor  # [B, T, 3, h, w]
+    target_mask: Tensor  # [B, T, 1, h, w]
+    target_cameras: Cameras  # [B, T]
+
+    def to(self, device: str | torch.device) -> Batch:
+        def move(x: Tensor) -> Tensor:
+            return x.to(device, non_blocking=True)
+
+        return Batch(
+            move(self.images),
+            self.cameras.to(device),
+            self.rays.to(device),
+            move(self.vertices),
+            move(self.target_rgb),
+            move(self.target_mask),
+            self.target_cameras.to(device),
+        )
+
+    def __getitem__(self, part: slice) -> Batch:
+        """Some of the samples."""
+        return Batch(
+            self.images[part],
+            self.cameras[part],
+            self.rays[part],
+            self.vertices[part],
+            self.target_rgb[part],
+            self.target_mask[part],
+            self.target_cameras[part],
+        )
+
+    def pinned(self) -> Batch:
+        """The images in page-locked memory, from which a GPU copies while it computes."""
+        return Batch(
+            self.images.pin_memory(),
+            self.cameras,
+            self.rays,
+            self.vertices.pin_memory(),
+            self.target_rgb.pin_memory(),
+            self.target_mask.pin_memory(),
+            self.target_cameras,
+        )
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What a training step draws."""
+
+    batch: int = 1
+    inputs: tuple[Side, ...] = ("front",)  # views fed to the network
+    # supervised views a step, drawn without replacement; all where a scan has fewer
+    supervised: int = 12
+    size: int = 512  # of the input images
+    render_size: int = 512  # of the supervised renders
+    # draw any view as the front (of 12 views 12 times the data); the release does not
+    turn: bool = False
+
+
+def turned(vertices: Tensor, degrees: float) -> Tensor:
+    """Vertices [..., 3] turned about the world's y axis, from +z towards +x."""
+    a = math.radians(degrees)
+    R = vertices.new_tensor(
+        [[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]]
+    )
+    return vertices @ R.mT
+
+
+def turned_cameras(cameras: Cameras, degrees: float) -> Cameras:
+    """What sees vertices after `turned` as `cameras` saw them before."""
+    back = turned(torch.eye(3, dtype=torch.float64), degrees)  # the inverse of the turn
+    w2c = cameras.world_to_camera.clone()
+    w2c[..., :3, :3] = (w2c[..., :3, :3].double() @ back.to(w2c.device)).to(w2c)
+    return Cameras(cameras.K, w2c, cameras.width, cameras.height)
+
+
+def scan_order(count: int, seed: int, epoch: int) -> list[int]:
+    """The order of the scans in one epoch."""
+    return torch.randperm(
+        count, generator=torch.Generator().manual_seed(derived_seed(seed, "epoch", epoch))
+    ).tolist()
+
+
+def draw(
+    store: ScanStore, sampling: Sampling, step: int, seed: int, generator: torch.Generator
+) -> tuple[Batch, list[int]]:
+    """The batch of one (micro-)step and the scans in it. Every scan is seen once an epoch."""
+    scans = []
+    for k in range(step * sampling.batch, (step + 1) * sampling.batch):
+        scans.append(scan_order(len(store), seed, k // len(store))[k % len(store)])
+    return batch_of(store, scans, sampling, generator), scans
+
+
+def batch_of(
+    store: ScanStore, scans: Sequence[int], sampling: Sampling, generator: torch.Generator | None
+) -> Batch:
+    """The batch of given scans; without a generator the first `supervised` views, evenly spread,
+    and no turn."""
+    samples = [_sample(store, scan, sampling, generator) for scan in scans]
+    images, K, pose, vertices, rgb, mask, target_K, target_pose = (
+        torch.stack(x) for x in zip(*samples, strict=True)
+    )
+    cameras = Cameras(K, pose, sampling.size, sampling.size)
+    return Batch(
+        images,
+        cameras,
+        cameras,
+        vertices,
+        rgb,
+        mask,
+        Cameras(target_K, target_pose, sampling.render_size, sampling.render_size),
+    )
+
+
+def _sample(
+    store: ScanStore, scan: int, sampling: Sampling, generator: torch.Generator | None
+) -> tuple[Tensor, ...]:
+    seen = store.viewpoints(scan)
+    views = len(seen)
+    count = min(sampling.supervised, views)
+    if generator is None:
+        shift = 0
+        targets = [i * views // count for i in range(count)]
+    else:
+        shift = int(torch.randint(views, (), generator=generator)) if sampling.turn else 0
+        targets = torch.randperm(views, generator=generator)[:count].sort().values.tolist()
+    front = seen.ring[shift]
+    sides: dict[Side, int] = {"front": front, "back": seen.opposite(front)}
+    # brings the view that is drawn as the front to the front view's azimuth
+    degrees = -seen.angles[front]
+    cameras = turned_cameras(seen.cameras, degrees) if shift else seen.cameras
+
+    def read(indices: Sequence[int], size: int) -> tuple[Tensor, Tensor, Cameras]:
+        pairs = [store.view(scan, i) for i in indices]
+        rgb, mask = (torch.stack([p[k] for p in pairs]).float() / 255 for k in (0, 1))
+        return resize(rgb, size), resize(mask, size), cameras.resized(size)[list(indices)]
+
+    images, _, inputs = read([sides[side] for side in sampling.inputs], sampling.size)
+    rgb, mask, outputs = read(
+        [seen.ring[(i + shift) % views] for i in targets], sampling.render_size
+    )
+    vertices = turned(store.body(scan), degrees)
+    return (
+        images,
+        inputs.K,
+        inputs.world_to_camera,
+        vertices,
+        rgb,
+        mask,
+        outputs.K,
+        outputs.world_to_camera,
+    )

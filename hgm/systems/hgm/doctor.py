@@ -1,0 +1,32 @@
+"""Checks of what HGM alone needs of a user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hgm.core.provenance import file_digest
+from hgm.errors import InputError
+from hgm.workflow.configuration import Config
+from hgm.workflow.doctor.entries import Asset
+from hgm.workflow.doctor.findings import State
+
+if TYPE_CHECKING:
+    pass
+
+
+def check_lgm(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
+    """The published file, or any other that LGM's key names tell. Raises InputError for anything
+    else."""
+    from hgm.nets.checkpoints import read_checkpoint
+    from hgm.systems.hgm.networks.release import LGM, kind_of
+
+    if path.is_file() and file_digest(path) == asset.files[0].sha256:
+        return "intact", "SHA-256 as published"
+    kind = kind_of(read_checkpoint(path), source=str(path))
+    if kind is not LGM:
+        raise InputError(f"{path}: a checkpoint of {kind.title}; expected LGM's")
+    return "present", "LGM's tensors; not the published file"
+
+
+CHECKS = {"lgm": check_lgm}

@@ -1,0 +1,289 @@
+"""First bodies by a program of others: PIXIE or PyMAF-X on the front views of test subjects, or on
+photos."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hgm.body.estimates import check_estimate
+from hgm.body.estimators.files import estimate_file
+from hgm.body.estimators.programs import PICTURES, RESULTS, Installed, picture_name
+from hgm.body.estimators.running import run_program
+from hgm.core.items import Outcome, finished, for_each
+from hgm.core.job import Job
+from hgm.core.provenance import file_digest, key_of, read_json
+from hgm.core.runtime import select_device
+from hgm.errors import InputError, Interrupted
+from hgm.images.photos.framing import open_photo
+from hgm.images.photos.learned import ways_without_mask
+from hgm.images.photos.matting import Matting
+from hgm.images.photos.sources import BODY, Photo, find_photos
+from hgm.images.viewpoints import Viewpoints
+from hgm.images.views import save_image, view_path
+
+PHOTO_SIZE = 512  # pixels of the square that a program sees of a photo; those of the paper's views
+IDLE_RUNS = 2  # so many in a row that give nothing: not the pictures' fault
+
+log = logging.getLogger(__name__)
+# writes a person's picture as PNG; raises InputError where there is none
+Draw = Callable[[Path], object]
+
+
+@dataclass
+class Seen:
+    """What runs of a program gave: files of the reader by person, each by its place, and why others
+    have none."""
+
+    files: dict[str, dict[str, Path]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    stopped: str = ""  # what ended the program from outside, if anything did
+
+
+def run_job(job: Job, name: str) -> Outcome:
+    """The job of a rule: the front views of a chunk (input `views`) or the photos without a body
+    (input `photos`).
+
+    Leaves the program's files, as `hgm.body.estimates` reads them, in a folder for each person
+    below one called like the manifest.
+    """
+    manifest = job.path("manifest")
+    code = job.params["code"]
+    installed = Installed.of(name, job.params["estimate"])
+    program = [file_digest(path) for path in job.paths("program")]
+    ways = ways_without_mask()
+    people: dict[str, Draw] = {}
+    keys: dict[str, str] = {}
+    for views in job.paths("views"):
+        for subject, key in sorted(read_json(views)["members"].items()):
+            people[subject] = _front_view(views.parent / subject)
+            keys[subject] = key_of(code, program, key)
+    for photo in photos_without_body([p for p in job.paths("photos") if p.suffix != BODY]):
+        people[photo.name] = _photo(photo, ways)
+        keys[photo.name] = key_of(code, program, [file_digest(p) for p in photo.files])
+    return estimate_people(
+        installed,
+        people,
+        folder=people_folder(manifest),
+        keys=keys,
+        stage=job.rule,
+        log_file=Path(job.log or os.devnull),
+        device=select_device(job.params["device"]),
+        minutes=job.params["estimate"]["minutes"],
+    )
+
+
+def people_folder(manifest: Path) -> Path:
+    """Where a job leaves what it found, by person: a photo may be called like a scan."""
+    return manifest.with_suffix("")
+
+
+def photos_without_body(places: Sequence[Path]) -> list[Photo]:
+    """The photos of files, named as among all of them, that have no body beside them."""
+    return [photo for photo in find_photos(places) if photo.body is None]
+
+
+def estimate_people(
+    installed: Installed,
+    people: Mapping[str, Draw],
+    *,
+    folder: Path,
+    keys: Mapping[str, str],
+    stage: str,
+    log_file: Path,
+    device: str,
+    minutes: float,
+) -> Outcome:
+    """Run a program on the pictures of all people whose folder `folder`/<person> has no result of
+    the same key.
+
+    A person for whom it writes nothing of use is set aside with the reason, and the others go on.
+    Raises InputError where it gives nothing for anybody, Interrupted, once what is there is kept,
+    where it was ended from outside.
+    """
+    todo = [name for name in people if not finished(folder / name, stage, keys[name])]
+    copies: dict[Path, Path] = {}
+    with tempfile.TemporaryDirectory(prefix="hgm-estimator-") as scratch:
+        seen = (
+            _see(
+                installed,
+                {name: people[name] for name in todo},
+                Path(scratch),
+                log_file,
+                device,
+                60 * minutes,
+            )
+            if todo
+            else Seen()
+        )
+
+        def work(name: str, out: Path) -> None:
+            if name in seen.reasons:
+                raise InputError(seen.reasons[name])
+            for place, file in seen.files[name].items():
+                _keep(file, out / place, copies)
+
+        there = [name for name in people if name not in todo or name in seen.files]
+        if seen.stopped:
+            for_each(there, stage, folder=lambda n: folder / n, key=lambda n: keys[n], work=work)
+            raise Interrupted(
+                f"{installed.program.title} {seen.stopped}; run again, with more memory if it "
+                "happens again"
+            )
+        return for_each(
+            list(people), stage, folder=lambda n: folder / n, key=lambda n: keys[n], work=work
+        )
+
+
+def _see(
+    installed: Installed,
+    people: Mapping[str, Draw],
+    scratch: Path,
+    log_file: Path,
+    device: str,
+    seconds: float,
+) -> Seen:
+    """Run the program until every picture has a result or a reason: after a failure again, without
+    the picture that it was at."""
+    program = installed.program
+    seen = Seen()
+    idle = 0
+    turn = 0
+    drawn: dict[str, Path] = {}
+    for name, draw in people.items():
+        try:
+            draw(scratch / f"{picture_name(name)}.png")
+            drawn[name] = scratch / f"{picture_name(name)}.png"
+        except InputError as error:
+            seen.reasons[name] = str(error)
+    rest = sorted(drawn, key=picture_name)  # in the order of the programs
+    while rest:
+        place = scratch / f"run{turn}"
+        (place / PICTURES).mkdir(parents=True)
+        (place / RESULTS).mkdir()
+        for name in rest:
+            shutil.copyfile(drawn[name], place / PICTURES / drawn[name].name)
+        log.info("%s: %d pictures", program.title, len(rest))
+        ended = run_program(
+            program.command(installed.python, place, device),
+            cwd=installed.checkout,
+            log=log_file,
+            seconds=seconds * len(rest),
+        )
+        lacking: dict[str, str] = {}
+        for name in rest:
+            files = program.files(place, picture_name(name))
+            try:
+                _check(files, place / RESULTS, picture_name(name), program.title)
+                seen.files[name] = files
+            except InputError as error:
+                lacking[name] = str(error)
+        gave = len(rest) > len(lacking)
+        rest = list(lacking)
+        if ended.stopped:
+            seen.stopped = ended.how
+            break
+        if ended.code == 0:
+            seen.reasons |= lacking
+            break
+        idle = 0 if gave else idle + 1
+        if idle == IDLE_RUNS:
+            raise InputError(f"{program.title} {ended.how}; all that it said is in {log_file}")
+        if rest:
+            seen.reasons[rest[0]] = f"{program.title} {ended.how} at the picture of {rest[0]}"
+        rest = rest[1:]
+        turn = turn + 1
+    return seen
+
+
+def _check(files: Mapping[str, Path], results: Path, picture: str, title: str) -> None:
+    """Raises InputError where the files of one picture are not there, not whole or of nobody."""
+    for file in files.values():
+        if not file.is_file():
+            raise InputError(
+                f"{title} wrote no {file.relative_to(results)}: it found nobody in the picture, "
+                "or left it out"
+            )
+    try:
+        check_estimate(next(iter(files.values())), picture)
+    except InputError as error:
+        raise InputError(
+            f"{title} left nothing of use: {str(error).replace(f'{results}/', '')}"
+        ) from None
+
+
+def _keep(file: Path, target: Path, copies: dict[Path, Path]) -> None:
+    """Copy a file; one that many people share is one file on the disk, by links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)  # a link must not be written through
+    try:
+        target.hardlink_to(copies[file])
+    except (KeyError, OSError):
+        shutil.copyfile(file, target)
+        copies[file] = target
+
+
+def _front_view(folder: Path) -> Draw:
+    return lambda path: shutil.copyfile(
+        view_path(folder, "rgb", Viewpoints.read(folder).front), path
+    )
+
+
+def _photo(photo: Photo, ways: Sequence[Matting]) -> Draw:
+    """The largest person of a photo, cut out and centered on white as the networks see people."""
+    return lambda path: save_image(path, open_photo(photo, PHOTO_SIZE, ways).image)
+
+
+def estimate_photos(
+    photos: Sequence[Photo], name: str, section: Mapping[str, Any], out: Path, *, device: str
+) -> list[Photo]:
+    """Photos outside a run, with bodies by a program (section `estimate` of the configuration)
+    where they bring none: in `out`/estimates, and what it said in `out`/estimator.log. Where there
+    is none, the photo says why."""
+    lacking = [photo for photo in photos if photo.body is None and photo.path.is_file()]
+    if not lacking:
+        return list(photos)
+    try:
+        installed = Installed.of(name, section)
+        program = [file_digest(path) for path in installed.files]
+        ways = ways_without_mask()
+        out.mkdir(parents=True, exist_ok=True)
+        outcome = estimate_people(
+            installed,
+            {photo.name: _photo(photo, ways) for photo in lacking},
+            folder=out / "estimates",
+            keys={
+                photo.name: key_of(program, [file_digest(p) for p in photo.files])
+                for photo in lacking
+            },
+            stage=name,
+            log_file=out / "estimator.log",
+            device=device,
+            minutes=section["minutes"],
+        )
+    except InputError as error:
+        outcome = Outcome(failed={photo.name: str(error) for photo in lacking})
+    return with_bodies(photos, out / "estimates", outcome)
+
+
+def with_bodies(photos: Sequence[Photo], folder: Path, estimated: Outcome) -> list[Photo]:
+    """The photos with the bodies that a program left in `folder` for those that bring none, or with
+    the reason why it did not."""
+    found = []
+    for photo in photos:
+        if photo.body is None and photo.name in estimated.members:
+            picture = picture_name(photo.name)
+            photo = dataclasses.replace(
+                photo, body=estimate_file(folder / photo.name, picture), subject=picture
+            )
+        elif photo.body is None:
+            photo = dataclasses.replace(photo, lacks=estimated.failed.get(photo.name, ""))
+        found.append(photo)
+    return found

@@ -1,0 +1,71 @@
+"""The mesh of one reconstructed subject: depth fusion, cleaning, refinement by the normals read
+from its two pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from hgm.gaussians import Gaussians
+from hgm.images.resize import resize
+from hgm.images.viewpoints import Viewpoints
+from hgm.images.views import load_image, save_image
+from hgm.mesh.extraction import MeshSettings, extract_mesh
+from hgm.mesh.io import save_mesh
+from hgm.mesh.picture import mesh_picture
+from hgm.mesh.refinement import NormalRefinement
+from hgm.splat import render
+from hgm.systems.hgm.normal_estimators import NormalEstimator
+
+if TYPE_CHECKING:
+    import trimesh
+
+
+def mesh_settings(section: Mapping[str, Any]) -> MeshSettings:
+    """The numbers of section `mesh` of the configuration."""
+    numbers = dict(section)
+    return MeshSettings(refinement=NormalRefinement(steps=numbers.pop("refine_steps")), **numbers)
+
+
+def mesh_subject(
+    gaussians: Gaussians,
+    vertices: Tensor,
+    faces: Tensor,
+    normals: NormalEstimator,
+    out: Path,
+    settings: MeshSettings,
+    *,
+    backend: str = "auto",
+) -> None:
+    """Write `mesh.glb` and `mesh.png` to the subject's folder, which holds `input.png`, `back.png`
+    and the `cameras.json` of its views.
+
+    gaussians [N], body vertices [P, 3] NU. Raises InputError where the Gaussians have no surface.
+    """
+    device = gaussians.means.device
+    front = load_image(out / "input.png")
+    pictures = torch.stack([front, resize(load_image(out / "back.png"), front.shape[-1])])
+    views = Viewpoints.read(out)
+    cameras = views.cameras.resized(front.shape[-1])[[views.front, views.back]].to(device)
+    with torch.no_grad():
+        mask = render(gaussians, cameras[:1], backend=backend).alpha[0]
+    targets = normals.of_mesh(pictures.to(device), mask, vertices.to(device), faces, cameras)
+    write_mesh(extract_mesh(gaussians, settings=settings, targets=targets, backend=backend), out)
+
+
+def mesh_without_normals(
+    gaussians: Gaussians, out: Path, settings: MeshSettings, *, backend: str = "auto"
+) -> None:
+    """`mesh_subject` where the mesh is not refined, or no body is known, with whose help a net
+    reads normals."""
+    write_mesh(extract_mesh(gaussians, settings=settings, backend=backend), out)
+
+
+def write_mesh(mesh: trimesh.Trimesh, out: Path) -> None:
+    """`mesh.glb` and its picture `mesh.png`."""
+    save_mesh(out / "mesh.glb", mesh)
+    save_image(out / "mesh.png", mesh_picture(mesh))

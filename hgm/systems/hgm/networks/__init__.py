@@ -1,0 +1,1 @@
+"""The networks of HGM, their weights, and the published weights they can start from."""

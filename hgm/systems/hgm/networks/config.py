@@ -1,0 +1,303 @@
+"""Every width of HGM in one frozen dataclass, the published sizes and three smaller presets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from hgm.errors import InputError
+from hgm.nets.widths import UNetWidths
+
+RAY_CHANNELS = 6  # moment o x d, then direction d
+INPUT_CHANNELS = 3 + RAY_CHANNELS
+LARGEST = 65536  # of any number in a model.json
+
+
+@dataclass(frozen=True)
+class HGMConfig:
+    """The sizes of one HGM; lengths in normalized units (NU).
+
+    `use_body` off is the ablation without the body branch. `legacy` reproduces three faults of the
+    released network: body attention without residual and LayerNorm, 1-D attention over runs of
+    positions instead of Gaussians, and U-Net features of several views reshaped instead of
+    permuted.
+    """
+
+    unet: UNetWidths
+    merge: UNetWidths
+    views: int = 1
+    input_size: int = 512
+    encoder_stem: int = 64
+    # (channels, residual blocks)
+    encoder_stages: tuple[tuple[int, int], ...] = ((64, 3), (128, 4), (256, 6))
+    vertices: int = 10475
+    # of the tokens, the image features, the attention and the sparse network
+    token_channels: int = 32
+    attention_heads: int = 8
+    patch: int = 3  # side of the patch of image features that a vertex attends to, per view
+    body_head: str = "mlp"  # or "mixnet", which takes `merge`'s widths
+    body_hidden: int = 128
+    voxel: float = 0.005
+    sparse_levels: int = 4
+    # of BatchNorm's running statistics; short trainings need a larger one
+    sparse_momentum: float = 0.01
+    use_body: bool = True
+    legacy: bool = False
+    # two layers that the release declares and never uses, so that its weights load strictly
+    spare_layers: bool = False
+    initial_scale: float = 0.01  # standard deviation of a splat before training
+    # the same for a splat at a vertex: about the spacing of SMPL-X's vertices
+    initial_body_scale: float = 0.01
+    initial_opacity: float = 0.5
+    # Gaussians start on their pixel's ray in its color; not in the paper, for training in minutes
+    prior: bool = False
+    checkpointing: bool = False  # recompute blocks in the backward pass: less memory, more time
+    channels_last: bool = False  # memory layout of the 2-D networks
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "encoder_stages", tuple((int(c), int(n)) for c, n in self.encoder_stages)
+        )
+        if self.input_size % self.unet.reduction:
+            raise InputError(
+                f"input_size: {self.input_size} is not a multiple of {self.unet.reduction}, "
+                "the U-Net's total stride"
+            )
+        if self.body_head not in ("mlp", "mixnet"):
+            raise InputError(f"body_head: {self.body_head!r} is unknown; expected mlp or mixnet")
+        if self.token_channels % self.attention_heads:
+            raise InputError(
+                f"token_channels: {self.token_channels} is not a multiple of "
+                f"{self.attention_heads} heads"
+            )
+        if self.patch % 2 == 0:
+            raise InputError(f"patch: {self.patch} is even; expected an odd side")
+        if len(self.encoder_stages) < 2:
+            raise InputError("encoder_stages: expected at least two stages")
+        if self.views < 1:
+            raise InputError(f"views: expected 1 or more, got {self.views}")
+        if (
+            not 0 < self.initial_opacity < 1
+            or min(self.initial_scale, self.initial_body_scale, self.voxel) <= 0
+        ):
+            raise InputError(
+                "initial_opacity must lie between 0 and 1, the initial scales and voxel above 0"
+            )
+
+    @property
+    def map_size(self) -> int:
+        """Side of the Gaussian map of one view."""
+        return self.input_size // self.unet.output_reduction
+
+    @property
+    def gaussians(self) -> int:
+        """Number of Gaussians of the merged and of the U-Net set."""
+        return self.views * self.map_size**2
+
+    @property
+    def merge_channels(self) -> int:
+        """Inputs of the merge network: center, U-Net feature, body volume."""
+        return (
+            3
+            + self.unet.up[-1]
+            + (self.sparse_levels * self.token_channels if self.use_body else 0)
+        )
+
+    def replace(self, **changes: Any) -> HGMConfig:
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> HGMConfig:
+        """Inverse of `to_json`. Raises InputError on a missing or unknown key and on a value of the
+        wrong kind or size."""
+        from pydantic import TypeAdapter, ValidationError
+
+        known = {f.name for f in fields(cls)}
+        for key in data if isinstance(data, dict) else ():
+            if key not in known:
+                raise InputError(
+                    f"model.json: key {key!r} is unknown; the file is of another version of hgm"
+                )
+        try:
+            config = TypeAdapter(cls).validate_python(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise InputError(
+                f"model.json: {reason}; the file is damaged or of another version of hgm"
+            ) from None
+        except ArithmeticError as error:  # a division by zero groups, a number beyond all floats
+            raise InputError(
+                f"model.json: {error}; the file is damaged or of another version of hgm"
+            ) from None
+        for number in _leaves(config.to_json()):
+            if isinstance(number, int | float) and not 0 <= number <= LARGEST:
+                raise InputError(
+                    f"model.json: holds {str(number)[:12]}, expected 0 to {LARGEST}; the file is "
+                    "damaged"
+                )
+        return config
+
+    @classmethod
+    def paper(cls, views: int = 1, **changes: Any) -> HGMConfig:
+        """The published sizes (paper section 3 and appendix): 512 px in, 256 x 256 Gaussians a
+        view."""
+        unet = UNetWidths(
+            down=(64, 128, 256, 512, 1024, 1024),
+            down_attention=(False, False, False, True, True, True),
+            up=(1024, 1024, 512, 256, 128),
+            up_attention=(True, True, True, False, False),
+        )
+        merge = UNetWidths(
+            down=(64, 128, 256, 512, 1024),
+            down_attention=(False, False, False, True, True),
+            up=(1024, 512, 256, 128, 64),
+            up_attention=(True, True, False, False, False),
+        )
+        config = cls(
+            unet=unet,
+            merge=merge,
+            views=views,
+            body_head="mixnet",
+            spare_layers=True,
+            initial_scale=_splat_scale(256),
+        )
+        return config.replace(**changes)
+
+    @classmethod
+    def medium(cls, views: int = 1, **changes: Any) -> HGMConfig:
+        """256 px in, 128 x 128 Gaussians a view; trains on one GPU within the hour."""
+        unet = UNetWidths(
+            down=(48, 96, 192, 320, 320),
+            down_attention=(False, False, False, True, True),
+            up=(320, 256, 128, 96),
+            up_attention=(True, True, False, False),
+            layers=2,
+            heads=8,
+            groups=16,
+        )
+        merge = UNetWidths(
+            down=(48, 64, 128, 256),
+            down_attention=(False, False, False, True),
+            up=(256, 128, 64, 48),
+            up_attention=(True, False, False, False),
+            layers=2,
+            heads=8,
+            groups=16,
+        )
+        config = cls(
+            unet=unet,
+            merge=merge,
+            views=views,
+            input_size=256,
+            encoder_stem=32,
+            encoder_stages=((32, 2), (64, 2), (128, 3)),
+            voxel=0.01,
+            prior=True,
+            initial_scale=_splat_scale(128),
+        )
+        return config.replace(**changes)
+
+    @classmethod
+    def small(cls, views: int = 1, **changes: Any) -> HGMConfig:
+        """128 px in, 64 x 64 Gaussians a view; a training step fits a CPU core."""
+        unet = UNetWidths(
+            down=(16, 32, 64, 96, 96),
+            down_attention=(False, False, False, True, True),
+            up=(96, 80, 48, 32),
+            up_attention=(True, True, False, False),
+            layers=1,
+            heads=4,
+            groups=8,
+        )
+        merge = UNetWidths(
+            down=(32, 48, 64, 96),
+            down_attention=(False, False, False, True),
+            up=(96, 64, 48, 32),
+            up_attention=(True, False, False, False),
+            layers=1,
+            heads=4,
+            groups=8,
+        )
+        config = cls(
+            unet=unet,
+            merge=merge,
+            views=views,
+            input_size=128,
+            encoder_stem=16,
+            encoder_stages=((16, 1), (32, 1), (64, 1)),
+            token_channels=16,
+            attention_heads=4,
+            body_hidden=64,
+            voxel=0.02,
+            sparse_levels=3,
+            sparse_momentum=0.1,
+            prior=True,
+            initial_scale=_splat_scale(64),
+        )
+        return config.replace(**changes)
+
+    @classmethod
+    def tiny(cls, views: int = 1, **changes: Any) -> HGMConfig:
+        """64 px in, 32 x 32 Gaussians a view; for tests and the smallest runs."""
+        unet = UNetWidths(
+            down=(8, 16, 32),
+            down_attention=(False, False, True),
+            up=(32, 16),
+            up_attention=(True, False),
+            layers=1,
+            heads=2,
+            groups=4,
+        )
+        merge = UNetWidths(
+            down=(16, 16, 32),
+            down_attention=(False, False, True),
+            up=(32, 16, 16),
+            up_attention=(True, False, False),
+            layers=1,
+            heads=2,
+            groups=4,
+        )
+        config = cls(
+            unet=unet,
+            merge=merge,
+            views=views,
+            input_size=64,
+            encoder_stem=8,
+            encoder_stages=((8, 1), (16, 1), (16, 1)),
+            token_channels=8,
+            attention_heads=2,
+            body_hidden=32,
+            voxel=0.04,
+            sparse_levels=2,
+            sparse_momentum=0.1,
+            prior=True,
+            initial_scale=_splat_scale(32),
+        )
+        return config.replace(**changes)
+
+
+def _leaves(data: Any) -> Iterator[Any]:
+    """The values in nested dictionaries, lists and tuples."""
+    if isinstance(data, dict | list | tuple):
+        for value in data.values() if isinstance(data, dict) else data:
+            yield from _leaves(value)
+    else:
+        yield data
+
+
+def _splat_scale(map_size: int) -> float:
+    """0.75 map pixels at the pelvis, which is 1.5 pixels of an image of twice the map's size."""
+    from hgm.rig import FOCAL, RADIUS
+
+    return round(0.75 * RADIUS / (FOCAL * map_size), 5)
+
+
+def inverse_softplus(value: float) -> float:
+    """x with softplus(x) = value."""
+    return value + math.log(-math.expm1(-value))

@@ -1,0 +1,133 @@
+"""Who reads normals from a photo: ICON's net where its weights are given, else the net that the run
+trained.
+
+Both serve the refinement of the body (the loss on normals) and that of the mesh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hgm.cameras import Cameras
+from hgm.core.provenance import file_digest
+from hgm.images.resize import resize
+from hgm.mesh.refinement import NormalTargets
+from hgm.nets.icon import SIZE, IconNormalNet, load_icon
+from hgm.nets.normal_net import NormalNet
+from hgm.splat.normal_maps import NormalMaps, render_normals
+from hgm.splat.surfels import Patches
+from hgm.systems.hgm.normals import WEIGHTS, load_normals, predict_targets
+
+KNOWN = 0.5  # coverage above which a pixel has a normal
+
+
+class NormalEstimator(Protocol):
+    """Normals of the person in pictures [C, 3, H, W] over white, with the body, vertices [P, 3] NU,
+    that stands in them."""
+
+    def of_body(
+        self, photo: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, camera: Cameras
+    ) -> NormalMaps:
+        """What the body of the photo [3, H, W] with coverage [1, H, W] is to show to its unbatched
+        camera, front and back."""
+        ...
+
+    def of_mesh(
+        self, pictures: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras
+    ) -> NormalTargets:
+        """What a mesh is to show; pictures and cameras [2] are front and back, mask [1, H, W] is
+        the front's coverage."""
+        ...
+
+
+class OwnNormals:
+    """The run's net. It knows what a picture shows, so the far side of a body has no target."""
+
+    def __init__(self, net: NormalNet, *, backend: str = "auto") -> None:
+        self.net = net
+        self.backend = backend
+
+    def of_body(
+        self, photo: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, camera: Cameras
+    ) -> NormalMaps:
+        targets = predict_targets(
+            self.net, photo[None], vertices, faces, _batched(camera), backend=self.backend
+        )
+        return NormalMaps(targets.normals[0], torch.zeros_like(targets.normals[0]))
+
+    def of_mesh(
+        self, pictures: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras
+    ) -> NormalTargets:
+        return predict_targets(self.net, pictures, vertices, faces, cameras, backend=self.backend)
+
+
+class IconNormals:
+    """ICON's net. Both of its maps are pixel by pixel in the photo's frame, the second that of the
+    farthest surface.
+
+    It was trained on orthographic pictures; here it sees perspective ones with perspective normals
+    of the body (spec section 6.3.5).
+    """
+
+    def __init__(self, net: IconNormalNet, *, size: int = SIZE, backend: str = "auto") -> None:
+        self.net = net
+        self.size = size
+        self.backend = backend
+
+    @torch.no_grad()
+    def of_body(
+        self, photo: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, camera: Cameras
+    ) -> NormalMaps:
+        seen = camera.resized(self.size, self.size)
+        device = camera.K.device
+        vertices = vertices.to(device)
+        body = render_normals(vertices, Patches.of(vertices, faces), seen, backend=self.backend)
+        # world -> y up, z to the camera
+        axes = torch.diag(seen.K.new_tensor([1.0, -1.0, -1.0])) @ seen.world_to_camera[:3, :3]
+        inside = resize(mask, self.size).to(device) > KNOWN
+        image = (resize(photo, self.size).to(device) * 2 - 1) * inside
+        sides = [
+            _turned(axes, F.normalize(side, dim=0) * (side.norm(dim=0) > KNOWN))
+            for side in (body.front, body.back)
+        ]
+        found = self.net(image[None], sides[0][None], sides[1][None])
+        return NormalMaps(*(_turned(axes.mT, side[0]) for side in found))
+
+    def of_mesh(
+        self, pictures: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras
+    ) -> NormalTargets:
+        maps = self.of_body(pictures[0], mask, vertices, faces, cameras[0])
+        both = cameras[[0, 0]].resized(self.size, self.size)
+        return NormalTargets(
+            torch.stack([maps.front, maps.back]), both, torch.tensor([False, True])
+        )
+
+
+def load_estimator(
+    normals: Mapping[str, Any], results: Path, *, device: str = "cpu", backend: str = "auto"
+) -> NormalEstimator:
+    """The estimator of section `normals` of the configuration, for a run in results/<run>."""
+    if normals["icon"] is not None:
+        return IconNormals(load_icon(normals["icon"], device), backend=backend)
+    return OwnNormals(load_normals(results / "normals", device), backend=backend)
+
+
+def estimator_digest(normals: Mapping[str, Any], results: Path) -> str:
+    """Hash of the weights of `load_estimator`."""
+    return file_digest(
+        Path(normals["icon"]) if normals["icon"] is not None else results / "normals" / WEIGHTS
+    )
+
+
+def _batched(camera: Cameras) -> Cameras:
+    return Cameras(camera.K[None], camera.world_to_camera[None], camera.width, camera.height)
+
+
+def _turned(rotation: Tensor, normals: Tensor) -> Tensor:
+    return torch.einsum("ij,jhw->ihw", rotation, normals)

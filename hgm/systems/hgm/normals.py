@@ -1,0 +1,226 @@
+"""A normal map from a picture and the body in it: a small U-Net trained on the rendered normals.
+
+It takes the place that ICON's estimator has in the paper. One network serves the photo and the
+refined back view, each seen from its own camera; everything is in camera axes, so that a front and
+a back look alike to it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hgm.cameras import Cameras
+from hgm.core.provenance import read_json, write_json
+from hgm.core.runtime import Deadline, derived_seed
+from hgm.errors import InputError
+from hgm.gaussians import Gaussians
+from hgm.images.views import load_image, view_path
+from hgm.mesh.refinement import NormalTargets
+from hgm.nets.normal_net import NormalNet
+from hgm.nets.weights import load_tensors, save_tensors
+from hgm.scans.data_views import NEEDS_NO_NORMALS
+from hgm.splat import backend_for, render
+from hgm.splat.surfels import Patches, pixel_size
+from hgm.train.loop import Optimization, fit, write_history, write_record
+from hgm.train.pictures import Pictures
+from hgm.train.prefetch import BODIES_STORE, NORMALS_STORE
+from hgm.train.scan_store import ScanStore
+
+WEIGHTS = "weights.safetensors"
+MODEL = "model.json"
+KNOWN = 0.5  # coverage above which a pixel has a normal
+
+
+@dataclass(frozen=True)
+class NormalTraining:
+    """Widths of the U-Net and its training."""
+
+    channels: tuple[int, ...] = (16, 32, 64)
+    steps: int = 200
+    batch: int = 4
+    lr: float = 2e-3
+
+
+def body_normals(
+    vertices: Tensor, faces: Tensor, cameras: Cameras, *, backend: str = "auto"
+) -> Tensor:
+    """Normals [C, 3, H, W] of a body [P, 3] NU as each camera sees it, in its axes, on the cameras'
+    device; unit length inside, zero outside."""
+    return disc_normals(body_discs(vertices, faces, cameras), cameras, backend=backend)
+
+
+def body_discs(vertices: Tensor, faces: Tensor, cameras: Cameras) -> Gaussians:
+    """The surface of a body [P, 3] NU as discs for pictures by these cameras [C], on their
+    device."""
+    vertices = vertices.to(cameras.K.device)
+    return Patches.of(vertices, faces).discs(vertices, pixel_size(cameras))
+
+
+@torch.no_grad()
+def disc_normals(discs: Gaussians, cameras: Cameras, *, backend: str = "auto") -> Tensor:
+    """`body_normals` of the discs of a body."""
+    picture = render(
+        discs, cameras, backend=backend_for(backend, cameras.K.device), background=(0.0, 0.0, 0.0)
+    )
+    return to_camera(
+        F.normalize(2 * picture.rgb - picture.alpha, dim=1, eps=1e-6) * (picture.alpha > KNOWN),
+        cameras,
+    )
+
+
+class BodyViews:
+    """Normals of the scans' bodies as their views see them, drawn when they are asked for.
+
+    Of each scan the discs stay, about half a megabyte; of the pictures, 3 MB each at 512 pixels,
+    the last asked for, up to `limit` bytes.
+    """
+
+    def __init__(
+        self,
+        store: ScanStore,
+        faces: Tensor,
+        *,
+        device: str = "cpu",
+        backend: str = "auto",
+        limit: int = BODIES_STORE,
+    ) -> None:
+        self.store = store
+        self.faces = faces
+        self.device = device
+        self.backend = backend
+        self.limit = limit
+        self._discs: dict[int, Gaussians] = {}
+        self._pictures: OrderedDict[tuple[int, int], Tensor] = OrderedDict()
+
+    @property
+    def held(self) -> int:
+        """Bytes of the pictures in memory."""
+        return sum(x.nbytes for x in self._pictures.values())
+
+    def view(self, scan: int, index: int) -> Tensor:
+        """Unit normals [3, H, W] in the axes of the view's camera, zero outside the body."""
+        key = (scan, index)
+        if key not in self._pictures:
+            rig = self.store.cameras(scan).to(self.device)
+            if scan not in self._discs:
+                self._discs[scan] = body_discs(self.store.body(scan), self.faces, rig)
+            self._pictures[key] = disc_normals(
+                self._discs[scan], rig[[index]], backend=self.backend
+            )[0]
+        self._pictures.move_to_end(key)
+        while self.held > self.limit and len(self._pictures) > 1:
+            self._pictures.popitem(last=False)
+        return self._pictures[key]
+
+
+def to_camera(normals: Tensor, cameras: Cameras) -> Tensor:
+    """World normals [C, 3, H, W] -> each camera's axes."""
+    return torch.einsum("cij,cjhw->cihw", cameras.world_to_camera[:, :3, :3], normals)
+
+
+def to_world(normals: Tensor, cameras: Cameras) -> Tensor:
+    """Normals [C, 3, H, W] in each camera's axes -> world."""
+    return torch.einsum("cji,cjhw->cihw", cameras.world_to_camera[:, :3, :3], normals)
+
+
+def normal_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean L1 distance over the pixels [B, 3, H, W] that have a target."""
+    known = (target.norm(dim=1) > 0.5).to(prediction)
+    return ((prediction - target).abs().sum(1) * known).sum() / known.sum().clamp(min=1)
+
+
+def train_normals(
+    scans: list[Path],
+    faces: Tensor,
+    training: NormalTraining,
+    out: Path,
+    state: Path,
+    *,
+    seed: int,
+    device: str = "cpu",
+    backend: str = "auto",
+    deadline: Deadline | None = None,
+) -> list[dict[str, float]]:
+    """Train on every view of the scans' folders; writes weights, model.json, history.tsv and
+    training.json (backends) to `out`.
+
+    Raises InputError for views that come without normals.
+    """
+    backend = backend_for(backend, device)
+    torch.manual_seed(derived_seed(seed, "normals"))
+    net = NormalNet(training.channels).to(device)
+    store = ScanStore(scans, Pictures(scans, limit=NORMALS_STORE))
+    bodies = BodyViews(store, faces, device=device, backend=backend)
+    views = [(scan, view) for scan in range(len(store)) for view in range(len(store.cameras(scan)))]
+    for folder in store.folders:
+        if not view_path(folder, "normal", 0).is_file():
+            raise InputError(
+                f"{folder}: its views have no normals to train a net on; {NEEDS_NO_NORMALS}"
+            )
+
+    def sample(scan: int, view: int) -> tuple[Tensor, Tensor, Tensor]:
+        rig = store.cameras(scan)
+        rgb, mask = (x.float() / 255 for x in store.view(scan, view))
+        world = load_image(view_path(store.folders[scan], "normal", view)) * 2 - 1
+        target = F.normalize(world, dim=0) * (mask > KNOWN)
+        return rgb, bodies.view(scan, view), to_camera(target[None], rig[[view]])[0]
+
+    def loss(
+        step: int, generator: torch.Generator, part: slice
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        chosen = torch.randint(len(views), (training.batch,), generator=generator).tolist()[part]
+        rgb, body, target = (
+            torch.stack(x).to(device)
+            for x in zip(*(sample(*views[c]) for c in chosen), strict=True)
+        )
+        return normal_error(net(rgb, body), target), {"body_alone": normal_error(body, target)}
+
+    history = fit(
+        net,
+        loss,
+        Optimization(training.steps, training.lr, weight_decay=1e-4),
+        stage="normals",
+        seed=seed,
+        state=state,
+        batch=training.batch,
+        deadline=deadline,
+        backends={"splat": backend},
+    )
+    save_tensors(net.state_dict(), out / WEIGHTS)
+    write_json(out / MODEL, {"channels": list(training.channels)})
+    write_record(out, state)
+    write_history(out / "history.tsv", history)
+    return history
+
+
+def load_normals(folder: Path, device: str = "cpu") -> NormalNet:
+    """A trained net, frozen."""
+    net = NormalNet(tuple(read_json(folder / MODEL)["channels"]))
+    load_tensors(net, folder / WEIGHTS)
+    return net.to(device).eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def predict_targets(
+    net: NormalNet,
+    pictures: Tensor,
+    vertices: Tensor,
+    faces: Tensor,
+    cameras: Cameras,
+    *,
+    backend: str = "auto",
+) -> NormalTargets:
+    """What a mesh is to show: normals of pictures [C, 3, H, W] over white, with the body [P, 3] NU
+    that stands in them.
+
+    Pixels outside the body have no target, since the net leans on the body.
+    """
+    body = body_normals(vertices, faces, cameras, backend=backend)
+    found = net(pictures.to(cameras.K.device), body) * (body.norm(dim=1, keepdim=True) > 0.5)
+    return NormalTargets(to_world(found, cameras), cameras)

@@ -1,0 +1,330 @@
+"""Photos of a user through the networks of a run: `hgm reconstruct`, and the photos named in a
+configuration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from hgm.body.estimates import read_estimate
+from hgm.body.estimators.labels import GIVEN
+from hgm.body.model import BodyModel
+from hgm.core.provenance import write_json
+from hgm.core.runtime import Progress, select_device
+from hgm.errors import InputError
+from hgm.images.photos.framing import Person, open_photo
+from hgm.images.photos.learned import ways_without_mask
+from hgm.images.photos.matting import Matting
+from hgm.images.photos.sources import Photo
+from hgm.images.viewpoints import Viewpoints, of_the_rig
+from hgm.images.views import save_image
+from hgm.mesh.extraction import MeshSettings
+from hgm.scans.data_source import body_model
+from hgm.systems.hgm.backends import job_backends
+from hgm.systems.hgm.bodies import place_subject, refine_subject
+from hgm.systems.hgm.contact import write_contact_sheet
+from hgm.systems.hgm.estimate import Estimate
+from hgm.systems.hgm.meshing import mesh_settings, mesh_subject, mesh_without_normals
+from hgm.systems.hgm.normal_estimators import NormalEstimator, load_estimator
+from hgm.systems.hgm.reconstruction import (
+    STAGES,
+    Output,
+    Reconstruction,
+    Reconstructor,
+    load_reconstructor,
+    write_reconstruction,
+)
+from hgm.systems.hgm.refinement import RefineSettings
+from hgm.systems.hgm.variants import VARIANTS, Variant
+
+Announce = Callable[[str], None]  # with a stage's name, as it begins
+
+
+@dataclass
+class Outcome:
+    """What became of photos: folders by name, what the user should know and reasons of failures by
+    path."""
+
+    done: dict[str, Path] = field(default_factory=dict)
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Everything that photos need, loaded once."""
+
+    reconstructor: Reconstructor
+    variant: Variant
+    size: int  # of the picture that the networks see
+    backends: Mapping[str, str]  # of `job_backends`
+    output: Output
+    refine: RefineSettings
+    model: BodyModel | None  # None where the networks have no body branch
+    mesh: MeshSettings | None  # None: no mesh
+    # refine body and mesh, where there is a body and one of them asks for it
+    normals: NormalEstimator | None
+    ways: tuple[Matting, ...]  # tell people from background in photos without a mask
+
+    @classmethod
+    def of(
+        cls,
+        run: Path,
+        config: Mapping[str, Any],
+        variant: str,
+        *,
+        device: str = "auto",
+        mesh: bool = False,
+    ) -> Studio:
+        """The networks of `run`, results/<run>, for one variant. config: the resolved
+        configuration, or the sections of it that are used here. Raises InputError where the run has
+        no such networks."""
+        chosen = VARIANTS[variant]
+        device = select_device(device)
+        backends = job_backends(config, device)
+        refine = RefineSettings(**chosen.refining(config["refine"]))
+        reads_normals = chosen.body and (
+            (mesh and config["mesh"]["refine_steps"] > 0) or (chosen.refined and refine.normal > 0)
+        )
+        require_networks(run, variant, normals=reads_normals and config["normals"]["icon"] is None)
+        reconstructor = load_reconstructor(
+            run,
+            chosen,
+            size=config["rendering"]["size"],
+            back_view=config["back_view"],
+            device=device,
+            backend=backends["splat"],
+            sparse_backend=backends["sparse"],
+            precision=config["network"]["precision"],
+            compiled=config["network"]["compile"],
+        )
+        with_body = chosen.body and reconstructor.coarse.config.use_body
+        return cls(
+            reconstructor,
+            chosen,
+            config["rendering"]["size"],
+            backends,
+            output=Output(**config["reconstruct"]),
+            refine=refine,
+            model=body_model(config["scans"], run, device) if with_body else None,
+            mesh=mesh_settings(config["mesh"]) if mesh else None,
+            normals=load_estimator(config["normals"], run, device=device, backend=backends["splat"])
+            if with_body and reads_normals
+            else None,
+            ways=ways_without_mask(),
+        )
+
+    @property
+    def views(self) -> Viewpoints:
+        """Where a photo, cut out and centered, is taken from and its result is seen from: the rig
+        that the networks learned on."""
+        return of_the_rig(self.size)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Of one photo, in order; each has its seconds in metrics.json."""
+        return (
+            "read",
+            *(["refine"] if self.model else []),
+            *STAGES,
+            "write",
+            *(["mesh"] if self.mesh else []),
+        )
+
+    def reconstruct(
+        self, photo: Photo, folder: Path, announce: Announce = lambda stage: None
+    ) -> Person:
+        """Write all files of one photo to `folder`, `metrics.json` last. Raises InputError that
+        says what is wrong with it."""
+        seconds: dict[str, float] = {}
+
+        @contextmanager
+        def timed(stage: str) -> Iterator[None]:
+            announce(stage)
+            begun = time.perf_counter()
+            yield
+            seconds[stage] = time.perf_counter() - begun
+
+        with timed("read"):
+            person = open_photo(photo, self.size, self.ways)
+            start = self._estimate(photo)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "metrics.json").unlink(missing_ok=True)
+        vertices = None
+        if start is not None:
+            with timed("refine"):
+                vertices = self._body(start, person, folder)
+        result = self.reconstructor.reconstruct(
+            person.image, vertices, self.variant, self.views, announce=announce
+        )
+        seconds |= result.seconds
+        with timed("write"):
+            write_reconstruction(
+                result,
+                person.image,
+                folder,
+                self.output,
+                self.views.cameras,
+                backend=self.backends["splat"],
+            )
+            save_image(folder / "mask.png", person.mask)
+        if self.mesh is not None:
+            with timed("mesh"):
+                self._mesh(result, vertices, folder, self.mesh)
+        write_json(
+            folder / "metrics.json",
+            {
+                "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+                "matting": person.matting,
+                "notes": list(person.notes),
+            },
+        )
+        return person
+
+    def _estimate(self, photo: Photo) -> Estimate | None:
+        if self.model is None:
+            return None
+        if photo.body is None and photo.lacks:
+            raise InputError(f"{photo.path}: no first SMPL-X estimate: {photo.lacks}")
+        if photo.body is None:
+            raise InputError(
+                f"{photo.path}: no first SMPL-X estimate; give --body FILE, put "
+                f"{photo.path.stem}.npz beside the photo, or take networks that need none: "
+                "--variant no_body"
+            )
+        seen = read_estimate(photo.body, self.model, photo.subject or photo.path.stem)
+        # The photo was cut anew, so that the camera of the file, if any, is of no use.
+        return Estimate(seen.params, GIVEN + photo.body.name)
+
+    def _body(self, start: Estimate, person: Person, folder: Path) -> Tensor:
+        """Vertices [10475, 3] NU, refined if the variant has it so."""
+        assert self.model is not None
+        camera = self.views.cameras[self.views.front]
+        if not self.variant.refined:
+            return place_subject(start, person.mask, self.model, camera, folder)
+        return refine_subject(
+            start,
+            person.image,
+            person.mask,
+            camera,
+            self.model,
+            self.reconstructor,
+            folder,
+            self.refine,
+            normals=self.normals,
+            backend=self.backends["splat"],
+        )
+
+    def _mesh(
+        self, result: Reconstruction, vertices: Tensor | None, folder: Path, settings: MeshSettings
+    ) -> None:
+        if vertices is None or self.model is None or self.normals is None:
+            mesh_without_normals(result.gaussians, folder, settings, backend=self.backends["splat"])
+            return
+        mesh_subject(
+            result.gaussians,
+            vertices,
+            self.model.faces,
+            self.normals,
+            folder,
+            settings,
+            backend=self.backends["splat"],
+        )
+
+
+class Pace:
+    """How long the stages of photos take, and so the time left."""
+
+    def __init__(self, stages: Sequence[str], photos: int) -> None:
+        self.stages = stages
+        self.photos = photos
+        self.took: dict[str, list[float]] = {stage: [] for stage in stages}
+        self.now: tuple[str, float] | None = None  # the stage at hand and when it began
+
+    def begin(self, stage: str, photos_done: int) -> float | None:
+        """A stage of the next photo begins. Seconds until all photos are done, once every stage has
+        been seen."""
+        self.end()
+        self.now = stage, time.perf_counter()
+        if not all(self.took.values()):
+            return None
+        mean = {name: sum(times) / len(times) for name, times in self.took.items()}
+        ahead = sum(mean[name] for name in self.stages[self.stages.index(stage) :])
+        return ahead + (self.photos - photos_done - 1) * sum(mean.values())
+
+    def end(self) -> None:
+        """The stage at hand is over."""
+        if self.now is not None:
+            stage, begun = self.now
+            self.took[stage].append(time.perf_counter() - begun)
+            self.now = None
+
+
+def require_networks(run: Path, variant: str, *, normals: bool) -> None:
+    """Raise InputError unless the folder of a run holds the networks of a variant (and its own net
+    of normals)."""
+    chosen = VARIANTS[variant]
+    needed = [f"coarse{chosen.networks}/weights.safetensors"]
+    needed += [f"fusion{chosen.networks}/weights.safetensors"] if chosen.two_view else []
+    needed += ["base/model_index.json", "controlnet/config.json"] if chosen.diffusion else []
+    needed += ["normals/weights.safetensors"] if normals else []
+    for name in needed:
+        if not (run / name).is_file():
+            raise InputError(
+                f"{run / name}: no such file, which variant {variant} needs; finish the run (with "
+                "this variant in evaluate.variants) or choose another with --variant"
+            )
+
+
+def reconstruct_photos(photos: Sequence[Photo], studio: Studio, out: Path) -> Outcome:
+    """Reconstruct photos one after the other into `out`/<name>, then `out`/contact.png of those
+    that succeeded.
+
+    A bad photo is noted and the others go on. Shows photo, stage and time left. Raises InputError
+    where `out` is no place to write.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--out: {out} cannot be made ({error.strerror}); name a folder of yours"
+        ) from None
+    outcome = Outcome()
+    pace = Pace(studio.stages, len(photos))
+    with Progress("reconstruct", len(photos) * len(studio.stages)) as progress:
+        for i, photo in enumerate(photos):
+
+            def announce(stage: str, photos_done: int = i, name: str = photo.name) -> None:
+                left = pace.begin(stage, photos_done)
+                progress.update(
+                    photos_done * len(pace.stages) + pace.stages.index(stage),
+                    f"{name}: {stage}",
+                    left,
+                )
+
+            try:
+                person = studio.reconstruct(photo, out / photo.name, announce)
+                outcome.done[photo.name] = out / photo.name
+                outcome.notes[str(photo.path)] = (*person.notes, *_namesake(photo))
+            except InputError as error:
+                outcome.failed[str(photo.path)] = str(error)
+            pace.end()
+            progress.update((i + 1) * len(pace.stages), photo.name)
+    write_contact_sheet(outcome.done, out / "contact.png")
+    return outcome
+
+
+def _namesake(photo: Photo) -> tuple[str, ...]:
+    """Where a photo lies whose name another one took."""
+    stem = photo.path.stem
+    return (
+        ()
+        if photo.name == stem
+        else (f"another photo is called {stem}; this one's results are in {photo.name}",)
+    )

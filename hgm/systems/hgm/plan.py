@@ -1,0 +1,266 @@
+"""What HGM's rules ask of a configuration: plain values, no heavy import."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hgm.body.estimators.files import estimate_files
+from hgm.body.estimators.programs import PROGRAMS, Installed
+from hgm.errors import InputError
+from hgm.images.photos.sources import Photo, find_photos
+from hgm.scans import catalogue
+from hgm.scans.data_views import NEEDS_NO_NORMALS, WITHOUT_NORMALS
+from hgm.systems.hgm import requests
+from hgm.systems.hgm.baseline_files import baseline_files
+from hgm.systems.hgm.report.run import variant_order
+from hgm.systems.hgm.variants import VARIANTS
+from hgm.workflow.plan import Plan as BasePlan
+from hgm.workflow.plan import check_pattern
+
+log = logging.getLogger(__name__)
+
+
+class Plan(BasePlan):
+    """What HGM's rules need to know about a configuration."""
+
+    ON_DEVICE = requests.ON_DEVICE
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        self.entries = catalogue.configured(self.config["scans"])
+        self.photos = _photos(self.config["images"], self.photo_variant, self.photo_estimator)
+        for name, folder in self.baselines.items():
+            check_pattern(f"evaluate.baselines.{name}", folder)
+        self._said: set[str] = set()
+        self._check_first_bodies()
+        if (
+            self.own_normals
+            and self.config["scans"]["source"] in WITHOUT_NORMALS
+            and self.training_chunks
+        ):
+            raise InputError(
+                f"scans.source: the views of {self.config['scans']['source']} come without "
+                f"normals to train a net on; {NEEDS_NO_NORMALS}"
+            )
+
+    def _check_first_bodies(self) -> None:
+        """Raises InputError where the place of an estimator or of its files is not named, or is
+        none for Snakemake. Whether it is there matters only to a run that comes to it."""
+        section = self.config["estimate"]
+        for name in {
+            *self.estimators,
+            *([self.photo_estimator] if self.photos_to_estimate and self.photo_estimator else []),
+        }:
+            check_pattern(f"estimate.{name}", str(Installed.configured(name, section).checkout))
+            check_pattern(f"estimate.{name}_python", section[f"{name}_python"])
+        if section["source"] == "fits":
+            if section["folder"] is None:
+                raise InputError(
+                    "estimate.folder: source: fits needs the folder of an estimator's files "
+                    "(docs/estimators.md)"
+                )
+            check_pattern("estimate.folder", section["folder"])
+
+    @cached_property
+    def chunks(self) -> list[str]:
+        """Chunks of all splits."""
+        return catalogue.chunks(self.entries)
+
+    @cached_property
+    def training_chunks(self) -> list[str]:
+        return catalogue.chunks(self.entries, "train")
+
+    @cached_property
+    def learning_chunks(self) -> list[str]:
+        """Chunks that the training stages read: training and validation scans."""
+        return catalogue.chunks(self.entries, "train", "val")
+
+    @cached_property
+    def test_chunks(self) -> list[str]:
+        return catalogue.chunks(self.entries, "test")
+
+    def members(self, chunk: str) -> list[str]:
+        """Scans of a chunk."""
+        return [e.scan for e in self.entries if e.chunk == chunk]
+
+    @property
+    def sources(self) -> dict[str, Any]:
+        """Where the scans to learn from and body models are; which scans are in use is left out, so
+        that a longer list changes no other job."""
+        return catalogue.data_of(self.config["scans"], "train")
+
+    def sources_of(self, chunk: str) -> dict[str, Any]:
+        """The same for the scans of a chunk."""
+        return catalogue.data_of(
+            self.config["scans"], "test" if chunk in self.test_chunks else "train"
+        )
+
+    @property
+    def standin_chunks(self) -> list[str]:
+        """Chunks of the stand-ins that the run makes for itself."""
+        if not self.standin:
+            return []
+        return self.learning_chunks if catalogue.apart(self.config["scans"]) else self.chunks
+
+    @property
+    def own_normals(self) -> bool:
+        """Whether the run trains its own net that reads normals: where bodies or meshes are refined
+        by it and none is given."""
+        return self.config["normals"]["icon"] is None and bool(
+            self.refining_normals or self.meshing_normals
+        )
+
+    @property
+    def refining_normals(self) -> dict[str, Any]:
+        """The section of that net for the refinement of bodies; empty where it uses none, so that
+        the net changes nothing there."""
+        return self.config["normals"] if self.config["refine"]["normal"] > 0 else {}
+
+    @property
+    def meshing_normals(self) -> bool:
+        """Whether meshes are refined by such a net."""
+        return self.config["mesh"]["refine_steps"] > 0
+
+    @property
+    def warm_start(self) -> bool:
+        """Whether the fusion training starts from the coarse weights."""
+        return self.config["fusion"]["warm_start"]
+
+    @property
+    def unconverged_backs(self) -> bool:
+        """Whether the fusion training sees the pairs' renders as back views."""
+        return self.config["fusion"]["back_share"] > 0
+
+    @property
+    def standin(self) -> bool:
+        return self.config["scans"]["source"] == "standin"
+
+    @property
+    def variants(self) -> list[str]:
+        return self.config["evaluate"]["variants"]
+
+    @property
+    def main_variant(self) -> str | None:
+        """The variant that the report is about; the simple baselines are measured once, beside its
+        results."""
+        return min(self.variants, key=variant_order, default=None)
+
+    @property
+    def baselines(self) -> dict[str, str]:
+        """Folders of other methods' results by name."""
+        return self.config["evaluate"]["baselines"]
+
+    def baseline_files(self, method: str, chunk: str) -> list[str]:
+        """Another method's files of the subjects of a chunk, as far as they are there."""
+        return [str(path) for path in baseline_files(self.baselines[method], self.members(chunk))]
+
+    @property
+    def estimators(self) -> list[str]:
+        """The programs that are run for first bodies of test people, in the order of
+        hgm.body.estimators."""
+        asked = {VARIANTS[name].source(self.config["estimate"]) for name in self.variants}
+        return [name for name in PROGRAMS if name in asked]
+
+    @property
+    def photo_estimator(self) -> str | None:
+        """The program that is run on photos without a body beside them."""
+        variant = VARIANTS[self.photo_variant]
+        source = variant.source(self.config["estimate"])
+        return source if variant.body and source in PROGRAMS else None
+
+    @property
+    def photos_to_estimate(self) -> list[Photo]:
+        """The photos without a body beside them, where a program is to find one."""
+        return (
+            [photo for photo in self.photos if photo.body is None] if self.photo_estimator else []
+        )
+
+    def first_source(self, suffix: str) -> str:
+        """Where the first bodies of a folder come from, by the suffix of its name
+        (hgm.systems.hgm.variants)."""
+        return next(
+            (v.estimator for v in VARIANTS.values() if v.first == suffix and suffix),
+            self.config["estimate"]["source"],
+        )
+
+    def refining(self, suffix: str) -> dict[str, Any]:
+        """Section `refine` for the refined bodies of a folder, by the suffix of its name."""
+        return next(
+            v.refining(self.config["refine"]) for v in VARIANTS.values() if v.side_views == suffix
+        )
+
+    def estimator_files(self, name: str) -> list[str]:
+        """The files of a program's checkout that decide its results; says so where one is not
+        there, before Snakemake names it."""
+        try:
+            Installed.of(name, self.config["estimate"])
+        except InputError as error:
+            self._complain(str(error))
+        return [str(path) for path in Installed.configured(name, self.config["estimate"]).files]
+
+    def estimator_python(self, name: str) -> str:
+        """The interpreter of a program."""
+        return str(Installed.configured(name, self.config["estimate"]).python)
+
+    def _complain(self, line: str) -> None:
+        """Once, however often Snakemake asks."""
+        if line not in self._said:
+            self._said.add(line)
+            log.error("configuration: %s", line)
+
+    def given_bodies(self, chunk: str) -> list[str]:
+        """Files of first bodies that a user brings for the people of a chunk, as far as they are
+        there."""
+        return [
+            str(path)
+            for path in estimate_files(self.config["estimate"]["folder"], self.members(chunk))
+        ]
+
+    @property
+    def measuring(self) -> dict[str, Any]:
+        """How results are measured; which ones is left out, so that more of them change no other
+        job."""
+        return {"surface_samples": self.config["evaluate"]["surface_samples"]}
+
+    @property
+    def photo_variant(self) -> str:
+        """Networks and steps of the photos: the first variant."""
+        return self.variants[0] if self.variants else "full"
+
+    def gpus(self, rule: str) -> int:
+        """GPUs of a job."""
+        return requests.gpus(self.config, rule)
+
+    def threads(self, rule: str) -> int:
+        """Threads of a job."""
+        return requests.threads(self.config, rule)
+
+    def memory(self, rule: str) -> int:
+        """Megabytes of host memory of a job."""
+        return requests.memory_mb(self.config, rule, Counter(entry.split for entry in self.entries))
+
+
+def _photos(places: list[str], variant: str, estimator: str | None) -> list[Photo]:
+    """The photos of `images`. Raises InputError for one that is not there or lacks the body that
+    the variant needs, with no `estimator` to find it."""
+    try:
+        photos = find_photos([Path(place) for place in places])
+    except InputError as error:
+        raise InputError(f"images: {error}") from None
+    for photo in photos:
+        if not photo.path.is_file():
+            raise InputError(f"images: {photo.path}: no such file or folder; expected photos")
+        for file in photo.files:
+            check_pattern("images", str(file))
+        if VARIANTS[variant].body and photo.body is None and estimator is None:
+            raise InputError(
+                f"images: {photo.path}: variant {variant} needs {photo.path.stem}.npz beside it, "
+                "a first SMPL-X estimate; without one set estimate.source: pixie, or name no_body "
+                "first in evaluate.variants"
+            )
+    return photos

@@ -1,0 +1,247 @@
+"""One photo to Gaussians: coarse, back view, refined back view, fusion (paper figure 2)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hgm.cameras import Cameras, orbit
+from hgm.gaussians import Gaussians
+from hgm.images.resize import resize
+from hgm.images.video import write_video
+from hgm.images.viewpoints import Viewpoints
+from hgm.images.views import save_cameras, save_image
+from hgm.splat import render
+from hgm.systems.hgm.back_view.refiner import BackViewRefiner
+from hgm.systems.hgm.back_view.settings import BackViewSettings
+from hgm.systems.hgm.networks.hgm import HGM, HGMOutput
+from hgm.systems.hgm.training import load_hgm
+from hgm.systems.hgm.variants import Variant
+
+log = logging.getLogger(__name__)
+STAGES = ("coarse", "back_view", "fusion")
+
+
+@dataclass(frozen=True)
+class Output:
+    """Sizes of what is written for a subject."""
+
+    size: int = 512  # of the novel views
+    turntable_size: int = 512
+    turntable_frames: int = 72
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What one photo becomes. `coarse` and `gaussians` are unbatched; images are [3, H, W] over
+    white."""
+
+    coarse: Gaussians
+    back_coarse: Tensor
+    back: Tensor
+    gaussians: Gaussians
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+class Reconstructor:
+    """Models loaded once, photos reconstructed one after the other. All networks are frozen and on
+    one device."""
+
+    def __init__(
+        self,
+        coarse: HGM,
+        fusion: HGM | None,
+        refiner: BackViewRefiner | None,
+        *,
+        size: int,
+        back_view: BackViewSettings | None = None,
+        device: str = "cpu",
+        backend: str = "auto",
+        precision: str = "fp32",
+    ) -> None:
+        self.coarse = coarse
+        self.fusion = fusion
+        self.refiner = refiner
+        self.back_view = BackViewSettings() if back_view is None else back_view
+        self.device = device
+        self.backend = backend
+        self.precision = precision
+        self.size = size  # of the pictures that the networks see
+
+    @torch.no_grad()
+    def coarse_gaussians(
+        self, image: Tensor, vertices: Tensor | None, camera: Cameras
+    ) -> Gaussians:
+        """The frozen coarse model: photo [3, H, W] over white, taken by an unbatched camera, and
+        body vertices [P, 3] -> merged Gaussians [N].
+
+        Without vertices the U-Net's own set, which does not depend on the body (spec section 6.1).
+        """
+        output = self._run(self.coarse, image[None], camera[None], vertices)
+        chosen = (
+            output.merged
+            if vertices is not None or not self.coarse.config.use_body
+            else output.unet
+        )
+        return chosen[0].detach()
+
+    def _run(
+        self, model: HGM, images: Tensor, cameras: Cameras, vertices: Tensor | None
+    ) -> HGMOutput:
+        images = resize(images, self.size)[None].to(self.device)
+        body = (
+            vertices[None].to(self.device)
+            if vertices is not None and model.config.use_body
+            else None
+        )
+        return model(
+            images, cameras.resized(self.size)[None].to(self.device), body, precision=self.precision
+        )
+
+    @torch.no_grad()
+    def seen_by(self, camera: Cameras, gaussians: Gaussians) -> tuple[Tensor, Tensor]:
+        """Color [3, H, W] and alpha [1, H, W] of unbatched Gaussians, seen by an unbatched camera
+        at the networks' size."""
+        out = render(
+            gaussians, camera.resized(self.size)[None].to(self.device), backend=self.backend
+        )
+        return out.rgb[0].clamp(0, 1), out.alpha[0].clamp(0, 1)
+
+    def reconstruct(
+        self,
+        image: Tensor,
+        vertices: Tensor | None,
+        variant: Variant,
+        views: Viewpoints,
+        *,
+        announce: Callable[[str], None] = lambda stage: None,
+    ) -> Reconstruction:
+        """image [3, H, W] in [0, 1] over white, the front view of `views`; vertices [P, 3] in
+        normalized units (None without a body branch). The back is made where `views` has its back
+        view.
+
+        `announce` is called with the name of each of STAGES as it begins.
+        """
+        seconds: dict[str, float] = {}
+
+        def timed(stage: str, start: float) -> float:
+            if self.device.startswith("cuda"):
+                torch.cuda.synchronize()
+            now = time.perf_counter()
+            seconds[stage] = now - start
+            return now
+
+        at = time.perf_counter()
+        sides = views.cameras[[views.front, views.back]]
+        announce("coarse")
+        coarse = self.coarse_gaussians(image, vertices, sides[0])
+        at = timed("coarse", at)
+        announce("back_view")
+        back_coarse, alpha = self.seen_by(sides[1], coarse)
+        back = back_coarse
+        if variant.diffusion and self.refiner is not None:
+            back = self.refiner.refine(back_coarse, alpha, **asdict(self.back_view)).to(self.device)
+        at = timed("back_view", at)
+        announce("fusion")
+        result = coarse
+        if variant.two_view and self.fusion is not None:
+            images = torch.stack([resize(image, self.size).to(self.device), back.to(self.device)])
+            with torch.no_grad():
+                result = self._run(self.fusion, images, sides, vertices).merged[0]
+        timed("fusion", at)
+        return Reconstruction(coarse, back_coarse, back, result, seconds)
+
+
+def load_reconstructor(
+    results: Path,
+    variant: Variant,
+    *,
+    size: int,
+    back_view: Mapping[str, Any],
+    device: str = "cpu",
+    backend: str = "auto",
+    sparse_backend: str = "auto",
+    precision: str = "fp32",
+    compiled: bool = False,
+) -> Reconstructor:
+    """The networks of a finished run that a variant needs, from the folder results/<run>.
+
+    compiled: by torch.compile; worth its minutes for many photos only.
+    """
+    coarse = load_hgm(
+        results / f"coarse{variant.networks}", device=device, sparse_backend=sparse_backend
+    )
+    fusion = None
+    if variant.two_view:
+        fusion = load_hgm(
+            results / f"fusion{variant.networks}", device=device, sparse_backend=sparse_backend
+        )
+    refiner = (
+        BackViewRefiner.load(results / "base", results / "controlnet", device)
+        if variant.diffusion
+        else None
+    )
+    for network in (coarse, fusion, refiner):
+        if compiled and network is not None:
+            network.compile_networks()
+    return Reconstructor(
+        coarse,
+        fusion,
+        refiner,
+        size=size,
+        back_view=BackViewSettings(**back_view),
+        device=device,
+        backend=backend,
+        precision=precision,
+    )
+
+
+def write_reconstruction(
+    result: Reconstruction,
+    image: Tensor,
+    out: Path,
+    output: Output,
+    cameras: Cameras,
+    *,
+    backend: str = "auto",
+) -> float:
+    """`input.png, coarse.ply, back_coarse.png, back.png, gaussians.ply, novel_00.png …,
+    cameras.json, turntable.mp4` in `out`.
+
+    The novel views are those of `cameras` [V], at the size of `output`; cameras.json holds them.
+    Returns the frames a second at which the turntable was rendered, by a backend that the novel
+    views have warmed up.
+    """
+    save_image(out / "input.png", image)
+    result.coarse.save_ply(out / "coarse.ply")
+    save_image(out / "back_coarse.png", result.back_coarse)
+    save_image(out / "back.png", result.back)
+    result.gaussians.save_ply(out / "gaussians.ply")
+    device = result.gaussians.means.device
+    cameras = cameras.resized(output.size)
+    save_cameras(out, cameras)
+    for i, rgb in enumerate(views_of(result.gaussians, cameras.to(device), backend)):
+        save_image(out / f"novel_{i:02d}.png", rgb)
+    ring = orbit(output.turntable_frames, size=output.turntable_size).to(device)
+    begun = time.perf_counter()
+    seen = views_of(result.gaussians, ring, backend)
+    if seen.is_cuda:
+        torch.cuda.synchronize(seen.device)
+    rate = len(seen) / (time.perf_counter() - begun)
+    frames = (seen.cpu() * 255).round().to(torch.uint8)
+    write_video(out / "turntable.mp4", np.ascontiguousarray(frames.movedim(1, -1).numpy()))
+    return rate
+
+
+@torch.no_grad()
+def views_of(gaussians: Gaussians, cameras: Cameras, backend: str = "auto") -> Tensor:
+    """Renders [C, 3, H, W] of unbatched Gaussians over white, clamped to [0, 1]."""
+    return render(gaussians, cameras, backend=backend).rgb.clamp(0, 1)

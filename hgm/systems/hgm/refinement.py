@@ -1,0 +1,236 @@
+"""SMPL-X refinement: 45 steps that fit an estimated body to silhouettes around it, three of them
+made by the frozen HGM.
+
+Paper section 3.2: loss = 10 front + 1 side + 0.5 normal over 12 views; the front target is the mask
+of the input, the side targets are the coverage of HGM's Gaussians. The first round takes the
+Gaussians of the image branch alone, since a badly aligned body spoils those of the others; every 15
+steps HGM runs again with the body as it is then. Optimizer, rates and priors are not published;
+those below are ours. The paper also names 2-D keypoints once, without detector or weight: left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from hgm.body.canonical import STATURE, UNITS_PER_METRE, stature
+from hgm.body.model import BodyModel
+from hgm.body.parameters import BodyParameters
+from hgm.cameras import Cameras
+from hgm.errors import InputError
+from hgm.gaussians import Gaussians
+from hgm.splat import render
+from hgm.splat.normal_maps import NormalMaps, normal_loss, render_normals
+from hgm.splat.silhouettes import mask_box, resized_mask, silhouettes, soft_iou
+from hgm.splat.surfels import Patches
+from hgm.systems.hgm.estimate import Estimate, place
+
+GaussiansFrom = Callable[[Tensor | None], Gaussians]
+
+
+@dataclass(frozen=True)
+class RefineSettings:
+    """All numbers of the refinement."""
+
+    iterations: int = 45
+    every: int = 15  # steps between two runs of HGM
+    # image width of each round, the last one for all further rounds (spec section 6.2)
+    sizes: Sequence[int] = (512,)
+    front: float = 10.0
+    side: float = 1.0
+    normal: float = 0.5
+    # later rounds take the Gaussians merged with the body as it is then (the paper), else the
+    # first's
+    with_body: bool = True
+    pose_prior: float = 1e-3  # on the squared deviation from the estimate
+    betas_prior: float = 1e-3
+    # on the squared logarithm of the change of scale; size and distance look alike from one side
+    scale_prior: float = 0.0
+    lr_place: float = 1e-2  # translation (NU) and logarithm of the scale
+    lr_orient: float = 2e-2
+    lr_betas: float = 1e-2
+    lr_pose: float = 2e-2
+    lr_last: float = 0.1  # share of the rates that is left at the end of a cosine
+    cell: float = 0.012  # edge of the surface patches in NU
+
+
+@dataclass(frozen=True)
+class Refined:
+    """The refined body, unbatched; vertices and joints are what HGM takes."""
+
+    params: BodyParameters
+    scale: float  # NU per meter
+    translation: Tensor  # [3], the pelvis joint in NU
+    vertices: Tensor  # [10475, 3] NU
+    joints: Tensor  # [55, 3] NU
+    history: list[dict[str, float]] = field(default_factory=list)  # one row a step
+
+
+def refine_body(
+    initial: Estimate,
+    model: BodyModel,
+    *,
+    input_mask: Tensor,
+    cameras: Cameras,
+    gaussians_from: GaussiansFrom,
+    normals_from: Callable[[Tensor], NormalMaps] | None = None,
+    settings: RefineSettings | None = None,
+    backend: str = "auto",
+    progress: Callable[[int, Tensor, Tensor], None] | None = None,
+) -> Refined:
+    """Fit `initial` to silhouettes.
+
+    input_mask [1, H, W] is the coverage of the input photo, cameras [V] those of the silhouettes,
+    whose view 0 took it. `gaussians_from(None)` gives the Gaussians [N] of HGM's image branch,
+    `gaussians_from(vertices [10475, 3] NU)` those merged with this body; it is called once a round,
+    without gradients. `normals_from(vertices)` gives the normals that the body is to show in view
+    0, of any size; it is asked at every step (paper section 3.2), unless their weight is zero.
+    `progress(step, vertices, joints)` sees the body of every step, for logs of an error that only
+    the caller can know.
+
+    All of it happens on the model's device, to which estimate, mask and cameras are moved; the
+    functions have to answer there. Raises InputError for an empty mask.
+    """
+    settings = RefineSettings() if settings is None else settings
+    if not bool((input_mask > 0.5).any()):
+        raise InputError(
+            "input mask: no pixel belongs to the person; give a photo with its background removed"
+        )
+    device = model.device
+    initial = initial.to(device)
+    input_mask = input_mask.to(device)
+    cameras = cameras.to(device)
+    if initial.scale is None or initial.translation is None:
+        scale, where = place_in_mask(initial.params, model, input_mask, cameras[0])
+    else:
+        scale = initial.scale
+        where = initial.translation
+    start = initial.params.detach()
+    free = {
+        name: getattr(start, name).clone().requires_grad_()
+        for name in ("global_orient", "body_pose", "betas")
+    }
+    grow = torch.zeros((), device=device, requires_grad=True)
+    shift = where.detach().clone().requires_grad_()
+    optimizer = torch.optim.Adam(
+        [
+            {"params": [grow, shift], "lr": settings.lr_place},
+            {"params": [free["global_orient"]], "lr": settings.lr_orient},
+            {"params": [free["betas"]], "lr": settings.lr_betas},
+            {"params": [free["body_pose"]], "lr": settings.lr_pose},
+        ]
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: _cosine(step / settings.iterations, settings.lr_last)
+    )
+
+    def posed() -> tuple[Tensor, Tensor]:
+        return place(model(start.replace(**free)), scale * grow.exp(), shift)
+
+    with torch.no_grad():
+        rest = model.shaped(start.betas)[0] * scale
+    patches = Patches.of(rest, model.faces, cell=settings.cell)
+    history: list[dict[str, float]] = []
+    for step in range(settings.iterations):
+        vertices, joints = posed()
+        if step % settings.every == 0:
+            turn = step // settings.every
+            view = _at(cameras, settings.sizes[min(turn, len(settings.sizes) - 1)])
+            targets = _targets(
+                gaussians_from,
+                vertices.detach() if turn and settings.with_body else None,
+                input_mask,
+                view,
+                backend,
+            )
+        if progress is not None:
+            progress(step, vertices.detach(), joints.detach())
+        miss = 1 - soft_iou(silhouettes(vertices, patches, view, backend=backend), targets)
+        terms = {"front": settings.front * miss[0], "side": settings.side * miss[1:].mean()}
+        if normals_from is not None and settings.normal > 0:
+            with torch.no_grad():
+                normals = normals_from(vertices.detach())
+            seen = _at(cameras[0], normals.front.shape[-1])
+            terms["normal"] = settings.normal * normal_loss(
+                render_normals(vertices, patches, seen, backend=backend), normals
+            )
+        terms["prior"] = (
+            settings.pose_prior * (free["body_pose"] - start.body_pose).square().sum()
+            + settings.betas_prior * free["betas"].square().sum()
+            + settings.scale_prior * grow.square()
+        )
+        loss = torch.stack(list(terms.values())).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        history.append(
+            {
+                "step": step,
+                "loss": loss.item(),
+                **{name: term.item() for name, term in terms.items()},
+            }
+        )
+    with torch.no_grad():
+        vertices, joints = posed()
+    if progress is not None:
+        progress(settings.iterations, vertices, joints)
+    params = start.replace(**{name: value.detach() for name, value in free.items()})
+    return Refined(params, scale * math.exp(grow.item()), shift.detach(), vertices, joints, history)
+
+
+def place_in_mask(
+    params: BodyParameters, model: BodyModel, mask: Tensor, camera: Cameras
+) -> tuple[float, Tensor]:
+    """Scale (NU per meter) and position of the pelvis [3] NU of a body, from the mask [1, H, W] of
+    an unbatched camera.
+
+    The projected height is the mask's, the middle of the projected box is that of the mask's box,
+    and in depth the pelvis is at the world's origin (spec section 6.3.2). Found on the model's
+    device.
+    """
+    params = params.to(model.device)
+    mask = mask.to(model.device)
+    camera = camera.to(model.device)
+    camera = _at(camera, mask.shape[-1])
+    low, high = mask_box(mask)
+    with torch.no_grad():
+        body = model(params)
+        scale = UNITS_PER_METRE * STATURE / float(stature(model, params.betas))
+        position = body.joints.new_zeros(3)
+        turn = camera.world_to_camera[:3, :3]
+        depth = camera.world_to_camera[2, 3]
+        # perspective makes the box depend on both; this converges in a few rounds
+        for _ in range(8):
+            pixels = camera.project(place(body, scale, position)[0])[0]
+            scale *= float((high - low)[1] / (pixels.amax(0) - pixels.amin(0))[1])
+            pixels = camera.project(place(body, scale, position)[0])[0]
+            offset = ((low + high) - (pixels.amin(0) + pixels.amax(0))) / 2 * depth / camera.K[0, 0]
+            position = position + turn.mT @ torch.cat([offset, offset.new_zeros(1)])
+    return scale, position
+
+
+def _targets(
+    gaussians_from: GaussiansFrom,
+    vertices: Tensor | None,
+    input_mask: Tensor,
+    cameras: Cameras,
+    backend: str,
+) -> Tensor:
+    """Coverages [V, 1, H, W] that the body has to meet: the input's mask, then HGM's."""
+    with torch.no_grad():
+        alpha = render(gaussians_from(vertices), cameras, backend=backend).alpha
+    mask = resized_mask(input_mask, cameras.width, cameras.height)
+    return torch.cat([mask[None].to(alpha), alpha[1:]])
+
+
+def _at(cameras: Cameras, width: int) -> Cameras:
+    return cameras.resized(width, round(width * cameras.height / cameras.width))
+
+
+def _cosine(t: float, last: float) -> float:
+    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * t))

@@ -1,0 +1,165 @@
+"""Everything that the pages show of each person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hgm.images.viewpoints import Viewpoints
+from hgm.report.pictures import Assets, Picture, error_map, read, sheet
+from hgm.report.viewer_data import gaussian_solid, mesh_solid, share
+from hgm.systems.hgm.report.gallery import Shot, shot
+from hgm.systems.hgm.report.run import Run, Subject
+
+FILES = ("gaussians.ply", "mesh.glb", "smplx.npz", "metrics.json")
+EDGE = 512
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Scripts with what can be turned; size: edge of the training pictures in pixels."""
+
+    size: int
+    gaussians: str | None
+    mesh: str | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Angle:
+    """One measured view: ours over the truth, and their difference."""
+
+    degrees: int
+    ours: Picture | None
+    truth: Picture | None
+    error: Shot
+
+
+@dataclass(frozen=True)
+class Person:
+    """One subject of the main variant; `page` is its own page, `thumb` its place in the gallery."""
+
+    name: str
+    page: str
+    thumb: Picture | None
+    psnr: float | None
+    steps: list[Shot]  # photo, back views
+    angles: list[Angle]
+    views: Shot
+    film: str | None
+    mesh: Shot
+    viewer: Viewer | None
+    numbers: list[tuple[str, str]]
+    files: list[str]  # what a reader may want to open, as paths inside the run
+
+
+def people(run: Run, assets: Assets, *, turned: bool) -> list[Person]:
+    """One for each subject of the main variant, by name; `turned`: with data for the viewer."""
+    limit = share(len(run.main))
+    return [
+        _person(
+            subject,
+            f"people/{index + 1:04d}.html",
+            _viewer(run, subject, assets, limit) if turned else None,
+            assets,
+        )
+        for index, subject in enumerate(run.main)
+    ]
+
+
+def _person(subject: Subject, page: str, viewer: Viewer | None, assets: Assets) -> Person:
+    seen = subject.viewpoints
+    novel, truth = (
+        [read(p, EDGE) for p in subject.views(kind)] or [None] * len(seen or ())
+        for kind in ("novel", "truth")
+    )
+    photo = read(subject.file("input.png"), EDGE)
+    steps = [
+        shot(assets, "Photo", photo),
+        shot(assets, "Coarse, from behind", read(subject.file("back_coarse.png"), EDGE)),
+        shot(assets, "Refined by ControlNet", read(subject.file("back.png"), EDGE)),
+        shot(assets, "True back view", truth[seen.back] if seen else None),
+    ]
+    angles = (
+        [
+            Angle(
+                seen.degrees(i),
+                assets.optional(novel[i]),
+                assets.optional(truth[i]),
+                shot(assets, f"Error at {seen.degrees(i)}°", error_map(novel[i], truth[i])),
+            )
+            for i in sorted(seen.measured, key=seen.ring.index)
+        ]
+        if seen
+        else []
+    )
+    thumb = assets.optional(
+        sheet([[photo, *([novel[seen.at(90)], novel[seen.back]] if seen else [])]], 128, 0)
+    )
+    name = f"subjects/{subject.variant}/{subject.name}"
+    return Person(
+        subject.name,
+        page,
+        thumb,
+        subject.number("views", "standard", "psnr"),
+        steps,
+        angles,
+        shot(
+            assets,
+            _all_views(seen),
+            sheet([[row[i] for i in seen.ring] for row in (novel, truth)] if seen else [], 128),
+        ),
+        assets.file(subject.file("turntable.mp4")),
+        shot(assets, "Mesh", read(subject.file("mesh.png"), 1024)),
+        viewer,
+        _numbers(subject),
+        [f"{name}/{file}" for file in FILES if subject.file(file)],
+    )
+
+
+def _all_views(seen: Viewpoints | None) -> str:
+    """The caption of all views side by side."""
+    step = 360 / len(seen) if seen else 0.0
+    even = seen is not None and all(
+        abs(seen.angles[i] - k * step) < 0.5 for k, i in enumerate(seen.ring)
+    )
+    return f"Every {step:g}°, ours above the truth" if even else "Every view, ours above the truth"
+
+
+def _viewer(run: Run, subject: Subject, assets: Assets, limit: int) -> Viewer | None:
+    made = {}
+    for kind, file, pack in (
+        ("gaussians", "gaussians.ply", gaussian_solid),
+        ("mesh", "mesh.glb", mesh_solid),
+    ):
+        path = subject.file(file)
+        solid = None if path is None else pack(path, limit)
+        if solid is not None:
+            made[kind] = solid
+    if not made:
+        return None
+    words = {"gaussians": "Gaussians", "mesh": "triangles"}
+    notes = [
+        f"{s.count:,}{f' of {s.total:,}' if s.count < s.total else ''} {words[kind]}"
+        for kind, s in made.items()
+    ]
+    scripts = {kind: assets.add(s.script, ".js") for kind, s in made.items()}
+    size = run.setting("rendering", "size")
+    return Viewer(
+        size if isinstance(size, int) else EDGE,
+        scripts.get("gaussians"),
+        scripts.get("mesh"),
+        ", ".join(notes),
+    )
+
+
+def _numbers(subject: Subject) -> list[tuple[str, str]]:
+    """The few numbers in the head of a page; those that are not available are left out."""
+    wanted = [
+        ("PSNR", ("views", "standard", "psnr"), "{:.2f} dB"),
+        ("SSIM", ("views", "standard", "ssim"), "{:.3f}"),
+        ("LPIPS", ("views", "standard", "lpips"), "{:.4f}"),
+        ("Chamfer", ("geometry", "chamfer_cm"), "{:.2f} cm"),
+        ("MPJPE", ("body", "mpjpe_mm"), "{:.1f} mm"),
+    ]
+    found = [(label, subject.number(*keys), form) for label, keys, form in wanted]
+    return [(label, form.format(value)) for label, value, form in found if value is not None]

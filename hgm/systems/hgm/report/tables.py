@@ -1,0 +1,379 @@
+"""The tables of a run as CSV: its subjects' metrics.json put together, and the comparison with the
+paper."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from hgm.body.estimators.labels import DISTURBED_BODIES
+from hgm.body.estimators.programs import PIXIE
+from hgm.core.runtime import atomic_write
+from hgm.errors import InputError
+from hgm.metrics.kid import KID
+from hgm.systems.hgm.report.run import Run, Subject
+from hgm.systems.hgm.variants import RENDER
+
+DEFINITIONS = ("standard", "released_code", "person_box")
+IMAGE = ("psnr", "ssim", "ms_ssim", "lpips")
+SURFACE = ("chamfer_cm", "p2s_cm", "s2p_cm", "normal_consistency")
+BODY = ("initial_mpjpe_mm", "mpjpe_mm", "initial_pa_mpjpe_mm", "pa_mpjpe_mm")
+BASELINES = ("coarse", "textured_body", "copy_nearest")
+TABLES = ("nvs", "geometry", "ablation", "smplx", "backview", "paper_vs_ours")
+MEAN = "mean"
+OTHER_DATA = "not comparable: other data set"
+# first bodies that are the truth with noise of the size of the paper's errors
+TRUE_BODIES = "not comparable: disturbed bodies"
+WITHOUT_BODIES = "copy_nearest"  # the one row of a run that no body has a part in
+# variants with bodies of their own, besides the main one's
+BODY_VARIANTS = ("front_only", "pymafx", "pymafx_front_only")
+# where a baseline's numbers are
+TABLE_METRICS = {"nvs": IMAGE, "geometry": SURFACE, "backview": (*IMAGE, "kid_e3")}
+# metrics that the released evaluation computes in another way than their names say
+AMBIGUOUS = ("ssim", "lpips")
+
+
+def _table(rows: list[dict[str, Any]], columns: Iterable[str]) -> pd.DataFrame:
+    """A frame with these columns; numbers are float, with NaN for what is not available."""
+    names = list(columns)
+    frame = pd.DataFrame(rows, columns=names)
+    numbers = [n for n in names if n in (*IMAGE, *SURFACE, *BODY, "kid_e3")]
+    return frame.astype(dict.fromkeys(numbers, float))
+
+
+def with_means(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Rows `mean` over subjects after the others, one for each combination of `keys`; `subjects`
+    counts the rows behind it.
+
+    A number that a subject lacks is left out of the mean.
+    """
+    frame = frame.assign(subjects=1)
+    if frame.empty:
+        return frame
+    numbers = [c for c in frame.columns if frame[c].dtype == float]
+    means = frame.groupby(keys, sort=False)[numbers].mean()
+    means["subjects"] = frame.groupby(keys, sort=False)["subject"].count()
+    return pd.concat([frame, means.reset_index().assign(subject=MEAN)], ignore_index=True)[
+        frame.columns
+    ]
+
+
+def _image_rows(
+    subjects: list[Subject], where: tuple[str, ...], label: str, name: str
+) -> list[dict[str, Any]]:
+    return [
+        {
+            label: name,
+            "subject": s.name,
+            "definition": d,
+            **{m: s.number(*where, d, m) for m in IMAGE},
+        }
+        for s in subjects
+        for d in DEFINITIONS
+    ]
+
+
+def _rival_rows(run: Run, where: str) -> list[dict[str, Any]]:
+    """Image metrics of other methods."""
+    return [
+        row
+        for name, subjects in run.rivals.items()
+        for row in _image_rows(subjects, (where,), "method", name)
+    ]
+
+
+def nvs(run: Run) -> pd.DataFrame:
+    """Novel views of the main variant, of its simple baselines and of other methods: method,
+    subject, definition, image metrics (Tables 1, 2).
+    """
+    rows = _image_rows(run.main, ("views",), "method", run.variants[0]) if run.main else []
+    for name in BASELINES:
+        if any(name in (s.metrics.get("baselines") or {}) for s in run.main):
+            rows += _image_rows(run.main, ("baselines", name, "views"), "method", name)
+    rows += _rival_rows(run, "views")
+    return with_means(
+        _table(rows, ["method", "subject", "definition", *IMAGE]), ["method", "definition"]
+    )
+
+
+def back_view(run: Run, kid: Mapping[str, KID | None]) -> pd.DataFrame:
+    """The back view alone: for each variant the picture of the back that the fusion sees (Table 7)
+    and the render of its Gaussians, for the simple baselines and other methods what they have;
+    `kid` by method goes into the rows of the means."""
+    rows = [
+        row
+        for v in run.variants
+        for name, where in ((v, "back"), (v + RENDER, "back_render"))
+        for row in _image_rows(run.of(v), (where,), "method", name)
+    ]
+    for name in BASELINES:
+        if any(name in (s.metrics.get("baselines") or {}) for s in run.main):
+            rows += _image_rows(run.main, ("baselines", name, "back"), "method", name)
+    rows += _rival_rows(run, "back")
+    frame = with_means(
+        _table(rows, ["method", "subject", "definition", *IMAGE]), ["method", "definition"]
+    )
+    values = {name: 1000 * value.mean for name, value in kid.items() if value is not None}
+    standard = (frame["subject"] == MEAN) & (frame["definition"] == "standard")
+    return frame.assign(kid_e3=frame["method"].map(values).astype(float).where(standard))
+
+
+def geometry(run: Run) -> pd.DataFrame:
+    """Surface errors of each variant and of other methods, without and with rigid alignment (Table
+    3)."""
+    rows = [
+        {
+            "variant": s.variant,
+            "subject": s.name,
+            "alignment": alignment,
+            **{m: s.number("geometry", m + suffix) for m in SURFACE},
+        }
+        for s in [*run.subjects, *(s for subjects in run.rivals.values() for s in subjects)]
+        for alignment, suffix in (("none", ""), ("icp", "_icp"))
+    ]
+    return with_means(
+        _table(rows, ["variant", "subject", "alignment", *SURFACE]), ["variant", "alignment"]
+    )
+
+
+def smplx(run: Run) -> pd.DataFrame:
+    """Joint errors before and after the refinement, of the main variant and of those with bodies of
+    their own (Table 6)."""
+    subjects = (
+        [*run.main, *(s for name in BODY_VARIANTS if name != run.variants[0] for s in run.of(name))]
+        if run.main
+        else []
+    )
+    rows = [
+        {"variant": s.variant, "subject": s.name, **{m: s.number("body", m) for m in BODY}}
+        for s in subjects
+    ]
+    return with_means(_table(rows, ["variant", "subject", *BODY]), ["variant"])
+
+
+def ablation(run: Run) -> pd.DataFrame:
+    """Means of each variant (Table 4): images under every definition, unaligned surfaces, and over
+    how many subjects.
+    """
+    frame = _variants(run)
+    return frame[frame["subject"] == MEAN].drop(columns="subject").reset_index(drop=True)
+
+
+def _variants(run: Run) -> pd.DataFrame:
+    """The same with the rows of each subject."""
+    rows = [
+        {
+            "variant": s.variant,
+            "subject": s.name,
+            "definition": d,
+            **{m: s.number("views", d, m) for m in IMAGE},
+            **{m: s.number("geometry", m) for m in SURFACE},
+        }
+        for s in run.subjects
+        for d in DEFINITIONS
+    ]
+    return with_means(
+        _table(rows, ["variant", "subject", "definition", *IMAGE, *SURFACE]),
+        ["variant", "definition"],
+    )
+
+
+def read_paper(path: str | Path) -> dict[str, Any]:
+    """The paper's tables (resources/paper.yaml)."""
+    try:
+        data = yaml.safe_load(Path(path).read_text())
+        return {name: data[name] for name in ("metrics", "datasets", "tables", "speed")}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not the paper's tables ({' '.join(str(error).split())})"
+        ) from None
+
+
+def verdict(
+    paper: float,
+    ours: float | None,
+    better: str,
+    tolerance: float,
+    *,
+    same_data: bool,
+    true_bodies: bool = False,
+) -> str:
+    """Within the tolerance, better or worse than that; never any of them on other data than the
+    paper's, or for a number that comes from `true_bodies`, first bodies made from the truth."""
+    if not same_data:
+        return OTHER_DATA
+    if true_bodies:
+        return TRUE_BODIES
+    if ours is None:
+        return "not available"
+    ahead = ours - paper if better == "higher" else paper - ours
+    if abs(ahead) <= tolerance + 1e-9:  # the edge belongs to the band
+        return "within tolerance"
+    return "better" if ahead > 0 else "worse"
+
+
+def same_method(name: str, other: str) -> bool:
+    """Whether two spellings name one method: `LGM (fine-tuned)` and `lgm_fine_tuned`."""
+    return re.sub(r"[^a-z0-9]", "", name.lower()) == re.sub(r"[^a-z0-9]", "", other.lower())
+
+
+def _source(
+    row: Mapping[str, Any],
+    table: Mapping[str, Any],
+    key: str,
+    baselines: Collection[str],
+    bodies: Mapping[str, str],
+) -> tuple[str, str, str] | None:
+    """Table, row and column in which this workflow has the number `key` of a row of the paper; None
+    where it has none.
+
+    A row of one estimator is found by whose `bodies` a variant has, another method's among the
+    baselines, by its name.
+    """
+    if "ours" in row:
+        ours = row["ours"]
+        names = (
+            [ours["row"]]
+            if "row" in ours
+            else [n for n in ours["rows"] if _by(ours["estimator"], bodies.get(n))]
+        )
+        return (ours["table"], names[0], ours.get("column", key)) if names else None
+    name = next((b for b in baselines if same_method(b, row["method"])), None)
+    place = next((t for t in table.get("baselines", ()) if key in TABLE_METRICS[t]), None)
+    return None if name is None or place is None else (place, name, key)
+
+
+def _by(estimator: str, made: str | None) -> bool:
+    """Whether bodies are an estimator's; the disturbed truth stands for PIXIE's."""
+    return made == estimator or (made == DISTURBED_BODIES and estimator == PIXIE.title)
+
+
+def _mean(frame: pd.DataFrame, row: str, column: str, definition: str) -> tuple[float | None, int]:
+    """The mean of one method or variant, its first column being `row`, surfaces without alignment,
+    and over how many subjects it is; KID, which no subject has alone, is over all that are
+    there."""
+    if column not in frame.columns:
+        return None, 0
+    chosen = frame[frame.iloc[:, 0] == row]
+    for name, value in (("definition", definition), ("alignment", "none")):
+        if name in chosen.columns:
+            chosen = chosen[chosen[name] == value]
+    subjects = chosen[chosen["subject"] != MEAN]
+    means = chosen[chosen["subject"] == MEAN][column].dropna()
+    if means.empty:
+        return None, 0
+    return float(means.iloc[0]), int(subjects[column].notna().sum()) or len(subjects)
+
+
+def paper_vs_ours(
+    paper: Mapping[str, Any],
+    frames: Mapping[str, pd.DataFrame],
+    dataset: str,
+    baselines: Collection[str] = (),
+    bodies: Mapping[str, str] | None = None,
+    *,
+    tested: int,
+) -> pd.DataFrame:
+    """table, row, metric, paper, ours, subjects, tolerance, verdict for every number of the paper;
+    other methods' rows are compared with the `baselines` of the same names. `bodies`: what made the
+    first bodies of each variant (`Run.first_bodies`).
+
+    `frames` hold the rows of subjects and of means. `subjects` says over how many of the `tested`
+    ones our number is: who was set aside is in no mean, and does not hinder the comparison. SSIM
+    and LPIPS stand in it under both definitions, since the paper does not say which one it prints.
+    """
+    made = bodies or {}
+    # rows that the run has no variant for
+    others = DISTURBED_BODIES if DISTURBED_BODIES in made.values() else ""
+    rows = []
+    for table in paper["tables"]:
+        for row in table["rows"]:
+            for key, value in row["values"].items():
+                metric = paper["metrics"][key]
+                source = _source(row, table, key, baselines, made)
+                doubled = key in AMBIGUOUS
+                starts = made.get(source[1] if source else "", others)
+                for definition in ("standard", "released_code") if doubled else ("standard",):
+                    ours, count = (
+                        (None, 0)
+                        if source is None
+                        else _mean(frames[source[0]], source[1], source[2], definition)
+                    )
+                    rows.append(
+                        {
+                            "table": table["id"],
+                            "row": f"{row['method']}, {paper['datasets'][row['dataset']]['name']}",
+                            "metric": f"{metric['name']} ({definition.replace('_', ' ')})"
+                            if doubled
+                            else metric["name"],
+                            "paper": float(value),
+                            "ours": ours,
+                            "subjects": "" if ours is None else f"{count} of {tested}",
+                            "tolerance": float(metric["tolerance"]),
+                            "verdict": verdict(
+                                value,
+                                ours,
+                                metric["better"],
+                                metric["tolerance"],
+                                same_data=row["dataset"] == dataset,
+                                true_bodies="ours" in row and starts == DISTURBED_BODIES,
+                            ),
+                        }
+                    )
+    return pd.DataFrame(
+        rows,
+        columns=["table", "row", "metric", "paper", "ours", "subjects", "tolerance", "verdict"],
+    )
+
+
+def _with_bodies(frame: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """A table with the column `bodies`; the simple baselines have those of the main variant, other
+    methods none of ours."""
+    made = run.first_bodies
+    first = made.get(run.variants[0], "") if run.variants else ""
+    own = {**dict.fromkeys(BASELINES, first), **made, WITHOUT_BODIES: ""}
+    return frame.assign(
+        bodies=[own.get(name.removesuffix(RENDER), "") for name in frame.iloc[:, 0]]
+    )
+
+
+def write_tables(
+    run: Run, paper: str | Path, *, kid: Mapping[str, KID | None] | None = None
+) -> dict[str, pd.DataFrame]:
+    """Write tables/{nvs,geometry,ablation,smplx,backview,paper_vs_ours}.csv of a run and return
+    them.
+
+    paper: resources/paper.yaml. kid: KID of the back view by method, where it could be had. Cells
+    that are not available are empty. Tables of real scans end with a column `bodies`: what made the
+    first bodies behind a row. The bytes depend on the subjects' metrics.json and on what their
+    bodies say of themselves.
+    """
+    frames = {
+        "nvs": nvs(run),
+        "geometry": geometry(run),
+        "ablation": ablation(run),
+        "smplx": smplx(run),
+        "backview": back_view(run, kid or {}),
+    }
+    frames["paper_vs_ours"] = paper_vs_ours(
+        read_paper(paper),
+        {**frames, "ablation": _variants(run)},
+        run.dataset,
+        run.rivals,
+        run.first_bodies,
+        tested=len(run.tested),
+    )
+    if not run.standin:
+        frames = {
+            name: frame if name == "paper_vs_ours" else _with_bodies(frame, run)
+            for name, frame in frames.items()
+        }
+    for name in TABLES:
+        with atomic_write(run.folder / "tables" / f"{name}.csv", "w") as file:
+            frames[name].to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
+    return frames

@@ -1,0 +1,289 @@
+"""Train one HGM: `coarse` sees the front view, `fusion` the front and the back view (paper sections
+3.3 and 3.5)."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hgm.core.runtime import Deadline, derived_seed, use_threads
+from hgm.gaussians import Gaussians
+from hgm.images.viewpoints import Viewpoints
+from hgm.images.views import load_image, save_image
+from hgm.nets import spconv_backend
+from hgm.nets.weights import WEIGHTS, load_tensors, save_tensors
+from hgm.splat import backend_for, render
+from hgm.systems.hgm.augmentation import camera_jitter, grid_distortion
+from hgm.systems.hgm.data import Batch, Sampling, batch_of, draw
+from hgm.systems.hgm.losses import LossWeights, Perceptual, hgm_loss
+from hgm.systems.hgm.networks.config import HGMConfig
+from hgm.systems.hgm.networks.files import load_model, save_model
+from hgm.systems.hgm.networks.hgm import HGM, HGMOutput
+from hgm.systems.hgm.networks.imports import start_from_lgm
+from hgm.train.distributed import ALONE, Team, check_team, device_of, launch
+from hgm.train.loop import Optimization, fit, write_history, write_record
+from hgm.train.pictures import Pictures
+from hgm.train.prefetch import LOADERS, Prefetch
+from hgm.train.scan_store import ScanStore
+
+log = logging.getLogger(__name__)
+EARLY = "early.safetensors"  # the unconverged snapshot, beside the final weights
+VALIDATION_VIEWS = 4  # evenly around, from the front view on
+
+
+@dataclass(frozen=True)
+class BackViews:
+    """Where the second input comes from in training, besides the true back view."""
+
+    # <folder>/<scan>/condition.png: unconverged renders (the diffusion stage's conditions)
+    folder: Path | None = None
+    share: float = 0.0  # of the samples that get one of them
+    distortion: float = 0.5  # probability of the grid distortion
+    jitter: float = 0.5  # probability of the camera jitter
+
+
+@dataclass(frozen=True)
+class Training:
+    """One HGM training: data, sizes and budget."""
+
+    stage: str
+    scans: Sequence[Path]  # view folders
+    validation: Sequence[Path]
+    optimization: Optimization
+    sampling: Sampling
+    loss: LossWeights = field(default_factory=LossWeights)
+    back_views: BackViews = field(default_factory=BackViews)
+    validate_every: int = 0
+    early: float = 0.0  # share of the steps after which the unconverged snapshot is taken
+    seed: int = 0
+    device: str = "cpu"
+    gpus: int = 1  # processes that share the micro-batches of a step
+    backend: str = "auto"
+    sparse_backend: str = "auto"
+    precision: str = "fp32"
+    compile: bool = False  # the static networks
+
+
+def gaussian_sets(output: HGMOutput) -> dict[str, Gaussians]:
+    """The supervised sets (spec section 3.6): merged, U-Net only and, with a body branch, body."""
+    sets = {"merged": output.merged, "unet": output.unet}
+    if output.body is not None:
+        sets["body"] = output.body
+    return sets
+
+
+def augment_back(
+    batch: Batch, scans: Sequence[Path], back: BackViews, generator: torch.Generator
+) -> Batch:
+    """Replace and disturb the second input view of each sample; the first one and the targets stay
+    as they are, and so does the camera that projects the body."""
+    images = batch.images.clone()
+    pose = batch.rays.world_to_camera.clone()
+    for b, scan in enumerate(scans):
+        chance = torch.rand(3, generator=generator)
+        if back.folder is not None and chance[0] < back.share:
+            path = back.folder / scan.name / "condition.png"
+            image = load_image(path)
+            if image.shape[-1] != images.shape[-1]:
+                image = torch.nn.functional.interpolate(
+                    image[None], images.shape[-2:], mode="bilinear", align_corners=False
+                )[0]
+            images[b, 1] = image
+        if chance[1] < back.distortion:
+            images[b, 1] = grid_distortion(images[b, 1], generator)
+        if chance[2] < back.jitter:
+            pose[b, 1] = camera_jitter(batch.cameras[b, 1], generator).world_to_camera
+    return dataclasses.replace(
+        batch, images=images, rays=dataclasses.replace(batch.rays, world_to_camera=pose)
+    )
+
+
+def train_hgm(
+    config: HGMConfig,
+    training: Training,
+    out: Path,
+    state: Path,
+    *,
+    init: Path | None = None,
+    lgm: Path | None = None,
+    perceptual: Callable[[str], Perceptual | None] | None = None,
+    deadline: Deadline | None = None,
+) -> None:
+    """Train and write `weights.safetensors`, `model.json`, `history.tsv`, `training.json`
+    (backends), `validation/` and, if asked, `early.safetensors`.
+
+    With `init`, weights of equal name and shape start from another checkpoint (the coarse model);
+    none may be missing. With `lgm`, a published LGM checkpoint, the U-Net starts from LGM's and the
+    rest from random weights. `perceptual(device)` makes the perceptual loss. With `training.gpus` >
+    1 that many processes train together; the loss curve is that of one process with the same
+    `batch` and `accumulate`, but for rounding. Raises InputError on unusable data or weights and
+    SliceEnded at the deadline.
+    """
+    for folder in training.validation:
+        Viewpoints.read(folder)
+    fewest = min((len(Viewpoints.read(folder)) for folder in training.scans), default=0)
+    if 0 < fewest < training.sampling.supervised:  # all samples of a batch have equally many
+        log.info(
+            "%s: each step is compared with %d views, not %d: a scan has no more",
+            training.stage,
+            fewest,
+            training.sampling.supervised,
+        )
+        training = dataclasses.replace(
+            training, sampling=dataclasses.replace(training.sampling, supervised=fewest)
+        )
+    # the former are never read ahead, so they are kept first
+    pictures = Pictures([*training.validation, *training.scans])
+    arguments = (config, training, pictures, out, state, init, lgm, perceptual, deadline)
+    if training.gpus == 1:
+        _train(ALONE, *arguments)
+        return
+    check_team(training.gpus, training.optimization.accumulate, training.device, training.stage)
+    launch(training.gpus, training.device, _train, *arguments)
+
+
+def _train(
+    team: Team,
+    config: HGMConfig,
+    training: Training,
+    pictures: Pictures,
+    out: Path,
+    state: Path,
+    init: Path | None,
+    lgm: Path | None,
+    perceptual: Callable[[str], Perceptual | None] | None,
+    deadline: Deadline | None,
+) -> None:
+    torch.manual_seed(training.seed)
+    device = torch.device(device_of(team, training.device))
+    if device.type == "cuda":
+        use_threads(1)  # the job's others are those that read ahead
+    backend = backend_for(training.backend, device)
+    sparse_backend = (
+        spconv_backend.resolve_backend(training.sparse_backend, device)
+        if config.use_body
+        else "torch"
+    )
+    model = HGM(config, sparse_backend=sparse_backend).to(device)
+    if init is not None:
+        load_tensors(model, init)
+    if lgm is not None:
+        start_from_lgm(model, lgm)
+    if training.compile:
+        model.compile_networks()
+    lpips = None if perceptual is None else perceptual(str(device))
+    store = ScanStore(training.scans, pictures)
+    fusion = len(training.sampling.inputs) > 1
+    watched = ScanStore(training.validation, pictures) if training.validation else None
+
+    def batch(micro: int) -> Batch:
+        generator = torch.Generator().manual_seed(
+            derived_seed(training.seed, training.stage, "data", micro)
+        )
+        drawn, scans = draw(store, training.sampling, micro, training.seed, generator)
+        if fusion:
+            drawn = augment_back(
+                drawn, [store.folders[s] for s in scans], training.back_views, generator
+            )
+        return drawn.pinned() if device.type == "cuda" else drawn
+
+    batches = Prefetch(batch, stride=team.size, threads=LOADERS if device.type == "cuda" else 0)
+
+    def loss(micro: int, _: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+        sample = batches[micro][part].to(device)
+        output = model(
+            sample.images,
+            sample.cameras,
+            sample.vertices,
+            rays=sample.rays,
+            precision=training.precision,
+        )
+        return hgm_loss(
+            gaussian_sets(output),
+            sample.target_rgb,
+            sample.target_mask,
+            sample.target_cameras,
+            training.loss,
+            perceptual=lpips,
+            backend=backend,
+        )
+
+    shown = state / "validation"
+
+    def validate(step: int) -> Mapping[str, float]:
+        if watched is None:
+            return {}
+        sampling = Sampling(
+            batch=1,
+            inputs=training.sampling.inputs,
+            supervised=VALIDATION_VIEWS,
+            size=training.sampling.size,
+            render_size=training.sampling.render_size,
+        )
+        errors = []
+        with torch.no_grad():
+            for scan in range(len(watched)):
+                batch = batch_of(watched, [scan], sampling, None).to(device)
+                output = model(
+                    batch.images, batch.cameras, batch.vertices, precision=training.precision
+                )
+                rgb = render(output.merged, batch.target_cameras, backend=backend).rgb.clamp(0, 1)
+                errors.append((rgb - batch.target_rgb).square().mean())
+                if scan == 0:
+                    rows = torch.cat([batch.target_rgb[0], rgb[0]], -2)  # [T, 3, 2h, w]
+                    save_image(shown / f"step_{step:06d}.png", torch.cat(list(rows), -1))
+        return {"validation_psnr": float(-10 * torch.log10(torch.stack(errors)).mean())}
+
+    early = max(1, round(training.early * training.optimization.steps))
+    snapshots = (
+        {early: lambda: save_tensors(model.state_dict(), state / EARLY)}
+        if training.early > 0
+        else None
+    )
+    try:
+        history = fit(
+            model,
+            loss,
+            training.optimization,
+            stage=training.stage,
+            seed=training.seed,
+            state=state,
+            batch=training.sampling.batch,
+            team=team,
+            deadline=deadline,
+            validate=validate,
+            validate_every=training.validate_every,
+            snapshots=snapshots,
+            backends={"splat": backend, **({"sparse": sparse_backend} if config.use_body else {})},
+        )
+    finally:
+        batches.close()
+    if not team.leads:
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out / "validation", ignore_errors=True)  # of an earlier training
+    if shown.exists():
+        shutil.copytree(shown, out / "validation")
+    if training.early > 0:
+        shutil.copyfile(state / EARLY, out / EARLY)
+    write_record(out, state)
+    write_history(out / "history.tsv", history)
+    save_model(model, out)
+
+
+def load_hgm(
+    folder: Path, *, weights: str = WEIGHTS, device: str = "cpu", sparse_backend: str = "auto"
+) -> HGM:
+    """A trained HGM of `train_hgm`, frozen and in evaluation mode; `weights=EARLY` gives the
+    unconverged one."""
+    model = load_model(folder, device, sparse_backend=sparse_backend)
+    if weights != WEIGHTS:
+        load_tensors(model, folder / weights)
+    return model.requires_grad_(False)

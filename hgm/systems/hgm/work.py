@@ -1,0 +1,413 @@
+"""The work of each job at its sizes: operations and bytes of what runs on the device, seconds of
+one core for the rest.
+
+Counts of networks are those of the presets; widths changed by `network.overrides` are not seen.
+Seconds of a core were measured on an AMD EPYC, one thread, in CPU time; what could not be measured
+says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hgm.rig import VIEWS
+from hgm.scans.data_views import GIVEN, view_count
+from hgm.systems.hgm.plan import Plan
+from hgm.systems.hgm.requests import LPIPS_IMAGE, MB, NETWORKS, STABLE_SAMPLE, views_of
+from hgm.systems.hgm.variants import VARIANTS
+from hgm.workflow.jobs import PlannedJob
+from hgm.workflow.work import ADAM_PASSES, Work, splatting_bytes
+
+# GFLOP of a forward pass at the preset's size with one view and with two; hgm.bench.footprint
+# counts them, a test compares
+FORWARD = {
+    "tiny": (0.320, 0.737),
+    "small": (4.39, 9.61),
+    "medium": (190.0, 444.0),
+    "paper": (4392.0, 11147.0),
+}
+MAPS = {"tiny": 32, "small": 64, "medium": 128, "paper": 256}  # side of the Gaussian map of a view
+LPIPS_FLOPS = 40.1e9  # of VGG's features of a picture of 256 px
+# a forward pass at 512 px
+STABLE_UNET = 803e9
+STABLE_CONTROL = 283e9
+STABLE_ENCODER = 1117e9
+STABLE_DECODER = 2515e9
+VERTICES = 10475
+FACES = 20908  # of SMPL-X
+BACKWARD = 3  # times a forward pass, with the gradients of inputs and weights
+# times the bytes that are kept for the backward pass: how often layers read and write them.
+# Assumed.
+FORWARD_TRAFFIC = 6
+TRAINING_TRAFFIC = 18
+HALF = 0.55  # of the bytes of float32 in bf16, where norms and losses stay float32
+FROZEN = 2.6  # forward passes of a frozen U-Net whose decoder hands gradients on
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The configuration's values that work follows."""
+
+    plan: Plan
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        return self.plan.config
+
+    @property
+    def size(self) -> int:
+        return int(self.config["rendering"]["size"])
+
+    @property
+    def preset(self) -> str:
+        return str(self.config["network"]["preset"])
+
+    @property
+    def parameters(self) -> float:
+        return NETWORKS[self.preset][1] * 1e6
+
+    @property
+    def scale(self) -> float:
+        """Pixels over those that the preset is made for."""
+        return float(self.size / NETWORKS[self.preset][0]) ** 2
+
+    @property
+    def compared(self) -> bool:
+        """Whether LPIPS can be had."""
+        return None not in (self.config["weights"]["vgg16"], self.config["weights"]["lpips"])
+
+    @property
+    def stable(self) -> bool:
+        return self.config["base"]["folder"] is not None
+
+    def gaussians(self, views: int) -> int:
+        return round(views * MAPS[self.preset] ** 2 * self.scale)
+
+    def data(self, job: PlannedJob) -> dict[str, Any]:
+        """The data set of the chunk that a job works on."""
+        return self.plan.sources_of(job.name.split("/")[-1])
+
+    def views(self, job: PlannedJob) -> int:
+        """Views of a person of that data set."""
+        return view_count(self.data(job))
+
+    def scans(self, split: str) -> int:
+        return sum(entry.split == split for entry in self.plan.entries)
+
+    def pixels(self, count: float, size: int | None = None) -> float:
+        """Of so many pictures, in pictures of 128 px."""
+        return count * ((size or self.size) / 128) ** 2
+
+    def network(self, views: int, *, training: bool = False) -> Work:
+        """One HGM's pass."""
+        kept = (
+            NETWORKS[self.preset][1 + views]
+            * MB
+            * (HALF if self.config["network"]["precision"] == "bf16" else 1)
+        )
+        passes = BACKWARD if training else 1
+        return Work(
+            networks=passes * FORWARD[self.preset][views - 1] * 1e9,
+            memory=(TRAINING_TRAFFIC if training else FORWARD_TRAFFIC) * kept,
+        ) * self.scale + Work(calls=passes)
+
+    def splatting(
+        self, count: int, views: float, size: int, *, sets: int = 1, backward: bool = False
+    ) -> Work:
+        return Work(
+            splats=splatting_bytes(sets, count, 1, size, backward=backward) * views,
+            calls=1 + backward,
+        )
+
+    def normals(self, *, training: bool = False) -> Work:
+        """The normal net on one picture, the run's own or ICON's, which is taken to be like one of
+        64, 128 and 256 channels."""
+        channels = self.config["normals"]["channels"] if self.plan.own_normals else (64, 128, 256)
+        passes = BACKWARD if training else 1
+        traffic = 8 * passes * sum(channels) * self.size**2 * 4
+        return Work(
+            single=passes * unet_flops(channels, 1, self.size), memory=traffic, calls=passes
+        )
+
+    def bodies(self, views: int, size: int, *, backward: bool = False, cell: float = 0.012) -> Work:
+        """Pictures of a body as discs."""
+        discs = FACES if cell == 0 else min(FACES, round(0.75 / cell**2))
+        return self.splatting(discs, views, size, backward=backward)
+
+
+def unet_flops(channels: Sequence[int], layers: int, size: float) -> float:
+    """Of a forward pass of a U-Net of residual blocks on a picture of `size` pixels: the 3 x 3
+    convolutions of its blocks, more on the way up for the skips, and two blocks in the middle;
+    without attention."""
+    found = sum(
+        size**2 / 4**i * 18 * c**2 * (2 * layers + 3 * (layers + 1)) for i, c in enumerate(channels)
+    )
+    return found + size**2 / 4 ** (len(channels) - 1) * 18 * channels[-1] ** 2 * 4
+
+
+def work_of(job: PlannedJob, plan: Plan) -> Work:
+    """What a job does, its start with it."""
+    start, each = RULES[job.rule]
+    return Work(host=start) + each(Sizes(plan), job)
+
+
+def _nothing(s: Sizes, job: PlannedJob) -> Work:
+    return Work()
+
+
+def _standin(s: Sizes, job: PlannedJob) -> Work:
+    return Work(host=5.0 + 1.5 * (s.config["scans"]["texture"] / 1024) ** 2) * job.work
+
+
+def _catalogue(s: Sizes, job: PlannedJob) -> Work:
+    return Work(host=0.6 if s.plan.standin else 3.0) * job.work  # the second: not measured
+
+
+def _render(s: Sizes, job: PlannedJob) -> Work:
+    """Blender reads a scan, checks it and draws its views. Reading a real scan, of many more
+    triangles, is not measured, and neither is taking over given views."""
+    if s.data(job)["source"] in GIVEN:
+        return Work(host=0.2 + 0.03 * s.pixels(s.views(job))) * job.work
+    samples = s.config["rendering"]["samples"]
+    view = 0.05 + 0.31 * samples / 16 * (s.size / 512) ** 2
+    return Work(host=(1.0 if s.plan.standin else 12.0) + s.views(job) * view) * job.work
+
+
+def training_sample(s: Sizes, rule: str, sets: int = 3) -> Work:
+    """One sample of an HGM's training: passes of the networks, renders of its sets of Gaussians in
+    each supervised view, the loss."""
+    section = s.config[rule]
+    views = 2 if rule == "fusion" else 1
+    shown = min(section["supervised"], views_of(s.config, "train"))
+    found = s.network(views, training=True) + s.splatting(
+        s.gaussians(views), shown, s.size, sets=sets, backward=True
+    )
+    # once for the targets; for each set of renders forward, forward again, and backward to the
+    # pixels
+    if s.compared:
+        passes = shown * (1 + 3 * sets)
+        return found + Work(
+            single=passes * LPIPS_FLOPS, memory=passes * 2 * LPIPS_IMAGE * MB, calls=4
+        )
+    return found + Work(memory=60 * shown * sets * 3 * 4 * s.size**2)
+
+
+def _hgm(s: Sizes, job: PlannedJob) -> Work:
+    section = s.config[job.rule]
+    views = 2 if job.rule == "fusion" else 1
+    sample = training_sample(s, job.rule, 2 if job.name.endswith("_no_body") else 3)
+    # a micro-batch takes as many calls as a sample
+    sample = replace(sample, calls=sample.calls / section["batch"])
+    step = Work(
+        memory=ADAM_PASSES * 4 * s.parameters, link=2 * 4 * s.parameters if job.gpus > 1 else 0
+    )
+    watched = (
+        section["steps"] // section["validate_every"] * s.scans("val")
+        if section["validate_every"]
+        else 0
+    )
+    seen = (
+        s.network(views)
+        + s.splatting(s.gaussians(views), 4, s.size)
+        + Work(host=0.005 * s.pixels(8))
+    )
+    read = Work(host=0.01 * s.pixels(views_of(s.config, "train"))) * s.scans("train")
+    return sample * (job.work / max(job.gpus, 1)) + step * section["steps"] + seen * watched + read
+
+
+def _pairs(s: Sizes, job: PlannedJob) -> Work:
+    return (
+        s.network(1) + s.splatting(s.gaussians(1), 1, s.size) + Work(host=0.1 + 0.005 * s.pixels(4))
+    ) * job.work
+
+
+def _diffusion(s: Sizes, size: float, *, training: bool = False) -> Work:
+    """A pass of the base with its ControlNet over a picture of `size` pixels; training: with the
+    ControlNet's gradients."""
+    passes = (FROZEN, BACKWARD) if training else (1, 1)
+    if s.stable:
+        scale = (size / 512) ** 2
+        flops = passes[0] * STABLE_UNET + passes[1] * STABLE_CONTROL
+        kept = STABLE_SAMPLE * MB * HALF
+        traffic = TRAINING_TRAFFIC if training else FORWARD_TRAFFIC
+        return Work(networks=scale * flops, memory=scale * traffic * kept, calls=sum(passes))
+    base = s.config["base"]
+    pixels = size / 2 ** (len(base["vae_channels"]) - 1)
+    flops = unet_flops(base["unet_channels"], base["unet_layers"], pixels)
+    return Work(single=(passes[0] + 0.4 * passes[1]) * flops, calls=0.2 * sum(passes))
+
+
+def _base(s: Sizes, job: PlannedJob) -> Work:
+    base = s.config["base"]
+    if s.stable:
+        return _nothing(s, job)
+    vae = Work(
+        single=BACKWARD * unet_flops(base["vae_channels"], base["vae_layers"], base["vae_crop"])
+    )
+    if s.compared:
+        vae += Work(single=7 * LPIPS_FLOPS * (base["vae_crop"] / 256) ** 2)
+    crop = base["unet_crop"] / 2 ** (len(base["vae_channels"]) - 1)
+    unet = Work(single=BACKWARD * unet_flops(base["unet_channels"], base["unet_layers"], crop))
+    read = Work(host=0.01 * s.pixels(views_of(s.config, "train"))) * s.scans("train")
+    vae_step = vae * base["vae_batch"] + Work(calls=1)
+    unet_step = unet * base["unet_batch"] + Work(calls=1)
+    return vae_step * base["vae_steps"] + unet_step * base["unet_steps"] + read
+
+
+def _controlnet(s: Sizes, job: PlannedJob) -> Work:
+    section = s.config["controlnet"]
+    sample = _diffusion(s, section["crop"] or s.size, training=True)
+    sample = replace(sample, calls=sample.calls / section["batch"])
+    pairs = s.scans("train")
+    encoded = Work(host=0.05 + 0.003 * s.pixels(2)) * pairs
+    if s.stable:
+        encoded += (
+            Work(single=STABLE_ENCODER * (s.size / 512) ** 2, host=20 / max(pairs, 1)) * pairs
+        )
+        step = Work(memory=ADAM_PASSES * 4 * 361e6)
+    else:
+        step = Work(calls=1)
+    return sample * job.work + step * section["steps"] + encoded
+
+
+def _normals(s: Sizes, job: PlannedJob) -> Work:
+    section = s.config["normals"]
+    sample = s.normals(training=True) + s.bodies(1, s.size) + Work(host=0.004 * s.pixels(1))
+    seen = min(job.work, s.scans("train"))  # of each the thickness of the body is found once
+    return replace(sample, calls=sample.calls / section["batch"]) * job.work + Work(host=1.5) * seen
+
+
+def _estimator(s: Sizes, job: PlannedJob) -> Work:
+    return Work(host=5.0) * job.work  # not measured
+
+
+def _estimate(s: Sizes, job: PlannedJob) -> Work:
+    return Work(host=0.4) * job.work
+
+
+def refine_step(s: Sizes) -> Work:
+    """What one step of the refinement of a body draws, with gradients."""
+    section = s.config["refine"]
+    step = s.bodies(VIEWS, 2 * section["sizes"][-1], backward=True, cell=section["cell"]) + Work(
+        calls=1
+    )
+    return (
+        step + s.normals() + s.bodies(4, s.size, backward=True) if section["normal"] > 0 else step
+    )
+
+
+def _refine(s: Sizes, job: PlannedJob) -> Work:
+    section = s.config["refine"]
+    rounds = s.network(1) + s.splatting(s.gaussians(1), VIEWS, section["sizes"][-1])
+    person = (
+        rounds * math.ceil(section["iterations"] / section["every"])
+        + refine_step(s) * section["iterations"]
+        + Work(host=1.0)
+    )
+    return person * job.work
+
+
+def _reconstruct(s: Sizes, job: PlannedJob) -> Work:
+    return _person(s, job.name.split("/")[1], s.views(job)) * job.work
+
+
+def picture_to_gaussians(s: Sizes, name: str) -> Work:
+    """One picture by a variant: coarse, back view, fusion."""
+    variant = VARIANTS[name]
+    back = s.config["back_view"]
+    found = s.network(1) + s.splatting(s.gaussians(1), 1, s.size)
+    if variant.diffusion:
+        steps = round(back["steps"] * back["strength"])
+        found += _diffusion(s, s.size) * (steps * (2 if back["guidance"] > 1 else 1))
+        if s.stable:
+            found += Work(networks=(STABLE_ENCODER + STABLE_DECODER) * (s.size / 512) ** 2)
+        else:
+            base = s.config["base"]
+            found += Work(
+                single=unet_flops(base["vae_channels"], base["vae_layers"], s.size), calls=2
+            )
+    return found + s.network(2) if variant.two_view else found
+
+
+def _person(s: Sizes, name: str, views: int = VIEWS) -> Work:
+    """The same with its views and its film."""
+    made = s.config["reconstruct"]
+    count = s.gaussians(2 if VARIANTS[name].two_view else 1)
+    film = made["turntable_size"]
+    frames = made["turntable_frames"]
+    drawn = s.splatting(count, views, made["size"]) + s.splatting(count, frames, film)
+    written = Work(
+        host=0.3 + 0.004 * s.pixels(views, made["size"]) + 0.002 * s.pixels(frames, film)
+    )
+    return picture_to_gaussians(s, name) + drawn + written
+
+
+def surface(s: Sizes) -> Work:
+    """Gaussians to a mesh: depths fused into a volume, and the refinement by normals, which the CPU
+    does."""
+    section = s.config["mesh"]
+    views = s.splatting(s.gaussians(2), section["cameras"], section["size"])
+    fused = 0.8 + 1e-7 * section["cameras"] * section["size"] ** 2 + 2.5e-7 / section["voxel"] ** 3
+    refined = section["refine_steps"] * (0.004 + 1e-6 / section["voxel"] ** 2)
+    read = s.normals() * 2 + s.bodies(2, s.size) if section["refine_steps"] else Work()
+    return views + read + Work(host=fused + refined)
+
+
+def _mesh(s: Sizes, job: PlannedJob) -> Work:
+    return (surface(s) + Work(host=1.0)) * job.work
+
+
+def _evaluate(s: Sizes, job: PlannedJob) -> Work:
+    """On a CPU everywhere."""
+    name = job.name.split("/")[1]
+    views = s.views(job)
+    measured = 4 if views % 4 == 0 else views - 1  # hgm.images.viewpoints
+    # these, the back and the back view; simple baselines beside
+    pictures = (measured + 2) * (4 if name == s.plan.main_variant else 1)
+    host = (
+        0.5
+        + 0.01 * s.pixels(views)
+        + 0.03 * s.pixels(pictures)
+        + 1.5e-5 * s.config["evaluate"]["surface_samples"]
+    )
+    if s.compared:  # two definitions, of both pictures
+        host += pictures * 4 * LPIPS_FLOPS * (s.size / 256) ** 2 / 40e9
+    return Work(host=host) * job.work
+
+
+def _photos(s: Sizes, job: PlannedJob) -> Work:
+    return (_person(s, s.plan.photo_variant) + surface(s) + Work(host=2.0)) * job.work
+
+
+def _report(s: Sizes, job: PlannedJob) -> Work:
+    return Work(host=0.07) * job.work
+
+
+# seconds of one core from the start of a job to its first work, most of them imports, and what
+# follows
+RULES: dict[str, tuple[float, Callable[[Sizes, PlannedJob], Work]]] = {
+    "record": (0.5, _nothing),
+    "body_model": (4.0, _nothing),
+    "standin": (4.0, _standin),
+    "catalogue": (3.0, _catalogue),
+    "render": (3.0, _render),
+    "coarse": (6.0, _hgm),
+    "fusion": (6.0, _hgm),
+    "pairs": (3.5, _pairs),
+    "base": (5.0, _base),
+    "controlnet": (5.0, _controlnet),
+    "normals": (4.0, _normals),
+    "estimate_pixie": (30.0, _estimator),
+    "estimate_pymafx": (30.0, _estimator),
+    "estimate": (3.0, _estimate),
+    "refine": (4.0, _refine),
+    "reconstruct": (5.0, _reconstruct),
+    "mesh": (6.5, _mesh),
+    "evaluate": (6.0, _evaluate),
+    "baseline": (6.0, _evaluate),
+    "photos": (8.0, _photos),
+    "report": (3.5, _report),
+}

@@ -1,0 +1,166 @@
+"""The configuration of a run: what every system has, and reading it from files.
+
+The key `system` names the system; its own sections are in `hgm.systems.<system>.settings.Config`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from hgm.core.checkout import default_config
+from hgm.core.devices import NAMES
+from hgm.core.home_paths import with_home
+from hgm.core.settings import Section, described
+from hgm.errors import InputError
+from hgm.systems import DEFAULT, SYSTEMS, part
+
+# a configuration whose sections are its system's
+Config = Any
+
+
+class RunConfig(Section):
+    """What every system's configuration begins with; each adds its sections."""
+
+    system: str = described(
+        DEFAULT, "which system is run; a file that names none stands on config.yaml"
+    )
+    run: str = described(
+        "demo",
+        "name of the run: its results are in results/<run>",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$",
+    )
+    seed: int = described(
+        10,
+        "the seed; the same configuration gives the same bytes on one model of CPU "
+        "(docs/reliability.md)",
+        ge=0,
+    )
+    device: str = described(
+        "auto", "cpu, cuda, cuda:1, or auto: a GPU where there is one", pattern=NAMES
+    )
+    splat: Literal["auto", "gsplat", "diff-gaussian-rasterization", "numba", "torch"] = described(
+        "auto", "splatting backend"
+    )
+    environments: Literal["cpu", "cu118", "cu126", "cu130"] = described(
+        "cpu", "variant of conda environments (docs/environments.md)"
+    )
+
+    def check(self) -> None:
+        """Raises InputError for values that are fine one by one and contradict each other."""
+
+
+def parse(data: Mapping[str, Any]) -> Any:
+    """The configuration in plain data, a `Config` of its system. Raises InputError with one line
+    that names the first wrong key."""
+    system = str(data.get("system", DEFAULT))
+    model = part(system, "settings").Config
+    try:
+        config = model.model_validate(with_home(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "configuration"
+        if first["type"] == "extra_forbidden":
+            raise _unknown(key, system, model, first["loc"]) from None
+        raise InputError(f"{key}: {first['msg']}, got {first['input']!r:.100}") from None
+    config.check()
+    return config
+
+
+def _unknown(key: str, system: str, model: Any, loc: tuple[int | str, ...]) -> InputError:
+    """Says why a key is none of the system's, and what would be."""
+    others = [
+        other
+        for other in SYSTEMS
+        if other != system and loc[0] in part(other, "settings").Config.model_fields
+    ]
+    if len(loc) == 1 and others:
+        return InputError(
+            f"{key}: a section of {' and '.join(others)}, and this is a configuration of system "
+            f"{system}; set `system`, or leave the section out"
+        )
+    known = ", ".join(_siblings(model, loc))
+    return InputError(
+        f"{key}: unknown key in a configuration of system {system}; expected one of: {known}"
+    )
+
+
+def _siblings(model: Any, loc: tuple[int | str, ...]) -> list[str]:
+    for name in loc[:-1]:
+        field = (
+            model.model_fields.get(str(name))
+            if isinstance(model, type) and issubclass(model, BaseModel)
+            else None
+        )
+        if field is None:
+            return []
+        model = field.annotation
+    return list(model.model_fields)
+
+
+def resolve(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data with every default filled in, as the workflow's rules read it."""
+    return parse(data).model_dump(mode="json")
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The plain mapping in a YAML file, not validated. Raises InputError when it cannot be read or
+    is something else."""
+    try:
+        data = yaml.safe_load(Path(path).read_text()) or {}
+    except Exception as error:  # impossible dates, endless brackets and the like are no YAMLError
+        raise InputError(
+            f"{path}: not a readable YAML file ({' '.join(str(error).split())})"
+        ) from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: expected a mapping of sections, got {type(data).__name__}")
+    return data
+
+
+def read_files(paths: Sequence[Path]) -> Any:
+    """The configuration as the workflow reads it: the given files, the last one wins, on top of
+    config.yaml (`hgm.core.checkout.default_config`) where none of them names its system.
+
+    Raises InputError for what cannot be read, is no configuration, or is of two systems.
+    """
+    files = {path: read(path) for path in paths}
+    check_one_system({str(path): data for path, data in files.items()})
+    default = default_config()
+    data = {} if is_named(files.values()) or not default.is_file() else read(default)
+    for one in files.values():
+        data = _merged(data, one)
+    return parse(data)
+
+
+def is_named(files: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of some files names its system, and so stands on that system's own defaults."""
+    return any("system" in data for data in files)
+
+
+def check_one_system(files: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises InputError where files, by name, are of different systems."""
+    named = {path: str(data["system"]) for path, data in files.items() if "system" in data}
+    if len(set(named.values())) > 1:
+        words = ", ".join(f"{path} is of {system}" for path, system in named.items())
+        raise InputError(f"system: {words}; one run is of one system")
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(old)
+    for key, value in new.items():
+        before = merged.get(key)
+        merged[key] = (
+            _merged(before, value)
+            if isinstance(before, dict) and isinstance(value, dict)
+            else value
+        )
+    return merged
+
+
+def load(path: str | Path) -> Any:
+    """Read and validate a YAML file."""
+    return parse(read(path))

@@ -1,0 +1,60 @@
+"""`hgm doctor`: everything a configuration needs, looked at once, as one table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hgm.core.runtime import Progress
+from hgm.errors import InputError
+from hgm.workflow.configuration import Config
+from hgm.workflow.doctor.checks import check, configured_scans, first_bodies
+from hgm.workflow.doctor.download import fetch
+from hgm.workflow.doctor.entries import Asset, load_assets
+from hgm.workflow.doctor.environment import check_environment
+from hgm.workflow.doctor.findings import Finding
+from hgm.workflow.doctor.health import check_health
+
+
+def examine(config: Config, assets: Sequence[Asset] | None = None) -> list[Finding]:
+    """All findings: assets, environment, the run's own folder."""
+    configured_scans(config)  # a wrong list of ids is the first thing to know
+    assets = load_assets() if assets is None else assets
+    with Progress("doctor", len(assets)) as progress:
+        findings = [check(asset, config) for asset in progress.each(assets, lambda a: a.title)]
+    return [
+        *findings,
+        *first_bodies(config),
+        *check_environment(config),
+        *check_health(Path("results") / config.run),
+    ]
+
+
+def fetch_free(
+    config: Config, names: Sequence[str], into: Path, assets: Sequence[Asset] | None = None
+) -> dict[str, str]:
+    """Download the named free assets, or, without names, those that the configuration needs and
+    lacks; says on standard error what it does and which keys to set. Returns the reasons of
+    failures by name.
+
+    Raises InputError for a name that is unknown or not free.
+    """
+    assets = load_assets() if assets is None else assets
+    free = {asset.name: asset for asset in assets if asset.free}
+    for name in names:
+        if name not in free:
+            raise InputError(
+                f"--fetch: {name} cannot be fetched freely; expected one of {', '.join(free)}"
+            )
+    chosen = [free[name] for name in names] or [a for a in free.values() if check(a, config).fault]
+    for asset in chosen:
+        sys.stderr.write(
+            f"fetching {asset.title} into {asset.place(into)} (license: {asset.license})\n"
+        )
+    fetched = fetch(chosen, into)
+    for asset in chosen:
+        place = fetched.places.get(asset.name)
+        if place is not None and asset.key is not None and str(place) != asset.path(config):
+            sys.stderr.write(f"set {asset.key}: {place}\n")
+    return fetched.failed

@@ -1,0 +1,32 @@
+"""What a finished run says of itself. Apart from the stages, since their code keys do not hang on
+the configuration's model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hgm.core.provenance import read_json
+from hgm.errors import InputError
+from hgm.workflow import configuration
+
+
+def finished_config(run: Path) -> dict[str, Any]:
+    """The configuration of the run in a folder, results/<run>; keys newer than the run get their
+    defaults.
+
+    Raises InputError where the folder is no run's or its record cannot be understood.
+    """
+    path = run / "run.json"
+    if not path.is_file():
+        raise InputError(
+            f"{run}: not the folder of a finished run (no run.json); expected for example "
+            "results/demo"
+        )
+    record = read_json(path)
+    if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
+        raise InputError(f"{path}: holds no configuration; expected the record that a run writes")
+    try:
+        return configuration.resolve(record["config"])
+    except InputError as error:
+        raise InputError(f"{path}: made by another version of hgm ({error})") from None

@@ -1,0 +1,294 @@
+"""Hours of a run before it starts: computed from its work and a device's rates, corrected by what
+earlier runs took."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hgm.core.provenance import read_json
+from hgm.core.runtime import clock
+from hgm.errors import InputError
+from hgm.report.costs import benchmark
+from hgm.systems import part
+from hgm.workflow.cards import CARDS, Card, Range
+from hgm.workflow.jobs import PlannedJob, planned_jobs, size_of
+from hgm.workflow.plan import Plan, plan_for
+from hgm.workflow.timetable import wall_seconds
+
+# how far off a figure of the same sizes may be, and one that was brought from others, as tests
+# compare
+SAME = 1.25
+SCALED = 2.0
+# … of rules that were not measured at two sizes, and of `refine`, whose jobs were not within the
+# other
+FARTHER = 3.0
+FARTHER_RULES = (
+    "refine",
+    "evaluate",
+    "baseline",
+    "photos",
+    "report",
+    "estimate_pixie",
+    "estimate_pymafx",
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one job of an earlier run took."""
+
+    run: str
+    rule: str
+    name: str
+    size: str  # the values that it depends on, as text
+    seconds: float
+    work: float
+    memory_mb: float | None
+    on_gpu: bool = False
+    # what it should have taken by the rates of the device that is planned for
+    computed: Range | None = None
+
+
+def read_figures(results: Path, card: Card | None = None) -> list[Figure]:
+    """The benchmarks of all runs below `results`; runs without a readable record of their
+    configuration are left out."""
+    found = []
+    for run in sorted(p for p in results.glob("*") if (p / "benchmarks").is_dir()):
+        try:
+            plan = plan_for(read_json(run / "run.json")["config"])
+        except (InputError, KeyError, TypeError):
+            continue
+        for job in planned_jobs(plan):
+            measured = benchmark(run / "benchmarks" / f"{job.name}.jsonl")
+            if measured is not None and job.work:
+                on_gpu = _claimed(run / "logs" / f"{job.name}.log")
+                found.append(
+                    Figure(
+                        run.name,
+                        job.rule,
+                        job.name,
+                        repr(size_of(plan, job.rule)),
+                        measured[0],
+                        job.work,
+                        measured[1],
+                        on_gpu,
+                        computed(job, plan, card, on_gpu) if card else None,
+                    )
+                )
+    return found
+
+
+def _claimed(log: Path) -> bool:
+    """Whether a job worked on a GPU: its log names the one that it claimed (hgm.core.devices)."""
+    try:
+        return any(line.startswith("GPU ") for line in log.read_text(errors="replace").splitlines())
+    except OSError:
+        return False
+
+
+def computed(job: PlannedJob, plan: Plan, card: Card, on_gpu: bool) -> Range:
+    """Seconds of a job by its work and the device's rates; what works on no GPU is a core's."""
+    on = card if on_gpu and card.gpu else CARDS["cpu"]
+    return (
+        part(plan.system, "work")
+        .work_of(job, plan)
+        .seconds(on, str(plan.config["network"]["precision"]))
+    )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One rule of a run. `seconds` are those of the jobs not done yet, one after the other; `each`
+    are those of each by name."""
+
+    rule: str
+    jobs: int
+    left: int
+    seconds: Range
+    gpu_seconds: Range
+    memory_mb: float | None
+    note: str
+    each: dict[str, Range]
+
+
+def seconds_of(job: PlannedJob, plan: Plan, figures: Iterable[Figure]) -> float | None:
+    """What a job would take: the mean of equally sized jobs of its rule, of the same name where
+    there is one, by its work."""
+    size = repr(size_of(plan, job.rule))
+    fitting = [f for f in figures if f.rule == job.rule and f.size == size]
+    same = [f for f in fitting if f.name == job.name]
+    chosen = same or fitting
+    if not chosen:
+        return None
+    return job.work * sum(f.seconds for f in chosen) / sum(f.work for f in chosen)
+
+
+def forecast(plan: Plan, results: Path, figures: Sequence[Figure], card: Card) -> list[Estimate]:
+    """One row for each rule of a plan, in the order of the data; `results` is the run's folder,
+    there or not.
+
+    A job takes what equally sized ones of its rule took; without such a figure what its work takes
+    at the device's rates, times what jobs of its rule of other sizes took over what they should
+    have taken. Figures of a CPU say nothing of a GPU, nor the other way round.
+    """
+    rules: dict[str, list[PlannedJob]] = {}
+    for job in planned_jobs(plan):
+        rules.setdefault(job.rule, []).append(job)
+    return [_estimate(rule, jobs, plan, results, figures, card) for rule, jobs in rules.items()]
+
+
+def _estimate(
+    rule: str,
+    jobs: list[PlannedJob],
+    plan: Plan,
+    results: Path,
+    figures: Sequence[Figure],
+    card: Card,
+) -> Estimate:
+    left = [job for job in jobs if not job.done(results)]
+    size = repr(size_of(plan, rule))
+    on_gpu = card.gpu and any(job.gpus for job in jobs)
+    fitting = [f for f in figures if f.rule == rule and f.on_gpu == on_gpu]
+    each = {job.name: _seconds(job, plan, fitting, card, on_gpu) for job in left}
+    zero = Range()
+    same = [f for f in fitting if f.size == size]
+    runs = ", ".join(sorted({f.run for f in same or fitting}))
+    note = (
+        "done"
+        if not left
+        else f"from {runs}"
+        if same
+        else f"computed, scaled by {runs}"
+        if fitting
+        else "computed"
+    )
+    return Estimate(
+        rule,
+        len(jobs),
+        len(left),
+        sum(each.values(), zero),
+        sum((each[job.name] * job.gpus for job in left), zero) if card.gpu else zero,
+        max((f.memory_mb for f in same if f.memory_mb is not None), default=None),
+        note,
+        each,
+    )
+
+
+def _seconds(
+    job: PlannedJob, plan: Plan, fitting: Sequence[Figure], card: Card, on_gpu: bool
+) -> Range:
+    measured = seconds_of(job, plan, fitting)
+    if measured is not None:
+        return Range.within(measured, SAME)
+    plain = computed(job, plan, card, on_gpu)
+    ratios = [f.seconds / f.computed.likely for f in fitting if f.computed is not None]
+    if not ratios:
+        return plain
+    return Range.within(plain.likely * statistics.median(ratios), factor_of(job.rule))
+
+
+def factor_of(rule: str) -> float:
+    """How many times less or more a job of a rule may take than what was brought from other
+    sizes."""
+    return FARTHER if rule in FARTHER_RULES else SCALED
+
+
+def table(estimates: Sequence[Estimate], plan: Plan, card: Card, *, gpus: int, cores: int) -> str:
+    """Aligned rows, then what the whole run needs: GPU-hours, hours and disk, each with the range
+    in which it is expected."""
+    rows = [("rule", "jobs", "to do", "hours", "between", "GPU-hours", "GiB", "figures")]
+    for e in estimates:
+        memory = "-" if e.memory_mb is None else f"{e.memory_mb / 1024:.1f}"
+        rows.append(
+            (
+                e.rule,
+                str(e.jobs),
+                str(e.left),
+                clock(e.seconds.likely),
+                between(e.seconds),
+                clock(e.gpu_seconds.likely),
+                memory,
+                e.note,
+            )
+        )
+    total, gpu_total = (
+        sum(x, Range())
+        for x in ([e.seconds for e in estimates], [e.gpu_seconds for e in estimates])
+    )
+    rows.append(
+        (
+            "all",
+            str(sum(e.jobs for e in estimates)),
+            str(sum(e.left for e in estimates)),
+            clock(total.likely),
+            between(total),
+            clock(gpu_total.likely),
+            "",
+            "one job after the other",
+        )
+    )
+    wall = wall_time(estimates, plan, gpus=gpus, cores=cores)
+    place = f"{gpus} × {card.title}, {cores} cores" if card.gpu else f"{cores} cores"
+    lines = [*aligned(rows), "", f"On {place}:"]
+    disk = part(plan.system, "space").disk_bytes(plan)
+    lines += aligned(
+        [
+            ("GPU-hours", clock(gpu_total.likely), between(gpu_total)),
+            ("hours", clock(wall.likely), between(wall)),
+            ("disk", gigabytes(disk.likely), f"{gigabytes(disk.low)} to {gigabytes(disk.high)}"),
+        ]
+    )
+    if any(e.note == "computed" for e in estimates):
+        lines.append(
+            "Computed: no run has measured such a job; work over the device's rates, of which "
+            "shares are assumed (docs/operations.md)."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def wall_time(estimates: Sequence[Estimate], plan: Plan, *, gpus: int, cores: int) -> Range:
+    """Seconds of all jobs that are left, side by side."""
+    jobs = planned_jobs(plan)
+    each = {name: found for e in estimates for name, found in e.each.items()}
+    return Range(
+        *(
+            wall_seconds(
+                plan,
+                jobs,
+                {name: getattr(x, bound) for name, x in each.items()},
+                gpus=gpus,
+                cores=cores,
+            )
+            for bound in ("low", "likely", "high")
+        )
+    )
+
+
+def between(found: Range) -> str:
+    """Its bounds, where they differ."""
+    return f"{clock(found.low)} to {clock(found.high)}" if found.high > found.low else ""
+
+
+def gigabytes(count: float) -> str:
+    """Of a number of bytes."""
+    value = count / 1e9
+    return f"{value:.1f} GB" if value < 10 else f"{value:.0f} GB"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns as wide as their widest cell; the first and the last to the left, the others to the
+    right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(c.rjust(w) for c, w in zip(row[1:-1], widths[1:-1], strict=True)),
+                row[-1],
+            ]
+        ).rstrip()
+        for row in rows
+    ]

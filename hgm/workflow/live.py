@@ -1,0 +1,212 @@
+"""A run while Snakemake works on it: which jobs are through, how far the others are, and the time
+that is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hgm.core.runtime import clock
+from hgm.workflow.forecast import Figure, seconds_of
+from hgm.workflow.jobs import PlannedJob, planned_jobs
+from hgm.workflow.plan import Plan
+from hgm.workflow.status import look, progress_of
+
+# seconds after which the pace that was measured weighs as much as one job after the other
+SETTLED = 30.0
+
+
+@dataclass(frozen=True)
+class Started:
+    """A job that Snakemake has begun or handed to a cluster. `job` is None for one that is no job
+    of the plan."""
+
+    rule: str
+    name: str
+    at: float  # seconds since the epoch
+    log: Path | None
+    job: PlannedJob | None
+
+
+class LiveRun:
+    """One working of Snakemake on a run.
+
+    counts: jobs to do of each rule, as Snakemake counts them. plan: None where it is not known;
+    jobs are then counted and nothing else is known of them.
+    """
+
+    def __init__(
+        self, counts: Mapping[str, int], plan: Plan | None, now: float | None = None
+    ) -> None:
+        planned = {} if plan is None else {job.name: job for job in planned_jobs(plan)}
+        rules = {job.rule for job in planned.values()}
+        # without named targets
+        self.counts = {
+            rule: count for rule, count in counts.items() if plan is None or rule in rules
+        }
+        self.total = sum(self.counts.values())
+        self.done = 0
+        self.planned = planned
+        self.expected: dict[str, float] = {}  # seconds by name, from figures
+        self.begun_at = time.time() if now is None else now
+        self.running: dict[int, Started] = {}
+        self.begun: dict[str, int] = {}  # jobs of each rule
+        self.took: dict[str, list[float]] = {}  # seconds of the finished jobs of each rule
+        self.through = 0.0  # seconds that the finished jobs were expected to take
+
+    def learn(self, plan: Plan, figures: Sequence[Figure]) -> None:
+        """Take the time of jobs from the benchmarks of earlier runs."""
+        for job in self.planned.values():
+            seconds = seconds_of(job, plan, figures)
+            if seconds is not None:
+                self.expected[job.name] = seconds
+
+    def summary(self, now: float | None = None) -> str:
+        """The line at the end."""
+        return f"{self.done} jobs in {clock((time.time() if now is None else now) - self.begun_at)}"
+
+    def begin(self, number: int, rule: str, log: str | None, now: float | None = None) -> None:
+        """Job `number` of Snakemake starts; again where it failed before."""
+        path = None if log is None else Path(log)
+        name = rule if path is None else name_of(path)
+        again = any(s.name == name for s in self.running.values())
+        self.running[number] = Started(
+            rule, name, time.time() if now is None else now, path, self.planned.get(name)
+        )
+        if not again:
+            self.begun[rule] = self.begun.get(rule, 0) + 1
+
+    def finish(self, number: int, now: float | None = None) -> str | None:
+        """The line of a job that is through; None for a named target, which is no work."""
+        one = self.running.pop(number, None)
+        if one is None or one.rule not in self.counts:
+            return None
+        took = max((time.time() if now is None else now) - one.at, 0.0)
+        self.took.setdefault(one.rule, []).append(took)
+        self.through += self.expected.get(one.name, took)
+        self.done += 1
+        return f"{self.done} of {self.total}  {one.name}  {clock(took)}"
+
+    def fail(self, number: int) -> Started | None:
+        """A job that failed; it counts as not begun, since Snakemake may try it again."""
+        one = self.running.pop(number, None)
+        if one is not None:
+            self.begun[one.rule] -= 1
+        return one
+
+    def lines(self, room: int, now: float | None = None) -> list[str]:
+        """What is to be seen now: the run in one line, then a line for each running job, at most
+        `room` of these."""
+        now = time.time() if now is None else now
+        seen = [
+            (one, *self._seen(one, now))
+            for one in sorted(self.running.values(), key=lambda s: s.at)
+        ]
+        shown = [(one, note, left) for one, note, left in seen if one.rule in self.counts]
+        head = [f"{self.done} of {self.total} jobs", f"{clock(now - self.begun_at)} so far"]
+        left = self.left({one.name: left for one, _, left in seen}, now)
+        if left is not None:
+            head.append(left)
+        rows = [_row(one, note, left, now) for one, note, left in shown]
+        if len(rows) > room:
+            rows = [*rows[: room - 1], f"  and {len(rows) - room + 1} more"]
+        return ["  ".join(head), *rows]
+
+    def left(self, running: Mapping[str, float | None], now: float) -> str | None:
+        """Time left of the whole run in words; "about" unless benchmarks tell it. running: seconds
+        left of running jobs, by name, as far as they know.
+
+        What is left of work is the sum over the jobs; that many seconds of it are done in a second
+        as have been so far, which holds jobs side by side, queues and what Snakemake itself needs.
+        """
+        own = [s for rule in self.took.values() for s in rule]
+        sure = True
+        work = 0.0
+        begun = 0.0
+        for one in self.running.values():
+            if one.rule not in self.counts:
+                continue
+            expected, known = self._expected(one.rule, one.name, own)
+            told = running.get(one.name)
+            worked = now - one.at
+            if told is None and expected is None:
+                return None
+            begun += worked if told is not None or expected is None else min(worked, expected)
+            work += told if told is not None else max((expected or 0.0) - worked, 0.0)
+            sure &= known or told is not None
+        for rule, count in self.counts.items():
+            waiting = count - self.begun.get(rule, 0)
+            if waiting > 0:
+                seconds, known = self._waiting(rule, own)
+                if seconds is None:
+                    return None
+                work = work + waiting * seconds
+                sure = sure and known
+        pace = (self.through + begun + SETTLED) / (now - self.begun_at + SETTLED)
+        return f"{'' if sure else 'about '}{clock(work / max(pace, 1e-3))} left"
+
+    def _seen(self, one: Started, now: float) -> tuple[str, float | None]:
+        """How far a running job is, and the seconds it still needs."""
+        if one.job is None or one.log is None:
+            return "", None
+        results = results_of(one.log)
+        seen = look(one.job, results, now)
+        if seen.state == "running":
+            return seen.note, seen.left
+        # where file systems have no locks, a log that grows has to do
+        if _changed(one.log) >= one.at:
+            return progress_of(one.job, results, one.log, now)
+        return "starting", None
+
+    def _expected(self, rule: str, name: str, own: list[float]) -> tuple[float | None, bool]:
+        """Seconds of a job, and whether benchmarks tell them."""
+        if name in self.expected:
+            return self.expected[name], True
+        return self._mean(self.took.get(rule) or own), False
+
+    def _waiting(self, rule: str, own: list[float]) -> tuple[float | None, bool]:
+        """Mean seconds of the jobs of a rule that have not begun."""
+        told = [
+            self.expected[name]
+            for name, job in self.planned.items()
+            if job.rule == rule and name in self.expected
+        ]
+        return (self._mean(told), True) if told else (self._mean(self.took.get(rule) or own), False)
+
+    @staticmethod
+    def _mean(values: list[float]) -> float | None:
+        return sum(values) / len(values) if values else None
+
+
+def name_of(log: Path) -> str:
+    """The name of a job from the path of its log, results/<run>/logs/<name>.log."""
+    parts = log.with_suffix("").parts
+    return (
+        "/".join(parts[len(parts) - parts[::-1].index("logs") :]) if "logs" in parts else parts[-1]
+    )
+
+
+def results_of(log: Path) -> Path:
+    """The folder of the run that a log is in."""
+    parts = log.parts
+    return (
+        Path(*parts[: len(parts) - 1 - parts[::-1].index("logs")])
+        if "logs" in parts
+        else log.parent
+    )
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _row(one: Started, note: str, left: float | None, now: float) -> str:
+    time_left = f"{clock(left)} left" if left is not None else f"{clock(now - one.at)} so far"
+    return "  " + "  ".join(
+        part for part in (one.name, time_left, note.removeprefix(f"{one.name} ")) if part
+    )

@@ -1,0 +1,75 @@
+"""A working folder apart from the checkout: the presets linked, the results its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from checkouts import ROOT
+
+from hgm.core.provenance import folder_digest
+
+LINKED = ("config",)  # named from there; all else is found in the checkout
+TINY = ("--configfile", "config/tiny.yaml", "--cores", "2")
+# in the environment of a run, not in its results
+MARKED = {"USER": "user-b26f", "LOGNAME": "user-b26f", "HGM_TOKEN": "token-7c41"}
+PRODUCTS = ("views", "coarse", "controlnet", "fusion", "pairs", "bodies", "subjects", "tables")
+
+
+class Workspace:
+    """Runs Snakemake on a checkout's workflow in a folder of its own."""
+
+    def __init__(self, folder: Path, root: Path = ROOT) -> None:
+        self.folder = folder
+        self.root = root
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in LINKED:
+            if not (folder / name).is_symlink():
+                (folder / name).symlink_to(root / name)
+
+    @property
+    def results(self) -> Path:
+        """Of the tiny preset."""
+        return self.folder / "results/tiny"
+
+    def copied_to(self, folder: Path) -> "Workspace":
+        """The same in another folder, with all times, so that it looks as finished there."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Workspace(folder, self.root)
+
+    def products(self) -> dict[str, str]:
+        """A hash of each kind of product of the tiny preset."""
+        return {name: folder_digest(self.results / name) for name in PRODUCTS}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(self.root / "Snakefile"),
+            "--directory",
+            str(self.folder),
+            "--nolock",
+            *arguments,
+        ]
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """In a session of its own, so that all of it can be killed at once."""
+        environment = {**os.environ, "PYTHONPATH": str(self.root)}
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.root,
+            env=environment,
+            text=True,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def run(self, *arguments: str) -> str:
+        process = self.start(*arguments)
+        output, _ = process.communicate()
+        assert process.returncode == 0, output[-4000:]
+        return output
