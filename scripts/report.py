@@ -3,7 +3,7 @@
 from hgm.core.home_paths import without_home
 from hgm.core.job import Job, run
 from hgm.core.runtime import Progress
-from hgm.report.bundle import PAPER
+from hgm.report.bundle import paper_of
 from hgm.systems.hgm.report.kid import back_view_kid
 from hgm.systems.hgm.report.page import build_report
 from hgm.systems.hgm.report.run import Run
@@ -19,7 +19,7 @@ def main(job: Job) -> None:
     progress = Progress("report", 3)
     kid = back_view_kid(data, config["weights"]["inception"], seed=config["seed"])
     progress.update(1, "tables")
-    write_tables(data, PAPER, kid=kid)
+    write_tables(data, paper_of("hgm"), kid=kid)
     progress.update(2, "page")
     build_report(results, page.parent, shown)
     progress.update(3)

@@ -7,17 +7,31 @@ from __future__ import annotations
 from pathlib import Path
 
 from hgm.core.checkout import RESOURCES
-from hgm.core.provenance import file_digest, folder_digest, key_of
+from hgm.core.provenance import PACKAGE, file_digest, folder_digest, key_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 VIEWER = Path(__file__).parent / "web" / "dist" / "viewer.js"
-PAPER = RESOURCES / "paper.yaml"
 
 
-def texts_digest() -> str:
-    """A key of the templates' and the paper's content: a report is made anew when they change, not
-    when the checkout moves."""
-    return key_of(folder_digest(TEMPLATES), file_digest(PAPER))
+def templates_of(system: str) -> Path:
+    """Where a system's own templates are."""
+    return PACKAGE / "systems" / system / "report" / "templates"
+
+
+def paper_of(system: str) -> Path:
+    """The file of a system's paper."""
+    return RESOURCES / "paper" / f"{system}.yaml"
+
+
+def texts_digest(system: str) -> str:
+    """A key of the content of templates and paper: a report is made anew when they change, not when
+    the checkout moves."""
+    own = templates_of(system)
+    return key_of(
+        folder_digest(TEMPLATES),
+        folder_digest(own) if own.is_dir() else None,
+        file_digest(paper_of(system)),
+    )
 
 
 def viewer_digest() -> str | None:

@@ -41,7 +41,7 @@ class Plan:
     def texts(self) -> str:
         """What the report is made with besides code: it is the checkout's and no product of a
         rule."""
-        return texts_digest()
+        return texts_digest(self.system)
 
     @property
     def viewer(self) -> str | None:

@@ -19,14 +19,16 @@ from PIL import Image
 from hgm.cameras import Cameras, orbit
 from hgm.gaussians import Gaussians
 from hgm.images.views import save_cameras
-from hgm.report.bundle import VIEWER
+from hgm.report.bundle import VIEWER, paper_of
 from hgm.rig import FOCAL, RADIUS
 from hgm.splat import render
-from hgm.systems.hgm.report.page import PAPER, build_report
+from hgm.systems.hgm.report.page import build_report
 from hgm.systems.hgm.report.run import Run
 from hgm.systems.hgm.report.tables import write_tables
 
 from .conftest import NASTY, figure, metrics, save_png
+
+PAPER = paper_of("hgm")
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(
@@ -451,7 +453,7 @@ def test_five_hundred_people_open_at_once(go: Go, many: Path) -> None:
     order = [
         float(value)
         for value in page.eval_on_selector_all(
-            "#gallery li", "items => items.map((i) => i.dataset.psnr)"
+            "#gallery li", "items => items.map((i) => i.dataset.value)"
         )
     ]
     assert order == sorted(order, reverse=True) and len(order) == 24

@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from hgm.errors import InputError
-from hgm.systems.hgm.report.page import PAPER, build_report
+from hgm.report.bundle import paper_of
+from hgm.systems.hgm.report.page import build_report
 from hgm.systems.hgm.report.run import Run
 from hgm.systems.hgm.report.tables import write_tables
 
 from .conftest import NASTY
+
+PAPER = paper_of("hgm")
 
 VOID = {"meta", "link", "img", "br", "input", "source"}
 
@@ -229,7 +232,7 @@ def test_a_long_table_has_its_own_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, config = finished
-    monkeypatch.setattr("hgm.systems.hgm.report.page.LONG", 3)
+    monkeypatch.setattr("hgm.report.page.LONG", 3)
     out = build_report(run, tmp_path, config, viewer=program).parent
     index = Page((out / "index.html").read_text())
     tables = Page((out / "people" / "tables.html").read_text())

@@ -21,22 +21,25 @@ from hgm.gaussians import Gaussians
 from hgm.images.views import load_image, save_cameras, save_image
 from hgm.mesh.conversion import colors_of
 from hgm.mesh.io import load_mesh, save_mesh
+from hgm.report.bundle import paper_of
 from hgm.report.costs import costs, duration
 from hgm.report.curves import binned, curve_svg, panels
+from hgm.report.paper import read_paper
 from hgm.report.pictures import Assets, error_map, read, read_depth, sheet
 from hgm.report.rule_graph import Graph, columns, read_graph, workflow_svg
 from hgm.report.speed import speeds
 from hgm.report.viewer_data import Solid, gaussian_solid, mesh_solid, most_visible, share
 from hgm.systems.hgm.report.kid import back_view_kid
 from hgm.systems.hgm.report.methods import methods
-from hgm.systems.hgm.report.page import PAPER
 from hgm.systems.hgm.report.run import Run
-from hgm.systems.hgm.report.tables import read_paper
+from hgm.systems.hgm.report.speed import measures
 from hgm.systems.hgm.settings import Coarse, Estimate, Scans
 from hgm.systems.hgm.variants import RENDER
 from hgm.workflow.configuration import load, resolve
 
 from .conftest import ball, person, write_jobs, write_times
+
+PAPER = paper_of("hgm")
 
 
 def unpacked(solid: Solid | None, kind: str) -> bytes:
@@ -222,9 +225,9 @@ def test_costs_are_summed_by_rule_in_the_order_of_the_run(tmp_path: Path) -> Non
 
 def test_speed_stands_beside_the_papers(tmp_path: Path) -> None:
     paper = read_paper(PAPER)["speed"]
-    assert speeds(tmp_path, "full", paper) == []
+    assert speeds(measures(tmp_path, "full"), paper) == []
     write_times(tmp_path)
-    found = {row.what: row for row in speeds(tmp_path, "full", paper)}
+    found = {row.what: row for row in speeds(measures(tmp_path, "full"), paper)}
     fast = found["Rendering of the result"]
     assert fast.paper.startswith("300 frames/s") and fast.ours == "101 frames/s at 192 px"
     person = found["One person, all stages below"]
@@ -232,7 +235,7 @@ def test_speed_stands_beside_the_papers(tmp_path: Path) -> None:
     assert found["Mesh"].paper == "–" and found["Mesh"].ours == "31 s"
     shutil.rmtree(tmp_path / "mesh")
     (tmp_path / "refine" / "test000.members.json").write_text("{")
-    found = {row.what: row for row in speeds(tmp_path, "full", paper)}
+    found = {row.what: row for row in speeds(measures(tmp_path, "full"), paper)}
     assert (
         found["One person, all stages below"].ours == found["Mesh"].ours == "–"
         and found["Body refined"].ours == "21.5 s"

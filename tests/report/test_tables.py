@@ -15,20 +15,15 @@ from hgm.body.estimators.labels import DISTURBED, GIVEN, REFINED
 from hgm.body.estimators.programs import PROGRAMS
 from hgm.errors import InputError
 from hgm.metrics.kid import KID
-from hgm.systems.hgm.report.page import PAPER
+from hgm.report.bundle import paper_of
+from hgm.report.paper import OTHER_DATA, TRUE_BODIES, read_paper, same_method, verdict
 from hgm.systems.hgm.report.run import PAPER_HUMMAN, PAPER_TEST, Run
-from hgm.systems.hgm.report.tables import (
-    OTHER_DATA,
-    TABLES,
-    TRUE_BODIES,
-    read_paper,
-    same_method,
-    verdict,
-    write_tables,
-)
+from hgm.systems.hgm.report.tables import TABLES, write_tables
 from hgm.workflow.configuration import resolve
 
 from .conftest import metrics
+
+PAPER = paper_of("hgm")
 
 
 def small_run(
@@ -288,7 +283,8 @@ def test_rows_of_an_estimator_take_the_variant_that_has_its_bodies(tmp_path: Pat
 
 def test_tables_of_stand_ins_have_no_column_of_bodies(tmp_path: Path) -> None:
     frames = write_tables(
-        small_run(tmp_path, ["0505"], standin=True, source="standin", bodies="disturbed"), PAPER
+        small_run(tmp_path, ["0505"], standin=True, source="standin", bodies="disturbed"),
+        PAPER,
     )
     assert not any("bodies" in frame for frame in frames.values())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hgm.core.provenance import PACKAGE
-from hgm.report.bundle import PAPER, TEMPLATES, VIEWER, texts_digest
+from hgm.report.bundle import TEMPLATES, VIEWER, paper_of, templates_of, texts_digest
 from hgm.systems.hgm.plan import Plan
 
 WEB = PACKAGE / "report" / "web"
@@ -45,18 +45,23 @@ def test_offline_it_comes_from_the_folder_of_wheels(tmp_path: Path) -> None:
 def test_the_plan_knows_each_text_of_the_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(TEMPLATES, tmp_path / "templates")
-    shutil.copyfile(PAPER, tmp_path / "paper.yaml")
+    places = {
+        "hgm.report.bundle.TEMPLATES": shutil.copytree(TEMPLATES, tmp_path / "templates"),
+        "hgm.report.bundle.templates_of": shutil.copytree(templates_of("hgm"), tmp_path / "own"),
+        "hgm.report.bundle.paper_of": tmp_path / "paper.yaml",
+    }
+    shutil.copyfile(paper_of("hgm"), tmp_path / "paper.yaml")
     plan = Plan({})
-    seen = [texts_digest()]
-    monkeypatch.setattr("hgm.report.bundle.TEMPLATES", tmp_path / "templates")
-    monkeypatch.setattr("hgm.report.bundle.PAPER", tmp_path / "paper.yaml")
+    seen = [texts_digest("hgm")]
+    for name, place in places.items():
+        monkeypatch.setattr(name, place if name.endswith("TEMPLATES") else lambda s, p=place: p)
     assert plan.texts == seen[0]  # wherever they lie
-    for path in [*sorted((tmp_path / "templates").iterdir()), tmp_path / "paper.yaml"]:
+    files = [path for path in sorted(tmp_path.rglob("*")) if path.is_file()]
+    for path in files:
         path.write_text(path.read_text() + "\n")
         assert plan.texts not in seen
         seen.append(plan.texts)
-    assert len(seen) > 7
+    assert len(seen) > 8
 
 
 def test_the_plan_knows_which_program_the_report_gets(

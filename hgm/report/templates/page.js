@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const PAGE = 24; // people of the gallery before "Show more"
+  const PAGE = 24; // entries of the gallery before "Show more"
 
   for (const slider of document.querySelectorAll(".slider")) {
     const range = slider.querySelector("input");
@@ -21,14 +21,14 @@
     const find = document.getElementById("find"), order = document.getElementById("order");
     const found = document.getElementById("found"), more = document.getElementById("more");
     const people = [...gallery.children].map((item, at) => ({
-      item, at, name: item.querySelector("b").textContent.toLowerCase(), psnr: Number(item.dataset.psnr ?? NaN),
+      item, at, name: item.querySelector("b").textContent.toLowerCase(), value: Number(item.dataset.value ?? NaN),
     }));
     let shown = PAGE;
-    const better = (a, b) => (isNaN(a.psnr) ? 1 : 0) - (isNaN(b.psnr) ? 1 : 0) || b.psnr - a.psnr || a.at - b.at;
+    const better = (a, b) => (isNaN(a.value) ? 1 : 0) - (isNaN(b.value) ? 1 : 0) || b.value - a.value || a.at - b.at;
     const sorts = {
       name: (a, b) => a.at - b.at,
       best: better,
-      worst: (a, b) => (isNaN(a.psnr) ? 1 : 0) - (isNaN(b.psnr) ? 1 : 0) || a.psnr - b.psnr || a.at - b.at,
+      worst: (a, b) => (isNaN(a.value) ? 1 : 0) - (isNaN(b.value) ? 1 : 0) || a.value - b.value || a.at - b.at,
     };
     function list() {
       const wanted = find.value.trim().toLowerCase();

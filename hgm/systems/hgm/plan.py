@@ -17,8 +17,7 @@ from hgm.scans import catalogue
 from hgm.scans.data_views import NEEDS_NO_NORMALS, WITHOUT_NORMALS
 from hgm.systems.hgm import requests
 from hgm.systems.hgm.baseline_files import baseline_files
-from hgm.systems.hgm.report.run import variant_order
-from hgm.systems.hgm.variants import VARIANTS
+from hgm.systems.hgm.variants import ORDER, VARIANTS
 from hgm.workflow.plan import Plan as BasePlan
 from hgm.workflow.plan import check_pattern
 
@@ -148,7 +147,7 @@ class Plan(BasePlan):
     def main_variant(self) -> str | None:
         """The variant that the report is about; the simple baselines are measured once, beside its
         results."""
-        return min(self.variants, key=variant_order, default=None)
+        return min(self.variants, key=ORDER.index, default=None)
 
     @property
     def baselines(self) -> dict[str, str]:

@@ -64,3 +64,15 @@ VARIANTS = {
     "pymafx": Variant(estimator="pymafx"),
     "pymafx_front_only": Variant(sides=False, estimator="pymafx"),
 }
+
+# of the report; its first one that is asked for is the one that the report is about
+ORDER = (
+    "full",
+    "no_diffusion",
+    "one_view",
+    "no_refine",
+    "no_body",
+    "front_only",
+    "pymafx",
+    "pymafx_front_only",
+)

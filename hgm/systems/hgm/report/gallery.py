@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hgm.images.views import view_path
-from hgm.report.pictures import Assets, Picture, read, read_depth, sheet
+from hgm.report.parts import Shot, shot
+from hgm.report.pictures import Assets, read, read_depth, sheet
+from hgm.report.run import Subject
 from hgm.systems.hgm.report.names import VARIANT_NAMES
-from hgm.systems.hgm.report.run import Run, Subject
+from hgm.systems.hgm.report.run import Run
 
 DATA_SHEETS = 3  # scans whose views are shown
 PAIR_COLUMNS = 8
 ABLATION_SUBJECTS = 4
-
-
-@dataclass(frozen=True)
-class Shot:
-    """A captioned picture; without one the page says that it is not available."""
-
-    caption: str
-    picture: Picture | None
-
-
-def shot(assets: Assets, caption: str, image: np.ndarray | None) -> Shot:
-    return Shot(caption, assets.optional(image))
 
 
 def data_sheets(run: Run, assets: Assets) -> list[Shot]:
@@ -73,16 +62,6 @@ def pair_sheet(run: Run, assets: Assets) -> Shot | None:
         "Above: back views of the unconverged coarse model. Below: the true back views.",
         sheet(rows, 144),
     )
-
-
-def validation_shots(run: Run, assets: Assets, stage: str) -> list[Shot]:
-    """The first, a middle and the last validation picture of a stage."""
-    paths = sorted((run.folder / stage / "validation").glob("step_*.png"))
-    chosen = [paths[i] for i in sorted({0, len(paths) // 2, len(paths) - 1})] if paths else []
-    return [
-        shot(assets, f"Step {int(p.stem[5:]):,}" if p.stem[5:].isdigit() else p.stem, read(p, 1200))
-        for p in chosen
-    ]
 
 
 def ablation_shots(run: Run, assets: Assets) -> list[tuple[str, list[Shot]]]:

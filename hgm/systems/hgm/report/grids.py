@@ -2,118 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 
 from hgm.metrics.images import SCALE_WEIGHTS
+from hgm.report.grids import Column, Grid, grid
+from hgm.report.paper import MEAN
 from hgm.systems.hgm.report.methods import measured_views
 from hgm.systems.hgm.report.names import COLUMNS, row_name
 from hgm.systems.hgm.report.run import Run
-from hgm.systems.hgm.report.tables import MEAN
-
-Rows = Sequence[Mapping[str, str]]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Text of a number, and whether it is the best of its column."""
-
-    text: str
-    best: bool = False
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table: head groups (title, width), column labels with their arrows, rows of a title and
-    cells.
-
-    absent: what the table would hold as well if it were available.
-    """
-
-    title: str
-    remark: str
-    groups: list[tuple[str, int]]
-    columns: list[tuple[str, str]]
-    rows: list[tuple[str, list[Cell]]]
-    absent: list[str]
-
-
-# group, column of the CSV, what other columns of its row must be
-Column = tuple[str, str, dict[str, str]]
-ARROWS = {"higher": "↑", "lower": "↓", "": ""}
-
-
-def number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def grid(
-    title: str,
-    remark: str,
-    rows: Rows,
-    key: str,
-    columns: Sequence[Column],
-    *,
-    names: Sequence[str] | None = None,
-    ranked: bool = True,
-) -> Grid | None:
-    """A table with one row for each value of the column `key` (`names`, or all in order), None
-    without any number.
-
-    Columns without a number are left out and named in `absent`. ranked: mark the best of each
-    column.
-    """
-    chosen = list(dict.fromkeys(r.get(key, "") for r in rows)) if names is None else list(names)
-    values: list[list[float | None]] = []
-    kept: list[Column] = []
-    absent: list[str] = []
-    for column in columns:
-        group, name, where = column
-        found = [
-            next(
-                (
-                    number(r.get(name))
-                    for r in rows
-                    if r.get(key) == row and where.items() <= r.items()
-                ),
-                None,
-            )
-            for row in chosen
-        ]
-        if any(v is not None for v in found):
-            kept.append(column)
-            values.append(found)
-        else:
-            absent.append(f"{COLUMNS[name][0]} ({group})")
-    if not kept or not chosen:
-        return None
-    cells: list[list[Cell]] = []
-    for (_, name, _), column_values in zip(kept, values, strict=True):
-        _, digits, better = COLUMNS[name]
-        there = [v for v in column_values if v is not None]
-        best = (
-            (max(there) if better == "higher" else min(there))
-            if ranked and better and len(there) > 1
-            else None
-        )
-        cells.append(
-            [Cell("–") if v is None else Cell(f"{v:.{digits}f}", v == best) for v in column_values]
-        )
-    groups: list[tuple[str, int]] = []
-    for group, _, _ in kept:
-        groups = (
-            [*groups[:-1], (group, groups[-1][1] + 1)]
-            if groups and groups[-1][0] == group
-            else [*groups, (group, 1)]
-        )
-    heads = [(COLUMNS[name][0], ARROWS[COLUMNS[name][2]]) for _, name, _ in kept]
-    body = [(row_name(row), [c[i] for c in cells]) for i, row in enumerate(chosen)]
-    return Grid(title, remark, groups, heads, body, absent)
 
 
 def images(
@@ -132,6 +29,9 @@ def images(
         for m in metrics
         if m != "ms_ssim"
     ]
+
+
+table = partial(grid, labels=COLUMNS, row_name=row_name)
 
 
 def scales_remark(run: Run) -> str:
@@ -181,7 +81,7 @@ def grids(run: Run) -> list[Grid]:
     ]
     ablation += [("", "subjects", {"definition": "standard"})]
     found = [
-        grid(
+        table(
             "Novel views",
             f"Mean over the test subjects, {measured_views(run)}. The rows below the first are "
             "baselines that any reconstruction should beat"
@@ -192,14 +92,14 @@ def grids(run: Run) -> list[Grid]:
             "method",
             images(),
         ),
-        grid(
+        table(
             "Ablation",
             "The same subjects and metrics with one part of the method left out at a time.",
             run.table("ablation"),
             "variant",
             ablation,
         ),
-        grid(
+        table(
             "Novel views, each subject",
             "The main variant.",
             [r for r in nvs if r.get("method") == main],
@@ -208,7 +108,7 @@ def grids(run: Run) -> list[Grid]:
             names=[*subjects, MEAN],
             ranked=False,
         ),
-        grid(
+        table(
             "Surface",
             "Distances between the mesh and the scan, 100,000 points a side unless the "
             "configuration says otherwise; P2S: the mesh to the scan, S2P: the scan to the mesh."
@@ -217,7 +117,7 @@ def grids(run: Run) -> list[Grid]:
             "row",
             surfaces,
         ),
-        grid(
+        table(
             "Body",
             "Joint errors of the first estimate and of the refined one; PA: after a Procrustes "
             "alignment.",
@@ -226,7 +126,7 @@ def grids(run: Run) -> list[Grid]:
             joints,
             ranked=False,
         ),
-        grid(
+        table(
             "Body, by estimator and refinement",
             "The same, means over the test subjects.",
             bodies,
@@ -235,7 +135,7 @@ def grids(run: Run) -> list[Grid]:
         )
         if len(bodies) > 1
         else None,
-        grid(
+        table(
             "Back view",
             "The side that the photo does not show: the picture of it that each variant makes, "
             "which the fusion sees, and the render of the Gaussians.",
@@ -245,45 +145,3 @@ def grids(run: Run) -> list[Grid]:
         ),
     ]
     return [g for g in found if g is not None]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Rows of one table of the paper: row, metric, paper, ours, over how many subjects, tolerance,
-    verdict."""
-
-    title: str
-    remark: str
-    rows: list[tuple[str, str, str, str, str, str, str]]
-
-
-def comparisons(run: Run, paper: Mapping[str, object] | None) -> list[Comparison]:
-    """paper_vs_ours.csv by table of the paper."""
-    described: dict[str, Mapping[str, object]] = {}
-    if paper is not None and isinstance(paper["tables"], list):
-        described = {str(t["id"]): t for t in paper["tables"]}
-    tables: dict[str, list[Mapping[str, str]]] = {}
-    for entry in run.table("paper_vs_ours"):
-        tables.setdefault(entry.get("table", ""), []).append(entry)
-    found = []
-    for name, rows in tables.items():
-        about = described.get(name, {})
-        cells = []
-        for row in rows:
-            ours = number(row.get("ours"))
-            paper_value = number(row.get("paper"))
-            tolerance = number(row.get("tolerance"))
-            cells.append(
-                (
-                    row.get("row", ""),
-                    row.get("metric", ""),
-                    "–" if paper_value is None else f"{paper_value:g}",
-                    "–" if ours is None else f"{ours:.4g}",
-                    row.get("subjects") or "–",
-                    "–" if tolerance is None else f"± {tolerance:g}",
-                    row.get("verdict", ""),
-                )
-            )
-        title = f"Table {name}" + (f": {about['title']}" if "title" in about else "")
-        found.append(Comparison(title, str(about.get("remark", "")), cells))
-    return found

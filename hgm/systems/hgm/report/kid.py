@@ -10,7 +10,8 @@ import torch
 from hgm.images.views import load_image
 from hgm.metrics.inception import Inception, load_inception
 from hgm.metrics.kid import KID, kid_of_images
-from hgm.systems.hgm.report.run import Run, Subject
+from hgm.report.run import Subject
+from hgm.systems.hgm.report.run import Run
 from hgm.systems.hgm.variants import RENDER
 
 File = Callable[[Subject], Path | None]

@@ -1,34 +1,189 @@
-"""The pages of a run: one folder that opens offline, on a phone as well, and is equal for equal
-runs."""
+"""HGM's page: people from one photo, the ablation in pictures and in numbers, the data."""
 
 from __future__ import annotations
 
-import logging
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from markupsafe import Markup
 
-from hgm.core.runtime import atomic_write
-from hgm.errors import InputError
-from hgm.report.bundle import PAPER, TEMPLATES, VIEWER
-from hgm.report.costs import costs, duration
-from hgm.report.curves import curve_svg, panels
+from hgm.report.bundle import VIEWER, paper_of
+from hgm.report.content import Headline, Report
+from hgm.report.page import build_page
+from hgm.report.paper import MEAN
+from hgm.report.parts import (
+    Banner,
+    Entry,
+    Gallery,
+    Note,
+    Page,
+    Part,
+    Section,
+    Sheet,
+    Strip,
+    TextTable,
+)
 from hgm.report.pictures import Assets
-from hgm.report.rule_graph import read_graph, workflow_svg
-from hgm.report.speed import speeds
-from hgm.systems.hgm.report.gallery import ablation_shots, data_sheets, pair_sheet, validation_shots
-from hgm.systems.hgm.report.grids import Grid, comparisons, grids
+from hgm.systems.hgm.report.gallery import ablation_shots, data_sheets, pair_sheet
+from hgm.systems.hgm.report.grids import grids
 from hgm.systems.hgm.report.methods import methods
 from hgm.systems.hgm.report.names import STAGE_NAMES, VARIANT_NAMES
 from hgm.systems.hgm.report.people import people
 from hgm.systems.hgm.report.run import Run
-from hgm.systems.hgm.report.tables import MEAN, read_paper
+from hgm.systems.hgm.report.speed import measures
 
-LONG = 40  # rows: a longer table of each person has a page of its own
-log = logging.getLogger(__name__)
+STANDIN = Banner(
+    "What the people are",
+    "Stand-in humans, not THuman2.0.",
+    "Every person below was made by this workflow. The numbers are not comparable with the paper.",
+)
+DISTURBED = Banner(
+    "What the first bodies are",
+    "Disturbed bodies, no estimator.",
+    "The first bodies are the scans' own fits with noise added. The numbers are not comparable "
+    "with the paper.",
+)
+PEOPLE = (
+    "Each person was reconstructed from one photo{variant}: a coarse model gives a first back "
+    "view, diffusion refines it, and a second model fuses both sides. Here: the photo, and the "
+    "reconstruction from the side and from behind. Open a person for comparison with the truth, "
+    "errors, and a view to turn."
+)
+NUMBERS = Markup(
+    "Each image metric stands in every definition it could mean. <b>Standard</b>: SSIM with an "
+    "11-pixel Gaussian window and range 1, LPIPS on images in [−1, 1], full frame over white. "
+    "<b>Released code</b>: MS-SSIM with range 2 under the name SSIM, LPIPS on images in [0, 1]. "
+    "<b>Person box</b>: standard, without the white around it. Where published weights are missing "
+    "a number is not available; none is made up. The best of a column is bold."
+)
+DATA = (
+    "All views of the first scan of each split: color, mask and, where they were rendered, depth "
+    "(near is bright) and normals."
+)
+SAME_DATA = Markup(
+    "This run measures the paper's test scans. A verdict is <i>within tolerance</i>, which is "
+    "this project's own, or <i>better</i> or <i>worse</i> outside it. Rows of other methods are "
+    "compared where their results were given (docs/baselines.md). A mean leaves out who was set "
+    "aside: <i>subjects</i> says on how many of the test people a number stands."
+)
+DISTURBED_BODIES = (
+    "The first bodies of this run are the scans' own fits with noise of the size of the paper's "
+    "errors, so no number that follows from them can reach or miss the paper's. Run an estimator "
+    "(docs/estimators.md) to compare."
+)
+OTHER_DATA = (
+    "This run does not measure the paper's test scans, so no number of it can reach or miss the "
+    "paper's. The columns stand beside each other only to show what would be compared."
+)
+
+
+class HGMReport(Report):
+    """The content of the page of a run of HGM."""
+
+    SYSTEM = "hgm"
+    KICKER = "Generalizable Human Gaussians from one photo"
+    LEAD = (
+        "One photo in, a person made of 3D Gaussians out: data, training, reconstruction and "
+        "measurement of this run on one page."
+    )
+    STAGES = STAGE_NAMES
+    run: Run
+
+    def __init__(self, run: Run, assets: Assets, *, viewer: bool) -> None:
+        super().__init__(run, assets, viewer=viewer)
+        self.people = people(run, assets, turned=viewer)
+
+    def banners(self) -> list[Banner]:
+        return [
+            *([STANDIN] if self.run.standin else []),
+            *([DISTURBED] if self.run.disturbed else []),
+        ]
+
+    def chips(self) -> list[tuple[int, str]]:
+        count = len(self.people)
+        return [(count, f"{'person' if count == 1 else 'people'} reconstructed")]
+
+    def headlines(self) -> list[Headline]:
+        return _headlines(self.run)
+
+    def hero(self) -> Any:
+        """The first person that can be turned, else the first."""
+        turned = [one for one in self.people if one.viewer]
+        return next(iter([*turned, *self.people]), None)
+
+    def sections(self) -> list[Section]:
+        run = self.run
+        variant = VARIANT_NAMES.get(run.variants[0], run.variants[0]) if run.variants else ""
+        lead = PEOPLE.format(variant=f" ({variant})" if variant else "")
+        entries = [
+            Entry(
+                one.name,
+                one.page,
+                one.thumb,
+                f"Photo of {one.name}, reconstruction from the side and from behind",
+                one.psnr,
+                "" if one.psnr is None else f"{one.psnr:.2f} dB",
+            )
+            for one in self.people
+        ]
+        gallery: list[Part] = [Gallery(entries, "PSNR")] if entries else []
+        ablations: list[Part] = [
+            Strip(name, shots, f"Variants of {name}", "from the side and from behind")
+            for name, shots in ablation_shots(run, self.assets)
+        ]
+        few = f"; the first {len(ablations)} people" if len(ablations) < len(self.people) else ""
+        return [
+            Section("people", "People", lead, gallery, "Reconstructions"),
+            Section(
+                "ablations",
+                "Ablation in pictures",
+                "The same photo with one part of the method left out at a time, from the side and "
+                f"from behind{few}.",
+                ablations,
+                "Variants",
+            ),
+            Section("numbers", "Numbers", NUMBERS, grids(run), "Tables"),
+            Section("data", "Data", DATA, self._data(), "Rendered views"),
+        ]
+
+    def _data(self) -> list[Part]:
+        rows = "all views, from top to bottom in color, mask, depth and normals"
+        found: list[Part] = [
+            Sheet(one.caption, one.picture, f"{one.caption}: {rows}")
+            for one in data_sheets(self.run, self.assets)
+        ]
+        if not found:
+            return []
+        rejected = self.run.rejected
+        aside: Part = (
+            TextTable("Set aside", rejected) if rejected else Note("No scan was set aside.")
+        )
+        return [*found, aside]
+
+    def trained_on(self) -> list[Part]:
+        pairs = pair_sheet(self.run, self.assets)
+        title = "Pairs for the ControlNet"
+        return [Sheet(title, pairs.picture, pairs.caption, pairs.caption)] if pairs else []
+
+    def pages(self) -> Iterable[Page]:
+        """One for each person."""
+        shown = self.people
+        for before, person, after in zip([None, *shown], shown, [*shown[1:], None], strict=False):
+            values = {"person": person, "before": before, "after": after}
+            yield Page(person.page, "person.html.j2", values)
+
+    def judged(self, paper: Mapping[str, Any] | None) -> tuple[str, bool]:
+        known = paper is not None and self.run.dataset in paper["datasets"]
+        if known and not self.run.disturbed:
+            return SAME_DATA, True
+        return (DISTURBED_BODIES if self.run.disturbed else OTHER_DATA), False
+
+    def speeds(self, benchmarks: Path) -> dict[str, float]:
+        return measures(benchmarks, self.run.variants[0]) if self.run.variants else {}
+
+    def methods(self) -> list[str]:
+        return methods(self.run)
 
 
 def build_report(
@@ -37,107 +192,26 @@ def build_report(
     config: Mapping[str, Any],
     *,
     benchmarks: Path | None = None,
-    paper: Path | None = PAPER,
+    paper: Path | None = None,
     viewer: Path = VIEWER,
 ) -> Path:
-    """Write `out`/index.html, a page for each person in `out`/people and `out`/assets from the
-    files of a run; return the index.
+    """`hgm.report.page.build_page` of a run of HGM.
 
     run: results/<run>, its tables written before (`hgm.systems.hgm.report.tables.write_tables`).
-    config: the resolved configuration. benchmarks: folder with Snakemake's benchmark files,
-    results/<run>/benchmarks unless given. paper: resources/paper.yaml. viewer: the built program of
-    the interactive view; films take its place where it is not built. What the run lacks is shown as
-    not available. Raises InputError when `run` is no folder.
+    config: the resolved configuration. paper: resources/paper/hgm.yaml unless given.
     """
-    import jinja2
-
-    if not run.is_dir():
-        raise InputError(f"{run}: not a results folder; run the workflow first")
-    if not viewer.is_file():
-        log.warning(
-            "The report has films in place of the interactive view: build it with `make viewer`, "
-            "then run the report again"
-        )
-    data = Run(run, config)
-    assets = Assets(out)
-    for folder in ("assets", "people"):
-        shutil.rmtree(out / folder, ignore_errors=True)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return build_page(
+        Run(run, config),
+        out,
+        HGMReport,
+        benchmarks=benchmarks,
+        paper=paper_of("hgm") if paper is None else paper,
+        viewer=viewer,
     )
-    environment.filters["duration"] = duration
-    environment.globals |= {
-        "title": str(data.setting("run") or run.name),
-        "standin": data.standin,
-        "disturbed": data.disturbed,
-        "style": assets.add((TEMPLATES / "style.css").read_bytes(), ".css"),
-        "script": assets.add((TEMPLATES / "page.js").read_bytes(), ".js"),
-        "bundle": assets.add(viewer.read_bytes(), ".js") if viewer.is_file() else None,
-    }
-
-    def write(name: str, template: str, **values: Any) -> None:
-        page = environment.get_template(template).render(root="../" * name.count("/"), **values)
-        with atomic_write(out / name, "w") as file:
-            file.write(page)
-
-    shown = people(data, assets, turned=viewer.is_file())
-    for before, person, after in zip([None, *shown], shown, [*shown[1:], None], strict=False):
-        write(person.page, "person.html.j2", person=person, before=before, after=after)
-    tables = grids(data)
-    folded = [grid for grid in tables if len(grid.rows) > LONG]
-    if folded:
-        write("people/tables.html", "tables.html.j2", grids=folded)
-    write(
-        "index.html",
-        "index.html.j2",
-        people=shown,
-        folded=folded,
-        **_context(data, assets, tables, benchmarks, paper),
-    )
-    return out / "index.html"
 
 
-def _context(
-    run: Run, assets: Assets, tables: list[Grid], benchmarks: Path | None, paper: Path | None
-) -> dict[str, Any]:
-    measured = run.folder / "benchmarks" if benchmarks is None else benchmarks
-    spent = costs(measured)
-    numbers = read_paper(paper) if paper is not None and paper.is_file() else None
-    graph = read_graph(run.folder / "logs")
-    return {
-        "paper_data": numbers is not None
-        and run.dataset in numbers["datasets"]
-        and not run.disturbed,
-        "headlines": _headlines(run),
-        "splits": _splits(run),
-        "rejected": run.rejected,
-        "sheets": data_sheets(run, assets),
-        "pairs": pair_sheet(run, assets),
-        "stages": _stages(run, assets),
-        "ablations": ablation_shots(run, assets),
-        "variant": VARIANT_NAMES.get(run.variants[0], run.variants[0]) if run.variants else "",
-        "grids": tables,
-        "comparisons": comparisons(run, numbers),
-        "graph": None if graph is None else workflow_svg(graph),
-        "costs": spent,
-        "speeds": []
-        if numbers is None or not run.variants
-        else speeds(measured, run.variants[0], numbers["speed"]),
-        "total_seconds": sum(c.seconds for c in spent),
-        "methods": methods(run),
-        "provenance": _provenance(run),
-        "config": yaml.safe_dump(dict(run.config), sort_keys=False, allow_unicode=True)
-        if run.config
-        else "",
-    }
-
-
-def _headlines(run: Run) -> list[tuple[str, str, str]]:
-    """Label, value and remark of the first numbers a reader looks for."""
+def _headlines(run: Run) -> list[Headline]:
+    """The metrics of the main variant, means over the test people."""
 
     def mean(table: str, key: str, column: str, **where: str) -> float | None:
         for row in run.table(table):
@@ -192,58 +266,3 @@ def _headlines(run: Run) -> list[tuple[str, str, str]]:
         )
     )
     return found
-
-
-def _splits(run: Run) -> list[tuple[str, int]]:
-    counts: dict[str, int] = {}
-    for row in run.scans:
-        counts[row.get("split", "")] = counts.get(row.get("split", ""), 0) + 1
-    return list(counts.items())
-
-
-def _stages(run: Run, assets: Assets) -> list[dict[str, Any]]:
-    """Curves and validation pictures of each trained network."""
-    found = []
-    order = list(STAGE_NAMES)
-    for name, history in sorted(
-        run.histories.items(), key=lambda x: (order.index(x[0]) if x[0] in order else 99, x[0])
-    ):
-        title = STAGE_NAMES.get(name, name)
-        curves = [
-            svg
-            for label, keys in panels(history)
-            if (svg := curve_svg(history, name, label, keys)) is not None
-        ]
-        shots = validation_shots(run, assets, name)
-        found.append(
-            {
-                "name": title,
-                "steps": int(history[-1]["step"]),
-                "curves": curves,
-                "validation": shots,
-            }
-        )
-    return found
-
-
-def _provenance(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
-    """run.json as titled lists of plain pairs; the configuration has a place of its own on the
-    page."""
-    general: list[tuple[str, str]] = []
-    groups: list[tuple[str, list[tuple[str, str]]]] = []
-    for key, value in run.record.items():
-        if key == "config":
-            continue
-        if isinstance(value, Mapping):
-            groups.append((key, [(str(k), _plain(v)) for k, v in value.items()]))
-        else:
-            general.append((key, _plain(value)))
-    return ([("run", general)] if general else []) + groups
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hgm.images.viewpoints import Viewpoints
+from hgm.report.parts import Shot, shot
 from hgm.report.pictures import Assets, Picture, error_map, read, sheet
+from hgm.report.run import Subject
 from hgm.report.viewer_data import gaussian_solid, mesh_solid, share
-from hgm.systems.hgm.report.gallery import Shot, shot
-from hgm.systems.hgm.report.run import Run, Subject
+from hgm.systems.hgm.report.run import Run
 
 FILES = ("gaussians.ply", "mesh.glb", "smplx.npz", "metrics.json")
 EDGE = 512

@@ -3,20 +3,19 @@ paper."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from hgm.body.estimators.labels import DISTURBED_BODIES
 from hgm.body.estimators.programs import PIXIE
 from hgm.core.runtime import atomic_write
-from hgm.errors import InputError
 from hgm.metrics.kid import KID
-from hgm.systems.hgm.report.run import Run, Subject
+from hgm.report.paper import MEAN, Place, paper_vs_ours, read_paper, same_method
+from hgm.report.run import Subject
+from hgm.systems.hgm.report.run import Run
 from hgm.systems.hgm.variants import RENDER
 
 DEFINITIONS = ("standard", "released_code", "person_box")
@@ -25,17 +24,11 @@ SURFACE = ("chamfer_cm", "p2s_cm", "s2p_cm", "normal_consistency")
 BODY = ("initial_mpjpe_mm", "mpjpe_mm", "initial_pa_mpjpe_mm", "pa_mpjpe_mm")
 BASELINES = ("coarse", "textured_body", "copy_nearest")
 TABLES = ("nvs", "geometry", "ablation", "smplx", "backview", "paper_vs_ours")
-MEAN = "mean"
-OTHER_DATA = "not comparable: other data set"
-# first bodies that are the truth with noise of the size of the paper's errors
-TRUE_BODIES = "not comparable: disturbed bodies"
 WITHOUT_BODIES = "copy_nearest"  # the one row of a run that no body has a part in
 # variants with bodies of their own, besides the main one's
 BODY_VARIANTS = ("front_only", "pymafx", "pymafx_front_only")
 # where a baseline's numbers are
 TABLE_METRICS = {"nvs": IMAGE, "geometry": SURFACE, "backview": (*IMAGE, "kid_e3")}
-# metrics that the released evaluation computes in another way than their names say
-AMBIGUOUS = ("ssim", "lpips")
 
 
 def _table(rows: list[dict[str, Any]], columns: Iterable[str]) -> pd.DataFrame:
@@ -183,52 +176,13 @@ def _variants(run: Run) -> pd.DataFrame:
     )
 
 
-def read_paper(path: str | Path) -> dict[str, Any]:
-    """The paper's tables (resources/paper.yaml)."""
-    try:
-        data = yaml.safe_load(Path(path).read_text())
-        return {name: data[name] for name in ("metrics", "datasets", "tables", "speed")}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: not the paper's tables ({' '.join(str(error).split())})"
-        ) from None
-
-
-def verdict(
-    paper: float,
-    ours: float | None,
-    better: str,
-    tolerance: float,
-    *,
-    same_data: bool,
-    true_bodies: bool = False,
-) -> str:
-    """Within the tolerance, better or worse than that; never any of them on other data than the
-    paper's, or for a number that comes from `true_bodies`, first bodies made from the truth."""
-    if not same_data:
-        return OTHER_DATA
-    if true_bodies:
-        return TRUE_BODIES
-    if ours is None:
-        return "not available"
-    ahead = ours - paper if better == "higher" else paper - ours
-    if abs(ahead) <= tolerance + 1e-9:  # the edge belongs to the band
-        return "within tolerance"
-    return "better" if ahead > 0 else "worse"
-
-
-def same_method(name: str, other: str) -> bool:
-    """Whether two spellings name one method: `LGM (fine-tuned)` and `lgm_fine_tuned`."""
-    return re.sub(r"[^a-z0-9]", "", name.lower()) == re.sub(r"[^a-z0-9]", "", other.lower())
-
-
-def _source(
+def our_place(
     row: Mapping[str, Any],
     table: Mapping[str, Any],
     key: str,
     baselines: Collection[str],
     bodies: Mapping[str, str],
-) -> tuple[str, str, str] | None:
+) -> Place | None:
     """Table, row and column in which this workflow has the number `key` of a row of the paper; None
     where it has none.
 
@@ -253,24 +207,7 @@ def _by(estimator: str, made: str | None) -> bool:
     return made == estimator or (made == DISTURBED_BODIES and estimator == PIXIE.title)
 
 
-def _mean(frame: pd.DataFrame, row: str, column: str, definition: str) -> tuple[float | None, int]:
-    """The mean of one method or variant, its first column being `row`, surfaces without alignment,
-    and over how many subjects it is; KID, which no subject has alone, is over all that are
-    there."""
-    if column not in frame.columns:
-        return None, 0
-    chosen = frame[frame.iloc[:, 0] == row]
-    for name, value in (("definition", definition), ("alignment", "none")):
-        if name in chosen.columns:
-            chosen = chosen[chosen[name] == value]
-    subjects = chosen[chosen["subject"] != MEAN]
-    means = chosen[chosen["subject"] == MEAN][column].dropna()
-    if means.empty:
-        return None, 0
-    return float(means.iloc[0]), int(subjects[column].notna().sum()) or len(subjects)
-
-
-def paper_vs_ours(
+def compared(
     paper: Mapping[str, Any],
     frames: Mapping[str, pd.DataFrame],
     dataset: str,
@@ -279,56 +216,21 @@ def paper_vs_ours(
     *,
     tested: int,
 ) -> pd.DataFrame:
-    """table, row, metric, paper, ours, subjects, tolerance, verdict for every number of the paper;
-    other methods' rows are compared with the `baselines` of the same names. `bodies`: what made the
-    first bodies of each variant (`Run.first_bodies`).
-
-    `frames` hold the rows of subjects and of means. `subjects` says over how many of the `tested`
-    ones our number is: who was set aside is in no mean, and does not hinder the comparison. SSIM
-    and LPIPS stand in it under both definitions, since the paper does not say which one it prints.
-    """
+    """`hgm.report.paper.paper_vs_ours` for HGM: other methods' rows are compared with the
+    `baselines` of the same names, and numbers from disturbed `bodies` with none. `bodies`: what
+    made the first bodies of each variant (`Run.first_bodies`)."""
     made = bodies or {}
     # rows that the run has no variant for
     others = DISTURBED_BODIES if DISTURBED_BODIES in made.values() else ""
-    rows = []
-    for table in paper["tables"]:
-        for row in table["rows"]:
-            for key, value in row["values"].items():
-                metric = paper["metrics"][key]
-                source = _source(row, table, key, baselines, made)
-                doubled = key in AMBIGUOUS
-                starts = made.get(source[1] if source else "", others)
-                for definition in ("standard", "released_code") if doubled else ("standard",):
-                    ours, count = (
-                        (None, 0)
-                        if source is None
-                        else _mean(frames[source[0]], source[1], source[2], definition)
-                    )
-                    rows.append(
-                        {
-                            "table": table["id"],
-                            "row": f"{row['method']}, {paper['datasets'][row['dataset']]['name']}",
-                            "metric": f"{metric['name']} ({definition.replace('_', ' ')})"
-                            if doubled
-                            else metric["name"],
-                            "paper": float(value),
-                            "ours": ours,
-                            "subjects": "" if ours is None else f"{count} of {tested}",
-                            "tolerance": float(metric["tolerance"]),
-                            "verdict": verdict(
-                                value,
-                                ours,
-                                metric["better"],
-                                metric["tolerance"],
-                                same_data=row["dataset"] == dataset,
-                                true_bodies="ours" in row and starts == DISTURBED_BODIES,
-                            ),
-                        }
-                    )
-    return pd.DataFrame(
-        rows,
-        columns=["table", "row", "metric", "paper", "ours", "subjects", "tolerance", "verdict"],
-    )
+
+    def find(row: Mapping[str, Any], table: Mapping[str, Any], key: str) -> Place | None:
+        return our_place(row, table, key, baselines, made)
+
+    def spoiled(row: Mapping[str, Any], place: Place | None) -> bool:
+        starts = made.get(place[1] if place else "", others)
+        return "ours" in row and starts == DISTURBED_BODIES
+
+    return paper_vs_ours(paper, frames, dataset, find, tested=tested, spoiled=spoiled)
 
 
 def _with_bodies(frame: pd.DataFrame, run: Run) -> pd.DataFrame:
@@ -348,10 +250,10 @@ def write_tables(
     """Write tables/{nvs,geometry,ablation,smplx,backview,paper_vs_ours}.csv of a run and return
     them.
 
-    paper: resources/paper.yaml. kid: KID of the back view by method, where it could be had. Cells
-    that are not available are empty. Tables of real scans end with a column `bodies`: what made the
-    first bodies behind a row. The bytes depend on the subjects' metrics.json and on what their
-    bodies say of themselves.
+    paper: resources/paper/hgm.yaml. kid: KID of the back view by method, where it could be had.
+    Cells that are not available are empty. Tables of real scans end with a column `bodies`: what
+    made the first bodies behind a row. The bytes depend on the subjects' metrics.json and on what
+    their bodies say of themselves.
     """
     frames = {
         "nvs": nvs(run),
@@ -360,7 +262,7 @@ def write_tables(
         "smplx": smplx(run),
         "backview": back_view(run, kid or {}),
     }
-    frames["paper_vs_ours"] = paper_vs_ours(
+    frames["paper_vs_ours"] = compared(
         read_paper(paper),
         {**frames, "ablation": _variants(run)},
         run.dataset,
