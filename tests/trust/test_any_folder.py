@@ -132,14 +132,28 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 """
 
 
+# what `make` needs of the package before there is an environment
+ISOLATION = (
+    "__init__.py",
+    "errors.py",
+    "core/__init__.py",
+    "core/checkout.py",
+    "core/isolation.py",
+)
+
+
+def copy_modules(folder: Path, *modules: str) -> None:
+    for name in modules:
+        (folder / "hgm" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / "hgm" / name, folder / "hgm" / name)
+
+
 @pytest.fixture
 def small(tmp_path) -> Path:
     """A checkout whose lock names one package of an index of its own, and whose own package is
     built without any other."""
     folder = copy_checkout(tmp_path / NAMES["rest"] / "hgm", ("Makefile",))
-    (folder / "hgm").mkdir()
-    for name in ("__init__.py", "checkout.py", "isolation.py", "errors.py", "launchers.py"):
-        shutil.copyfile(ROOT / "hgm" / name, folder / "hgm" / name)
+    copy_modules(folder, *ISOLATION, "workflow/__init__.py", "workflow/launchers.py")
     (folder / "hgm/where.py").write_text(
         "import sys, only\n"
         "def main():\n    print(only.__file__, __file__, sys.flags.isolated, sep='|')\n"
@@ -242,9 +256,7 @@ def test_an_environment_is_made_whatever_pip_is_told_about_places(
 )
 def test_make_refuses_a_folder_that_cannot_be_before_anything_is_made(name, bad, tmp_path):
     folder = copy_checkout(tmp_path / name, ("Makefile", "pyproject.toml", LOCK))
-    (folder / "hgm").mkdir()
-    for file in ("__init__.py", "checkout.py", "isolation.py", "errors.py"):
-        shutil.copyfile(ROOT / "hgm" / file, folder / "hgm" / file)
+    copy_modules(folder, *ISOLATION)
     done = make(folder, "demo")
     [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode != 0 and bad in line and "move the" in line
