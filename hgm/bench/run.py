@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -15,18 +16,41 @@ from hgm.bench import table
 from hgm.bench.clock import clock_name
 from hgm.bench.measure import Row, Way, measure_stage, reason
 from hgm.bench.rates import Rates, measure_rates
-from hgm.bench.scene import Scene
-from hgm.bench.settings import Settings
-from hgm.bench.stages import STAGES
 from hgm.core.provenance import write_json
 from hgm.core.runtime import Progress
 from hgm.errors import InputError
 from hgm.splat.pool import threads
-from hgm.systems.hgm.networks.hgm import PRECISIONS
+
+
+class Settings(Protocol):
+    """What a system's benchmark was asked for."""
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def repeats(self) -> int: ...
+    @property
+    def on_cuda(self) -> bool: ...
+    @property
+    def dtypes(self) -> Sequence[torch.dtype]:
+        """Of the matrix products whose rate is a floor."""
+
+    def described(self) -> dict[str, Any]:
+        """As plain data."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The stages of a system by name; each lists its ways from the settings and the scene, which is
+    made when the first stage is timed."""
+
+    settings: Any  # `Settings` with what the system's stages ask besides
+    stages: Mapping[str, Callable[[Any, Any], list[Way]]]
+    scene: Callable[[], Any]
 
 
 def benchmark(
-    settings: Settings,
+    bench: Bench,
     only: Sequence[str] = (),
     *,
     out: Path | None = None,
@@ -38,16 +62,18 @@ def benchmark(
     Raises InputError for an unknown stage.
     """
     for name in only:
-        if name not in STAGES:
-            raise InputError(f"--only: {name!r} is unknown; expected some of {', '.join(STAGES)}")
+        if name not in bench.stages:
+            raise InputError(
+                f"--only: {name!r} is unknown; expected some of {', '.join(bench.stages)}"
+            )
     with Progress("bench: rates of this machine"):
-        rates = best_rates(settings)
-    about = describe(settings, rates)
+        rates = best_rates(bench.settings)
+    about = describe(bench.settings, rates)
     write(f"{table.preamble(about)}\n{table.heading()}\n")
     rows: list[Row] = []
-    names = only or list(STAGES)
+    names = only or list(bench.stages)
     with Progress("bench", len(names)) as progress:
-        for row in rows_of(settings, progress.each(names, str), rates):
+        for row in rows_of(bench, progress.each(names, str), rates):
             progress.clear()
             write(table.line(row, first=not rows or rows[-1].stage != row.stage) + "\n")
             rows.append(row)
@@ -62,14 +88,15 @@ def benchmark(
     return rows
 
 
-def rows_of(settings: Settings, stages: Iterable[str], rates: Rates) -> Iterator[Row]:
+def rows_of(bench: Bench, stages: Iterable[str], rates: Rates) -> Iterator[Row]:
     """The rows of each stage; a stage whose ways cannot even be listed gives one row with its
     reason."""
-    scene = Scene(settings.sizes.network(1), settings.device)
+    settings = bench.settings
+    scene = bench.scene()
     for name in stages:
         ways: list[Way] = []
         try:
-            ways = STAGES[name](settings, scene)
+            ways = bench.stages[name](settings, scene)
         except Exception as error:  # as in measure_stage
             yield Row(name, "", reason(error))
         yield from measure_stage(name, ways, rates, settings.device, settings.repeats)
@@ -81,8 +108,7 @@ def best_rates(settings: Settings) -> Rates:
     One rate for all ways of a stage, so that the ratios of its rows compare; on CUDA diffusion runs
     in 16 bits anyway.
     """
-    names = {"fp32", settings.precision, *(["bf16"] if settings.on_cuda else [])}
-    rates = [measure_rates(settings.device, PRECISIONS[name]) for name in sorted(names)]
+    rates = [measure_rates(settings.device, dtype) for dtype in settings.dtypes]
     return Rates(max(rate.matmul for rate in rates), max(rate.copy for rate in rates))
 
 
@@ -97,12 +123,7 @@ def describe(settings: Settings, rates: Rates) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "kernel_threads": threads(),
         "clock": clock_name(settings.device),
-        "preset": settings.preset,
-        "precision": settings.precision,
-        "compile": settings.compile,
-        "networks": str(settings.networks),
-        "batch": settings.batch,
-        "supervised": settings.sizes.supervised,
+        **settings.described(),
         "repeats": settings.repeats,
         "rates": dataclasses.asdict(rates),
     }

@@ -8,50 +8,39 @@ import sys
 from collections.abc import Sequence
 
 from hgm import __version__
-from hgm.cli import (
-    bench,
-    config,
-    control,
-    doctor,
-    export,
-    reconstruct,
-    replay,
-    standin,
-    transfer,
-    view,
-    weights,
-)
+from hgm.cli import data, develop, results, run
 from hgm.cli.verbs import Verbs
 from hgm.core import caches, libraries
 from hgm.errors import InputError, Interrupted
+from hgm.systems import SYSTEMS, part
 
+# the verbs of systems come first
 VERBS = (
-    reconstruct.add_reconstruct,
-    standin.add_standin,
-    weights.add_import_weights,
-    doctor.add_doctor,
-    export.add_export_views,
-    export.add_export,
-    view.add_view,
-    transfer.add_pack,
-    transfer.add_unpack,
-    control.add_status,
-    control.add_plan,
-    control.add_prune,
-    replay.add_replay,
-    bench.add_bench,
-    config.add_config,
+    data.add_standin,
+    data.add_doctor,
+    results.add_export_views,
+    results.add_export,
+    results.add_view,
+    data.add_pack,
+    data.add_unpack,
+    run.add_status,
+    run.add_plan,
+    run.add_prune,
+    run.add_replay,
+    develop.add_bench,
+    develop.add_config,
 )
 
 
 def parser() -> argparse.ArgumentParser:
     """All verbs with their help and an example each."""
     top = argparse.ArgumentParser(
-        prog="hgm", description="HGM: generalizable human Gaussians from a single view."
+        prog="hgm", description="3D Gaussians of people: systems that make them, end to end."
     )
     top.add_argument("--version", action="version", version=f"hgm {__version__}")
     verbs = Verbs(top)
-    for add in VERBS:
+    own = [add for system in SYSTEMS for add in part(system, "commands").VERBS]
+    for add in (*own, *VERBS):
         add(verbs)
     return top
 

@@ -33,7 +33,7 @@ def to_yaml(system: str) -> str:
     """The default configuration with a comment above every section and beside every key."""
     lines = [
         "# The demo: every stage at a small size, on free stand-in humans. Generated from "
-        "hgm/systems/hgm/settings.py (`make config`).",
+        f"hgm/systems/{system}/settings.py (`make config`).",
         "# A preset (config/*.yaml) or a copy of this file needs only the keys that differ.",
         "",
     ]
@@ -62,7 +62,8 @@ def to_markdown(system: str) -> str:
     lines = [
         "# Configuration",
         "",
-        "Generated from `hgm/systems/hgm/settings.py`. Defaults are the demo's (`config.yaml`).",
+        f"Generated from `hgm/systems/{system}/settings.py`. Defaults are the demo's "
+        "(`config.yaml`).",
         "",
     ]
     lines += ["| key | default | meaning |", "|---|---|---|"]

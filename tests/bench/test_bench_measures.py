@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from hgm.bench import clock, memory, rates
-from hgm.bench.diffusion import stable_diffusion_unet, stable_diffusion_vae
 from hgm.bench.flops import count_flops
 from hgm.bench.measure import Row, Way, Work, measure_stage
 from hgm.bench.rates import Rates, matmul_flops, measure_rates
 from hgm.bench.table import COLUMNS, WIDTH, duration, heading, line, number, size
 from hgm.errors import InputError
+from hgm.systems.hgm.bench.diffusion import stable_diffusion_unet, stable_diffusion_vae
 from hgm.workflow.work import splatting_bytes
 
 RATES = Rates(matmul=1e9, copy=1e6)

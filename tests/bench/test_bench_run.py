@@ -12,12 +12,12 @@ from hgm.bench import clock, measure, run
 from hgm.bench.flops import count_flops
 from hgm.bench.rates import Rates
 from hgm.bench.run import rows_of
-from hgm.bench.scene import Scene
-from hgm.bench.settings import Settings
-from hgm.bench.sizes import PRESETS
-from hgm.bench.stages import STAGES
 from hgm.cli import main
 from hgm.mesh import MeshSettings, NormalRefinement
+from hgm.systems.hgm.bench.scene import Scene
+from hgm.systems.hgm.bench.settings import Settings
+from hgm.systems.hgm.bench.sizes import PRESETS
+from hgm.systems.hgm.bench.stages import STAGES, bench
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.workflow import configuration
 
@@ -128,14 +128,14 @@ def test_a_stage_that_fails_has_a_row_and_the_others_go_on(monkeypatch):
         raise OSError("resources/standin/core.npz is missing")
 
     monkeypatch.setitem(STAGES, "coarse", broken)
-    rows = list(rows_of(Settings("tiny", repeats=1), ["coarse", "volume"], Rates(1.0, 1.0)))
+    rows = list(rows_of(bench(Settings("tiny", repeats=1)), ["coarse", "volume"], Rates(1.0, 1.0)))
     assert rows[0].note == "resources/standin/core.npz is missing" and rows[0].seconds is None
     assert rows[1].stage == "volume" and rows[1].seconds > 0
 
 
 def test_bf16_is_timed_beside_eager_float32():
     rows = list(
-        rows_of(Settings("tiny", precision="bf16", repeats=1), ["coarse"], Rates(1e11, 1e10))
+        rows_of(bench(Settings("tiny", precision="bf16", repeats=1)), ["coarse"], Rates(1e11, 1e10))
     )
     assert [row.way for row in rows] == ["bf16", "eager fp32"] and all(row.seconds for row in rows)
     assert rows[0].floor == rows[1].floor

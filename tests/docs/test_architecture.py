@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from doc_pages import ROOT, blocks
 
+from hgm.systems import SYSTEMS
+
 Graph = Mapping[str, set[str]]
 
 
@@ -178,3 +180,55 @@ def test_imports_of_all_kinds_are_seen(tmp_path):
         "systems": set(),
         "first": {"systems"},
     }
+
+
+def namings(text: str, systems: Collection[str], own: str | None) -> list[str]:
+    """Where a file names a system that it may not know: any system for a file of the shared rooms
+    (`own` None), any other for a file of a system. A name is an import, a module or path in a
+    string, or a string that is nothing else; `hgm` alone is also the package."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        modules: list[str] = []
+        if isinstance(node, ast.ImportFrom):
+            modules = [f"{node.module}.{a.name}" for a in node.names]
+        elif isinstance(node, ast.Import):
+            modules = [a.name for a in node.names]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            modules = [node.value.replace("/", ".")]
+        for module in modules:
+            for name in set(systems) - {own}:
+                whole = module == name != "hgm"
+                if whole or re.search(rf"\bsystems\.{name}\b", module):
+                    found.append(f"{name} in line {node.lineno}")
+    return sorted(found)
+
+
+def test_nothing_shared_names_a_system_and_no_system_another():
+    systems = sorted(
+        p.name for p in (ROOT / "hgm/systems").iterdir() if (p / "__init__.py").exists()
+    )
+    assert systems == sorted(SYSTEMS)
+    for file in (ROOT / "hgm").rglob("*.py"):
+        parts = file.relative_to(ROOT / "hgm").parts
+        if parts != ("systems", "__init__.py"):
+            own = parts[1] if parts[0] == "systems" else None
+            assert namings(file.read_text(), systems, own) == [], file
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "count"),
+    [
+        ("from hgm.systems.hgm.plan import Plan", None, 1),
+        ("from hgm.systems import hgm", None, 1),
+        ("import hgm.systems.other.plan", None, 1),
+        ("from hgm.systems import part", None, 0),
+        ("path = 'hgm/systems/other/plan.py'", None, 1),
+        ("part('other', 'plan')", None, 1),
+        ("cache = folder / 'hgm'", None, 0),
+        ("from hgm.systems.hgm.plan import Plan", "hgm", 0),
+        ("from hgm.systems.hgm.plan import Plan", "other", 1),
+        ("from hgm.systems.other.plan import Plan", "hgm", 1),
+    ],
+)
+def test_a_name_is_found(text, own, count):
+    assert len(namings(text, ("hgm", "other"), own)) == count

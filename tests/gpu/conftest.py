@@ -16,10 +16,10 @@ import torch
 from bare_bodies import write_views
 from pretended_cuda import pretended_cuda, quick_splatting
 
-from hgm.bench.scene import Scene
 from hgm.body.model import BodyModel
 from hgm.splat import Rendering, surfels
 from hgm.standin.body import core
+from hgm.systems.hgm.bench.scene import Scene
 from hgm.systems.hgm.networks.config import HGMConfig
 
 

@@ -13,12 +13,8 @@ import torch
 from checkouts import ROOT
 
 from hgm.bench import clock
-from hgm.bench.diffusion import make_refiner
 from hgm.bench.rates import Rates
 from hgm.bench.run import rows_of
-from hgm.bench.settings import Settings
-from hgm.bench.sizes import PRESETS
-from hgm.bench.stages import STAGES
 from hgm.body.files import load_body
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
@@ -27,6 +23,10 @@ from hgm.images.viewpoints import of_the_rig
 from hgm.images.views import load_image, view_path
 from hgm.nets.normal_net import NormalNet
 from hgm.standin.body import core
+from hgm.systems.hgm.bench.diffusion import make_refiner
+from hgm.systems.hgm.bench.settings import Settings
+from hgm.systems.hgm.bench.sizes import PRESETS
+from hgm.systems.hgm.bench.stages import STAGES, bench
 from hgm.systems.hgm.bodies import place_subject, refine_subject
 from hgm.systems.hgm.estimate import disturb
 from hgm.systems.hgm.networks.config import HGMConfig
@@ -155,7 +155,9 @@ def test_a_stage_of_the_bench_runs(device, stage, monkeypatch):
     if stage == "mesh":
         pytest.importorskip("open3d")
     monkeypatch.setitem(clock.WARM_UP, "cuda", 0)
-    row = next(rows_of(Settings("tiny", device, "bf16", repeats=1), [stage], Rates(1e14, 1e12)))
+    row = next(
+        rows_of(bench(Settings("tiny", device, "bf16", repeats=1)), [stage], Rates(1e14, 1e12))
+    )
     assert row.seconds is not None and row.peak and row.floor, row.note
 
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from hgm.bench.diffusion import random_base
 from hgm.core.runtime import Deadline
 from hgm.errors import SliceEnded
 from hgm.systems.hgm.back_view.controlnet import build_controlnet, epsilon_loss
 from hgm.systems.hgm.back_view.settings import BaseSettings
+from hgm.systems.hgm.bench.diffusion import random_base
 from hgm.systems.hgm.data import Sampling
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.training import BackViews, Training, load_hgm, train_hgm

@@ -44,8 +44,8 @@ BODY_MODEL = 700  # SMPL-X as smplx reads it, with all shape coefficients
 OPEN3D = 400
 MESHING = 3000
 # of the presets: pixels of an input, parameters in millions, megabytes that one sample keeps for
-# the backward pass in float32 with one view and with two. hgm.bench.footprint computes them; a test
-# compares.
+# the backward pass in float32 with one view and with two. hgm.systems.hgm.bench.footprint computes
+# them; a test compares.
 NETWORKS = {
     "tiny": (64, 0.36, 16, 27),
     "small": (128, 3.57, 96, 178),

@@ -21,8 +21,8 @@ from hgm.systems.hgm.variants import VARIANTS
 from hgm.workflow.jobs import PlannedJob
 from hgm.workflow.work import ADAM_PASSES, Work, splatting_bytes
 
-# GFLOP of a forward pass at the preset's size with one view and with two; hgm.bench.footprint
-# counts them, a test compares
+# GFLOP of a forward pass at the preset's size with one view and with two;
+# hgm.systems.hgm.bench.footprint counts them, a test compares
 FORWARD = {
     "tiny": (0.320, 0.737),
     "small": (4.39, 9.61),

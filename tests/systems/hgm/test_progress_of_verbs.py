@@ -147,7 +147,8 @@ def test_bench(told, monkeypatch):
 
     monkeypatch.setattr(run, "best_rates", lambda settings: Rates(1e11, 1e10))
     monkeypatch.setattr(
-        run, "STAGES", dict.fromkeys(("coarse", "volume"), lambda settings, scene: [])
+        "hgm.systems.hgm.bench.stages.STAGES",
+        dict.fromkeys(("coarse", "volume"), lambda settings, scene: []),
     )
     monkeypatch.setattr(
         run, "measure_stage", lambda name, *rest: iter([Row(name, "way", "made up")])

@@ -3,8 +3,8 @@
 import pytest
 from checkouts import ROOT
 
-from hgm.bench.footprint import footprint, table
 from hgm.systems.hgm import requests
+from hgm.systems.hgm.bench.footprint import footprint, table
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.workflow.configuration import load, parse
 

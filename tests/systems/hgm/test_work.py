@@ -8,13 +8,13 @@ import pytest
 import torch
 from checkouts import ROOT
 
-from hgm.bench.diffusion import stable_diffusion_unet, stable_diffusion_vae
-from hgm.bench.footprint import flops_without_memory, forward_flops
 from hgm.errors import InputError
 from hgm.metrics.lpips import VGG16
 from hgm.nets.normal_net import NormalNet
 from hgm.systems.hgm import work
 from hgm.systems.hgm.back_view.base import import_diffusers
+from hgm.systems.hgm.bench.diffusion import stable_diffusion_unet, stable_diffusion_vae
+from hgm.systems.hgm.bench.footprint import flops_without_memory, forward_flops
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.plan import Plan
 from hgm.workflow.cards import CARDS, card_for

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from hgm.bench.measure import Way, Work
-from hgm.bench.scene import Scene
-from hgm.bench.settings import Settings
 from hgm.nets.sparse_volume import SparseVolume
 from hgm.nets.spconv_backend import resolve_backend
+from hgm.systems.hgm.bench.scene import Scene
+from hgm.systems.hgm.bench.settings import Settings
 
 BYTES = 4
 

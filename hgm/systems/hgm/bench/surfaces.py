@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 
 from hgm.bench.measure import Way, Work
-from hgm.bench.scene import Scene
-from hgm.bench.settings import Settings
 from hgm.errors import InputError
 from hgm.mesh import extract_mesh
 from hgm.nets.normal_net import NormalNet
@@ -17,6 +15,8 @@ from hgm.splat import resolve_backend
 from hgm.splat.normal_maps import render_normals
 from hgm.splat.silhouettes import SUPERSAMPLING, silhouettes
 from hgm.splat.surfels import Patches
+from hgm.systems.hgm.bench.scene import Scene
+from hgm.systems.hgm.bench.settings import Settings
 from hgm.systems.hgm.normals import predict_targets
 from hgm.workflow.work import splatting_bytes
 

@@ -1,4 +1,4 @@
-"""`hgm reconstruct`: photos to Gaussians."""
+"""The verbs that HGM adds to the `hgm` command."""
 
 from __future__ import annotations
 
@@ -87,3 +87,41 @@ def _reconstruct(args: argparse.Namespace) -> int:
         f"{args.out}: {len(outcome.done)} reconstructed, {len(outcome.failed)} failed\n"
     )
     return 1 if outcome.failed else 0
+
+
+def add_import_weights(verbs: Verbs) -> None:
+    p = verbs.add(
+        "import-weights",
+        "turn a published LGM or HGM checkpoint into a model folder",
+        "hgm import-weights model_fp16_fixrot.safetensors --out lgm",
+        _import_weights,
+    )
+    p.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="LGM's big model or the released HGM: .safetensors or .pth, .pt, .ckpt",
+    )
+    p.add_argument(
+        "--out", type=Path, required=True, help="folder for weights.safetensors and model.json"
+    )
+    p.add_argument(
+        "--views", type=int, default=1, help="input views of the model: 1 (coarse) or 2 (fusion)"
+    )
+
+
+def _import_weights(args: argparse.Namespace) -> int:
+    from hgm.systems.hgm.networks.config import HGMConfig
+    from hgm.systems.hgm.networks.imports import import_weights, summary
+
+    model, adopted = import_weights(args.file, args.out, HGMConfig.paper(args.views))
+    for line in (
+        f"{args.file}: a checkpoint of {adopted.kind.title}",
+        *summary(model, adopted),
+        f"{args.out}: written",
+    ):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
+VERBS = (add_reconstruct, add_import_weights)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hgm.bench.measure import Way
-from hgm.bench.networks import backward_ways, forward_ways, photo_ways, training_ways
-from hgm.bench.scene import Scene
-from hgm.bench.settings import Settings
-from hgm.bench.splatting import splatting_ways
-from hgm.bench.surfaces import mesh_ways, refinement_ways
-from hgm.bench.volume import volume_ways
+from hgm.bench.run import Bench
+from hgm.systems.hgm.bench.networks import backward_ways, forward_ways, photo_ways, training_ways
+from hgm.systems.hgm.bench.scene import Scene
+from hgm.systems.hgm.bench.settings import Settings
+from hgm.systems.hgm.bench.splatting import splatting_ways
+from hgm.systems.hgm.bench.surfaces import mesh_ways, refinement_ways
+from hgm.systems.hgm.bench.volume import volume_ways
 
 STAGES: dict[str, Callable[[Settings, Scene], list[Way]]] = {
     "coarse": lambda settings, scene: forward_ways(settings, scene, 1),
@@ -24,3 +25,8 @@ STAGES: dict[str, Callable[[Settings, Scene], list[Way]]] = {
     "refinement": refinement_ways,
     "mesh": mesh_ways,
 }
+
+
+def bench(settings: Settings) -> Bench:
+    """HGM's stages on a stand-in body."""
+    return Bench(settings, STAGES, lambda: Scene(settings.sizes.network(1), settings.device))

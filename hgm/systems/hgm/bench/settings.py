@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hgm.bench.sizes import PRESETS, Sizes
+import torch
+
 from hgm.errors import InputError
+from hgm.systems.hgm.bench.sizes import PRESETS, Sizes
 from hgm.systems.hgm.networks.hgm import PRECISIONS
 
 DEVICES = ("cpu", "cuda")
@@ -76,3 +79,19 @@ class Settings:
     def networks(self) -> Networks:
         """As asked for, in the memory layout that suits the device's convolutions."""
         return Networks(self.precision, self.compile, channels_last=self.on_cuda)
+
+    @property
+    def dtypes(self) -> list[torch.dtype]:
+        """Float32, the precision asked for and, on CUDA, where diffusion runs in 16 bits, bf16."""
+        names = {"fp32", self.precision, *(["bf16"] if self.on_cuda else [])}
+        return [PRECISIONS[name] for name in sorted(names)]
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "preset": self.preset,
+            "precision": self.precision,
+            "compile": self.compile,
+            "networks": str(self.networks),
+            "batch": self.batch,
+            "supervised": self.sizes.supervised,
+        }

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from hgm.bench.diffusion import make_refiner
 from hgm.bench.measure import Way, Work
-from hgm.bench.scene import Scene
-from hgm.bench.settings import PLAIN, Networks, Settings
 from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.systems.hgm.back_view.refiner import BackViewRefiner
+from hgm.systems.hgm.bench.diffusion import make_refiner
+from hgm.systems.hgm.bench.scene import Scene
+from hgm.systems.hgm.bench.settings import PLAIN, Networks, Settings
 from hgm.systems.hgm.losses import LossWeights, hgm_loss
 from hgm.systems.hgm.networks.hgm import HGM, HGMOutput
 from hgm.systems.hgm.reconstruction import Reconstruction, Reconstructor

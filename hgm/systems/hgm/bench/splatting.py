@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from hgm.bench.measure import Way, Work
-from hgm.bench.scene import Scene
-from hgm.bench.settings import Settings
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.splat import Rendering, render, resolve_backend
+from hgm.systems.hgm.bench.scene import Scene
+from hgm.systems.hgm.bench.settings import Settings
 from hgm.workflow.work import splatting_bytes
 
 SETS = 3  # merged, U-Net, body; all as large as the first

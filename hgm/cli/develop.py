@@ -1,0 +1,111 @@
+"""For those who work on hgm: the configuration's files, and the time of every stage."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from hgm.cli.verbs import Verbs
+from hgm.systems import DEFAULT, SYSTEMS, part
+
+
+def add_config(verbs: Verbs) -> None:
+    p = verbs.add(
+        "config",
+        "print the default configuration, check a file or write the generated files",
+        "hgm config --check config/tiny.yaml",
+        _config,
+    )
+    p.add_argument(
+        "--check",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="YAML files to validate; the last one wins, as for --configfile",
+    )
+    p.add_argument(
+        "--write",
+        action="store_true",
+        help="write config.yaml, config/schema.json, docs/config.md and docs/reference.md of the "
+        "checkout",
+    )
+
+
+def _config(args: argparse.Namespace) -> int:
+    import json
+
+    from hgm.cli import parser, reference
+    from hgm.core.checkout import ROOT
+    from hgm.core.runtime import atomic_write
+    from hgm.workflow import config_text, configuration
+    from hgm.workflow.plan import plan_for
+
+    if args.check:
+        # says what a run would say before its first job
+        plan_for(configuration.read_files(args.check).model_dump(mode="json"))
+        sys.stdout.write(f"{', '.join(map(str, args.check))}: fine\n")
+        return 0
+    files = {
+        "config.yaml": config_text.to_yaml("hgm"),
+        "docs/config.md": config_text.to_markdown("hgm"),
+        "docs/reference.md": reference.to_markdown(parser()),
+        "config/schema.json": json.dumps(config_text.to_schema("hgm"), indent=1) + "\n",
+    }
+    if not args.write:
+        sys.stdout.write(files["config.yaml"])
+        return 0
+    for name, text in files.items():
+        with atomic_write(ROOT / name, "w") as file:
+            file.write(text)
+    return 0
+
+
+def add_bench(verbs: Verbs) -> None:
+    p = verbs.add(
+        "bench",
+        "time every stage on this machine, beside its floor and the plain way of doing the same",
+        "hgm bench --preset small --only coarse fusion --out bench.json",
+        _bench,
+    )
+    p.add_argument("--system", default=DEFAULT, choices=SYSTEMS, help="whose stages")
+    p.add_argument("--preset", default="small", help="sizes: tiny, small or paper")
+    p.add_argument("--device", default="auto", help="cpu, cuda or auto")
+    p.add_argument("--precision", default="fp32", help="of the networks: fp32 or bf16")
+    p.add_argument("--compile", action="store_true", help="torch.compile the networks")
+    p.add_argument("--batch", type=int, help="samples of a training step; without it the preset's")
+    p.add_argument(
+        "--repeats",
+        type=int,
+        default=5,
+        help="timed runs of each row; rows that take long get fewer",
+    )
+    p.add_argument(
+        "--base",
+        type=Path,
+        help="Stable Diffusion 1.5 as a diffusers folder; without it random weights",
+    )
+    p.add_argument("--only", nargs="+", default=[], metavar="STAGE", help="some of the stages")
+    p.add_argument("--out", type=Path, metavar="FILE.json", help="also write the numbers as JSON")
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from hgm.bench.run import benchmark
+    from hgm.core.runtime import select_device
+
+    def write(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    stages = part(args.system, "bench.stages")
+    settings = stages.Settings(
+        args.preset,
+        select_device(args.device),
+        args.precision,
+        args.compile,
+        args.batch,
+        args.repeats,
+        args.base,
+    )
+    benchmark(stages.bench(settings), args.only, out=args.out, write=write)
+    return 0
