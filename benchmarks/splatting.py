@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from hgm.cameras import Cameras, orbit
-from hgm.core.runtime import use_threads
+from hgm.core.processes import use_threads
 from hgm.gaussians import Gaussians
 from hgm.splat import render
 

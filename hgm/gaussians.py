@@ -121,7 +121,7 @@ class Gaussians:
                 "",
             ]
         )
-        from hgm.core.runtime import atomic_write
+        from hgm.core.files import atomic_write
 
         with atomic_write(path) as file:
             file.write(header.encode("ascii"))

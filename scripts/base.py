@@ -5,9 +5,11 @@ from pathlib import Path
 
 import torch
 
+from hgm.core.devices import select_device
 from hgm.core.job import Job, run
-from hgm.core.provenance import folder_digest, write_json
-from hgm.core.runtime import Deadline, select_device
+from hgm.core.keys import folder_digest
+from hgm.core.manifests import write_json
+from hgm.core.processes import Deadline
 from hgm.images.views import load_views
 from hgm.scans.dataset import rendered
 from hgm.systems.hgm.back_view.base import link_base

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hgm.core.items import for_each
 from hgm.core.job import Job, run
-from hgm.core.provenance import read_json, write_json
+from hgm.core.manifests import read_json, write_json
 from hgm.errors import InputError
 from hgm.metrics.lpips import load_lpips
 from hgm.scans.data_source import Place

@@ -1,7 +1,8 @@
 """Write the stand-in body model; the manifest names its files and their hashes."""
 
 from hgm.core.job import Job, run
-from hgm.core.provenance import file_digest, write_json
+from hgm.core.keys import file_digest
+from hgm.core.manifests import write_json
 from hgm.standin.body.core import write_models
 
 

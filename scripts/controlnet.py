@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from hgm.core.devices import select_device
 from hgm.core.job import Job, run
-from hgm.core.provenance import folder_digest, write_json
-from hgm.core.runtime import Deadline, select_device
+from hgm.core.keys import folder_digest
+from hgm.core.manifests import write_json
+from hgm.core.processes import Deadline
 from hgm.systems.hgm.back_view.controlnet import train_controlnet
 from hgm.systems.hgm.back_view.settings import ControlNetSettings
 from hgm.train.loop import write_history

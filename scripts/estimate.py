@@ -6,7 +6,8 @@ from hgm.body.estimators.files import estimate_files
 from hgm.body.estimators.programs import picture_name
 from hgm.core.items import for_each
 from hgm.core.job import Job, run
-from hgm.core.provenance import file_digest, key_of, read_json, write_json
+from hgm.core.keys import file_digest, key_of
+from hgm.core.manifests import read_json, write_json
 from hgm.errors import InputError
 from hgm.scans.data_source import body_model
 from hgm.systems.hgm.bodies import estimate_subject, given_subject

@@ -1,7 +1,7 @@
 """Run PIXIE on the front views of one chunk, or on the photos of the configuration."""
 
 from hgm.core.job import Job, run
-from hgm.core.provenance import write_json
+from hgm.core.manifests import write_json
 from hgm.systems.hgm.estimators import run_job
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from hgm.core.items import for_each
 from hgm.core.job import Job, run
-from hgm.core.provenance import key_of, read_json, write_json
+from hgm.core.keys import key_of
+from hgm.core.manifests import read_json, write_json
 from hgm.metrics.lpips import load_lpips
 from hgm.scans.data_source import STANDIN, Place
 from hgm.scans.sources import find_scan

@@ -3,8 +3,9 @@
 from functools import partial
 from pathlib import Path
 
+from hgm.core.devices import select_device
 from hgm.core.job import Job, run
-from hgm.core.runtime import Deadline, select_device
+from hgm.core.processes import Deadline
 from hgm.scans.dataset import rendered
 from hgm.systems.hgm.setup import network, perceptual_loss, training
 from hgm.systems.hgm.training import train_hgm

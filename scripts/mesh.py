@@ -5,10 +5,11 @@ from pathlib import Path
 import torch
 
 from hgm.body.files import load_body
+from hgm.core.devices import select_device
 from hgm.core.items import MemberTimes, for_each
 from hgm.core.job import Job, run
-from hgm.core.provenance import key_of, read_json, write_json
-from hgm.core.runtime import select_device
+from hgm.core.keys import key_of
+from hgm.core.manifests import read_json, write_json
 from hgm.gaussians import Gaussians
 from hgm.scans.data_source import body_model
 from hgm.systems.hgm.backends import job_backends

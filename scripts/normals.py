@@ -1,7 +1,8 @@
 """Train the normal net on the rendered normals."""
 
+from hgm.core.devices import select_device
 from hgm.core.job import Job, run
-from hgm.core.runtime import Deadline, select_device
+from hgm.core.processes import Deadline
 from hgm.scans.data_source import body_model
 from hgm.scans.dataset import rendered
 from hgm.systems.hgm.normals import NormalTraining, train_normals

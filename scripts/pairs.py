@@ -1,8 +1,9 @@
 """Render the ControlNet's pairs with the unconverged coarse model."""
 
+from hgm.core.devices import select_device
 from hgm.core.job import Job, run
-from hgm.core.provenance import folder_digest, write_json
-from hgm.core.runtime import select_device
+from hgm.core.keys import folder_digest
+from hgm.core.manifests import write_json
 from hgm.scans.dataset import rendered
 from hgm.systems.hgm.back_view.coarse_back import BackRenderer
 from hgm.systems.hgm.back_view.pairs import make_pairs

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from hgm.core.items import for_each, outcome_in
 from hgm.core.job import Job, run
-from hgm.core.provenance import file_digest, key_of, write_json
+from hgm.core.keys import file_digest, key_of
+from hgm.core.manifests import write_json
 from hgm.images.photos.sources import BODY, find_photos
 from hgm.systems.hgm.contact import write_contact_sheet
 from hgm.systems.hgm.estimators import people_folder, with_bodies

@@ -1,7 +1,7 @@
 """Write down what is run."""
 
 from hgm.core.job import Job, run
-from hgm.core.provenance import run_record, write_json
+from hgm.core.manifests import run_record, write_json
 
 
 def main(job: Job) -> None:

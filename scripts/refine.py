@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from hgm.core.devices import select_device
 from hgm.core.items import MemberTimes, for_each
 from hgm.core.job import Job, run
-from hgm.core.provenance import file_digest, key_of, read_json, write_json
-from hgm.core.runtime import select_device
+from hgm.core.keys import file_digest, key_of
+from hgm.core.manifests import read_json, write_json
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_image, view_path
 from hgm.scans.data_source import body_model

@@ -3,8 +3,8 @@
 import logging
 
 from hgm.core.job import Job, run
-from hgm.core.provenance import write_json
-from hgm.core.runtime import Progress
+from hgm.core.manifests import write_json
+from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.render.views import write_chunk
 from hgm.scans.catalogue import read_entries

@@ -2,7 +2,7 @@
 
 from hgm.core.home_paths import without_home
 from hgm.core.job import Job, run
-from hgm.core.runtime import Progress
+from hgm.core.progress import Progress
 from hgm.report.bundle import paper_of
 from hgm.systems.hgm.report.kid import back_view_kid
 from hgm.systems.hgm.report.page import build_report

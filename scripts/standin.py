@@ -4,7 +4,8 @@ from pathlib import Path
 
 from hgm.core.items import for_each
 from hgm.core.job import Job, run
-from hgm.core.provenance import key_of, write_json
+from hgm.core.keys import key_of
+from hgm.core.manifests import write_json
 from hgm.standin import make_scan, write_scan
 
 

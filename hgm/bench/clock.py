@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 
-from hgm.splat.pool import threads
+from hgm.core.processes import threads
 
 WARM_UP = {"cpu": 1, "cuda": 3}
 LONG = 30.0  # seconds after which no further run begins

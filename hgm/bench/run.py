@@ -16,10 +16,10 @@ from hgm.bench import table
 from hgm.bench.clock import clock_name
 from hgm.bench.measure import Row, Way, measure_stage, reason
 from hgm.bench.rates import Rates, measure_rates
-from hgm.core.provenance import write_json
-from hgm.core.runtime import Progress
+from hgm.core.manifests import write_json
+from hgm.core.processes import threads
+from hgm.core.progress import Progress
 from hgm.errors import InputError
-from hgm.splat.pool import threads
 
 
 class Settings(Protocol):

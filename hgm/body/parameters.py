@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hgm.core.files import atomic_write
 from hgm.core.npz import read_npz
-from hgm.core.runtime import atomic_write
 from hgm.errors import InputError
 
 # the others are free

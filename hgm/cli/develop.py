@@ -37,7 +37,7 @@ def _config(args: argparse.Namespace) -> int:
 
     from hgm.cli import parser, reference
     from hgm.core.checkout import ROOT
-    from hgm.core.runtime import atomic_write
+    from hgm.core.files import atomic_write
     from hgm.workflow import config_text, configuration
     from hgm.workflow.plan import plan_for
 
@@ -91,7 +91,7 @@ def add_bench(verbs: Verbs) -> None:
 
 def _bench(args: argparse.Namespace) -> int:
     from hgm.bench.run import benchmark
-    from hgm.core.runtime import select_device
+    from hgm.core.devices import select_device
 
     def write(text: str) -> None:
         sys.stdout.write(text)

@@ -29,7 +29,7 @@ def add_export_views(verbs: Verbs) -> None:
 
 
 def _export_views(args: argparse.Namespace) -> int:
-    from hgm.core.runtime import Progress
+    from hgm.core.progress import Progress
     from hgm.scans.multiview import export_views
 
     with Progress("export-views", len(args.folders)) as progress:
@@ -117,7 +117,7 @@ def add_view(verbs: Verbs) -> None:
 
 
 def _view(args: argparse.Namespace) -> int:
-    from hgm.core.runtime import Progress
+    from hgm.core.progress import Progress
     from hgm.export.result import find_result
     from hgm.export.viewer.scene import load_scene
     from hgm.export.viewer.server import serve

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from hgm.core.caches import cache_folder
-from hgm.core.provenance import KEY_LENGTH, PACKAGE, digest
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
+from hgm.core.keys import KEY_LENGTH, digest
+from hgm.core.manifests import PACKAGE
 
 REMEMBERED = 4096  # contents of files
 _new: list[str] = []  # learned by this process and not written down yet

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -193,3 +194,55 @@ def claim(count: int = 1, index: int | None = None) -> list[str]:
     os.environ[VISIBLE] = os.environ[CLAIMED] = ",".join(mine)
     log.info("GPU %s", ", ".join(mine))
     return mine
+
+
+def select_device(name: str = "auto", gpus: int = 1) -> str:
+    """The device a job works on: `cpu`, or `cuda` with `gpus` free GPUs of the machine claimed, of
+    which it sees no other.
+
+    `auto` is `cuda` where torch can use one, else `cpu`, and says which. `cuda:1` is the second
+    visible GPU: claimed, it is the only one seen, hence `cuda`, so that libraries that work on the
+    current device find it; where nvidia-smi cannot say which that is, it is made the current one.
+    Raises InputError where a named device is lacking or torch cannot use it.
+    """
+    import torch
+
+    check_named(name, gpus)
+    if name == "cpu":
+        return name
+    named = ":" in name
+    claimed = (
+        claim(gpus, index_of(name) if named else None) if torch.version.cuda is not None else []
+    )
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")  # torch tells of an old driver by a warning
+        usable = torch.cuda.is_available()
+    reason = ""
+    if not usable and installed():
+        told = str(said[-1].message).split("(Triggered")[0] if said else ""
+        reason = (
+            "torch is built for CPUs (docs/environments.md)"
+            if torch.version.cuda is None and torch.version.hip is None
+            else f"torch for CUDA {torch.version.cuda} cannot use it: "
+            f"{' '.join(told.split()) or 'it sees none'}"
+        )
+    if name == "auto":
+        if reason:
+            log.warning("device: auto takes the CPU although an NVIDIA driver is there: %s", reason)
+        else:
+            log.info("device: auto takes %s", "the GPU" if usable else "the CPU")
+        return "cuda" if usable else "cpu"
+    if not usable:
+        raise InputError(
+            f"device: {name} was asked for, but {reason or 'torch sees no CUDA device'}; use "
+            "device: auto or cpu"
+        )
+    if not named or len(claimed) == 1:
+        return "cuda"
+    if index_of(name) >= torch.cuda.device_count():
+        raise InputError(
+            f"device: {name} was asked for, but {torch.cuda.device_count()} can be seen; the "
+            "first is cuda:0"
+        )
+    torch.cuda.set_device(name)
+    return name

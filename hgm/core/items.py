@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hgm.core.provenance import read_json, write_json
-from hgm.core.runtime import Progress
+from hgm.core.manifests import read_json, write_json
+from hgm.core.progress import Progress
 from hgm.errors import InputError
 
 log = logging.getLogger(__name__)

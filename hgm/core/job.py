@@ -21,8 +21,9 @@ from typing import Any
 
 from hgm.core import libraries, slurm
 from hgm.core.home_paths import with_home
+from hgm.core.keys import file_digest, key_of
 from hgm.core.locks import hold
-from hgm.core.provenance import file_digest, key_of, read_json, write_json
+from hgm.core.manifests import read_json, write_json
 from hgm.errors import STORAGE, InputError, Interrupted, SliceEnded
 
 Paths = Mapping[str, str | list[str]]  # name -> path or list of paths, as strings

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
 from hgm.errors import InputError
 from hgm.export.quantized import from_steps, gaussians_of, read_bytes, to_steps, visible
 from hgm.gaussians import Gaussians

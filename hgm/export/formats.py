@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hgm.core.runtime import Progress, select_device
+from hgm.core.devices import select_device
+from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.export.axes import y_down
 from hgm.export.compressed_ply import is_compressed, read_compressed_ply, write_compressed_ply

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
 
 if TYPE_CHECKING:
     import trimesh

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from hgm.cameras import orbit
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.images.views import to_bytes

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from hgm.core.runtime import stopped_by
+from hgm.core.processes import stopped_by
 from hgm.errors import STORAGE, InputError, Interrupted
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from hgm.cameras import Cameras
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
 from hgm.errors import InputError
 
 DEPTH_UNIT = 4.0 / 65536.0  # normalized units per step of a 16-bit depth image: 0 … 4

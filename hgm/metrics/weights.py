@@ -25,7 +25,7 @@ def read_weights(path: str | Path, key: str, sha256: str | None = None) -> dict[
             "metric out"
         )
     if sha256 is not None:
-        from hgm.core.provenance import file_digest
+        from hgm.core.keys import file_digest
 
         found = file_digest(path)
         if not sha256 or not found.startswith(sha256.lower()):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
 from hgm.errors import InputError
 
 WEIGHTS = "weights.safetensors"

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from hgm.core.isolation import isolated
-from hgm.core.provenance import file_digest
-from hgm.core.runtime import stopped_by
+from hgm.core.keys import file_digest
+from hgm.core.processes import stopped_by
 from hgm.errors import InputError, Interrupted, MissingDependency, ScanError
 from hgm.render.member import RenderSettings, is_finished, member_key
 from hgm.render.paths import memory_folder

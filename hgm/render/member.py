@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hgm.core.provenance import file_digest
-from hgm.core.runtime import atomic_folder
+from hgm.core.files import atomic_folder
+from hgm.core.keys import file_digest
 from hgm.errors import ScanError
 from hgm.scans.thuman import ScanFiles
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hgm.core.provenance import digest
+from hgm.core.keys import digest
 
 
 def readable(path: Path, folder: Path) -> Path:

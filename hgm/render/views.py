@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hgm.core.provenance import file_digest
+from hgm.core.keys import file_digest
 from hgm.errors import InputError
 from hgm.render.chunk import ChunkResult, render_chunk
 from hgm.render.member import is_finished

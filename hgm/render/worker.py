@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from hgm.core.runtime import die_with_parent
+from hgm.core.processes import die_with_parent
 from hgm.errors import STORAGE, InputError
 from hgm.render.member import RenderSettings, render_member
 from hgm.scans.thuman import ScanFiles
@@ -34,7 +34,7 @@ def main(job_path: str) -> int:
         scratch = Path(job_path).parent  # the parent clears it up, even after a crash
         renderer = Renderer(samples=settings.samples, device=settings.device, scratch=scratch)
         from hgm.body.model import BodyModel
-        from hgm.core.runtime import use_threads
+        from hgm.core.processes import use_threads
 
         use_threads(1)
         model = BodyModel.load(Path(job["models"]), settings.gender)

@@ -7,7 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hgm.core.checkout import RESOURCES
-from hgm.core.provenance import PACKAGE, file_digest, folder_digest, key_of
+from hgm.core.keys import file_digest, folder_digest, key_of
+from hgm.core.manifests import PACKAGE
 
 TEMPLATES = Path(__file__).parent / "templates"
 VIEWER = Path(__file__).parent / "web" / "dist" / "viewer.js"

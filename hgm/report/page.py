@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
 from hgm.errors import InputError
 from hgm.report.bundle import TEMPLATES, VIEWER, templates_of
 from hgm.report.content import Report

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
 
 LOSSLESS_EDGE = 320  # pictures up to this size stay PNG; larger photographs become JPEG
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hgm.core.checkout import found
+from hgm.core.files import atomic_write
 from hgm.core.home_paths import without_home
-from hgm.core.runtime import atomic_write
 from hgm.errors import InputError
 
 SPLITS = ("train", "val", "test")

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hgm.body.fits import load_fit
-from hgm.core.provenance import read_json
-from hgm.core.runtime import Progress
+from hgm.core.manifests import read_json
+from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.images.viewpoints import Viewpoints
 from hgm.scans.canonical import scan_to_nu

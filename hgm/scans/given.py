@@ -16,9 +16,9 @@ from PIL import Image
 from hgm.body.canonical import CanonicalBody
 from hgm.body.parameters import BodyParameters, numbers_of
 from hgm.cameras import Cameras
+from hgm.core.files import atomic_folder
+from hgm.core.keys import file_digest
 from hgm.core.npz import read_npz
-from hgm.core.provenance import file_digest
-from hgm.core.runtime import atomic_folder
 from hgm.errors import InputError, ScanError
 from hgm.images.views import save_cameras, save_view
 from hgm.scans.check import SIDES, check_views

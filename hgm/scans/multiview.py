@@ -25,7 +25,7 @@ from hgm.body.canonical import UNITS_PER_METRE, CanonicalBody, canonical
 from hgm.body.fits import load_fit
 from hgm.body.model import BodyModel
 from hgm.cameras import Cameras, orbit
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
 from hgm.errors import InputError, ScanError
 from hgm.images.views import DEPTH_UNIT, load_cameras, save_cameras, save_png, view_path
 from hgm.scans.given import Picture, PlacedBody

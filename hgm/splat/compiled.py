@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from hgm.cameras import Cameras
+from hgm.core.processes import threads
 from hgm.gaussians import Gaussians
 from hgm.splat import kernels_blending as blending
 from hgm.splat import kernels_projection as projection
 from hgm.splat.jit import HIT, PARAMETERS, SPLAT, TALL, WIDE
-from hgm.splat.pool import share, threads
+from hgm.splat.pool import share
 
 
 def rasterize(

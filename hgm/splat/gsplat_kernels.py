@@ -31,7 +31,7 @@ import torch
 
 from hgm.core.caches import cache_folder
 from hgm.core.locks import hold, release
-from hgm.core.provenance import read_json, versions, write_json
+from hgm.core.manifests import read_json, versions, write_json
 from hgm.errors import InputError
 
 log = logging.getLogger(__name__)

@@ -7,23 +7,10 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from hgm.errors import InputError
-
 _pools: dict[int, ThreadPoolExecutor] = {}
 if hasattr(os, "register_at_fork"):
     # a forked child has none of its parent's threads
     os.register_at_fork(after_in_child=_pools.clear)
-
-
-def threads() -> int:
-    """HGM_THREADS, 1 where it is not set. Raises InputError unless it is a positive whole
-    number."""
-    text = os.environ.get("HGM_THREADS", "1")
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise InputError(
-            f"HGM_THREADS: {text!r} is not a number of threads; set it to 1 or more, or unset it"
-        )
-    return int(text)
 
 
 def share(function: Callable[..., None], jobs: Iterable[tuple[object, ...]], count: int) -> None:

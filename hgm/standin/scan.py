@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hgm.core.runtime import derived_seed
+from hgm.core.keys import derived_seed
 from hgm.errors import ScanError
 from hgm.standin.assets import load_assets
 from hgm.standin.body.pose import STRIDING

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hgm.core.runtime import Progress, atomic_folder, atomic_write
+from hgm.core.files import atomic_folder, atomic_write
+from hgm.core.progress import Progress
 from hgm.standin.assets import load_assets
 from hgm.standin.body.skinning import pose_body
 from hgm.standin.scan import Scan, make_scan

@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from hgm.core.devices import check_shares
-from hgm.core.runtime import stopped_by, use_threads
+from hgm.core.processes import stopped_by, use_threads
 from hgm.errors import InputError, Interrupted, SliceEnded
 
 # at a meeting, for a leader that validates, writes or compiles; a process that ended is noticed at

@@ -20,8 +20,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hgm.core.provenance import read_json, write_json
-from hgm.core.runtime import Deadline, Progress, atomic_write, derived_seed
+from hgm.core.files import atomic_write
+from hgm.core.keys import derived_seed
+from hgm.core.manifests import read_json, write_json
+from hgm.core.processes import Deadline
+from hgm.core.progress import Progress
 from hgm.errors import InputError, SliceEnded
 from hgm.train.distributed import ALONE, Team
 from hgm.train.state import Cadence, State

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
 
 SHARE = 0.02  # of a training's time that may go into writing its state
 LONGEST = 600.0  # seconds to the first writing, which shows how fast the disk is

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from hgm.core.checkout import ROOT
 from hgm.core.code_keys import code_files
-from hgm.core.provenance import PACKAGE
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
+from hgm.core.manifests import PACKAGE
 from hgm.errors import InputError
 
 STEPS = {  # environment -> the rules that work in it

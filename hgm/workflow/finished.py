@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hgm.core.provenance import read_json
+from hgm.core.manifests import read_json
 from hgm.errors import InputError
 from hgm.workflow import configuration
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hgm.core.provenance import read_json
-from hgm.core.runtime import clock
+from hgm.core.manifests import read_json
+from hgm.core.progress import clock
 from hgm.errors import InputError
 from hgm.report.costs import benchmark
 from hgm.systems import part

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hgm.core.runtime import clock
+from hgm.core.progress import clock
 from hgm.workflow.forecast import Figure, seconds_of
 from hgm.workflow.jobs import PlannedJob, planned_jobs
 from hgm.workflow.plan import Plan

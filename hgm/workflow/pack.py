@@ -20,8 +20,9 @@ from PIL import Image
 from hgm.body.canonical import canonical
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
-from hgm.core.provenance import read_json
-from hgm.core.runtime import Progress, atomic_write
+from hgm.core.files import atomic_write
+from hgm.core.manifests import read_json
+from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.images.views import png_bytes
 from hgm.scans.catalogue import apart, configured, data_sets, read_entries

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from hgm.core.job import SLICE_ENDED
 from hgm.core.locks import is_held
-from hgm.core.provenance import read_json
-from hgm.core.runtime import clock
+from hgm.core.manifests import read_json
+from hgm.core.progress import clock
 from hgm.errors import InputError
 from hgm.workflow.forecast import Figure, aligned, seconds_of
 from hgm.workflow.jobs import PlannedJob, planned_jobs

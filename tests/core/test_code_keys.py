@@ -6,7 +6,7 @@ import pytest
 
 from hgm.core import code_keys
 from hgm.core.code_keys import code_files, code_key
-from hgm.core.provenance import PACKAGE
+from hgm.core.manifests import PACKAGE
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_code_changes_the_key_only_where_it_is_imported(package):
 
 def test_this_package_has_a_closure_without_the_configuration_model():
     files = code_files(PACKAGE / "train" / "loop.py")
-    assert PACKAGE / "core/runtime.py" in files
+    assert PACKAGE / "core/files.py" in files
     assert not [file for file in files if file.name in ("settings.py", "configuration.py")]
 
 

@@ -12,9 +12,8 @@ import warnings
 import pytest
 import torch
 
-from hgm.core.devices import parse_list, require, visible
+from hgm.core.devices import parse_list, require, select_device, visible
 from hgm.core.locks import hold, is_held, release
-from hgm.core.runtime import select_device
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.systems.hgm.plan import Plan

@@ -10,7 +10,7 @@ import pytest
 
 from hgm.core.job import Job, from_snakemake, load_job
 from hgm.core.locks import is_held
-from hgm.core.provenance import write_json
+from hgm.core.manifests import write_json
 from hgm.errors import InputError
 
 SCRIPT = """

@@ -8,7 +8,7 @@ import pytest
 
 WRITES = """
 import numpy as np
-from hgm.core.runtime import atomic_folder, atomic_write
+from hgm.core.files import atomic_folder, atomic_write
 from hgm.images.video import write_video
 with atomic_write("file", "w") as file:
     file.write("x")

@@ -8,8 +8,8 @@ import sys
 import pytest
 from terminal import ErrorsOnTerminal, screen
 
-from hgm.core import runtime
-from hgm.core.runtime import Progress, clock
+from hgm.core import progress
+from hgm.core.progress import Progress, clock
 
 
 class Watch:
@@ -25,7 +25,7 @@ class Watch:
 @pytest.fixture
 def watch(monkeypatch) -> Watch:
     made = Watch()
-    monkeypatch.setattr(runtime, "time", made)
+    monkeypatch.setattr(progress, "time", made)
     return made
 
 

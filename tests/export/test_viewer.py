@@ -17,7 +17,7 @@ from PIL import Image
 
 from hgm.cameras import orbit
 from hgm.cli import main
-from hgm.core.provenance import write_json
+from hgm.core.manifests import write_json
 from hgm.errors import InputError, MissingDependency
 from hgm.export.result import find_result
 from hgm.export.viewer import scene as scenes

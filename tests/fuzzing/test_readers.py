@@ -27,7 +27,7 @@ from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
 from hgm.cameras import orbit
 from hgm.core.job import load_job
-from hgm.core.provenance import read_json
+from hgm.core.manifests import read_json
 from hgm.errors import InputError
 from hgm.images.views import load_image, load_views, save_cameras, save_view
 from hgm.nets.checkpoints import read_checkpoint

@@ -166,7 +166,7 @@ def test_a_job_claims_a_device(real):
     if shutil.which("nvidia-smi") is None:
         pytest.skip("there is no nvidia-smi")
     code = (
-        "import os; from hgm.core.runtime import select_device; d = select_device('auto'); import "
+        "import os; from hgm.core.devices import select_device; d = select_device('auto'); import "
         "torch; print(d, bool(os.environ.get('HGM_CLAIMED')), torch.zeros(1, device=d).device, "
         "torch.cuda.device_count())"
     )

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from hgm.core.runtime import Deadline
+from hgm.core.processes import Deadline
 from hgm.errors import SliceEnded
 from hgm.systems.hgm.back_view.controlnet import build_controlnet, epsilon_loss
 from hgm.systems.hgm.back_view.settings import BaseSettings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hgm.core.provenance import PACKAGE
+from hgm.core.manifests import PACKAGE
 from hgm.report.bundle import TEMPLATES, VIEWER, paper_of, templates_of, texts_digest
 from hgm.systems.hgm.plan import Plan
 

@@ -12,7 +12,7 @@ from PIL import Image
 from workspace import ROOT, Workspace
 
 from hgm.cli import main
-from hgm.core.provenance import folder_digest
+from hgm.core.keys import folder_digest
 
 sys.path.append(str(ROOT / "tests/docs"))
 from doc_commands import SHELL, commands

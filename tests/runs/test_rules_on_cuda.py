@@ -20,7 +20,7 @@ from hgm.bench import rates
 from hgm.body.files import load_body
 from hgm.cli import main
 from hgm.core.job import Job, load_job
-from hgm.core.provenance import read_json
+from hgm.core.manifests import read_json
 from hgm.gaussians import Gaussians
 
 NAMED = re.compile(r'^\s+(\*\*settings\(.*)?"device",', re.MULTILINE)

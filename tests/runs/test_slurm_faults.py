@@ -12,7 +12,7 @@ import pytest
 from cluster import FAKETIME, wait_until
 from cluster_runs import ON_CLUSTER, ClusterRun
 
-from hgm.core.provenance import folder_digest
+from hgm.core.keys import folder_digest
 from hgm.core.slurm import parse_left
 
 WANTED = ("results/tiny/coarse/weights.safetensors", *ON_CLUSTER)

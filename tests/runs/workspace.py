@@ -8,7 +8,7 @@ from pathlib import Path
 
 from checkouts import ROOT
 
-from hgm.core.provenance import folder_digest
+from hgm.core.keys import folder_digest
 
 LINKED = ("config",)  # named from there; all else is found in the checkout
 TINY = ("--configfile", "config/tiny.yaml", "--cores", "2")

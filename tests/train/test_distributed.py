@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hgm.core.runtime import derived_seed
+from hgm.core.keys import derived_seed
 from hgm.train.distributed import ALONE, Team, launch
 from hgm.train.loop import Optimization, fit
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from hgm.core.provenance import read_json
-from hgm.core.runtime import Deadline
+from hgm.core.manifests import read_json
+from hgm.core.processes import Deadline
 from hgm.errors import InputError, SliceEnded
 from hgm.train.loop import RECORD, Optimization, fit, write_history, write_record
 

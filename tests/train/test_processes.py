@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from hgm.core.runtime import Deadline
+from hgm.core.processes import Deadline
 from hgm.errors import InputError, Interrupted, SliceEnded
 from hgm.train import distributed as teams
 from hgm.train.distributed import Team, launch

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from hgm.core.runtime import Deadline
+from hgm.core.processes import Deadline
 from hgm.errors import SliceEnded
 from hgm.train import loop
 from hgm.train.loop import Optimization, fit

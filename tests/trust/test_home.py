@@ -11,7 +11,7 @@ import pytest
 
 from hgm.core.home_paths import with_home, without_home
 from hgm.core.job import Job, load_job
-from hgm.core.provenance import read_json, run_record, write_json
+from hgm.core.manifests import read_json, run_record, write_json
 from hgm.scans.catalogue import read_table, write_table
 from hgm.workflow import configuration
 from hgm.workflow.finished import finished_config

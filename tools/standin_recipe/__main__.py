@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
 from hgm.errors import InputError
 from hgm.images.views import save_png
 from tools.standin_recipe import sample

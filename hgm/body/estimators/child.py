@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from hgm.core.runtime import die_with_parent
+from hgm.core.processes import die_with_parent
 
 # begin the names of what tells a Python where to look and how
 OURS = ("PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX")

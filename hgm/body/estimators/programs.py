@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hgm.core.provenance import digest
+from hgm.core.keys import digest
 from hgm.errors import InputError
 
 # folders of a run of a program, with names that no program stumbles over

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hgm.core.runtime import stopped_by
+from hgm.core.processes import stopped_by
 
 LAST = 4096  # bytes of a log in which the last line is looked for
 

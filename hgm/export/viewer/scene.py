@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from hgm.body.files import load_body
-from hgm.core.provenance import read_json
+from hgm.core.manifests import read_json
 from hgm.errors import InputError
 from hgm.export.formats import read_gaussians
 from hgm.export.quantized import visible

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from hgm.core import checkout
-from hgm.core.runtime import Progress, atomic_write
+from hgm.core.files import atomic_write
+from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.standin.body import correctives, hands
 from hgm.standin.body.packing import from_grid, unpack

@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from hgm.body.model import BodyModel
-from hgm.core.provenance import file_digest, key_of, read_json
-from hgm.core.runtime import derived_seed
+from hgm.core.keys import derived_seed, file_digest, key_of
+from hgm.core.manifests import read_json
 from hgm.errors import InputError
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import Views, load_views, save_cameras, save_image, view_path

@@ -17,7 +17,7 @@ from hgm.body.estimators.labels import GIVEN, REFINED
 from hgm.body.files import load_body, parameters, save_body
 from hgm.body.model import BodyModel
 from hgm.cameras import Cameras, orbit
-from hgm.core.runtime import derived_seed
+from hgm.core.keys import derived_seed
 from hgm.gaussians import Gaussians
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_image, view_path

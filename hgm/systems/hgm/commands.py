@@ -61,7 +61,7 @@ def add_reconstruct(verbs: Verbs) -> None:
 
 def _reconstruct(args: argparse.Namespace) -> int:
     from hgm.body.estimators.programs import PROGRAMS
-    from hgm.core.runtime import Progress
+    from hgm.core.progress import Progress
     from hgm.images.photos.sources import find_photos
     from hgm.systems.hgm.estimators import estimate_photos
     from hgm.systems.hgm.photos import Studio, reconstruct_photos

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hgm.cameras import Cameras
-from hgm.core.runtime import derived_seed
+from hgm.core.keys import derived_seed
 from hgm.images.resize import resize
 from hgm.train.scan_store import ScanStore
 

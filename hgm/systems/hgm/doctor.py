@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hgm.core.provenance import file_digest
+from hgm.core.keys import file_digest
 from hgm.errors import InputError
 from hgm.workflow.configuration import Config
 from hgm.workflow.doctor.entries import Asset

@@ -17,7 +17,7 @@ from hgm.body.estimators.labels import DISTURBED
 from hgm.body.model import BODY_JOINTS, Body, BodyModel
 from hgm.body.parameters import BodyParameters
 from hgm.cameras import Cameras
-from hgm.core.runtime import derived_seed
+from hgm.core.keys import derived_seed
 from hgm.errors import InputError
 from hgm.metrics.joints import mpjpe
 

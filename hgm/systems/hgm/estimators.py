@@ -17,10 +17,11 @@ from hgm.body.estimates import check_estimate
 from hgm.body.estimators.files import estimate_file
 from hgm.body.estimators.programs import PICTURES, RESULTS, Installed, picture_name
 from hgm.body.estimators.running import run_program
+from hgm.core.devices import select_device
 from hgm.core.items import Outcome, finished, for_each
 from hgm.core.job import Job
-from hgm.core.provenance import file_digest, key_of, read_json
-from hgm.core.runtime import select_device
+from hgm.core.keys import file_digest, key_of
+from hgm.core.manifests import read_json
 from hgm.errors import InputError, Interrupted
 from hgm.images.photos.framing import open_photo
 from hgm.images.photos.learned import ways_without_mask

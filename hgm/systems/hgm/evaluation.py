@@ -17,7 +17,7 @@ from hgm.body.files import load_body
 from hgm.body.fits import load_fit
 from hgm.body.model import BodyModel
 from hgm.cameras import Cameras
-from hgm.core.runtime import derived_seed
+from hgm.core.keys import derived_seed
 from hgm.gaussians import Gaussians
 from hgm.images.resize import resize
 from hgm.images.viewpoints import Viewpoints

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hgm.cameras import Cameras
-from hgm.core.provenance import file_digest
+from hgm.core.keys import file_digest
 from hgm.images.resize import resize
 from hgm.mesh.refinement import NormalTargets
 from hgm.nets.icon import SIZE, IconNormalNet, load_icon

@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hgm.cameras import Cameras
-from hgm.core.provenance import read_json, write_json
-from hgm.core.runtime import Deadline, derived_seed
+from hgm.core.keys import derived_seed
+from hgm.core.manifests import read_json, write_json
+from hgm.core.processes import Deadline
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.images.views import load_image, view_path

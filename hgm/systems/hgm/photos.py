@@ -15,8 +15,9 @@ from torch import Tensor
 from hgm.body.estimates import read_estimate
 from hgm.body.estimators.labels import GIVEN
 from hgm.body.model import BodyModel
-from hgm.core.provenance import write_json
-from hgm.core.runtime import Progress, select_device
+from hgm.core.devices import select_device
+from hgm.core.manifests import write_json
+from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.images.photos.framing import Person, open_photo
 from hgm.images.photos.learned import ways_without_mask

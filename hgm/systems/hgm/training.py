@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hgm.core.runtime import Deadline, derived_seed, use_threads
+from hgm.core.keys import derived_seed
+from hgm.core.processes import Deadline, use_threads
 from hgm.gaussians import Gaussians
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_image, save_image

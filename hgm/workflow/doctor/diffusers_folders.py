@@ -7,7 +7,8 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from hgm.core.provenance import file_digest, read_json
+from hgm.core.keys import file_digest
+from hgm.core.manifests import read_json
 from hgm.errors import InputError
 from hgm.workflow.configuration import Config
 from hgm.workflow.doctor.entries import Asset

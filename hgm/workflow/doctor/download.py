@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from hgm import __version__
-from hgm.core.provenance import file_digest
-from hgm.core.runtime import Progress
+from hgm.core.keys import file_digest
+from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.workflow.doctor.entries import Asset, AssetFile
 

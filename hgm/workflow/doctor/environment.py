@@ -13,7 +13,7 @@ from pathlib import Path
 from hgm.core.checkout import ROOT
 from hgm.core.isolation import isolated
 from hgm.core.libraries import explain, lacking, missing_libraries
-from hgm.core.provenance import versions
+from hgm.core.manifests import versions
 from hgm.scans import catalogue
 from hgm.scans.data_views import view_count
 from hgm.workflow.configuration import Config

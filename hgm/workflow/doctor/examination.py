@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hgm.core.runtime import Progress
+from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.workflow.configuration import Config
 from hgm.workflow.doctor.checks import check, configured_scans, first_bodies

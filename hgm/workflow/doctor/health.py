@@ -12,12 +12,12 @@ from pathlib import Path
 
 from hgm.core.items import damaged
 from hgm.core.locks import is_held
-from hgm.core.provenance import read_json
+from hgm.core.manifests import read_json
 from hgm.errors import InputError
 from hgm.workflow.doctor.findings import Finding, first_few
 
 MAKE_LOCK = ".snakemake.lock"  # held with flock by `make demo`
-ORPHAN = re.compile(r"\..+\.[a-z0-9_]{8}\.part")  # hgm.core.runtime.atomic_write and atomic_folder
+ORPHAN = re.compile(r"\..+\.[a-z0-9_]{8}\.part")  # hgm.core.files.atomic_write and atomic_folder
 
 
 def check_health(results: Path, folder: Path = Path()) -> list[Finding]:

@@ -19,7 +19,7 @@ from hgm.body.estimators.running import run_program
 from hgm.body.files import load_body
 from hgm.core.isolation import isolated
 from hgm.core.job import Job
-from hgm.core.provenance import read_json, write_json
+from hgm.core.manifests import read_json, write_json
 from hgm.errors import InputError, Interrupted
 from hgm.images.photos.sources import find_photos
 from hgm.systems.hgm.bodies import joint_errors

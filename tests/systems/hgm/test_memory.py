@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from hgm.core.runtime import Deadline
+from hgm.core.processes import Deadline
 from hgm.errors import InputError, SliceEnded
 from hgm.systems.hgm.data import Sampling
 from hgm.systems.hgm.training import Training, train_hgm

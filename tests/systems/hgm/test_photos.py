@@ -23,8 +23,8 @@ from hgm.body.files import load_body
 from hgm.cameras import orbit
 from hgm.cli import main
 from hgm.core.job import Job
-from hgm.core.provenance import read_json, write_json
-from hgm.core.runtime import Progress
+from hgm.core.manifests import read_json, write_json
+from hgm.core.progress import Progress
 from hgm.gaussians import Gaussians
 from hgm.images.views import load_image
 from hgm.nets.normal_net import NormalNet

@@ -11,8 +11,8 @@ import yaml
 from terminal import ErrorsOnTerminal, screen
 
 from hgm.cli import main
-from hgm.core.provenance import write_json
-from hgm.core.runtime import Progress
+from hgm.core.manifests import write_json
+from hgm.core.progress import Progress
 from hgm.gaussians import activate
 from hgm.scans.catalogue import configured, write_table
 from hgm.workflow.configuration import parse

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hgm.core.provenance import read_json
+from hgm.core.manifests import read_json
 from hgm.errors import InputError
 from hgm.images.views import save_image
 from hgm.nets.weights import read_tensors, save_tensors

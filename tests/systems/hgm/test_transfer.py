@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hgm.core.provenance import write_json
+from hgm.core.manifests import write_json
 from hgm.errors import InputError
 from hgm.scans.catalogue import configured, write_table
 from hgm.workflow.configuration import parse

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from hgm.body.estimators.programs import PROGRAMS
 from hgm.body.parameters import BodyParameters
-from hgm.core.provenance import file_digest
+from hgm.core.keys import file_digest
 from hgm.errors import InputError
 from hgm.metrics.lpips import STAGES
 from hgm.systems.hgm.settings import Config

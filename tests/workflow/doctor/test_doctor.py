@@ -11,7 +11,7 @@ import torch
 
 from hgm.cli import main
 from hgm.core.items import for_each
-from hgm.core.provenance import write_json
+from hgm.core.manifests import write_json
 from hgm.errors import InputError
 from hgm.workflow.configuration import parse, read_files
 from hgm.workflow.doctor import environment
@@ -219,7 +219,7 @@ def test_orphans_are_those_of_killed_writes(tmp_path):
     """Written by the workflow's own functions, in processes that end without warning."""
     code = """
 import os, sys
-from hgm.core.runtime import atomic_folder, atomic_write
+from hgm.core.files import atomic_folder, atomic_write
 context = (atomic_write if sys.argv[1] == "file" else atomic_folder)(sys.argv[2])
 work = context.__enter__()
 os._exit(9)

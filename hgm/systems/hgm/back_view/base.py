@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hgm.core.runtime import atomic_folder
+from hgm.core.files import atomic_folder
 from hgm.errors import InputError
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hgm.core.runtime import Deadline, atomic_folder, derived_seed
+from hgm.core.files import atomic_folder
+from hgm.core.keys import derived_seed
+from hgm.core.processes import Deadline
 from hgm.errors import InputError
 from hgm.systems.hgm.back_view.base import (
     Base,

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hgm.core.runtime import Progress, atomic_write
+from hgm.core.files import atomic_write
+from hgm.core.progress import Progress
 from hgm.errors import InputError, ScanError
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_image, save_image, view_path

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import torch
 
-from hgm.core.runtime import derived_seed
+from hgm.core.keys import derived_seed
 
 BEGIN = "<|startoftext|>"
 END = "<|endoftext|>"

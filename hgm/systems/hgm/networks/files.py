@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
 from hgm.errors import InputError
 from hgm.nets.weights import WEIGHTS, assign, read_tensors, require_equal_shapes, save_tensors
 from hgm.systems.hgm.networks.config import HGMConfig

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from hgm.core.runtime import Progress
+from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.nets.checkpoints import read_checkpoint
 from hgm.systems.hgm.networks.config import HGMConfig

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hgm.body.estimators.labels import DISTURBED_BODIES
 from hgm.body.estimators.programs import PIXIE
-from hgm.core.runtime import atomic_write
+from hgm.core.files import atomic_write
 from hgm.metrics.kid import KID
 from hgm.report.paper import MEAN, Place, paper_vs_ours, read_paper, same_method
 from hgm.report.run import Subject

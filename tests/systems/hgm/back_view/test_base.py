@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from hgm.core.provenance import folder_digest
-from hgm.core.runtime import Deadline
+from hgm.core.keys import folder_digest
+from hgm.core.processes import Deadline
 from hgm.errors import InputError, SliceEnded
 from hgm.systems.hgm.back_view.base import link_base, open_base
 from hgm.systems.hgm.back_view.small_base import HUE, build_vae, hue_error, train_base

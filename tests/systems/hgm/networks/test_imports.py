@@ -9,7 +9,7 @@ from terminal import ErrorsOnTerminal, screen
 from torch import Tensor
 
 from hgm.cli import main
-from hgm.core.runtime import Progress
+from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.nets.checkpoints import read_checkpoint
 from hgm.nets.weights import WEIGHTS, load_tensors, save_tensors

@@ -1,64 +1,21 @@
-"""What made a file: manifests (sorted JSON, content hashes, no time stamps), keys of plain data,
-the run's own record."""
+"""What made a file: JSON whose bytes depend on its data only, versions and commit of the program,
+and the record of a run."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hgm.core.files import atomic_write
 from hgm.core.home_paths import without_home
-from hgm.core.runtime import atomic_write
+from hgm.core.keys import key_of
 from hgm.errors import InputError
 
 PACKAGE = Path(__file__).resolve().parents[1]
-KEY_LENGTH = 12
-
-
-def digest(data: bytes | str) -> str:
-    """SHA-256 in hexadecimal."""
-    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
-
-
-def file_digest(path: str | Path) -> str:
-    """SHA-256 of a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def folder_digest(folder: str | Path, *, skip: Iterable[str] = ()) -> str:
-    """One hash over the names and contents of all files below a folder, those behind links
-    included."""
-    folder = Path(folder)
-    left_out = set(skip)
-    lines = [
-        f"{p.relative_to(folder).as_posix()} {file_digest(p)}"
-        for p in sorted(_files(folder, ()))
-        if p.name not in left_out
-    ]
-    return digest("\n".join(lines))
-
-
-def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    """Files below a folder, through links; `above` are the folders on the way, so that a link back
-    to one of them ends there."""
-    place = folder.resolve()
-    if place in above:
-        return
-    for path in folder.iterdir():
-        if path.is_dir():
-            yield from _files(path, (*above, place))
-        elif path.is_file():
-            yield path
-
-
-def key_of(*parts: Any) -> str:
-    """A short key of plain data: equal data, equal key."""
-    return digest(json.dumps(parts, sort_keys=True, default=str))[:KEY_LENGTH]
 
 
 def write_json(path: str | Path, data: Mapping[str, Any]) -> None:

@@ -3,15 +3,8 @@ import sys
 
 import pytest
 
-from hgm.core.provenance import (
-    PACKAGE,
-    file_digest,
-    folder_digest,
-    key_of,
-    read_json,
-    run_record,
-    write_json,
-)
+from hgm.core.keys import file_digest, folder_digest, key_of
+from hgm.core.manifests import PACKAGE, read_json, run_record, write_json
 from hgm.errors import InputError
 
 

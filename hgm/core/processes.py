@@ -1,0 +1,67 @@
+"""Processes: how many threads they use, what ends them, and the deadline of a job."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+from hgm.errors import InputError
+
+SET_PARENT_DEATH_SIGNAL = 1  # of Linux's prctl
+# signals that a program brings on itself
+FAULTS = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
+
+
+def use_threads(count: int) -> None:
+    """Let torch and our own pools use `count` threads; one thread is exact and the fastest on
+    shared cores."""
+    import torch
+
+    os.environ["HGM_THREADS"] = str(count)
+    torch.set_num_threads(count)
+
+
+def stopped_by(code: int) -> str | None:
+    """The signal by which a process of exit status `code` was stopped from outside (kill, the
+    kernel when memory ran out); None where it ended by itself or by a fault of its own."""
+    name = signal.Signals(-code).name if code < 0 else None
+    return None if name in FAULTS else name
+
+
+def die_with_parent() -> None:
+    """Let this process be killed when its parent dies; else it would go on writing while a rerun
+    writes the same files."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+class Deadline:
+    """The moment before which a job has to have stopped, with time to save; never reached when no
+    limit is given."""
+
+    def __init__(self, seconds: float | None = None, margin: float = 60.0) -> None:
+        self.at = (
+            None
+            if seconds is None
+            else time.monotonic() + max(seconds - min(margin, 0.1 * seconds), 0.0)
+        )
+
+    def passed(self, reserve: float = 0.0) -> bool:
+        """Whether it has come, or comes within the next `reserve` seconds, which saving is known to
+        take."""
+        return self.at is not None and time.monotonic() + reserve >= self.at
+
+
+def threads() -> int:
+    """HGM_THREADS, 1 where it is not set. Raises InputError unless it is a positive whole
+    number."""
+    text = os.environ.get("HGM_THREADS", "1")
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise InputError(
+            f"HGM_THREADS: {text!r} is not a number of threads; set it to 1 or more, or unset it"
+        )
+    return int(text)
