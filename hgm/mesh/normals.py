@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hgm.cameras import Cameras
+from hgm.geometry.differentiable import vertex_normals
+from hgm.geometry.rays import RayMesh
 
 JUMP = 0.05  # NU: neighbors farther apart in depth lie on two surfaces
 
@@ -54,36 +56,20 @@ class Hits:
 def cast(vertices: Tensor, faces: Tensor, cameras: Cameras, farthest: Tensor) -> Hits:
     """Cast the rays of cameras [V] at a mesh (vertices [N, 3], faces [F, 3]); a view marked in
     `farthest` [V] takes the last surface along its rays in place of the first."""
-    import numpy as np
-    import open3d as o3d
-
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(
-        o3d.core.Tensor(vertices.detach().float().cpu().numpy()),
-        o3d.core.Tensor(faces.cpu().numpy().astype(np.uint32)),
-    )
+    mesh = RayMesh(vertices.detach().float().cpu().numpy(), faces.cpu().numpy())
     origin, ray = (x.float().cpu() for x in cameras.rays())
     back = farthest.cpu()[:, None, None, None]
     reach = 2 * origin.norm(dim=-3, keepdim=True) + 1  # beyond all that is inside the rig
-    rays = torch.cat(
-        [torch.where(back, origin + reach * ray, origin), torch.where(back, -ray, ray)], 1
+    origins = torch.where(back, origin + reach * ray, origin).movedim(1, -1)
+    directions = torch.where(back, -ray, ray).movedim(1, -1)
+    hit = mesh.hits(origins.numpy(), directions.numpy())
+    face, weights = (torch.from_numpy(x) for x in hit[:2])
+    found = (face.flatten() >= 0).nonzero()[:, 0]
+    return Hits(
+        found.to(vertices.device),
+        face.flatten()[found].to(vertices.device),
+        weights.flatten(0, -2)[found].to(vertices),
     )
-    hit = scene.cast_rays(o3d.core.Tensor(rays.movedim(1, -1).contiguous().numpy()), nthreads=1)
-    found = torch.from_numpy(np.isfinite(hit["t_hit"].numpy())).flatten().nonzero()[:, 0]
-    uv = torch.from_numpy(hit["primitive_uvs"].numpy()).flatten(0, -2)[found]
-    triangle = torch.from_numpy(hit["primitive_ids"].numpy().astype(np.int64)).flatten()[found]
-    weights = torch.cat([1 - uv.sum(-1, keepdim=True), uv], -1)
-    return Hits(found.to(vertices.device), triangle.to(vertices.device), weights.to(vertices))
-
-
-def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Unit normals [N, 3] of the vertices, faces weighted by their area; differentiable."""
-    a, b, c = vertices[faces].unbind(-2)
-    cross = torch.linalg.cross(b - a, c - a)
-    sums = torch.zeros_like(vertices)
-    for corner in faces.unbind(-1):
-        sums = sums.index_add(0, corner, cross)
-    return F.normalize(sums, dim=-1, eps=1e-12)
 
 
 def shown_normals(vertices: Tensor, faces: Tensor, hits: Hits) -> Tensor:

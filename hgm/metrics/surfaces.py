@@ -4,12 +4,14 @@ with an optional ICP.
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from hgm.errors import InputError
+from hgm.geometry.rays import RayMesh
+from hgm.geometry.rotations import rotation_matrices
+from hgm.geometry.sampling import random_points
 
 CM_PER_UNIT = 400 / 3  # of a person 1.8 m tall: 1 NU = 1.333 m (spec section 1.2)
 SAMPLES = 100_000
@@ -56,54 +58,19 @@ class SurfaceErrors:
         return asdict(self)
 
 
-def face_normals(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
-    """Unit normals [M, 3] (zero for a degenerate face) and areas [M], float64."""
-    a, b, c = (mesh.vertices[mesh.faces[:, i]].astype(np.float64) for i in range(3))
-    cross = np.cross(b - a, c - a)
-    length = np.linalg.norm(cross, axis=1)
-    return cross / np.maximum(length, 1e-300)[:, None], length / 2
-
-
-def sample(mesh: Mesh, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Points [count, 3] spread evenly over the surface and the normals [count, 3] of their
-    faces."""
-    normals, areas = face_normals(mesh)
-    total = areas.sum()
-    if not total > 0:
-        raise InputError("mesh: its surface has no area; extract the mesh again")
-    edges = np.cumsum(areas) / total
-    face = np.minimum(np.searchsorted(edges, random.random(count), side="right"), len(edges) - 1)
-    u = np.sqrt(random.random(count))
-    v = random.random(count)
-    weights = np.stack([1 - u, u * (1 - v), u * v], 1)
-    points = np.einsum("nk,nkd->nd", weights, mesh.vertices[mesh.faces[face]].astype(np.float64))
-    return points, normals[face]
-
-
 class Surface:
     """Closest points on a mesh (exact point-to-triangle, float32)."""
 
     def __init__(self, mesh: Mesh) -> None:
-        import open3d as o3d
-
-        self._threads = int(os.environ.get("HGM_THREADS", "1"))
-        self._tensor = o3d.core.Tensor
-        self._scene = o3d.t.geometry.RaycastingScene(nthreads=self._threads)
-        self._scene.add_triangles(
-            self._tensor(np.ascontiguousarray(mesh.vertices, np.float32)),
-            self._tensor(np.ascontiguousarray(mesh.faces, np.uint32)),
-        )
+        self._mesh = RayMesh(mesh.vertices, mesh.faces)
 
     def closest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """points [n, 3] -> closest points [n, 3] and unit normals [n, 3] of the triangles they lie
+        """Points [n, 3] -> closest points [n, 3] and unit normals [n, 3] of the triangles they lie
         on, float64."""
-        found = self._scene.compute_closest_points(
-            self._tensor(np.ascontiguousarray(points, np.float32)), nthreads=self._threads
-        )
-        # a sliver has none
-        normal = np.nan_to_num(found["primitive_normals"].numpy().astype(np.float64))
+        nearest, normal = self._mesh.nearest(points)
+        normal = np.nan_to_num(normal.astype(np.float64))  # a sliver has none
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
-        return found["points"].numpy().astype(np.float64), normal
+        return nearest.astype(np.float64), normal
 
 
 def icp(
@@ -121,7 +88,7 @@ def icp(
     not lower the mean squared distance ends the search: the result is never worse than no motion.
     """
     surface = Surface(target)
-    points, _ = sample(source, count, np.random.default_rng(seed))
+    points, _ = random_points(source.vertices, source.faces, count, np.random.default_rng(seed))
     rotation = np.eye(3)
     shift = np.zeros(3)
     closest, normal = surface.closest(points)
@@ -135,7 +102,7 @@ def icp(
         step = np.linalg.solve(
             hessian + 1e-3 * np.trace(hessian) / 6 * np.eye(6), jacobian.T @ residual
         )
-        turn = _rotation(step[:3])
+        turn = rotation_matrices(step[:3])
         new_rotation = turn @ rotation
         new_shift = turn @ shift + step[3:]
         closest, normal = surface.closest(points @ new_rotation.T + new_shift)
@@ -149,16 +116,6 @@ def icp(
         if gain < 1e-6 * error:
             break
     return rotation, shift
-
-
-def _rotation(vector: np.ndarray) -> np.ndarray:
-    """Rotation matrix of an axis-angle vector [3] (Rodrigues)."""
-    angle = np.linalg.norm(vector)
-    if angle < 1e-12:
-        return np.eye(3)
-    x, y, z = vector / angle
-    k = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * k @ k
 
 
 def surface_errors(
@@ -179,8 +136,8 @@ def surface_errors(
     if align:
         prediction = prediction.moved(*icp(prediction, target, seed=seed))
     random = np.random.default_rng(seed)
-    points_p, normals_p = sample(prediction, samples, random)
-    points_t, normals_t = sample(target, samples, random)
+    points_p, normals_p = random_points(prediction.vertices, prediction.faces, samples, random)
+    points_t, normals_t = random_points(target.vertices, target.faces, samples, random)
     on_t, normals_on_t = Surface(target).closest(points_p)
     on_p, normals_on_p = Surface(prediction).closest(points_t)
     p2s = np.linalg.norm(on_t - points_p, axis=1).mean() * cm_per_unit

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from hgm.geometry.rotations import rotation_matrices
+
 if TYPE_CHECKING:
     from hgm.body.canonical import CanonicalBody
     from hgm.body.fits import Fit
@@ -39,19 +41,9 @@ def scan_to_nu(fit: Fit, model: BodyModel) -> CanonicalScan:
     with torch.no_grad():
         body = canonical(model, fit.params)
         pelvis = model.shaped(fit.params.betas, fit.params.expression)[1][0]
-    R = rotation_matrix(fit.params.global_orient.double().numpy())
+    R = rotation_matrices(fit.params.global_orient.double().numpy())
     A = float(body.nu_per_metre) * R.T
     transform = np.eye(4)
     transform[:3, :3] = A / fit.scale
     transform[:3, 3] = -A @ (fit.translation.numpy() / fit.scale + pelvis.double().numpy())
     return CanonicalScan(transform, body, model.faces.numpy())
-
-
-def rotation_matrix(axis_angle: np.ndarray) -> np.ndarray:
-    """Rotation vector [3] in radians -> rotation matrix [3, 3] (Rodrigues)."""
-    angle = float(np.linalg.norm(axis_angle))
-    if angle == 0:
-        return np.eye(3)
-    x, y, z = axis_angle / angle
-    K = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * K + (1 - np.cos(angle)) * K @ K

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from hgm.cameras import Cameras, orbit
 from hgm.errors import ScanError
-from hgm.scans.canonical import CanonicalScan, rotation_matrix
+from hgm.geometry.rotations import rotation_matrices
+from hgm.geometry.sampling import spread_points
+from hgm.scans.canonical import CanonicalScan
 from hgm.scans.obj import ObjMesh
-from hgm.scans.silhouettes import outside, shared, silhouettes, small, spread_points
+from hgm.scans.silhouettes import outside, shared, silhouettes, small
 
 # Right fits stay under 1 cm and 3 cm and between 1.02 and 1.04 on people in plain clothes; the
 # bounds leave room for coats, skirts (the legs are 10 to 15 cm away from the cloth), hair and
@@ -87,7 +89,7 @@ def _turn(points: np.ndarray, covered: np.ndarray, beside: float, rig: Cameras) 
 
 
 def _about_y(degrees: float) -> np.ndarray:
-    return rotation_matrix(np.array([0.0, np.radians(degrees), 0.0]))
+    return rotation_matrices(np.array([0.0, np.radians(degrees), 0.0]))
 
 
 def check_fit(mesh: ObjMesh, scan: CanonicalScan, path: str | Path) -> FitQuality:

@@ -24,7 +24,7 @@ from hgm.body.model import BodyModel
 from hgm.body.smpl import load_smpl, nearest_smplx, smpl_file
 from hgm.cameras import Cameras
 from hgm.errors import InputError, ScanError
-from hgm.scans.canonical import rotation_matrix
+from hgm.geometry.rotations import rotation_matrices
 from hgm.scans.data_views import KINECTS
 from hgm.scans.given import Picture, PlacedBody
 
@@ -86,7 +86,7 @@ class HummanFrame(HummanFiles):
         fit = self._fit
         s = float(self.placed.body.nu_per_metre)
         pelvis = load_smpl(self.models).rest_joints(fit["betas"])[0] + fit["transl"]
-        R = rotation_matrix(fit["global_orient"])
+        R = rotation_matrices(fit["global_orient"])
         stored = self._stored
         w2c = np.zeros((KINECTS, 4, 4))
         K = np.zeros((KINECTS, 3, 3))

@@ -11,27 +11,7 @@ import torch
 
 from hgm.cameras import Cameras
 
-SAMPLES = 50_000  # points on a person's surface, about 7 mm apart
 SIZE = 128  # longer edge of a silhouette in pixels: a pixel is 2 cm of a person
-
-
-def spread_points(
-    vertices: np.ndarray, faces: np.ndarray, count: int = SAMPLES, seed: int = 0
-) -> np.ndarray:
-    """Points [count, 3] spread evenly by area over a mesh, in its units; equal seeds give equal
-    points."""
-    rng = np.random.default_rng(seed)
-    corners = vertices[faces]  # [F, 3, 3]
-    edges = corners[:, 1:] - corners[:, :1]
-    total = np.cumsum(np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1))
-    face = np.searchsorted(
-        total, (np.arange(count) + rng.random(count)) * (total[-1] / count)
-    ).clip(max=len(edges) - 1)
-    u, v = rng.random((2, count, 1))
-    flip = u + v > 1
-    u = np.where(flip, 1 - u, u)
-    v = np.where(flip, 1 - v, v)
-    return corners[face, 0] + u * edges[face, 0] + v * edges[face, 1]
 
 
 def small(cameras: Cameras) -> Cameras:

@@ -24,6 +24,8 @@ from torch import Tensor
 
 from hgm.cameras import Cameras
 from hgm.gaussians import Gaussians
+from hgm.geometry.differentiable import centroids_and_normals
+from hgm.geometry.rays import RayMesh
 
 # of one layer of surface: the body's two layers let exp(-3) = 5 % of the light pass
 OPTICAL_DEPTH = 1.5
@@ -58,7 +60,7 @@ class Patches:
         device = vertices.device
         vertices = vertices.detach().float().cpu()
         faces = faces.cpu()
-        centroid, cross = _geometry(vertices, faces)
+        centroid, cross = centroids_and_normals(vertices, faces)
         thickness = _thickness(vertices, faces, centroid, F.normalize(cross, dim=-1))
         if cell > 0:
             axis = cross.abs().argmax(-1, keepdim=True)
@@ -79,7 +81,7 @@ class Patches:
 
         Colors hold the outward unit normals as (n + 1) / 2. Differentiable.
         """
-        centroid, cross = _geometry(vertices, self.faces)
+        centroid, cross = centroids_and_normals(vertices, self.faces)
         area = cross.norm(dim=-1, keepdim=True) / 2
         size = len(self)
         sums = vertices.new_zeros(size, 7).index_add(
@@ -105,12 +107,6 @@ def pixel_size(cameras: Cameras) -> float:
     return float((cameras.centers.norm(dim=-1) / cameras.K[..., 0, 0]).mean())
 
 
-def _geometry(vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
-    """Centroids [F, 3] and normals [F, 3] of twice the face's area."""
-    a, b, c = vertices[faces].unbind(-2)
-    return (a + b + c) / 3, torch.linalg.cross(b - a, c - a)
-
-
 def _turn_z_to(normal: Tensor) -> Tensor:
     """Unit quaternions wxyz [..., 4] that turn +z to the unit vectors [..., 3]."""
     x, y, z = normal.unbind(-1)
@@ -122,15 +118,6 @@ def _turn_z_to(normal: Tensor) -> Tensor:
 def _thickness(vertices: Tensor, faces: Tensor, centroid: Tensor, normal: Tensor) -> Tensor:
     """Length [F] of the way from a face's centroid inwards to the next surface; 0 where there is
     none."""
-    import numpy as np
-    import open3d as o3d
-
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(
-        o3d.core.Tensor(vertices.numpy()), o3d.core.Tensor(faces.numpy().astype(np.uint32))
-    )
-    rays = torch.cat([centroid - 1e-4 * normal, -normal], -1).contiguous()
-    hit = torch.from_numpy(
-        scene.cast_rays(o3d.core.Tensor(rays.numpy()), nthreads=1)["t_hit"].numpy()
-    )
-    return hit.nan_to_num(posinf=0.0)
+    mesh = RayMesh(vertices.numpy(), faces.numpy())
+    distance = mesh.distances((centroid - 1e-4 * normal).numpy(), (-normal).numpy())
+    return torch.from_numpy(distance).nan_to_num(posinf=0.0)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hgm.geometry.rays import RayMesh
+from hgm.geometry.rotations import rotation_matrices, rotation_vector
 from hgm.standin.assets import Assets
 from hgm.standin.body.pose import sample_pose
-from hgm.standin.body.skinning import Posed, axis_angle, pose_body, rotation_matrices
-from hgm.standin.rays import RayMesh
+from hgm.standin.body.skinning import Posed, pose_body
 
 TRUNK_AND_LEGS = (0, 1, 2, 3, 4, 5, 6, 9, 12, 15)
 ARM_GAP = 0.022  # m between an arm and the trunk, the room that clothes need
@@ -96,7 +97,7 @@ def _fit(
     jaw = abs(rng.normal(0, 0.03)) if rng.random() < 0.5 else 0.0
     fit = {
         "betas": betas,
-        "global_orient": axis_angle(heading @ lean),
+        "global_orient": rotation_vector(heading @ lean),
         "body_pose": rotations.ravel(),
         "left_hand_pose": 0.8 * HAND_SPREAD * rng.normal(size=12),
         "right_hand_pose": 0.8 * HAND_SPREAD * rng.normal(size=12),

@@ -7,9 +7,10 @@ import torch
 import trimesh
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from hgm.geometry.sampling import random_points
 from hgm.images.viewpoints import of_the_rig
 from hgm.metrics.definitions import Definitions, back_errors, view_errors
-from hgm.metrics.surfaces import CM_PER_UNIT, Mesh, Surface, icp, sample, surface_errors
+from hgm.metrics.surfaces import CM_PER_UNIT, Mesh, Surface, icp, surface_errors
 
 AZIMUTHS = (0, 90, 180, 270)  # degrees; the rig's views are 30 degrees apart
 SIZE = 96
@@ -140,8 +141,8 @@ def test_surfaces_of_a_subject(align: bool) -> None:
     found = surface_errors(prediction, target, samples=count, seed=7, align=align)
     moved = prediction.moved(*icp(prediction, target, seed=7)) if align else prediction
     random = np.random.default_rng(7)
-    ours = sample(moved, count, random)
-    truth = sample(target, count, random)
+    ours = random_points(moved.vertices, moved.faces, count, random)
+    truth = random_points(target.vertices, target.faces, count, random)
     p2s, low_p, high_p = one_way(*ours, target)
     s2p, low_s, high_s = one_way(*truth, moved)
     unit = 180 / 1.35  # centimeters: a person of 1.8 m is 1.8 * 0.75 normalized units tall

@@ -7,25 +7,9 @@ import torch
 from hgm.body.model import BodyModel
 from hgm.cameras import orbit
 from hgm.errors import ScanError
+from hgm.geometry.sampling import spread_points
 from hgm.scans.check import check_views
-from hgm.scans.obj import load_obj
-from hgm.scans.silhouettes import outside, shared, silhouettes, small, spread_points
-from hgm.scans.thuman import ScanFiles
-
-
-def test_points_are_spread_by_area(scan: ScanFiles) -> None:
-    mesh = load_obj(scan.obj)
-    points = spread_points(mesh.vertices, mesh.faces, 20_000)
-    corners = mesh.vertices[mesh.faces]
-    areas = (
-        np.linalg.norm(
-            np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
-        )
-        / 2
-    )
-    centroid = (areas[:, None] * corners.mean(1)).sum(0) / areas.sum()
-    np.testing.assert_allclose(points.mean(0), centroid, atol=2e-3)
-    np.testing.assert_array_equal(points, spread_points(mesh.vertices, mesh.faces, 20_000))
+from hgm.scans.silhouettes import outside, shared, silhouettes, small
 
 
 def square(x: float, edge: float) -> np.ndarray:

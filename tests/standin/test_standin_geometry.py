@@ -5,10 +5,10 @@ import pytest
 import trimesh
 from scipy.spatial import cKDTree
 
+from hgm.geometry.normals import face_normals, vertex_normals
 from hgm.standin.mesh.clipping import clip
 from hgm.standin.mesh.subdivision import icosphere, subdivide
 from hgm.standin.mesh.triangles import (
-    face_normals,
     is_closed,
     neighbor_average,
     relaxed,
@@ -16,7 +16,6 @@ from hgm.standin.mesh.triangles import (
     rim_loops,
     sheet_with_back,
     signed_volume,
-    vertex_normals,
 )
 
 

@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.transform import Rotation
 
 from hgm.standin.assets import FILE_GENDER, load_assets
 from hgm.standin.body import core
 from hgm.standin.body.pose import ACROSS, JOINT_NAMES, JOINTS, TEMPLATES, sample_pose, split_joint
-from hgm.standin.body.skinning import axis_angle, pose_body, rotation_matrices
+from hgm.standin.body.skinning import pose_body
 from hgm.standin.clothes.outfit import (
     HAIR,
     LOWEST_HEM,
@@ -21,16 +20,6 @@ from hgm.standin.clothes.outfit import (
     top_level,
 )
 from hgm.standin.person import arms_are_free, sample_body, sample_looks
-
-
-def test_rotations_agree_with_scipy() -> None:
-    vectors = np.random.default_rng(0).normal(size=(40, 3))
-    matrices = rotation_matrices(vectors)
-    np.testing.assert_allclose(matrices, Rotation.from_rotvec(vectors).as_matrix(), atol=1e-12)
-    np.testing.assert_allclose(
-        axis_angle(matrices[0]), Rotation.from_matrix(matrices[0]).as_rotvec(), atol=1e-9
-    )
-    assert np.array_equal(axis_angle(np.eye(3)), np.zeros(3))
 
 
 def test_templates_name_known_joints() -> None:

@@ -10,9 +10,9 @@ from PIL import Image
 
 import hgm.standin
 from hgm.errors import ScanError
+from hgm.geometry.rays import RayMesh
 from hgm.standin import make_chunk, make_scan, write_scan
 from hgm.standin.assets import load_assets
-from hgm.standin.rays import RayMesh
 from hgm.standin.scan import Scan
 from hgm.standin.writer import FITS, MARKER, SCANS, body_vertices, is_complete
 

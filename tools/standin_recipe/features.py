@@ -3,11 +3,10 @@ can see."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from hgm.errors import MissingDependency
+from hgm.geometry.normals import vertex_normals
+from hgm.geometry.rays import RayMesh
 from hgm.standin.body.skeleton import FINGERS, INDEX
 
 # vertex indices that `smplx` (vertex_ids["smplx"]) takes as joints
@@ -78,42 +77,18 @@ def named_vertices(
     return found
 
 
-def raycaster(vertices: np.ndarray, faces: np.ndarray) -> Any:
-    """An open3d scene of one mesh."""
-    try:
-        import open3d
-    except ImportError:
-        raise MissingDependency(
-            "the package open3d is missing; the recipe needs it: pip install open3d"
-        ) from None
-    scene = open3d.t.geometry.RaycastingScene()
-    scene.add_triangles(vertices.astype(np.float32), faces.astype(np.uint32))
-    return scene
-
-
 def hidden_vertices(vertices: np.ndarray, faces: np.ndarray, used: np.ndarray) -> np.ndarray:
     """Which vertices [V] of the head lie in cavities: from there, open sky is seen in none of the
     directions."""
-    scene = raycaster(vertices, faces)
+    mesh = RayMesh(vertices, faces)
     normals = vertex_normals(vertices, faces)
     sky = np.random.default_rng(0).normal(size=(DIRECTIONS, 3))
     sky /= np.linalg.norm(sky, axis=1, keepdims=True)
     start = (vertices + normals * 5e-4)[used]
     seen = np.zeros(len(vertices), bool)
     for direction in sky:
-        rays = np.concatenate([start, np.tile(direction, (len(start), 1))], 1).astype(np.float32)
-        free = np.isinf(scene.cast_rays(rays)["t_hit"].numpy())
+        free = np.isinf(mesh.distances(start, np.broadcast_to(direction, start.shape)))
         seen[used] |= free & (normals[used] @ direction > 0.05)
     hidden = np.zeros(len(vertices), bool)
     hidden[used] = ~seen[used]
     return hidden & (vertices[:, 1] > 0.12)
-
-
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Area-weighted unit normals [V, 3]."""
-    corners = vertices[faces]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    summed = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(summed, faces[:, k], normal)
-    return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)

@@ -3,12 +3,10 @@ head turns."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from hgm.geometry.rays import RayMesh
 from hgm.standin.body.skeleton import INDEX
-from tools.standin_recipe.features import raycaster
 
 FAR = 0.5  # meters in front of the face, where rays start
 TURNS = 79  # rows of the contour: 0 … 39 to one side, 1 … 39 to the other
@@ -28,7 +26,7 @@ def static_landmarks(
     center = eyes.mean(0)
     layout = _frontal_layout((center[1] - nose[1]) / span)
     starts = np.column_stack([center[:2] + span * layout, np.full(len(layout), center[2] + FAR)])
-    face, uv, _ = _hits(raycaster(vertices, faces), starts, np.array([0.0, 0.0, -1.0]))
+    face, uv, _ = _hits(RayMesh(vertices, faces), starts, np.array([0.0, 0.0, -1.0]))
     return face, uv
 
 
@@ -45,7 +43,7 @@ def contour_landmarks(
     """
     eyes = joints[[INDEX["left_eye_smplhf"], INDEX["right_eye_smplhf"]]]
     chosen = _face_without_ears(vertices, faces, weights, vertices[named["lear"]])
-    scene = raycaster(vertices, faces[chosen])
+    mesh = RayMesh(vertices, faces[chosen])
     center = np.array(
         [
             0,
@@ -64,14 +62,14 @@ def contour_landmarks(
         outward = np.cos(angles)[:, None] * right + np.sin(angles)[:, None] * np.array(
             [0.0, 1.0, 0.0]
         )
-        reach = _silhouette(scene, center, outward, view)
-        found, uv[row], _ = _hits(scene, center + outward * reach[:, None] + view * FAR, -view)
+        reach = _silhouette(mesh, center, outward, view)
+        found, uv[row], _ = _hits(mesh, center + outward * reach[:, None] + view * FAR, -view)
         face[row] = chosen[found]
     return face, uv
 
 
 def _silhouette(
-    scene: Any, center: np.ndarray, outward: np.ndarray, view: np.ndarray
+    mesh: RayMesh, center: np.ndarray, outward: np.ndarray, view: np.ndarray
 ) -> np.ndarray:
     """How far [17] the surface reaches from the center in each direction as seen from `view`, by
     bisection."""
@@ -79,7 +77,7 @@ def _silhouette(
     high = np.full(len(outward), 0.2)
     for _ in range(12):
         middle = 0.5 * (low + high)
-        depth = _hits(scene, center + outward * middle[:, None] + view * FAR, -view)[2]
+        depth = _hits(mesh, center + outward * middle[:, None] + view * FAR, -view)[2]
         met = depth < FAR + 0.25
         low = np.where(met, middle, low)
         high = np.where(met, high, middle)
@@ -87,16 +85,11 @@ def _silhouette(
 
 
 def _hits(
-    scene: Any, starts: np.ndarray, direction: np.ndarray
+    mesh: RayMesh, starts: np.ndarray, direction: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Faces, (u, v) and distances of the first hits of parallel rays."""
-    rays = np.column_stack([starts, np.tile(direction, (len(starts), 1))]).astype(np.float32)
-    hit = scene.cast_rays(rays)
-    return (
-        hit["primitive_ids"].numpy().astype(np.int64),
-        hit["primitive_uvs"].numpy(),
-        hit["t_hit"].numpy(),
-    )
+    face, weights, distance = mesh.hits(starts, np.broadcast_to(direction, starts.shape))
+    return face, weights[:, 1:], distance
 
 
 def _face_without_ears(

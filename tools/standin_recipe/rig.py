@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hgm.standin.body.correctives import rodrigues
+from hgm.geometry.rotations import rotation_matrices
 from hgm.standin.body.skeleton import INDEX, JOINTS, MIRROR, PARENTS
 from tools.standin_recipe.sample import Samples
 
@@ -173,7 +173,7 @@ def _statures(heights: np.ndarray, female: np.ndarray) -> np.ndarray:
 
 
 def axis_rotation(axis: np.ndarray, angle: float) -> np.ndarray:
-    return rodrigues(axis / np.linalg.norm(axis) * angle)
+    return rotation_matrices(axis / np.linalg.norm(axis) * angle)
 
 
 def minimal_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:

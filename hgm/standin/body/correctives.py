@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hgm.geometry.rotations import rotation_matrices
 from hgm.standin.body.skeleton import JOINTS, PARENTS, VERTICES, descendants
 
 # largest angle of the fit in radians
@@ -35,15 +36,6 @@ RIDGE = 1e-3
 SMALLEST = 2e-5  # meters per unit; less is left out
 SEED = 3
 MODELS = ("neutral", "male", "female")  # in the order in which their rotations are drawn
-
-
-def rodrigues(vectors: np.ndarray) -> np.ndarray:
-    """Axis-angle [..., 3] -> rotation matrices [..., 3, 3]."""
-    angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
-    x, y, z = np.moveaxis(vectors / np.maximum(angle[..., 0], 1e-12), -1, 0)
-    zero = np.zeros_like(x)
-    K = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
-    return np.eye(3) + np.sin(angle) * K + (1 - np.cos(angle)) * (K @ K)
 
 
 def _limit(joint: int) -> float:
@@ -71,13 +63,13 @@ def _regression(vectors: np.ndarray) -> np.ndarray:
     each of WEIGHTS."""
     angle = np.linalg.norm(vectors, axis=-1, keepdims=True)  # [S, 1]
     axis = vectors / angle
-    R = rodrigues(vectors)
+    R = rotation_matrices(vectors)
     X = (R - np.eye(3)).reshape(-1, 9)
     w = WEIGHTS[:, None, None]  # [21, 1, 1]
     # of the blended quaternion, [21, S, 1]
     half = np.arctan2(w * np.sin(angle / 2), (1 - w) + w * np.cos(angle / 2))
     blended = (1 - w[..., None]) * np.eye(3) + w[..., None] * R
-    missing = np.linalg.solve(blended, rodrigues(2 * half * axis)) - np.eye(3)
+    missing = np.linalg.solve(blended, rotation_matrices(2 * half * axis)) - np.eye(3)
     solution = np.linalg.solve(
         X.T @ X + RIDGE * np.eye(9), X.T @ missing.reshape(len(WEIGHTS), -1, 9)
     )

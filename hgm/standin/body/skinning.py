@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hgm.geometry.rotations import rotation_matrices
+
 JOINTS = 55
 
 
@@ -67,24 +69,6 @@ class Posed:
         """Points [N,3] at rest with skinning weights [N,55] -> posed points [N,3]."""
         blended = (weights @ self.transforms.reshape(JOINTS, 12)).reshape(-1, 3, 4)
         return np.einsum("vij,vj->vi", blended[:, :, :3], points) + blended[:, :, 3]
-
-
-def rotation_matrices(vectors: np.ndarray) -> np.ndarray:
-    """Axis-angle [...,3] rad -> rotation matrices [...,3,3] (Rodrigues)."""
-    angle = np.linalg.norm(vectors, axis=-1, keepdims=True)[..., None]
-    x, y, z = np.moveaxis(vectors / np.maximum(angle[..., 0], 1e-12), -1, 0)
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*vectors.shape[:-1], 3, 3)
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
-
-
-def axis_angle(rotation: np.ndarray) -> np.ndarray:
-    """Rotation matrix [3,3] -> axis-angle [3] rad, for angles below pi."""
-    angle = np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1))
-    skew = rotation - rotation.T
-    axis = np.array([skew[2, 1], skew[0, 2], skew[1, 0]])
-    length = np.linalg.norm(axis)
-    return axis / length * angle if length > 1e-9 else np.zeros(3)
 
 
 def pose_body(skeleton: Skeleton, fit: Mapping[str, np.ndarray]) -> Posed:

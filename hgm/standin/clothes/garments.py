@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hgm.geometry.normals import unit, vertex_normals
 from hgm.standin.assets import Assets, Cloth
 from hgm.standin.body.skeleton import BODY_VERTICES, EYE_VERTICES
 from hgm.standin.clothes.outfit import (
@@ -17,7 +18,7 @@ from hgm.standin.clothes.outfit import (
     trousers_level,
 )
 from hgm.standin.mesh.pieces import Patch, Piece, Sheet, sew
-from hgm.standin.mesh.triangles import relaxed, unit, vertex_normals
+from hgm.standin.mesh.triangles import relaxed
 from hgm.standin.noise import ValueNoise, ramp
 from hgm.standin.person import Body
 

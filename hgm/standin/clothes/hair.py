@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from hgm.geometry.rays import RayMesh
 from hgm.standin.assets import Assets
 from hgm.standin.body.skeleton import BODY_VERTICES
 from hgm.standin.clothes.outfit import Outfit
@@ -13,7 +14,6 @@ from hgm.standin.mesh.subdivision import icosphere
 from hgm.standin.mesh.triangles import sheet_with_back, signed_volume
 from hgm.standin.noise import ValueNoise, ramp
 from hgm.standin.person import Body
-from hgm.standin.rays import RayMesh
 
 CAP_HEIGHTS = {"crop": 0.006, "short": 0.020, "bob": 0.024, "long": 0.022, "bun": 0.012}
 # height of the hairline over depth z, from the nape to the forehead (design meters)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hgm.standin.mesh.triangles import vertex_normals
-from hgm.standin.rays import RayMesh
+from hgm.geometry.normals import vertex_normals
+from hgm.geometry.rays import RayMesh
 
 DIRECTIONS = 28
 REACH = 0.25  # m beyond which things cast no shade

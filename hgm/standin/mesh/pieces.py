@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hgm.geometry.normals import unit, vertex_normals
 from hgm.standin.body.skinning import Posed
 from hgm.standin.mesh.clipping import clip
-from hgm.standin.mesh.triangles import neighbor_average, sheet_with_back, unit, vertex_normals
+from hgm.standin.mesh.triangles import neighbor_average, sheet_with_back
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from hgm.standin.mesh.triangles import directed_edges, distinct_edges, unit
+from hgm.geometry.normals import unit
+from hgm.standin.mesh.triangles import directed_edges, distinct_edges
 
 
 @dataclass(frozen=True)

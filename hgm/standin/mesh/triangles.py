@@ -21,27 +21,6 @@ def distinct_edges(edges: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarra
     return np.stack(np.divmod(keys, count), 1), inverse.ravel(), uses
 
 
-def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """[F,3] normals with the length of twice the area."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    return np.cross(b - a, c - a)
-
-
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """[V,3] unit normals, weighted by area; zero where a vertex has no face."""
-    per_face = face_normals(vertices, faces)
-    total = np.zeros((len(vertices), 3))
-    for corner in range(3):
-        for axis in range(3):
-            total[:, axis] += np.bincount(faces[:, corner], per_face[:, axis], len(vertices))
-    return unit(total)
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors [...,3] of length one (a zero vector stays zero)."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-
-
 def neighbor_average(faces: np.ndarray, count: int) -> sp.csr_matrix:
     """[V,V] matrix that replaces a value at each vertex by the mean of its neighbors' values."""
     edges = directed_edges(faces)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hgm.geometry.rays import RayMesh
 from hgm.standin.assets import HANDS_FEET, HEAD, LIMBS, Assets, Box, Surface
 from hgm.standin.mesh.pieces import Piece
-from hgm.standin.rays import RayMesh
 
 PADDING = 6  # pixels between tiles
 MARGIN = 0.02  # share of a tile by which faces may stick out of it and still be drawn
