@@ -13,7 +13,7 @@ from hgm.cameras import Cameras, intrinsics, orbit
 from hgm.gaussians import Gaussians
 from hgm.images.views import save_cameras, save_view
 from hgm.splat import render
-from hgm.splat.surfels import Patches, pixel_size
+from hgm.splat.surfels import Surfels, pixel_size
 
 
 def ten(size: int) -> Cameras:
@@ -62,10 +62,10 @@ def painted(
 ) -> Gaussians:
     """The Gaussians that `write_views` draws of a body [P, 3]; the same ones where the body was
     `turned`, if it was."""
-    patches = Patches.of(vertices, model.faces)
+    surfels = Surfels.of(vertices, model.faces)
     size = pixel_size(rig)
     discs, moved = (
-        patches.discs(x, size) for x in (vertices, vertices if turned is None else turned)
+        surfels.gaussians(x, size) for x in (vertices, vertices if turned is None else turned)
     )
     colors = torch.where(
         discs.means[:, 2:] > 0, torch.tensor([0.2, 0.3, 0.8]), torch.tensor([0.8, 0.2, 0.2])

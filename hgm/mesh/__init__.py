@@ -4,7 +4,6 @@ from hgm.mesh.cleaning import clean
 from hgm.mesh.extraction import MeshSettings, extract_mesh
 from hgm.mesh.fusion import Volume, fuse
 from hgm.mesh.io import glb_bytes, load_mesh, save_mesh
-from hgm.mesh.normals import normals_from_depth
 from hgm.mesh.refinement import NormalRefinement, NormalTargets, refine_mesh
 
 __all__ = [
@@ -17,7 +16,6 @@ __all__ = [
     "fuse",
     "glb_bytes",
     "load_mesh",
-    "normals_from_depth",
     "refine_mesh",
     "save_mesh",
 ]

@@ -1,4 +1,4 @@
-"""Normal maps from depth maps, and the normals that a mesh shows in a camera."""
+"""The normals that a mesh shows to cameras, with gradients to its vertices."""
 
 from __future__ import annotations
 
@@ -11,37 +11,6 @@ from torch import Tensor
 from hgm.cameras import Cameras
 from hgm.geometry.differentiable import vertex_normals
 from hgm.geometry.rays import RayMesh
-
-JUMP = 0.05  # NU: neighbors farther apart in depth lie on two surfaces
-
-
-def normals_from_depth(depth: Tensor, alpha: Tensor, cameras: Cameras) -> Tensor:
-    """World-space unit normals [C, 3, H, W] of planar depth and coverage [C, 1, H, W], towards the
-    camera.
-
-    From central differences of the points behind the pixels; zero where the pixel or one of its
-    four neighbors has no surface (coverage up to one half) or lies on another one.
-    """
-    origin, ray = cameras.rays()
-    forward = cameras.world_to_camera[..., 2, :3, None, None]
-    points = origin + ray * depth / (ray * forward).sum(-3, keepdim=True)
-    padded = F.pad(points, (1, 1, 1, 1), mode="replicate")
-    along_x = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
-    along_y = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
-    normal = F.normalize(torch.linalg.cross(along_y, along_x, dim=-3), dim=-3)
-    solid = F.pad(((alpha > 0.5) & (depth > 0)).to(depth), (1, 1, 1, 1))
-    z = F.pad(depth, (1, 1, 1, 1), mode="replicate")
-    known = solid[..., 1:-1, 1:-1] > 0
-    for rows, columns in (
-        (slice(1, -1), slice(2, None)),
-        (slice(1, -1), slice(None, -2)),
-        (slice(2, None), slice(1, -1)),
-        (slice(None, -2), slice(1, -1)),
-    ):
-        known = (
-            known & (solid[..., rows, columns] > 0) & ((z[..., rows, columns] - depth).abs() < JUMP)
-        )
-    return normal * known
 
 
 @dataclass(frozen=True)

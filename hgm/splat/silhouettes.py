@@ -8,14 +8,14 @@ from torch import Tensor
 
 from hgm.cameras import Cameras
 from hgm.splat import render
-from hgm.splat.surfels import Patches, pixel_size
+from hgm.splat.surfels import Surfels, pixel_size
 
 SUPERSAMPLING = 2  # a larger image costs little: the work goes by the disc
 
 
 def silhouettes(
     vertices: Tensor,
-    patches: Patches,
+    surfels: Surfels,
     cameras: Cameras,
     *,
     supersampling: int = SUPERSAMPLING,
@@ -24,7 +24,7 @@ def silhouettes(
     """The coverage [C, 1, H, W] in [0, 1] of a body, vertices [N, 3] in NU, seen by cameras [C];
     differentiable."""
     fine = cameras.resized(cameras.width * supersampling, cameras.height * supersampling)
-    alpha = render(patches.discs(vertices, pixel_size(fine)), fine, backend=backend).alpha
+    alpha = render(surfels.gaussians(vertices, pixel_size(fine)), fine, backend=backend).alpha
     return F.avg_pool2d(alpha, supersampling)
 
 

@@ -37,8 +37,9 @@ MAX_DEPTH = 0.45  # of a disc under the surface, as a share of the local thickne
 
 
 @dataclass(frozen=True)
-class Patches:
-    """The faces of a mesh grouped into patches; a patch becomes one disc. P patches, F faces."""
+class Surfels:
+    """The faces of a mesh grouped into small patches of surface, each of which becomes one flat
+    Gaussian, a disc, in whatever pose the mesh is. P patches, F faces."""
 
     faces: Tensor  # [F, 3] int64
     labels: Tensor  # [F] int64, the patch of each face
@@ -49,7 +50,7 @@ class Patches:
         return len(self.depth)
 
     @classmethod
-    def of(cls, vertices: Tensor, faces: Tensor, *, cell: float = 0.012) -> Patches:
+    def of(cls, vertices: Tensor, faces: Tensor, *, cell: float = 0.012) -> Surfels:
         """Group the faces of a rest-pose mesh (vertices [N, 3] in NU, faces [F, 3]): a patch holds
         the faces whose centroids share a cubic cell of edge `cell` NU and whose normals share a
         dominant direction; 0 keeps every face.
@@ -75,7 +76,7 @@ class Patches:
         )
         return cls(faces.to(device), labels.to(device), deepest.to(device))
 
-    def discs(self, vertices: Tensor, pixel: float) -> Gaussians:
+    def gaussians(self, vertices: Tensor, pixel: float) -> Gaussians:
         """The discs [P] of a mesh with vertices [N, 3], for images in which a pixel is `pixel`
         units wide at the body.
 

@@ -30,7 +30,7 @@ from hgm.scans.canonical import scan_to_nu
 from hgm.scans.obj import load_obj
 from hgm.scans.thuman import ScanFiles
 from hgm.splat import backend_for, render
-from hgm.splat.surfels import Patches
+from hgm.splat.surfels import Surfels
 from hgm.systems.hgm.bodies import joint_errors
 
 log = logging.getLogger(__name__)
@@ -47,8 +47,8 @@ def true_surface(files: ScanFiles, model: BodyModel) -> Mesh:
 def textured_body(vertices: Tensor, faces: Tensor, image: Tensor, camera: Cameras) -> Gaussians:
     """Baseline: the body [P, 3] as discs, each with the color of the photo [3, H, W] where it
     projects, seen or not."""
-    patches = Patches.of(vertices, faces)
-    discs = patches.discs(vertices, pixel=1.5 / float(camera.K[0, 0]))
+    surfels = Surfels.of(vertices, faces)
+    discs = surfels.gaussians(vertices, pixel=1.5 / float(camera.K[0, 0]))
     pixels, _ = camera.project(discs.means)
     grid = pixels / pixels.new_tensor([camera.width, camera.height]) * 2 - 1
     colors = torch.nn.functional.grid_sample(

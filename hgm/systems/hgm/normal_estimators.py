@@ -20,11 +20,16 @@ from hgm.images.resize import resize
 from hgm.mesh.refinement import NormalTargets
 from hgm.nets.icon import SIZE, IconNormalNet, load_icon
 from hgm.nets.normal_net import NormalNet
-from hgm.splat.normal_maps import NormalMaps, render_normals
-from hgm.splat.surfels import Patches
-from hgm.systems.hgm.normals import WEIGHTS, load_normals, predict_targets
-
-KNOWN = 0.5  # coverage above which a pixel has a normal
+from hgm.splat.normal_maps import (
+    KNOWN,
+    NormalMaps,
+    body_normals,
+    has_normal,
+    render_normals,
+    to_world,
+)
+from hgm.splat.surfels import Surfels
+from hgm.systems.hgm.normals import WEIGHTS, load_normals
 
 
 class NormalEstimator(Protocol):
@@ -57,7 +62,7 @@ class OwnNormals:
         self, photo: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, camera: Cameras
     ) -> NormalMaps:
         targets = predict_targets(
-            self.net, photo[None], vertices, faces, _batched(camera), backend=self.backend
+            self.net, photo[None], vertices, faces, camera[None], backend=self.backend
         )
         return NormalMaps(targets.normals[0], torch.zeros_like(targets.normals[0]))
 
@@ -65,6 +70,26 @@ class OwnNormals:
         self, pictures: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras
     ) -> NormalTargets:
         return predict_targets(self.net, pictures, vertices, faces, cameras, backend=self.backend)
+
+
+@torch.no_grad()
+def predict_targets(
+    net: NormalNet,
+    pictures: Tensor,
+    vertices: Tensor,
+    faces: Tensor,
+    cameras: Cameras,
+    *,
+    backend: str = "auto",
+) -> NormalTargets:
+    """What a mesh is to show: normals of pictures [C, 3, H, W] over white, with the body [P, 3] NU
+    that stands in them.
+
+    Pixels outside the body have no target, since the net leans on the body.
+    """
+    body = body_normals(vertices, faces, cameras, backend=backend)
+    found = net(pictures.to(cameras.K.device), body) * has_normal(body)[:, None]
+    return NormalTargets(to_world(found, cameras), cameras)
 
 
 class IconNormals:
@@ -87,7 +112,7 @@ class IconNormals:
         seen = camera.resized(self.size, self.size)
         device = camera.K.device
         vertices = vertices.to(device)
-        body = render_normals(vertices, Patches.of(vertices, faces), seen, backend=self.backend)
+        body = render_normals(vertices, Surfels.of(vertices, faces), seen, backend=self.backend)
         # world -> y up, z to the camera
         axes = torch.diag(seen.K.new_tensor([1.0, -1.0, -1.0])) @ seen.world_to_camera[:3, :3]
         inside = resize(mask, self.size).to(device) > KNOWN
@@ -123,10 +148,6 @@ def estimator_digest(normals: Mapping[str, Any], results: Path) -> str:
     return file_digest(
         Path(normals["icon"]) if normals["icon"] is not None else results / "normals" / WEIGHTS
     )
-
-
-def _batched(camera: Cameras) -> Cameras:
-    return Cameras(camera.K[None], camera.world_to_camera[None], camera.width, camera.height)
 
 
 def _turned(rotation: Tensor, normals: Tensor) -> Tensor:

@@ -15,19 +15,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hgm.cameras import Cameras
 from hgm.core.keys import derived_seed
 from hgm.core.manifests import read_json, write_json
 from hgm.core.processes import Deadline
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.images.views import load_image, view_path
-from hgm.mesh.refinement import NormalTargets
 from hgm.nets.normal_net import NormalNet
 from hgm.nets.weights import load_tensors, save_tensors
 from hgm.scans.data_views import NEEDS_NO_NORMALS
-from hgm.splat import backend_for, render
-from hgm.splat.surfels import Patches, pixel_size
+from hgm.splat import backend_for
+from hgm.splat.normal_maps import KNOWN, body_surfels, normal_error, surfel_normals, to_camera
 from hgm.train.loop import Optimization, fit, write_history, write_record
 from hgm.train.pictures import Pictures
 from hgm.train.prefetch import BODIES_STORE, NORMALS_STORE
@@ -35,7 +33,6 @@ from hgm.train.scan_store import ScanStore
 
 WEIGHTS = "weights.safetensors"
 MODEL = "model.json"
-KNOWN = 0.5  # coverage above which a pixel has a normal
 
 
 @dataclass(frozen=True)
@@ -48,37 +45,10 @@ class NormalTraining:
     lr: float = 2e-3
 
 
-def body_normals(
-    vertices: Tensor, faces: Tensor, cameras: Cameras, *, backend: str = "auto"
-) -> Tensor:
-    """Normals [C, 3, H, W] of a body [P, 3] NU as each camera sees it, in its axes, on the cameras'
-    device; unit length inside, zero outside."""
-    return disc_normals(body_discs(vertices, faces, cameras), cameras, backend=backend)
-
-
-def body_discs(vertices: Tensor, faces: Tensor, cameras: Cameras) -> Gaussians:
-    """The surface of a body [P, 3] NU as discs for pictures by these cameras [C], on their
-    device."""
-    vertices = vertices.to(cameras.K.device)
-    return Patches.of(vertices, faces).discs(vertices, pixel_size(cameras))
-
-
-@torch.no_grad()
-def disc_normals(discs: Gaussians, cameras: Cameras, *, backend: str = "auto") -> Tensor:
-    """`body_normals` of the discs of a body."""
-    picture = render(
-        discs, cameras, backend=backend_for(backend, cameras.K.device), background=(0.0, 0.0, 0.0)
-    )
-    return to_camera(
-        F.normalize(2 * picture.rgb - picture.alpha, dim=1, eps=1e-6) * (picture.alpha > KNOWN),
-        cameras,
-    )
-
-
 class BodyViews:
     """Normals of the scans' bodies as their views see them, drawn when they are asked for.
 
-    Of each scan the discs stay, about half a megabyte; of the pictures, 3 MB each at 512 pixels,
+    Of each scan the surfels stay, about half a megabyte; of the pictures, 3 MB each at 512 pixels,
     the last asked for, up to `limit` bytes.
     """
 
@@ -96,7 +66,7 @@ class BodyViews:
         self.device = device
         self.backend = backend
         self.limit = limit
-        self._discs: dict[int, Gaussians] = {}
+        self._surfels: dict[int, Gaussians] = {}
         self._pictures: OrderedDict[tuple[int, int], Tensor] = OrderedDict()
 
     @property
@@ -109,31 +79,15 @@ class BodyViews:
         key = (scan, index)
         if key not in self._pictures:
             rig = self.store.cameras(scan).to(self.device)
-            if scan not in self._discs:
-                self._discs[scan] = body_discs(self.store.body(scan), self.faces, rig)
-            self._pictures[key] = disc_normals(
-                self._discs[scan], rig[[index]], backend=self.backend
+            if scan not in self._surfels:
+                self._surfels[scan] = body_surfels(self.store.body(scan), self.faces, rig)
+            self._pictures[key] = surfel_normals(
+                self._surfels[scan], rig[[index]], backend=self.backend
             )[0]
         self._pictures.move_to_end(key)
         while self.held > self.limit and len(self._pictures) > 1:
             self._pictures.popitem(last=False)
         return self._pictures[key]
-
-
-def to_camera(normals: Tensor, cameras: Cameras) -> Tensor:
-    """World normals [C, 3, H, W] -> each camera's axes."""
-    return torch.einsum("cij,cjhw->cihw", cameras.world_to_camera[:, :3, :3], normals)
-
-
-def to_world(normals: Tensor, cameras: Cameras) -> Tensor:
-    """Normals [C, 3, H, W] in each camera's axes -> world."""
-    return torch.einsum("cji,cjhw->cihw", cameras.world_to_camera[:, :3, :3], normals)
-
-
-def normal_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean L1 distance over the pixels [B, 3, H, W] that have a target."""
-    known = (target.norm(dim=1) > 0.5).to(prediction)
-    return ((prediction - target).abs().sum(1) * known).sum() / known.sum().clamp(min=1)
 
 
 def train_normals(
@@ -205,23 +159,3 @@ def load_normals(folder: Path, device: str = "cpu") -> NormalNet:
     net = NormalNet(tuple(read_json(folder / MODEL)["channels"]))
     load_tensors(net, folder / WEIGHTS)
     return net.to(device).eval().requires_grad_(False)
-
-
-@torch.no_grad()
-def predict_targets(
-    net: NormalNet,
-    pictures: Tensor,
-    vertices: Tensor,
-    faces: Tensor,
-    cameras: Cameras,
-    *,
-    backend: str = "auto",
-) -> NormalTargets:
-    """What a mesh is to show: normals of pictures [C, 3, H, W] over white, with the body [P, 3] NU
-    that stands in them.
-
-    Pixels outside the body have no target, since the net leans on the body.
-    """
-    body = body_normals(vertices, faces, cameras, backend=backend)
-    found = net(pictures.to(cameras.K.device), body) * (body.norm(dim=1, keepdim=True) > 0.5)
-    return NormalTargets(to_world(found, cameras), cameras)

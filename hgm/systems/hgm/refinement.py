@@ -26,7 +26,7 @@ from hgm.gaussians import Gaussians
 from hgm.splat import render
 from hgm.splat.normal_maps import NormalMaps, normal_loss, render_normals
 from hgm.splat.silhouettes import mask_box, resized_mask, silhouettes, soft_iou
-from hgm.splat.surfels import Patches
+from hgm.splat.surfels import Surfels
 from hgm.systems.hgm.estimate import Estimate, place
 
 GaussiansFrom = Callable[[Tensor | None], Gaussians]
@@ -133,7 +133,7 @@ def refine_body(
 
     with torch.no_grad():
         rest = model.shaped(start.betas)[0] * scale
-    patches = Patches.of(rest, model.faces, cell=settings.cell)
+    surfels = Surfels.of(rest, model.faces, cell=settings.cell)
     history: list[dict[str, float]] = []
     for step in range(settings.iterations):
         vertices, joints = posed()
@@ -149,14 +149,14 @@ def refine_body(
             )
         if progress is not None:
             progress(step, vertices.detach(), joints.detach())
-        miss = 1 - soft_iou(silhouettes(vertices, patches, view, backend=backend), targets)
+        miss = 1 - soft_iou(silhouettes(vertices, surfels, view, backend=backend), targets)
         terms = {"front": settings.front * miss[0], "side": settings.side * miss[1:].mean()}
         if normals_from is not None and settings.normal > 0:
             with torch.no_grad():
                 normals = normals_from(vertices.detach())
             seen = _at(cameras[0], normals.front.shape[-1])
             terms["normal"] = settings.normal * normal_loss(
-                render_normals(vertices, patches, seen, backend=backend), normals
+                render_normals(vertices, surfels, seen, backend=backend), normals
             )
         terms["prior"] = (
             settings.pose_prior * (free["body_pose"] - start.body_pose).square().sum()

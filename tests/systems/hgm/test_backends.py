@@ -10,11 +10,12 @@ from hgm.cameras import orbit
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.splat import BACKENDS
+from hgm.splat.normal_maps import body_normals
 from hgm.systems.hgm.backends import job_backends
 from hgm.systems.hgm.data import Sampling
 from hgm.systems.hgm.evaluation import renders, textured_body
 from hgm.systems.hgm.networks.config import HGMConfig
-from hgm.systems.hgm.normals import NormalTraining, body_normals, train_normals
+from hgm.systems.hgm.normals import NormalTraining, train_normals
 from hgm.systems.hgm.training import Training, train_hgm
 from hgm.train.loop import Optimization
 from hgm.workflow.configuration import resolve

@@ -17,7 +17,7 @@ from hgm.nets.icon import IconNormalNet
 from hgm.nets.lightning import read_lightning
 from hgm.nets.normal_net import NormalNet
 from hgm.splat.normal_maps import NormalMaps
-from hgm.splat.surfels import Patches, pixel_size
+from hgm.splat.surfels import Surfels, pixel_size
 from hgm.systems.hgm.bodies import estimate_subject, load_estimate, refine_subject
 from hgm.systems.hgm.meshing import mesh_subject
 from hgm.systems.hgm.normal_estimators import (
@@ -111,7 +111,7 @@ def test_a_mesh_is_refined_by_icon(ball, tmp_path):
     for name in ("input", "back"):
         save_image(tmp_path / f"{name}.png", torch.ones(3, 48, 48))
     save_cameras(tmp_path, orbit(size=48))
-    discs = Patches.of(vertices, faces).discs(vertices, pixel_size(orbit(size=64)))
+    discs = Surfels.of(vertices, faces).gaussians(vertices, pixel_size(orbit(size=64)))
     camera = orbit(size=SIZE)[0]
     truth = true_maps(vertices, faces, camera)
 

@@ -7,17 +7,9 @@ import trimesh
 
 from hgm.cameras import orbit
 from hgm.images.views import save_cameras, save_view
-from hgm.systems.hgm.normals import (
-    BodyViews,
-    NormalTraining,
-    body_normals,
-    load_normals,
-    normal_error,
-    predict_targets,
-    to_camera,
-    to_world,
-    train_normals,
-)
+from hgm.splat.normal_maps import body_normals, normal_error, to_camera, to_world
+from hgm.systems.hgm.normal_estimators import predict_targets
+from hgm.systems.hgm.normals import BodyViews, NormalTraining, load_normals, train_normals
 from hgm.train.scan_store import ScanStore
 
 SIZE = 32

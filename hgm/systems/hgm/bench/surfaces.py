@@ -14,10 +14,10 @@ from hgm.nets.normal_net import NormalNet
 from hgm.splat import resolve_backend
 from hgm.splat.normal_maps import render_normals
 from hgm.splat.silhouettes import SUPERSAMPLING, silhouettes
-from hgm.splat.surfels import Patches
+from hgm.splat.surfels import Surfels
 from hgm.systems.hgm.bench.scene import Scene
 from hgm.systems.hgm.bench.settings import Settings
-from hgm.systems.hgm.normals import predict_targets
+from hgm.systems.hgm.normal_estimators import predict_targets
 from hgm.workflow.work import splatting_bytes
 
 if TYPE_CHECKING:
@@ -31,19 +31,19 @@ def refinement_ways(settings: Settings, scene: Scene) -> list[Way]:
     view = scene.rig.resized(size)
 
     def make(backend: str, at_once: bool) -> Work:
-        patches = Patches.of(scene.vertices, scene.faces)
+        surfels = Surfels.of(scene.vertices, scene.faces)
         vertices = scene.vertices.clone().requires_grad_()
         some = [view] if at_once else [view[[i]] for i in range(len(view))]
 
         def run() -> Tensor:
-            outputs = [silhouettes(vertices, patches, cameras, backend=backend) for cameras in some]
-            maps = render_normals(vertices, patches, view[0], backend=backend)
+            outputs = [silhouettes(vertices, surfels, cameras, backend=backend) for cameras in some]
+            maps = render_normals(vertices, surfels, view[0], backend=backend)
             outputs += [maps.front, maps.back]
             return torch.autograd.grad(outputs, vertices, [torch.ones_like(x) for x in outputs])[0]
 
         drawn = splatting_bytes(
-            1, len(patches), len(view), SUPERSAMPLING * size, backward=True
-        ) + splatting_bytes(2, len(patches), 1, size, backward=True)
+            1, len(surfels), len(view), SUPERSAMPLING * size, backward=True
+        ) + splatting_bytes(2, len(surfels), 1, size, backward=True)
         return Work(run, drawn)
 
     def reference() -> Work:

@@ -10,7 +10,7 @@ from hgm.body.canonical import CanonicalBody, canonical
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
 from hgm.cameras import Cameras
-from hgm.splat.surfels import Patches
+from hgm.splat.surfels import Surfels
 from hgm.standin.body import core
 
 
@@ -39,8 +39,8 @@ def body(model: BodyModel, person: BodyParameters) -> CanonicalBody:
 
 
 @pytest.fixture(scope="session")
-def patches(model: BodyModel) -> Patches:
-    return Patches.of(canonical(model, model.zeros()).vertices, model.faces)
+def surfels(model: BodyModel) -> Surfels:
+    return Surfels.of(canonical(model, model.zeros()).vertices, model.faces)
 
 
 class Caster:

@@ -9,8 +9,8 @@ from hgm.body.canonical import CanonicalBody
 from hgm.body.model import BodyModel
 from hgm.cameras import orbit
 from hgm.splat import render
-from hgm.splat.normal_maps import NormalMaps, normal_loss, render_normals, turned_inside_out
-from hgm.splat.surfels import Patches, pixel_size
+from hgm.splat.normal_maps import NormalMaps, inside_out, normal_loss, render_normals
+from hgm.splat.surfels import Surfels, pixel_size
 
 Cast = Callable[..., tuple[Tensor, Tensor]]
 
@@ -24,10 +24,10 @@ def agreement(ours: Tensor, truth: Tensor) -> float:
 
 
 def test_front_and_back_maps_are_those_of_the_mesh(
-    body: CanonicalBody, patches: Patches, caster: Cast
+    body: CanonicalBody, surfels: Surfels, caster: Cast
 ) -> None:
     cameras = orbit(size=192, start=15)
-    maps = render_normals(body.vertices, patches, cameras[0])
+    maps = render_normals(body.vertices, surfels, cameras[0])
     front = caster(cameras[:1])[1][0]
     back = caster(cameras[:1], last=True)[1][0]
     assert agreement(maps.front, front) > 0.95
@@ -36,10 +36,10 @@ def test_front_and_back_maps_are_those_of_the_mesh(
     assert maps.front.norm(dim=0).max() <= 1 + 1e-4
 
 
-def test_turning_inside_out_keeps_the_picture(body: CanonicalBody, patches: Patches) -> None:
+def test_turning_inside_out_keeps_the_picture(body: CanonicalBody, surfels: Surfels) -> None:
     camera = orbit(size=96)[:1]
-    discs = patches.discs(body.vertices, pixel_size(camera))
-    turned = turned_inside_out(discs, camera[0])
+    discs = surfels.gaussians(body.vertices, pixel_size(camera))
+    turned = inside_out(discs, camera[0])
     assert torch.allclose(
         camera.project(discs.means)[0], camera.project(turned.means)[0], atol=1e-3
     )
@@ -51,7 +51,7 @@ def test_turning_inside_out_keeps_the_picture(body: CanonicalBody, patches: Patc
 
 
 def test_normal_loss_pulls_a_turned_body_back(
-    body: CanonicalBody, patches: Patches, caster: Cast
+    body: CanonicalBody, surfels: Surfels, caster: Cast
 ) -> None:
     camera = orbit(size=96)[0]
     cameras = orbit(size=96)[:1]
@@ -62,7 +62,7 @@ def test_normal_loss_pulls_a_turned_body_back(
         s = angle.sin()
         o = torch.zeros(())
         turn = torch.stack([c, o, s, o, o + 1, o, -s, o, c]).view(3, 3)  # about y
-        return normal_loss(render_normals(body.vertices @ turn.T, patches, camera), targets)
+        return normal_loss(render_normals(body.vertices @ turn.T, surfels, camera), targets)
 
     for value in (0.2, -0.2):
         angle = torch.tensor(value, requires_grad=True)
@@ -72,8 +72,8 @@ def test_normal_loss_pulls_a_turned_body_back(
 
 
 def test_pixels_without_target_do_not_count(
-    body: CanonicalBody, model: BodyModel, patches: Patches
+    body: CanonicalBody, model: BodyModel, surfels: Surfels
 ) -> None:
-    maps = render_normals(body.vertices, patches, orbit(size=64)[0])
+    maps = render_normals(body.vertices, surfels, orbit(size=64)[0])
     nothing = NormalMaps(torch.zeros_like(maps.front), torch.zeros_like(maps.back))
     assert normal_loss(maps, nothing) == 0

@@ -15,7 +15,7 @@ from hgm.gaussians import Gaussians
 from hgm.metrics.joints import mpjpe
 from hgm.splat.normal_maps import NormalMaps
 from hgm.splat.silhouettes import mask_box
-from hgm.splat.surfels import Patches, pixel_size
+from hgm.splat.surfels import Surfels, pixel_size
 from hgm.systems.hgm.estimate import disturb, place
 from hgm.systems.hgm.refinement import RefineSettings, place_in_mask, refine_body
 
@@ -25,9 +25,9 @@ SHORT = RefineSettings(iterations=12, every=5, sizes=(40, 56), cell=0.025)
 
 
 @pytest.fixture(scope="module")
-def target(body: CanonicalBody, patches: Patches) -> Gaussians:
+def target(body: CanonicalBody, surfels: Surfels) -> Gaussians:
     """What a perfect HGM would give: the person as Gaussians."""
-    return patches.discs(body.vertices, pixel_size(RIG))
+    return surfels.gaussians(body.vertices, pixel_size(RIG))
 
 
 def test_the_error_falls(

@@ -11,18 +11,18 @@ from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
 from hgm.cameras import orbit
 from hgm.splat.silhouettes import mask_box, resized_mask, silhouettes, soft_iou
-from hgm.splat.surfels import Patches
+from hgm.splat.surfels import Surfels
 
 Cast = Callable[..., tuple[Tensor, Tensor]]
 
 
 @pytest.mark.parametrize("size", [128, 256])
 def test_silhouettes_are_those_of_the_mesh(
-    body: CanonicalBody, patches: Patches, caster: Cast, size: int
+    body: CanonicalBody, surfels: Surfels, caster: Cast, size: int
 ) -> None:
     cameras = orbit(size=size)
     truth = caster(cameras)[0]
-    ours = silhouettes(body.vertices, patches, cameras)
+    ours = silhouettes(body.vertices, surfels, cameras)
     overlap = soft_iou((ours > 0.5).float(), truth)
     assert overlap.mean() > 0.98, overlap
     assert overlap.min() > 0.965, overlap
@@ -31,21 +31,21 @@ def test_silhouettes_are_those_of_the_mesh(
 
 
 def test_no_outline_is_swollen_or_shrunk(
-    body: CanonicalBody, patches: Patches, caster: Cast
+    body: CanonicalBody, surfels: Surfels, caster: Cast
 ) -> None:
     cameras = orbit(size=128)
-    ratio = (silhouettes(body.vertices, patches, cameras) > 0.5).sum((1, 2, 3)) / caster(cameras)[
+    ratio = (silhouettes(body.vertices, surfels, cameras) > 0.5).sum((1, 2, 3)) / caster(cameras)[
         0
     ].sum((1, 2, 3))
     assert (ratio - 1).abs().max() < 0.03, ratio
 
 
-def test_patches_cover_the_mesh(body: CanonicalBody, model: BodyModel, patches: Patches) -> None:
-    assert len(patches) < len(model.faces) / 2
-    every = Patches.of(canonical(model, model.zeros()).vertices, model.faces, cell=0)
+def test_patches_cover_the_mesh(body: CanonicalBody, model: BodyModel, surfels: Surfels) -> None:
+    assert len(surfels) < len(model.faces) / 2
+    every = Surfels.of(canonical(model, model.zeros()).vertices, model.faces, cell=0)
     assert len(every) == len(model.faces)
     cameras = orbit(4, size=96)
-    fine, coarse = (silhouettes(body.vertices, x, cameras) for x in (every, patches))
+    fine, coarse = (silhouettes(body.vertices, x, cameras) for x in (every, surfels))
     assert soft_iou((fine > 0.5).float(), (coarse > 0.5).float()).min() > 0.97
 
 
@@ -58,7 +58,7 @@ def test_gradients_against_finite_differences(
 ) -> None:
     # Discs of some pixels, so opaque that the renderer's cut at 1 / 255, which has no gradient,
     # does not matter.
-    patches = Patches.of(canonical(model, model.zeros()).vertices, model.faces, cell=0.04)
+    surfels = Surfels.of(canonical(model, model.zeros()).vertices, model.faces, cell=0.04)
     cameras = orbit(3, size=96, start=20)
     truth = caster(cameras)[0]
     generator = torch.Generator().manual_seed(3)
@@ -69,7 +69,7 @@ def test_gradients_against_finite_differences(
             model, person.replace(body_pose=person.body_pose + (0.15 + way[0]) * turn)
         ).vertices
         seen = silhouettes(
-            moved + torch.stack([way[1] + 0.02, way[2], way[1]]), patches, cameras, backend=backend
+            moved + torch.stack([way[1] + 0.02, way[2], way[1]]), surfels, cameras, backend=backend
         )
         return 1 - soft_iou(seen, truth).mean()
 
