@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from hgm.body.canonical import canonical
+from hgm.body.files import PlacedBody
 from hgm.body.fits import Fit
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
@@ -18,8 +19,8 @@ from hgm.cameras import Cameras, look_at
 from hgm.geometry.rotations import rotation_matrices
 from hgm.geometry.sampling import spread_points
 from hgm.images.views import save_cameras, save_view
+from hgm.render.given import normals_of
 from hgm.scans.canonical import CanonicalScan
-from hgm.scans.given import PlacedBody, normals_of
 from hgm.scans.obj import ObjMesh
 from hgm.scans.thuman import ScanFiles
 from hgm.standin.body import core

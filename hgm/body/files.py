@@ -1,14 +1,20 @@
-"""A body on disk, `smplx.npz`: its vertices in the world, its parameters and their source."""
+"""A body on disk, `smplx.npz`: that of a scan in its view folder, and that of a test subject or a
+photo, estimated or refined.
+
+The keys are the parameters of SMPL-X (`hgm.body.parameters`) and the arguments of `save_body`.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from hgm.body.parameters import BodyParameters
+from hgm.body.canonical import CanonicalBody
+from hgm.body.parameters import BodyParameters, numbers_of
 from hgm.core.npz import read_npz
 from hgm.errors import InputError
 
@@ -19,17 +25,29 @@ def save_body(
     *,
     vertices: Tensor,
     joints: Tensor,
-    source: str,
-    **more: Any,
+    nu_per_metre: float | None = None,
+    source: str | None = None,
+    scale: float | None = None,
+    translation: np.ndarray | None = None,
 ) -> None:
-    """`smplx.npz` of a subject: parameters, vertices [10475, 3] and joints [55, 3] in normalized
-    units, where it comes from."""
+    """Write a `smplx.npz`: unbatched parameters, vertices [10475, 3] and joints [55, 3] in
+    normalized units.
+
+    A view folder adds `nu_per_metre`, the size of a meter of the person in normalized units. A
+    subject adds `source`, who estimated the body, and `scale` and `translation` [3], which take the
+    model's meters to normalized units.
+    """
+    optional = {
+        "nu_per_metre": nu_per_metre,
+        "source": source,
+        "scale": scale,
+        "translation": translation,
+    }
     params.save_npz(
         path,
         vertices=vertices.cpu().numpy(),
         joints=joints.cpu().numpy(),
-        source=np.array(source),
-        **more,
+        **{key: value for key, value in optional.items() if value is not None},
     )
 
 
@@ -48,3 +66,44 @@ def parameters(path: Path) -> BodyParameters:
     if params.shape.numel() != 1:
         raise InputError(f"{path}: holds {params.shape.numel()} bodies, expected one")
     return params.map(lambda x: x.reshape(-1))
+
+
+@dataclass(frozen=True)
+class PlacedBody:
+    """A person's body in normalized units, pelvis at the origin, facing +z, and its parameters."""
+
+    params: BodyParameters  # unbatched
+    body: CanonicalBody  # unbatched
+
+    def save(self, path: Path) -> None:
+        """Write the `smplx.npz` of a view folder."""
+        canonical = self.params.replace(global_orient=torch.zeros_like(self.params.global_orient))
+        save_body(
+            path,
+            canonical,
+            vertices=self.body.vertices,
+            joints=self.body.joints,
+            nu_per_metre=float(self.body.nu_per_metre),
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> PlacedBody:
+        """Read the `smplx.npz` of a view folder. Raises InputError."""
+        params = BodyParameters.from_npz(path)
+        shapes: dict[str, tuple[int, ...]] = {
+            "vertices": (10475, 3),
+            "joints": (55, 3),
+            "nu_per_metre": (),
+        }
+        found = read_npz(path, shapes)
+        for key, shape in shapes.items():
+            numbers = numbers_of(found[key], f"{path}: {key}") if key in found else np.zeros(0)
+            if numbers.shape != shape or not np.isfinite(numbers.astype(np.float32)).all():
+                raise InputError(
+                    f"{path}: {key} is missing or not {shape} finite numbers; expected the body "
+                    "of a view folder"
+                )
+        vertices, joints, meter = (
+            torch.from_numpy(np.asarray(found[k], np.float32)) for k in shapes
+        )
+        return cls(params, CanonicalBody(vertices, joints, meter))

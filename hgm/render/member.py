@@ -85,8 +85,7 @@ def render_member(
 
     Raises ScanError when the scan or its fit is unusable, InputError when the fit cannot be read.
     """
-    import torch
-
+    from hgm.body.files import PlacedBody
     from hgm.body.fits import load_fit
     from hgm.cameras import orbit
     from hgm.images.views import save_cameras, save_view
@@ -113,14 +112,7 @@ def render_member(
             mask = frame.rgba[..., 3]
             save_view(work, i, rgb=rgb, mask=mask, depth=frame.depth, normal=frame.normal)
         save_cameras(work, cameras)
-        body = scan.body
-        canonical = fit.params.replace(global_orient=torch.zeros_like(fit.params.global_orient))
-        canonical.save_npz(
-            work / "smplx.npz",
-            vertices=body.vertices.numpy(),
-            joints=body.joints.numpy(),
-            nu_per_metre=np.float64(body.nu_per_metre),
-        )
+        PlacedBody(fit.params, scan.body).save(work / "smplx.npz")
         facts = {
             "key": key,
             "cropped_views": cropped,

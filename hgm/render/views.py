@@ -10,9 +10,9 @@ from typing import Any
 from hgm.core.keys import file_digest
 from hgm.errors import InputError
 from hgm.render.chunk import ChunkResult, render_chunk
+from hgm.render.given import given_key, write_given
 from hgm.render.member import is_finished
 from hgm.scans.data_source import Place
-from hgm.scans.given import given_key, write_given
 from hgm.scans.sources import SCANS, find_views
 
 Progress = Callable[[int, str], None]

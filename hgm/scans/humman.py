@@ -20,13 +20,14 @@ import torch
 from PIL import Image
 
 from hgm.body.canonical import canonical
+from hgm.body.files import PlacedBody
 from hgm.body.model import BodyModel
 from hgm.body.smpl import load_smpl, nearest_smplx, smpl_file
 from hgm.cameras import Cameras
 from hgm.errors import InputError, ScanError
 from hgm.geometry.rotations import rotation_matrices
 from hgm.scans.data_views import KINECTS
-from hgm.scans.given import Picture, PlacedBody
+from hgm.scans.given import GivenView
 
 FRAME = "000000"
 # the first for all sequences, the second for the test split
@@ -113,7 +114,7 @@ class HummanFrame(HummanFiles):
     def files(self) -> list[Path]:
         return [*self.own_files(), smpl_file(self.models)]
 
-    def picture(self, index: int) -> Picture:
+    def picture(self, index: int) -> GivenView:
         rgb = _image(self._color(index), "RGB")
         mask = self._masks[index]
         if rgb.shape[:2] != mask.shape:
@@ -127,7 +128,7 @@ class HummanFrame(HummanFiles):
         coverage = np.asarray(Image.fromarray(mask).crop(box))
         # beyond the image crop gives 0: white
         whole = np.asarray(Image.fromarray(255 - white).crop(box))
-        return Picture(255 - whole, coverage)
+        return GivenView(255 - whole, coverage)
 
     @cached_property
     def _masks(self) -> list[np.ndarray]:

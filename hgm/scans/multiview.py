@@ -22,13 +22,14 @@ import torch
 from PIL import Image
 
 from hgm.body.canonical import UNITS_PER_METRE, CanonicalBody, canonical
+from hgm.body.files import PlacedBody
 from hgm.body.fits import load_fit
 from hgm.body.model import BodyModel
 from hgm.cameras import Cameras, orbit
 from hgm.core.files import atomic_write
 from hgm.errors import InputError, ScanError
 from hgm.images.views import DEPTH_UNIT, load_cameras, save_cameras, save_png, view_path
-from hgm.scans.given import Picture, PlacedBody
+from hgm.scans.given import GivenView
 from hgm.scans.thuman import FIT_FILE, FIT_FOLDERS
 
 INVERSE_DEPTH = 2.0**15  # of a meter
@@ -117,7 +118,7 @@ class MultiviewScan:
         frame = [self._frame] if self._frame.is_file() else []
         return [*views, *frame, self._own if self._own.is_file() else self._fit()]
 
-    def picture(self, index: int) -> Picture:
+    def picture(self, index: int) -> GivenView:
         rgb = _image(self._file("img", index), "RGB")
         mask = _image(self._file("mask", index), "L")
         if mask.max() == 1:
@@ -130,7 +131,7 @@ class MultiviewScan:
                     f"{image.shape[0]} pixels, expected {self._size[0]} x {self._size[1]}, those "
                     "of view 0"
                 )
-        return Picture(np.where(mask[..., None] > 0, rgb, np.uint8(255)), mask, depth)
+        return GivenView(np.where(mask[..., None] > 0, rgb, np.uint8(255)), mask, depth)
 
     @property
     def _own(self) -> Path:

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from hgm.body.canonical import canonical
+from hgm.body.files import PlacedBody
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
 from hgm.core.files import atomic_write
@@ -208,13 +209,7 @@ def _png(webp: bytes, mode: str) -> bytes:
 
 def _complete_body(path: Path, model: BodyModel) -> None:
     params = BodyParameters.from_npz(path)
-    body = canonical(model, params)
-    params.save_npz(
-        path,
-        vertices=body.vertices.numpy(),
-        joints=body.joints.numpy(),
-        nu_per_metre=np.float64(body.nu_per_metre),
-    )
+    PlacedBody(params, canonical(model, params)).save(path)
 
 
 def _make_standins(config: Config, results: Path) -> None:

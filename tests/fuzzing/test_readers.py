@@ -21,7 +21,7 @@ import yaml
 from PIL import Image
 from synthetic_scans import cells, write_obj
 
-from hgm.body.files import load_body
+from hgm.body.files import PlacedBody, load_body
 from hgm.body.fits import load_fit
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
@@ -33,7 +33,6 @@ from hgm.images.views import load_image, load_views, save_cameras, save_view
 from hgm.nets.checkpoints import read_checkpoint
 from hgm.nets.weights import read_tensors, save_tensors
 from hgm.scans import catalogue
-from hgm.scans.given import PlacedBody
 from hgm.scans.obj import load_obj
 from hgm.scans.preflight import preflight
 from hgm.scans.thuman import ScanFiles

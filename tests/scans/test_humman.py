@@ -15,7 +15,8 @@ from hgm.body.model import BodyModel
 from hgm.errors import InputError, ScanError
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_views
-from hgm.scans.given import check_given, given_key, write_given
+from hgm.render.given import given_key, write_given
+from hgm.scans.given import check_given
 from hgm.scans.humman import HummanFrame, humman_frame
 from hgm.standin.body import core
 

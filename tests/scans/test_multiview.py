@@ -15,7 +15,8 @@ from hgm.body.model import BodyModel
 from hgm.cameras import orbit
 from hgm.errors import InputError
 from hgm.images.views import load_cameras, load_image, load_views, view_path
-from hgm.scans.given import check_given, given_key, normals_of, write_given
+from hgm.render.given import given_key, normals_of, write_given
+from hgm.scans.given import check_given
 from hgm.scans.multiview import MultiviewScan, export_views
 
 

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from hgm.body.estimates.reading import open_estimate
+from hgm.body.files import PlacedBody
 from hgm.body.fits import load_fit
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
@@ -30,7 +31,6 @@ from hgm.nets.checkpoints import read_checkpoint
 from hgm.nets.icon import load_icon
 from hgm.nets.lightning import read_lightning
 from hgm.scans import multiview
-from hgm.scans.given import PlacedBody
 from hgm.standin.body import core
 from hgm.systems.hgm.back_view.base import open_base
 from hgm.systems.hgm.back_view.controlnet import open_controlnet
