@@ -64,9 +64,9 @@ def prototype(folder: Path, threads: int) -> Renderer:
 
     def run(g: Gaussians, cameras: Cameras) -> tuple[Tensor, ...]:
         size = cameras.width, cameras.height
-        poses = cameras.world_to_camera
+        w2c = cameras.world_to_camera
         means, conics, depths, radii = project(
-            g.means, g.quats, g.scales, g.opacities, poses, cameras.K, *size
+            g.means, g.quats, g.scales, g.opacities, w2c, cameras.K, *size
         )
         features = torch.cat([g.colors.expand(len(cameras), -1, -1), depths[..., None]], -1)
         image, alpha = rasterize(means, conics, g.opacities, features, depths, radii, *size)

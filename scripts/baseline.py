@@ -7,7 +7,7 @@ from hgm.core.job import Job, run
 from hgm.core.manifests import read_json, write_json
 from hgm.errors import InputError
 from hgm.metrics.lpips import load_lpips
-from hgm.scans.data_source import Place
+from hgm.scans.data_source import DataSource
 from hgm.scans.sources import find_scan
 from hgm.systems.hgm.baselines import baseline_key, measure_baseline
 
@@ -18,7 +18,7 @@ def main(job: Job) -> None:
     views = job.path("views")
     method = job.wildcards["method"]
     folder = Path(params["folder"])
-    place = Place.of(params["scans"], manifest.parents[2])
+    place = DataSource.of(params["scans"], manifest.parents[2])
     if not folder.is_dir():
         raise InputError(
             f"evaluate.baselines.{method}: {folder} is not a folder; expected the method's "

@@ -2,20 +2,20 @@
 
 from hgm.core.job import Job, run
 from hgm.scans import catalogue
-from hgm.scans.data_source import Place
+from hgm.scans.data_source import DataSource
 from hgm.scans.dataset import check_scans
 
 
 def main(job: Job) -> None:
     scans = job.params["scans"]
     out = job.path("scans")
-    entries = catalogue.configured(scans)
+    entries = catalogue.configured_entries(scans)
     good = []
     rejected = []
     for data, splits in catalogue.data_sets(scans):
         chosen = [e for e in entries if e.split in splits]
         if chosen or not entries:
-            usable, faulty = check_scans(chosen, Place.of(data, out.parent))
+            usable, faulty = check_scans(chosen, DataSource.of(data, out.parent))
             good += usable
             rejected += faulty.items()
     catalogue.write_table(

@@ -7,7 +7,7 @@ from hgm.core.job import Job, run
 from hgm.core.keys import key_of
 from hgm.core.manifests import read_json, write_json
 from hgm.metrics.lpips import load_lpips
-from hgm.scans.data_source import STANDIN, Place
+from hgm.scans.data_source import STANDIN, DataSource
 from hgm.scans.sources import find_scan
 from hgm.systems.hgm.backends import job_backends
 from hgm.systems.hgm.evaluation import evaluate_subject
@@ -20,7 +20,7 @@ def main(job: Job) -> None:
     results = manifest.parents[2]
     chunk = job.wildcards["chunk"]
     weights = params["weights"]
-    place = Place.of(params["scans"], results)
+    place = DataSource.of(params["scans"], results)
     first = f"estimated{VARIANTS[job.wildcards['variant']].first}"
     backends = job_backends(params, "cpu")
     lpips = load_lpips(weights["vgg16"], weights["lpips"])

@@ -11,14 +11,16 @@ from hgm.images.photos.sources import BODY, find_photos
 from hgm.systems.hgm.contact import write_contact_sheet
 from hgm.systems.hgm.estimators import people_folder, with_bodies
 from hgm.systems.hgm.normal_estimators import estimator_digest
-from hgm.systems.hgm.photos import Studio
+from hgm.systems.hgm.photos import PhotoPipeline
 
 
 def main(job: Job) -> None:
     params = job.params
     manifest = job.path("manifest")
     results = manifest.parents[1]
-    studio = Studio.of(results, params, params["variant"], device=params["device"], mesh=True)
+    pipeline = PhotoPipeline.of(
+        results, params, params["variant"], device=params["device"], mesh=True
+    )
     found = find_photos([p for p in job.paths("photos") if p.suffix != BODY])
     for estimated in job.paths("bodies"):
         found = with_bodies(found, people_folder(estimated), outcome_in(estimated))
@@ -28,10 +30,10 @@ def main(job: Job) -> None:
         for name in ("models", "coarse", "fusion", "back_view")
         for p in job.paths(name)
     ]
-    models += [] if studio.normals is None else [estimator_digest(params["normals"], results)]
+    models += [] if pipeline.normals is None else [estimator_digest(params["normals"], results)]
 
     def work(name: str, out: Path) -> None:
-        for note in studio.reconstruct(photos[name], out).notes:
+        for note in pipeline.reconstruct(photos[name], out).notes:
             logging.warning("%s: %s", name, note)
 
     outcome = for_each(
@@ -40,7 +42,7 @@ def main(job: Job) -> None:
         folder=lambda n: manifest.parent / n,
         key=lambda n: key_of(dict(params), [file_digest(p) for p in photos[n].files], models),
         work=work,
-        backends=studio.backends,
+        backends=pipeline.backends,
     )
     write_contact_sheet(
         {name: manifest.parent / name for name in outcome.members}, job.path("sheet")

@@ -8,7 +8,7 @@ from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.render.views import write_chunk
 from hgm.scans.catalogue import read_entries
-from hgm.scans.data_source import Place
+from hgm.scans.data_source import DataSource
 
 
 def main(job: Job) -> None:
@@ -22,7 +22,7 @@ def main(job: Job) -> None:
         progress.update(count, name)
 
     result = write_chunk(
-        Place.of(job.params["scans"], manifest.parents[2]),
+        DataSource.of(job.params["scans"], manifest.parents[2]),
         names,
         manifest.parent,
         job.params["rendering"],

@@ -16,7 +16,7 @@ from hgm.body.fits import Fit
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
 from hgm.cameras import Cameras, look_at
-from hgm.geometry.rotations import rotation_matrices
+from hgm.geometry.rotations import rotation_matrix
 from hgm.geometry.sampling import spread_points
 from hgm.images.views import save_cameras, save_view
 from hgm.render.given import normals_of
@@ -205,7 +205,7 @@ def write_humman(
     # where the person stands and how
     upright = ring[0, :3, :3].numpy()
     pelvis = ring[0, :3, 3].numpy()
-    R = upright @ rotation_matrices(params.global_orient.double().numpy())
+    R = upright @ rotation_matrix(params.global_orient.double().numpy())
     with torch.no_grad():
         posed = model(params.replace(global_orient=torch.zeros(3)))
         rest = model.shaped(params.betas)[1][0].double().numpy()

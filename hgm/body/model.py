@@ -40,7 +40,7 @@ SHAPES: dict[str, tuple[int | None, ...]] = {
 
 
 @dataclass(frozen=True)
-class Body:
+class PosedBody:
     """Posed bodies in meters."""
 
     vertices: Tensor  # [..., 10475, 3]
@@ -50,8 +50,8 @@ class Body:
 
 
 class BodyModel(nn.Module):
-    """One SMPL-X file. Calling it with BodyParameters of batch shape [...] gives a Body of that
-    batch shape."""
+    """One SMPL-X file. Called with BodyParameters of batch shape [...], it gives a PosedBody of
+    that batch shape."""
 
     v_template: Tensor  # [10475, 3]
     faces: Tensor  # [20908, 3] int64
@@ -157,7 +157,7 @@ class BodyModel(nn.Module):
             [part.expand(*params.shape, part.shape[-1]) for part in parts], -1
         ).unflatten(-1, (JOINTS, 3))
 
-    def forward(self, params: BodyParameters) -> Body:
+    def forward(self, params: BodyParameters) -> PosedBody:
         """Shape, correct, pose and skin (SMPL-X, equations 1 to 4); differentiable in every
         parameter."""
         from smplx.lbs import batch_rigid_transform, batch_rodrigues
@@ -179,7 +179,7 @@ class BodyModel(nn.Module):
         # [B, 10475, 3, 4]
         blended = (self.skinning_weights @ transforms[:, :, :3].flatten(2)).unflatten(-1, (3, 4))
         vertices = (blended[..., :3] @ corrected[..., None])[..., 0] + blended[..., 3]
-        return Body(
+        return PosedBody(
             vertices.unflatten(0, lead) if lead else vertices[0],
             posed_joints.unflatten(0, lead) if lead else posed_joints[0],
             transforms.unflatten(0, lead) if lead else transforms[0],

@@ -9,13 +9,24 @@ from __future__ import annotations
 import numpy as np
 
 
+def rotation_matrix(vector: np.ndarray) -> np.ndarray:
+    """Rotation vector [3] -> rotation matrix [3, 3] float64."""
+    return _rodrigues(np.asarray(vector, np.float64), np.linalg.norm(vector))
+
+
 def rotation_matrices(vectors: np.ndarray) -> np.ndarray:
-    """Rotation vectors [..., 3] -> rotation matrices [..., 3, 3] float64, by Rodrigues' formula."""
-    vectors = np.asarray(vectors, np.float64)
-    angle = np.linalg.norm(vectors, axis=-1, keepdims=True)[..., None]
-    x, y, z = np.moveaxis(vectors / np.maximum(angle[..., 0], 1e-12), -1, 0)
+    """Rotation vectors [..., 3] -> rotation matrices [..., 3, 3] float64."""
+    return _rodrigues(np.asarray(vectors, np.float64), np.linalg.norm(vectors, axis=-1))
+
+
+def _rodrigues(vectors: np.ndarray, angle: np.ndarray | np.floating) -> np.ndarray:
+    """Matrices [..., 3, 3] of rotation vectors [..., 3] and their lengths [...], by Rodrigues'
+    formula."""
+    angle = np.asarray(angle)[..., None]
+    x, y, z = np.moveaxis(vectors / np.maximum(angle, 1e-12), -1, 0)
     zero = np.zeros_like(x)
     cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*vectors.shape[:-1], 3, 3)
+    angle = angle[..., None]
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 

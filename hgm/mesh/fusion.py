@@ -61,7 +61,7 @@ class Volume:
         import open3d as o3d
 
         K = cameras.K.double().cpu().numpy()
-        pose = cameras.world_to_camera.double().cpu().numpy()
+        w2c = cameras.world_to_camera.double().cpu().numpy()
         paint = (colors * 255).round().to(torch.uint8).movedim(-3, -1).contiguous().cpu().numpy()
         planar = depth[:, 0].float().contiguous().cpu().numpy()
         for i in range(len(cameras)):
@@ -81,7 +81,7 @@ class Volume:
                 K[i, 0, 2] - 0.5,
                 K[i, 1, 2] - 0.5,
             )
-            self._volume.integrate(image, pinhole, pose[i])
+            self._volume.integrate(image, pinhole, w2c[i])
 
     def mesh(self) -> trimesh.Trimesh:
         """The zero surface in NU with colors at the vertices; the order of vertices and faces

@@ -10,7 +10,7 @@ import numpy as np
 
 from hgm.errors import InputError
 from hgm.geometry.rays import RayMesh
-from hgm.geometry.rotations import rotation_matrices
+from hgm.geometry.rotations import rotation_matrix
 from hgm.geometry.sampling import random_points
 
 CM_PER_UNIT = 400 / 3  # of a person 1.8 m tall: 1 NU = 1.333 m (spec section 1.2)
@@ -18,7 +18,7 @@ SAMPLES = 100_000
 
 
 @dataclass(frozen=True)
-class Mesh:
+class SurfaceMesh:
     """A triangle surface: vertices [N, 3] float, faces [M, 3] integer."""
 
     vertices: np.ndarray
@@ -36,8 +36,8 @@ class Mesh:
                 "mesh: it has no faces or a vertex that is not finite; extract the mesh again"
             )
 
-    def moved(self, rotation: np.ndarray, shift: np.ndarray) -> Mesh:
-        return Mesh(self.vertices @ rotation.T + shift, self.faces)
+    def moved(self, rotation: np.ndarray, shift: np.ndarray) -> SurfaceMesh:
+        return SurfaceMesh(self.vertices @ rotation.T + shift, self.faces)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class SurfaceErrors:
 class Surface:
     """Closest points on a mesh (exact point-to-triangle, float32)."""
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, mesh: SurfaceMesh) -> None:
         self._mesh = RayMesh(mesh.vertices, mesh.faces)
 
     def closest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -74,8 +74,8 @@ class Surface:
 
 
 def icp(
-    source: Mesh,
-    target: Mesh,
+    source: SurfaceMesh,
+    target: SurfaceMesh,
     *,
     iterations: int = 30,
     count: int = 10_000,
@@ -102,7 +102,7 @@ def icp(
         step = np.linalg.solve(
             hessian + 1e-3 * np.trace(hessian) / 6 * np.eye(6), jacobian.T @ residual
         )
-        turn = rotation_matrices(step[:3])
+        turn = rotation_matrix(step[:3])
         new_rotation = turn @ rotation
         new_shift = turn @ shift + step[3:]
         closest, normal = surface.closest(points @ new_rotation.T + new_shift)
@@ -119,8 +119,8 @@ def icp(
 
 
 def surface_errors(
-    prediction: Mesh,
-    target: Mesh,
+    prediction: SurfaceMesh,
+    target: SurfaceMesh,
     *,
     samples: int = SAMPLES,
     seed: int = 0,

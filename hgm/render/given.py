@@ -51,7 +51,7 @@ def write_given(views: GivenViews, out: Path, *, size: int, key: str) -> None:
                 work, i, rgb=picture.rgb, mask=picture.mask, depth=picture.depth, normal=normal
             )
         save_cameras(work, cameras)
-        views.placed.save(work / "smplx.npz")
+        views.placed_body.save(work / "smplx.npz")
         (work / KEY_FILE).write_text(json.dumps({"key": key}, indent=1) + "\n")
 
 

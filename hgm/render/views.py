@@ -12,14 +12,14 @@ from hgm.errors import InputError
 from hgm.render.chunk import ChunkResult, render_chunk
 from hgm.render.given import given_key, write_given
 from hgm.render.member import is_finished
-from hgm.scans.data_source import Place
+from hgm.scans.data_source import DataSource
 from hgm.scans.sources import SCANS, find_views
 
 Progress = Callable[[int, str], None]
 
 
 def write_chunk(
-    place: Place,
+    place: DataSource,
     names: Sequence[str],
     out: Path,
     rendering: Mapping[str, Any],
@@ -50,7 +50,7 @@ def write_chunk(
 
 
 def take_chunk(
-    place: Place, names: Sequence[str], out: Path, *, size: int, code: str, progress: Progress
+    place: DataSource, names: Sequence[str], out: Path, *, size: int, code: str, progress: Progress
 ) -> ChunkResult:
     """Take over the given views of every name at `size` x `size` pixels; a bad one is set aside and
     the others go on."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from hgm.geometry.rotations import rotation_matrices
+from hgm.geometry.rotations import rotation_matrix
 
 if TYPE_CHECKING:
     from hgm.body.canonical import CanonicalBody
@@ -41,7 +41,7 @@ def scan_to_nu(fit: Fit, model: BodyModel) -> CanonicalScan:
     with torch.no_grad():
         body = canonical(model, fit.params)
         pelvis = model.shaped(fit.params.betas, fit.params.expression)[1][0]
-    R = rotation_matrices(fit.params.global_orient.double().numpy())
+    R = rotation_matrix(fit.params.global_orient.double().numpy())
     A = float(body.nu_per_metre) * R.T
     transform = np.eye(4)
     transform[:3, :3] = A / fit.scale

@@ -83,7 +83,7 @@ def assign(
     return entries
 
 
-def apart(scans: Mapping[str, Any]) -> bool:
+def has_own_test_set(scans: Mapping[str, Any]) -> bool:
     """Whether the test scans are of a data set of their own. Raises InputError for half of its
     description."""
     if scans.get("test_source") is not None:
@@ -100,7 +100,7 @@ def data_of(scans: Mapping[str, Any], split: str) -> dict[str, Any]:
     """Where the scans of a split and the body models of their fits are: source, root, models,
     gender, and for test scans of a data set of their own the `key` that names their root."""
     data = {key: scans[key] for key in ("source", "root", "models", "gender")}
-    if split != "test" or not apart(scans):
+    if split != "test" or not has_own_test_set(scans):
         return data
     return {
         **data,
@@ -113,21 +113,25 @@ def data_of(scans: Mapping[str, Any], split: str) -> dict[str, Any]:
 
 def data_sets(scans: Mapping[str, Any]) -> list[tuple[dict[str, Any], tuple[str, ...]]]:
     """`data_of` of each data set in use, with its splits."""
-    if apart(scans):
+    if has_own_test_set(scans):
         return [(data_of(scans, "train"), ("train", "val")), (data_of(scans, "test"), ("test",))]
     return [(data_of(scans, "train"), SPLITS)]
 
 
-def configured(scans: Mapping[str, Any]) -> list[Entry]:
+def configured_entries(scans: Mapping[str, Any]) -> list[Entry]:
     """The scans that section `scans` of the configuration names, in their chunks. Raises InputError
     for names that are not of its data set."""
     entries = assign(
         {split: parse_ids(scans[split], f"scans.{split}") for split in SPLITS},
         scans["chunk"],
-        test_apart=apart(scans),
+        test_apart=has_own_test_set(scans),
     )
     for entry in entries:
-        source = scans["test_source"] if entry.split == "test" and apart(scans) else scans["source"]
+        source = (
+            scans["test_source"]
+            if entry.split == "test" and has_own_test_set(scans)
+            else scans["source"]
+        )
         named = source == "humman"
         if bool(HUMMAN.fullmatch(entry.scan)) != named:
             expected = "p000455_a000986 or p000455_a000986_000006" if named else "0000"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hgm.cameras import Cameras, orbit
 from hgm.errors import ScanError
-from hgm.geometry.rotations import rotation_matrices
+from hgm.geometry.rotations import rotation_matrix
 from hgm.geometry.sampling import spread_points
 from hgm.scans.canonical import CanonicalScan
 from hgm.scans.obj import ObjMesh
@@ -89,7 +89,7 @@ def _turn(points: np.ndarray, covered: np.ndarray, beside: float, rig: Cameras) 
 
 
 def _about_y(degrees: float) -> np.ndarray:
-    return rotation_matrices(np.array([0.0, np.radians(degrees), 0.0]))
+    return rotation_matrix(np.array([0.0, np.radians(degrees), 0.0]))
 
 
 def check_fit(mesh: ObjMesh, scan: CanonicalScan, path: str | Path) -> FitQuality:

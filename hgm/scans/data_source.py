@@ -13,7 +13,7 @@ from hgm.body.model import BodyModel
 from hgm.errors import InputError
 
 STANDIN = "standin"
-HOLDS = {
+CONTENTS = {
     "thuman2": "THuman2.0_Release",
     "thuman21": "THuman2.1_Release or model",
     "customhumans": "mesh and smplx",
@@ -24,7 +24,7 @@ HOLDS = {
 
 
 @dataclass(frozen=True)
-class Place:
+class DataSource:
     """A data set of section `scans` of the configuration (`hgm.scans.catalogue.data_of`), and the
     body model of its fits."""
 
@@ -34,7 +34,7 @@ class Place:
     gender: str
 
     @classmethod
-    def of(cls, scans: Mapping[str, Any], results: Path) -> Place:
+    def of(cls, scans: Mapping[str, Any], results: Path) -> DataSource:
         """Raises InputError when a real data set is named without its folder."""
         return cls(
             scans["source"],
@@ -60,11 +60,11 @@ def scan_root(scans: Mapping[str, Any], results: Path) -> Path:
     if source == STANDIN:
         return results / STANDIN
     if scans["root"] is None:
-        raise InputError(f"{key}: {source} needs it; set the folder that holds {HOLDS[source]}")
+        raise InputError(f"{key}: {source} needs it; set the folder that holds {CONTENTS[source]}")
     root = Path(scans["root"])
     if not root.is_dir():
         raise InputError(
-            f"{key}: {root} is not a folder; expected the one that holds {HOLDS[source]}"
+            f"{key}: {root} is not a folder; expected the one that holds {CONTENTS[source]}"
         )
     return root
 

@@ -15,7 +15,7 @@ from hgm.images.viewpoints import Viewpoints
 from hgm.scans.canonical import scan_to_nu
 from hgm.scans.catalogue import Entry
 from hgm.scans.check import check_fit
-from hgm.scans.data_source import Place
+from hgm.scans.data_source import DataSource
 from hgm.scans.given import check_given
 from hgm.scans.preflight import preflight
 from hgm.scans.sources import find_scan, find_views
@@ -23,7 +23,7 @@ from hgm.scans.sources import find_scan, find_views
 log = logging.getLogger(__name__)
 
 
-def check_scan(place: Place, name: str) -> None:
+def check_scan(place: DataSource, name: str) -> None:
     """Raise InputError with the first fault of a scan: mesh, texture, fit or their match; or of
     given views: pictures, cameras, body or their match."""
     files = find_scan(place.source, place.root, name)
@@ -37,7 +37,7 @@ def check_scan(place: Place, name: str) -> None:
     Viewpoints.of(views.cameras, views.place)
 
 
-def check_scans(entries: Sequence[Entry], place: Place) -> tuple[list[Entry], dict[str, str]]:
+def check_scans(entries: Sequence[Entry], place: DataSource) -> tuple[list[Entry], dict[str, str]]:
     """The usable entries, and the reason for each of the others. Raises InputError if none is
     left."""
     good: list[Entry] = []

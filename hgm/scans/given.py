@@ -41,7 +41,7 @@ class GivenViews(Protocol):
         """[V] float64, in normalized units; square images."""
 
     @property
-    def placed(self) -> PlacedBody: ...
+    def placed_body(self) -> PlacedBody: ...
 
     @property
     def has_depth(self) -> bool:
@@ -66,4 +66,6 @@ def check_given(views: GivenViews, faces: np.ndarray) -> None:
         masks.append(np.asarray(mask) > 127)
         if not masks[-1].any():
             raise ScanError(f"{views.place}: nobody is in view {i}; its mask is empty")
-    check_views(np.stack(masks), cameras[chosen], views.placed.body.vertices, faces, views.place)
+    check_views(
+        np.stack(masks), cameras[chosen], views.placed_body.body.vertices, faces, views.place
+    )

@@ -25,7 +25,7 @@ from hgm.body.model import BodyModel
 from hgm.body.smpl import load_smpl, nearest_smplx, smpl_file
 from hgm.cameras import Cameras
 from hgm.errors import InputError, ScanError
-from hgm.geometry.rotations import rotation_matrices
+from hgm.geometry.rotations import rotation_matrix
 from hgm.scans.data_views import KINECTS
 from hgm.scans.given import GivenView
 
@@ -85,9 +85,9 @@ class HummanFrame(HummanFiles):
         normalized units a meter. A camera R_c v + T_c then reads R_c R x + s (R_c pelvis + T_c), in
         normalized units."""
         fit = self._fit
-        s = float(self.placed.body.nu_per_metre)
+        s = float(self.placed_body.body.nu_per_metre)
         pelvis = load_smpl(self.models).rest_joints(fit["betas"])[0] + fit["transl"]
-        R = rotation_matrices(fit["global_orient"])
+        R = rotation_matrix(fit["global_orient"])
         stored = self._stored
         w2c = np.zeros((KINECTS, 4, 4))
         K = np.zeros((KINECTS, 3, 3))
@@ -100,7 +100,7 @@ class HummanFrame(HummanFiles):
         return Cameras(torch.from_numpy(K), torch.from_numpy(w2c), self._edge, self._edge)
 
     @cached_property
-    def placed(self) -> PlacedBody:
+    def placed_body(self) -> PlacedBody:
         fit = self._fit
         params = nearest_smplx(load_smpl(self.models), fit["betas"], fit["body_pose"], self.model)
         with torch.no_grad():

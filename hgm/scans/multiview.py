@@ -83,7 +83,7 @@ class MultiviewScan:
         return Cameras(K, w2c, *self._size)
 
     @cached_property
-    def placed(self) -> PlacedBody:
+    def placed_body(self) -> PlacedBody:
         if self._own.is_file():
             return PlacedBody.load(self._own)
         params = load_fit(self._fit(), self.model).params

@@ -16,7 +16,7 @@ from hgm.gaussians import Gaussians
 from hgm.splat import kernels_blending as blending
 from hgm.splat import kernels_projection as projection
 from hgm.splat.jit import HIT, PARAMETERS, SPLAT, TALL, WIDE
-from hgm.splat.pool import share
+from hgm.splat.pool import run_shared
 
 
 def rasterize(
@@ -60,7 +60,7 @@ class _Rasterize(torch.autograd.Function):
         V = S * C  # view v shows scene v // C
         tiles = -(-width // WIDE) * -(-height // TALL)
         K = _array(cameras.K.flatten(0, 1))
-        pose = _array(cameras.world_to_camera.flatten(0, 1))
+        w2c = _array(cameras.world_to_camera.flatten(0, 1))
         points, turns, sizes, solid, paint = (
             _array(x) for x in (means, quats, scales, opacities, colors)
         )
@@ -83,7 +83,7 @@ class _Rasterize(torch.autograd.Function):
                 width,
                 height,
                 K,
-                pose,
+                w2c,
                 points,
                 axes,
                 reach,
@@ -95,8 +95,8 @@ class _Rasterize(torch.autograd.Function):
                 start,
             )
 
-        share(place, [(s,) for s in range(S)], count)
-        share(project, [(v,) for v in range(V)], count)
+        run_shared(place, [(s,) for s in range(S)], count)
+        run_shared(project, [(v,) for v in range(V)], count)
         offsets = np.zeros(V + 1, np.int64)
         np.cumsum(first[:, N], out=offsets[1:])
         ids = np.empty(offsets[-1], np.int32)
@@ -113,10 +113,10 @@ class _Rasterize(torch.autograd.Function):
                 v, t0, t1, offsets[v], splats, boxes, start, ids, back, rgb, alpha, depth
             )
 
-        share(sort, [(v,) for v in range(V)], count)
-        share(blend, _tile_ranges(start, count), count)
+        run_shared(sort, [(v,) for v in range(V)], count)
+        run_shared(blend, _tile_ranges(start, count), count)
         ctx.save_for_backward(means, quats, scales, *images)
-        ctx.fixed = (K, pose, back, axes, splats, boxes, first, start, offsets, ids, slots)
+        ctx.fixed = (K, w2c, back, axes, splats, boxes, first, start, offsets, ids, slots)
         ctx.size = (C, width, height)
         return images[0], images[1], images[2]
 
@@ -124,7 +124,7 @@ class _Rasterize(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         means, quats, scales, rgb, alpha, depth = (_array(x) for x in ctx.saved_tensors)
-        K, pose, back, axes, splats, boxes, first, start, offsets, ids, slots = ctx.fixed
+        K, w2c, back, axes, splats, boxes, first, start, offsets, ids, slots = ctx.fixed
         C, width, height = ctx.size
         d_rgb, d_alpha, d_depth = (_array(x) for x in upstream)
         S, N = means.shape[:2]
@@ -162,7 +162,7 @@ class _Rasterize(torch.autograd.Function):
                 width,
                 height,
                 K,
-                pose,
+                w2c,
                 means,
                 quats,
                 scales,
@@ -174,9 +174,9 @@ class _Rasterize(torch.autograd.Function):
                 grads,
             )
 
-        share(blend, _tile_ranges(start, count), count)
+        run_shared(blend, _tile_ranges(start, count), count)
         cuts = [N * i // count for i in range(count + 1)]
-        share(collect, [(s, a, b) for s in range(S) for a, b in pairwise(cuts)], count)
+        run_shared(collect, [(s, a, b) for s in range(S) for a, b in pairwise(cuts)], count)
         d_means, d_quats, d_scales, d_opacities, d_colors = torch.from_numpy(grads).split(
             [3, 4, 3, 1, 3], -1
         )

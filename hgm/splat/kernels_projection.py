@@ -119,7 +119,7 @@ def project(
     width,
     height,
     K,
-    pose,
+    w2c,
     means,
     axes,
     reach,
@@ -136,9 +136,9 @@ def project(
     columns = (width + WIDE - 1) // WIDE
     fx, cx, ulow, uhigh = pinhole(K[v], width, 0)
     fy, cy, vlow, vhigh = pinhole(K[v], height, 1)
-    right = row(pose[v], 0)
-    down = row(pose[v], 1)
-    forward = row(pose[v], 2)
+    right = row(w2c[v], 0)
+    down = row(w2c[v], 1)
+    forward = row(w2c[v], 2)
     first[v, 0] = 0
     start[v, :] = 0
     for g in range(means.shape[1]):
@@ -146,12 +146,12 @@ def project(
         if reach[s, g] <= 0:
             continue
         point = row(means[s], g)
-        z = dot(forward, point) + pose[v, 2, 3]
+        z = dot(forward, point) + w2c[v, 2, 3]
         if z < near:
             continue
         iz = f32(1) / z
-        u = (dot(right, point) + pose[v, 0, 3]) * iz
-        w = (dot(down, point) + pose[v, 1, 3]) * iz
+        u = (dot(right, point) + w2c[v, 0, 3]) * iz
+        w = (dot(down, point) + w2c[v, 1, 3]) * iz
         _, p = seen_along(right, forward, min(max(u, ulow), uhigh), axes[s, g])
         _, q = seen_along(down, forward, min(max(w, vlow), vhigh), axes[s, g])
         kx = fx * iz
@@ -209,7 +209,7 @@ def unproject(
     width,
     height,
     K,
-    pose,
+    w2c,
     means,
     quats,
     scales,
@@ -245,13 +245,13 @@ def unproject(
                 G[10 + i] += h[5 + i]  # opacity, color
             fx, _, ulow, uhigh = pinhole(K[v], width, 0)
             fy, _, vlow, vhigh = pinhole(K[v], height, 1)
-            right = row(pose[v], 0)
-            down = row(pose[v], 1)
-            forward = row(pose[v], 2)
+            right = row(w2c[v], 0)
+            down = row(w2c[v], 1)
+            forward = row(w2c[v], 2)
             d = splats[v, g]
             iz = f32(1) / d[9]
-            u = (dot(right, point) + pose[v, 0, 3]) * iz
-            w = (dot(down, point) + pose[v, 1, 3]) * iz
+            u = (dot(right, point) + w2c[v, 0, 3]) * iz
+            w = (dot(down, point) + w2c[v, 1, 3]) * iz
             a, p = seen_along(right, forward, min(max(u, ulow), uhigh), m)
             b, q = seen_along(down, forward, min(max(w, vlow), vhigh), m)
             kx = fx * iz

@@ -13,7 +13,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pools.clear)
 
 
-def share(function: Callable[..., None], jobs: Iterable[tuple[object, ...]], count: int) -> None:
+def run_shared(
+    function: Callable[..., None], jobs: Iterable[tuple[object, ...]], count: int
+) -> None:
     """Run `function(*job)` for every job on `count` threads, the calling one included; the order is
     not defined."""
     if count == 1:

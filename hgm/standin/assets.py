@@ -60,7 +60,7 @@ class Cloth:
 
 
 @dataclass(frozen=True)
-class Assets:
+class StandinAssets:
     """skeleton; faces [20908,3]; skin (with closed eye holes) and its refinement; island [F] of
     each of their faces; eyes' faces; cloths; skin masks [H,W,3] (lips, nails, mouth); UV boxes of
     the texture tiles; body statistics."""
@@ -84,7 +84,7 @@ class Assets:
 
 
 @functools.cache
-def load_assets() -> Assets:
+def load_assets() -> StandinAssets:
     """The assets of this installation, built once a process."""
     from PIL import Image
 
@@ -101,9 +101,9 @@ def build_assets(
     neutral: Mapping[str, np.ndarray],
     wardrobe: Mapping[str, np.ndarray],
     masks: np.ndarray,
-) -> Assets:
-    """Assets from the SMPL-X arrays of the file the fits are for, of the neutral one, the wardrobe
-    and the masks."""
+) -> StandinAssets:
+    """Assets from the SMPL-X arrays of the file that the fits are for and of the neutral one, the
+    wardrobe and the masks."""
     skeleton = Skeleton.from_model(model)
     faces = model["f"].astype(np.int64)
     design = neutral["v_template"].astype(np.float64)
@@ -114,7 +114,7 @@ def build_assets(
     skirt = _cloth("helper-skirt", wardrobe, relax=0)
     eye = design[LEFT_EYE:RIGHT_EYE]
     mean, spread = _statistics(wardrobe)
-    return Assets(
+    return StandinAssets(
         skeleton=skeleton,
         faces=faces,
         skin=skin,

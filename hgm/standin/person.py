@@ -10,7 +10,7 @@ import numpy as np
 
 from hgm.geometry.rays import RayMesh
 from hgm.geometry.rotations import rotation_matrices, rotation_vector
-from hgm.standin.assets import Assets
+from hgm.standin.assets import StandinAssets
 from hgm.standin.body.pose import sample_pose
 from hgm.standin.body.skinning import Posed, pose_body
 
@@ -40,7 +40,7 @@ IRIS_COLOURS = ((0.25, 0.13, 0.06), (0.15, 0.30, 0.42), (0.25, 0.35, 0.18), (0.1
 
 
 @dataclass(frozen=True)
-class Body:
+class StandinBody:
     """gender; name of the pose; the fit (float32 arrays with leading dimension 1) and what it poses
     to."""
 
@@ -75,7 +75,7 @@ def random_color(
     )
 
 
-def sample_body(assets: Assets, gender: str, rng: np.random.Generator) -> Body:
+def sample_body(assets: StandinAssets, gender: str, rng: np.random.Generator) -> StandinBody:
     """A body of this gender in a pose whose arms keep off the trunk and the legs."""
     draw = np.clip(rng.normal(size=10), -1.9, 1.9)
     betas = assets.betas_mean[gender] + assets.betas_spread[gender] @ draw
@@ -85,7 +85,7 @@ def sample_body(assets: Assets, gender: str, rng: np.random.Generator) -> Body:
         posed = pose_body(assets.skeleton, fit)
         if arms_are_free(assets, posed):
             break
-    return Body(gender, name, fit, posed)
+    return StandinBody(gender, name, fit, posed)
 
 
 def _fit(
@@ -109,7 +109,7 @@ def _fit(
     return {key: np.asarray(value[None], np.float32) for key, value in fit.items()}
 
 
-def arms_are_free(assets: Assets, posed: Posed) -> bool:
+def arms_are_free(assets: StandinAssets, posed: Posed) -> bool:
     """Whether lower arms and hands stay outside the trunk and the legs, and away from them by
     ARM_GAP."""
     weights = assets.skeleton.weights

@@ -18,23 +18,26 @@ from hgm.core.devices import check_shares
 from hgm.core.processes import stopped_by, use_threads
 from hgm.errors import InputError, Interrupted, SliceEnded
 
-# at a meeting, for a leader that validates, writes or compiles; a process that ended is noticed at
-# once
-PATIENCE = timedelta(hours=2)
+# of a collective call, while the main process validates, writes or compiles; a process that ended
+# is noticed at once
+TIMEOUT = timedelta(hours=2)
 RAISED = (InputError, Interrupted, SliceEnded, OSError)
 
 
 @dataclass(frozen=True)
-class Team:
-    """This process among those of a training; every call is a meeting that all of them must
-    attend."""
+class Ranks:
+    """This process among those of a training.
+
+    Methods that combine numbers of the processes wait for all of them, so that each process has to
+    call them equally often and in the same order.
+    """
 
     rank: int = 0
     size: int = 1
 
     @property
-    def leads(self) -> bool:
-        """Whether this process writes files."""
+    def is_main(self) -> bool:
+        """Whether this is the process that writes files and decides for the others."""
         return self.rank == 0
 
     def micro_batches(self, count: int) -> range:
@@ -43,11 +46,11 @@ class Team:
 
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Sum the gradients over all processes, in place."""
-        self._together([p.grad for p in parameters if p.grad is not None])
+        self._all_reduce([p.grad for p in parameters if p.grad is not None])
 
     @contextlib.contextmanager
     def statistics(self, module: nn.Module) -> Iterator[None]:
-        """Inside it a micro-batch moves the running statistics as far as `size` micro-batches do.
+        """Inside, a micro-batch moves the running statistics as far as `size` micro-batches do.
 
         With `merge_statistics` after each step they are those of one process that sees all
         micro-batches in their order.
@@ -74,7 +77,7 @@ class Team:
         for buffer, momentum in buffers:
             kept = 1 - momentum
             buffer *= momentum * kept ** (self.size - 1 - self.rank) / (1 - kept**self.size)
-        self._together([b for b, _ in buffers])
+        self._all_reduce([b for b, _ in buffers])
 
     def add(self, numbers: Tensor) -> Tensor:
         """Sum of `numbers` over all processes."""
@@ -83,15 +86,16 @@ class Team:
             dist.all_reduce(numbers)
         return numbers
 
-    def agree(self, flag: bool) -> bool:
-        """The leader's answer, for which the others wait."""
+    def broadcast(self, flag: bool) -> bool:
+        """The flag of the main process, sent to all."""
         if self.size == 1:
             return flag
         answer = torch.tensor(int(flag), device=_device())
         dist.broadcast(answer, 0)
         return bool(answer)
 
-    def _together(self, tensors: list[Tensor]) -> None:
+    def _all_reduce(self, tensors: list[Tensor]) -> None:
+        """Sum tensors over all processes, in place."""
         if self.size == 1 or not tensors:
             return
         # one message; many small ones would wait for each other
@@ -101,7 +105,7 @@ class Team:
             tensor.copy_(part.view_as(tensor))
 
 
-ALONE = Team()
+SINGLE = Ranks()
 
 
 def _norms(module: nn.Module) -> dict[nn.modules.batchnorm._BatchNorm, float]:
@@ -118,12 +122,12 @@ def _device() -> str:
     return "cuda" if dist.get_backend() == "nccl" else "cpu"
 
 
-def device_of(team: Team, device: str) -> str:
+def device_of(ranks: Ranks, device: str) -> str:
     """The device of one process: `cuda` becomes the GPU of its rank."""
-    return f"cuda:{team.rank}" if device == "cuda" and team.size > 1 else device
+    return f"cuda:{ranks.rank}" if device == "cuda" and ranks.size > 1 else device
 
 
-def check_team(size: int, accumulate: int, device: str, stage: str) -> None:
+def check_ranks(size: int, accumulate: int, device: str, stage: str) -> None:
     """Raises InputError when `size` processes cannot share a step or lack a GPU each."""
     check_shares(stage, size, accumulate)
     if device == "cuda" and torch.cuda.device_count() < size:
@@ -134,7 +138,8 @@ def check_team(size: int, accumulate: int, device: str, stage: str) -> None:
 
 
 def launch(size: int, device: str, function: Callable[..., None], *args: Any) -> None:
-    """`function(team, *args)` in `size` new processes, joined by NCCL on GPUs and by Gloo on a CPU.
+    """`function(ranks, *args)` in `size` new processes, joined by NCCL on GPUs, by Gloo on a
+    CPU.
 
     The first error of a process ends the others; those of RAISED are raised here as they are, and a
     process that was killed gives Interrupted. No process leaves before all have come to the end.
@@ -145,8 +150,8 @@ def launch(size: int, device: str, function: Callable[..., None], *args: Any) ->
         errors = context.SimpleQueue()
         try:
             torch.multiprocessing.spawn(
-                _member,
-                (size, device, f"file://{folder}/meeting", errors, function, args),
+                _run_rank,
+                (size, device, f"file://{folder}/rendezvous", errors, function, args),
                 nprocs=size,
             )
         except (
@@ -164,29 +169,29 @@ def launch(size: int, device: str, function: Callable[..., None], *args: Any) ->
             raise
 
 
-def _member(
+def _run_rank(
     rank: int,
     size: int,
     device: str,
-    meeting: str,
+    rendezvous: str,
     errors: Any,
     function: Callable[..., None],
     args: tuple[Any, ...],
 ) -> None:
-    team = Team(rank, size)
+    ranks = Ranks(rank, size)
     use_threads(1)
     if device == "cuda":
         torch.cuda.set_device(rank)
     dist.init_process_group(
         "nccl" if device == "cuda" else "gloo",
-        init_method=meeting,
+        init_method=rendezvous,
         rank=rank,
         world_size=size,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     try:
-        function(team, *args)
-        team.agree(True)  # the leader may still be writing
+        function(ranks, *args)
+        ranks.broadcast(True)  # the main process may still be writing
     except RAISED as error:
         errors.put(error)
         raise SystemExit(1) from None

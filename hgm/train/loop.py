@@ -26,7 +26,7 @@ from hgm.core.manifests import read_json, write_json
 from hgm.core.processes import Deadline
 from hgm.core.progress import Progress
 from hgm.errors import InputError, SliceEnded
-from hgm.train.distributed import ALONE, Team
+from hgm.train.distributed import SINGLE, Ranks
 from hgm.train.state import Cadence, State
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def fit(
     seed: int,
     state: Path,
     batch: int = 1,
-    team: Team = ALONE,
+    ranks: Ranks = SINGLE,
     deadline: Deadline | None = None,
     validate: Callable[[int], Mapping[str, float]] | None = None,
     validate_every: int = 0,
@@ -77,12 +77,12 @@ def fit(
     the step is done again with half as many samples at a time, down to one, and the gradients of
     the parts are summed: a step sees the same samples and the loss curve stays (batch statistics
     apart). State goes to the folder `state`; a killed call goes on from it and, on one model of
-    CPU, ends with the same bits as an undisturbed one. The processes of a `team` share each step's
-    micro-batches and end with equal weights; the leader writes. `snapshots[step]()` is called after
-    that many steps (again, with the same weights, after a resume). With `ema` > 0 the averaged
-    weights are in `module` at the end. `backends`: what the loss works with, by kind; the state
-    keeps those of all slices for `write_record`. Raises SliceEnded at the deadline and InputError
-    when the loss is not finite or one sample at a time needs too much memory.
+    CPU, ends with the same bits as an undisturbed one. The processes of a `ranks` share each step's
+    micro-batches and end with equal weights; the main process writes. `snapshots[step]()` is called
+    after that many steps (again, with the same weights, after a resume). With `ema` > 0 the
+    averaged weights are in `module` at the end. `backends`: what the loss works with, by kind; the
+    state keeps those of all slices for `write_record`. Raises SliceEnded at the deadline and
+    InputError when the loss is not finite or one sample at a time needs too much memory.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
@@ -131,7 +131,7 @@ def fit(
 
     def gradients() -> dict[str, Tensor]:
         sums: dict[str, Tensor] = {}
-        for micro in team.micro_batches(optimization.accumulate):
+        for micro in ranks.micro_batches(optimization.accumulate):
             for part in parts(batch, at_once):
                 generator = generator_of(seed, stage, step, micro)
                 share = (part.stop - part.start) / batch / optimization.accumulate
@@ -159,7 +159,7 @@ def fit(
         sums: dict[str, Tensor] | None = None
         while sums is None:
             # only after the block are the failed step's tensors let go
-            with contextlib.suppress(torch.OutOfMemoryError), team.statistics(module):
+            with contextlib.suppress(torch.OutOfMemoryError), ranks.statistics(module):
                 sums = gradients()
             if sums is None:
                 at_once = halved(at_once, stage)
@@ -169,14 +169,14 @@ def fit(
                 if device.type == "cuda":
                     torch.cuda.empty_cache()
         # read once a step: each reading makes a GPU wait
-        logs = dict(zip(sums, team.add(torch.stack(list(sums.values()))).tolist(), strict=True))
+        logs = dict(zip(sums, ranks.add(torch.stack(list(sums.values()))).tolist(), strict=True))
         if not math.isfinite(logs["loss"]):
             raise InputError(
                 f"{stage}: the loss is {logs['loss']} at step {step}; lower {stage}.lr and start "
                 "again"
             )
-        team.add_gradients(parameters)
-        team.merge_statistics(module)
+        ranks.add_gradients(parameters)
+        ranks.merge_statistics(module)
         logs["grad_norm"] = float(nn.utils.clip_grad_norm_(parameters, optimization.clip))
         logs["lr"] = float(schedule.get_last_lr()[0])
         optimizer.step()
@@ -192,17 +192,17 @@ def fit(
                     copied.copy_(buffer)
         history.append({"step": step, **logs})
         if (
-            team.leads
+            ranks.is_main
             and validate is not None
             and validate_every
             and (step % validate_every == 0 or step == optimization.steps)
         ):
             module.eval()
             history[-1].update(validate(step))
-        if team.leads and snapshots and step in snapshots:
+        if ranks.is_main and snapshots and step in snapshots:
             snapshots[step]()
         late = deadline is not None and deadline.passed(cadence.reserve)
-        if team.leads:
+        if ranks.is_main:
             progress.update(step, f"loss {logs['loss']:.4f}")
             if late or step == optimization.steps or cadence.due():
                 cadence.write(save)
@@ -210,16 +210,16 @@ def fit(
             elif time.monotonic() - shown_at > SHOW_SECONDS:
                 show()
                 shown_at = time.monotonic()
-        # the others wait here for the leader's files: a process that failed meanwhile would end the
-        # leader while it writes
-        if team.agree(late) and step < optimization.steps:
+        # the others wait here for the main process's files: a process that failed meanwhile would
+        # end the main process while it writes
+        if ranks.broadcast(late) and step < optimization.steps:
             raise SliceEnded(
                 f"{stage}: stopped at step {step} of {optimization.steps}, time is up; run again "
                 "to go on"
             )
     if average is not None:
         module.load_state_dict(average.state_dict())
-    if team.leads:
+    if ranks.is_main:
         show()
     return history
 

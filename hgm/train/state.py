@@ -46,8 +46,8 @@ class State:
     def load(self) -> dict[str, Any]:
         """Set all parts to what the file holds and return the rest of it; nothing without a file.
 
-        What was read is let go. For a GPU the file is mapped, since the processes of a team read it
-        at the same time.
+        What was read is let go. For a GPU the file is mapped, since the processes of a training
+        read it at the same time.
         """
         if not self.path.exists():
             return {}

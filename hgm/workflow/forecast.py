@@ -100,7 +100,7 @@ def computed(job: PlannedJob, plan: Plan, card: Card, on_gpu: bool) -> Range:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RunForecast:
     """One rule of a run. `seconds` are those of the jobs not done yet, one after the other; `each`
     are those of each by name."""
 
@@ -126,7 +126,7 @@ def seconds_of(job: PlannedJob, plan: Plan, figures: Iterable[Figure]) -> float 
     return job.work * sum(f.seconds for f in chosen) / sum(f.work for f in chosen)
 
 
-def forecast(plan: Plan, results: Path, figures: Sequence[Figure], card: Card) -> list[Estimate]:
+def forecast(plan: Plan, results: Path, figures: Sequence[Figure], card: Card) -> list[RunForecast]:
     """One row for each rule of a plan, in the order of the data; `results` is the run's folder,
     there or not.
 
@@ -147,7 +147,7 @@ def _estimate(
     results: Path,
     figures: Sequence[Figure],
     card: Card,
-) -> Estimate:
+) -> RunForecast:
     left = [job for job in jobs if not job.done(results)]
     size = repr(size_of(plan, rule))
     on_gpu = card.gpu and any(job.gpus for job in jobs)
@@ -165,7 +165,7 @@ def _estimate(
         if fitting
         else "computed"
     )
-    return Estimate(
+    return RunForecast(
         rule,
         len(jobs),
         len(left),
@@ -196,7 +196,9 @@ def factor_of(rule: str) -> float:
     return FARTHER if rule in FARTHER_RULES else SCALED
 
 
-def table(estimates: Sequence[Estimate], plan: Plan, card: Card, *, gpus: int, cores: int) -> str:
+def table(
+    estimates: Sequence[RunForecast], plan: Plan, card: Card, *, gpus: int, cores: int
+) -> str:
     """Aligned rows, then what the whole run needs: GPU-hours, hours and disk, each with the range
     in which it is expected."""
     rows = [("rule", "jobs", "to do", "hours", "between", "GPU-hours", "GiB", "figures")]
@@ -249,7 +251,7 @@ def table(estimates: Sequence[Estimate], plan: Plan, card: Card, *, gpus: int, c
     return "\n".join(lines) + "\n"
 
 
-def wall_time(estimates: Sequence[Estimate], plan: Plan, *, gpus: int, cores: int) -> Range:
+def wall_time(estimates: Sequence[RunForecast], plan: Plan, *, gpus: int, cores: int) -> Range:
     """Seconds of all jobs that are left, side by side."""
     jobs = planned_jobs(plan)
     each = {name: found for e in estimates for name, found in e.each.items()}

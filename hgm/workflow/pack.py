@@ -26,7 +26,7 @@ from hgm.core.manifests import read_json
 from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.images.views import png_bytes
-from hgm.scans.catalogue import apart, configured, data_sets, read_entries
+from hgm.scans.catalogue import configured_entries, data_sets, has_own_test_set, read_entries
 from hgm.scans.data_source import STANDIN, body_model
 from hgm.workflow.configuration import Config
 
@@ -149,7 +149,7 @@ def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, results: Path)
                 "expected a file of hgm pack"
             )
     scans = config.scans.model_dump()
-    wanted = {e.scan for e in configured(scans)}
+    wanted = {e.scan for e in configured_entries(scans)}
     present = {n.split("/")[2] for n in names if n.endswith("/key.json")}
     if TABLES[0] not in names or not present | _named(archive, names) <= wanted:
         raise InputError(
@@ -218,5 +218,9 @@ def _make_standins(config: Config, results: Path) -> None:
 
     write_models(results / STANDIN / "models")
     scans = config.scans.model_dump()
-    test = [] if apart(scans) else [int(e.scan) for e in configured(scans) if e.split == "test"]
+    test = (
+        []
+        if has_own_test_set(scans)
+        else [int(e.scan) for e in configured_entries(scans) if e.split == "test"]
+    )
     make_chunk(results / STANDIN, test, config.scans.texture)

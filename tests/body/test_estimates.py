@@ -17,23 +17,23 @@ from estimate_files import (
 )
 from scipy.spatial.transform import Rotation
 
-from hgm.body.estimates import SeenBody, read_estimate
+from hgm.body.estimates import DetectedBody, read_estimate
 from hgm.body.estimators.files import estimate_file
 from hgm.body.model import BodyModel
 from hgm.cameras import orbit
 from hgm.errors import InputError
 from hgm.rig import FOCAL, RADIUS
-from hgm.systems.hgm.estimate import place, placed
+from hgm.systems.hgm.estimate import estimate_in_views, place
 
 CAMERA = np.array([0.93, 0.04, 0.31])
 SIZE = 512
 
 
-def assert_lands(seen: SeenBody, model: BodyModel, body: Known, pixels: np.ndarray) -> None:
+def assert_lands(seen: DetectedBody, model: BodyModel, body: Known, pixels: np.ndarray) -> None:
     """Joints within 1e-4 NU of the known ones and within 0.1 pixel of where the estimator's camera
     sees them."""
     camera = orbit(size=SIZE)[0]
-    estimate = placed(seen, camera)
+    estimate = estimate_in_views(seen, camera)
     assert estimate.scale is not None and estimate.translation is not None
     joints = place(model(estimate.params), estimate.scale, estimate.translation)[1].numpy()
     expected = (body.joints - body.joints[0]) @ FLIP * estimate.scale + estimate.translation.numpy()
@@ -117,7 +117,7 @@ def test_files_of_smplx_parameters(models: Path, male: BodyModel, tmp_path: Path
         seen = read_estimate(path, male, "x")
         assert seen.pelvis is None and seen.pixels_per_meter is None
         assert np.abs(male(seen.params).joints.numpy() - body.joints).max() < 1e-4, name
-        assert placed(seen, orbit(size=8)[0]).scale is None
+        assert estimate_in_views(seen, orbit(size=8)[0]).scale is None
     few = np.random.default_rng(0).normal(size=12)
     np.savez(
         tmp_path / "few.npz",

@@ -276,7 +276,7 @@ def read_config(folder: Path) -> None:
     found = configuration.resolve(configuration.read(folder / "config.yaml"))
     assert set(found) == set(settings.Config.model_fields)
     json.dumps(found, allow_nan=False)
-    catalogue.configured(found["scans"])
+    catalogue.configured_entries(found["scans"])
 
 
 def read_ids(folder: Path) -> None:

@@ -16,7 +16,7 @@ from hgm.systems.hgm.bench.diffusion import random_base
 from hgm.systems.hgm.data import Sampling
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.training import BackViews, Training, load_hgm, train_hgm
-from hgm.train.distributed import Team, launch
+from hgm.train.distributed import Ranks, launch
 from hgm.train.loop import Optimization, fit
 
 pytestmark = pytest.mark.gpu
@@ -148,10 +148,14 @@ def test_a_step_of_the_controlnet(device):
     assert all(bool(x.isfinite().all()) for x in base.moments(torch.rand(1, 3, 64, 64)))
 
 
-def _meet(team: Team) -> None:
+def _meet(ranks: Ranks) -> None:
     numbers = torch.ones(4, device="cuda")
     dist.all_reduce(numbers)
-    assert dist.get_backend() == "nccl" and numbers.tolist() == [team.size] * 4 and team.agree(True)
+    assert (
+        dist.get_backend() == "nccl"
+        and numbers.tolist() == [ranks.size] * 4
+        and ranks.broadcast(True)
+    )
 
 
 def test_one_member_joins_by_nccl(real):

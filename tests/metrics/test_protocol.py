@@ -10,7 +10,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from hgm.geometry.sampling import random_points
 from hgm.images.viewpoints import of_the_rig
 from hgm.metrics.definitions import Definitions, back_errors, view_errors
-from hgm.metrics.surfaces import CM_PER_UNIT, Mesh, Surface, icp, surface_errors
+from hgm.metrics.surfaces import CM_PER_UNIT, Surface, SurfaceMesh, icp, surface_errors
 
 AZIMUTHS = (0, 90, 180, 270)  # degrees; the rig's views are 30 degrees apart
 SIZE = 96
@@ -101,7 +101,7 @@ def closest_on_triangle(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
 
 
 def one_way(
-    points: np.ndarray, normals: np.ndarray, mesh: Mesh
+    points: np.ndarray, normals: np.ndarray, mesh: SurfaceMesh
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Mean distance in normalized units and least and largest |cos| [n] of points [n, 3] against a
     mesh, triangle by triangle.
@@ -125,10 +125,10 @@ def one_way(
     return float(np.mean(distances)), np.array(low), np.array(high)
 
 
-def solid(seed: int) -> Mesh:
+def solid(seed: int) -> SurfaceMesh:
     """A convex hull of random points: no symmetry, faces of every size."""
     hull = trimesh.convex.convex_hull(np.random.default_rng(seed).normal(0, 0.3, (14, 3)))
-    return Mesh(np.asarray(hull.vertices), np.asarray(hull.faces))
+    return SurfaceMesh(np.asarray(hull.vertices), np.asarray(hull.faces))
 
 
 @pytest.mark.parametrize("align", [False, True])
@@ -166,7 +166,7 @@ def test_surfaces_of_a_subject(align: bool) -> None:
 
 def test_alignment_turns_and_shifts_but_never_scales() -> None:
     mesh = solid(3)
-    larger = Mesh(mesh.vertices * 1.1, mesh.faces)
+    larger = SurfaceMesh(mesh.vertices * 1.1, mesh.faces)
     rotation, shift = icp(larger, mesh)
     assert rotation @ rotation.T == pytest.approx(np.eye(3), abs=1e-9) and np.linalg.det(
         rotation

@@ -10,25 +10,25 @@ from scipy.spatial.transform import Rotation
 from hgm.errors import InputError
 from hgm.geometry.sampling import random_points
 from hgm.metrics.joints import mpjpe, pa_mpjpe
-from hgm.metrics.surfaces import CM_PER_UNIT, Mesh, icp, surface_errors
+from hgm.metrics.surfaces import CM_PER_UNIT, SurfaceMesh, icp, surface_errors
 
 
-def sphere(radius: float, subdivisions: int = 4) -> Mesh:
+def sphere(radius: float, subdivisions: int = 4) -> SurfaceMesh:
     m = trimesh.creation.icosphere(subdivisions, radius)
-    return Mesh(np.asarray(m.vertices), np.asarray(m.faces))
+    return SurfaceMesh(np.asarray(m.vertices), np.asarray(m.faces))
 
 
-def square(height: float, size: float = 1.0) -> Mesh:
+def square(height: float, size: float = 1.0) -> SurfaceMesh:
     v = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], float) * size + [0, 0, height]
-    return Mesh(v, np.array([[0, 1, 2], [0, 2, 3]]))
+    return SurfaceMesh(v, np.array([[0, 1, 2], [0, 2, 3]]))
 
 
-def bumpy(seed: int = 0) -> Mesh:
+def bumpy(seed: int = 0) -> SurfaceMesh:
     """A body without symmetry, so that its pose is determined."""
     m = trimesh.creation.icosphere(4, 0.5)
     v = np.asarray(m.vertices) * [1.0, 1.6, 0.7]
     v = v + 0.06 * np.sin(v[:, [1, 2, 0]] * 7 + [0, 1, 2])
-    return Mesh(v, np.asarray(m.faces))
+    return SurfaceMesh(v, np.asarray(m.faces))
 
 
 def test_concentric_spheres_are_their_radii_apart() -> None:
@@ -59,7 +59,7 @@ def test_planes_and_tilted_normals() -> None:
     assert surface_errors(turned, square(0.0), samples=5_000).normal_consistency == pytest.approx(
         0.5, abs=1e-6
     )
-    flipped = Mesh(square(0).vertices, square(0).faces[:, ::-1])
+    flipped = SurfaceMesh(square(0).vertices, square(0).faces[:, ::-1])
     assert surface_errors(flipped, square(0), samples=1_000).normal_consistency == pytest.approx(
         1, abs=1e-6
     )
@@ -67,7 +67,7 @@ def test_planes_and_tilted_normals() -> None:
 
 def test_point_to_triangle_is_the_limit_of_point_to_point() -> None:
     a = bumpy()
-    b = Mesh(bumpy().vertices * 1.05, bumpy().faces)
+    b = SurfaceMesh(bumpy().vertices * 1.05, bumpy().faces)
     e = surface_errors(a, b, samples=20_000)
     dense = trimesh.Trimesh(b.vertices, b.faces, process=False).sample(400_000, seed=1)
     points, _ = random_points(a.vertices, a.faces, 20_000, np.random.default_rng(0))
@@ -91,9 +91,11 @@ def test_icp_finds_a_rigid_motion() -> None:
 
 def test_unusable_meshes_are_named() -> None:
     with pytest.raises(InputError, match="no faces"):
-        Mesh(np.zeros((3, 3)), np.zeros((0, 3), int))
+        SurfaceMesh(np.zeros((3, 3)), np.zeros((0, 3), int))
     with pytest.raises(InputError, match="no area"):
-        surface_errors(Mesh(np.zeros((3, 3)), np.array([[0, 1, 2]])), sphere(1, 1), samples=10)
+        surface_errors(
+            SurfaceMesh(np.zeros((3, 3)), np.array([[0, 1, 2]])), sphere(1, 1), samples=10
+        )
 
 
 def test_joint_errors() -> None:

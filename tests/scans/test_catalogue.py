@@ -6,7 +6,7 @@ from hgm.scans.catalogue import (
     Entry,
     assign,
     chunks,
-    configured,
+    configured_entries,
     parse_ids,
     read_entries,
     write_table,
@@ -30,18 +30,18 @@ def test_names_of_humman_are_for_humman():
         "test": str(ROOT / "resources/splits/humman_sherf_test.txt"),
         "chunk": 11,
     }
-    entries = configured({**scans, "source": "humman"})
+    entries = configured_entries({**scans, "source": "humman"})
     assert len(entries) == 22 and chunks(entries) == ["test000", "test001"]
     with pytest.raises(
         InputError,
         match=r"scans\.test: p000455_a000986 is not a name of thuman2; expected for example 0000",
     ):
-        configured({**scans, "source": "thuman2"})
+        configured_entries({**scans, "source": "thuman2"})
     with pytest.raises(
         InputError,
         match=r"scans\.test: 0505 is not a name of humman; expected for example p000455_a000986",
     ):
-        configured({**scans, "test": "0505", "source": "humman"})
+        configured_entries({**scans, "test": "0505", "source": "humman"})
 
 
 def test_a_list_file(tmp_path):

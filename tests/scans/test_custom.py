@@ -84,8 +84,8 @@ def test_one_scan_in_every_layout(
     expected = load_cameras(folder)
     assert torch.equal(again.cameras.K.float(), expected.K)
     assert torch.equal(again.cameras.world_to_camera.float(), expected.world_to_camera)
-    body = canonical(male, again.placed.params)
-    assert (body.vertices - again.placed.body.vertices).abs().max() < 1e-5
+    body = canonical(male, again.placed_body.params)
+    assert (body.vertices - again.placed_body.body.vertices).abs().max() < 1e-5
 
 
 def test_the_prepared_training_set(custom: Path, tmp_path: Path) -> None:

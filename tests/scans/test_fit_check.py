@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from hgm.body.fits import Fit, load_fit
 from hgm.body.model import BodyModel
 from hgm.errors import ScanError
-from hgm.geometry.rotations import rotation_matrices
+from hgm.geometry.rotations import rotation_matrix
 from hgm.scans.canonical import scan_to_nu
 from hgm.scans.check import check_fit
 from hgm.scans.obj import load_obj
@@ -59,7 +59,7 @@ def raised(fit: Fit) -> Fit:
 
 def back_to_front(fit: Fit) -> Fit:
     """Turned by 180 degrees about the body's own upright axis."""
-    R = rotation_matrices(fit.params.global_orient.double().numpy()) @ np.diag([-1.0, 1.0, -1.0])
+    R = rotation_matrix(fit.params.global_orient.double().numpy()) @ np.diag([-1.0, 1.0, -1.0])
     axis = torch.from_numpy(Rotation.from_matrix(R).as_rotvec()).float()
     return dataclasses.replace(fit, params=fit.params.replace(global_orient=axis))
 

@@ -58,8 +58,8 @@ def test_the_body_is_where_the_person_was(
     """The stored camera on the person's vertices in the world, and ours on the body, see the same
     pixels."""
     stored = json.loads((frame.place / "cameras.json").read_text())
-    ours, depth = frame.cameras.project(frame.placed.body.vertices.double().expand(10, -1, 3))
-    meter = float(frame.placed.body.nu_per_metre)
+    ours, depth = frame.cameras.project(frame.placed_body.body.vertices.double().expand(10, -1, 3))
+    meter = float(frame.placed_body.body.nu_per_metre)
     for i in range(10):
         camera = {key: np.array(value) for key, value in stored[f"kinect_color_{i:03d}"].items()}
         seen = sequence[1] @ camera["R"].T + camera["T"]

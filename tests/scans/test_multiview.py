@@ -157,11 +157,11 @@ def test_a_fit_and_the_scale_in_a_name_place_the_body(
     path = copy / "THuman2.0_smplx" / "0003" / "smplx_param.pkl"
     path.parent.mkdir(parents=True)
     path.write_bytes(pickle.dumps(fit))
-    placed = MultiviewScan(copy, "0003", male).placed
+    placed = MultiviewScan(copy, "0003", male).placed_body
     np.testing.assert_allclose(placed.body.vertices.numpy(), body["vertices"], atol=1e-5)
     for depth in (copy / "depth").glob("0003_000/*.png"):
         depth.rename(depth.with_name("1.5.png"))
-    placed = MultiviewScan(copy, "0003", male).placed
+    placed = MultiviewScan(copy, "0003", male).placed_body
     np.testing.assert_allclose(
         placed.body.vertices.numpy(),
         body["vertices"] * (1.5 * 0.75 / body["nu_per_metre"]),
@@ -173,7 +173,7 @@ def test_a_fit_and_the_scale_in_a_name_place_the_body(
         InputError,
         match=r"0003_000/scale\.png: the name is not a number; expected the scale of the person",
     ):
-        _ = MultiviewScan(copy, "0003", male).placed
+        _ = MultiviewScan(copy, "0003", male).placed_body
 
 
 def test_the_key_is_that_of_the_files(copy: Path, male: BodyModel) -> None:

@@ -82,8 +82,8 @@ def dense(
     py, px = torch.meshgrid(torch.arange(H), torch.arange(W), indexing="ij")
     pixels = torch.stack([px, py], -1).reshape(-1, 1, 2) + 0.5
     images = []
-    for K, pose in zip(cameras.K, cameras.world_to_camera, strict=True):
-        point = g.means @ pose[:3, :3].T + pose[:3, 3]
+    for K, w2c in zip(cameras.K, cameras.world_to_camera, strict=True):
+        point = g.means @ w2c[:3, :3].T + w2c[:3, 3]
         depth = point[:, 2]
         order = torch.argsort(depth.detach(), stable=True)
         order = order[(depth[order] >= 0.01) & (g.opacities[order] >= 1 / 255)]
@@ -100,7 +100,7 @@ def dense(
         J = torch.cat(
             [torch.diag_embed(focal.expand(len(order), 2)), -(focal * bounded)[:, :, None]], -1
         )
-        JR = J / depth[:, None, None] @ pose[:3, :3]
+        JR = J / depth[:, None, None] @ w2c[:3, :3]
         covariance = JR @ sigma[order] @ JR.mT + 0.3 * torch.eye(2, dtype=K.dtype)
         delta = pixels - (focal * tangent + center)  # [P, N, 2]
         distance2 = torch.einsum("pni,nij,pnj->pn", delta, torch.linalg.inv(covariance), delta)

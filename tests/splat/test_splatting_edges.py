@@ -124,8 +124,8 @@ def test_extreme_shapes(backend: str, scales: tuple[float, float, float]) -> Non
 @pytest.mark.parametrize("backend", CPU)
 def test_camera_inside_the_cloud(backend: str) -> None:
     """Gaussians all around, some just in front of the near plane, where footprints are enormous."""
-    pose = torch.eye(4)[None]
-    cameras = Cameras(make_cameras(1, 26, 22).K, pose, 26, 22)
+    w2c = torch.eye(4)[None]
+    cameras = Cameras(make_cameras(1, 26, 22).K, w2c, 26, 22)
     gaussians = make_gaussians(300, scale=0.03)
     ours = leaves(gaussians)
     theirs = leaves(gaussians, torch.float64)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hgm.core.keys import derived_seed
-from hgm.train.distributed import ALONE, Team, launch
+from hgm.train.distributed import SINGLE, Ranks, launch
 from hgm.train.loop import Optimization, fit
 
 MICRO_BATCHES = 4
@@ -21,8 +21,8 @@ def network() -> nn.Module:
     ).double()
 
 
-def train(team: Team, state: Path, steps: int) -> None:
-    """Trains a small network; the leader leaves weights, optimizer and history in `state`."""
+def train(ranks: Ranks, state: Path, steps: int) -> None:
+    """Trains a small network; the main process leaves weights, optimizer and history in `state`."""
     net = network()
 
     def loss(micro: int, _: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
@@ -37,15 +37,15 @@ def train(team: Team, state: Path, steps: int) -> None:
         stage="t",
         seed=0,
         state=state,
-        team=team,
+        ranks=ranks,
     )
 
 
 @pytest.fixture(scope="module")
 def one_and_two(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     """What one and two processes leave after a step."""
-    folder = tmp_path_factory.mktemp("team")
-    train(ALONE, folder / "1", 1)
+    folder = tmp_path_factory.mktemp("ranks")
+    train(SINGLE, folder / "1", 1)
     launch(2, "cpu", train, folder / "2", 1)
     return [torch.load(folder / name / "state.pt", weights_only=True) for name in "12"]
 
@@ -78,6 +78,6 @@ def test_running_statistics_are_those_of_one_process(one_and_two):
 
 def test_the_momentum_is_the_layers_own_again_after_a_step():
     net = network()
-    with Team(0, 4).statistics(net):
+    with Ranks(0, 4).statistics(net):
         assert net[1].momentum == pytest.approx(1 - 0.7**4)
     assert net[1].momentum == 0.3

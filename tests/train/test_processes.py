@@ -1,5 +1,5 @@
-"""Processes that train together: none leaves while the leader writes, and what goes wrong arrives
-as one error."""
+"""Processes that train together: none leaves while the main process writes, and what goes wrong
+arrives as one error."""
 
 import os
 import signal
@@ -14,16 +14,16 @@ from torch import nn
 
 from hgm.core.processes import Deadline
 from hgm.errors import InputError, Interrupted, SliceEnded
-from hgm.train import distributed as teams
-from hgm.train.distributed import Team, launch
+from hgm.train import distributed
+from hgm.train.distributed import Ranks, launch
 from hgm.train.loop import Optimization, fit
 
 
 def train(
-    team: Team, folder: Path, deadline: Deadline | None = None, fails_at: int | None = None
+    ranks: Ranks, folder: Path, deadline: Deadline | None = None, fails_at: int | None = None
 ) -> None:
-    """The leader's disk is so slow that another process, did it not wait, would be gone before the
-    state is written."""
+    """The main process's disk is so slow that another process, did it not wait, would be gone
+    before the state is written."""
     gone = folder / "gone"
     write = torch.save
 
@@ -39,7 +39,7 @@ def train(
     net = nn.Linear(3, 3)
 
     def loss(micro, generator, part):
-        if not team.leads and micro // 2 == fails_at:
+        if not ranks.is_main and micro // 2 == fails_at:
             raise InputError("scan 3: made up")
         return net(torch.randn(4, 3, generator=generator)).square().mean(), {}
 
@@ -51,12 +51,12 @@ def train(
             stage="t",
             seed=0,
             state=folder / "state",
-            team=team,
+            ranks=ranks,
             deadline=deadline,
             save_seconds=0.0,
         )
     except BaseException:
-        if not team.leads:
+        if not ranks.is_main:
             gone.touch()
         raise
 
@@ -81,20 +81,20 @@ def test_an_error_of_another_process_does_not_interrupt_the_leaders_writing(tmp_
     assert read(tmp_path) == 1
 
 
-def full(team: Team) -> None:
-    if team.leads:
+def full(ranks: Ranks) -> None:
+    if ranks.is_main:
         raise OSError(28, "No space left on device", "state.pt")
-    team.agree(False)
+    ranks.broadcast(False)
 
 
-def killed(team: Team) -> None:
-    if not team.leads:
+def killed(ranks: Ranks) -> None:
+    if not ranks.is_main:
         os.kill(os.getpid(), signal.SIGKILL)
-    team.agree(False)
+    ranks.broadcast(False)
 
 
-def broken(team: Team) -> None:
-    raise RuntimeError(f"a fault of process {team.rank}")
+def broken(ranks: Ranks) -> None:
+    raise RuntimeError(f"a fault of process {ranks.rank}")
 
 
 def test_a_full_disk_and_a_killed_process_are_told_as_in_one_process():
@@ -107,7 +107,7 @@ def test_a_full_disk_and_a_killed_process_are_told_as_in_one_process():
         launch(2, "cpu", broken)
 
 
-def test_a_meeting_waits_longer_than_a_validation_lasts(tmp_path, monkeypatch):
+def test_a_collective_call_waits_longer_than_a_validation_lasts(tmp_path, monkeypatch):
     given = []
     begin = dist.init_process_group
     monkeypatch.setattr(
@@ -116,6 +116,8 @@ def test_a_meeting_waits_longer_than_a_validation_lasts(tmp_path, monkeypatch):
         lambda *a, **names: given.append(names["timeout"]) or begin(*a, **names),
     )
     threads = torch.get_num_threads()
-    teams._member(0, 1, "cpu", f"file://{tmp_path}/meeting", SimpleQueue(), given.append, ())
+    distributed._run_rank(
+        0, 1, "cpu", f"file://{tmp_path}/rendezvous", SimpleQueue(), given.append, ()
+    )
     torch.set_num_threads(threads)
-    assert given[0].total_seconds() >= 3600 and given[1] == Team(0, 1)
+    assert given[0].total_seconds() >= 3600 and given[1] == Ranks(0, 1)

@@ -21,7 +21,7 @@ from hgm.cameras import Cameras, orbit
 from hgm.errors import InputError
 from hgm.images.views import save_cameras, save_view, view_path
 from hgm.train import pictures as module
-from hgm.train.distributed import Team, launch
+from hgm.train.distributed import Ranks, launch
 from hgm.train.pictures import Pictures
 from hgm.train.scan_store import ScanStore
 
@@ -76,15 +76,15 @@ def of_this_process() -> int:
 LARGE = 1024  # pixels: 4 MB a view
 
 
-def member(team: Team, store: ScanStore, folder: Path) -> None:
-    """The leader reads all views and deletes their files; the other reads them then, one after the
-    other and all at once."""
-    if team.leads:
+def member(ranks: Ranks, store: ScanStore, folder: Path) -> None:
+    """The main process reads all views and deletes their files; the other reads them then, one
+    after the other and all at once."""
+    if ranks.is_main:
         for i in range(12):
             store.view(0, i)
         delete(store.folders[0])
-    team.agree(True)
-    if not team.leads:
+    ranks.broadcast(True)
+    if not ranks.is_main:
         store.view(0, 0)
         start = of_this_process()
         for i in range(12):

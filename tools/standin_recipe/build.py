@@ -16,7 +16,7 @@ from tools.standin_recipe.sample import Samples
 
 
 @dataclass(frozen=True)
-class Assets:
+class RecipeAssets:
     """What the recipe makes."""
 
     models: dict[str, dict[str, np.ndarray]]  # SMPL-X arrays by gender
@@ -24,7 +24,7 @@ class Assets:
     wardrobe: dict[str, np.ndarray]
 
 
-def build(samples: Samples) -> Assets:
+def build(samples: Samples) -> RecipeAssets:
     """Everything from the samples; half a minute on one core."""
     rigged = rig(samples)
     mesh = topology.build(samples, rigged)
@@ -54,7 +54,9 @@ def build(samples: Samples) -> Assets:
         template = shapes.body(means[gender])
         basis = correctives.pose_basis(gender, template, regressor @ template, weights)
         models[gender] = {"v_template": micrometers(template), "posedirs": basis, **shared}
-    return Assets(models, mesh.mirror, wardrobe.wardrobe(samples, rigged, mesh, shapes, means))
+    return RecipeAssets(
+        models, mesh.mirror, wardrobe.wardrobe(samples, rigged, mesh, shapes, means)
+    )
 
 
 def micrometers(values: np.ndarray) -> np.ndarray:

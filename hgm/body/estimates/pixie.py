@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from hgm.body.estimates.detected import FINGERS, HANDS, DetectedBody, WeakPerspective, detected_body
 from hgm.body.estimates.numbers import numbers
-from hgm.body.estimates.seen import FINGERS, HANDS, SeenBody, WeakPerspective, seen_body
 from hgm.body.model import VERTICES, BodyModel
 from hgm.core.pickles import load_pickle
 from hgm.errors import InputError
@@ -34,7 +34,7 @@ MARGIN = 1.1
 CROP = 224
 
 
-def read_pixie(path: Path, data: Mapping[str, Any], model: BodyModel) -> SeenBody:
+def read_pixie(path: Path, data: Mapping[str, Any], model: BodyModel) -> DetectedBody:
     """The body in `<name>_param.pkl`, whose content is `data`, and in the prediction beside it."""
     vertices = predicted_vertices(path)
     matrices = {
@@ -42,7 +42,7 @@ def read_pixie(path: Path, data: Mapping[str, Any], model: BodyModel) -> SeenBod
     }
     center, half = crop(numbers(data, "bbox", path, (4,)))
     camera = WeakPerspective.of_crop(numbers(data, "body_cam", path, (3,)), center, half)
-    return seen_body(matrices, vertices, camera, model, source="PIXIE", path=path)
+    return detected_body(matrices, vertices, camera, model, source="PIXIE", path=path)
 
 
 def predicted_vertices(path: Path) -> np.ndarray:

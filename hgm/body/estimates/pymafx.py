@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from hgm.body.estimates.detected import FINGERS, HANDS, DetectedBody, WeakPerspective, detected_body
 from hgm.body.estimates.numbers import numbers
-from hgm.body.estimates.seen import FINGERS, HANDS, SeenBody, WeakPerspective, seen_body
 from hgm.body.model import VERTICES, BodyModel
 from hgm.errors import InputError
 
@@ -26,7 +26,9 @@ JOINTS = 22
 COUNTS = {"jaw_pose": 1, "leye_pose": 1, "reye_pose": 1, **{hand: FINGERS for hand in HANDS}}
 
 
-def read_pymafx(path: Path, data: Mapping[str, Any], model: BodyModel, subject: str) -> SeenBody:
+def read_pymafx(
+    path: Path, data: Mapping[str, Any], model: BodyModel, subject: str
+) -> DetectedBody:
     """The body of the first person of the photo that is called `subject`."""
     index = person_of(data, path, subject)
     rows = {key: _row(data, key, index, path) for key in ("pred_cam", "bboxes", "smplx_verts")}
@@ -39,7 +41,7 @@ def read_pymafx(path: Path, data: Mapping[str, Any], model: BodyModel, subject: 
     }
     box = numbers(rows, "bboxes", path, (4,))
     camera = WeakPerspective.of_crop(numbers(rows, "pred_cam", path, (3,)), box[:2], box[2] / 2)
-    return seen_body(
+    return detected_body(
         matrices,
         numbers(rows, "smplx_verts", path, (VERTICES, 3)),
         camera,

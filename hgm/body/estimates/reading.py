@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hgm.body.estimates import pixie, pymafx, smplx_files
-from hgm.body.estimates.seen import SeenBody
+from hgm.body.estimates.detected import DetectedBody
 from hgm.body.model import BodyModel
 from hgm.core.joblib_pickles import load_joblib
 from hgm.core.npz import read_npz
@@ -16,7 +16,7 @@ from hgm.errors import InputError
 Format = Literal["PIXIE", "PyMAF-X", "SMPL-X"]
 
 
-def read_estimate(path: str | Path, model: BodyModel, subject: str) -> SeenBody:
+def read_estimate(path: str | Path, model: BodyModel, subject: str) -> DetectedBody:
     """The body of a subject in a file of PIXIE, of PyMAF-X or of SMPL-X parameters, as parameters
     of `model`.
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from hgm.body.estimates.detected import FINGERS, HANDS, ROTATIONS, DetectedBody
 from hgm.body.estimates.numbers import numbers
 from hgm.body.estimates.rotations import as_vectors, hand_coefficients
-from hgm.body.estimates.seen import FINGERS, HANDS, ROTATIONS, SeenBody
 from hgm.body.model import BodyModel
 from hgm.body.parameters import parameters_of
 from hgm.errors import InputError
@@ -26,7 +26,7 @@ TELLING = {"body_pose", "betas"}
 OWN = {"source", "nu_per_metre"}  # keys of the files that this program writes
 
 
-def read_smplx(path: Path, data: Mapping[str, Any], model: BodyModel) -> SeenBody:
+def read_smplx(path: Path, data: Mapping[str, Any], model: BodyModel) -> DetectedBody:
     """The body in a file, whose content is `data`. Face and hands may be absent: at rest."""
     arrays: dict[str, np.ndarray] = {}
     for key, count in ROTATIONS.items():
@@ -53,7 +53,7 @@ def read_smplx(path: Path, data: Mapping[str, Any], model: BodyModel) -> SeenBod
     )
     # a file of this program says where its body comes from
     source = str(data["source"]) if "source" in data else path.name
-    return SeenBody(parameters_of(arrays, path), source)
+    return DetectedBody(parameters_of(arrays, path), source)
 
 
 def _vectors(data: Mapping[str, Any], key: str, count: int, path: Path) -> np.ndarray:

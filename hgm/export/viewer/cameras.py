@@ -16,9 +16,9 @@ def rig() -> tuple[np.ndarray, np.ndarray]:
     """Positions [12, 3] and camera-to-world quaternions wxyz [12, 4] of the rig, OpenCV axes."""
     from scipy.spatial.transform import Rotation
 
-    poses = orbit(VIEWS).camera_to_world.double().numpy()
-    xyzw = Rotation.from_matrix(poses[:, :3, :3]).as_quat()
-    return poses[:, :3, 3], xyzw[:, [3, 0, 1, 2]]
+    c2w = orbit(VIEWS).camera_to_world.double().numpy()
+    xyzw = Rotation.from_matrix(c2w[:, :3, :3]).as_quat()
+    return c2w[:, :3, 3], xyzw[:, [3, 0, 1, 2]]
 
 
 def turn(position: np.ndarray, target: np.ndarray, steps: int) -> np.ndarray:

@@ -30,7 +30,7 @@ RIM = 0.02
 
 
 @dataclass(frozen=True)
-class Person:
+class FramedPerson:
     """What the networks see of a photo."""
 
     image: Tensor  # float32 [3, size, size] in [0, 1] over white
@@ -39,8 +39,8 @@ class Person:
     notes: tuple[str, ...] = ()  # what the user should know
 
 
-def open_photo(photo: Photo, size: int, ways: Sequence[Matting]) -> Person:
-    """The largest person of a photo. Its mask tells people from background, without one `ways`,
+def open_photo(photo: Photo, size: int, mattings: Sequence[Matting]) -> FramedPerson:
+    """The largest person of a photo. Its mask tells people from background, without one `mattings`,
     tried in order.
 
     Raises InputError, naming the photo, for an unreadable file, nobody, no background, or too small
@@ -48,7 +48,7 @@ def open_photo(photo: Photo, size: int, ways: Sequence[Matting]) -> Person:
     """
     picture = read_picture(photo.path)
     try:
-        matte = find_people(picture, ways if photo.mask is None else (MaskFile(photo.mask),))
+        matte = find_people(picture, mattings if photo.mask is None else (MaskFile(photo.mask),))
         if matte is None:
             raise InputError(
                 "no way to tell the person from the background; give a mask or a transparent "
@@ -59,7 +59,7 @@ def open_photo(photo: Photo, size: int, ways: Sequence[Matting]) -> Person:
         raise InputError(f"{photo.path}: {error}") from None
 
 
-def frame_person(rgb: np.ndarray, matte: Matte, size: int) -> Person:
+def frame_person(rgb: np.ndarray, matte: Matte, size: int) -> FramedPerson:
     """The largest person of rgb uint8 [H, W, 3], the box around it centered, its longer side FILL
     of `size`."""
     core, others = _largest(matte.coverage > INSIDE)
@@ -94,7 +94,7 @@ def frame_person(rgb: np.ndarray, matte: Matte, size: int) -> Person:
         ]
     )
     mask = planes[3:].clamp(0, 1)
-    return Person(
+    return FramedPerson(
         (planes[:3] + 1 - mask).clamp(0, 1), mask, matte.source, tuple(_notes(core, others))
     )
 

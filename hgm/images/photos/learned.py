@@ -14,7 +14,7 @@ from PIL import Image
 
 from hgm.errors import InputError, MissingDependency
 from hgm.images.photos.matting import AlphaChannel, Matte, Matting, PlainBackground
-from hgm.images.photos.picture import Picture
+from hgm.images.photos.picture import PhotoPixels
 
 VERSION = "2.0.69"  # the newest that the numpy of requirements.lock allows
 NETWORK = "u2net_human_seg"
@@ -29,7 +29,7 @@ class Rembg:
         self._package: Any = None
         self._session: Any = None
 
-    def matte(self, picture: Picture) -> Matte:
+    def matte(self, picture: PhotoPixels) -> Matte:
         """Raises MissingDependency without the package and InputError without its weights, each
         saying what to do."""
         if self._session is None:
@@ -41,7 +41,7 @@ class Rembg:
         return Matte(np.asarray(mask.convert("L"), np.float32) / 255, f"rembg {NETWORK}")
 
 
-def ways_without_mask() -> tuple[Matting, ...]:
+def mattings_without_mask() -> tuple[Matting, ...]:
     """What tells people from background in photos that bring no mask, the surest first; for many
     photos, so that the network is opened once."""
     return AlphaChannel(), PlainBackground(), Rembg()

@@ -1,5 +1,5 @@
-"""What of a picture is people: ways to tell, tried in order. A way that does not apply to a picture
-answers None."""
+"""Mattings: ways to tell the people of a picture from the background. They are tried in order; one
+that does not apply to a picture answers None."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from scipy import ndimage
 
-from hgm.images.photos.picture import Picture, read_mask
+from hgm.images.photos.picture import PhotoPixels, read_mask
 
 PLAIN = 0.75  # share of the border that has to be of one color; the person may cover the rest
 TOLERANCE = 0.05  # of that color, largest difference of a channel
@@ -47,9 +47,9 @@ class Matte:
 
 
 class Matting(Protocol):
-    """One way to tell people from background."""
+    """A way to tell people from background."""
 
-    def matte(self, picture: Picture) -> Matte | None:
+    def matte(self, picture: PhotoPixels) -> Matte | None:
         """The people of a picture, None where this way does not apply. Raises InputError with what
         to do."""
         ...
@@ -61,7 +61,7 @@ class MaskFile:
 
     path: Path
 
-    def matte(self, picture: Picture) -> Matte:
+    def matte(self, picture: PhotoPixels) -> Matte:
         coverage = read_mask(self.path, *picture.rgb.shape[:2])
         if picture.alpha is not None:
             coverage = coverage * (picture.alpha.astype(np.float32) / 255)
@@ -71,7 +71,7 @@ class MaskFile:
 class AlphaChannel:
     """A person cut out before."""
 
-    def matte(self, picture: Picture) -> Matte | None:
+    def matte(self, picture: PhotoPixels) -> Matte | None:
         return (
             None
             if picture.alpha is None
@@ -82,7 +82,7 @@ class AlphaChannel:
 class PlainBackground:
     """A background of one color, as it is found along the picture's border."""
 
-    def matte(self, picture: Picture) -> Matte | None:
+    def matte(self, picture: PhotoPixels) -> Matte | None:
         rgb = picture.rgb
         width = max(1, min(rgb.shape[:2]) // 100)
         inner = np.ones(rgb.shape[:2], bool)
@@ -130,6 +130,8 @@ def _soft_edge(rgb: np.ndarray, core: np.ndarray, backdrop: np.ndarray) -> np.nd
     return coverage
 
 
-def find_people(picture: Picture, ways: Sequence[Matting]) -> Matte | None:
+def find_people(picture: PhotoPixels, mattings: Sequence[Matting]) -> Matte | None:
     """The answer of the first way that applies."""
-    return next((matte for way in ways if (matte := way.matte(picture)) is not None), None)
+    return next(
+        (matte for matting in mattings if (matte := matting.matte(picture)) is not None), None
+    )

@@ -22,14 +22,14 @@ ASPECT = 0.02  # by how much a mask's ratio of sides may differ from its photo's
 
 
 @dataclass(frozen=True)
-class Picture:
+class PhotoPixels:
     """A photo the right way up."""
 
     rgb: np.ndarray  # uint8 [H, W, 3], sRGB, not multiplied by alpha
     alpha: np.ndarray | None  # uint8 [H, W]; None where everything is opaque
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path) -> PhotoPixels:
     """Read a file: EXIF orientation applied, 16 bit reduced to 8, palettes, gray and CMYK as sRGB,
     embedded profiles obeyed.
 
@@ -57,7 +57,9 @@ def read_picture(path: Path) -> Picture:
         ) from None
     pixels = np.asarray(image)
     opaque = pixels.shape[-1] == 3 or bool((pixels[..., 3] == 255).all())
-    return Picture(np.ascontiguousarray(pixels[..., :3]), None if opaque else pixels[..., 3].copy())
+    return PhotoPixels(
+        np.ascontiguousarray(pixels[..., :3]), None if opaque else pixels[..., 3].copy()
+    )
 
 
 def read_mask(path: Path, height: int, width: int) -> np.ndarray:

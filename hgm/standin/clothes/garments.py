@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hgm.geometry.normals import unit, vertex_normals
-from hgm.standin.assets import Assets, Cloth
+from hgm.standin.assets import Cloth, StandinAssets
 from hgm.standin.body.skeleton import BODY_VERTICES, EYE_VERTICES
 from hgm.standin.clothes.outfit import (
     SHOE_HEIGHTS,
@@ -20,12 +20,14 @@ from hgm.standin.clothes.outfit import (
 from hgm.standin.mesh.pieces import Patch, Piece, Sheet, sew
 from hgm.standin.mesh.triangles import relaxed
 from hgm.standin.noise import ValueNoise, ramp
-from hgm.standin.person import Body
+from hgm.standin.person import StandinBody
 
 THINNING = 0.009  # m the skin gives way below clothes, so that it never shows through them
 
 
-def dress(assets: Assets, body: Body, outfit: Outfit, noise: ValueNoise) -> list[Piece]:
+def dress(
+    assets: StandinAssets, body: StandinBody, outfit: Outfit, noise: ValueNoise
+) -> list[Piece]:
     """The garments of an outfit in the body's pose: bottom or skirt, top, jacket and shoes."""
     betas = body.fit["betas"][0].astype(np.float64)
     posed = body.posed
@@ -181,7 +183,7 @@ def covered(design: np.ndarray, outfit: Outfit) -> np.ndarray:
     return np.maximum(cover, ramp(SHOE_HEIGHTS[outfit.shoes] - design[:, 1], 0.01, 0.03))
 
 
-def bare_body(assets: Assets, body: Body, outfit: Outfit) -> list[Piece]:
+def bare_body(assets: StandinAssets, body: StandinBody, outfit: Outfit) -> list[Piece]:
     """Skin, thinner below the clothes, and the two eyeballs, in the pose. The skin's uvs are in
     MakeHuman's layout."""
     skin = assets.skin

@@ -6,14 +6,14 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from hgm.geometry.rays import RayMesh
-from hgm.standin.assets import Assets
+from hgm.standin.assets import StandinAssets
 from hgm.standin.body.skeleton import BODY_VERTICES
 from hgm.standin.clothes.outfit import Outfit
 from hgm.standin.mesh.pieces import Patch, Piece, Sheet, rim_uvs, sew
 from hgm.standin.mesh.subdivision import icosphere
 from hgm.standin.mesh.triangles import sheet_with_back, signed_volume
 from hgm.standin.noise import ValueNoise, ramp
-from hgm.standin.person import Body
+from hgm.standin.person import StandinBody
 
 CAP_HEIGHTS = {"crop": 0.006, "short": 0.020, "bob": 0.024, "long": 0.022, "bun": 0.012}
 # height of the hairline over depth z, from the nape to the forehead (design meters)
@@ -46,7 +46,11 @@ def ear_level(design: np.ndarray) -> np.ndarray:
 
 
 def style_hair(
-    assets: Assets, body: Body, outfit: Outfit, noise: ValueNoise, rng: np.random.Generator
+    assets: StandinAssets,
+    body: StandinBody,
+    outfit: Outfit,
+    noise: ValueNoise,
+    rng: np.random.Generator,
 ) -> list[Piece]:
     """The pieces of an outfit's hair, in the pose."""
     skin = assets.fine_skin
@@ -104,7 +108,12 @@ def _cap_offset(patch: Patch, height: float, strands: float, noise: ValueNoise) 
 
 
 def _falling_hair(
-    assets: Assets, body: Body, length: float, room: float, cap: float, rng: np.random.Generator
+    assets: StandinAssets,
+    body: StandinBody,
+    length: float,
+    room: float,
+    cap: float,
+    rng: np.random.Generator,
 ) -> Piece:
     """A closed curtain around head and back: a grid of angle and height, fitted to the body at rest
     by rays.
@@ -165,7 +174,7 @@ def _falling_hair(
 
 
 def _radius(
-    assets: Assets, rest: np.ndarray, axis: np.ndarray, away: np.ndarray, height: np.ndarray
+    assets: StandinAssets, rest: np.ndarray, axis: np.ndarray, away: np.ndarray, height: np.ndarray
 ) -> np.ndarray:
     """Smoothed distance of the body from the vertical axis in directions `away`; [COLUMNS,ROWS]
     m."""
@@ -201,7 +210,7 @@ def _hanging_weights(height: np.ndarray, head: float) -> np.ndarray:
     return weights
 
 
-def _bun(body: Body, rng: np.random.Generator) -> Piece:
+def _bun(body: StandinBody, rng: np.random.Generator) -> Piece:
     """A ball of hair at the back of the head."""
     sphere, faces = icosphere(3)
     radius = rng.uniform(0.034, 0.045)

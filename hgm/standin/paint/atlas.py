@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hgm.geometry.rays import RayMesh
-from hgm.standin.assets import HANDS_FEET, HEAD, LIMBS, Assets, Box, Surface
+from hgm.standin.assets import HANDS_FEET, HEAD, LIMBS, Box, StandinAssets, Surface
 from hgm.standin.mesh.pieces import Piece
 
 PADDING = 6  # pixels between tiles
@@ -88,7 +88,7 @@ class Atlas:
         return Piece(piece.tile, piece.vertices, piece.faces, np.where(np.isnan(uvs), lining, uvs))
 
 
-def lay_out(pieces: Sequence[Piece], assets: Assets, size: int) -> Atlas:
+def lay_out(pieces: Sequence[Piece], assets: StandinAssets, size: int) -> Atlas:
     """An atlas with the tiles that the pieces need."""
     needed = {piece.tile for piece in pieces} | set(SKIN_TILES) | {"lining"}
     places = pack({name: shape for name, shape in TILE_SHAPES.items() if name in needed}, size)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from hgm.standin.assets import Assets
+from hgm.standin.assets import StandinAssets
 from hgm.standin.clothes.hair import hairline_level
 from hgm.standin.noise import ValueNoise, ramp
 from hgm.standin.paint.atlas import Texels
@@ -36,7 +36,7 @@ class Features:
     masks: np.ndarray
 
     @classmethod
-    def of(cls, assets: Assets) -> Features:
+    def of(cls, assets: StandinAssets) -> Features:
         return cls(assets.eye_center, assets.eye_radius, assets.lip_height, assets.masks)
 
 

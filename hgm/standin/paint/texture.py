@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hgm.standin.assets import Assets
+from hgm.standin.assets import StandinAssets
 from hgm.standin.clothes.outfit import ARMS
 from hgm.standin.mesh.union import TexturedMesh
 from hgm.standin.noise import ramp
@@ -29,7 +29,7 @@ SHADE_SCALE = 3  # the shading is as many times coarser than the texture
 DARKEST = 0.42
 
 
-def paint(assets: Assets, atlas: Atlas, looks: Looks, tailor: Tailor) -> np.ndarray:
+def paint(assets: StandinAssets, atlas: Atlas, looks: Looks, tailor: Tailor) -> np.ndarray:
     """Colors without light: [S,S,3] float32 in 0-1."""
     image = np.full((atlas.size, atlas.size, 3), 0.5, np.float32)
     features = Features.of(assets)
@@ -39,7 +39,7 @@ def paint(assets: Assets, atlas: Atlas, looks: Looks, tailor: Tailor) -> np.ndar
 
 
 def _paint_tile(
-    name: str, tile: Tile, assets: Assets, looks: Looks, tailor: Tailor, features: Features
+    name: str, tile: Tile, assets: StandinAssets, looks: Looks, tailor: Tailor, features: Features
 ) -> np.ndarray:
     centers = tile.pixel_centers().reshape(-1, 2)
     shape = (tile.height, tile.width, 3)

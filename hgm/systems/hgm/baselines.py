@@ -18,7 +18,7 @@ from hgm.errors import InputError
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import Views, load_views, save_cameras, save_image, view_path
 from hgm.metrics.lpips import LPIPS
-from hgm.metrics.surfaces import Mesh
+from hgm.metrics.surfaces import SurfaceMesh
 from hgm.scans.thuman import ScanFiles
 from hgm.systems.hgm.baseline_files import FRAME, MESHES, baseline_files
 from hgm.systems.hgm.evaluation import image_metrics, surface_numbers, true_surface
@@ -85,7 +85,7 @@ def _over_white(path: Path, size: int) -> Tensor:
     return torch.from_numpy(over.copy()).movedim(-1, 0)
 
 
-def read_surface(folder: Path) -> Mesh | None:
+def read_surface(folder: Path) -> SurfaceMesh | None:
     """The method's mesh in normalized units; None where there is none. Raises InputError for an
     unreadable one or several."""
     import trimesh
@@ -101,11 +101,11 @@ def read_surface(folder: Path) -> Mesh | None:
         faces = np.asarray(loaded.faces, np.int64)
         if faces.size and (faces.min() < 0 or faces.max() >= len(vertices)):
             raise ValueError("a face uses a vertex that is not there")
-        mesh = Mesh(vertices, faces.reshape(-1, 3))
+        mesh = SurfaceMesh(vertices, faces.reshape(-1, 3))
     except Exception as error:  # a damaged file can raise anything from its parser
         raise InputError(f"{paths[0]}: not a readable mesh ({error}); export it again") from None
     rotation, scale, translation = read_frame(folder / FRAME)
-    return Mesh(scale * mesh.vertices @ rotation.T + translation, mesh.faces)
+    return SurfaceMesh(scale * mesh.vertices @ rotation.T + translation, mesh.faces)
 
 
 def read_frame(path: Path) -> tuple[np.ndarray, float, np.ndarray]:

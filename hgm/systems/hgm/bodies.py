@@ -22,7 +22,7 @@ from hgm.gaussians import Gaussians
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_image, view_path
 from hgm.metrics.joints import mpjpe, pa_mpjpe
-from hgm.systems.hgm.estimate import Estimate, disturb, place, placed
+from hgm.systems.hgm.estimate import BodyEstimate, disturb, estimate_in_views, place
 from hgm.systems.hgm.normal_estimators import NormalEstimator
 from hgm.systems.hgm.reconstruction import Reconstructor
 from hgm.systems.hgm.refinement import RefineSettings, place_in_mask, refine_body
@@ -48,20 +48,20 @@ def given_subject(
     subject = name or view_folder.name
     seen = read_estimate(estimate_file(folder, subject), model, subject)
     views = Viewpoints.read(view_folder)
-    estimate = placed(seen, views.cameras[views.front])
+    estimate = estimate_in_views(seen, views.cameras[views.front])
     _save_estimate(
         dataclasses.replace(estimate, source=GIVEN + seen.source), model, view_folder, out
     )
 
 
-def _save_estimate(estimate: Estimate, model: BodyModel, view_folder: Path, out: Path) -> None:
+def _save_estimate(estimate: BodyEstimate, model: BodyModel, view_folder: Path, out: Path) -> None:
     views = Viewpoints.read(view_folder)
     mask = load_image(view_path(view_folder, "mask", views.front))
     place_subject(estimate, mask, model, views.cameras[views.front], out)
 
 
 def place_subject(
-    estimate: Estimate, mask: Tensor, model: BodyModel, camera: Cameras, out: Path
+    estimate: BodyEstimate, mask: Tensor, model: BodyModel, camera: Cameras, out: Path
 ) -> Tensor:
     """A first estimate as it is, at its own place or that of the mask [1, H, W] that an unbatched
     camera sees.
@@ -87,10 +87,10 @@ def place_subject(
     return vertices
 
 
-def load_estimate(path: Path) -> Estimate:
+def load_estimate(path: Path) -> BodyEstimate:
     """A first estimate written by this stage."""
     arrays = load_body(path)
-    return Estimate(
+    return BodyEstimate(
         parameters(path),
         str(arrays["source"]),
         float(arrays["scale"]),
@@ -99,7 +99,7 @@ def load_estimate(path: Path) -> Estimate:
 
 
 def refine_subject(
-    start: Estimate,
+    start: BodyEstimate,
     image: Tensor,
     mask: Tensor,
     camera: Cameras,

@@ -64,20 +64,22 @@ def _reconstruct(args: argparse.Namespace) -> int:
     from hgm.core.progress import Progress
     from hgm.images.photos.sources import find_photos
     from hgm.systems.hgm.estimators import estimate_photos
-    from hgm.systems.hgm.photos import Studio, reconstruct_photos
+    from hgm.systems.hgm.photos import PhotoPipeline, reconstruct_photos
     from hgm.workflow.finished import finished_config
 
     photos = find_photos(args.images, masks=args.mask, bodies=args.body)
     with Progress(f"reading the networks of {args.run}"):
         config = finished_config(args.run)
         variant = VARIANTS[args.variant]
-        studio = Studio.of(args.run, config, args.variant, device=args.device, mesh=args.mesh)
-    source = variant.source(config["estimate"])
-    if studio.model is not None and source in PROGRAMS:
-        photos = estimate_photos(
-            photos, source, config["estimate"], args.out, device=studio.reconstructor.device
+        pipeline = PhotoPipeline.of(
+            args.run, config, args.variant, device=args.device, mesh=args.mesh
         )
-    outcome = reconstruct_photos(photos, studio, args.out)
+    source = variant.source(config["estimate"])
+    if pipeline.model is not None and source in PROGRAMS:
+        photos = estimate_photos(
+            photos, source, config["estimate"], args.out, device=pipeline.reconstructor.device
+        )
+    outcome = reconstruct_photos(photos, pipeline, args.out)
     for path, notes in outcome.notes.items():
         for note in notes:
             sys.stderr.write(f"warning: {path}: {note}\n")

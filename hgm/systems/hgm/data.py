@@ -84,7 +84,7 @@ class Sampling:
     turn: bool = False
 
 
-def turned(vertices: Tensor, degrees: float) -> Tensor:
+def turn_about_y(vertices: Tensor, degrees: float) -> Tensor:
     """Vertices [..., 3] turned about the world's y axis, from +z towards +x."""
     a = math.radians(degrees)
     R = vertices.new_tensor(
@@ -93,9 +93,9 @@ def turned(vertices: Tensor, degrees: float) -> Tensor:
     return vertices @ R.mT
 
 
-def turned_cameras(cameras: Cameras, degrees: float) -> Cameras:
-    """What sees vertices after `turned` as `cameras` saw them before."""
-    back = turned(torch.eye(3, dtype=torch.float64), degrees)  # the inverse of the turn
+def turn_cameras_about_y(cameras: Cameras, degrees: float) -> Cameras:
+    """What sees vertices after `turn_about_y` as `cameras` saw them before."""
+    back = turn_about_y(torch.eye(3, dtype=torch.float64), degrees)  # the inverse of the turn
     w2c = cameras.world_to_camera.clone()
     w2c[..., :3, :3] = (w2c[..., :3, :3].double() @ back.to(w2c.device)).to(w2c)
     return Cameras(cameras.K, w2c, cameras.width, cameras.height)
@@ -124,10 +124,10 @@ def batch_of(
     """The batch of given scans; without a generator the first `supervised` views, evenly spread,
     and no turn."""
     samples = [_sample(store, scan, sampling, generator) for scan in scans]
-    images, K, pose, vertices, rgb, mask, target_K, target_pose = (
+    images, K, w2c, vertices, rgb, mask, target_K, target_w2c = (
         torch.stack(x) for x in zip(*samples, strict=True)
     )
-    cameras = Cameras(K, pose, sampling.size, sampling.size)
+    cameras = Cameras(K, w2c, sampling.size, sampling.size)
     return Batch(
         images,
         cameras,
@@ -135,7 +135,7 @@ def batch_of(
         vertices,
         rgb,
         mask,
-        Cameras(target_K, target_pose, sampling.render_size, sampling.render_size),
+        Cameras(target_K, target_w2c, sampling.render_size, sampling.render_size),
     )
 
 
@@ -155,7 +155,7 @@ def _sample(
     sides: dict[Side, int] = {"front": front, "back": seen.opposite(front)}
     # brings the view that is drawn as the front to the front view's azimuth
     degrees = -seen.angles[front]
-    cameras = turned_cameras(seen.cameras, degrees) if shift else seen.cameras
+    cameras = turn_cameras_about_y(seen.cameras, degrees) if shift else seen.cameras
 
     def read(indices: Sequence[int], size: int) -> tuple[Tensor, Tensor, Cameras]:
         pairs = [store.view(scan, i) for i in indices]
@@ -166,7 +166,7 @@ def _sample(
     rgb, mask, outputs = read(
         [seen.ring[(i + shift) % views] for i in targets], sampling.render_size
     )
-    vertices = turned(store.body(scan), degrees)
+    vertices = turn_about_y(store.body(scan), degrees)
     return (
         images,
         inputs.K,

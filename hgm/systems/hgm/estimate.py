@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from hgm.body.canonical import canonical
-from hgm.body.estimates import SeenBody
-from hgm.body.estimates.seen import FLIP
+from hgm.body.estimates import DetectedBody
+from hgm.body.estimates.detected import FLIP
 from hgm.body.estimators.labels import DISTURBED
-from hgm.body.model import BODY_JOINTS, Body, BodyModel
+from hgm.body.model import BODY_JOINTS, BodyModel, PosedBody
 from hgm.body.parameters import BodyParameters
 from hgm.cameras import Cameras
 from hgm.core.keys import derived_seed
@@ -26,7 +26,7 @@ PIXIE_MPJPE = {"thuman2": 80.11, "customhumans": 75.79}
 
 
 @dataclass(frozen=True)
-class Estimate:
+class BodyEstimate:
     """A body in the frame of the views: `global_orient` turns it away from facing +z.
 
     Without `scale` and `translation` the refinement finds them from the mask.
@@ -37,13 +37,13 @@ class Estimate:
     scale: float | None = None  # NU per meter
     translation: Tensor | None = None  # [3], the pelvis joint in NU
 
-    def to(self, device: torch.device | str) -> Estimate:
+    def to(self, device: torch.device | str) -> BodyEstimate:
         """The same on a device."""
         translation = None if self.translation is None else self.translation.to(device)
         return dataclasses.replace(self, params=self.params.to(device), translation=translation)
 
 
-def placed(seen: SeenBody, camera: Cameras) -> Estimate:
+def estimate_in_views(seen: DetectedBody, camera: Cameras) -> BodyEstimate:
     """A body that an estimator saw in the photo of `camera` (unbatched), as an estimate in the
     frame of the views.
 
@@ -58,11 +58,11 @@ def placed(seen: SeenBody, camera: Cameras) -> Estimate:
         )
     params = _from_the_camera(seen.params, camera)
     if seen.pixels_per_meter is None or seen.pelvis is None:
-        return Estimate(params, seen.source)
+        return BodyEstimate(params, seen.source)
     unit = camera.K[0, 0] / where[2]  # pixels per NU at the origin
     offset = (seen.pelvis.to(camera.K) - camera.K[:2, 2]) / unit - where[:2]
     position = camera.world_to_camera[:3, :3].mT @ torch.cat([offset, offset.new_zeros(1)])
-    return Estimate(params, seen.source, seen.pixels_per_meter / float(unit), position)
+    return BodyEstimate(params, seen.source, seen.pixels_per_meter / float(unit), position)
 
 
 def _from_the_camera(params: BodyParameters, camera: Cameras) -> BodyParameters:
@@ -141,7 +141,7 @@ class Disturbance:
         )
 
 
-def place(body: Body, scale: Tensor | float, translation: Tensor) -> tuple[Tensor, Tensor]:
+def place(body: PosedBody, scale: Tensor | float, translation: Tensor) -> tuple[Tensor, Tensor]:
     """A body in meters -> vertices [10475, 3] and joints [55, 3] in NU: pelvis to `translation`,
     scaled about it."""
     pelvis = body.joints[..., :1, :]
@@ -157,7 +157,7 @@ def disturb(
     seed: int,
     mpjpe_mm: float = PIXIE_MPJPE["customhumans"],
     noise: Disturbance | None = None,
-) -> Estimate:
+) -> BodyEstimate:
     """The true fit with seeded noise, scaled by bisection until its MPJPE is `mpjpe_mm`: over the
     first 22 joints, pelvis-aligned, in meters of the true fit, an error of scale included (spec
     section 8.1).
@@ -184,7 +184,7 @@ def disturb(
         world = model(params).transforms[:BODY_JOINTS, :3, :3].double().cpu().numpy()
         parents = world[model.parents[1:BODY_JOINTS].cpu().numpy()]
 
-        def estimate(factor: float) -> tuple[Estimate, float]:
+        def estimate(factor: float) -> tuple[BodyEstimate, float]:
             wrong = params.replace(
                 global_orient=params.global_orient.new_tensor(np.radians(factor * turn)),
                 body_pose=_turned(params.body_pose, parents, np.radians(factor * spin)),
@@ -195,7 +195,7 @@ def disturb(
             joints = place(model(wrong), scale, translation)[1]
             source = f"{DISTURBED} (MPJPE {mpjpe_mm:g} mm by construction)"
             error = mpjpe(joints / truth.nu_per_metre, truth.joints / truth.nu_per_metre)
-            return Estimate(wrong, source, scale, translation), float(error)
+            return BodyEstimate(wrong, source, scale, translation), float(error)
 
         low = 0.0
         high = 4.0

@@ -24,7 +24,7 @@ from hgm.core.keys import file_digest, key_of
 from hgm.core.manifests import read_json
 from hgm.errors import InputError, Interrupted
 from hgm.images.photos.framing import open_photo
-from hgm.images.photos.learned import ways_without_mask
+from hgm.images.photos.learned import mattings_without_mask
 from hgm.images.photos.matting import Matting
 from hgm.images.photos.sources import BODY, Photo, find_photos
 from hgm.images.viewpoints import Viewpoints
@@ -59,7 +59,7 @@ def run_job(job: Job, name: str) -> Outcome:
     code = job.params["code"]
     installed = Installed.of(name, job.params["estimate"])
     program = [file_digest(path) for path in job.paths("program")]
-    ways = ways_without_mask()
+    mattings = mattings_without_mask()
     people: dict[str, Draw] = {}
     keys: dict[str, str] = {}
     for views in job.paths("views"):
@@ -67,7 +67,7 @@ def run_job(job: Job, name: str) -> Outcome:
             people[subject] = _front_view(views.parent / subject)
             keys[subject] = key_of(code, program, key)
     for photo in photos_without_body([p for p in job.paths("photos") if p.suffix != BODY]):
-        people[photo.name] = _photo(photo, ways)
+        people[photo.name] = _photo(photo, mattings)
         keys[photo.name] = key_of(code, program, [file_digest(p) for p in photo.files])
     return estimate_people(
         installed,
@@ -237,9 +237,9 @@ def _front_view(folder: Path) -> Draw:
     )
 
 
-def _photo(photo: Photo, ways: Sequence[Matting]) -> Draw:
+def _photo(photo: Photo, mattings: Sequence[Matting]) -> Draw:
     """The largest person of a photo, cut out and centered on white as the networks see people."""
-    return lambda path: save_image(path, open_photo(photo, PHOTO_SIZE, ways).image)
+    return lambda path: save_image(path, open_photo(photo, PHOTO_SIZE, mattings).image)
 
 
 def estimate_photos(
@@ -254,11 +254,11 @@ def estimate_photos(
     try:
         installed = Installed.of(name, section)
         program = [file_digest(path) for path in installed.files]
-        ways = ways_without_mask()
+        mattings = mattings_without_mask()
         out.mkdir(parents=True, exist_ok=True)
         outcome = estimate_people(
             installed,
-            {photo.name: _photo(photo, ways) for photo in lacking},
+            {photo.name: _photo(photo, mattings) for photo in lacking},
             folder=out / "estimates",
             keys={
                 photo.name: key_of(program, [file_digest(p) for p in photo.files])

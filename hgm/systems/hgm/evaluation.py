@@ -25,7 +25,7 @@ from hgm.images.views import Views, load_image, load_views, save_image
 from hgm.mesh.io import load_mesh
 from hgm.metrics.definitions import Definitions, back_errors, image_errors, view_errors
 from hgm.metrics.lpips import LPIPS
-from hgm.metrics.surfaces import Mesh, SurfaceErrors, surface_errors
+from hgm.metrics.surfaces import SurfaceErrors, SurfaceMesh, surface_errors
 from hgm.scans.canonical import scan_to_nu
 from hgm.scans.obj import load_obj
 from hgm.scans.thuman import ScanFiles
@@ -37,11 +37,11 @@ log = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 
-def true_surface(files: ScanFiles, model: BodyModel) -> Mesh:
+def true_surface(files: ScanFiles, model: BodyModel) -> SurfaceMesh:
     """The scan's surface in normalized units."""
     scan = scan_to_nu(load_fit(files.fit, model), model)
     mesh = load_obj(files.obj)
-    return Mesh(scan.apply(mesh.vertices), mesh.faces)
+    return SurfaceMesh(scan.apply(mesh.vertices), mesh.faces)
 
 
 def textured_body(vertices: Tensor, faces: Tensor, image: Tensor, camera: Cameras) -> Gaussians:
@@ -111,18 +111,20 @@ def baselines(
     return found
 
 
-def geometry(path: Path, truth: Mesh | None, samples: int, seed: int) -> dict[str, float | None]:
+def geometry(
+    path: Path, truth: SurfaceMesh | None, samples: int, seed: int
+) -> dict[str, float | None]:
     """Surface errors of a subject's mesh file; all None without the file or the truth. Raises
     InputError for a damaged file."""
     mesh = None
     if truth is not None and path.exists():
         loaded = load_mesh(path)
-        mesh = Mesh(np.asarray(loaded.vertices), np.asarray(loaded.faces))
+        mesh = SurfaceMesh(np.asarray(loaded.vertices), np.asarray(loaded.faces))
     return surface_numbers(mesh, truth, samples, derived_seed(seed, path.parent.name) % 2**32)
 
 
 def surface_numbers(
-    mesh: Mesh | None, truth: Mesh | None, samples: int, number: int
+    mesh: SurfaceMesh | None, truth: SurfaceMesh | None, samples: int, number: int
 ) -> dict[str, float | None]:
     """Surface errors without and with rigid alignment, points drawn by the seed `number`; all None
     without one of the meshes."""

@@ -19,8 +19,8 @@ from hgm.core.devices import select_device
 from hgm.core.manifests import write_json
 from hgm.core.progress import Progress
 from hgm.errors import InputError
-from hgm.images.photos.framing import Person, open_photo
-from hgm.images.photos.learned import ways_without_mask
+from hgm.images.photos.framing import FramedPerson, open_photo
+from hgm.images.photos.learned import mattings_without_mask
 from hgm.images.photos.matting import Matting
 from hgm.images.photos.sources import Photo
 from hgm.images.viewpoints import Viewpoints, of_the_rig
@@ -30,7 +30,7 @@ from hgm.scans.data_source import body_model
 from hgm.systems.hgm.backends import job_backends
 from hgm.systems.hgm.bodies import place_subject, refine_subject
 from hgm.systems.hgm.contact import write_contact_sheet
-from hgm.systems.hgm.estimate import Estimate
+from hgm.systems.hgm.estimate import BodyEstimate
 from hgm.systems.hgm.meshing import mesh_settings, mesh_subject, mesh_without_normals
 from hgm.systems.hgm.normal_estimators import NormalEstimator, load_estimator
 from hgm.systems.hgm.reconstruction import (
@@ -48,7 +48,7 @@ Announce = Callable[[str], None]  # with a stage's name, as it begins
 
 
 @dataclass
-class Outcome:
+class PhotoResults:
     """What became of photos: folders by name, what the user should know and reasons of failures by
     path."""
 
@@ -58,7 +58,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Studio:
+class PhotoPipeline:
     """Everything that photos need, loaded once."""
 
     reconstructor: Reconstructor
@@ -71,7 +71,7 @@ class Studio:
     mesh: MeshSettings | None  # None: no mesh
     # refine body and mesh, where there is a body and one of them asks for it
     normals: NormalEstimator | None
-    ways: tuple[Matting, ...]  # tell people from background in photos without a mask
+    mattings: tuple[Matting, ...]  # tell people from background in photos without a mask
 
     @classmethod
     def of(
@@ -82,7 +82,7 @@ class Studio:
         *,
         device: str = "auto",
         mesh: bool = False,
-    ) -> Studio:
+    ) -> PhotoPipeline:
         """The networks of `run`, results/<run>, for one variant. config: the resolved
         configuration, or the sections of it that are used here. Raises InputError where the run has
         no such networks."""
@@ -118,7 +118,7 @@ class Studio:
             normals=load_estimator(config["normals"], run, device=device, backend=backends["splat"])
             if with_body and reads_normals
             else None,
-            ways=ways_without_mask(),
+            mattings=mattings_without_mask(),
         )
 
     @property
@@ -140,7 +140,7 @@ class Studio:
 
     def reconstruct(
         self, photo: Photo, folder: Path, announce: Announce = lambda stage: None
-    ) -> Person:
+    ) -> FramedPerson:
         """Write all files of one photo to `folder`, `metrics.json` last. Raises InputError that
         says what is wrong with it."""
         seconds: dict[str, float] = {}
@@ -153,7 +153,7 @@ class Studio:
             seconds[stage] = time.perf_counter() - begun
 
         with timed("read"):
-            person = open_photo(photo, self.size, self.ways)
+            person = open_photo(photo, self.size, self.mattings)
             start = self._estimate(photo)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "metrics.json").unlink(missing_ok=True)
@@ -188,7 +188,7 @@ class Studio:
         )
         return person
 
-    def _estimate(self, photo: Photo) -> Estimate | None:
+    def _estimate(self, photo: Photo) -> BodyEstimate | None:
         if self.model is None:
             return None
         if photo.body is None and photo.lacks:
@@ -201,9 +201,9 @@ class Studio:
             )
         seen = read_estimate(photo.body, self.model, photo.subject or photo.path.stem)
         # The photo was cut anew, so that the camera of the file, if any, is of no use.
-        return Estimate(seen.params, GIVEN + photo.body.name)
+        return BodyEstimate(seen.params, GIVEN + photo.body.name)
 
-    def _body(self, start: Estimate, person: Person, folder: Path) -> Tensor:
+    def _body(self, start: BodyEstimate, person: FramedPerson, folder: Path) -> Tensor:
         """Vertices [10475, 3] NU, refined if the variant has it so."""
         assert self.model is not None
         camera = self.views.cameras[self.views.front]
@@ -239,7 +239,7 @@ class Studio:
         )
 
 
-class Pace:
+class TimeLeft:
     """How long the stages of photos take, and so the time left."""
 
     def __init__(self, stages: Sequence[str], photos: int) -> None:
@@ -283,7 +283,7 @@ def require_networks(run: Path, variant: str, *, normals: bool) -> None:
             )
 
 
-def reconstruct_photos(photos: Sequence[Photo], studio: Studio, out: Path) -> Outcome:
+def reconstruct_photos(photos: Sequence[Photo], pipeline: PhotoPipeline, out: Path) -> PhotoResults:
     """Reconstruct photos one after the other into `out`/<name>, then `out`/contact.png of those
     that succeeded.
 
@@ -296,29 +296,29 @@ def reconstruct_photos(photos: Sequence[Photo], studio: Studio, out: Path) -> Ou
         raise InputError(
             f"--out: {out} cannot be made ({error.strerror}); name a folder of yours"
         ) from None
-    outcome = Outcome()
-    pace = Pace(studio.stages, len(photos))
-    with Progress("reconstruct", len(photos) * len(studio.stages)) as progress:
+    results = PhotoResults()
+    time_left = TimeLeft(pipeline.stages, len(photos))
+    with Progress("reconstruct", len(photos) * len(pipeline.stages)) as progress:
         for i, photo in enumerate(photos):
 
             def announce(stage: str, photos_done: int = i, name: str = photo.name) -> None:
-                left = pace.begin(stage, photos_done)
+                left = time_left.begin(stage, photos_done)
                 progress.update(
-                    photos_done * len(pace.stages) + pace.stages.index(stage),
+                    photos_done * len(time_left.stages) + time_left.stages.index(stage),
                     f"{name}: {stage}",
                     left,
                 )
 
             try:
-                person = studio.reconstruct(photo, out / photo.name, announce)
-                outcome.done[photo.name] = out / photo.name
-                outcome.notes[str(photo.path)] = (*person.notes, *_namesake(photo))
+                person = pipeline.reconstruct(photo, out / photo.name, announce)
+                results.done[photo.name] = out / photo.name
+                results.notes[str(photo.path)] = (*person.notes, *_namesake(photo))
             except InputError as error:
-                outcome.failed[str(photo.path)] = str(error)
-            pace.end()
-            progress.update((i + 1) * len(pace.stages), photo.name)
-    write_contact_sheet(outcome.done, out / "contact.png")
-    return outcome
+                results.failed[str(photo.path)] = str(error)
+            time_left.end()
+            progress.update((i + 1) * len(time_left.stages), photo.name)
+    write_contact_sheet(results.done, out / "contact.png")
+    return results
 
 
 def _namesake(photo: Photo) -> tuple[str, ...]:

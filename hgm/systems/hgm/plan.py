@@ -31,7 +31,7 @@ class Plan(BasePlan):
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data)
-        self.entries = catalogue.configured(self.config["scans"])
+        self.entries = catalogue.configured_entries(self.config["scans"])
         self.photos = _photos(self.config["images"], self.photo_variant, self.photo_estimator)
         for name, folder in self.baselines.items():
             check_pattern(f"evaluate.baselines.{name}", folder)
@@ -104,7 +104,11 @@ class Plan(BasePlan):
         """Chunks of the stand-ins that the run makes for itself."""
         if not self.standin:
             return []
-        return self.learning_chunks if catalogue.apart(self.config["scans"]) else self.chunks
+        return (
+            self.learning_chunks
+            if catalogue.has_own_test_set(self.config["scans"])
+            else self.chunks
+        )
 
     @property
     def own_normals(self) -> bool:

@@ -27,7 +27,7 @@ from hgm.splat import render
 from hgm.splat.normal_maps import NormalMaps, normal_loss, render_normals
 from hgm.splat.silhouettes import mask_box, resized_mask, silhouettes, soft_iou
 from hgm.splat.surfels import Surfels
-from hgm.systems.hgm.estimate import Estimate, place
+from hgm.systems.hgm.estimate import BodyEstimate, place
 
 GaussiansFrom = Callable[[Tensor | None], Gaussians]
 
@@ -71,7 +71,7 @@ class Refined:
 
 
 def refine_body(
-    initial: Estimate,
+    initial: BodyEstimate,
     model: BodyModel,
     *,
     input_mask: Tensor,

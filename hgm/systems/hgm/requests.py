@@ -149,7 +149,7 @@ def _hgm_training(config: Config, rule: str, scans: Mapping[str, int]) -> float:
         if None not in (config["weights"]["vgg16"], config["weights"]["lpips"])
         else 0
     )
-    writing = 3 * weights  # of the leader: the copies from which safetensors makes a file
+    writing = 3 * weights  # of the main process: the copies from which safetensors makes a file
     if on_gpu(config):
         ahead = batch * sample * (AHEAD + 2)
         others = (processes - 1) * max(2 * weights, ahead)  # at the start, and while they train

@@ -28,7 +28,7 @@ from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.files import load_model, save_model
 from hgm.systems.hgm.networks.hgm import HGM, HGMOutput
 from hgm.systems.hgm.networks.imports import start_from_lgm
-from hgm.train.distributed import ALONE, Team, check_team, device_of, launch
+from hgm.train.distributed import SINGLE, Ranks, check_ranks, device_of, launch
 from hgm.train.loop import Optimization, fit, write_history, write_record
 from hgm.train.pictures import Pictures
 from hgm.train.prefetch import LOADERS, Prefetch
@@ -86,7 +86,7 @@ def augment_back(
     """Replace and disturb the second input view of each sample; the first one and the targets stay
     as they are, and so does the camera that projects the body."""
     images = batch.images.clone()
-    pose = batch.rays.world_to_camera.clone()
+    w2c = batch.rays.world_to_camera.clone()
     for b, scan in enumerate(scans):
         chance = torch.rand(3, generator=generator)
         if back.folder is not None and chance[0] < back.share:
@@ -100,9 +100,9 @@ def augment_back(
         if chance[1] < back.distortion:
             images[b, 1] = grid_distortion(images[b, 1], generator)
         if chance[2] < back.jitter:
-            pose[b, 1] = camera_jitter(batch.cameras[b, 1], generator).world_to_camera
+            w2c[b, 1] = camera_jitter(batch.cameras[b, 1], generator).world_to_camera
     return dataclasses.replace(
-        batch, images=images, rays=dataclasses.replace(batch.rays, world_to_camera=pose)
+        batch, images=images, rays=dataclasses.replace(batch.rays, world_to_camera=w2c)
     )
 
 
@@ -144,14 +144,14 @@ def train_hgm(
     pictures = Pictures([*training.validation, *training.scans])
     arguments = (config, training, pictures, out, state, init, lgm, perceptual, deadline)
     if training.gpus == 1:
-        _train(ALONE, *arguments)
+        _train(SINGLE, *arguments)
         return
-    check_team(training.gpus, training.optimization.accumulate, training.device, training.stage)
+    check_ranks(training.gpus, training.optimization.accumulate, training.device, training.stage)
     launch(training.gpus, training.device, _train, *arguments)
 
 
 def _train(
-    team: Team,
+    ranks: Ranks,
     config: HGMConfig,
     training: Training,
     pictures: Pictures,
@@ -163,7 +163,7 @@ def _train(
     deadline: Deadline | None,
 ) -> None:
     torch.manual_seed(training.seed)
-    device = torch.device(device_of(team, training.device))
+    device = torch.device(device_of(ranks, training.device))
     if device.type == "cuda":
         use_threads(1)  # the job's others are those that read ahead
     backend = backend_for(training.backend, device)
@@ -195,7 +195,7 @@ def _train(
             )
         return drawn.pinned() if device.type == "cuda" else drawn
 
-    batches = Prefetch(batch, stride=team.size, threads=LOADERS if device.type == "cuda" else 0)
+    batches = Prefetch(batch, stride=ranks.size, threads=LOADERS if device.type == "cuda" else 0)
 
     def loss(micro: int, _: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         sample = batches[micro][part].to(device)
@@ -257,7 +257,7 @@ def _train(
             seed=training.seed,
             state=state,
             batch=training.sampling.batch,
-            team=team,
+            ranks=ranks,
             deadline=deadline,
             validate=validate,
             validate_every=training.validate_every,
@@ -266,7 +266,7 @@ def _train(
         )
     finally:
         batches.close()
-    if not team.leads:
+    if not ranks.is_main:
         return
     out.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(out / "validation", ignore_errors=True)  # of an earlier training

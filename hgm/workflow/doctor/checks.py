@@ -67,7 +67,7 @@ def configured_scans(config: Config, *splits: str) -> list[str]:
     """Ids of the scans of the given splits, all by default."""
     return [
         e.scan
-        for e in catalogue.configured(config.scans.model_dump())
+        for e in catalogue.configured_entries(config.scans.model_dump())
         if not splits or e.split in splits
     ]
 

@@ -275,7 +275,8 @@ def views_bytes(config: Config) -> int:
     """At most what the rendered views take: the uncompressed size of all pictures."""
     scans = config.scans.model_dump()
     views = sum(
-        view_count(catalogue.data_of(scans, entry.split)) for entry in catalogue.configured(scans)
+        view_count(catalogue.data_of(scans, entry.split))
+        for entry in catalogue.configured_entries(scans)
     )
     return views * config.rendering.size**2 * PIXEL_BYTES
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from hgm.images.photos.framing import Person, open_photo
+from hgm.images.photos.framing import FramedPerson, open_photo
 from hgm.images.photos.matting import AlphaChannel, PlainBackground
 from hgm.images.photos.sources import Photo
 
@@ -67,13 +67,13 @@ def expected(size: int = 128) -> tuple[torch.Tensor, torch.Tensor]:
     return tensors[0].movedim(-1, 0), tensors[1][None]
 
 
-def seen(path: Path, image: Image.Image, size: int = 128, ways=PLAIN, **save) -> Person:
+def seen(path: Path, image: Image.Image, size: int = 128, mattings=PLAIN, **save) -> FramedPerson:
     """What the networks see of a picture saved to `path`."""
     image.save(path, **save)
-    return open_photo(Photo(path.stem, path), size, ways)
+    return open_photo(Photo(path.stem, path), size, mattings)
 
 
-def close(found: Person, mean: float = 0.004, size: int = 128) -> None:
+def close(found: FramedPerson, mean: float = 0.004, size: int = 128) -> None:
     """The networks' input is the expected one: on average, and at no pixel far off but on the
     outline."""
     rgb, mask = expected(size)

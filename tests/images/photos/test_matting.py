@@ -12,7 +12,7 @@ from PIL import Image
 from hgm.errors import InputError, MissingDependency
 from hgm.images.photos.learned import Rembg, weights_folder
 from hgm.images.photos.matting import AlphaChannel, MaskFile, PlainBackground, find_people
-from hgm.images.photos.picture import Picture
+from hgm.images.photos.picture import PhotoPixels
 
 
 def noisy() -> Image.Image:
@@ -33,7 +33,7 @@ def mask() -> Image.Image:
 
 def test_a_given_mask(tmp_path):
     mask().save(tmp_path / "m.png")
-    found = seen(tmp_path / "p.png", noisy(), ways=(MaskFile(tmp_path / "m.png"),))
+    found = seen(tmp_path / "p.png", noisy(), mattings=(MaskFile(tmp_path / "m.png"),))
     assert found.matting == "mask m.png"
     close(found, 0.006)
 
@@ -42,28 +42,28 @@ def test_transparent_pixels_stay_background_under_a_mask(tmp_path):
     mask().save(tmp_path / "m.png")
     page = scene().convert("RGBA")
     page.paste((0, 0, 0, 0), (0, 0, 400, 250))
-    found = seen(tmp_path / "p.png", page, ways=(MaskFile(tmp_path / "m.png"),))
+    found = seen(tmp_path / "p.png", page, mattings=(MaskFile(tmp_path / "m.png"),))
     rows = np.flatnonzero((found.mask[0] > 0.5).any(1))
     assert len(rows) < 0.72 * 128 + 2
     assert (
         found.mask.sum()
-        < 0.8 * seen(tmp_path / "q.png", scene(), ways=PLAIN).mask.sum() * (200 / 100) ** 2
+        < 0.8 * seen(tmp_path / "q.png", scene(), mattings=PLAIN).mask.sum() * (200 / 100) ** 2
     )
 
 
 def test_the_first_way_that_applies_is_taken():
-    plain = Picture(np.asarray(scene()), None)
-    cut = Picture(np.asarray(scene()), np.asarray(mask()))
-    ways = (AlphaChannel(), PlainBackground())
+    plain = PhotoPixels(np.asarray(scene()), None)
+    cut = PhotoPixels(np.asarray(scene()), np.asarray(mask()))
+    mattings = (AlphaChannel(), PlainBackground())
     assert (
-        find_people(plain, ways).source == "plain background"
-        and find_people(cut, ways).source == "alpha channel"
+        find_people(plain, mattings).source == "plain background"
+        and find_people(cut, mattings).source == "alpha channel"
     )
-    assert find_people(Picture(np.asarray(noisy()), None), ways) is None
+    assert find_people(PhotoPixels(np.asarray(noisy()), None), mattings) is None
 
 
 def test_a_person_may_cover_a_part_of_the_border():
-    assert PlainBackground().matte(Picture(np.asarray(scene(at=(120, 340))), None)) is not None
+    assert PlainBackground().matte(PhotoPixels(np.asarray(scene(at=(120, 340))), None)) is not None
 
 
 def test_noise_of_a_plain_background_is_no_person(tmp_path):
@@ -78,7 +78,7 @@ def test_small_holes_of_the_backgrounds_color_are_the_persons_and_large_ones_are
     page = np.asarray(scene(400, (500, 600), (150, 100))).copy()
     page[110:113, 245:248] = 255  # in the head
     page[220:260, 235:265] = 255  # through the trunk
-    coverage = PlainBackground().matte(Picture(page, None)).coverage
+    coverage = PlainBackground().matte(PhotoPixels(page, None)).coverage
     assert coverage[111, 246] == 1 and coverage[240, 250] == 0 and coverage[215, 250] == 1
 
 
@@ -91,7 +91,7 @@ def test_the_edge_has_the_share_of_the_person():
     assert soft.sum() > 50
     for color in ((0, 255, 0), (255, 255, 255)):
         coverage = (
-            PlainBackground().matte(Picture(np.asarray(scene(187, color=color)), None)).coverage
+            PlainBackground().matte(PhotoPixels(np.asarray(scene(187, color=color)), None)).coverage
         )
         assert (
             np.abs(coverage - alpha)[soft].mean() < 0.05 and np.abs(coverage - alpha).max() < 0.25
@@ -117,15 +117,15 @@ def test_without_rembg_a_line_says_what_to_do(tmp_path, monkeypatch, error):
         r"p\.png: the background is neither .*--mask FILE.*_mask\.png.*pip install .*rembg\[cpu\]=="
     )
     with pytest.raises(InputError, match=advice) as caught:
-        seen(tmp_path / "p.png", noisy(), ways=(*PLAIN, Rembg()))
+        seen(tmp_path / "p.png", noisy(), mattings=(*PLAIN, Rembg()))
     assert "\n" not in str(caught.value)
     with pytest.raises(MissingDependency):
-        Rembg().matte(Picture(np.asarray(noisy()), None))
+        Rembg().matte(PhotoPixels(np.asarray(noisy()), None))
 
 
 def test_rembg_is_not_asked_where_a_simpler_way_applies(tmp_path, monkeypatch):
     without_rembg(monkeypatch, AssertionError)
-    close(seen(tmp_path / "p.png", scene(), ways=(*PLAIN, Rembg())))
+    close(seen(tmp_path / "p.png", scene(), mattings=(*PLAIN, Rembg())))
 
 
 class Package(types.ModuleType):
@@ -162,7 +162,7 @@ def test_rembg_with_its_weights(tmp_path, package, capsys):
     (tmp_path / "home/u2net_human_seg.onnx").write_text("weights")
     way = Rembg()
     for name in ("p.png", "q.png"):
-        found = seen(tmp_path / name, noisy(), ways=(*PLAIN, way))
+        found = seen(tmp_path / name, noisy(), mattings=(*PLAIN, way))
         close(found, 0.006)
     assert (
         found.matting == "rembg u2net_human_seg"
@@ -177,11 +177,11 @@ def test_rembg_without_weights_or_with_broken_ones(tmp_path, package):
         match=r"home/u2net_human_seg\.onnx: no such file, "
         r"which rembg needs; put https.* or set U2NET_HOME",
     ):
-        Rembg().matte(Picture(np.asarray(noisy()), None))
+        Rembg().matte(PhotoPixels(np.asarray(noisy()), None))
     (tmp_path / "home").mkdir()
     (tmp_path / "home/u2net_human_seg.onnx").write_text("torn")
     with pytest.raises(InputError, match=r"rembg cannot open it \(no graph in it\); get it again"):
-        Rembg().matte(Picture(np.asarray(noisy()), None))
+        Rembg().matte(PhotoPixels(np.asarray(noisy()), None))
 
 
 def test_where_rembg_looks_for_weights(monkeypatch, tmp_path):

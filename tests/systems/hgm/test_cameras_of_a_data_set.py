@@ -17,7 +17,7 @@ from bare_bodies import painted, ten, write_views
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from hgm.body.estimates import SeenBody
+from hgm.body.estimates import DetectedBody
 from hgm.body.files import load_body, parameters
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
@@ -41,7 +41,7 @@ from hgm.systems.hgm.back_view.pairs import Pairs, make_pairs
 from hgm.systems.hgm.baselines import measure_baseline
 from hgm.systems.hgm.bodies import given_subject, refine_subject
 from hgm.systems.hgm.data import Sampling, batch_of, draw
-from hgm.systems.hgm.estimate import Estimate, place, placed
+from hgm.systems.hgm.estimate import BodyEstimate, estimate_in_views, place
 from hgm.systems.hgm.estimators import _front_view
 from hgm.systems.hgm.evaluation import evaluate_subject
 from hgm.systems.hgm.meshing import mesh_subject
@@ -353,7 +353,7 @@ def test_the_front_silhouette_is_seen_by_the_input_camera(
     """The true body agrees with the mask, and with the coarse model that knows it; seen by the
     rig's front camera it would not."""
     body = load_body(folder / "smplx.npz")
-    start = Estimate(
+    start = BodyEstimate(
         parameters(folder / "smplx.npz"), "truth", float(body["nu_per_metre"]), torch.zeros(3)
     )
     truth = load_views(folder)
@@ -418,8 +418,10 @@ def test_where_an_estimator_saw_the_body(aside: float, model: BodyModel) -> None
     K[:2, 2] += 32 - (K @ (w2c[:3, 3] / w2c[2, 3]))[:2]
     camera = Cameras(K, w2c, SIZE, SIZE)
     # faces the camera
-    seen = SeenBody(model.zeros(), "test", pixels_per_meter=20.0, pelvis=torch.tensor([35.0, 30.0]))
-    found = placed(seen, camera)
+    seen = DetectedBody(
+        model.zeros(), "test", pixels_per_meter=20.0, pelvis=torch.tensor([35.0, 30.0])
+    )
+    found = estimate_in_views(seen, camera)
     turn = Rotation.from_rotvec(found.params.global_orient.numpy()).as_matrix()
     assert turn == pytest.approx(straight[:3, :3].numpy().T @ FLIP, abs=1e-5)
     assert found.translation is not None and found.scale is not None

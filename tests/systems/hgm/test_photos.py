@@ -38,7 +38,7 @@ from hgm.systems.hgm.back_view.text import make_text_encoder, make_tokenizer
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.files import save_model
 from hgm.systems.hgm.networks.hgm import HGM
-from hgm.systems.hgm.photos import Pace
+from hgm.systems.hgm.photos import TimeLeft
 from hgm.workflow import configuration
 
 CAMERA = np.array([0.93, 0.04, 0.31])
@@ -494,14 +494,14 @@ def test_a_terminal_shows_photo_stage_and_time_left(run, photos, tmp_path, monke
 def test_the_time_left_is_that_of_the_stages_seen(monkeypatch):
     now = [0.0]
     monkeypatch.setattr("hgm.systems.hgm.photos.time.perf_counter", lambda: now[0])
-    pace = Pace(("read", "mesh"), 3)
+    time_left = TimeLeft(("read", "mesh"), 3)
 
     def photo(done: int, read: float, mesh: float) -> list[float | None]:
         left = []
         for stage, seconds in (("read", read), ("mesh", mesh)):
-            left.append(pace.begin(stage, done))
+            left.append(time_left.begin(stage, done))
             now[0] += seconds
-        pace.end()
+        time_left.end()
         return left
 
     assert photo(0, 1.0, 9.0) == [None, None]

@@ -14,7 +14,7 @@ from hgm.cli import main
 from hgm.core.manifests import write_json
 from hgm.core.progress import Progress
 from hgm.gaussians import activate
-from hgm.scans.catalogue import configured, write_table
+from hgm.scans.catalogue import configured_entries, write_table
 from hgm.workflow.configuration import parse
 
 
@@ -109,7 +109,7 @@ def test_pack_and_unpack(told, rendered, tmp_path):
     }
     (tmp_path / "a.yaml").write_text(yaml.safe_dump(settings))
     results = tmp_path / "results/a"
-    entries = configured(parse(settings).scans.model_dump())
+    entries = configured_entries(parse(settings).scans.model_dump())
     for entry, source in zip(entries, [*rendered, rendered[0]], strict=True):
         shutil.copytree(source, results / "views" / entry.chunk / entry.scan)
         write_json(results / "views" / entry.chunk / entry.scan / "key.json", {"key": "k"})

@@ -26,7 +26,7 @@ from hgm.render.chunk import ChunkResult
 from hgm.render.views import write_chunk
 from hgm.scans.canonical import scan_to_nu
 from hgm.scans.catalogue import Entry
-from hgm.scans.data_source import HOLDS, Place
+from hgm.scans.data_source import CONTENTS, DataSource
 from hgm.scans.dataset import check_scans
 from hgm.scans.obj import load_obj
 from hgm.scans.sources import find_scan
@@ -67,7 +67,7 @@ def entries(*names: str) -> list[Entry]:
 
 @pytest.mark.parametrize("source", ["thuman21", "customhumans"])
 def test_scans(source: str, scans: dict[str, Path], models: Path) -> None:
-    place = Place(source, scans[source], models, "male")
+    place = DataSource(source, scans[source], models, "male")
     good, rejected = check_scans(entries("0600", "0601"), place)
     assert (
         [e.scan for e in good] == ["0600"]
@@ -85,7 +85,7 @@ def test_the_fits_of_another_model_end_the_catalogue_in_one_line(
             InputError,
             match=r"none of 1 scans can be used; first 0600: .*set scans\.gender to male",
         ) as caught:
-            check_scans(entries("0600"), Place(source, scans[source], models, "neutral"))
+            check_scans(entries("0600"), DataSource(source, scans[source], models, "neutral"))
         assert "\n" not in str(caught.value)
 
 
@@ -104,7 +104,7 @@ def multiview(tmp_path_factory: pytest.TempPathFactory, model: BodyModel) -> Pat
     return root
 
 
-def take(place: Place, out: Path, *names: str, code: str = "") -> ChunkResult:
+def take(place: DataSource, out: Path, *names: str, code: str = "") -> ChunkResult:
     seen: list[tuple[int, str]] = []
     result = write_chunk(
         place, names, out, RENDERING, workers=1, code=code, progress=lambda *done: seen.append(done)
@@ -114,7 +114,7 @@ def take(place: Place, out: Path, *names: str, code: str = "") -> ChunkResult:
 
 
 def test_given_views(multiview: Path, models: Path, model: BodyModel, tmp_path: Path) -> None:
-    place = Place("views", multiview / "shared", models, "male")
+    place = DataSource("views", multiview / "shared", models, "male")
     good, rejected = check_scans(entries("0001", "0002", "0003"), place)
     assert [e.scan for e in good] == ["0001", "0002"]
     assert (
@@ -144,7 +144,7 @@ def test_cameras_of_given_views_stay_in_the_frame_of_their_body(
     multiview: Path, models: Path, tmp_path: Path
 ) -> None:
     """The first of the ten is neither straight ahead nor level, and its body comes with it."""
-    take(Place("views", multiview / "shared", models, "male"), tmp_path, "0002")
+    take(DataSource("views", multiview / "shared", models, "male"), tmp_path, "0002")
     given, taken = (
         load_views(folder / "0002").cameras for folder in (multiview / "views", tmp_path)
     )
@@ -153,7 +153,7 @@ def test_cameras_of_given_views_stay_in_the_frame_of_their_body(
 
 
 def test_humman(models: Path, tmp_path: Path) -> None:
-    place = Place("humman", tmp_path / "humman", models, "neutral")
+    place = DataSource("humman", tmp_path / "humman", models, "neutral")
     write_humman(place.root, HUMMAN, place.model, seed=5)
     good, rejected = check_scans(entries(HUMMAN, f"{HUMMAN}_000006"), place)
     assert [e.scan for e in good] == [HUMMAN] and "000006" in rejected[f"{HUMMAN}_000006"]
@@ -164,17 +164,17 @@ def test_humman(models: Path, tmp_path: Path) -> None:
 
 
 def test_places_name_what_is_missing(tmp_path: Path) -> None:
-    for source, holds in HOLDS.items():
+    for source, holds in CONTENTS.items():
         scans = {"source": source, "root": None, "models": None, "gender": "male"}
         with pytest.raises(
             InputError, match=rf"scans\.root: {source} needs it; set the folder that holds {holds}"
         ):
-            Place.of(scans, tmp_path)
+            DataSource.of(scans, tmp_path)
         with pytest.raises(
             InputError, match=rf"nowhere is not a folder; expected the one that holds {holds}"
         ):
-            Place.of({**scans, "root": str(tmp_path / "nowhere")}, tmp_path)
-    place = Place.of(
+            DataSource.of({**scans, "root": str(tmp_path / "nowhere")}, tmp_path)
+    place = DataSource.of(
         {"source": "standin", "root": None, "models": None, "gender": "male"}, tmp_path
     )
     assert (place.root, place.models) == (tmp_path / "standin", tmp_path / "standin" / "models")

@@ -12,7 +12,7 @@ from hgm.gaussians import Gaussians
 from hgm.images.viewpoints import of_the_rig
 from hgm.images.views import load_image, load_views
 from hgm.mesh.io import save_mesh
-from hgm.metrics.surfaces import Mesh
+from hgm.metrics.surfaces import SurfaceMesh
 from hgm.splat import render
 from hgm.systems.hgm.back_view.coarse_back import BackRenderer
 from hgm.systems.hgm.bodies import (
@@ -170,7 +170,7 @@ def test_baselines_and_metrics(rendered, model, tmp_path):
 
 def test_geometry_of_a_shifted_ball_and_of_none(tmp_path):
     ball = trimesh.creation.icosphere(subdivisions=4, radius=0.5)
-    truth = Mesh(np.asarray(ball.vertices), np.asarray(ball.faces))
+    truth = SurfaceMesh(np.asarray(ball.vertices), np.asarray(ball.faces))
     ball.visual.vertex_colors = np.full((len(ball.vertices), 4), 200, np.uint8)
     save_mesh(tmp_path / "mesh.glb", ball)
     found = geometry(tmp_path / "mesh.glb", truth, 2000, 0)

@@ -19,7 +19,7 @@ from hgm.core.job import Job
 from hgm.errors import InputError
 from hgm.scans import catalogue
 from hgm.scans.canonical import scan_to_nu
-from hgm.scans.data_source import Place
+from hgm.scans.data_source import DataSource
 from hgm.scans.humman import HummanFiles
 from hgm.scans.obj import load_obj
 from hgm.scans.sources import find_scan
@@ -125,7 +125,7 @@ def test_one_person_is_measured_alike_in_both(sets: Path, model: BodyModel) -> N
     plan = Plan({"scans": section(sets)})
     surfaces = []
     for chunk in ("train000", "test000"):
-        place = Place.of(plan.sources_of(chunk), sets)
+        place = DataSource.of(plan.sources_of(chunk), sets)
         files = find_scan(place.source, place.root, "0001")
         assert files is not None and files.obj.is_relative_to(place.root)
         surfaces.append(true_surface(files, place.model).vertices)
@@ -158,7 +158,7 @@ def test_half_descriptions_and_wrong_names(
 def test_a_missing_folder_is_named_by_its_key(sets: Path) -> None:
     for root, words in ((None, "customhumans needs it"), (str(sets / "none"), "is not a folder")):
         with pytest.raises(InputError, match=rf"^scans\.test_root: .*{words}"):
-            Place.of(catalogue.data_of(section(sets, test_root=root), "test"), sets)
+            DataSource.of(catalogue.data_of(section(sets, test_root=root), "test"), sets)
 
 
 def test_the_doctor_looks_into_both(sets: Path) -> None:

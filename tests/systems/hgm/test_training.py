@@ -98,7 +98,7 @@ def test_fusion_starts_from_the_coarse_weights(rendered, tmp_path):
 
 def test_two_processes_train_as_one_with_the_same_global_batch(rendered, tmp_path):
     """Losses, gradients and running statistics of one step: later ones hold what Adam makes of a
-    rounded gradient near zero, a step of full length one way or the other. What a team sums is
+    rounded gradient near zero, a step of full length one way or the other. What processes sum is
     tested in float64 in tests/train/test_distributed.py."""
     states = []
     for gpus in (1, 2):

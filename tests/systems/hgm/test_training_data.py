@@ -11,7 +11,7 @@ from hgm.images.resize import resize
 from hgm.images.views import load_views, save_cameras, save_view
 from hgm.splat import render
 from hgm.systems.hgm.augmentation import camera_jitter, grid_distortion
-from hgm.systems.hgm.data import Sampling, batch_of, draw, scan_order, turned
+from hgm.systems.hgm.data import Sampling, batch_of, draw, scan_order, turn_about_y
 from hgm.train.scan_store import ScanStore
 
 
@@ -110,7 +110,7 @@ def test_a_turned_sample_is_the_same_person_from_another_side(folders):
 
 def test_turning_goes_from_z_to_x():
     assert torch.allclose(
-        turned(torch.tensor([0.0, 0, 1]), 90), torch.tensor([1.0, 0, 0]), atol=1e-6
+        turn_about_y(torch.tensor([0.0, 0, 1]), 90), torch.tensor([1.0, 0, 0]), atol=1e-6
     )
 
 

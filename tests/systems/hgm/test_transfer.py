@@ -10,7 +10,7 @@ from PIL import Image
 
 from hgm.core.manifests import write_json
 from hgm.errors import InputError
-from hgm.scans.catalogue import configured, write_table
+from hgm.scans.catalogue import configured_entries, write_table
 from hgm.workflow.configuration import parse
 from hgm.workflow.pack import pack, unpack
 
@@ -26,7 +26,7 @@ def run(rendered, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     results = tmp_path / "results" / "a"
     config = parse(CONFIG)
-    entries = configured(config.scans.model_dump())
+    entries = configured_entries(config.scans.model_dump())
     for entry, source in zip(entries, [*rendered, rendered[0]], strict=True):
         folder = results / "views" / entry.chunk / entry.scan
         shutil.copytree(source, folder)

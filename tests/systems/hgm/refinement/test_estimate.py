@@ -8,10 +8,10 @@ from hgm.body.canonical import CanonicalBody
 from hgm.body.estimators.labels import DISTURBED
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
-from hgm.systems.hgm.estimate import PIXIE_MPJPE, Estimate, disturb, place
+from hgm.systems.hgm.estimate import PIXIE_MPJPE, BodyEstimate, disturb, place
 
 
-def errors(estimate: Estimate, model: BodyModel, truth: CanonicalBody) -> np.ndarray:
+def errors(estimate: BodyEstimate, model: BodyModel, truth: CanonicalBody) -> np.ndarray:
     """[22, 3] millimeters, pelvis-aligned."""
     joints = model(estimate.params).joints.numpy().astype(np.float64)
     placed = (joints - joints[0]) * estimate.scale

@@ -22,7 +22,7 @@ FINGERS = 15
 
 
 @dataclass(frozen=True)
-class SeenBody:
+class DetectedBody:
     """A body before a camera; without `pixels_per_meter` and `pelvis` the file does not say
     where."""
 
@@ -50,7 +50,7 @@ class WeakPerspective:
         return self.center + self.pixels_per_meter * (point[:2] + self.offset)
 
 
-def seen_body(
+def detected_body(
     matrices: Mapping[str, np.ndarray],
     vertices: np.ndarray,
     camera: WeakPerspective,
@@ -58,7 +58,7 @@ def seen_body(
     *,
     source: str,
     path: object,
-) -> SeenBody:
+) -> DetectedBody:
     """A body given by the rotation matrices of its joints (ROTATIONS and HANDS, the eyes may be
     absent) and its vertices [10475, 3] in meters, both with y down.
 
@@ -83,7 +83,7 @@ def seen_body(
             + shift.numpy()
         )
     upright = as_vectors(FLIP @ matrices["global_orient"], path, "global_orient")
-    return SeenBody(
+    return DetectedBody(
         params.to("cpu").replace(global_orient=torch.from_numpy(upright).float()),
         source,
         camera.pixels_per_meter,
