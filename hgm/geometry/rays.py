@@ -20,7 +20,9 @@ class RayMesh:
         """From vertices [V, 3] and faces [F, 3]. Raises MissingDependency without Open3D."""
         try:
             import open3d
-        except ImportError:
+        except ModuleNotFoundError as error:
+            if error.name != "open3d":
+                raise
             raise MissingDependency(
                 "the package open3d is missing; get it with: pip install open3d"
             ) from None
