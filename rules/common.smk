@@ -15,7 +15,6 @@ from hgm.workflow.plan import plan_for
 from hgm.systems.hgm.variants import VARIANTS
 from snakemake_logger_plugin_live import watch
 
-
 # a file that names its system stands on the defaults of that system, others on the demo
 if not is_named([config]):
 
@@ -35,7 +34,7 @@ def validated(data):
 plan = validated(config)
 # a workflow that uses this one as a module has jobs of its own
 if workflow.modifier.is_main_snakefile():
-    watch(plan)
+    watch(plan, workflow)
 
 
 def require_gpus():
@@ -65,6 +64,13 @@ def benchmarks_folder():
 def standin_manifests(wildcards):
     """The scans a stand-in run makes first; nothing for other sources."""
     return expand("<results>/standin/{chunk}.json", chunk=plan.standin_chunks)
+
+
+def chunk_scans(wildcards):
+    """The scans of a chunk where the run makes them itself; those of a user are no product of the workflow."""
+    if wildcards.chunk not in plan.standin_chunks:
+        return []
+    return f"<results>/standin/{wildcards.chunk}.json"
 
 
 def body_models(wildcards):
@@ -255,7 +261,7 @@ def chunk_sources(wildcards):
 
 def photo_files(wildcards):
     """Photos of the configuration with the masks and bodies beside them."""
-    return [str(file) for photo in plan.photos for file in photo.files]
+    return plan.photo_files
 
 
 def photo_results(wildcards):

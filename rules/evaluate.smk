@@ -4,6 +4,7 @@ rule evaluate:
         subjects="<results>/subjects/{variant}/{chunk}.reconstruct.json",
         meshes="<results>/subjects/{variant}/{chunk}.mesh.json",
         scans="<results>/scans.tsv",
+        surfaces=chunk_scans,
     output:
         manifest=ensure(
             "<results>/subjects/{variant}/{chunk}.evaluate.json", non_empty=True

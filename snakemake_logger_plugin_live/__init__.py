@@ -30,15 +30,15 @@ TOLD = ("Terminating", "Will exit", "Trying to restart", "Exiting because")
 LAST = 20  # lines of what a job wrote besides its log
 ROOM = 8  # running jobs on the screen
 
-_watched: list[Plan] = []
+_watched: list[tuple[Plan, Any]] = []
 
 # Snakemake imports its plugins first, and makes its cache before it reads the Snakefile
 caches.settle()
 
 
-def watch(plan: Plan) -> None:
-    """The Snakefile says what the run is."""
-    _watched[:] = [plan]
+def watch(plan: Plan, workflow: Any) -> None:
+    """The Snakefile says what the run is, and gives Snakemake's workflow."""
+    _watched[:] = [(plan, workflow)]
 
 
 class Taken:
@@ -158,16 +158,22 @@ class LogHandler(LogHandlerBase):
                 self.screen.show([text.strip().splitlines()[0]])
 
     def _begin(self, counts: dict[str, Any]) -> None:
-        from pathlib import Path
-
+        from hgm.core.run_folder import RESULTS, RunFolder
+        from hgm.workflow.dag import read_dag
         from hgm.workflow.forecast import read_figures
+        from hgm.workflow.jobs import jobs_of
         from hgm.workflow.live import LiveRun
 
-        plan = _watched[0] if _watched else None
-        self.run = LiveRun({rule: int(n) for rule, n in counts.items() if rule != "total"}, plan)
+        to_do = {rule: int(n) for rule, n in counts.items() if rule != "total"}
+        if not _watched:
+            self.run = LiveRun(to_do, None)
+            self.painter.start()
+            return
+        plan, workflow = _watched[0]
+        jobs = jobs_of(plan, read_dag(workflow, RunFolder.named(plan.config["run"])))
+        self.run = LiveRun(to_do, jobs)
         self.painter.start()
-        if plan is not None:
-            self.run.learn(plan, read_figures(Path("results")))
+        self.run.learn(plan, read_figures(RESULTS))
 
     def _during(self, record: LogRecord, run: LiveRun) -> None:
         event = getattr(record, "event", None)
@@ -191,7 +197,7 @@ class LogHandler(LogHandlerBase):
         self._draw()
 
     def _tell_failure(self, record: LogRecord, one: Started | None) -> None:
-        from hgm.workflow.live import results_of
+        from hgm.core.run_folder import RunFolder
         from hgm.workflow.status import look
 
         data = record.__dict__
@@ -199,7 +205,7 @@ class LogHandler(LogHandlerBase):
         seen = (
             None
             if one is None or one.job is None or one.log is None
-            else look(one.job, results_of(one.log))
+            else look(one.job, RunFolder.of_log(one.log).path)
         )
         if (
             seen is not None

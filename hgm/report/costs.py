@@ -4,40 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-ORDER = (
-    "record",
-    "body_model",
-    "standin",
-    "catalogue",
-    "render",
-    "coarse",
-    "coarse_no_body",
-    "pairs",
-    "base",
-    "controlnet",
-    "fusion",
-    "fusion_no_body",
-    "normals",
-    "estimate_pixie",
-    "estimate_pymafx",
-    "estimate",
-    "estimate_by_pymafx",
-    "refine",
-    "refine_front_only",
-    "refine_by_pymafx",
-    "refine_by_pymafx_front_only",
-    "reconstruct",
-    "mesh",
-    "photos",
-    "evaluate",
-    "baseline",
-    "report",
-)
 
 
 @dataclass(frozen=True)
@@ -86,9 +56,10 @@ def benchmark(path: Path) -> tuple[float, float | None] | None:
     return found[-1] if found else None
 
 
-def costs(folder: Path) -> list[Cost]:
+def costs(folder: Path, order: Sequence[str] = ()) -> list[Cost]:
     """One row for each rule with a benchmark below `folder` (`<rule>.jsonl` or `<rule>/…/*.jsonl`),
-    in the order of the run."""
+    in the order given (`hgm.report.rule_graph.stages`), others behind by their names."""
+    ranks = {rule: i for i, rule in enumerate(order)}
     rules: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(folder.rglob("*.jsonl")):
         rules.setdefault(path.relative_to(folder).parts[0].removesuffix(".jsonl"), []).extend(
@@ -110,9 +81,7 @@ def costs(folder: Path) -> list[Cost]:
                     sum(busy) if busy else None,
                 )
             )
-    return sorted(
-        found, key=lambda c: (ORDER.index(c.rule) if c.rule in ORDER else len(ORDER), c.rule)
-    )
+    return sorted(found, key=lambda c: (ranks.get(c.rule, len(ranks)), c.rule))
 
 
 def duration(seconds: float | None) -> str:

@@ -21,7 +21,7 @@ from hgm.report.grids import Grid
 from hgm.report.paper import comparisons, read_paper
 from hgm.report.parts import Shot, shot
 from hgm.report.pictures import Assets, read
-from hgm.report.rule_graph import read_graph, workflow_svg
+from hgm.report.rule_graph import read_graph, stages, workflow_svg
 from hgm.report.run import Run
 from hgm.report.speed import speeds
 
@@ -110,7 +110,7 @@ def _shared(
     """What the index says of every system."""
     run = report.run
     measured = run.folder / "benchmarks" if benchmarks is None else benchmarks
-    spent = costs(measured)
+    spent = costs(measured, stages(run.folder / "logs"))
     numbers = read_paper(paper) if paper is not None and paper.is_file() else None
     graph = read_graph(run.folder / "logs")
     judged, same = report.judged(numbers)

@@ -4,7 +4,7 @@ left beside their logs."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -34,13 +34,29 @@ def _files(named: Mapping[str, Any]) -> Iterator[str]:
 
 def read_graph(logs: Path) -> Graph | None:
     """The rules below `logs`; None where no job left a record."""
+    return _graph(logs, lambda path, rule: rule)
+
+
+def stages(logs: Path) -> list[str]:
+    """The names under which the jobs of a run keep their logs and benchmarks, `coarse_no_body` or
+    `render`, in the order of the data."""
+    found = _graph(logs, lambda path, rule: path.parts[0].removesuffix(".job.json"))
+    if found is None:
+        return []
+    level = _levels(found)
+    return sorted(found.jobs, key=lambda name: (level[name], name))
+
+
+def _graph(logs: Path, called: Callable[[Path, str], str]) -> Graph | None:
+    """What the records hold of jobs that are put together by a name from the record's path below
+    `logs` and the rule."""
     jobs: dict[str, int] = {}
     makers: dict[str, str] = {}
     needs: dict[str, set[str]] = {}
     for path in sorted(logs.rglob("*.job.json")):
         try:
             job = json.loads(path.read_text())
-            rule = str(job["rule"])
+            rule = called(path.relative_to(logs), str(job["rule"]))
             inputs = set(_files(job["input"]))
             outputs = set(_files(job["output"]))
         except (OSError, ValueError, TypeError, LookupError, AttributeError):
@@ -75,6 +91,16 @@ def _follows(a: str, b: str, before: Mapping[str, set[str]]) -> bool:
     return False
 
 
+def _levels(graph: Graph) -> dict[str, int]:
+    """Of each rule the length of the longest way to it."""
+    level = dict.fromkeys(graph.jobs, 0)
+    # as often as the longest way may be, and no more where the records hold a circle
+    for _ in graph.jobs:
+        for a, b in graph.arrows:
+            level[b] = max(level[b], min(level[a] + 1, len(graph.jobs)))
+    return level
+
+
 def columns(graph: Graph) -> tuple[list[list[str]], list[list[str]]]:
     """Rules by column, each right of all that it needs, and the way of every arrow through the
     columns.
@@ -83,11 +109,7 @@ def columns(graph: Graph) -> tuple[list[list[str]], list[list[str]]]:
     column whoever has neighbors near the top stands near the top (Sugiyama, Tagawa and Toda,
     1981).
     """
-    level = dict.fromkeys(graph.jobs, 0)
-    # as often as the longest way may be, and no more where the records hold a circle
-    for _ in graph.jobs:
-        for a, b in graph.arrows:
-            level[b] = max(level[b], min(level[a] + 1, len(graph.jobs)))
+    level = _levels(graph)
     for rule in graph.jobs:  # a rule without needs stands right before what first uses it
         uses = [level[b] for a, b in graph.arrows if a == rule]
         if uses and all(b != rule for _, b in graph.arrows):

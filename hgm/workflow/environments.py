@@ -22,14 +22,12 @@ from hgm.core.files import atomic_write
 from hgm.core.manifests import PACKAGE
 from hgm.errors import InputError
 
-STEPS = {  # environment -> the rules that work in it
-    "render": ("body_model", "standin", "catalogue", "render"),
-    "train": ("coarse", "fusion", "normals"),
-    "diffusion": ("base", "pairs", "controlnet", "estimate", "refine", "reconstruct"),
-    "mesh": ("mesh",),
-    "photos": ("estimate_pixie", "estimate_pymafx", "photos"),
-    "evaluate": ("record", "evaluate", "baseline", "report"),
-}
+# of a rule: the step whose environment it works in, and its script
+RULE = re.compile(
+    r'^rule (\w+):\n(?:(?!rule ).*\n)*?    conda:\n        environment\("(\w+)"\)\n'
+    r'(?:(?!rule ).*\n)*?    script:\n        "\.\./scripts/([\w/]+)\.py"',
+    re.MULTILINE,
+)
 # what plans a run and starts its jobs
 WORKFLOW = ("snakemake", "snakemake-executor-plugin-slurm", "pydantic", "pyyaml")
 # no import statement names it, but a chosen package uses it
@@ -73,6 +71,21 @@ BUNDLED = ("OpenImageIO", "mathutils")  # come with bpy
 # named by each build of torch itself; those of every Python
 FOREIGN = re.compile(r"nvidia-.*|cuda-.*|triton.*|setuptools|pip|wheel")
 NAME = re.compile(r"^\s*([A-Za-z0-9._-]+)")
+
+
+@cache
+def steps(rules: Path = ROOT / "rules") -> dict[str, dict[str, str]]:
+    """The environments that the rules name: the rules that work in each, with their scripts."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(rules.glob("*.smk")):
+        for rule, step, script in RULE.findall(path.read_text()):
+            found.setdefault(step, {})[rule] = script
+    return found
+
+
+def scripts(step: str) -> list[Path]:
+    """The scripts that run in an environment."""
+    return [ROOT / "scripts" / f"{script}.py" for script in steps()[step].values()]
 
 
 def normal(name: str) -> str:
@@ -162,7 +175,7 @@ def pins(step: str, variant: str = "") -> list[str]:
     lock = read_lock(ROOT / "requirements.lock")
     if step == "workflow":
         return closed(WORKFLOW, lock)
-    roots = distributions(imported(ROOT / "scripts" / f"{rule}.py" for rule in STEPS[step]))
+    roots = distributions(imported(scripts(step)))
     if not variant:
         return closed({*roots, *ALSO.get(step, ())}, lock)
     chosen = VARIANTS[variant]
@@ -199,7 +212,7 @@ def to_yaml(step: str, variant: str = "") -> str:
 
 def files() -> dict[str, str]:
     """All environment files with their text, by their path in the checkout."""
-    found = {f"envs/{step}.yaml": to_yaml(step) for step in ("workflow", *STEPS)}
+    found = {f"envs/{step}.yaml": to_yaml(step) for step in ("workflow", *steps())}
     for step in ON_GPU:
         found.update(
             {f"envs/{step}-{variant}.yaml": to_yaml(step, variant) for variant in VARIANTS}

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from hgm.core.manifests import read_json
 from hgm.core.progress import clock
+from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.report.costs import benchmark
 from hgm.systems import part
 from hgm.workflow.cards import CARDS, Card, Range
-from hgm.workflow.jobs import PlannedJob, planned_jobs, size_of
+from hgm.workflow.jobs import PlannedJob, finished, job_of, planned_jobs, size_of
 from hgm.workflow.plan import Plan, plan_for
 from hgm.workflow.timetable import wall_seconds
 
@@ -54,17 +55,19 @@ class Figure:
 
 def read_figures(results: Path, card: Card | None = None) -> list[Figure]:
     """The benchmarks of all runs below `results`; runs without a readable record of their
-    configuration are left out."""
+    configuration are left out. Each job is told by the record that it left."""
     found = []
     for run in sorted(p for p in results.glob("*") if (p / "benchmarks").is_dir()):
+        folder = RunFolder(run)
         try:
-            plan = plan_for(read_json(run / "run.json")["config"])
+            plan = plan_for(read_json(folder.record)["config"])
         except (InputError, KeyError, TypeError):
             continue
-        for job in planned_jobs(plan):
-            measured = benchmark(run / "benchmarks" / f"{job.name}.jsonl")
-            if measured is not None and job.work:
-                on_gpu = _claimed(run / "logs" / f"{job.name}.log")
+        for name in folder.jobs():
+            measured = benchmark(folder.benchmark(name))
+            job = _recorded(folder, name, plan) if measured is not None else None
+            if measured is not None and job is not None and job.work:
+                on_gpu = _claimed(folder.log(name))
                 found.append(
                     Figure(
                         run.name,
@@ -79,6 +82,16 @@ def read_figures(results: Path, card: Card | None = None) -> list[Figure]:
                     )
                 )
     return found
+
+
+def _recorded(folder: RunFolder, name: str, plan: Plan) -> PlannedJob | None:
+    """A job of an earlier run by the record that it left; None where that cannot be read."""
+    try:
+        data = read_json(folder.job_record(name))
+        rule = str(data["rule"])
+        return job_of(plan, rule, name, dict(data["wildcards"]), gpus=plan.gpus(rule))
+    except (InputError, LookupError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _claimed(log: Path) -> bool:
@@ -135,20 +148,22 @@ def forecast(plan: Plan, results: Path, figures: Sequence[Figure], card: Card) -
     have taken. Figures of a CPU say nothing of a GPU, nor the other way round.
     """
     rules: dict[str, list[PlannedJob]] = {}
-    for job in planned_jobs(plan):
+    every = planned_jobs(plan)
+    for job in every:
         rules.setdefault(job.rule, []).append(job)
-    return [_estimate(rule, jobs, plan, results, figures, card) for rule, jobs in rules.items()]
+    done = finished(every, results)
+    return [_estimate(rule, jobs, plan, done, figures, card) for rule, jobs in rules.items()]
 
 
 def _estimate(
     rule: str,
     jobs: list[PlannedJob],
     plan: Plan,
-    results: Path,
+    done: set[str],
     figures: Sequence[Figure],
     card: Card,
 ) -> RunForecast:
-    left = [job for job in jobs if not job.done(results)]
+    left = [job for job in jobs if job.name not in done]
     size = repr(size_of(plan, rule))
     on_gpu = card.gpu and any(job.gpus for job in jobs)
     fitting = [f for f in figures if f.rule == rule and f.on_gpu == on_gpu]
@@ -258,7 +273,6 @@ def wall_time(estimates: Sequence[RunForecast], plan: Plan, *, gpus: int, cores:
     return Range(
         *(
             wall_seconds(
-                plan,
                 jobs,
                 {name: getattr(x, bound) for name, x in each.items()},
                 gpus=gpus,

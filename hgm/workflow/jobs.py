@@ -1,13 +1,14 @@
-"""Every job that a configuration asks for: what is done, what runs and what it will cost."""
+"""Every job that a configuration asks for, with the people and the amount of work behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hgm.systems import part
+from hgm.workflow.dag import Record, records
 from hgm.workflow.plan import Plan
 
 
@@ -17,37 +18,84 @@ class PlannedJob:
 
     rule: str
     name: str
-    output: str  # what shows that it is done, below results/<run>
+    outputs: tuple[str, ...] = ()  # below results/<run>
     members: tuple[str, ...] = ()  # people it works on one after the other
     work: float = 1.0  # its size: people, or samples that a training sees
     gpus: int = 0
-    training: bool = False  # it keeps a state to resume from
-    # an output that takes the place of its own, once `hgm prune` has deleted that
-    successor: str = ""
+    threads: int = 1
+    memory_mb: int = 0  # that it asks for at its first attempt
+    after: tuple[str, ...] = ()  # names of the jobs whose outputs it reads
 
-    def done(self, results: Path) -> bool:
-        """Whether its product is there, or was and is not needed any more."""
-        return any((results / path).exists() for path in (self.output, self.successor) if path)
+    def is_made(self, results: Path) -> bool:
+        """Whether all its outputs are there."""
+        return all((results / path).exists() for path in self.outputs)
 
     @property
-    def state(self) -> str:
-        """Folder of its training state below results/<run>."""
-        return f"state/{self.name}"
+    def manifest(self) -> str | None:
+        """The output that says what became of its members."""
+        return next((path for path in self.outputs if path.endswith(".json")), None)
 
 
 def planned_jobs(plan: Plan) -> list[PlannedJob]:
-    """All jobs of a configuration in the order of the data, whether done or not."""
-    found: list[PlannedJob] = part(plan.system, "jobs").planned_jobs(plan)
-    return found
+    """All jobs of a configuration in the order of the data, whether done or not. Raises InputError
+    where Snakemake can plan nothing."""
+    return jobs_of(plan, records(plan))
+
+
+def jobs_of(plan: Plan, found: Sequence[Record]) -> list[PlannedJob]:
+    """The jobs of records (`hgm.workflow.dag`)."""
+    return [
+        job_of(
+            plan,
+            record["rule"],
+            record["name"],
+            record["wildcards"],
+            outputs=tuple(record["outputs"]),
+            gpus=record["gpus"],
+            threads=record["threads"],
+            memory_mb=record["memory_mb"],
+            after=tuple(record["after"]),
+        )
+        for record in found
+    ]
+
+
+def job_of(
+    plan: Plan, rule: str, name: str, wildcards: Mapping[str, str], **asked: Any
+) -> PlannedJob:
+    """A job with its people and its work, which the configuration decides."""
+    members = tuple(plan.people(rule, wildcards))
+    work = part(plan.system, "tables").amount(plan, rule, members)
+    return PlannedJob(rule, name, members=members, work=work, **asked)
+
+
+def finished(jobs: Sequence[PlannedJob], results: Path) -> set[str]:
+    """Names of the jobs that have no more to do: their outputs are there, or were, and all that
+    read them are finished."""
+    readers = readers_of(jobs)
+    done: set[str] = set()
+    for job in reversed(jobs):
+        if job.is_made(results) or (readers[job.name] and readers[job.name] <= done):
+            done.add(job.name)
+    return done
+
+
+def readers_of(jobs: Sequence[PlannedJob]) -> dict[str, set[str]]:
+    """Of each job the names of those that read its outputs."""
+    readers: dict[str, set[str]] = {job.name: set() for job in jobs}
+    for job in jobs:
+        for name in job.after:
+            if name in readers:
+                readers[name].add(job.name)
+    return readers
 
 
 def size_of(plan: Plan, rule: str) -> dict[str, Any]:
-    """The values that decide what one member or sample of a rule costs."""
-    found: dict[str, Any] = part(plan.system, "jobs").size_of(plan.config, rule)
-    return found
-
-
-def before(plan: Plan, job: PlannedJob, jobs: Sequence[PlannedJob]) -> list[str]:
-    """Names of the jobs whose products a job reads."""
-    found: list[str] = part(plan.system, "jobs").before(plan, job, jobs)
+    """The values of the configuration that decide what one member or sample of a rule costs."""
+    found = {}
+    for key in part(plan.system, "tables").DEPENDS_ON.get(rule, ()):
+        value: Any = plan.config
+        for name in key.split("."):
+            value = value[name]
+        found[key] = value
     return found

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hgm.core.progress import clock
+from hgm.core.run_folder import RunFolder
 from hgm.workflow.forecast import Figure, seconds_of
-from hgm.workflow.jobs import PlannedJob, planned_jobs
+from hgm.workflow.jobs import PlannedJob
 from hgm.workflow.plan import Plan
 from hgm.workflow.status import look, progress_of
 
@@ -33,18 +34,21 @@ class Started:
 class LiveRun:
     """One working of Snakemake on a run.
 
-    counts: jobs to do of each rule, as Snakemake counts them. plan: None where it is not known;
-    jobs are then counted and nothing else is known of them.
+    counts: jobs to do of each rule, as Snakemake counts them. jobs: all of its plan; None where
+    they are not known: they are then counted and nothing else is known of them.
     """
 
     def __init__(
-        self, counts: Mapping[str, int], plan: Plan | None, now: float | None = None
+        self,
+        counts: Mapping[str, int],
+        jobs: Sequence[PlannedJob] | None,
+        now: float | None = None,
     ) -> None:
-        planned = {} if plan is None else {job.name: job for job in planned_jobs(plan)}
+        planned = {job.name: job for job in jobs or ()}
         rules = {job.rule for job in planned.values()}
         # without named targets
         self.counts = {
-            rule: count for rule, count in counts.items() if plan is None or rule in rules
+            rule: count for rule, count in counts.items() if jobs is None or rule in rules
         }
         self.total = sum(self.counts.values())
         self.done = 0
@@ -70,7 +74,7 @@ class LiveRun:
     def begin(self, number: int, rule: str, log: str | None, now: float | None = None) -> None:
         """Job `number` of Snakemake starts; again where it failed before."""
         path = None if log is None else Path(log)
-        name = rule if path is None else name_of(path)
+        name = rule if path is None else RunFolder.of_log(path).job(path)
         again = any(s.name == name for s in self.running.values())
         self.running[number] = Started(
             rule, name, time.time() if now is None else now, path, self.planned.get(name)
@@ -151,7 +155,7 @@ class LiveRun:
         """How far a running job is, and the seconds it still needs."""
         if one.job is None or one.log is None:
             return "", None
-        results = results_of(one.log)
+        results = RunFolder.of_log(one.log).path
         seen = look(one.job, results, now)
         if seen.state == "running":
             return seen.note, seen.left
@@ -178,24 +182,6 @@ class LiveRun:
     @staticmethod
     def _mean(values: list[float]) -> float | None:
         return sum(values) / len(values) if values else None
-
-
-def name_of(log: Path) -> str:
-    """The name of a job from the path of its log, results/<run>/logs/<name>.log."""
-    parts = log.with_suffix("").parts
-    return (
-        "/".join(parts[len(parts) - parts[::-1].index("logs") :]) if "logs" in parts else parts[-1]
-    )
-
-
-def results_of(log: Path) -> Path:
-    """The folder of the run that a log is in."""
-    parts = log.parts
-    return (
-        Path(*parts[: len(parts) - 1 - parts[::-1].index("logs")])
-        if "logs" in parts
-        else log.parent
-    )
 
 
 def _changed(path: Path) -> float:

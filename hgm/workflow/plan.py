@@ -3,8 +3,10 @@ logic in rules. Each system's plan adds what its rules ask (`hgm.systems.<system
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hgm.core.checkout import SCRIPTS
@@ -15,6 +17,9 @@ from hgm.report.bundle import texts_digest, viewer_digest
 from hgm.systems import DEFAULT, part
 from hgm.workflow.configuration import resolve
 
+# environment variable of a process that only asks what would run, and touches no file of users
+ONLY_ASKED = "HGM_ONLY_ASKED"
+
 
 class Plan:
     """What the rules of every system need to know about a configuration."""
@@ -24,6 +29,26 @@ class Plan:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.config = resolve(data)
+
+    @property
+    def listed(self) -> Any:
+        """What the plan found on the disk beside the configuration: it decides which jobs there
+        are."""
+        return None
+
+    def people(self, rule: str, wildcards: Mapping[str, str]) -> Sequence[str]:
+        """Those whom a job works on one after the other; none where it works on no one or on all at
+        once."""
+        return self.members(wildcards["chunk"]) if "chunk" in wildcards else []
+
+    def members(self, chunk: str) -> list[str]:
+        """Scans of a chunk."""
+        raise NotImplementedError
+
+    def users(self, files: Iterable[str | Path]) -> list[str]:
+        """Files that a user brings, as inputs of a job; none where it is only asked what would run:
+        they may not be there yet."""
+        return [] if ONLY_ASKED in os.environ else [str(file) for file in files]
 
     @property
     def system(self) -> str:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hgm.core.locks import is_held
+from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
-from hgm.systems import part
 from hgm.workflow.doctor.health import MAKE_LOCK, orphans
 from hgm.workflow.forecast import aligned
-from hgm.workflow.jobs import PlannedJob, planned_jobs
+from hgm.workflow.jobs import finished, planned_jobs, readers_of
 from hgm.workflow.plan import Plan
 
 STANDIN = "standin"
@@ -52,25 +52,26 @@ def candidates(plan: Plan, results: Path) -> list[Candidate]:
     them again; temporary files of writes that were killed.
     """
     jobs = planned_jobs(plan)
-    done = {job.name for job in jobs if job.done(results)}
-    found = []
+    done = finished(jobs, results)
+    readers = readers_of(jobs)
+    folder = RunFolder(results)
+    found = [
+        _candidate(job.name, folder.state(job.name), "the training, if it is asked for again")
+        for job in jobs
+        if job.name in done and folder.state(job.name).is_dir()
+    ]
     for job in jobs:
-        if job.training and job.name in done and (results / job.state).is_dir():
-            found.append(
-                _candidate(job.name, results / job.state, "the training, if it is asked for again")
-            )
-    for job in jobs:
-        if job.rule == STANDIN and _unneeded(job, plan, done):
+        if job.rule == STANDIN and readers[job.name] <= done:
             texture = plan.config["scans"]["texture"]
             again = (
                 f"hgm standin --ids {spans(job.members)} --out "
-                f"{shlex.quote(str(results / STANDIN))} --texture {texture}"
+                f"{shlex.quote(str(folder.standin))} --texture {texture}"
             )
-            paths = [results / STANDIN / SCANS / name for name in job.members]
+            paths = [folder.standin / SCANS / name for name in job.members]
             for path in paths:
                 marks = (
-                    results / job.output,
-                    results / STANDIN / "made" / path.name / f".{STANDIN}.json",
+                    *(results / output for output in job.outputs),
+                    folder.standin / "made" / path.name / f".{STANDIN}.json",
                 )
                 if path.is_dir():
                     found.append(Candidate(STANDIN, path, size_of(path), again, marks))
@@ -96,11 +97,6 @@ def _candidate(stage: str, path: Path, again: str) -> Candidate:
     return Candidate(stage, path, size_of(path), again)
 
 
-def _unneeded(job: PlannedJob, plan: Plan, done: set[str]) -> bool:
-    readers = part(plan.system, "jobs").readers_of_scans(plan, job.name.split("/")[-1])
-    return set(readers) <= done
-
-
 def chosen(found: Sequence[Candidate], stages: Sequence[str]) -> list[Candidate]:
     """Those of the named stages, or all. Raises InputError for a stage that has none."""
     known = sorted({c.stage for c in found})
@@ -118,7 +114,7 @@ def check_idle(plan: Plan, results: Path) -> None:
     if is_held(MAKE_LOCK):
         raise InputError(f"{results}: a run is working in this folder; prune when it is done")
     for job in planned_jobs(plan):
-        if is_held(results / "logs" / f"{job.name}.log"):
+        if is_held(RunFolder(results).log(job.name)):
             raise InputError(f"{results}: {job.name} is running; prune when it is done")
 
 

@@ -14,9 +14,10 @@ from hgm.core.job import SLICE_ENDED
 from hgm.core.locks import is_held
 from hgm.core.manifests import read_json
 from hgm.core.progress import clock
+from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.workflow.forecast import Figure, aligned, seconds_of
-from hgm.workflow.jobs import PlannedJob, planned_jobs
+from hgm.workflow.jobs import PlannedJob, finished, planned_jobs
 from hgm.workflow.plan import Plan, plan_for
 
 State = Literal["done", "running", "failed", "stopped", "waiting"]
@@ -38,14 +39,16 @@ class Seen:
     left: float | None = None
 
 
-def look(job: PlannedJob, results: Path, now: float | None = None) -> Seen:
-    """The state of one job: it runs while the lock of its log is held, and is done when its output
-    is there."""
-    log = results / "logs" / f"{job.name}.log"
+def look(
+    job: PlannedJob, results: Path, now: float | None = None, *, done: bool | None = None
+) -> Seen:
+    """The state of one job: it runs while the lock of its log is held, and is done when its outputs
+    are there, or where that is known (`hgm.workflow.jobs.finished`)."""
+    log = RunFolder(results).log(job.name)
     if is_held(log):
         note, left = progress_of(job, results, log, time.time() if now is None else now)
         return Seen(job, "running", note, _where(log), left)
-    if job.done(results):
+    if job.is_made(results) if done is None else done:
         return Seen(job, "done")
     lines = _lines(log)
     if not lines:
@@ -85,8 +88,9 @@ def progress_of(job: PlannedJob, results: Path, log: Path, now: float) -> tuple[
         started = log.with_suffix(".job.json").stat().st_mtime
     except OSError:
         started = None
-    if job.training:
-        return _training(results / job.state, started or 0.0)
+    training = RunFolder(results).state(job.name)
+    if training.is_dir():
+        return _training(training, started or 0.0)
     if not job.members:
         return "", None
     through = len(WORKED.findall("\n".join(_lines(log))))
@@ -129,10 +133,9 @@ def set_aside(seen: Sequence[Seen], results: Path) -> list[tuple[str, str, str]]
     """Job, member and reason of what finished jobs left out."""
     found = []
     for one in seen:
-        path = results / one.job.output
-        if one.state == "done" and path.suffix == ".json" and one.job.members:
+        if one.state == "done" and one.job.manifest and one.job.members:
             try:
-                failed = json.loads(path.read_text()).get("failed", {})
+                failed = json.loads((results / one.job.manifest).read_text()).get("failed", {})
             except (OSError, ValueError, AttributeError):
                 continue
             found += [(one.job.name, name, str(reason)) for name, reason in sorted(failed.items())]
@@ -142,7 +145,8 @@ def set_aside(seen: Sequence[Seen], results: Path) -> list[tuple[str, str, str]]
 def plan_of(results: Path) -> Plan:
     """The plan of a run from the record of its configuration. Raises InputError where there is none
     yet."""
-    places = [results / "run.json", *sorted((results / "logs").glob("*.job.json"))]
+    folder = RunFolder(results)
+    places = [folder.record, *(folder.job_record(name) for name in folder.jobs())]
     for path in places:
         if path.is_file():
             data = read_json(path)
@@ -158,13 +162,15 @@ def plan_of(results: Path) -> Plan:
 def describe(plan: Plan, results: Path, figures: Sequence[Figure]) -> str:
     """All of it as text: a table of rules, then what runs, failed and was set aside, then what is
     left."""
-    seen = [look(job, results) for job in planned_jobs(plan)]
+    jobs = planned_jobs(plan)
+    done = finished(jobs, results)
+    seen = [look(job, results, done=job.name in done) for job in jobs]
     rules: dict[str, list[Seen]] = {}
     for one in seen:
         rules.setdefault(one.job.rule, []).append(one)
     rows = [("rule", *STATES, "")]
-    for rule, jobs in rules.items():
-        rows.append((rule, *(_count(jobs, state) for state in STATES), ""))
+    for rule, ours in rules.items():
+        rows.append((rule, *(_count(ours, state) for state in STATES), ""))
     rows.append(("all", *(_count(seen, state) for state in STATES), ""))
     text = aligned(rows)
     for state in ("running", "failed", "stopped"):

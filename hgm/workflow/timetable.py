@@ -6,19 +6,18 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 
-from hgm.workflow.jobs import PlannedJob, before
-from hgm.workflow.plan import Plan
+from hgm.workflow.jobs import PlannedJob
 
 
 def wall_seconds(
-    plan: Plan, jobs: Sequence[PlannedJob], seconds: Mapping[str, float], *, gpus: int, cores: int
+    jobs: Sequence[PlannedJob], seconds: Mapping[str, float], *, gpus: int, cores: int
 ) -> float:
     """From the first job to the last. `seconds` are those of the jobs to do, by name; the others
     are done. Jobs are begun in the order of the data; one that wants more than there is gets
     all."""
     left = [job for job in jobs if job.name in seconds]
     names = {job.name for job in left}
-    waits = {job.name: {name for name in before(plan, job, jobs) if name in names} for job in left}
+    waits = {job.name: {name for name in job.after if name in names} for job in left}
     free = [gpus, cores]
     now = 0.0
     running = list[tuple[float, str, int, int]]()
@@ -26,7 +25,7 @@ def wall_seconds(
         begun = []
         for job in left:
             asked = min(job.gpus, gpus)
-            threads = 1
+            threads = min(job.threads, cores)
             if not waits[job.name] and asked <= free[0] and threads <= free[1]:
                 free[0], free[1] = free[0] - asked, free[1] - threads
                 heapq.heappush(running, (now + seconds[job.name], job.name, asked, threads))

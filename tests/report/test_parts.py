@@ -211,6 +211,7 @@ def test_costs_are_summed_by_rule_in_the_order_of_the_run(tmp_path: Path) -> Non
         row = {"s": seconds, "max_rss": 100.0 + i, "cpu_time": "NA"}
         (tmp_path / "render" / f"train00{i}.jsonl").write_text(json.dumps(row) + "\n")
     (tmp_path / "catalogue.jsonl").write_text(json.dumps({"s": 1.0}) + "\n")
+    assert [row.rule for row in costs(tmp_path, ["render", "catalogue"])] == ["render", "catalogue"]
     first, second = costs(tmp_path)
     assert (first.rule, first.memory_mb) == ("catalogue", None)
     assert (second.rule, second.jobs, second.seconds, second.longest) == ("render", 2, 40.0, 30.0)

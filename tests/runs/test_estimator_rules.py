@@ -102,7 +102,7 @@ def test_each_program_was_started_for_what_was_asked(finished):
 
 def test_the_list_of_jobs_is_that_of_the_rules(finished):
     for job in planned_jobs(plan_of(finished.results)):
-        for name in (job.output, f"logs/{job.name}.log", f"benchmarks/{job.name}.jsonl"):
+        for name in (*job.outputs, f"logs/{job.name}.log", f"benchmarks/{job.name}.jsonl"):
             assert (finished.results / name).is_file(), name
 
 

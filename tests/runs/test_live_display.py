@@ -31,7 +31,7 @@ HEAD = """
 import json
 from hgm.systems.hgm.plan import Plan
 from snakemake_logger_plugin_live import watch
-watch(Plan(json.load(open("config.json"))))
+watch(Plan(json.load(open("config.json"))), workflow)
 """
 RULE = """
 rule {rule}:
@@ -276,6 +276,7 @@ def test_starting_a_job_stays_quick():
         cwd=ROOT,
     ).stdout
     assert (
-        set(re.findall(r"'(hgm[\w.]*)'", loaded)) == {"hgm", "hgm.core.caches", "hgm.core.checkout"}
+        set(re.findall(r"'(hgm[\w.]*)'", loaded))
+        == {"hgm", "hgm.core", "hgm.core.caches", "hgm.core.checkout"}
         and "snakemake." not in loaded
     )

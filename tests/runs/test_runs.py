@@ -26,6 +26,7 @@ from hgm.workflow.configuration import load
 from hgm.workflow.jobs import planned_jobs
 from hgm.workflow.status import describe, plan_of
 
+LEARNING = ("coarse", "fusion", "base", "controlnet", "normals")
 VARIANTS = ("full", "no_body", "no_refine", "one_view", "no_diffusion")
 
 
@@ -86,13 +87,17 @@ def test_the_status_of_a_finished_run_knows_each_of_its_jobs(finished):
     assert describe(plan, results, []).endswith("Finished.\n")
     for job in planned_jobs(plan):
         for name in (
-            job.output,
+            *job.outputs,
             f"logs/{job.name}.log",
             f"logs/{job.name}.job.json",
             f"benchmarks/{job.name}.jsonl",
         ):
             assert (results / name).is_file(), name
-        assert not job.training or (results / job.state).is_dir(), job.name
+    states = {
+        path.relative_to(results / "state").as_posix() for path in (results / "state").glob("*")
+    }
+    trained = {job.name for job in planned_jobs(plan) if job.rule in LEARNING}
+    assert states == trained
 
 
 def test_a_run_on_stand_ins_says_so(finished):

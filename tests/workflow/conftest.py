@@ -7,6 +7,7 @@ import pytest
 
 from hgm.systems.hgm.plan import Plan
 from hgm.workflow.configuration import resolve
+from hgm.workflow.dag import records
 from hgm.workflow.jobs import planned_jobs
 
 HOLDS = """
@@ -33,6 +34,7 @@ class Folder:
         self.plan = Plan(resolve(data))
         self.results = root / "results" / data["run"]
         self.jobs = {job.name: job for job in planned_jobs(self.plan)}
+        self.wildcards = {record["name"]: record["wildcards"] for record in records(self.plan)}
 
     def write(self, path: str, text: str = "{}\n") -> Path:
         file = self.results / path
@@ -47,10 +49,15 @@ class Folder:
         """Do the named jobs, or all; gpu: on GPUs, as far as they ask for one."""
         for name in names or self.jobs:
             if name != "record":
-                self.write(self.jobs[name].output)
+                for output in self.jobs[name].outputs:
+                    self.write(output)
             self.write(
                 f"logs/{name}.log",
                 "on somewhere, process 1\n" + ("GPU 0\n" if gpu and self.jobs[name].gpus else ""),
+            )
+            self.write(
+                f"logs/{name}.job.json",
+                json.dumps({"rule": self.jobs[name].rule, "wildcards": self.wildcards[name]}),
             )
             if seconds is not None:
                 self.write(

@@ -22,7 +22,7 @@ from checkouts import ROOT
 from packaging.utils import canonicalize_name
 
 from hgm.core.code_keys import code_files
-from hgm.workflow.environments import BUNDLED, FOREIGN, OPTIONAL, STEPS, read_lock
+from hgm.workflow.environments import BUNDLED, FOREIGN, OPTIONAL, read_lock, scripts, steps
 
 GPU_LINES = set(read_lock(ROOT / "envs/gpu.lock").values())
 # of make env-offline
@@ -136,7 +136,7 @@ def import_lines(step: str) -> list[str]:
     and in the scripts, whether at the top or inside a function; not of what is optional, nor of
     what lies in bpy's own folder."""
     lines = set()
-    for path in {file for rule in STEPS[step] for file in code_files(ROOT / f"scripts/{rule}.py")}:
+    for path in {file for script in scripts(step) for file in code_files(script)}:
         if path.is_relative_to(ROOT / "hgm"):
             lines.add(
                 "import "
@@ -181,7 +181,7 @@ def index(tmp_path_factory) -> None:
         pytest.skip("no package index within reach")
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", sorted(steps()))
 def test_a_steps_list_is_whole_and_its_code_imports(step, bare):
     lines = pip_lines(step)
     bare.link(lines)

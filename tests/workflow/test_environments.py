@@ -19,12 +19,12 @@ from hgm.workflow.environments import (
     FOREIGN,
     ON_GPU,
     OPTIONAL,
-    STEPS,
     VARIANTS,
     closed,
     files,
     imported,
     read_lock,
+    steps,
 )
 
 LOCK = {
@@ -35,7 +35,7 @@ LOCK = {
 GPU_LOCK = [
     line for line in (ROOT / "envs/gpu.lock").read_text().splitlines() if not line.startswith("#")
 ]
-ALL = ["workflow", *STEPS, *(f"{step}-{variant}" for step in ON_GPU for variant in VARIANTS)]
+ALL = ["workflow", *steps(), *(f"{step}-{variant}" for step in ON_GPU for variant in VARIANTS)]
 
 
 def pip_lines(name: str) -> list[str]:
@@ -155,10 +155,12 @@ def test_no_package_lacks_what_it_needs(name):
                 )
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", sorted(steps()))
 def test_a_step_has_all_that_its_scripts_import(step):
     paths = {
-        path for rule in STEPS[step] for path in modules_run_by(ROOT / "scripts" / f"{rule}.py")
+        path
+        for rule in steps()[step].values()
+        for path in modules_run_by(ROOT / "scripts" / f"{rule}.py")
     }
     wanted = top_level(paths)
     assert {"torch", "numpy"} <= wanted
@@ -185,7 +187,7 @@ def test_every_rule_names_the_environment_of_its_step():
             re.MULTILINE | re.DOTALL,
         )
     )
-    assert named == {rule: step for step, members in STEPS.items() for rule in members}
+    assert named == {rule: step for step, members in steps().items() for rule in members}
     assert rules.count("\nrule ") + rules.startswith("rule ") == len(named)
 
 

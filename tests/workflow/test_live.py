@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hgm.core.run_folder import RunFolder
 from hgm.workflow.forecast import read_figures
-from hgm.workflow.live import LiveRun, name_of, results_of
+from hgm.workflow.live import LiveRun
 
 COUNTS = {"standin": 4, "render": 4, "coarse": 1, "all": 1}
 
@@ -18,12 +19,15 @@ def log(run, name: str) -> str:
 
 def test_names_of_jobs_stand_in_the_paths_of_their_logs():
     path = Path("results/logs/logs/reconstruct/full/test000.log")
-    assert name_of(path) == "reconstruct/full/test000" and results_of(path) == Path("results/logs")
-    assert name_of(Path("elsewhere/a.log")) == "a"
+    run = RunFolder.of_log(path)
+    assert run.path == Path("results/logs") and run.job(path) == "reconstruct/full/test000"
+    assert run.log(run.job(path)) == path
+    elsewhere = Path("elsewhere/a.log")
+    assert RunFolder.of_log(elsewhere).job(elsewhere) == "a"
 
 
 def test_finished_jobs_are_counted_and_named_targets_are_none(run):
-    live = LiveRun(COUNTS, run.plan, now=0.0)
+    live = LiveRun(COUNTS, list(run.jobs.values()), now=0.0)
     assert live.total == 9
     live.begin(3, "standin", log(run, "standin/train000"), now=1.0)
     live.begin(0, "all", None, now=2.0)
@@ -33,7 +37,7 @@ def test_finished_jobs_are_counted_and_named_targets_are_none(run):
 
 
 def test_without_figures_the_time_left_is_that_of_the_jobs_so_far(run):
-    live = LiveRun({"standin": 4}, run.plan, now=0.0)
+    live = LiveRun({"standin": 4}, list(run.jobs.values()), now=0.0)
     assert live.lines(5, now=0.0) == ["0 of 4 jobs  0:00:00 so far"]
     live.begin(1, "standin", log(run, "standin/train000"), now=0.0)
     live.finish(1, now=20.0)
@@ -45,7 +49,7 @@ def test_without_figures_the_time_left_is_that_of_the_jobs_so_far(run):
 
 
 def test_jobs_side_by_side_shorten_the_time_left(run):
-    live = LiveRun({"standin": 4}, run.plan, now=0.0)
+    live = LiveRun({"standin": 4}, list(run.jobs.values()), now=0.0)
     for number, name in enumerate(("train000", "train001")):
         live.begin(number, "standin", log(run, f"standin/{name}"), now=0.0)
     for number in range(2):
@@ -59,7 +63,7 @@ def test_benchmarks_tell_the_time_left(run, another):
     earlier.record()
     earlier.finish("standin/train000", seconds=30.0)  # three people
     earlier.finish("coarse", seconds=100.0)
-    live = LiveRun({"standin": 1, "coarse": 1}, run.plan, now=0.0)
+    live = LiveRun({"standin": 1, "coarse": 1}, list(run.jobs.values()), now=0.0)
     live.learn(run.plan, read_figures(run.results.parent))
     live.begin(1, "standin", log(run, "standin/train000"), now=0.0)
     assert live.left({}, now=10.0) == "0:02:00 left"
@@ -68,7 +72,7 @@ def test_benchmarks_tell_the_time_left(run, another):
 
 
 def test_a_running_job_shows_steps_rate_and_loss(run, working):
-    live = LiveRun(COUNTS, run.plan, now=0.0)
+    live = LiveRun(COUNTS, list(run.jobs.values()), now=0.0)
     path = Path(run.write("logs/coarse.log", "on a, process 1\n"))
     live.begin(1, "coarse", str(path), now=path.stat().st_mtime + 100)
     # an old log
@@ -82,7 +86,7 @@ def test_a_running_job_shows_steps_rate_and_loss(run, working):
 
 
 def test_where_locks_are_not_seen_a_log_that_grows_shows_that_a_job_runs(run):
-    live = LiveRun(COUNTS, run.plan, now=0.0)
+    live = LiveRun(COUNTS, list(run.jobs.values()), now=0.0)
     path = Path(run.write("logs/render/train000.log", "on node7, process 1\ntrain000 1/3 0000\n"))
     os.utime(run.write("logs/render/train000.job.json"), (1000.0, 1000.0))
     os.utime(path, (1010.0, 1010.0))
@@ -91,7 +95,7 @@ def test_where_locks_are_not_seen_a_log_that_grows_shows_that_a_job_runs(run):
 
 
 def test_the_word_of_an_earlier_training_is_not_that_of_this_one(run, working):
-    live = LiveRun(COUNTS, run.plan, now=0.0)
+    live = LiveRun(COUNTS, list(run.jobs.values()), now=0.0)
     path = run.write("logs/coarse.log", "on a, process 1\n")
     old = run.write(
         "state/coarse/old/progress.json",
@@ -105,7 +109,7 @@ def test_the_word_of_an_earlier_training_is_not_that_of_this_one(run, working):
 
 
 def test_many_jobs_take_no_more_than_the_room(run):
-    live = LiveRun({"standin": 4, "render": 4}, run.plan, now=0.0)
+    live = LiveRun({"standin": 4, "render": 4}, list(run.jobs.values()), now=0.0)
     for number, name in enumerate(n for n in run.jobs if n.startswith(("standin", "render"))):
         live.begin(number, name.split("/")[0], log(run, name), now=0.0)
     lines = live.lines(3, now=1.0)
@@ -113,7 +117,7 @@ def test_many_jobs_take_no_more_than_the_room(run):
 
 
 def test_a_job_that_is_tried_again_is_still_one(run):
-    live = LiveRun({"standin": 1}, run.plan, now=0.0)
+    live = LiveRun({"standin": 1}, list(run.jobs.values()), now=0.0)
     live.begin(1, "standin", log(run, "standin/train000"), now=0.0)
     assert live.fail(1).name == "standin/train000" and live.lines(3, now=5.0) == [
         "0 of 1 jobs  0:00:05 so far"
@@ -134,4 +138,8 @@ def test_without_a_plan_jobs_are_counted(tmp_path):
 
 @pytest.mark.parametrize("counts", [{}, {"all": 1}])
 def test_nothing_to_do_is_nothing_left(run, counts):
-    assert LiveRun(counts, run.plan, now=0.0).lines(3, now=1.0)[0].startswith("0 of 0 jobs")
+    assert (
+        LiveRun(counts, list(run.jobs.values()), now=0.0)
+        .lines(3, now=1.0)[0]
+        .startswith("0 of 0 jobs")
+    )

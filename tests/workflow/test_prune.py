@@ -16,7 +16,8 @@ def furnish(run) -> None:
         run.write(f"state/{name}/key/state.pt", "x" * 1000)
     for job in planned_jobs(run.plan):
         if job.rule == "standin":
-            run.write(job.output)
+            for output in job.outputs:
+                run.write(output)
             for name in job.members:
                 run.write(f"standin/THuman2.0_Release/{name}/{name}.obj", "v 0 0 0\n" * 100)
                 run.write(f"standin/THuman2.0_Smpl_X_Paras/{name}/smplx_param.pkl", "fit")

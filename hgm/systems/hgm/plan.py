@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,26 @@ class Plan(BasePlan):
         return [e.scan for e in self.entries if e.chunk == chunk]
 
     @property
+    def listed(self) -> Any:
+        """Scans of lists in files, and photos of folders."""
+        return [
+            [(entry.scan, entry.split, entry.chunk) for entry in self.entries],
+            [[photo.name, *map(str, photo.files)] for photo in self.photos],
+        ]
+
+    def people(self, rule: str, wildcards: Mapping[str, str]) -> Sequence[str]:
+        """Scans of a chunk, or photos: all of them, or those without a body."""
+        if rule == "photos":
+            return [photo.name for photo in self.photos]
+        if wildcards.get("people") == "photos":
+            return [photo.name for photo in self.photos_to_estimate]
+        return self.members(wildcards.get("chunk", wildcards.get("people", "")))
+
+    def count(self, split: str) -> int:
+        """How many scans of a split there are."""
+        return sum(entry.split == split for entry in self.entries)
+
+    @property
     def sources(self) -> dict[str, Any]:
         """Where the scans to learn from and body models are; which scans are in use is left out, so
         that a longer list changes no other job."""
@@ -160,7 +180,7 @@ class Plan(BasePlan):
 
     def baseline_files(self, method: str, chunk: str) -> list[str]:
         """Another method's files of the subjects of a chunk, as far as they are there."""
-        return [str(path) for path in baseline_files(self.baselines[method], self.members(chunk))]
+        return self.users(baseline_files(self.baselines[method], self.members(chunk)))
 
     @property
     def estimators(self) -> list[str]:
@@ -200,15 +220,22 @@ class Plan(BasePlan):
     def estimator_files(self, name: str) -> list[str]:
         """The files of a program's checkout that decide its results; says so where one is not
         there, before Snakemake names it."""
-        try:
-            Installed.of(name, self.config["estimate"])
-        except InputError as error:
-            self._complain(str(error))
-        return [str(path) for path in Installed.configured(name, self.config["estimate"]).files]
+        found = self.users(Installed.configured(name, self.config["estimate"]).files)
+        if found:
+            try:
+                Installed.of(name, self.config["estimate"])
+            except InputError as error:
+                self._complain(str(error))
+        return found
 
-    def estimator_python(self, name: str) -> str:
+    def estimator_python(self, name: str) -> list[str]:
         """The interpreter of a program."""
-        return str(Installed.configured(name, self.config["estimate"]).python)
+        return self.users([Installed.configured(name, self.config["estimate"]).python])
+
+    @property
+    def photo_files(self) -> list[str]:
+        """Photos of the configuration with the masks and bodies beside them."""
+        return self.users(file for photo in self.photos for file in photo.files)
 
     def _complain(self, line: str) -> None:
         """Once, however often Snakemake asks."""
@@ -219,10 +246,7 @@ class Plan(BasePlan):
     def given_bodies(self, chunk: str) -> list[str]:
         """Files of first bodies that a user brings for the people of a chunk, as far as they are
         there."""
-        return [
-            str(path)
-            for path in estimate_files(self.config["estimate"]["folder"], self.members(chunk))
-        ]
+        return self.users(estimate_files(self.config["estimate"]["folder"], self.members(chunk)))
 
     @property
     def measuring(self) -> dict[str, Any]:

@@ -149,8 +149,8 @@ def unet_flops(channels: Sequence[int], layers: int, size: float) -> float:
 
 
 def work_of(job: PlannedJob, plan: Plan) -> Work:
-    """What a job does, its start with it."""
-    start, each = RULES[job.rule]
+    """What a job does, its start with it; of a rule that RULES does not count the start alone."""
+    start, each = RULES.get(job.rule, (START, _nothing))
     return Work(host=start) + each(Sizes(plan), job)
 
 
@@ -386,6 +386,7 @@ def _report(s: Sizes, job: PlannedJob) -> Work:
     return Work(host=0.07) * job.work
 
 
+START = 4.0  # of a job of a rule that is not among these
 # seconds of one core from the start of a job to its first work, most of them imports, and what
 # follows
 RULES: dict[str, tuple[float, Callable[[Sizes, PlannedJob], Work]]] = {
