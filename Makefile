@@ -20,7 +20,7 @@ WHEELS := $(if $(wildcard wheels/*.whl),--no-index --find-links wheels)
 demo: run  ## the whole workflow on free stand-in humans; run it again to go on after a stop
 	@echo "Open results/demo/report/index.html"
 
-run: .venv/.ready libraries .venv/.viewer  ## any configuration: make run ARGS="--configfile config/single_gpu.yaml"
+run: .venv/.ready libraries .venv/.viewer  ## any configuration: make run ARGS="--configfile config/hgm/single_gpu.yaml"
 	flock --nonblock --conflict-exit-code 75 .snakemake.lock $(BIN)/python -m snakemake --nolock --cores $(CORES) $(ARGS) || { test $$? = 75 && echo "Another run is still working in this folder."; exit 1; }
 
 libraries: .venv/.ready  # of the system, for bpy and open3d; a plan needs none, and a cluster's jobs those of its nodes
@@ -77,7 +77,7 @@ lock:  ## resolve requirements.in anew
 envs: .venv/.ready  ## envs/*.yaml from requirements.lock and envs/gpu.lock
 	$(BIN)/python -m hgm.workflow.environments
 
-config: .venv/.ready  ## config.yaml, its schema, docs/config.md and docs/reference.md from the code
+config: .venv/.ready  ## config.yaml, its schema, docs/config/hgm.md and docs/reference.md from the code
 	$(BIN)/python -m hgm.cli config --write
 
 docs: .venv-docs/.ready  ## the documentation as a site, in site/

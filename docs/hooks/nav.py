@@ -21,7 +21,8 @@ def pages(nav: Any) -> Iterator[str]:
 def on_config(config: Any) -> Any:
     """Called by mkdocs with its configuration."""
     named = set(pages(config["nav"]))
-    rest = sorted(p.name for p in Path(config["docs_dir"]).glob("*.md") if p.name not in named)
+    docs = Path(config["docs_dir"])
+    rest = sorted({p.relative_to(docs).as_posix() for p in docs.rglob("*.md")} - named)
     if rest:
         config["nav"] = [*config["nav"], {MORE: rest}]
     return config

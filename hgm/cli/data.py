@@ -38,7 +38,7 @@ def add_doctor(verbs: Verbs) -> None:
     p = verbs.add(
         "doctor",
         "check everything that a configuration needs, and fetch what is free",
-        "hgm doctor --configfile config/thuman2.yaml",
+        "hgm doctor --configfile config/hgm/thuman2.yaml",
         _doctor,
     )
     configured(p)
@@ -92,7 +92,7 @@ def add_pack(verbs: Verbs) -> None:
     p = verbs.add(
         "pack",
         "the rendered views of a run as one small file, to train on another machine",
-        "hgm pack --configfile config/single_gpu.yaml --out views.zip",
+        "hgm pack --configfile config/hgm/single_gpu.yaml --out views.zip",
         _pack,
     )
     configured(p)
@@ -112,7 +112,7 @@ def add_unpack(verbs: Verbs) -> None:
     p = verbs.add(
         "unpack",
         "put packed views in their place under results/<run>",
-        "hgm unpack views.zip --configfile config/single_gpu.yaml",
+        "hgm unpack views.zip --configfile config/hgm/single_gpu.yaml",
         _unpack,
     )
     p.add_argument("file", type=Path, metavar="FILE", help="a file of hgm pack")

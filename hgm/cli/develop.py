@@ -14,7 +14,7 @@ def add_config(verbs: Verbs) -> None:
     p = verbs.add(
         "config",
         "print the default configuration, check a file or write the generated files",
-        "hgm config --check config/tiny.yaml",
+        "hgm config --check config/hgm/tiny.yaml",
         _config,
     )
     p.add_argument(
@@ -48,9 +48,9 @@ def _config(args: argparse.Namespace) -> int:
         return 0
     files = {
         "config.yaml": config_text.to_yaml("hgm"),
-        "docs/config.md": config_text.to_markdown("hgm"),
+        "docs/config/hgm.md": config_text.to_markdown("hgm"),
         "docs/reference.md": reference.to_markdown(parser()),
-        "config/schema.json": json.dumps(config_text.to_schema("hgm"), indent=1) + "\n",
+        "config/schema/hgm.json": json.dumps(config_text.to_schema("hgm"), indent=1) + "\n",
     }
     if not args.write:
         sys.stdout.write(files["config.yaml"])

@@ -66,7 +66,7 @@ def add_plan(verbs: Verbs) -> None:
         "plan",
         "jobs, hours, GPU-hours and disk of a configuration before it starts, computed for a "
         "device and corrected by earlier runs",
-        "hgm plan --configfile config/thuman2.yaml --device a100 --gpus 4",
+        "hgm plan --configfile config/hgm/thuman2.yaml --device a100 --gpus 4",
         _plan,
     )
     configured(p)

@@ -1,5 +1,5 @@
 """What is generated from the configuration's model: config.yaml, its JSON schema and
-docs/config.md."""
+docs/config/hgm.md."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def to_schema(system: str) -> dict[str, Any]:
 
 
 def to_markdown(system: str) -> str:
-    """docs/config.md."""
+    """docs/config/hgm.md."""
     lines = [
         "# Configuration",
         "",

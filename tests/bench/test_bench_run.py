@@ -150,7 +150,7 @@ def test_a_larger_batch_is_more_work(scene):
 
 @pytest.mark.parametrize(
     ("name", "file"),
-    [("tiny", "config/tiny.yaml"), ("small", "config.yaml"), ("paper", "config/thuman2.yaml")],
+    [("tiny", "config/hgm/tiny.yaml"), ("small", "config.yaml"), ("paper", "config/hgm/thuman2.yaml")],
 )
 def test_sizes_are_those_of_the_configurations(monkeypatch, name, file):
     monkeypatch.undo()

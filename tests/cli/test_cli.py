@@ -50,7 +50,7 @@ def test_a_file_is_checked_on_top_of_those_before_it(tmp_path, capsys):
     """As a run reads them: `fewer.yaml` of docs/training.md is fine on top of the paper's preset,
     and on top of the demo it is not."""
     (tmp_path / "fewer.yaml").write_text("coarse: {gpus: 2}\nfusion: {gpus: 2}\n")
-    preset = str(ROOT / "config/thuman2.yaml")
+    preset = str(ROOT / "config/hgm/thuman2.yaml")
     fewer = str(tmp_path / "fewer.yaml")
     assert (
         main(["config", "--check", preset, fewer]) == 0

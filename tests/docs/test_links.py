@@ -61,14 +61,16 @@ def test_a_wrong_link_is_found(tmp_path):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_pages_that_are_named_exist(page):
-    named = set(re.findall(r"\bdocs/[\w-]+\.md\b", page.read_text()))
+    named = set(re.findall(r"\bdocs/[\w/-]+\.md\b", page.read_text()))
     assert {n for n in named if not (ROOT / n).exists()} == set()
 
 
 def test_pages_of_the_site_link_inside_it():
     """mkdocs copies docs/ only."""
-    for page in (p for p in PAGES if p.parent.name == "docs"):
-        assert not re.findall(r"\]\(\.\./[^)]*\)", prose(page)), page.name
+    docs = ROOT / "docs"
+    for page in (p for p in PAGES if p.is_relative_to(docs)):
+        for link in re.findall(r"\]\((\.\./[^)#]*)", prose(page)):
+            assert (page.parent / link).resolve().is_relative_to(docs), (page.name, link)
 
 
 class Loader(yaml.SafeLoader):
@@ -90,16 +92,17 @@ def test_every_page_is_in_the_menu(hook):
     config = yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)
     config["docs_dir"] = str(ROOT / config["docs_dir"])
     menu = list(hook.pages(hook.on_config(config)["nav"]))
-    assert sorted(menu) == sorted(p.name for p in (ROOT / "docs").glob("*.md"))
+    assert sorted(menu) == sorted(str(p.relative_to(ROOT / "docs")) for p in (ROOT / "docs").rglob("*.md"))
 
 
 def test_a_page_that_is_not_named_stands_at_the_end(hook, tmp_path):
-    for name in ("a.md", "b.md", "c.md"):
+    (tmp_path / "d").mkdir()
+    for name in ("a.md", "b.md", "c.md", "d/e.md"):
         (tmp_path / name).touch()
     config = hook.on_config(
         {"nav": ["b.md", {"Part": [{"Title": "a.md"}]}], "docs_dir": str(tmp_path)}
     )
-    assert config["nav"] == ["b.md", {"Part": [{"Title": "a.md"}]}, {"More": ["c.md"]}]
+    assert config["nav"] == ["b.md", {"Part": [{"Title": "a.md"}]}, {"More": ["c.md", "d/e.md"]}]
 
 
 def test_pictures_are_small():

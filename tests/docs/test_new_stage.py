@@ -76,7 +76,7 @@ def test_it_is_planned_with_what_it_needs(checkout):
         "-m",
         "snakemake",
         "--configfile",
-        "config/tiny.yaml",
+        "config/hgm/tiny.yaml",
         "--cores",
         "2",
         "--dry-run",

@@ -323,7 +323,7 @@ def test_every_sentence_of_the_methods_is_there(tmp_path: Path) -> None:
         "60 % were unconverged renders" in text and "jitter" not in text and "distorted" not in text
     )
     assert "without the body." in text and "normals that a net reads" not in text
-    paper = load(ROOT / "config" / "thuman2.yaml").model_dump()
+    paper = load(ROOT / "config/hgm/thuman2.yaml").model_dump()
     text = " ".join(methods(Run(tmp_path, paper)))
     assert (
         "silhouettes of 512 px and the normals that a net reads" in text

@@ -8,7 +8,7 @@ import pytest
 from container import PLACE, Container, section
 from workspace import Workspace
 
-TINY = ("--configfile", f"{PLACE}/config/tiny.yaml", "--cores", "2")
+TINY = ("--configfile", f"{PLACE}/config/hgm/tiny.yaml", "--cores", "2")
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def finished(calm, tmp_path_factory) -> Workspace:
     shutil.copyfile(space.results / "views/test000/0505/rgb_00.png", folder / "ann.png")
     (space.folder / "programs.yaml").write_text(settings(folder, space.results / "views"))
     space.run(
-        "--configfile", "config/tiny.yaml", str(space.folder / "programs.yaml"), "--cores", "2"
+        "--configfile", "config/hgm/tiny.yaml", str(space.folder / "programs.yaml"), "--cores", "2"
     )
     return space
 
@@ -108,7 +108,7 @@ def test_the_list_of_jobs_is_that_of_the_rules(finished):
 
 def test_a_second_run_does_nothing(finished):
     again = finished.run(
-        "--configfile", "config/tiny.yaml", str(finished.folder / "programs.yaml"), "--cores", "2"
+        "--configfile", "config/hgm/tiny.yaml", str(finished.folder / "programs.yaml"), "--cores", "2"
     )
     assert "Nothing to be done" in again
 
@@ -121,7 +121,7 @@ def asked(workspace, tmp_path) -> Path:
 
 
 def test_programs_are_planned_for_each_chunk_and_for_the_photos(workspace, asked):
-    found = counts(workspace.run("--configfile", "config/tiny.yaml", str(asked), "--dry-run"))
+    found = counts(workspace.run("--configfile", "config/hgm/tiny.yaml", str(asked), "--dry-run"))
     assert (
         found["estimate_pixie"] == 2
         and found["estimate_pymafx"] == 1
@@ -131,7 +131,7 @@ def test_programs_are_planned_for_each_chunk_and_for_the_photos(workspace, asked
 
 
 def refusal(workspace: Workspace, *arguments: str) -> str:
-    process = workspace.start("--configfile", "config/tiny.yaml", *arguments)
+    process = workspace.start("--configfile", "config/hgm/tiny.yaml", *arguments)
     output, _ = process.communicate()
     assert process.returncode != 0 and "Traceback" not in output
     return output
@@ -152,7 +152,7 @@ def test_a_run_without_its_estimator_is_refused_before_anything_is_done(workspac
         workspace, "--dry-run", "--config", "estimate={source: fits}"
     )
     assert set(
-        counts(workspace.run("--configfile", "config/tiny.yaml", str(asked), "--dry-run", "views"))
+        counts(workspace.run("--configfile", "config/hgm/tiny.yaml", str(asked), "--dry-run", "views"))
     ) >= {"render", "views"}
 
 
@@ -163,7 +163,7 @@ def test_a_changed_file_of_a_given_body_reruns_its_estimate(calm, tmp_path):
     shutil.copyfile(space.results / "views/test000/0505/smplx.npz", given / "smplx.npz")
     options = (
         "--configfile",
-        "config/tiny.yaml",
+        "config/hgm/tiny.yaml",
         "--cores",
         "1",
         "--config",

@@ -137,7 +137,7 @@ def test_a_truncated_product_is_made_again(space, calm):
     """`hgm doctor` finds it and says what to do."""
     cut(space.results / "subjects/full/0505/gaussians.ply")
     done = subprocess.run(
-        [sys.executable, "-m", "hgm.cli", "doctor", "--configfile", "config/tiny.yaml"],
+        [sys.executable, "-m", "hgm.cli", "doctor", "--configfile", "config/hgm/tiny.yaml"],
         cwd=space.folder,
         capture_output=True,
         text=True,

@@ -55,7 +55,7 @@ def row(text: str) -> list[str]:
 
 
 def test_a_new_rule_is_shown_everywhere(checkout):
-    tiny = ("--configfile", "config/tiny.yaml")
+    tiny = ("--configfile", "config/hgm/tiny.yaml")
     assert row(said(checkout, "-m", "hgm.cli", "plan", *tiny))[1:3] == ["3", "3"]
     assert row(said(checkout, "-m", "hgm.cli", "status", *tiny))[1:] == [".", ".", ".", ".", "3"]
     done = said(

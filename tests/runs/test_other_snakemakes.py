@@ -37,7 +37,7 @@ def asked(*command: str | Path) -> subprocess.CompletedProcess[str]:
         if not name.startswith(("PYTHON", "VIRTUAL_ENV"))
     }
     return subprocess.run(
-        [*map(str, command), "--configfile", "config/tiny.yaml", "--cores", "1", "--nolock"],
+        [*map(str, command), "--configfile", "config/hgm/tiny.yaml", "--cores", "1", "--nolock"],
         cwd=ROOT,
         text=True,
         env=environment,

@@ -23,7 +23,7 @@ def counts(output: str) -> dict[str, int]:
 
 
 def test_the_tiny_preset_plans_every_rule(workspace):
-    found = counts(workspace.run("--configfile", "config/tiny.yaml", "--dry-run"))
+    found = counts(workspace.run("--configfile", "config/hgm/tiny.yaml", "--dry-run"))
     assert found == {
         "body_model": 1,
         "standin": 3,
@@ -45,7 +45,7 @@ def test_the_tiny_preset_plans_every_rule(workspace):
         "all": 1,
         "total": 27,
     }
-    assert planned("config/tiny.yaml") == found
+    assert planned("config/hgm/tiny.yaml") == found
 
 
 def planned(preset: str | Path) -> dict[str, int]:
@@ -111,7 +111,7 @@ def test_a_named_gpu_that_is_lacking_ends_a_run_before_anything_runs(
     (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho No devices found.\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    named = ("--configfile", "config/tiny.yaml", "--cores", "1", "--config", "device=cuda")
+    named = ("--configfile", "config/hgm/tiny.yaml", "--cores", "1", "--config", "device=cuda")
     process = workspace.start(*named)
     output, _ = process.communicate()
     assert process.returncode != 0 and not (workspace.folder / "results").exists()
@@ -180,7 +180,7 @@ def test_photos_of_the_configuration_are_one_more_job(workspace, tmp_path):
         (tmp_path / name).touch()
     found = counts(
         workspace.run(
-            "--configfile", "config/tiny.yaml", "--dry-run", "--config", f"images=[{tmp_path}]"
+            "--configfile", "config/hgm/tiny.yaml", "--dry-run", "--config", f"images=[{tmp_path}]"
         )
     )
     assert found["photos"] == 1 and found["total"] == 28
@@ -198,12 +198,12 @@ def test_normals_of_icon_take_the_place_of_the_trained_net(workspace, tmp_path):
         f"normals: {{icon: {tmp_path / 'normal.ckpt'}}}\nimages: [{tmp_path / 'a.png'}]\n"
     )
     found = counts(
-        workspace.run("--configfile", "config/tiny.yaml", str(tmp_path / "icon.yaml"), "--dry-run")
+        workspace.run("--configfile", "config/hgm/tiny.yaml", str(tmp_path / "icon.yaml"), "--dry-run")
     )
     assert found["photos"] == 1 and found["mesh"] == 2 and "normals" not in found
     assert (
         "normals" not in planned(tmp_path / "icon.yaml")
-        and planned("config/tiny.yaml")["normals"] == 1
+        and planned("config/hgm/tiny.yaml")["normals"] == 1
     )
 
 

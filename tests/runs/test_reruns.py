@@ -15,7 +15,7 @@ import pytest
 from planner import Planner
 from workspace import ROOT, Workspace
 
-PRESET = "config/tiny.yaml"
+PRESET = "config/hgm/tiny.yaml"
 COPIED = (
     "Snakefile",
     "rules",

@@ -142,7 +142,7 @@ def test_packed_views_are_taken_for_its_own_by_another_machine(finished, tmp_pat
     packed = str(tmp_path / "views.zip")
     for space, command in ((finished, ("pack", "--out", packed)), (there, ("unpack", packed))):
         done = subprocess.run(
-            [sys.executable, "-m", "hgm.cli", *command, "--configfile", "config/tiny.yaml"],
+            [sys.executable, "-m", "hgm.cli", *command, "--configfile", "config/hgm/tiny.yaml"],
             cwd=space.folder,
             capture_output=True,
             text=True,
@@ -246,7 +246,7 @@ def test_the_command_takes_hostile_paths(killed):
         killed,
         "pack",
         "--configfile",
-        "config/tiny.yaml",
+        "config/hgm/tiny.yaml",
         folder / f"{NAME}.yaml",
         "--out",
         folder / f"{NAME}.zip",
@@ -257,7 +257,7 @@ def test_the_command_takes_hostile_paths(killed):
         "unpack",
         folder / f"{NAME}.zip",
         "--configfile",
-        "config/tiny.yaml",
+        "config/hgm/tiny.yaml",
         folder / f"{NAME}.yaml",
     )
     assert "Finished." in command(killed, "status", "--run", killed.folder / run).stdout
@@ -284,7 +284,7 @@ def test_photos_and_other_methods_of_hostile_names_go_through_the_workflow(kille
             allow_unicode=True,
         )
     )
-    killed.run("--configfile", "config/tiny.yaml", str(changes), "--cores", "2")
+    killed.run("--configfile", "config/hgm/tiny.yaml", str(changes), "--cores", "2")
     assert (results / "photos" / NAME / "gaussians.ply").stat().st_size > 0
     assert json.loads((results / "baselines/sith/test000.json").read_text())["failed"] == {}
     assert not any(path.name == PWNED for path in killed.folder.parent.rglob("*"))
@@ -303,7 +303,7 @@ def test_a_broken_scan_is_set_aside_and_the_rest_goes_on(finished, tmp_path):
             {"scans": {"source": "thuman2", "root": str(own), "models": str(own / "models")}}
         )
     )
-    space.run("--configfile", "config/tiny.yaml", str(changes), "--cores", "2", "--until", "render")
+    space.run("--configfile", "config/hgm/tiny.yaml", str(changes), "--cores", "2", "--until", "render")
     results = space.folder / "results/tiny"
     rejected = (results / "rejected.tsv").read_text().splitlines()
     assert (
@@ -322,7 +322,7 @@ def test_what_reruns_when_something_changes(finished):
         (finished.folder / "changes.yaml").write_text(changes)
         output = finished.run(
             "--configfile",
-            "config/tiny.yaml",
+            "config/hgm/tiny.yaml",
             str(finished.folder / "changes.yaml"),
             "--cores",
             "2",
@@ -351,7 +351,7 @@ def test_what_reruns_when_something_changes(finished):
 def test_no_job_used_more_memory_than_it_asks_for(calm):
     """As far as Snakemake saw it: it looks now and then, and may miss the peak of a short job."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    plan = Plan({**load(ROOT / "config/tiny.yaml").model_dump(mode="json"), "device": device})
+    plan = Plan({**load(ROOT / "config/hgm/tiny.yaml").model_dump(mode="json"), "device": device})
     folder = calm.results / "benchmarks"
     most: dict[str, float] = {}
     for job in planned_jobs(plan):

@@ -14,7 +14,7 @@ from hgm.cli import main
 from hgm.workflow.configuration import load
 from hgm.workflow.doctor.entries import load_assets
 
-PRESET = "config/thuman2.yaml"
+PRESET = "config/hgm/thuman2.yaml"
 SCANS = 526
 
 
@@ -78,7 +78,7 @@ def test_customhumans_goes_on_top(furnished):
     """The same training, two chunks of other test scans."""
     ids = furnished.folder / "data" / "customhumans_test.txt"
     ids.write_text("\n".join(f"{i:04d}" for i in range(45)))
-    found = counts(furnished.run("--configfile", PRESET, "config/customhumans.yaml", "--dry-run"))
+    found = counts(furnished.run("--configfile", PRESET, "config/hgm/customhumans.yaml", "--dry-run"))
     assert (
         found["render"] == 20 + 1 + 2
         and found["coarse"] == 2
@@ -89,7 +89,7 @@ def test_customhumans_goes_on_top(furnished):
 
 def test_humman_goes_on_top(furnished):
     """Table 2: the networks of the variant that it has, and SHERF's sequences in one chunk."""
-    found = counts(furnished.run("--configfile", PRESET, "config/humman.yaml", "--dry-run"))
+    found = counts(furnished.run("--configfile", PRESET, "config/hgm/humman.yaml", "--dry-run"))
     assert (
         found["render"] == 20 + 1 + 1
         and found["coarse"] == found["fusion"] == found["normals"] == 1
@@ -109,7 +109,7 @@ def test_pymafx_goes_on_top(furnished):
     for name in (*PYMAFX.needs, ".venv/bin/python"):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).touch()
-    found = counts(furnished.run("--configfile", PRESET, "config/pymafx.yaml", "--dry-run"))
+    found = counts(furnished.run("--configfile", PRESET, "config/hgm/pymafx.yaml", "--dry-run"))
     assert (
         found["estimate_pixie"] == found["estimate_pymafx"] == 1
         and found["estimate"] == 2

@@ -11,7 +11,7 @@ from checkouts import ROOT
 from hgm.core.keys import folder_digest
 
 LINKED = ("config",)  # named from there; all else is found in the checkout
-TINY = ("--configfile", "config/tiny.yaml", "--cores", "2")
+TINY = ("--configfile", "config/hgm/tiny.yaml", "--cores", "2")
 # in the environment of a run, not in its results
 MARKED = {"USER": "user-b26f", "LOGNAME": "user-b26f", "HGM_TOKEN": "token-7c41"}
 PRODUCTS = ("views", "coarse", "controlnet", "fusion", "pairs", "bodies", "subjects", "tables")

@@ -63,7 +63,7 @@ def test_a_run_works_in_any_folder_whatever_the_shell_names(checkout, foreign):
     done = make(
         checkout,
         "run",
-        f"ARGS={' '.join(FIRST)} --configfile config/tiny.yaml",
+        f"ARGS={' '.join(FIRST)} --configfile config/hgm/tiny.yaml",
         PYTHONPATH=str(foreign),
         PYTHONHOME=str(foreign),
         PYTHONSTARTUP=str(foreign / "start.py"),
@@ -104,7 +104,7 @@ def test_each_of_them_alone(variables, foreign, tmp_path):
             "    file.write(f'é {file.encoding} {sys.flags.safe_path}')\n"
         )
     given = {name: value.format(foreign=foreign) for name, value in variables.items()}
-    done = make(folder, "run", f"ARGS={FIRST[1]} --configfile config/tiny.yaml", **given)
+    done = make(folder, "run", f"ARGS={FIRST[1]} --configfile config/hgm/tiny.yaml", **given)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert (folder / FIRST[1]).exists() and (folder / "told").read_text("utf-8") == "é utf-8 True"
 

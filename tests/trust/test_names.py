@@ -119,7 +119,7 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
         "--cores",
         "1",
         "--configfile",
-        "config/tiny.yaml",
+        "config/hgm/tiny.yaml",
     ]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 

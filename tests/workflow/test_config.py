@@ -14,10 +14,10 @@ ON_TOP = ("customhumans", "humman", "pymafx")
 
 def test_generated_files_are_up_to_date():
     assert (ROOT / "config.yaml").read_text() == config_text.to_yaml("hgm"), "run `make config`"
-    assert (ROOT / "docs/config.md").read_text() == config_text.to_markdown("hgm"), (
+    assert (ROOT / "docs/config/hgm.md").read_text() == config_text.to_markdown("hgm"), (
         "run `make config`"
     )
-    assert json.loads((ROOT / "config/schema.json").read_text()) == config_text.to_schema("hgm"), (
+    assert json.loads((ROOT / "config/schema/hgm.json").read_text()) == config_text.to_schema("hgm"), (
         "run `make config`"
     )
 
@@ -28,7 +28,7 @@ def test_the_default_file_says_the_defaults():
     ) == configuration.resolve({})
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "config/hgm").glob("*.yaml")), ids=lambda p: p.name)
 def test_presets_are_valid(path):
     if path.stem in ON_TOP:
         assert "run" not in configuration.read(path) and configuration.load(path)

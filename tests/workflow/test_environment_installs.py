@@ -206,7 +206,7 @@ def test_the_workflows_list_installs_and_plans_a_run(fresh):
         ("hgm.cli", "plan"),
         ("hgm.cli", "status"),
     ):
-        done = fresh.run("-m", *command, "--configfile", "config/tiny.yaml", path=str(ROOT))
+        done = fresh.run("-m", *command, "--configfile", "config/hgm/tiny.yaml", path=str(ROOT))
         assert done.returncode == 0 and "reconstruct" in done.stdout, (
             done.stdout[-4000:] + done.stderr[-4000:]
         )

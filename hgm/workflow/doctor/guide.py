@@ -7,7 +7,7 @@ from hgm.core.checkout import ROOT
 from hgm.workflow.configuration import load
 from hgm.workflow.doctor.entries import Asset, load_assets
 
-PRESET = "config/thuman2.yaml"
+PRESET = "config/hgm/thuman2.yaml"
 INTRO = f"""# Data and weights
 
 Generated from `resources/assets.yaml` (`hgm doctor --markdown > docs/data.md`).

@@ -9,7 +9,7 @@ from checkouts import ROOT
 from hgm.core.settings import Section
 from hgm.workflow.configuration import load
 
-PRESET = load(ROOT / "config" / "thuman2.yaml")
+PRESET = load(ROOT / "config/hgm/thuman2.yaml")
 CONSTANTS: list[tuple[str, Any, str]] = [
     ("scans.train", "0000-0499", "paper: 500 scans"),
     ("scans.test", "0505-0525", "SIFU's split, which the paper follows"),

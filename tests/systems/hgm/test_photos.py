@@ -59,7 +59,7 @@ def run(tmp_path_factory) -> Path:
     """results/<run> as a finished run of the tiny preset leaves it, untrained."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("results") / "tiny"
-    data = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
+    data = yaml.safe_load((ROOT / "config/hgm/tiny.yaml").read_text())
     data["refine"] = {"iterations": 2, "every": 1}
     data["reconstruct"] = {"size": 32, "turntable_size": 32, "turntable_frames": 2}
     data["mesh"] = {

@@ -23,7 +23,7 @@ def config(name: str, **changes) -> dict:
 def memory(rule: str, scans: dict[str, int] = PAPER_SCANS, **changes) -> int:
     """At the paper's sizes on one GPU."""
     one = {"coarse__gpus": 1, "fusion__gpus": 1}
-    return requests.memory_mb(config("config/thuman2.yaml", **{**one, **changes}), rule, scans)
+    return requests.memory_mb(config("config/hgm/thuman2.yaml", **{**one, **changes}), rule, scans)
 
 
 @pytest.mark.parametrize("preset", requests.NETWORKS)
@@ -98,7 +98,7 @@ def test_pictures_to_train_on_and_to_watch_share_one_limit():
     ],
 )
 def test_a_gpu_is_asked_for_where_one_is_used(changes, asked):
-    made = config("config/tiny.yaml", **changes)
+    made = config("config/hgm/tiny.yaml", **changes)
     assert {
         rule
         for rule in (*requests.ON_DEVICE, "render", "estimate", "evaluate")
@@ -107,7 +107,7 @@ def test_a_gpu_is_asked_for_where_one_is_used(changes, asked):
 
 
 def test_a_named_gpu_gets_threads_that_read_ahead():
-    four = config("config/tiny.yaml", device="cuda", coarse__gpus=4, coarse__accumulate=4)
+    four = config("config/hgm/tiny.yaml", device="cuda", coarse__gpus=4, coarse__accumulate=4)
     assert requests.gpus(four, "coarse") == 4 and requests.threads(four, "coarse") == 4 * (
         1 + requests.LOADERS
     )

@@ -95,7 +95,7 @@ FEW = {
     "controlnet": {"steps": 6},
     "normals": {"steps": 6},
 }
-# seconds of CPU time of whole jobs on an AMD EPYC that others used too: config/tiny.yaml, and the
+# seconds of CPU time of whole jobs on an AMD EPYC that others used too: config/hgm/tiny.yaml, and the
 # demo's sizes with FEW. Of base and normals, and the second of catalogue and controlnet, the system
 # counted them; the others are from benchmark files, whose samples miss the end of a job.
 JOBS = {
@@ -128,7 +128,7 @@ STEPS = {
 
 def smallest_and_demo() -> tuple[Plan, Plan]:
     few = {f"{section}__{key}": x for section, keys in FEW.items() for key, x in keys.items()}
-    return planned("config/tiny.yaml", device="cpu"), planned("config.yaml", device="cpu", **few)
+    return planned("config/hgm/tiny.yaml", device="cpu"), planned("config.yaml", device="cpu", **few)
 
 
 @pytest.mark.parametrize("name", JOBS)
@@ -160,7 +160,7 @@ def test_steps_of_the_smallest_sizes_forecast_those_of_the_demo_s(name):
 
 def test_every_rule_has_its_work():
     plan = planned(
-        "config/thuman2.yaml",
+        "config/hgm/thuman2.yaml",
         estimate__pymafx="there",
         evaluate__variants=["full", "pymafx"],
         evaluate__baselines={"other": "folder"},
@@ -170,25 +170,25 @@ def test_every_rule_has_its_work():
     )
     assert {
         job.rule
-        for name in ("config.yaml", "config/thuman2.yaml")
+        for name in ("config.yaml", "config/hgm/thuman2.yaml")
         for job in planned_jobs(planned(name))
     } <= set(work.RULES)
 
 
 def test_a_faster_card_takes_less_and_more_work_more():
-    plan = planned("config/thuman2.yaml")
+    plan = planned("config/hgm/thuman2.yaml")
     a100, h100, l40s = (seconds(plan, name) for name in ("a100", "h100", "l40s"))
     assert all(h100[rule] < a100[rule] < l40s[rule] for rule in ("coarse", "fusion"))
     assert h100["evaluate"] == a100["evaluate"] == l40s["evaluate"]  # on a CPU everywhere
     twice, thrice = (
-        seconds(planned("config/thuman2.yaml", coarse__steps=n * 37500), "a100") for n in (2, 3)
+        seconds(planned("config/hgm/thuman2.yaml", coarse__steps=n * 37500), "a100") for n in (2, 3)
     )
     assert twice["coarse"] > 1.9 * a100["coarse"] and twice["fusion"] == a100["fusion"]
     assert thrice["coarse"] - twice["coarse"] == pytest.approx(
         twice["coarse"] - a100["coarse"], rel=1e-3
     )
     alone = seconds(
-        planned("config/thuman2.yaml", coarse__gpus=1, coarse__batch=4, coarse__accumulate=1),
+        planned("config/hgm/thuman2.yaml", coarse__gpus=1, coarse__batch=4, coarse__accumulate=1),
         "a100",
     )
     assert alone["coarse"] / 4 < a100["coarse"] < alone["coarse"] / 2

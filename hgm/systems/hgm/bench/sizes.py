@@ -1,5 +1,5 @@
-"""How large the work of a preset is: the numbers of config/tiny.yaml, config.yaml and
-config/thuman2.yaml."""
+"""How large the work of a preset is: the numbers of config/hgm/tiny.yaml, config.yaml and
+config/hgm/thuman2.yaml."""
 
 from __future__ import annotations
 
