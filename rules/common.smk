@@ -16,6 +16,8 @@ from hgm.systems.hgm.variants import VARIANTS
 from snakemake_logger_plugin_live import watch
 
 # a file that names its system stands on the defaults of that system, others on the demo
+
+# a file that names its system stands on the defaults of that system, others on config.yaml
 if not is_named([config]):
 
     configfile: default_config()

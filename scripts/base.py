@@ -13,16 +13,16 @@ from hgm.core.processes import Deadline
 from hgm.images.views import load_views
 from hgm.scans.dataset import rendered
 from hgm.systems.hgm.back_view.base import link_base
-from hgm.systems.hgm.back_view.settings import BaseSettings
+from hgm.systems.hgm.back_view.settings import DiffusionBase
 from hgm.systems.hgm.back_view.small_base import train_base
 from hgm.systems.hgm.setup import perceptual_loss
 
 
 def main(job: Job) -> None:
-    section = dict(job.params["base"])
+    settings = DiffusionBase(**job.params["base"])
     manifest = job.path("manifest")
     out = manifest.parent
-    folder = section.pop("folder")
+    folder = settings.folder
     device = select_device(job.params["device"])
     if folder is not None:
         link_base(Path(folder), out)
@@ -36,7 +36,8 @@ def main(job: Job) -> None:
         train_base(
             views,
             out,
-            settings=BaseSettings(size=job.params["rendering"]["size"], **section),
+            settings=settings,
+            size=job.params["rendering"]["size"],
             state=out.parent / "state" / "base" / job.key,
             seed=job.params["seed"],
             deadline=Deadline(job.seconds()),

@@ -1,12 +1,12 @@
 """Train the one-view HGM."""
 
 from functools import partial
-from pathlib import Path
 
 from hgm.core.devices import select_device
 from hgm.core.job import Job, run
 from hgm.core.processes import Deadline
 from hgm.scans.dataset import rendered
+from hgm.systems.hgm.sections.training import Coarse
 from hgm.systems.hgm.setup import network, perceptual_loss, training
 from hgm.systems.hgm.training import train_hgm
 
@@ -14,16 +14,17 @@ from hgm.systems.hgm.training import train_hgm
 def main(job: Job) -> None:
     params = job.params
     out = job.path("weights").parent
-    device = select_device(params["device"], params["coarse"]["gpus"])
+    section = Coarse(**params["coarse"])
+    device = select_device(params["device"], section.gpus)
     views = job.paths("views")
-    size = params["rendering"]["size"]
-    lgm = params["coarse"]["lgm"]
+    made = training(
+        section, params, rendered(views, "train"), rendered(views, "val"), device=device
+    )
     train_hgm(
-        network(params["network"], size, views=1, body=not job.wildcards["networks"]),
-        training(params, "coarse", rendered(views, "train"), rendered(views, "val"), device=device),
+        network(made.network, made.size, views=1, body=not job.wildcards["networks"]),
+        made,
         out,
         out.parent / "state" / out.name / job.key,
-        lgm=Path(lgm) if lgm else None,
         perceptual=partial(perceptual_loss, params["weights"]),
         deadline=Deadline(job.seconds()),
     )

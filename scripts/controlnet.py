@@ -1,30 +1,25 @@
 """Train the back view's ControlNet."""
 
-from pathlib import Path
-
 from hgm.core.devices import select_device
 from hgm.core.job import Job, run
 from hgm.core.keys import folder_digest
 from hgm.core.manifests import write_json
 from hgm.core.processes import Deadline
 from hgm.systems.hgm.back_view.controlnet import train_controlnet
-from hgm.systems.hgm.back_view.settings import ControlNetSettings
+from hgm.systems.hgm.back_view.settings import ControlNet
 from hgm.train.loop import write_history
 
 
 def main(job: Job) -> None:
-    section = dict(job.params["controlnet"])
     manifest = job.path("manifest")
     out = manifest.parent
-    tile = section.pop("tile")
     history = train_controlnet(
         job.path("pairs").parent,
         job.path("base").parent,
         out,
-        settings=ControlNetSettings(**section),
+        settings=ControlNet(**job.params["controlnet"]),
         state=out.parent / "state" / "controlnet" / job.key,
         seed=job.params["seed"],
-        init=Path(tile) if tile else None,
         deadline=Deadline(job.seconds()),
         device=select_device(job.params["device"]),
     )

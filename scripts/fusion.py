@@ -1,12 +1,12 @@
 """Train the two-view HGM."""
 
 from functools import partial
-from pathlib import Path
 
 from hgm.core.devices import select_device
 from hgm.core.job import Job, run
 from hgm.core.processes import Deadline
 from hgm.scans.dataset import rendered
+from hgm.systems.hgm.sections.training import Fusion
 from hgm.systems.hgm.setup import network, perceptual_loss, training
 from hgm.systems.hgm.training import train_hgm
 
@@ -14,28 +14,23 @@ from hgm.systems.hgm.training import train_hgm
 def main(job: Job) -> None:
     params = job.params
     out = job.path("weights").parent
-    section = params["fusion"]
+    section = Fusion(**params["fusion"])
+    device = select_device(params["device"], section.gpus)
     views = job.paths("views")
-    device = select_device(params["device"], section["gpus"])
+    made = training(
+        section,
+        params,
+        rendered(views, "train"),
+        rendered(views, "val"),
+        device=device,
+        pairs=job.path("pairs").parent if section.back_share > 0 else None,
+    )
     train_hgm(
-        network(
-            params["network"],
-            params["rendering"]["size"],
-            views=2,
-            body=not job.wildcards["networks"],
-        ),
-        training(
-            params,
-            "fusion",
-            rendered(views, "train"),
-            rendered(views, "val"),
-            device=device,
-            pairs=job.path("pairs").parent if section["back_share"] > 0 else None,
-        ),
+        network(made.network, made.size, views=2, body=not job.wildcards["networks"]),
+        made,
         out,
         out.parent / "state" / out.name / job.key,
-        init=job.path("coarse") if section["warm_start"] else None,
-        lgm=Path(section["lgm"]) if section["lgm"] else None,
+        init=job.path("coarse") if section.warm_start else None,
         perceptual=partial(perceptual_loss, params["weights"]),
         deadline=Deadline(job.seconds()),
     )

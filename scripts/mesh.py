@@ -11,9 +11,10 @@ from hgm.core.job import Job, run
 from hgm.core.keys import key_of
 from hgm.core.manifests import read_json, write_json
 from hgm.gaussians import Gaussians
+from hgm.mesh.settings import Mesh
 from hgm.scans.data_source import body_model
 from hgm.systems.hgm.backends import job_backends
-from hgm.systems.hgm.meshing import mesh_settings, mesh_subject, mesh_without_normals
+from hgm.systems.hgm.meshing import mesh_subject, mesh_without_normals
 from hgm.systems.hgm.normal_estimators import estimator_digest, load_estimator
 
 
@@ -21,11 +22,11 @@ def main(job: Job) -> None:
     params = job.params
     manifest = job.path("manifest")
     device = select_device(params["device"])
-    settings = mesh_settings(params["mesh"])
+    settings = Mesh(**params["mesh"])
     backends = job_backends(params, device)
     normals = params["normals"]
     results = manifest.parents[2]
-    refined = params["mesh"]["refine_steps"] > 0
+    refined = settings.refine_steps > 0
     estimator = (
         load_estimator(normals, results, device=device, backend=backends["splat"])
         if refined

@@ -5,19 +5,18 @@ from hgm.core.job import Job, run
 from hgm.core.processes import Deadline
 from hgm.scans.data_source import body_model
 from hgm.scans.dataset import rendered
-from hgm.systems.hgm.normals import NormalTraining, train_normals
+from hgm.systems.hgm.normals import train_normals
+from hgm.systems.hgm.sections.normals import Normals
 
 
 def main(job: Job) -> None:
     params = job.params
     out = job.path("weights").parent
-    section = {key: value for key, value in params["normals"].items() if key != "icon"}
-    training = NormalTraining(channels=tuple(section.pop("channels")), **section)
     faces = body_model(params["scans"], out.parent).faces
     train_normals(
         rendered(job.paths("views"), "train"),
         faces,
-        training,
+        Normals(**params["normals"]),
         out,
         out.parent / "state" / "normals" / job.key,
         seed=params["seed"],

@@ -13,8 +13,10 @@ from hgm.core.keys import file_digest, key_of
 from hgm.core.manifests import read_json, write_json
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_image, view_path
+from hgm.systems.hgm.back_view.settings import BackView
 from hgm.systems.hgm.backends import job_backends
-from hgm.systems.hgm.reconstruction import Output, load_reconstructor, write_reconstruction
+from hgm.systems.hgm.reconstruction import load_reconstructor, write_reconstruction
+from hgm.systems.hgm.sections.reconstruct import Reconstruct
 from hgm.systems.hgm.variants import VARIANTS
 
 
@@ -30,7 +32,7 @@ def main(job: Job) -> None:
         results,
         variant,
         size=params["rendering"]["size"],
-        back_view=params["back_view"],
+        back_view=BackView(**params["back_view"]),
         device=device,
         backend=backends["splat"],
         sparse_backend=backends["sparse"],
@@ -38,7 +40,7 @@ def main(job: Job) -> None:
         compiled=params["network"]["compile"],
     )
     bodies = job.path("bodies")
-    output = Output(**params["reconstruct"])
+    output = Reconstruct(**params["reconstruct"])
     keys = read_json(bodies)["members"]
     times = MemberTimes(
         results / "benchmarks" / job.rule / job.wildcards["variant"] / f"{chunk}.members.json"

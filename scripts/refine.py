@@ -14,7 +14,7 @@ from hgm.systems.hgm.backends import job_backends
 from hgm.systems.hgm.bodies import load_estimate, refine_subject
 from hgm.systems.hgm.normal_estimators import estimator_digest, load_estimator
 from hgm.systems.hgm.reconstruction import Reconstructor
-from hgm.systems.hgm.refinement import RefineSettings
+from hgm.systems.hgm.sections.bodies import Refine
 from hgm.systems.hgm.training import load_hgm
 
 
@@ -36,7 +36,7 @@ def main(job: Job) -> None:
         backend=backends["splat"],
         precision=params["network"]["precision"],
     )
-    settings = RefineSettings(**params["refine"])
+    settings = Refine(**params["refine"])
     keys = read_json(job.path("bodies"))["members"]
     normals = params["normals"] or None  # empty where their weight is zero
     estimator = (

@@ -13,7 +13,7 @@ from hgm.systems import DEFAULT, SYSTEMS, part
 def add_config(verbs: Verbs) -> None:
     p = verbs.add(
         "config",
-        "print the default configuration, check a file or write the generated files",
+        "print the demo's configuration, check files or write what is generated",
         "hgm config --check config/hgm/tiny.yaml",
         _config,
     )
@@ -27,8 +27,8 @@ def add_config(verbs: Verbs) -> None:
     p.add_argument(
         "--write",
         action="store_true",
-        help="write config.yaml, config/schema.json, docs/config.md and docs/reference.md of the "
-        "checkout",
+        help="write what is generated from the code: config.yaml, config/schema, docs/config and "
+        "docs/reference.md",
     )
 
 
@@ -43,21 +43,26 @@ def _config(args: argparse.Namespace) -> int:
 
     if args.check:
         # says what a run would say before its first job
-        plan_for(configuration.read_files(args.check).model_dump(mode="json"))
-        sys.stdout.write(f"{', '.join(map(str, args.check))}: fine\n")
+        plan = plan_for(configuration.read_files(args.check).model_dump(mode="json"))
+        names = ", ".join(map(str, args.check))
+        sys.stdout.write(f"{names}: fine, a configuration of system {plan.system}\n")
         return 0
-    files = {
-        "config.yaml": config_text.to_yaml("hgm"),
-        "docs/config/hgm.md": config_text.to_markdown("hgm"),
-        "docs/reference.md": reference.to_markdown(parser()),
-        "config/schema/hgm.json": json.dumps(config_text.to_schema("hgm"), indent=1) + "\n",
-    }
     if not args.write:
-        sys.stdout.write(files["config.yaml"])
+        sys.stdout.write(configuration.demo_file(DEFAULT).read_text())
         return 0
-    for name, text in files.items():
-        with atomic_write(ROOT / name, "w") as file:
-            file.write(text)
+    files = {ROOT / "docs/reference.md": reference.to_markdown(parser())}
+    for system in SYSTEMS:
+        file = configuration.demo_file(system)
+        demo = configuration.read(file) if file.is_file() else {}
+        schema = json.dumps(config_text.to_schema(system), indent=1) + "\n"
+        files |= {
+            file: config_text.to_yaml(system, demo),
+            ROOT / f"docs/config/{system}.md": config_text.to_markdown(system, demo),
+            ROOT / f"config/schema/{system}.json": schema,
+        }
+    for path, text in files.items():
+        with atomic_write(path, "w") as written:
+            written.write(text)
     return 0
 
 

@@ -45,8 +45,16 @@ def _imports(tree: ast.AST, path: Path) -> set[str]:
     return {n for n in names if n.split(".")[0] == PACKAGE.name}
 
 
-def _without_docstrings(tree: ast.AST) -> str:
+def _without_prose(tree: ast.AST) -> str:
+    """The dump of a tree without docstrings and without the descriptions of settings (the second
+    argument of `described`)."""
     for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "described"
+        ):
+            del node.args[1:2]
         body = getattr(node, "body", None)
         if (
             isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
@@ -68,7 +76,7 @@ def _parsed(path: Path) -> tuple[str, frozenset[str]]:
     if key not in known:
         tree = ast.parse(text, str(path))
         imports = _imports(tree, path if path.is_relative_to(PACKAGE) else PACKAGE / "x.py")
-        known[key] = [digest(_without_docstrings(tree)), sorted(imports)]
+        known[key] = [digest(_without_prose(tree)), sorted(imports)]
         _new.append(key)
     found = known[key]
     return found[0], frozenset(found[1])
@@ -124,11 +132,11 @@ def code_files(entry: str | Path) -> list[Path]:
 
 
 def code_key(entry: str | Path) -> str:
-    """A key of all code that a script runs: the syntax trees without comments, docstrings and
+    """A key of all code that a script runs: the syntax trees without comments, prose and
     formatting.
 
-    A comment, a docstring or a reformatted line leaves the key as it is; so does a module that the
-    script does not import.
+    A comment, a docstring, the description of a setting or a reformatted line leaves the key as it
+    is; so does a module that the script does not import.
     """
     lines = [f"{_name(path)} {_parsed(path)[0]}" for path in code_files(entry)]
     _remember()

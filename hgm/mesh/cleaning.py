@@ -12,13 +12,8 @@ from hgm.mesh.conversion import to_open3d, to_trimesh
 if TYPE_CHECKING:
     import trimesh
 
-MIN_TRIANGLES = 200
-SMOOTHING = 5
 
-
-def clean(
-    mesh: trimesh.Trimesh, *, min_triangles: int = MIN_TRIANGLES, smoothing: int = SMOOTHING
-) -> trimesh.Trimesh:
+def clean(mesh: trimesh.Trimesh, *, min_triangles: int, smoothing: int) -> trimesh.Trimesh:
     """Drop connected clusters of fewer than `min_triangles` triangles and vertices of no face, then
     `smoothing` rounds of averaging every vertex (colors too) with its neighbors.
 

@@ -17,8 +17,6 @@ from hgm.gaussians import Gaussians
 if TYPE_CHECKING:
     import trimesh
 
-VOXEL = 3 / 512  # NU, 7.8 mm on a person of 1.8 m
-TRUNCATION = 0.05  # NU
 DEPTH_MAX = 4.0  # NU
 MIN_ALPHA = 0.5  # coverage from which on a pixel's expected depth is a surface
 BATCH = 8  # cameras rendered at once, for memory
@@ -46,7 +44,7 @@ def depth_maps(
 class Volume:
     """Open3D's scalable volume with HGM's constants; takes depth maps, gives a mesh."""
 
-    def __init__(self, *, voxel: float = VOXEL, truncation: float = TRUNCATION) -> None:
+    def __init__(self, *, voxel: float, truncation: float) -> None:
         from open3d.pipelines import integration
 
         self._volume = integration.ScalableTSDFVolume(
@@ -104,8 +102,8 @@ def fuse(
     gaussians: Gaussians,
     cameras: Cameras,
     *,
-    voxel: float = VOXEL,
-    truncation: float = TRUNCATION,
+    voxel: float,
+    truncation: float,
     backend: str = "auto",
 ) -> trimesh.Trimesh:
     """The surface of unbatched Gaussians [N] seen by cameras [C] all around them (spec section 7),

@@ -20,6 +20,12 @@ from hgm.mesh.normals import Hits, cast, shown_normals
 if TYPE_CHECKING:
     import trimesh
 
+LR = 1e-3  # NU a step
+NORMAL = 1.0  # weight of the normals
+SMOOTH = 2.0  # on the Laplacian of the vertices in view, in squared edge lengths
+STIFF = 1.0  # on the Laplacian of the offsets of all vertices, in squared edge lengths
+EVERY = 20  # steps between two castings of the rays
+
 
 @dataclass(frozen=True)
 class NormalTargets:
@@ -31,23 +37,8 @@ class NormalTargets:
     farthest: Tensor | None = None
 
 
-@dataclass(frozen=True)
-class NormalRefinement:
-    """All numbers of the refinement."""
-
-    steps: int = 100
-    lr: float = 1e-3  # NU a step
-    normal: float = 1.0
-    smooth: float = 2.0  # on the Laplacian of the vertices in view, in squared edge lengths
-    stiff: float = 1.0  # on the Laplacian of the offsets of all vertices, in squared edge lengths
-    every: int = 20  # steps between two castings of the rays
-
-
 def refine_mesh(
-    mesh: trimesh.Trimesh,
-    targets: NormalTargets,
-    *,
-    settings: NormalRefinement | None = None,
+    mesh: trimesh.Trimesh, targets: NormalTargets, *, steps: int
 ) -> tuple[trimesh.Trimesh, list[dict[str, float]]]:
     """Move the vertices of a mesh in NU so that it shows `targets`: the mesh, faces and colors
     kept, and one row a step.
@@ -57,7 +48,6 @@ def refine_mesh(
     gradients flow. The uniform Laplacian smooths what is in view; out of view only the offsets are
     smoothed, so that those parts keep their shape.
     """
-    settings = NormalRefinement() if settings is None else settings
     faces = torch.from_numpy(np.array(mesh.faces, np.int64))
     start = torch.from_numpy(np.array(mesh.vertices, np.float32))
     edges = torch.from_numpy(np.array(mesh.edges_unique, np.int64))
@@ -73,11 +63,11 @@ def refine_mesh(
     )
 
     offsets = torch.zeros_like(start, requires_grad=True)
-    optimizer = torch.optim.Adam([offsets], lr=settings.lr)
+    optimizer = torch.optim.Adam([offsets], lr=LR)
     history = []
-    for step in range(settings.steps):
+    for step in range(steps):
         vertices = start + offsets
-        if step % settings.every == 0:
+        if step % EVERY == 0:
             hits = _with_target(cast(vertices, faces, cameras, farthest), goal)
             seen = torch.zeros(len(start))
             seen[faces[hits.faces].flatten()] = 1.0
@@ -87,7 +77,7 @@ def refine_mesh(
             ((bend + change).square().sum(-1) * seen).sum() / seen.sum().clamp(min=1) / squared_edge
         )
         stiff = change.square().sum(-1).mean() / squared_edge
-        loss = settings.normal * error + settings.smooth * smooth + settings.stiff * stiff
+        loss = NORMAL * error + SMOOTH * smooth + STIFF * stiff
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

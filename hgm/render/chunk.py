@@ -4,7 +4,6 @@ scan."""
 from __future__ import annotations
 
 import collections
-import dataclasses
 import importlib.metadata
 import json
 import os
@@ -23,7 +22,7 @@ from hgm.core.isolation import isolated
 from hgm.core.keys import file_digest
 from hgm.core.processes import stopped_by
 from hgm.errors import InputError, Interrupted, MissingDependency, ScanError
-from hgm.render.member import RenderSettings, is_finished, member_key
+from hgm.render.member import MemberRendering, is_finished, member_key
 from hgm.render.paths import memory_folder
 from hgm.scans.thuman import ScanFiles
 
@@ -41,39 +40,32 @@ class ChunkResult:
 def render_chunk(
     scans: Sequence[ScanFiles],
     out: Path,
+    settings: MemberRendering,
     *,
     models: Path,
-    gender: str = "male",
-    size: int,
-    views: int = 12,
-    samples: int = 16,
     workers: int = 1,
-    device: str = "cpu",
     code: str = "",
     progress: Callable[[int, str], None] | None = None,
 ) -> ChunkResult:
     """Render every scan to the view folder `out/<name>`; folders whose key is unchanged are left as
     they are.
 
-    `models` holds smplx/SMPLX_<GENDER>.npz. `size` is the side of the square images in pixels,
-    `samples` is per pixel. Each of the `workers` processes uses one core; the pixels do not depend
-    on their number. `code` is part of every
-    key: another value renders everything again. `progress` is called with the number of scans done
-    and a name. Raises InputError when nothing can be rendered: no body model, no bpy, no GPU where
-    one is asked for, or the first scans all kill their workers; Interrupted, once the other scans
-    are done, when a worker was killed from outside or had no memory left; OSError of a disk that
-    takes nothing more.
+    `models` holds smplx/SMPLX_<GENDER>.npz. Each of the `workers` processes uses one core; the
+    pixels do not depend on their number. `code` is part of every key: another value renders
+    everything again. `progress` is called with the number of scans done and a name. Raises
+    InputError when nothing can be rendered: no body model, no bpy, no GPU where one is asked for,
+    or the first scans all kill their workers; Interrupted, once the other scans are done, when a
+    worker was killed from outside or had no memory left; OSError of a disk that takes nothing more.
     """
-    settings = RenderSettings(size=size, views=views, samples=samples, gender=gender, device=device)
     if len({scan.name for scan in scans}) < len(scans):
         raise ValueError("two scans of one chunk have the same name")
     out = Path(out).resolve()
     out.mkdir(parents=True, exist_ok=True)
-    keys, rejected = _keys(scans, settings, _common(Path(models), gender, code))
+    keys, rejected = _keys(scans, settings, _common(Path(models), settings.gender, code))
     todo = []
     for scan in scans:
         _remove_leftovers(out, scan.name)
-        if scan.name in keys and not is_finished(out / scan.name, keys[scan.name], views):
+        if scan.name in keys and not is_finished(out / scan.name, keys[scan.name], settings.views):
             todo.append(scan)
     if todo:
         pool = _Pool(
@@ -93,7 +85,7 @@ class _Pool:
         self,
         todo: Sequence[ScanFiles],
         keys: dict[str, str],
-        settings: RenderSettings,
+        settings: MemberRendering,
         models: Path,
         out: Path,
         progress: Callable[[int, str], None] | None,
@@ -104,7 +96,7 @@ class _Pool:
         self.progress = progress
         self.through = through
         self.job = {
-            "settings": dataclasses.asdict(settings),
+            "settings": settings.model_dump(),
             "models": str(models),
             "out": str(out),
         }
@@ -256,7 +248,7 @@ class _Worker:
 
 
 def _keys(
-    scans: Sequence[ScanFiles], settings: RenderSettings, common: str
+    scans: Sequence[ScanFiles], settings: MemberRendering, common: str
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Keys of the scans whose files can be read, reasons for the others, both by name."""
     keys: dict[str, str] = {}

@@ -3,11 +3,9 @@ already."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,10 @@ import numpy as np
 
 from hgm.core.files import atomic_folder
 from hgm.core.keys import file_digest
+from hgm.core.settings import described
 from hgm.errors import ScanError
+from hgm.render.settings import Rendering
+from hgm.rig import VIEWS
 from hgm.scans.thuman import ScanFiles
 
 if TYPE_CHECKING:
@@ -26,27 +27,22 @@ KEY_FILE = "key.json"
 KINDS = ("rgb", "mask", "depth", "normal")
 
 
-@dataclass(frozen=True)
-class RenderSettings:
-    """What decides the pixels of a view, beside the scan."""
+class MemberRendering(Rendering):
+    """Section `rendering` of the configuration and what else decides the pixels of a view, beside
+    the scan."""
 
-    size: int  # pixels, square
-    views: int = 12
-    samples: int = 16  # per pixel
-    gender: str = "male"  # body model of the fits
-    device: str = "cpu"  # cpu, gpu or auto
+    views: int = described(VIEWS, "cameras of the rig", ge=1)
+    gender: str = described("male", "body model of the fits")
 
 
-def member_key(files: ScanFiles, settings: RenderSettings, common: str = "") -> str:
+def member_key(files: ScanFiles, settings: MemberRendering, common: str = "") -> str:
     """Hash of everything that decides a view folder: the files of the scan and its fit, the
     settings and `common`.
 
     All files beside the OBJ count, so that the material and the texture do, whatever their names.
     Raises ScanError.
     """
-    digest = hashlib.sha256(
-        json.dumps([common, dataclasses.asdict(settings)], sort_keys=True).encode()
-    )
+    digest = hashlib.sha256(json.dumps([common, settings.model_dump()], sort_keys=True).encode())
     try:
         for path in [*sorted(p for p in files.obj.parent.iterdir() if p.is_file()), files.fit]:
             digest.update(f"\n{path.name} {file_digest(path)}".encode())
@@ -76,7 +72,7 @@ def render_member(
     renderer: Renderer,
     model: BodyModel,
     files: ScanFiles,
-    settings: RenderSettings,
+    settings: MemberRendering,
     key: str,
     out: Path,
 ) -> None:

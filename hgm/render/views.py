@@ -11,7 +11,7 @@ from hgm.core.keys import file_digest
 from hgm.errors import InputError
 from hgm.render.chunk import ChunkResult, render_chunk
 from hgm.render.given import given_key, write_given
-from hgm.render.member import is_finished
+from hgm.render.member import MemberRendering, is_finished
 from hgm.scans.data_source import DataSource
 from hgm.scans.sources import SCANS, find_views
 
@@ -38,11 +38,8 @@ def write_chunk(
     return render_chunk(
         [SCANS[place.source](place.root, name) for name in names],
         out,
+        MemberRendering(**rendering, gender=place.gender),
         models=place.models,
-        gender=place.gender,
-        size=rendering["size"],
-        samples=rendering["samples"],
-        device=rendering["device"],
         workers=workers,
         code=code,
         progress=progress,

@@ -17,7 +17,7 @@ from typing import IO
 
 from hgm.core.processes import die_with_parent
 from hgm.errors import STORAGE, InputError
-from hgm.render.member import RenderSettings, render_member
+from hgm.render.member import MemberRendering, render_member
 from hgm.scans.thuman import ScanFiles
 
 
@@ -26,7 +26,7 @@ def main(job_path: str) -> int:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else prints must not get between the answers
     job = json.loads(Path(job_path).read_text())
-    settings = RenderSettings(**job["settings"])
+    settings = MemberRendering(**job["settings"])
     out = Path(job["out"])
     try:
         from hgm.render.blender import Renderer

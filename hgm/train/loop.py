@@ -14,7 +14,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -27,6 +26,7 @@ from hgm.core.processes import Deadline
 from hgm.core.progress import Progress
 from hgm.errors import InputError, SliceEnded
 from hgm.train.distributed import SINGLE, Ranks
+from hgm.train.settings import Optimization
 from hgm.train.state import Cadence, State
 
 log = logging.getLogger(__name__)
@@ -34,21 +34,6 @@ LossFn = Callable[[int, torch.Generator, slice], tuple[Tensor, dict[str, Tensor]
 # beside the weights: what is told of a training and changes nothing that follows
 RECORD = "training.json"
 SHOW_SECONDS = 5.0  # between two writings of progress.json
-
-
-@dataclass(frozen=True)
-class Optimization:
-    """AdamW with a OneCycle or constant schedule."""
-
-    steps: int
-    lr: float
-    schedule: str = "onecycle"  # or "constant"
-    warmup: float = 0.02  # share of the steps on the way up (onecycle)
-    betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = 0.05
-    clip: float = 1.0
-    accumulate: int = 1  # micro-batches per optimizer step
-    ema: float = 0.0  # decay of the averaged weights; 0 = none
 
 
 def fit(
@@ -59,6 +44,9 @@ def fit(
     stage: str,
     seed: int,
     state: Path,
+    schedule: str = "onecycle",
+    warmup: float = 0.02,
+    betas: tuple[float, float] = (0.9, 0.95),
     batch: int = 1,
     ranks: Ranks = SINGLE,
     deadline: Deadline | None = None,
@@ -70,6 +58,9 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train `module` (its parameters that require gradients) in place and return the history, one
     row a step.
+
+    AdamW; its rate is constant or follows OneCycle with a share `warmup` of the steps on the way
+    up, by `schedule`.
 
     `loss(micro_step, generator, part)` draws the `batch` samples of a micro-batch and returns the
     mean over those of `part`, with scalars to log; `generator` is a CPU generator that depends on
@@ -88,13 +79,15 @@ def fit(
     optimizer = torch.optim.AdamW(
         parameters,
         lr=optimization.lr,
-        betas=optimization.betas,
+        betas=betas,
         weight_decay=optimization.weight_decay,
         fused=True,
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(optimization))
+    rates = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, _factor(schedule, optimization.steps, warmup)
+    )
     average = copy.deepcopy(module).requires_grad_(False) if optimization.ema > 0 else None
-    stored = State(state, module, optimizer, schedule, average)
+    stored = State(state, module, optimizer, rates, average)
     found = stored.load()
     step = found.get("step", 0)
     at_once = min(batch, found.get("at_once", batch))
@@ -178,10 +171,10 @@ def fit(
         ranks.add_gradients(parameters)
         ranks.merge_statistics(module)
         logs["grad_norm"] = float(nn.utils.clip_grad_norm_(parameters, optimization.clip))
-        logs["lr"] = float(schedule.get_last_lr()[0])
+        logs["lr"] = float(rates.get_last_lr()[0])
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        schedule.step()
+        rates.step()
         step += 1
         if average is not None:
             decay = min(optimization.ema, (1 + step) / (10 + step))
@@ -254,13 +247,13 @@ def halved(at_once: int, stage: str) -> int:
     return fewer
 
 
-def _factor(o: Optimization) -> Callable[[int], float]:
+def _factor(schedule: str, steps: int, warmup: float) -> Callable[[int], float]:
     """OneCycle with torch's defaults (start 1/25, end 1e-4 of that, cosine), or a constant."""
-    if o.schedule == "constant":
+    if schedule == "constant":
         return lambda step: 1.0
-    if o.schedule != "onecycle":
-        raise InputError(f"schedule: {o.schedule!r} is unknown; expected onecycle or constant")
-    up = max(o.warmup * o.steps, 1.0)
+    if schedule != "onecycle":
+        raise InputError(f"schedule: {schedule!r} is unknown; expected onecycle or constant")
+    up = max(warmup * steps, 1.0)
 
     def factor(step: int) -> float:
         def cosine(a: float, b: float, t: float) -> float:
@@ -269,7 +262,7 @@ def _factor(o: Optimization) -> Callable[[int], float]:
         return (
             cosine(1 / 25, 1.0, step / up)
             if step < up
-            else cosine(1.0, 1 / 25e4, (step - up) / max(o.steps - up, 1.0))
+            else cosine(1.0, 1 / 25e4, (step - up) / max(steps - up, 1.0))
         )
 
     return factor

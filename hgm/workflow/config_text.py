@@ -1,27 +1,113 @@
-"""What is generated from the configuration's model: config.yaml, its JSON schema and
-docs/config/hgm.md."""
+"""What is generated from a system's settings: the comments of its demo, its JSON schema and its
+page docs/config/<system>.md."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from hgm.core.settings import Section
-from hgm.systems import part
+from hgm.errors import InputError
+from hgm.systems import DEFAULT, part
+
+# where a description says whose value the default is: (paper), (release), (paper eq. 6)
+WHOSE = re.compile(r"\((paper|release)( [^():;]*)?\)")
 
 
-def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any, Any, str]]:
+def to_yaml(system: str, demo: Mapping[str, Any]) -> str:
+    """The text of a system's demo with the values that it has now: in the order of the settings, a
+    comment above every section and beside every key; what equals its default is left out.
+
+    Raises InputError for a key that is none of the system's.
+    """
+    lines = [
+        f"# The demo of {system}: what differs from the paper's values, which hold for all that is "
+        f"left out (docs/config/{system}.md).",
+        "# Change the values; `make config` writes the comments, from the settings.",
+    ]
+    if system != DEFAULT:
+        lines += ["", f"system: {system}"]
+    config = _config(system)
+    known = {name for name, _, _ in _fields(config)}
+    if unknown := sorted(demo.keys() - known):
+        raise InputError(f"{unknown[0]}: unknown key in the demo of {system}")
+    for name, default, text in _fields(config):
+        if name == "system" or name not in demo:
+            continue
+        if not isinstance(default, Section):
+            lines += _line("", name, demo[name], default, text)
+            continue
+        inner = [
+            line
+            for key, value, remark in _fields(type(default))
+            if key in demo[name]
+            for line in _line("  ", key, demo[name][key], value, remark)
+        ]
+        if unknown := sorted(demo[name].keys() - type(default).model_fields):
+            raise InputError(f"{name}.{unknown[0]}: unknown key in the demo of {system}")
+        if inner:
+            lines += ["", f"# {text}", f"{name}:", *inner]
+    return "\n".join(lines) + "\n"
+
+
+def to_schema(system: str) -> dict[str, Any]:
+    """JSON schema of a system's configuration, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **_config(system).model_json_schema(),
+    }
+
+
+def to_markdown(system: str, demo: Mapping[str, Any]) -> str:
+    """docs/config/<system>.md: every key with its default, its value in the demo where that
+    differs, and what it means."""
+    lines = [
+        f"# Configuration of {system}",
+        "",
+        "Generated from the settings (`make config`). A default is the paper's value where the "
+        "meaning says (paper), that of the authors' code where it says (release).",
+        "A file that names its system (`system: "
+        f"{system}`) stands on these defaults; one that names none stands on the demo, "
+        "`config.yaml`.",
+        "",
+        *_table_head(),
+    ]
+    sections = []
+    for name, default, text in _fields(_config(system)):
+        if isinstance(default, Section):
+            sections.append((name, default, text))
+        else:
+            lines.append(_row(name, default, demo.get(name, default), text))
+    for name, default, text in sections:
+        lines += ["", f"## {name}", "", f"{text[0].upper()}{text[1:]}.", "", *_table_head()]
+        lines += [
+            _row(f"{name}.{key}", value, demo.get(name, {}).get(key, value), remark)
+            for key, value, remark in _fields(type(default))
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _config(system: str) -> Any:
+    return part(system, "settings").Config
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any, str]]:
+    """Name, default and description of every field."""
     for name, field in model.model_fields.items():
-        default = (
-            field.default
-            if field.default is not PydanticUndefined
-            else field.get_default(call_default_factory=True)
-        )
-        yield name, field, default, field.description or ""
+        yield name, field.default, field.description or ""
+
+
+def _line(indent: str, key: str, value: Any, default: Any, text: str) -> list[str]:
+    """One key of a demo with its comment, which says the default; nothing where it is that."""
+    if value == default:
+        return []
+    said, count = WHOSE.subn(rf"(\g<1>\g<2>: {_scalar(default)})", text, count=1)
+    remark = said if count else f"{text}; default: {_scalar(default)}"
+    return [f"{indent}{key}: {_scalar(value)}  # {remark}"]
 
 
 def _scalar(value: Any) -> str:
@@ -29,62 +115,10 @@ def _scalar(value: Any) -> str:
     return text.removesuffix("...").strip()
 
 
-def to_yaml(system: str) -> str:
-    """The default configuration with a comment above every section and beside every key."""
-    lines = [
-        "# The demo: every stage at a small size, on free stand-in humans. Generated from "
-        f"hgm/systems/{system}/settings.py (`make config`).",
-        "# A preset (config/*.yaml) or a copy of this file needs only the keys that differ.",
-        "",
-    ]
-    for name, _, default, text in _fields(part(system, "settings").Config):
-        if name == "system":
-            continue  # a file that names none stands on this one
-        if isinstance(default, Section):
-            lines += ["", f"# {text}", f"{name}:"]
-            for key, _, value, remark in _fields(type(default)):
-                lines.append(f"  {key}: {_scalar(value)}  # {remark}")
-        else:
-            lines.append(f"{name}: {_scalar(default)}  # {text}")
-    return "\n".join(lines) + "\n"
+def _table_head() -> list[str]:
+    return ["| key | default | demo | meaning |", "|---|---|---|---|"]
 
 
-def to_schema(system: str) -> dict[str, Any]:
-    """JSON schema for editors and for Snakemake's own validation."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **part(system, "settings").Config.model_json_schema(),
-    }
-
-
-def to_markdown(system: str) -> str:
-    """docs/config/hgm.md."""
-    lines = [
-        "# Configuration",
-        "",
-        f"Generated from `hgm/systems/{system}/settings.py`. Defaults are the demo's "
-        "(`config.yaml`).",
-        "",
-    ]
-    lines += ["| key | default | meaning |", "|---|---|---|"]
-    sections = []
-    for name, _, default, text in _fields(part(system, "settings").Config):
-        if isinstance(default, Section):
-            sections.append((name, default, text))
-        else:
-            lines.append(f"| `{name}` | `{_scalar(default)}` | {text} |")
-    for name, default, text in sections:
-        lines += [
-            "",
-            f"## {name}",
-            "",
-            f"{text[0].upper()}{text[1:]}.",
-            "",
-            "| key | default | meaning |",
-            "|---|---|---|",
-        ]
-        lines += [
-            f"| `{name}.{key}` | `{_scalar(value)}` | {remark} |"
-            for key, _, value, remark in _fields(type(default))
-        ]
-    return "\n".join(lines) + "\n"
+def _row(key: str, default: Any, demo: Any, text: str) -> str:
+    shown = "" if demo == default else f"`{_scalar(demo)}`"
+    return f"| `{key}` | `{_scalar(default)}` | {shown} | {text} |"

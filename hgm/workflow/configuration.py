@@ -1,6 +1,8 @@
 """The configuration of a run: what every system has, and reading it from files.
 
-The key `system` names the system; its own sections are in `hgm.systems.<system>.settings.Config`.
+The key `system` names the system; its own sections are in `hgm.systems.<system>.settings.Config`,
+and what a configuration leaves out is their default, the paper's value. A configuration that names
+no system stands on the demo, `config.yaml`, instead: what it leaves out is as it is there.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from hgm.core.checkout import default_config
+from hgm.core import checkout
 from hgm.core.devices import NAMES
 from hgm.core.home_paths import with_home
 from hgm.core.settings import Section, described
@@ -55,12 +57,12 @@ class RunConfig(Section):
 
 
 def parse(data: Mapping[str, Any]) -> Any:
-    """The configuration in plain data, a `Config` of its system. Raises InputError with one line
-    that names the first wrong key."""
+    """The configuration in plain data, a `Config` of its system, on what it stands on. Raises
+    InputError with one line that names the first wrong key."""
     system = str(data.get("system", DEFAULT))
     model = part(system, "settings").Config
     try:
-        config = model.model_validate(with_home(data))
+        config = model.model_validate(with_home(_standing(data)))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "configuration"
@@ -122,14 +124,14 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def read_files(paths: Sequence[Path]) -> Any:
-    """The configuration as the workflow reads it: the given files, the last one wins, on top of
-    config.yaml (`hgm.core.checkout.default_config`) where none of them names its system.
+    """The configuration as the workflow reads it: the given files, the last one wins, on top of a
+    `config.yaml` of the working folder where none of them names its system.
 
     Raises InputError for what cannot be read, is no configuration, or is of two systems.
     """
     files = {path: read(path) for path in paths}
     check_one_system({str(path): data for path, data in files.items()})
-    default = default_config()
+    default = checkout.default_config()
     data = {} if is_named(files.values()) or not default.is_file() else read(default)
     for one in files.values():
         data = _merged(data, one)
@@ -147,6 +149,17 @@ def check_one_system(files: Mapping[str, Mapping[str, Any]]) -> None:
     if len(set(named.values())) > 1:
         words = ", ".join(f"{path} is of {system}" for path, system in named.items())
         raise InputError(f"system: {words}; one run is of one system")
+
+
+def demo_file(system: str) -> Path:
+    """The demo of a system: what differs there from the paper's values."""
+    return checkout.ROOT / ("config.yaml" if system == DEFAULT else f"config/{system}/demo.yaml")
+
+
+def _standing(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Plain data with the demo beneath it where it names no system."""
+    demo = demo_file(DEFAULT)
+    return data if "system" in data or not demo.is_file() else _merged(read(demo), data)
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

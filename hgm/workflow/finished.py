@@ -12,8 +12,8 @@ from hgm.workflow import configuration
 
 
 def finished_config(run: Path) -> dict[str, Any]:
-    """The configuration of the run in a folder, results/<run>; keys newer than the run get their
-    defaults.
+    """The configuration of the run in a folder, results/<run>; keys newer than the run are
+    those of its system, or of the demo where it names none.
 
     Raises InputError where the folder is no run's or its record cannot be understood.
     """

@@ -13,7 +13,7 @@ from hgm.bench.flops import count_flops
 from hgm.bench.rates import Rates
 from hgm.bench.run import rows_of
 from hgm.cli import main
-from hgm.mesh import MeshSettings, NormalRefinement
+from hgm.mesh.settings import Mesh
 from hgm.systems.hgm.bench.scene import Scene
 from hgm.systems.hgm.bench.settings import Settings
 from hgm.systems.hgm.bench.sizes import PRESETS
@@ -34,12 +34,12 @@ def quick(monkeypatch):
         dataclasses.replace(
             PRESETS["tiny"],
             refine=16,
-            mesh=MeshSettings(
+            mesh=Mesh(
                 cameras=6,
                 size=48,
                 voxel=0.03,
                 truncation=0.06,
-                refinement=NormalRefinement(steps=2),
+                refine_steps=2,
             ),
         ),
     )
@@ -150,7 +150,11 @@ def test_a_larger_batch_is_more_work(scene):
 
 @pytest.mark.parametrize(
     ("name", "file"),
-    [("tiny", "config/hgm/tiny.yaml"), ("small", "config.yaml"), ("paper", "config/hgm/thuman2.yaml")],
+    [
+        ("tiny", "config/hgm/tiny.yaml"),
+        ("small", "config.yaml"),
+        ("paper", "config/hgm/thuman2.yaml"),
+    ],
 )
 def test_sizes_are_those_of_the_configurations(monkeypatch, name, file):
     monkeypatch.undo()

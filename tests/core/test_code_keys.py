@@ -5,6 +5,7 @@ import json
 import pytest
 
 from hgm.core import code_keys
+from hgm.core.checkout import SCRIPTS
 from hgm.core.code_keys import code_files, code_key
 from hgm.core.manifests import PACKAGE
 
@@ -53,6 +54,16 @@ def test_the_import_closure_is_followed(package):
     ]
 
 
+def test_the_description_of_a_setting_leaves_the_key_and_its_default_does_not(package):
+    setting = 'def one():\n    return described({}, "{}", ge=0)\n'
+    (package / "pkg" / "basis.py").write_text(setting.format(1, "a number"))
+    before = key(package)
+    (package / "pkg" / "basis.py").write_text(setting.format(1, "how many"))
+    assert key(package) == before
+    (package / "pkg" / "basis.py").write_text(setting.format(2, "how many"))
+    assert key(package) != before
+
+
 def test_comments_docstrings_and_formatting_leave_the_key(package):
     before = key(package)
     (package / "pkg" / "basis.py").write_text(
@@ -69,10 +80,23 @@ def test_code_changes_the_key_only_where_it_is_imported(package):
     assert key(package) != before
 
 
-def test_this_package_has_a_closure_without_the_configuration_model():
-    files = code_files(PACKAGE / "train" / "loop.py")
-    assert PACKAGE / "core/files.py" in files
-    assert not [file for file in files if file.name in ("settings.py", "configuration.py")]
+def test_a_job_hangs_on_the_settings_of_its_own_sections_only():
+    """A new key of one section would otherwise run every training again."""
+
+    def sections(script: str) -> set[str]:
+        entry = SCRIPTS / f"{script}.py"
+        files = [f.relative_to(PACKAGE).as_posix() for f in code_files(entry) if f != entry]
+        assert not {"workflow/configuration.py", "systems/hgm/settings.py"} & {*files}
+        found = {f for f in files if "/sections/" in f or f.endswith("settings.py")}
+        return found - {"core/settings.py", "systems/hgm/sections/__init__.py"}
+
+    ours = "systems/hgm/sections"
+    assert sections("standin") == sections("catalogue") == set()
+    assert sections("render") == {"render/settings.py"}
+    assert sections("coarse") == {"train/settings.py", f"{ours}/training.py"}
+    assert sections("normals") == {"train/settings.py", f"{ours}/normals.py"}
+    assert f"{ours}/bodies.py" in sections("refine") - sections("pairs") - sections("mesh")
+    assert "mesh/settings.py" in sections("mesh") - sections("refine")
 
 
 def test_what_an_earlier_process_learned_changes_no_key(package):

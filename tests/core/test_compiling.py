@@ -8,11 +8,10 @@ import pytest
 
 from hgm.core.compiling import missing_tools, prepare_compiling
 from hgm.errors import InputError
-from hgm.systems.hgm.data import Sampling
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.hgm import HGM
+from hgm.systems.hgm.sections.training import Coarse, Loss, Network
 from hgm.systems.hgm.training import Training, train_hgm
-from hgm.train.loop import Optimization
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def test_a_run_without_a_compiler_ends_at_once_in_one_line(tools: Path, tmp_path
     ) as caught:
         HGM(HGMConfig.tiny()).compile_networks()
     assert "\n" not in str(caught.value) and "network.compile: false" in str(caught.value)
-    training = Training("coarse", [], [], Optimization(steps=1, lr=1e-3), Sampling(), compile=True)
+    training = Training(Coarse(), [], [], size=64, network=Network(compile=True), loss=Loss())
     with pytest.raises(InputError, match=r"^network\.compile: "):
         train_hgm(HGMConfig.tiny(), training, tmp_path / "out", tmp_path / "state")
 

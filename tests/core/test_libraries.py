@@ -107,7 +107,12 @@ def test_make_says_so_before_anything_runs(needy, tmp_path):
         assert done.returncode != 0 and "libY.so.6" in line and "snakemake" not in done.stdout
         assert not (folder / "results").exists() and not (folder / ".snakemake").exists()
     planned = subprocess.run(
-        ["make", f"PYTHON={sys.executable}", "run", "ARGS=--dry-run --configfile config/hgm/tiny.yaml"],
+        [
+            "make",
+            f"PYTHON={sys.executable}",
+            "run",
+            "ARGS=--dry-run --configfile config/hgm/tiny.yaml",
+        ],
         cwd=folder,
         capture_output=True,
         text=True,

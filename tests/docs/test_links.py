@@ -92,7 +92,9 @@ def test_every_page_is_in_the_menu(hook):
     config = yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)
     config["docs_dir"] = str(ROOT / config["docs_dir"])
     menu = list(hook.pages(hook.on_config(config)["nav"]))
-    assert sorted(menu) == sorted(str(p.relative_to(ROOT / "docs")) for p in (ROOT / "docs").rglob("*.md"))
+    assert sorted(menu) == sorted(
+        str(p.relative_to(ROOT / "docs")) for p in (ROOT / "docs").rglob("*.md")
+    )
 
 
 def test_a_page_that_is_not_named_stands_at_the_end(hook, tmp_path):

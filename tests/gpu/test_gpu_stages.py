@@ -32,8 +32,10 @@ from hgm.systems.hgm.estimate import disturb
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.hgm import HGM
 from hgm.systems.hgm.normal_estimators import OwnNormals
-from hgm.systems.hgm.reconstruction import Output, Reconstructor, write_reconstruction
-from hgm.systems.hgm.refinement import RefineSettings, refine_body
+from hgm.systems.hgm.reconstruction import Reconstructor, write_reconstruction
+from hgm.systems.hgm.refinement import refine_body
+from hgm.systems.hgm.sections.bodies import Refine
+from hgm.systems.hgm.sections.reconstruct import Reconstruct
 from hgm.systems.hgm.variants import VARIANTS
 
 pytestmark = pytest.mark.gpu
@@ -49,7 +51,7 @@ def networks(device: str) -> Reconstructor:
     return Reconstructor(
         coarse,
         fusion,
-        make_refiner(SIZES.base, None, device),
+        make_refiner(SIZES.base, None, 64, device),
         size=64,
         back_view=SIZES.back_view,
         device=device,
@@ -64,11 +66,13 @@ def photo(folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_a_body_is_refined_as_on_the_cpu(device, model, rendered, scene):
     """The same target on both devices; with what a file gives, on the CPU."""
-    start = disturb(BodyParameters.from_npz(rendered[0] / "smplx.npz"), model, seed=0)
+    start = disturb(
+        BodyParameters.from_npz(rendered[0] / "smplx.npz"), model, seed=0, mpjpe_mm=75.79
+    )
     found = []
     for where in ("cpu", device):
         target = scene.gaussians()[0].to(where)
-        settings = RefineSettings(iterations=4, every=2, sizes=(32, 32))
+        settings = Refine(iterations=4, every=2, sizes=[32, 32], cell=0.012)
         unplaced = dataclasses.replace(start, scale=None, translation=None)
         found += [
             refine_body(
@@ -94,10 +98,12 @@ def test_subjects_are_placed_and_refined(device, rendered, model, tmp_path):
     torch.manual_seed(0)
     normals = OwnNormals(NormalNet((8, 16)).to(device).eval().requires_grad_(False))
     body = BodyModel(core.model("male")).to(device)
-    start = disturb(BodyParameters.from_npz(rendered[0] / "smplx.npz"), model, seed=0)
+    start = disturb(
+        BodyParameters.from_npz(rendered[0] / "smplx.npz"), model, seed=0, mpjpe_mm=75.79
+    )
     image, mask = photo(rendered[0])
     camera = of_the_rig(64).cameras[0]
-    settings = RefineSettings(iterations=2, every=1, sizes=(32,))
+    settings = Refine(iterations=2, every=1, sizes=[32], cell=0.012)
     vertices = refine_subject(
         start, image, mask, camera, body, reconstructor, tmp_path, settings, normals=normals
     )
@@ -127,7 +133,7 @@ def test_a_photo_is_reconstructed(device, rendered, variant, tmp_path):
             result,
             image,
             tmp_path,
-            Output(size=32, turntable_size=32, turntable_frames=2),
+            Reconstruct(size=32, turntable_size=32, turntable_frames=2),
             orbit(size=64),
         )
         assert (tmp_path / "gaussians.ply").is_file() and (tmp_path / "novel_11.png").is_file()
@@ -137,12 +143,10 @@ def test_the_back_view_in_float16_is_that_of_float32(device, record_property):
     made = []
     for where in ("cpu", device):
         torch.manual_seed(0)
-        refiner = make_refiner(SIZES.base, None, where)
+        refiner = make_refiner(SIZES.base, None, 64, where)
         rgb = torch.rand(3, 64, 64)
         alpha = torch.ones(1, 64, 64)
-        made.append(
-            refiner.refine(rgb.to(where), alpha.to(where), **dataclasses.asdict(SIZES.back_view))
-        )
+        made.append(refiner.refine(rgb.to(where), alpha.to(where), SIZES.back_view))
     here, there = made
     error = float((here - there).abs().mean())
     record_property("mean_error", error)

@@ -11,13 +11,14 @@ import torch.distributed as dist
 from hgm.core.processes import Deadline
 from hgm.errors import SliceEnded
 from hgm.systems.hgm.back_view.controlnet import build_controlnet, epsilon_loss
-from hgm.systems.hgm.back_view.settings import BaseSettings
+from hgm.systems.hgm.back_view.settings import DiffusionBase
 from hgm.systems.hgm.bench.diffusion import random_base
-from hgm.systems.hgm.data import Sampling
 from hgm.systems.hgm.networks.config import HGMConfig
-from hgm.systems.hgm.training import BackViews, Training, load_hgm, train_hgm
+from hgm.systems.hgm.sections.training import Coarse, Fusion, Loss, Network
+from hgm.systems.hgm.training import Training, load_hgm, train_hgm
 from hgm.train.distributed import Ranks, launch
-from hgm.train.loop import Optimization, fit
+from hgm.train.loop import fit
+from hgm.train.settings import Optimization
 
 pytestmark = pytest.mark.gpu
 
@@ -29,24 +30,27 @@ def train(
     steps: int = 2,
     views: int = 1,
     deadline: Deadline | None = None,
+    compiled: bool = False,
     **changes: object,
 ) -> list[float]:
     """A small training into out/<net>; the losses."""
+    section = {
+        "steps": steps,
+        "lr": 1e-3,
+        "accumulate": 1,
+        "batch": 2,
+        "supervised": 2,
+        "validate_every": steps,
+        **changes,
+    }
     made = Training(
-        **{
-            "stage": "coarse" if views == 1 else "fusion",
-            "scans": folders,
-            "validation": folders[:1],
-            "optimization": Optimization(steps=steps, lr=1e-3),
-            "sampling": Sampling(
-                batch=2, inputs=("front", "back")[:views], size=64, render_size=64, supervised=2
-            ),
-            "validate_every": steps,
-            "early": 0.5,
-            "device": "cuda",
-            "precision": "bf16",
-            **changes,
-        }
+        Coarse(early=0.5, **section) if views == 1 else Fusion(**section),
+        folders,
+        folders[:1],
+        size=64,
+        network=Network(precision="bf16", compile=compiled),
+        loss=Loss(),
+        device="cuda",
     )
     train_hgm(
         HGMConfig.tiny(views, channels_last=True),
@@ -73,15 +77,12 @@ def test_a_training_stops_and_goes_on(rendered, tmp_path):
 
 
 def test_a_fusion_training(rendered, tmp_path):
-    assert (
-        len(train(rendered, tmp_path, steps=1, views=2, back_views=BackViews(None, 0.0, 1.0, 1.0)))
-        == 1
-    )
+    assert len(train(rendered, tmp_path, steps=1, views=2, distortion=1.0, jitter=1.0)) == 1
 
 
 def test_a_compiled_training(real, rendered, tmp_path):
     eager = train(rendered, tmp_path / "eager")
-    compiled = train(rendered, tmp_path / "compiled", compile=True)
+    compiled = train(rendered, tmp_path / "compiled", compiled=True)
     torch.compiler.reset()
     assert compiled == pytest.approx(eager, rel=0.05)
 
@@ -125,7 +126,7 @@ def test_too_little_memory_halves_the_samples_at_a_time(device, tmp_path, caplog
 def test_a_step_of_the_controlnet(device):
     """Under bf16 autocast; the targets' moments are numbers."""
     base = random_base(
-        BaseSettings(size=64, vae_channels=(8, 16), unet_channels=(8, 16), heads=2, text_width=16)
+        DiffusionBase(vae_channels=[8, 16], unet_channels=[8, 16], heads=2, text_width=16), 64
     )
     controlnet = build_controlnet(base, 0)
     for network in base.networks():
@@ -165,9 +166,5 @@ def test_one_member_joins_by_nccl(real):
 def test_several_devices_train_as_one(real, rendered, tmp_path):
     if torch.cuda.device_count() < 2:
         pytest.skip("needs two CUDA devices")
-    optimization = Optimization(steps=2, lr=1e-3, accumulate=2)
-    one, two = (
-        train(rendered, tmp_path / str(gpus), gpus=gpus, optimization=optimization)
-        for gpus in (1, 2)
-    )
+    one, two = (train(rendered, tmp_path / str(gpus), gpus=gpus, accumulate=2) for gpus in (1, 2))
     assert two == pytest.approx(one, rel=0.05)

@@ -37,7 +37,7 @@ def test_a_large_enough_piece_is_kept() -> None:
 def test_smoothing_takes_noise_away() -> None:
     mesh = scene()
     noisy = mesh.vertices + np.random.default_rng(0).normal(size=mesh.vertices.shape) * 0.01
-    smooth = clean(with_colors(noisy, mesh.faces), smoothing=2)
+    smooth = clean(with_colors(noisy, mesh.faces), min_triangles=200, smoothing=2)
     spread = [
         np.linalg.norm(v, axis=1).std() for v in (noisy[: len(smooth.vertices)], smooth.vertices)
     ]
@@ -46,4 +46,4 @@ def test_smoothing_takes_noise_away() -> None:
 
 def test_nothing_left_is_an_error() -> None:
     with pytest.raises(InputError, match="min_triangles"):
-        clean(scene(), min_triangles=2000)
+        clean(scene(), min_triangles=2000, smoothing=0)

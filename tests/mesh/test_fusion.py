@@ -14,6 +14,7 @@ from hgm.mesh.conversion import with_colors
 from hgm.mesh.fusion import Volume, depth_maps, fuse, ordered
 
 VOXEL = 3 / 256
+TRUNCATION = 0.05
 
 
 def radii(vertices: np.ndarray) -> np.ndarray:
@@ -22,7 +23,7 @@ def radii(vertices: np.ndarray) -> np.ndarray:
 
 def test_analytic_depth_gives_the_sphere() -> None:
     cameras = sphere(24, size=128)
-    volume = Volume(voxel=VOXEL)
+    volume = Volume(voxel=VOXEL, truncation=TRUNCATION)
     depth = sphere_depth(cameras)
     volume.integrate(cameras, torch.full((24, 3, 128, 128), 0.5), depth)
     mesh = volume.mesh()
@@ -36,7 +37,7 @@ def test_analytic_depth_gives_the_sphere() -> None:
 
 
 def test_gaussians_give_their_surface_and_colors() -> None:
-    mesh = fuse(ball(), sphere(24, size=160), voxel=VOXEL)
+    mesh = fuse(ball(), sphere(24, size=160), voxel=VOXEL, truncation=TRUNCATION)
     error = radii(mesh.vertices) - RADIUS
     assert np.abs(error).mean() < 0.5 * VOXEL and np.quantile(np.abs(error), 0.99) < VOXEL
     colors = np.asarray(mesh.visual.vertex_colors)[:, :3] / 255
@@ -57,7 +58,7 @@ def test_depth_maps_hold_no_background() -> None:
 
 
 def test_the_order_depends_on_the_shape_only() -> None:
-    volume = Volume(voxel=0.03)
+    volume = Volume(voxel=0.03, truncation=TRUNCATION)
     cameras = sphere(12, size=64)
     volume.integrate(
         cameras,
@@ -79,4 +80,4 @@ def test_nothing_to_see_is_an_error() -> None:
     g = ball(100)
     clear = Gaussians(g.means, 0 * g.opacities, g.scales, g.quats, g.colors)
     with pytest.raises(InputError, match="no surface"):
-        fuse(clear, sphere(4, size=32))
+        fuse(clear, sphere(4, size=32), voxel=VOXEL, truncation=TRUNCATION)

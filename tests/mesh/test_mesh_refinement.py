@@ -9,9 +9,10 @@ from torch import Tensor
 
 from hgm.cameras import Cameras, orbit
 from hgm.mesh.conversion import with_colors
-from hgm.mesh.extraction import MeshSettings, extract_mesh
+from hgm.mesh.extraction import extract_mesh
 from hgm.mesh.normals import cast, shown_normals
-from hgm.mesh.refinement import NormalRefinement, NormalTargets, refine_mesh
+from hgm.mesh.refinement import NormalTargets, refine_mesh
+from hgm.mesh.settings import Mesh
 
 CAMERAS = orbit(size=96)[[0, 6]]
 
@@ -47,13 +48,12 @@ def shown_error(mesh: trimesh.Trimesh, cameras: Cameras, truth: Tensor) -> float
 def test_refinement_brings_a_noisy_sphere_back(one_thread: None) -> None:
     mesh = noisy_sphere()
     truth = true_normals(CAMERAS)
-    settings = NormalRefinement(steps=60, every=20)
-    refined, history = refine_mesh(mesh, NormalTargets(truth, CAMERAS), settings=settings)
+    refined, history = refine_mesh(mesh, NormalTargets(truth, CAMERAS), steps=60)
     assert shown_error(refined, CAMERAS, truth) < 0.4 * shown_error(mesh, CAMERAS, truth)
     assert radial_error(refined) < 0.8 * radial_error(mesh)
     assert len(history) == 60 and history[-1]["normal"] < history[0]["normal"]
     assert np.array_equal(refined.faces, mesh.faces)
-    twice = refine_mesh(mesh, NormalTargets(truth, CAMERAS), settings=settings)[0]
+    twice = refine_mesh(mesh, NormalTargets(truth, CAMERAS), steps=60)[0]
     assert np.array_equal(twice.vertices, refined.vertices)
 
 
@@ -74,7 +74,7 @@ def test_a_map_of_the_farthest_surface_shapes_the_back() -> None:
     )
     assert (goal[hits.pixels, 2] < 0).float().mean() > 0.9  # it looks away from the camera at +z
     targets = NormalTargets(goal.T.reshape(1, 3, 96, 96), front, torch.tensor([True]))
-    refined = refine_mesh(mesh, targets, settings=NormalRefinement(steps=40))[0]
+    refined = refine_mesh(mesh, targets, steps=40)[0]
     moved = np.linalg.norm(refined.vertices - vertices.float().numpy(), axis=1)
     z = mesh.vertices[:, 2] - float(CENTER[2])
     assert len(faces) and moved[z < -0.2].mean() > 10 * moved[z > 0.3].mean()
@@ -100,12 +100,10 @@ def test_gradients_of_shown_normals() -> None:
 
 
 def test_the_whole_way_from_gaussians() -> None:
-    settings = MeshSettings(
-        cameras=16, size=128, voxel=3 / 192, refinement=NormalRefinement(steps=30)
-    )
-    plain = extract_mesh(ball(), settings=settings)
+    settings = Mesh(cameras=16, size=128, voxel=3 / 192, refine_steps=30)
+    plain = extract_mesh(ball(), settings)
     truth = true_normals(CAMERAS)
-    guided = extract_mesh(ball(), settings=settings, targets=NormalTargets(truth, CAMERAS))
+    guided = extract_mesh(ball(), settings, targets=NormalTargets(truth, CAMERAS))
     assert plain.body_count == 1 and radial_error(plain) < 3 / 192
     assert shown_error(guided, CAMERAS, truth) < 0.7 * shown_error(plain, CAMERAS, truth)
     assert np.array_equal(guided.faces, plain.faces)

@@ -20,6 +20,7 @@ from hgm.nets.sparse import SparseConv, VoxelSet
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.files import MODEL, save_model
 from hgm.systems.hgm.networks.hgm import HGM
+from hgm.systems.hgm.sections.training import Coarse
 from hgm.systems.hgm.setup import training
 from hgm.systems.hgm.training import load_hgm
 from hgm.workflow.configuration import resolve
@@ -171,9 +172,10 @@ def test_the_probe_lets_what_is_right_pass(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_setting_reaches_the_networks_and_leaves_the_weights_alone(tmp_path: Path) -> None:
-    params = resolve({"network": {"sparse_backend": "torch"}})
-    assert training(params, "coarse", [], [], device="cpu").sparse_backend == "torch"
-    assert training(resolve({}), "coarse", [], [], device="cpu").sparse_backend == "auto"
+    for changes, backend in (({"sparse_backend": "torch"}, "torch"), ({}, "auto")):
+        params = resolve({"network": changes})
+        made = training(Coarse(**params["coarse"]), params, [], [], device="cpu")
+        assert made.network.sparse_backend == backend
     for name in ("spconv", "torch"):
         save_model(HGM(HGMConfig.tiny(), sparse_backend=name), tmp_path)
         assert "backend" not in (tmp_path / MODEL).read_text()

@@ -22,7 +22,7 @@ from hgm.cameras import orbit
 from hgm.errors import InputError, Interrupted
 from hgm.images.views import load_views
 from hgm.render.chunk import ChunkResult, render_chunk
-from hgm.render.member import RenderSettings, member_key, over_white
+from hgm.render.member import MemberRendering, member_key, over_white
 from hgm.scans.thuman import ScanFiles, locate, scan_names
 
 SIZE = 48
@@ -43,9 +43,14 @@ def scans(root: Path) -> list[ScanFiles]:
 
 
 def render(root: Path, out: Path, models: Path, **options: object) -> ChunkResult:
+    settings = {key: options.pop(key) for key in ("gender", "device") if key in options}
     return render_chunk(
-        scans(root), out, models=models, size=SIZE, views=VIEWS, samples=4, **options
-    )  # type: ignore
+        scans(root),
+        out,
+        MemberRendering(size=SIZE, views=VIEWS, samples=4, **settings),  # type: ignore
+        models=models,
+        **options,  # type: ignore
+    )
 
 
 def contents(out: Path) -> dict[str, bytes]:
@@ -158,9 +163,9 @@ def test_whatever_decides_the_views_is_in_the_key(root: Path, change: dict[str, 
     scan = scans(root)[0]
     common = change.get("common", "")
     settings = {"size": SIZE, **{key: value for key, value in change.items() if key != "common"}}
-    key = member_key(scan, RenderSettings(SIZE))
-    assert key == member_key(scan, RenderSettings(SIZE))
-    assert key != member_key(scan, RenderSettings(**settings), common)  # type: ignore
+    key = member_key(scan, MemberRendering(size=SIZE))
+    assert key == member_key(scan, MemberRendering(size=SIZE))
+    assert key != member_key(scan, MemberRendering(**settings), common)  # type: ignore
 
 
 def render_with_a_signal(sign: signal.Signals, root: Path, out: Path, models: Path) -> ChunkResult:
@@ -235,9 +240,10 @@ def test_killed_in_the_middle_and_run_again(
     same bytes."""
     code = (
         "import sys; from pathlib import Path; from hgm.render.chunk import render_chunk; "
+        "from hgm.render.member import MemberRendering; "
         "from hgm.scans.thuman import locate, scan_names; root, out, models = map(Path, "
         "sys.argv[1:]); render_chunk([locate(root, n) for n in scan_names(root)], out, "
-        f"models=models, size={SIZE}, views={VIEWS}, samples=4)"
+        f"MemberRendering(size={SIZE}, views={VIEWS}, samples=4), models=models)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(root), str(tmp_path), str(models)])
     deadline = time.monotonic() + 300
@@ -285,7 +291,9 @@ def test_unusable_scans_are_rejected_with_their_reason(
     (out / "0001").mkdir(parents=True)  # an older folder of it must not be taken for its views
     unread = ScanFiles("0002", lost.obj, tmp_path / "none.pkl")
     members = [good, ScanFiles("0001", broken / "0001.obj", cut.fit), unread]
-    result = render_chunk(members, out, models=models, size=SIZE, views=1, samples=1)
+    result = render_chunk(
+        members, out, MemberRendering(size=SIZE, views=1, samples=1), models=models
+    )
     assert list(result.rendered) == ["0000"] and list(result.rejected) == ["0001", "0002"]
     assert result.rejected["0001"].startswith(f"{broken / 'material0.jpeg'}: ")
     assert result.rejected["0002"].startswith(f"{tmp_path / 'none.pkl'}: ")

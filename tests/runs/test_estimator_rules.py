@@ -108,7 +108,11 @@ def test_the_list_of_jobs_is_that_of_the_rules(finished):
 
 def test_a_second_run_does_nothing(finished):
     again = finished.run(
-        "--configfile", "config/hgm/tiny.yaml", str(finished.folder / "programs.yaml"), "--cores", "2"
+        "--configfile",
+        "config/hgm/tiny.yaml",
+        str(finished.folder / "programs.yaml"),
+        "--cores",
+        "2",
     )
     assert "Nothing to be done" in again
 
@@ -152,7 +156,9 @@ def test_a_run_without_its_estimator_is_refused_before_anything_is_done(workspac
         workspace, "--dry-run", "--config", "estimate={source: fits}"
     )
     assert set(
-        counts(workspace.run("--configfile", "config/hgm/tiny.yaml", str(asked), "--dry-run", "views"))
+        counts(
+            workspace.run("--configfile", "config/hgm/tiny.yaml", str(asked), "--dry-run", "views")
+        )
     ) >= {"render", "views"}
 
 

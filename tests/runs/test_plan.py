@@ -198,7 +198,9 @@ def test_normals_of_icon_take_the_place_of_the_trained_net(workspace, tmp_path):
         f"normals: {{icon: {tmp_path / 'normal.ckpt'}}}\nimages: [{tmp_path / 'a.png'}]\n"
     )
     found = counts(
-        workspace.run("--configfile", "config/hgm/tiny.yaml", str(tmp_path / "icon.yaml"), "--dry-run")
+        workspace.run(
+            "--configfile", "config/hgm/tiny.yaml", str(tmp_path / "icon.yaml"), "--dry-run"
+        )
     )
     assert found["photos"] == 1 and found["mesh"] == 2 and "normals" not in found
     assert (

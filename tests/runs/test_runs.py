@@ -303,7 +303,9 @@ def test_a_broken_scan_is_set_aside_and_the_rest_goes_on(finished, tmp_path):
             {"scans": {"source": "thuman2", "root": str(own), "models": str(own / "models")}}
         )
     )
-    space.run("--configfile", "config/hgm/tiny.yaml", str(changes), "--cores", "2", "--until", "render")
+    space.run(
+        "--configfile", "config/hgm/tiny.yaml", str(changes), "--cores", "2", "--until", "render"
+    )
     results = space.folder / "results/tiny"
     rejected = (results / "rejected.tsv").read_text().splitlines()
     assert (

@@ -78,7 +78,9 @@ def test_customhumans_goes_on_top(furnished):
     """The same training, two chunks of other test scans."""
     ids = furnished.folder / "data" / "customhumans_test.txt"
     ids.write_text("\n".join(f"{i:04d}" for i in range(45)))
-    found = counts(furnished.run("--configfile", PRESET, "config/hgm/customhumans.yaml", "--dry-run"))
+    found = counts(
+        furnished.run("--configfile", PRESET, "config/hgm/customhumans.yaml", "--dry-run")
+    )
     assert (
         found["render"] == 20 + 1 + 2
         and found["coarse"] == 2

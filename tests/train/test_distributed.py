@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from hgm.core.keys import derived_seed
 from hgm.train.distributed import SINGLE, Ranks, launch
-from hgm.train.loop import Optimization, fit
+from hgm.train.loop import fit
+from hgm.train.settings import Optimization
 
 MICRO_BATCHES = 4
 

@@ -11,7 +11,8 @@ from torch import nn
 from hgm.core.manifests import read_json
 from hgm.core.processes import Deadline
 from hgm.errors import InputError, SliceEnded
-from hgm.train.loop import RECORD, Optimization, fit, write_history, write_record
+from hgm.train.loop import RECORD, fit, write_history, write_record
+from hgm.train.settings import Optimization
 
 SCRIPT = """
 import sys, time
@@ -19,7 +20,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from hgm.train.loop import Optimization, fit
+from hgm.train.loop import fit
+from hgm.train.settings import Optimization
 torch.set_num_threads(1)
 torch.manual_seed(0)
 net = nn.Sequential(nn.Linear(8, 32), nn.Dropout(0.2), nn.Linear(32, 8))
@@ -143,7 +145,7 @@ def test_backends_of_all_slices_are_kept(tmp_path):
 def test_one_cycle_equals_torch(tmp_path):
     net, loss = problem()
     history = fit(
-        net, loss, Optimization(steps=50, lr=0.01, warmup=0.2), stage="t", seed=0, state=tmp_path
+        net, loss, Optimization(steps=50, lr=0.01), warmup=0.2, stage="t", seed=0, state=tmp_path
     )
     reference = torch.optim.AdamW(nn.Linear(1, 1).parameters(), lr=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -215,7 +217,8 @@ def test_an_unknown_schedule_is_refused(tmp_path):
         fit(
             net,
             loss,
-            Optimization(steps=3, lr=0.1, schedule="magic"),
+            Optimization(steps=3, lr=0.1),
+            schedule="magic",
             stage="t",
             seed=0,
             state=tmp_path,

@@ -16,7 +16,8 @@ from hgm.core.processes import Deadline
 from hgm.errors import InputError, Interrupted, SliceEnded
 from hgm.train import distributed
 from hgm.train.distributed import Ranks, launch
-from hgm.train.loop import Optimization, fit
+from hgm.train.loop import fit
+from hgm.train.settings import Optimization
 
 
 def train(

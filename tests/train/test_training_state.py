@@ -12,7 +12,8 @@ from torch import nn
 from hgm.core.processes import Deadline
 from hgm.errors import SliceEnded
 from hgm.train import loop
-from hgm.train.loop import Optimization, fit
+from hgm.train.loop import fit
+from hgm.train.settings import Optimization
 from hgm.train.state import LONGEST, SHARE, SPEED, Cadence, State
 
 

@@ -34,20 +34,20 @@ from hgm.scans import multiview
 from hgm.standin.body import core
 from hgm.systems.hgm.back_view.base import open_base
 from hgm.systems.hgm.back_view.controlnet import open_controlnet
-from hgm.systems.hgm.back_view.settings import BaseSettings
+from hgm.systems.hgm.back_view.settings import DiffusionBase
 from hgm.systems.hgm.back_view.small_base import train_base
-from hgm.train.loop import Optimization, fit
+from hgm.train.loop import fit
+from hgm.train.settings import Optimization
 from hgm.workflow.doctor.diffusers_folders import open_weights
 
-SETTINGS = BaseSettings(
-    size=32,
-    vae_channels=(8, 8, 16),
+SETTINGS = DiffusionBase(
+    vae_channels=[8, 8, 16],
     latent_channels=4,
     vae_steps=1,
     vae_batch=1,
     vae_crop=16,
     unet_crop=16,
-    unet_channels=(8, 16),
+    unet_channels=[8, 16],
     heads=2,
     text_width=8,
     unet_steps=1,
@@ -243,6 +243,7 @@ def base_folder(tmp_path_factory) -> Path:
         torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)),
         folder / "base",
         settings=SETTINGS,
+        size=32,
         state=folder / "state",
         seed=1,
     )

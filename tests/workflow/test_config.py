@@ -17,9 +17,9 @@ def test_generated_files_are_up_to_date():
     assert (ROOT / "docs/config/hgm.md").read_text() == config_text.to_markdown("hgm"), (
         "run `make config`"
     )
-    assert json.loads((ROOT / "config/schema/hgm.json").read_text()) == config_text.to_schema("hgm"), (
-        "run `make config`"
-    )
+    assert json.loads((ROOT / "config/schema/hgm.json").read_text()) == config_text.to_schema(
+        "hgm"
+    ), "run `make config`"
 
 
 def test_the_default_file_says_the_defaults():

@@ -25,7 +25,8 @@ from hgm.metrics.joints import mpjpe, pa_mpjpe
 from hgm.systems.hgm.estimate import BodyEstimate, disturb, estimate_in_views, place
 from hgm.systems.hgm.normal_estimators import NormalEstimator
 from hgm.systems.hgm.reconstruction import Reconstructor
-from hgm.systems.hgm.refinement import RefineSettings, place_in_mask, refine_body
+from hgm.systems.hgm.refinement import place_in_mask, refine_body
+from hgm.systems.hgm.sections.bodies import Refine
 from hgm.train.loop import write_history
 
 
@@ -106,7 +107,7 @@ def refine_subject(
     model: BodyModel,
     reconstructor: Reconstructor,
     out: Path,
-    settings: RefineSettings,
+    settings: Refine,
     *,
     normals: NormalEstimator | None = None,
     backend: str = "auto",

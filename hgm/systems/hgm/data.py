@@ -14,6 +14,7 @@ from torch import Tensor
 from hgm.cameras import Cameras
 from hgm.core.keys import derived_seed
 from hgm.images.resize import resize
+from hgm.systems.hgm.sections.training import HGMTraining
 from hgm.train.scan_store import ScanStore
 
 Side = Literal["front", "back"]
@@ -70,20 +71,6 @@ class Batch:
         )
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """What a training step draws."""
-
-    batch: int = 1
-    inputs: tuple[Side, ...] = ("front",)  # views fed to the network
-    # supervised views a step, drawn without replacement; all where a scan has fewer
-    supervised: int = 12
-    size: int = 512  # of the input images
-    render_size: int = 512  # of the supervised renders
-    # draw any view as the front (of 12 views 12 times the data); the release does not
-    turn: bool = False
-
-
 def turn_about_y(vertices: Tensor, degrees: float) -> Tensor:
     """Vertices [..., 3] turned about the world's y axis, from +z towards +x."""
     a = math.radians(degrees)
@@ -109,71 +96,97 @@ def scan_order(count: int, seed: int, epoch: int) -> list[int]:
 
 
 def draw(
-    store: ScanStore, sampling: Sampling, step: int, seed: int, generator: torch.Generator
+    store: ScanStore,
+    section: HGMTraining,
+    step: int,
+    seed: int,
+    generator: torch.Generator,
+    *,
+    inputs: Sequence[Side],
+    size: int,
 ) -> tuple[Batch, list[int]]:
     """The batch of one (micro-)step and the scans in it. Every scan is seen once an epoch."""
     scans = []
-    for k in range(step * sampling.batch, (step + 1) * sampling.batch):
+    for k in range(step * section.batch, (step + 1) * section.batch):
         scans.append(scan_order(len(store), seed, k // len(store))[k % len(store)])
-    return batch_of(store, scans, sampling, generator), scans
+    batch = batch_of(
+        store,
+        scans,
+        inputs=inputs,
+        supervised=section.supervised,
+        size=size,
+        generator=generator,
+        turn=section.turn,
+    )
+    return batch, scans
 
 
 def batch_of(
-    store: ScanStore, scans: Sequence[int], sampling: Sampling, generator: torch.Generator | None
+    store: ScanStore,
+    scans: Sequence[int],
+    *,
+    inputs: Sequence[Side],
+    supervised: int,
+    size: int,
+    generator: torch.Generator | None = None,
+    turn: bool = False,
 ) -> Batch:
-    """The batch of given scans; without a generator the first `supervised` views, evenly spread,
-    and no turn."""
-    samples = [_sample(store, scan, sampling, generator) for scan in scans]
+    """The batch of given scans: the views that the networks are given (`inputs`) and up to
+    `supervised` views that their renders are compared with, all of `size` pixels.
+
+    A generator draws the supervised views and, with `turn`, which view is the front. Without one
+    the supervised views are evenly spread and nothing is turned.
+    """
+    samples = [_sample(store, scan, inputs, supervised, size, generator, turn) for scan in scans]
     images, K, w2c, vertices, rgb, mask, target_K, target_w2c = (
         torch.stack(x) for x in zip(*samples, strict=True)
     )
-    cameras = Cameras(K, w2c, sampling.size, sampling.size)
+    cameras = Cameras(K, w2c, size, size)
     return Batch(
-        images,
-        cameras,
-        cameras,
-        vertices,
-        rgb,
-        mask,
-        Cameras(target_K, target_w2c, sampling.render_size, sampling.render_size),
+        images, cameras, cameras, vertices, rgb, mask, Cameras(target_K, target_w2c, size, size)
     )
 
 
 def _sample(
-    store: ScanStore, scan: int, sampling: Sampling, generator: torch.Generator | None
+    store: ScanStore,
+    scan: int,
+    inputs: Sequence[Side],
+    supervised: int,
+    size: int,
+    generator: torch.Generator | None,
+    turn: bool,
 ) -> tuple[Tensor, ...]:
     seen = store.viewpoints(scan)
     views = len(seen)
-    count = min(sampling.supervised, views)
+    count = min(supervised, views)
     if generator is None:
         shift = 0
         targets = [i * views // count for i in range(count)]
     else:
-        shift = int(torch.randint(views, (), generator=generator)) if sampling.turn else 0
+        shift = int(torch.randint(views, (), generator=generator)) if turn else 0
         targets = torch.randperm(views, generator=generator)[:count].sort().values.tolist()
     front = seen.ring[shift]
     sides: dict[Side, int] = {"front": front, "back": seen.opposite(front)}
     # brings the view that is drawn as the front to the front view's azimuth
     degrees = -seen.angles[front]
     cameras = turn_cameras_about_y(seen.cameras, degrees) if shift else seen.cameras
+    resized = cameras.resized(size)
 
-    def read(indices: Sequence[int], size: int) -> tuple[Tensor, Tensor, Cameras]:
+    def read(indices: Sequence[int]) -> tuple[Tensor, Tensor, Cameras]:
         pairs = [store.view(scan, i) for i in indices]
         rgb, mask = (torch.stack([p[k] for p in pairs]).float() / 255 for k in (0, 1))
-        return resize(rgb, size), resize(mask, size), cameras.resized(size)[list(indices)]
+        return resize(rgb, size), resize(mask, size), resized[list(indices)]
 
-    images, _, inputs = read([sides[side] for side in sampling.inputs], sampling.size)
-    rgb, mask, outputs = read(
-        [seen.ring[(i + shift) % views] for i in targets], sampling.render_size
-    )
+    images, _, given = read([sides[side] for side in inputs])
+    rgb, mask, targeted = read([seen.ring[(i + shift) % views] for i in targets])
     vertices = turn_about_y(store.body(scan), degrees)
     return (
         images,
-        inputs.K,
-        inputs.world_to_camera,
+        given.K,
+        given.world_to_camera,
         vertices,
         rgb,
         mask,
-        outputs.K,
-        outputs.world_to_camera,
+        targeted.K,
+        targeted.world_to_camera,
     )

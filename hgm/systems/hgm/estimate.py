@@ -21,8 +21,26 @@ from hgm.core.keys import derived_seed
 from hgm.errors import InputError
 from hgm.metrics.joints import mpjpe
 
-# millimeters, paper table 6, before refinement
-PIXIE_MPJPE = {"thuman2": 80.11, "customhumans": 75.79}
+# The structure of the noise of `disturb` (one sigma), which multiplies all of it by one factor to
+# reach its target. Every axis alike, since the structure of PIXIE's error is not published; the
+# shares of the joints are our guess.
+ORIENTATION = 6.0  # degrees about each axis, the whole body
+TORSO = 4.0  # degrees, spine and collars
+HEAD = 7.0
+LEGS = 10.0  # hips, knees and ankles
+ARMS = 13.0  # shoulders, elbows and wrists
+BETAS = 0.7
+SCALE = 0.02  # relative
+TRANSLATION = 0.02  # NU in x and y; twice that in depth
+JOINTS = (  # [21], in the order of body_pose
+    *(LEGS, LEGS, TORSO),
+    *(LEGS, LEGS, TORSO),
+    *(LEGS, LEGS, TORSO),
+    *(LEGS, LEGS, HEAD),
+    *(TORSO, TORSO, HEAD),
+    *(ARMS, ARMS, ARMS),
+    *(ARMS, ARMS, ARMS),
+)
 
 
 @dataclass(frozen=True)
@@ -90,57 +108,6 @@ def _from_the_camera(params: BodyParameters, camera: Cameras) -> BodyParameters:
     return params.replace(global_orient=params.global_orient.new_tensor(orient))
 
 
-@dataclass(frozen=True)
-class Disturbance:
-    """The structure of the noise (one sigma); `disturb` multiplies all of it by one factor to reach
-    its target.
-
-    Every axis alike, since the structure of PIXIE's error is not published. The shares of the
-    joints are our guess.
-    """
-
-    orientation: float = 6.0  # degrees about each axis, the whole body
-    torso: float = 4.0  # degrees, spine and collars
-    head: float = 7.0
-    legs: float = 10.0  # hips, knees and ankles
-    arms: float = 13.0  # shoulders, elbows and wrists
-    betas: float = 0.7
-    scale: float = 0.02  # relative
-    translation: float = 0.02  # NU in x and y; twice that in depth
-
-    def joint_degrees(self) -> np.ndarray:
-        """[21], in the order of body_pose."""
-        legs = self.legs
-        arms = self.arms
-        torso = self.torso
-        head = self.head
-        return np.array(
-            [
-                legs,
-                legs,
-                torso,
-                legs,
-                legs,
-                torso,
-                legs,
-                legs,
-                torso,
-                legs,
-                legs,
-                head,
-                torso,
-                torso,
-                head,
-                arms,
-                arms,
-                arms,
-                arms,
-                arms,
-                arms,
-            ]
-        )
-
-
 def place(body: PosedBody, scale: Tensor | float, translation: Tensor) -> tuple[Tensor, Tensor]:
     """A body in meters -> vertices [10475, 3] and joints [55, 3] in NU: pelvis to `translation`,
     scaled about it."""
@@ -155,8 +122,7 @@ def disturb(
     model: BodyModel,
     *,
     seed: int,
-    mpjpe_mm: float = PIXIE_MPJPE["customhumans"],
-    noise: Disturbance | None = None,
+    mpjpe_mm: float,
 ) -> BodyEstimate:
     """The true fit with seeded noise, scaled by bisection until its MPJPE is `mpjpe_mm`: over the
     first 22 joints, pelvis-aligned, in meters of the true fit, an error of scale included (spec
@@ -166,13 +132,12 @@ def disturb(
     the model's device, stands for an estimator where PIXIE cannot run and says so in `source`.
     Hands, face and expression stay true, since refinement keeps them.
     """
-    noise = Disturbance() if noise is None else noise
     rng = np.random.default_rng(derived_seed("disturb", seed))
-    turn = rng.normal(size=3) * noise.orientation
-    spin = rng.normal(size=(21, 3)) * noise.joint_degrees()[:, None]
-    beta = rng.normal(size=params.betas.shape[-1]) * noise.betas
-    grow = rng.normal() * noise.scale
-    shift = rng.normal(size=3) * noise.translation * [1.0, 1.0, 2.0]
+    turn = rng.normal(size=3) * ORIENTATION
+    spin = rng.normal(size=(21, 3)) * np.array(JOINTS)[:, None]
+    beta = rng.normal(size=params.betas.shape[-1]) * BETAS
+    grow = rng.normal() * SCALE
+    shift = rng.normal(size=3) * TRANSLATION * [1.0, 1.0, 2.0]
 
     params = (
         params.detach()

@@ -4,7 +4,6 @@ three sets of Gaussians."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -12,19 +11,9 @@ from hgm.cameras import Cameras
 from hgm.gaussians import Gaussians
 from hgm.metrics.images import ssim_map
 from hgm.splat import render
+from hgm.systems.hgm.sections.training import Loss
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]  # images [M, 3, H, W] in [0, 1] -> scalar
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """Weights of the terms; the perceptual one needs VGG weights, the structural one takes its
-    place without them."""
-
-    rgb: float = 1.0
-    mask: float = 1.0
-    lpips: float = 1.0
-    structure: float = 0.1
 
 
 def structural(prediction: Tensor, target: Tensor) -> Tensor:
@@ -38,7 +27,7 @@ def hgm_loss(
     target_rgb: Tensor,
     target_mask: Tensor,
     cameras: Cameras,
-    weights: LossWeights,
+    weights: Loss,
     *,
     perceptual: Perceptual | None,
     backend: str = "auto",

@@ -3,9 +3,8 @@ from its two pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,21 +13,15 @@ from hgm.gaussians import Gaussians
 from hgm.images.resize import resize
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_image, save_image
-from hgm.mesh.extraction import MeshSettings, extract_mesh
+from hgm.mesh.extraction import extract_mesh
 from hgm.mesh.io import save_mesh
 from hgm.mesh.picture import mesh_picture
-from hgm.mesh.refinement import NormalRefinement
+from hgm.mesh.settings import Mesh
 from hgm.splat import render
 from hgm.systems.hgm.normal_estimators import NormalEstimator
 
 if TYPE_CHECKING:
     import trimesh
-
-
-def mesh_settings(section: Mapping[str, Any]) -> MeshSettings:
-    """The numbers of section `mesh` of the configuration."""
-    numbers = dict(section)
-    return MeshSettings(refinement=NormalRefinement(steps=numbers.pop("refine_steps")), **numbers)
 
 
 def mesh_subject(
@@ -37,7 +30,7 @@ def mesh_subject(
     faces: Tensor,
     normals: NormalEstimator,
     out: Path,
-    settings: MeshSettings,
+    settings: Mesh,
     *,
     backend: str = "auto",
 ) -> None:
@@ -54,15 +47,15 @@ def mesh_subject(
     with torch.no_grad():
         mask = render(gaussians, cameras[:1], backend=backend).alpha[0]
     targets = normals.of_mesh(pictures.to(device), mask, vertices.to(device), faces, cameras)
-    write_mesh(extract_mesh(gaussians, settings=settings, targets=targets, backend=backend), out)
+    write_mesh(extract_mesh(gaussians, settings, targets=targets, backend=backend), out)
 
 
 def mesh_without_normals(
-    gaussians: Gaussians, out: Path, settings: MeshSettings, *, backend: str = "auto"
+    gaussians: Gaussians, out: Path, settings: Mesh, *, backend: str = "auto"
 ) -> None:
     """`mesh_subject` where the mesh is not refined, or no body is known, with whose help a net
     reads normals."""
-    write_mesh(extract_mesh(gaussians, settings=settings, backend=backend), out)
+    write_mesh(extract_mesh(gaussians, settings, backend=backend), out)
 
 
 def write_mesh(mesh: trimesh.Trimesh, out: Path) -> None:

@@ -8,7 +8,6 @@ a back look alike to it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -26,23 +25,15 @@ from hgm.nets.weights import load_tensors, save_tensors
 from hgm.scans.data_views import NEEDS_NO_NORMALS
 from hgm.splat import backend_for
 from hgm.splat.normal_maps import KNOWN, body_surfels, normal_error, surfel_normals, to_camera
-from hgm.train.loop import Optimization, fit, write_history, write_record
+from hgm.systems.hgm.sections.normals import Normals
+from hgm.train.loop import fit, write_history, write_record
 from hgm.train.pictures import Pictures
 from hgm.train.prefetch import BODIES_STORE, NORMALS_STORE
 from hgm.train.scan_store import ScanStore
+from hgm.train.settings import Optimization
 
 WEIGHTS = "weights.safetensors"
 MODEL = "model.json"
-
-
-@dataclass(frozen=True)
-class NormalTraining:
-    """Widths of the U-Net and its training."""
-
-    channels: tuple[int, ...] = (16, 32, 64)
-    steps: int = 200
-    batch: int = 4
-    lr: float = 2e-3
 
 
 class BodyViews:
@@ -93,7 +84,7 @@ class BodyViews:
 def train_normals(
     scans: list[Path],
     faces: Tensor,
-    training: NormalTraining,
+    settings: Normals,
     out: Path,
     state: Path,
     *,
@@ -109,7 +100,7 @@ def train_normals(
     """
     backend = backend_for(backend, device)
     torch.manual_seed(derived_seed(seed, "normals"))
-    net = NormalNet(training.channels).to(device)
+    net = NormalNet(tuple(settings.channels)).to(device)
     store = ScanStore(scans, Pictures(scans, limit=NORMALS_STORE))
     bodies = BodyViews(store, faces, device=device, backend=backend)
     views = [(scan, view) for scan in range(len(store)) for view in range(len(store.cameras(scan)))]
@@ -129,7 +120,7 @@ def train_normals(
     def loss(
         step: int, generator: torch.Generator, part: slice
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        chosen = torch.randint(len(views), (training.batch,), generator=generator).tolist()[part]
+        chosen = torch.randint(len(views), (settings.batch,), generator=generator).tolist()[part]
         rgb, body, target = (
             torch.stack(x).to(device)
             for x in zip(*(sample(*views[c]) for c in chosen), strict=True)
@@ -139,16 +130,16 @@ def train_normals(
     history = fit(
         net,
         loss,
-        Optimization(training.steps, training.lr, weight_decay=1e-4),
+        Optimization(steps=settings.steps, lr=settings.lr, weight_decay=1e-4),
         stage="normals",
         seed=seed,
         state=state,
-        batch=training.batch,
+        batch=settings.batch,
         deadline=deadline,
         backends={"splat": backend},
     )
     save_tensors(net.state_dict(), out / WEIGHTS)
-    write_json(out / MODEL, {"channels": list(training.channels)})
+    write_json(out / MODEL, {"channels": settings.channels})
     write_record(out, state)
     write_history(out / "history.tsv", history)
     return history

@@ -25,23 +25,24 @@ from hgm.images.photos.matting import Matting
 from hgm.images.photos.sources import Photo
 from hgm.images.viewpoints import Viewpoints, of_the_rig
 from hgm.images.views import save_image
-from hgm.mesh.extraction import MeshSettings
+from hgm.mesh.settings import Mesh
 from hgm.scans.data_source import body_model
+from hgm.systems.hgm.back_view.settings import BackView
 from hgm.systems.hgm.backends import job_backends
 from hgm.systems.hgm.bodies import place_subject, refine_subject
 from hgm.systems.hgm.contact import write_contact_sheet
 from hgm.systems.hgm.estimate import BodyEstimate
-from hgm.systems.hgm.meshing import mesh_settings, mesh_subject, mesh_without_normals
+from hgm.systems.hgm.meshing import mesh_subject, mesh_without_normals
 from hgm.systems.hgm.normal_estimators import NormalEstimator, load_estimator
 from hgm.systems.hgm.reconstruction import (
     STAGES,
-    Output,
     Reconstruction,
     Reconstructor,
     load_reconstructor,
     write_reconstruction,
 )
-from hgm.systems.hgm.refinement import RefineSettings
+from hgm.systems.hgm.sections.bodies import Refine
+from hgm.systems.hgm.sections.reconstruct import Reconstruct
 from hgm.systems.hgm.variants import VARIANTS, Variant
 
 Announce = Callable[[str], None]  # with a stage's name, as it begins
@@ -65,10 +66,10 @@ class PhotoPipeline:
     variant: Variant
     size: int  # of the picture that the networks see
     backends: Mapping[str, str]  # of `job_backends`
-    output: Output
-    refine: RefineSettings
+    output: Reconstruct
+    refine: Refine
     model: BodyModel | None  # None where the networks have no body branch
-    mesh: MeshSettings | None  # None: no mesh
+    mesh: Mesh | None  # None: no mesh
     # refine body and mesh, where there is a body and one of them asks for it
     normals: NormalEstimator | None
     mattings: tuple[Matting, ...]  # tell people from background in photos without a mask
@@ -89,7 +90,7 @@ class PhotoPipeline:
         chosen = VARIANTS[variant]
         device = select_device(device)
         backends = job_backends(config, device)
-        refine = RefineSettings(**chosen.refining(config["refine"]))
+        refine = Refine(**chosen.refining(config["refine"]))
         reads_normals = chosen.body and (
             (mesh and config["mesh"]["refine_steps"] > 0) or (chosen.refined and refine.normal > 0)
         )
@@ -98,7 +99,7 @@ class PhotoPipeline:
             run,
             chosen,
             size=config["rendering"]["size"],
-            back_view=config["back_view"],
+            back_view=BackView(**config["back_view"]),
             device=device,
             backend=backends["splat"],
             sparse_backend=backends["sparse"],
@@ -111,10 +112,10 @@ class PhotoPipeline:
             chosen,
             config["rendering"]["size"],
             backends,
-            output=Output(**config["reconstruct"]),
+            output=Reconstruct(**config["reconstruct"]),
             refine=refine,
             model=body_model(config["scans"], run, device) if with_body else None,
-            mesh=mesh_settings(config["mesh"]) if mesh else None,
+            mesh=Mesh(**config["mesh"]) if mesh else None,
             normals=load_estimator(config["normals"], run, device=device, backend=backends["splat"])
             if with_body and reads_normals
             else None,
@@ -223,7 +224,7 @@ class PhotoPipeline:
         )
 
     def _mesh(
-        self, result: Reconstruction, vertices: Tensor | None, folder: Path, settings: MeshSettings
+        self, result: Reconstruction, vertices: Tensor | None, folder: Path, settings: Mesh
     ) -> None:
         if vertices is None or self.model is None or self.normals is None:
             mesh_without_normals(result.gaussians, folder, settings, backend=self.backends["splat"])

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,22 +20,14 @@ from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import save_cameras, save_image
 from hgm.splat import render
 from hgm.systems.hgm.back_view.refiner import BackViewRefiner
-from hgm.systems.hgm.back_view.settings import BackViewSettings
+from hgm.systems.hgm.back_view.settings import BackView
 from hgm.systems.hgm.networks.hgm import HGM, HGMOutput
+from hgm.systems.hgm.sections.reconstruct import Reconstruct
 from hgm.systems.hgm.training import load_hgm
 from hgm.systems.hgm.variants import Variant
 
 log = logging.getLogger(__name__)
 STAGES = ("coarse", "back_view", "fusion")
-
-
-@dataclass(frozen=True)
-class Output:
-    """Sizes of what is written for a subject."""
-
-    size: int = 512  # of the novel views
-    turntable_size: int = 512
-    turntable_frames: int = 72
 
 
 @dataclass(frozen=True)
@@ -62,7 +53,7 @@ class Reconstructor:
         refiner: BackViewRefiner | None,
         *,
         size: int,
-        back_view: BackViewSettings | None = None,
+        back_view: BackView | None = None,
         device: str = "cpu",
         backend: str = "auto",
         precision: str = "fp32",
@@ -70,7 +61,7 @@ class Reconstructor:
         self.coarse = coarse
         self.fusion = fusion
         self.refiner = refiner
-        self.back_view = BackViewSettings() if back_view is None else back_view
+        self.back_view = BackView() if back_view is None else back_view
         self.device = device
         self.backend = backend
         self.precision = precision
@@ -148,7 +139,7 @@ class Reconstructor:
         back_coarse, alpha = self.seen_by(sides[1], coarse)
         back = back_coarse
         if variant.diffusion and self.refiner is not None:
-            back = self.refiner.refine(back_coarse, alpha, **asdict(self.back_view)).to(self.device)
+            back = self.refiner.refine(back_coarse, alpha, self.back_view).to(self.device)
         at = timed("back_view", at)
         announce("fusion")
         result = coarse
@@ -165,7 +156,7 @@ def load_reconstructor(
     variant: Variant,
     *,
     size: int,
-    back_view: Mapping[str, Any],
+    back_view: BackView,
     device: str = "cpu",
     backend: str = "auto",
     sparse_backend: str = "auto",
@@ -197,7 +188,7 @@ def load_reconstructor(
         fusion,
         refiner,
         size=size,
-        back_view=BackViewSettings(**back_view),
+        back_view=back_view,
         device=device,
         backend=backend,
         precision=precision,
@@ -208,7 +199,7 @@ def write_reconstruction(
     result: Reconstruction,
     image: Tensor,
     out: Path,
-    output: Output,
+    output: Reconstruct,
     cameras: Cameras,
     *,
     backend: str = "auto",

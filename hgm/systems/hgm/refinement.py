@@ -5,13 +5,14 @@ Paper section 3.2: loss = 10 front + 1 side + 0.5 normal over 12 views; the fron
 of the input, the side targets are the coverage of HGM's Gaussians. The first round takes the
 Gaussians of the image branch alone, since a badly aligned body spoils those of the others; every 15
 steps HGM runs again with the body as it is then. Optimizer, rates and priors are not published;
-those below are ours. The paper also names 2-D keypoints once, without detector or weight: left out.
+those of `Refine` are ours. The paper also names 2-D keypoints once, without detector or weight:
+left out.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -28,34 +29,9 @@ from hgm.splat.normal_maps import NormalMaps, normal_loss, render_normals
 from hgm.splat.silhouettes import mask_box, resized_mask, silhouettes, soft_iou
 from hgm.splat.surfels import Surfels
 from hgm.systems.hgm.estimate import BodyEstimate, place
+from hgm.systems.hgm.sections.bodies import Refine
 
 GaussiansFrom = Callable[[Tensor | None], Gaussians]
-
-
-@dataclass(frozen=True)
-class RefineSettings:
-    """All numbers of the refinement."""
-
-    iterations: int = 45
-    every: int = 15  # steps between two runs of HGM
-    # image width of each round, the last one for all further rounds (spec section 6.2)
-    sizes: Sequence[int] = (512,)
-    front: float = 10.0
-    side: float = 1.0
-    normal: float = 0.5
-    # later rounds take the Gaussians merged with the body as it is then (the paper), else the
-    # first's
-    with_body: bool = True
-    pose_prior: float = 1e-3  # on the squared deviation from the estimate
-    betas_prior: float = 1e-3
-    # on the squared logarithm of the change of scale; size and distance look alike from one side
-    scale_prior: float = 0.0
-    lr_place: float = 1e-2  # translation (NU) and logarithm of the scale
-    lr_orient: float = 2e-2
-    lr_betas: float = 1e-2
-    lr_pose: float = 2e-2
-    lr_last: float = 0.1  # share of the rates that is left at the end of a cosine
-    cell: float = 0.012  # edge of the surface patches in NU
 
 
 @dataclass(frozen=True)
@@ -78,7 +54,7 @@ def refine_body(
     cameras: Cameras,
     gaussians_from: GaussiansFrom,
     normals_from: Callable[[Tensor], NormalMaps] | None = None,
-    settings: RefineSettings | None = None,
+    settings: Refine,
     backend: str = "auto",
     progress: Callable[[int, Tensor, Tensor], None] | None = None,
 ) -> Refined:
@@ -95,7 +71,6 @@ def refine_body(
     All of it happens on the model's device, to which estimate, mask and cameras are moved; the
     functions have to answer there. Raises InputError for an empty mask.
     """
-    settings = RefineSettings() if settings is None else settings
     if not bool((input_mask > 0.5).any()):
         raise InputError(
             "input mask: no pixel belongs to the person; give a photo with its background removed"

@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,14 +22,15 @@ from hgm.nets import spconv_backend
 from hgm.nets.weights import WEIGHTS, load_tensors, save_tensors
 from hgm.splat import backend_for, render
 from hgm.systems.hgm.augmentation import camera_jitter, grid_distortion
-from hgm.systems.hgm.data import Batch, Sampling, batch_of, draw
-from hgm.systems.hgm.losses import LossWeights, Perceptual, hgm_loss
+from hgm.systems.hgm.data import Batch, Side, batch_of, draw
+from hgm.systems.hgm.losses import Perceptual, hgm_loss
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.files import load_model, save_model
 from hgm.systems.hgm.networks.hgm import HGM, HGMOutput
 from hgm.systems.hgm.networks.imports import start_from_lgm
+from hgm.systems.hgm.sections.training import Coarse, Fusion, Loss, Network
 from hgm.train.distributed import SINGLE, Ranks, check_ranks, device_of, launch
-from hgm.train.loop import Optimization, fit, write_history, write_record
+from hgm.train.loop import fit, write_history, write_record
 from hgm.train.pictures import Pictures
 from hgm.train.prefetch import LOADERS, Prefetch
 from hgm.train.scan_store import ScanStore
@@ -40,36 +41,36 @@ VALIDATION_VIEWS = 4  # evenly around, from the front view on
 
 
 @dataclass(frozen=True)
-class BackViews:
-    """Where the second input comes from in training, besides the true back view."""
-
-    # <folder>/<scan>/condition.png: unconverged renders (the diffusion stage's conditions)
-    folder: Path | None = None
-    share: float = 0.0  # of the samples that get one of them
-    distortion: float = 0.5  # probability of the grid distortion
-    jitter: float = 0.5  # probability of the camera jitter
-
-
-@dataclass(frozen=True)
 class Training:
-    """One HGM training: data, sizes and budget."""
+    """One HGM training: its section of the configuration, what it shares with other stages, and
+    what it learns from."""
 
-    stage: str
+    section: Coarse | Fusion
     scans: Sequence[Path]  # view folders
     validation: Sequence[Path]
-    optimization: Optimization
-    sampling: Sampling
-    loss: LossWeights = field(default_factory=LossWeights)
-    back_views: BackViews = field(default_factory=BackViews)
-    validate_every: int = 0
-    early: float = 0.0  # share of the steps after which the unconverged snapshot is taken
+    size: int  # of the pictures, pixels
+    network: Network
+    loss: Loss
+    pairs: Path | None = None  # <pairs>/<scan>/condition.png: unconverged renders as back views
     seed: int = 0
     device: str = "cpu"
-    gpus: int = 1  # processes that share the micro-batches of a step
     backend: str = "auto"
-    sparse_backend: str = "auto"
-    precision: str = "fp32"
-    compile: bool = False  # the static networks
+
+    @property
+    def stage(self) -> str:
+        return "fusion" if isinstance(self.section, Fusion) else "coarse"
+
+    @property
+    def inputs(self) -> tuple[Side, ...]:
+        """Views that the networks are given."""
+        return ("front", "back") if isinstance(self.section, Fusion) else ("front",)
+
+    @property
+    def early(self) -> int | None:
+        """Step after which the unconverged model is kept, if it is."""
+        if isinstance(self.section, Fusion):
+            return None
+        return max(1, round(self.section.early * self.section.steps))
 
 
 def gaussian_sets(output: HGMOutput) -> dict[str, Gaussians]:
@@ -81,25 +82,30 @@ def gaussian_sets(output: HGMOutput) -> dict[str, Gaussians]:
 
 
 def augment_back(
-    batch: Batch, scans: Sequence[Path], back: BackViews, generator: torch.Generator
+    batch: Batch,
+    scans: Sequence[Path],
+    fusion: Fusion,
+    pairs: Path | None,
+    generator: torch.Generator,
 ) -> Batch:
-    """Replace and disturb the second input view of each sample; the first one and the targets stay
-    as they are, and so does the camera that projects the body."""
+    """Replace the second input view of each sample by its unconverged render in the folder `pairs`
+    and disturb it, with the probabilities of `fusion`; the first one and the targets stay as they
+    are, and so does the camera that projects the body."""
     images = batch.images.clone()
     w2c = batch.rays.world_to_camera.clone()
     for b, scan in enumerate(scans):
         chance = torch.rand(3, generator=generator)
-        if back.folder is not None and chance[0] < back.share:
-            path = back.folder / scan.name / "condition.png"
+        if pairs is not None and chance[0] < fusion.back_share:
+            path = pairs / scan.name / "condition.png"
             image = load_image(path)
             if image.shape[-1] != images.shape[-1]:
                 image = torch.nn.functional.interpolate(
                     image[None], images.shape[-2:], mode="bilinear", align_corners=False
                 )[0]
             images[b, 1] = image
-        if chance[1] < back.distortion:
+        if chance[1] < fusion.distortion:
             images[b, 1] = grid_distortion(images[b, 1], generator)
-        if chance[2] < back.jitter:
+        if chance[2] < fusion.jitter:
             w2c[b, 1] = camera_jitter(batch.cameras[b, 1], generator).world_to_camera
     return dataclasses.replace(
         batch, images=images, rays=dataclasses.replace(batch.rays, world_to_camera=w2c)
@@ -113,7 +119,6 @@ def train_hgm(
     state: Path,
     *,
     init: Path | None = None,
-    lgm: Path | None = None,
     perceptual: Callable[[str], Perceptual | None] | None = None,
     deadline: Deadline | None = None,
 ) -> None:
@@ -121,33 +126,34 @@ def train_hgm(
     (backends), `validation/` and, if asked, `early.safetensors`.
 
     With `init`, weights of equal name and shape start from another checkpoint (the coarse model);
-    none may be missing. With `lgm`, a published LGM checkpoint, the U-Net starts from LGM's and the
-    rest from random weights. `perceptual(device)` makes the perceptual loss. With `training.gpus` >
-    1 that many processes train together; the loss curve is that of one process with the same
-    `batch` and `accumulate`, but for rounding. Raises InputError on unusable data or weights and
-    SliceEnded at the deadline.
+    none may be missing. With `lgm` in the section, a published LGM checkpoint, the U-Net starts
+    from LGM's and the rest from random weights. `perceptual(device)` makes the perceptual loss.
+    With `gpus` > 1 that many processes train together; the loss curve is that of one process with
+    the same `batch` and `accumulate`, but for rounding. Raises InputError on unusable data or
+    weights and SliceEnded at the deadline.
     """
     for folder in training.validation:
         Viewpoints.read(folder)
     fewest = min((len(Viewpoints.read(folder)) for folder in training.scans), default=0)
-    if 0 < fewest < training.sampling.supervised:  # all samples of a batch have equally many
+    section = training.section
+    if 0 < fewest < section.supervised:  # all samples of a batch have equally many
         log.info(
             "%s: each step is compared with %d views, not %d: a scan has no more",
             training.stage,
             fewest,
-            training.sampling.supervised,
+            section.supervised,
         )
         training = dataclasses.replace(
-            training, sampling=dataclasses.replace(training.sampling, supervised=fewest)
+            training, section=section.model_copy(update={"supervised": fewest})
         )
     # the former are never read ahead, so they are kept first
     pictures = Pictures([*training.validation, *training.scans])
-    arguments = (config, training, pictures, out, state, init, lgm, perceptual, deadline)
-    if training.gpus == 1:
+    arguments = (config, training, pictures, out, state, init, perceptual, deadline)
+    if section.gpus == 1:
         _train(SINGLE, *arguments)
         return
-    check_ranks(training.gpus, training.optimization.accumulate, training.device, training.stage)
-    launch(training.gpus, training.device, _train, *arguments)
+    check_ranks(section.gpus, section.accumulate, training.device, training.stage)
+    launch(section.gpus, training.device, _train, *arguments)
 
 
 def _train(
@@ -158,41 +164,47 @@ def _train(
     out: Path,
     state: Path,
     init: Path | None,
-    lgm: Path | None,
     perceptual: Callable[[str], Perceptual | None] | None,
     deadline: Deadline | None,
 ) -> None:
+    section = training.section
     torch.manual_seed(training.seed)
     device = torch.device(device_of(ranks, training.device))
     if device.type == "cuda":
         use_threads(1)  # the job's others are those that read ahead
     backend = backend_for(training.backend, device)
     sparse_backend = (
-        spconv_backend.resolve_backend(training.sparse_backend, device)
+        spconv_backend.resolve_backend(training.network.sparse_backend, device)
         if config.use_body
         else "torch"
     )
     model = HGM(config, sparse_backend=sparse_backend).to(device)
     if init is not None:
         load_tensors(model, init)
-    if lgm is not None:
-        start_from_lgm(model, lgm)
-    if training.compile:
+    if section.lgm is not None:
+        start_from_lgm(model, Path(section.lgm))
+    if training.network.compile:
         model.compile_networks()
     lpips = None if perceptual is None else perceptual(str(device))
     store = ScanStore(training.scans, pictures)
-    fusion = len(training.sampling.inputs) > 1
     watched = ScanStore(training.validation, pictures) if training.validation else None
 
     def batch(micro: int) -> Batch:
         generator = torch.Generator().manual_seed(
             derived_seed(training.seed, training.stage, "data", micro)
         )
-        drawn, scans = draw(store, training.sampling, micro, training.seed, generator)
-        if fusion:
-            drawn = augment_back(
-                drawn, [store.folders[s] for s in scans], training.back_views, generator
-            )
+        drawn, scans = draw(
+            store,
+            section,
+            micro,
+            training.seed,
+            generator,
+            inputs=training.inputs,
+            size=training.size,
+        )
+        if isinstance(section, Fusion):
+            folders = [store.folders[s] for s in scans]
+            drawn = augment_back(drawn, folders, section, training.pairs, generator)
         return drawn.pinned() if device.type == "cuda" else drawn
 
     batches = Prefetch(batch, stride=ranks.size, threads=LOADERS if device.type == "cuda" else 0)
@@ -204,7 +216,7 @@ def _train(
             sample.cameras,
             sample.vertices,
             rays=sample.rays,
-            precision=training.precision,
+            precision=training.network.precision,
         )
         return hgm_loss(
             gaussian_sets(output),
@@ -221,19 +233,21 @@ def _train(
     def validate(step: int) -> Mapping[str, float]:
         if watched is None:
             return {}
-        sampling = Sampling(
-            batch=1,
-            inputs=training.sampling.inputs,
-            supervised=VALIDATION_VIEWS,
-            size=training.sampling.size,
-            render_size=training.sampling.render_size,
-        )
         errors = []
         with torch.no_grad():
             for scan in range(len(watched)):
-                batch = batch_of(watched, [scan], sampling, None).to(device)
+                batch = batch_of(
+                    watched,
+                    [scan],
+                    inputs=training.inputs,
+                    supervised=VALIDATION_VIEWS,
+                    size=training.size,
+                ).to(device)
                 output = model(
-                    batch.images, batch.cameras, batch.vertices, precision=training.precision
+                    batch.images,
+                    batch.cameras,
+                    batch.vertices,
+                    precision=training.network.precision,
                 )
                 rgb = render(output.merged, batch.target_cameras, backend=backend).rgb.clamp(0, 1)
                 errors.append((rgb - batch.target_rgb).square().mean())
@@ -242,25 +256,25 @@ def _train(
                     save_image(shown / f"step_{step:06d}.png", torch.cat(list(rows), -1))
         return {"validation_psnr": float(-10 * torch.log10(torch.stack(errors)).mean())}
 
-    early = max(1, round(training.early * training.optimization.steps))
     snapshots = (
-        {early: lambda: save_tensors(model.state_dict(), state / EARLY)}
-        if training.early > 0
+        {training.early: lambda: save_tensors(model.state_dict(), state / EARLY)}
+        if training.early is not None
         else None
     )
     try:
         history = fit(
             model,
             loss,
-            training.optimization,
+            section,
+            warmup=section.warmup,
             stage=training.stage,
             seed=training.seed,
             state=state,
-            batch=training.sampling.batch,
+            batch=section.batch,
             ranks=ranks,
             deadline=deadline,
             validate=validate,
-            validate_every=training.validate_every,
+            validate_every=section.validate_every,
             snapshots=snapshots,
             backends={"splat": backend, **({"sparse": sparse_backend} if config.use_body else {})},
         )
@@ -272,7 +286,7 @@ def _train(
     shutil.rmtree(out / "validation", ignore_errors=True)  # of an earlier training
     if shown.exists():
         shutil.copytree(shown, out / "validation")
-    if training.early > 0:
+    if training.early is not None:
         shutil.copyfile(state / EARLY, out / EARLY)
     write_record(out, state)
     write_history(out / "history.tsv", history)

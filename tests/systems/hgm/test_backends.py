@@ -12,12 +12,12 @@ from hgm.gaussians import Gaussians
 from hgm.splat import BACKENDS
 from hgm.splat.normal_maps import body_normals
 from hgm.systems.hgm.backends import job_backends
-from hgm.systems.hgm.data import Sampling
 from hgm.systems.hgm.evaluation import renders, textured_body
 from hgm.systems.hgm.networks.config import HGMConfig
-from hgm.systems.hgm.normals import NormalTraining, train_normals
+from hgm.systems.hgm.normals import train_normals
+from hgm.systems.hgm.sections.normals import Normals
+from hgm.systems.hgm.sections.training import Coarse, Loss, Network
 from hgm.systems.hgm.training import Training, train_hgm
-from hgm.train.loop import Optimization
 from hgm.workflow.configuration import resolve
 
 ON_CUDA = [name for name, (where, _) in BACKENDS.items() if where == "cuda"]
@@ -36,7 +36,7 @@ def test_measures_and_normals_are_drawn_on_the_cpu(name, model, rendered, tmp_pa
     assert torch.equal(
         body_normals(body, model.faces, rig, backend=name), body_normals(body, model.faces, rig)
     )
-    settings = NormalTraining(channels=(8, 16), steps=1, lr=1e-3)
+    settings = Normals(channels=[8, 16], steps=1, batch=4, lr=1e-3)
     train_normals(
         rendered, model.faces, settings, tmp_path / "out", tmp_path / "state", seed=0, backend=name
     )
@@ -44,11 +44,12 @@ def test_measures_and_normals_are_drawn_on_the_cpu(name, model, rendered, tmp_pa
 
 def test_a_training_on_a_cpu_takes_the_cpus_backend(rendered, tmp_path):
     training = Training(
-        "coarse",
+        Coarse(steps=1, lr=1e-3, accumulate=1, supervised=1),
         rendered,
         [],
-        Optimization(steps=1, lr=1e-3),
-        Sampling(batch=1, size=64, render_size=16, supervised=1),
+        size=64,
+        network=Network(precision="fp32"),
+        loss=Loss(),
         backend="gsplat",
     )
     train_hgm(HGMConfig.tiny(use_body=False), training, tmp_path / "out", tmp_path / "state")

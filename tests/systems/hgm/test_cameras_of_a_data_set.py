@@ -33,25 +33,27 @@ from hgm.images.views import (
     save_image,
     view_path,
 )
-from hgm.mesh.extraction import MeshSettings
+from hgm.mesh.settings import Mesh
 from hgm.splat import render
 from hgm.systems.hgm.back_view.coarse_back import BackRenderer
 from hgm.systems.hgm.back_view.images import degrade
 from hgm.systems.hgm.back_view.pairs import Pairs, make_pairs
 from hgm.systems.hgm.baselines import measure_baseline
 from hgm.systems.hgm.bodies import given_subject, refine_subject
-from hgm.systems.hgm.data import Sampling, batch_of, draw
+from hgm.systems.hgm.data import batch_of, draw
 from hgm.systems.hgm.estimate import BodyEstimate, estimate_in_views, place
 from hgm.systems.hgm.estimators import _front_view
 from hgm.systems.hgm.evaluation import evaluate_subject
 from hgm.systems.hgm.meshing import mesh_subject
 from hgm.systems.hgm.networks.config import HGMConfig
-from hgm.systems.hgm.normals import NormalTraining, train_normals
-from hgm.systems.hgm.reconstruction import Output, Reconstructor, write_reconstruction
-from hgm.systems.hgm.refinement import RefineSettings
+from hgm.systems.hgm.normals import train_normals
+from hgm.systems.hgm.reconstruction import Reconstructor, write_reconstruction
+from hgm.systems.hgm.sections.bodies import Refine
+from hgm.systems.hgm.sections.normals import Normals
+from hgm.systems.hgm.sections.reconstruct import Reconstruct
+from hgm.systems.hgm.sections.training import Coarse, Fusion, Loss, Network
 from hgm.systems.hgm.training import Training, train_hgm
 from hgm.systems.hgm.variants import VARIANTS
-from hgm.train.loop import Optimization
 from hgm.train.scan_store import ScanStore
 
 SIZE = 64
@@ -104,12 +106,11 @@ def test_a_training_sample_is_what_its_cameras_see(
     store = ScanStore([folder])
     rig = ten(SIZE)
     vertices = body_of(folder)
-    sampling = Sampling(
-        inputs=("front", "back"), size=SIZE, render_size=SIZE, supervised=4, turn=turn
-    )
+    section = Fusion(supervised=4, turn=turn)
     fronts = set()
     for seed in range(6 if turn else 2):
-        batch, _ = draw(store, sampling, 0, 0, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        batch, _ = draw(store, section, 0, 0, generator, inputs=("front", "back"), size=SIZE)
         moved = painted(vertices, model, rig, turned=batch.vertices[0])
         for rgb, cameras in (
             (batch.images, batch.cameras),
@@ -141,21 +142,18 @@ def test_all_views_are_supervised_where_there_are_fewer(
 ) -> None:
     """Ten views and twelve in one batch; ten are what both have."""
     caplog.set_level("INFO")
-    batch = batch_of(
-        ScanStore([folder]), [0], Sampling(size=32, render_size=32, supervised=12), None
-    )
+    batch = batch_of(ScanStore([folder]), [0], inputs=("front",), supervised=12, size=32)
     assert (
         batch.target_rgb.shape[1] == 10
         and len({tuple(c.tolist()) for c in batch.target_cameras.centers[0]}) == 10
     )
-    sampling = Sampling(batch=2, inputs=("front", "back"), size=SIZE, render_size=16, supervised=12)
     training = Training(
-        "fusion",
+        Fusion(steps=1, lr=1e-3, accumulate=1, batch=2, supervised=12, validate_every=1),
         [folder, rendered[0]],
         [folder],
-        Optimization(steps=1, lr=1e-3),
-        sampling,
-        validate_every=1,
+        size=SIZE,
+        network=Network(precision="fp32"),
+        loss=Loss(),
     )
     train_hgm(HGMConfig.tiny(views=2), training, tmp_path / "out", tmp_path / "state")
     assert load_image(next((tmp_path / "out" / "validation").glob("*.png"))).shape == (3, 32, 64)
@@ -170,7 +168,7 @@ def test_all_views_are_supervised_where_there_are_fewer(
 def test_views_without_a_back_are_no_training_data(folder: Path, tmp_path: Path) -> None:
     save_cameras(tmp_path / "0001", ten(SIZE)[[6, 7, 8]])
     training = Training(
-        "coarse", [folder, tmp_path / "0001"], [], Optimization(steps=1, lr=1e-3), Sampling()
+        Coarse(), [folder, tmp_path / "0001"], [], size=SIZE, network=Network(), loss=Loss()
     )
     with pytest.raises(InputError, match="0001: no view of the back"):
         train_hgm(HGMConfig.tiny(), training, tmp_path / "out", tmp_path / "state")
@@ -217,7 +215,11 @@ def subject(folder: Path, person: Gaussians, tmp_path_factory: pytest.TempPathFa
             for image, i in zip(images, sides, strict=True)
         )
     write_reconstruction(
-        made, image, out, Output(size=SIZE, turntable_size=16, turntable_frames=2), views.cameras
+        made,
+        image,
+        out,
+        Reconstruct(size=SIZE, turntable_size=16, turntable_frames=2),
+        views.cameras,
     )
     shutil.copyfile(folder / "smplx.npz", out / "smplx.npz")
     return out
@@ -338,7 +340,7 @@ def test_a_mesh_is_refined_in_the_views_of_its_pictures(
         ) -> None:
             asked.append((pictures, mask, cameras))
 
-    settings = MeshSettings(cameras=6, size=48, voxel=0.04, truncation=0.1, min_triangles=0)
+    settings = Mesh(cameras=6, size=48, voxel=0.04, truncation=0.1, min_triangles=0)
     mesh_subject(person, body_of(folder), model.faces, Nobody(), subject, settings)
     pictures, mask, cameras = asked[0]
     assert torch.equal(cameras.world_to_camera, ten(SIZE).world_to_camera[[FRONT, BACK]])
@@ -359,7 +361,7 @@ def test_the_front_silhouette_is_seen_by_the_input_camera(
     truth = load_views(folder)
     coarse = Known(person)
     reconstructor = Reconstructor(coarse, None, None, size=SIZE)
-    settings = RefineSettings(iterations=1, sizes=(SIZE,), front=1.0, side=1.0)
+    settings = Refine(iterations=1, sizes=[SIZE], front=1.0, side=1.0, cell=0.012)
     fronts = []
     for camera in (truth.cameras[FRONT], orbit(size=SIZE)[0]):
         refine_subject(
@@ -450,7 +452,7 @@ def test_the_normal_net_learns_from_every_view_there_is(
     for i in range(3):
         for kind in ("rgb", "mask", "normal"):
             shutil.copyfile(view_path(folder, kind, i), view_path(few, kind, i))
-    training = NormalTraining(channels=(4, 8), steps=1, batch=30)  # of 13
+    training = Normals(channels=[4, 8], steps=1, batch=30)  # of 13
     train_normals(
         [few, folder], model.faces, training, tmp_path / "out", tmp_path / "state", seed=0
     )

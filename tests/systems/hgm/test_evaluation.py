@@ -11,7 +11,8 @@ from hgm.systems.hgm.bodies import estimate_subject
 from hgm.systems.hgm.evaluation import evaluate_subject
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.hgm import HGM
-from hgm.systems.hgm.reconstruction import Output, Reconstructor, write_reconstruction
+from hgm.systems.hgm.reconstruction import Reconstructor, write_reconstruction
+from hgm.systems.hgm.sections.reconstruct import Reconstruct
 from hgm.systems.hgm.variants import VARIANTS
 
 
@@ -28,7 +29,11 @@ def subject(rendered, model, tmp_path_factory):
     vertices = torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
     made = networks.reconstruct(image, vertices, VARIANTS["no_diffusion"], of_the_rig(64))
     write_reconstruction(
-        made, image, folder, Output(size=64, turntable_size=32, turntable_frames=2), orbit(size=64)
+        made,
+        image,
+        folder,
+        Reconstruct(size=64, turntable_size=32, turntable_frames=2),
+        orbit(size=64),
     )
     return folder
 

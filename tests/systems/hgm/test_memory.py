@@ -9,9 +9,10 @@ from torch import nn
 
 from hgm.core.processes import Deadline
 from hgm.errors import InputError, SliceEnded
-from hgm.systems.hgm.data import Sampling
+from hgm.systems.hgm.sections.training import Coarse, Loss, Network
 from hgm.systems.hgm.training import Training, train_hgm
-from hgm.train.loop import Optimization, fit, parts
+from hgm.train.loop import fit, parts
+from hgm.train.settings import Optimization
 
 BATCH = 6
 
@@ -134,11 +135,12 @@ def test_hgm_trains_alike_in_halves(rendered, tmp_path, monkeypatch):
     from hgm.systems.hgm.networks.hgm import HGM
 
     made = Training(
-        stage="coarse",
-        scans=rendered,
-        validation=[],
-        optimization=Optimization(steps=3, lr=1e-3),
-        sampling=Sampling(batch=2, size=64, render_size=64, supervised=2),
+        Coarse(steps=3, lr=1e-3, accumulate=1, batch=2, supervised=2),
+        rendered,
+        [],
+        size=64,
+        network=Network(precision="fp32"),
+        loss=Loss(),
     )
     forward = HGM.forward
 

@@ -10,9 +10,8 @@ from hgm.body.files import load_body
 from hgm.cameras import Cameras, orbit
 from hgm.gaussians import Gaussians
 from hgm.images.views import load_views, save_cameras, save_image
-from hgm.mesh.extraction import MeshSettings
 from hgm.mesh.normals import cast, shown_normals
-from hgm.mesh.refinement import NormalRefinement
+from hgm.mesh.settings import Mesh
 from hgm.nets.icon import IconNormalNet
 from hgm.nets.lightning import read_lightning
 from hgm.nets.normal_net import NormalNet
@@ -27,7 +26,7 @@ from hgm.systems.hgm.normal_estimators import (
     load_estimator,
 )
 from hgm.systems.hgm.reconstruction import Reconstructor
-from hgm.systems.hgm.refinement import RefineSettings
+from hgm.systems.hgm.sections.bodies import Refine
 
 SIZE = 96
 
@@ -116,14 +115,14 @@ def test_a_mesh_is_refined_by_icon(ball, tmp_path):
     truth = true_maps(vertices, faces, camera)
 
     def errors(steps: int) -> list[float]:
-        settings = MeshSettings(
+        settings = Mesh(
             cameras=32,
             size=128,
             voxel=0.03,
             truncation=0.06,
             min_triangles=300,
             smoothing=2,
-            refinement=NormalRefinement(steps=steps),
+            refine_steps=steps,
         )
         mesh_subject(discs, vertices, faces, IconNormals(Echo(), size=SIZE), tmp_path, settings)
         mesh = trimesh.load(tmp_path / "mesh.glb", force="mesh")
@@ -195,8 +194,14 @@ def test_normals_turn_a_body_that_silhouettes_leave(rendered, model, tmp_path):
             return shown
 
     def refined(weight: float, steps: int) -> list[float]:
-        settings = RefineSettings(
-            iterations=steps, every=steps, sizes=(64,), front=0.0, side=0.0, normal=weight
+        settings = Refine(
+            iterations=steps,
+            every=steps,
+            sizes=[64],
+            cell=0.012,
+            front=0.0,
+            side=0.0,
+            normal=weight,
         )
         start = load_estimate(tmp_path / "first/smplx.npz")
         refine_subject(

@@ -9,7 +9,8 @@ from hgm.cameras import orbit
 from hgm.images.views import save_cameras, save_view
 from hgm.splat.normal_maps import body_normals, normal_error, to_camera, to_world
 from hgm.systems.hgm.normal_estimators import predict_targets
-from hgm.systems.hgm.normals import BodyViews, NormalTraining, load_normals, train_normals
+from hgm.systems.hgm.normals import BodyViews, load_normals, train_normals
+from hgm.systems.hgm.sections.normals import Normals
 from hgm.train.scan_store import ScanStore
 
 SIZE = 32
@@ -95,7 +96,7 @@ def test_the_net_learns_what_the_body_does_not_show(folders, ball, tmp_path):
     history = train_normals(
         folders,
         faces,
-        NormalTraining(channels=(8, 16), steps=120, lr=5e-3),
+        Normals(channels=[8, 16], steps=120, batch=4, lr=5e-3),
         tmp_path / "out",
         tmp_path / "state",
         seed=0,

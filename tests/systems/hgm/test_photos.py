@@ -32,7 +32,7 @@ from hgm.nets.weights import save_tensors
 from hgm.standin.body import core
 from hgm.systems.hgm.back_view.base import Base, open_base
 from hgm.systems.hgm.back_view.controlnet import build_controlnet
-from hgm.systems.hgm.back_view.settings import BaseSettings
+from hgm.systems.hgm.back_view.settings import DiffusionBase
 from hgm.systems.hgm.back_view.small_base import build_scheduler, build_unet, build_vae, save_base
 from hgm.systems.hgm.back_view.text import make_text_encoder, make_tokenizer
 from hgm.systems.hgm.networks.config import HGMConfig
@@ -79,17 +79,16 @@ def run(tmp_path_factory) -> Path:
     net = NormalNet((8, 16))
     save_tensors(net.state_dict(), folder / "normals/weights.safetensors")
     write_json(folder / "normals/model.json", {"channels": [8, 16]})
-    sizes = BaseSettings(
-        size=64,
-        vae_channels=(8, 8),
+    sizes = DiffusionBase(
+        vae_channels=[8, 8],
         latent_channels=4,
-        unet_channels=(8, 16),
+        unet_channels=[8, 16],
         heads=2,
         text_width=8,
     )
     base = Base(
-        build_vae(sizes),
-        build_unet(sizes),
+        build_vae(sizes, 64),
+        build_unet(sizes, 64),
         make_text_encoder(8, 0, 2),
         make_tokenizer(),
         build_scheduler(),

@@ -25,8 +25,9 @@ from hgm.systems.hgm.bodies import (
 from hgm.systems.hgm.evaluation import baselines, geometry, image_metrics, renders, textured_body
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.hgm import HGM
-from hgm.systems.hgm.reconstruction import Output, Reconstructor, write_reconstruction
-from hgm.systems.hgm.refinement import RefineSettings
+from hgm.systems.hgm.reconstruction import Reconstructor, write_reconstruction
+from hgm.systems.hgm.sections.bodies import Refine
+from hgm.systems.hgm.sections.reconstruct import Reconstruct
 from hgm.systems.hgm.variants import VARIANTS
 
 RIG = of_the_rig(64)
@@ -63,7 +64,7 @@ def test_refinement_against_the_true_silhouettes_comes_closer(rendered, model, t
         def coarse_gaussians(self, image, vertices, camera):
             return true
 
-    settings = RefineSettings(iterations=20, every=10, sizes=(64,))
+    settings = Refine(iterations=20, every=10, sizes=[64], cell=0.012)
     refine_subject(
         load_estimate(tmp_path / "first/smplx.npz"),
         truth.rgb[0],
@@ -123,7 +124,11 @@ def test_a_photo_becomes_files(rendered, reconstructor, tmp_path):
         "fusion",
     }
     write_reconstruction(
-        two, image, tmp_path, Output(size=32, turntable_size=32, turntable_frames=4), RIG.cameras
+        two,
+        image,
+        tmp_path,
+        Reconstruct(size=32, turntable_size=32, turntable_frames=4),
+        RIG.cameras,
     )
     assert (
         load_image(tmp_path / "novel_11.png").shape == (3, 32, 32)

@@ -214,7 +214,9 @@ def test_the_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "customhumans_test.txt").write_text("0001\n0003\n")
-    config = read_files([ROOT / "config/hgm" / name for name in ("thuman2.yaml", "customhumans.yaml")])
+    config = read_files(
+        [ROOT / "config/hgm" / name for name in ("thuman2.yaml", "customhumans.yaml")]
+    )
     plan = Plan(config.model_dump())
     assert (
         plan.members("test000") == ["0001", "0003"]

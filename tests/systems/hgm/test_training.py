@@ -13,29 +13,36 @@ from hgm.errors import InputError
 from hgm.images.views import save_image
 from hgm.nets.weights import read_tensors, save_tensors
 from hgm.splat import backend_for
-from hgm.systems.hgm.data import Sampling, batch_of, scan_order
+from hgm.systems.hgm.data import batch_of, scan_order
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.hgm import HGM
+from hgm.systems.hgm.sections.training import Coarse, Fusion, Loss, Network
 from hgm.systems.hgm.setup import network, training
-from hgm.systems.hgm.training import EARLY, BackViews, Training, augment_back, load_hgm, train_hgm
+from hgm.systems.hgm.training import EARLY, Training, augment_back, load_hgm, train_hgm
 from hgm.train import pictures
-from hgm.train.loop import RECORD, Optimization
+from hgm.train.loop import RECORD
 from hgm.train.scan_store import ScanStore
 from hgm.workflow.configuration import resolve
 
 
 def small(rendered, stage="coarse", **changes) -> Training:
-    inputs = ("front",) if stage == "coarse" else ("front", "back")
     values = {
-        "stage": stage,
-        "scans": rendered,
-        "validation": rendered[:1],
-        "optimization": Optimization(steps=12, lr=1e-3),
-        "sampling": Sampling(size=64, render_size=64, supervised=2, inputs=inputs),
+        "steps": 12,
+        "lr": 1e-3,
+        "accumulate": 1,
+        "supervised": 2,
         "validate_every": 6,
-        "early": 0.5,
+        **({"early": 0.5} if stage == "coarse" else {}),
+        **changes,
     }
-    return Training(**{**values, **changes})
+    return Training(
+        Coarse(**values) if stage == "coarse" else Fusion(**values),
+        rendered,
+        rendered[:1],
+        size=64,
+        network=Network(precision="fp32"),
+        loss=Loss(),
+    )
 
 
 def curve(folder, column) -> list[float]:
@@ -71,16 +78,16 @@ def test_coarse_training_writes_its_products_and_learns(rendered, tmp_path):
 def test_fusion_starts_from_the_coarse_weights(rendered, tmp_path):
     train_hgm(
         HGMConfig.tiny(),
-        small(rendered, optimization=Optimization(steps=2, lr=1e-3)),
+        small(rendered, steps=2),
         tmp_path / "coarse",
         tmp_path / "a",
     )
     frozen = small(
         rendered,
         "fusion",
-        optimization=Optimization(steps=1, lr=1e-12, weight_decay=0.0),
-        early=0.0,
-        validate_every=0,
+        steps=1,
+        lr=1e-12,
+        weight_decay=0.0,
     )
     train_hgm(
         HGMConfig.tiny(views=2),
@@ -104,10 +111,9 @@ def test_two_processes_train_as_one_with_the_same_global_batch(rendered, tmp_pat
     for gpus in (1, 2):
         made = small(
             rendered,
-            optimization=Optimization(steps=1, lr=1e-3, accumulate=2),
+            steps=1,
+            accumulate=2,
             gpus=gpus,
-            validate_every=0,
-            early=0.0,
         )
         train_hgm(HGMConfig.tiny(), made, tmp_path / str(gpus), tmp_path / f"state{gpus}")
         states.append(torch.load(tmp_path / f"state{gpus}" / "state.pt", weights_only=True))
@@ -146,11 +152,11 @@ def test_processes_that_train_together_decode_a_picture_once(rendered, tmp_path)
     assert {scan_order(2, 0, epoch)[0] for epoch in range(4)} == {0, 1}
     made = small(
         rendered,
-        optimization=Optimization(steps=4, lr=1e-3, accumulate=2),
+        steps=4,
+        accumulate=2,
         gpus=2,
         validate_every=2,
-        early=0.0,
-        sampling=Sampling(size=64, render_size=32, supervised=12),
+        supervised=12,
     )
     train_hgm(
         HGMConfig.tiny(use_body=False),
@@ -185,37 +191,29 @@ def test_trainings_start_from_lgm(rendered, tmp_path, stage, body):
     frozen = small(
         rendered,
         stage,
-        optimization=Optimization(steps=1, lr=1e-12, weight_decay=0.0),
-        early=0.0,
-        validate_every=0,
+        steps=1,
+        lr=1e-12,
+        weight_decay=0.0,
+        lgm=str(tmp_path / "lgm.safetensors"),
     )
-    train_hgm(
-        config, frozen, tmp_path / stage, tmp_path / "state", lgm=tmp_path / "lgm.safetensors"
-    )
+    train_hgm(config, frozen, tmp_path / stage, tmp_path / "state")
     trained = read_tensors(tmp_path / stage / "weights.safetensors")
     assert all(torch.allclose(trained[k], tensor, atol=1e-6) for k, tensor in lgm.items())
 
 
 def test_the_back_view_is_replaced_and_disturbed_and_nothing_else(rendered, tmp_path):
     store = ScanStore(rendered)
-    batch = batch_of(
-        store,
-        [0, 1],
-        Sampling(size=64, render_size=64, inputs=("front", "back"), supervised=2),
-        None,
-    )
+    batch = batch_of(store, [0, 1], inputs=("front", "back"), supervised=2, size=64)
     gray = torch.full((3, 64, 64), 0.4)
     for folder in rendered:
         save_image(tmp_path / folder.name / "condition.png", gray)
-    given = augment_back(
-        batch, rendered, BackViews(tmp_path, 1.0, 0.0, 0.0), torch.Generator().manual_seed(0)
-    )
+    replaced = Fusion(back_share=1.0, distortion=0.0, jitter=0.0)
+    given = augment_back(batch, rendered, replaced, tmp_path, torch.Generator().manual_seed(0))
     assert torch.allclose(given.images[:, 1], gray.expand(2, 3, 64, 64), atol=1 / 255)
     assert torch.equal(given.images[:, 0], batch.images[:, 0])
     assert torch.equal(given.rays.world_to_camera, batch.cameras.world_to_camera)
-    moved = augment_back(
-        batch, rendered, BackViews(None, 0.0, 1.0, 1.0), torch.Generator().manual_seed(0)
-    )
+    disturbed = Fusion(distortion=1.0, jitter=1.0)
+    moved = augment_back(batch, rendered, disturbed, None, torch.Generator().manual_seed(0))
     assert not torch.equal(moved.images[:, 1], batch.images[:, 1]) and torch.equal(
         moved.images[:, 0], batch.images[:, 0]
     )
@@ -232,11 +230,7 @@ def test_settings_come_from_the_configuration():
             "network": {"preset": "tiny", "overrides": {"voxel": 0.05}},
         }
     )
-    made = training(config, "coarse", [], [], device="cpu")
-    assert (
-        made.optimization.steps == 7
-        and made.optimization.lr == 0.01
-        and made.sampling.inputs == ("front",)
-    )
+    made = training(Coarse(**config["coarse"]), config, [], [], device="cpu")
+    assert made.section.steps == 7 and made.section.lr == 0.01 and made.inputs == ("front",)
     nets = network(config["network"], 64, views=2, body=False)
     assert nets.voxel == 0.05 and nets.views == 2 and not nets.use_body

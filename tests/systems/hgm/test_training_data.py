@@ -11,7 +11,8 @@ from hgm.images.resize import resize
 from hgm.images.views import load_views, save_cameras, save_view
 from hgm.splat import render
 from hgm.systems.hgm.augmentation import camera_jitter, grid_distortion
-from hgm.systems.hgm.data import Sampling, batch_of, draw, scan_order, turn_about_y
+from hgm.systems.hgm.data import batch_of, draw, scan_order, turn_about_y
+from hgm.systems.hgm.sections.training import Coarse
 from hgm.train.scan_store import ScanStore
 
 
@@ -63,25 +64,27 @@ def test_every_scan_is_seen_once_an_epoch():
 
 def test_a_step_depends_on_its_number_and_seed_only(folders):
     store = ScanStore(folders)
-    sampling = Sampling(batch=2, size=16, render_size=32, supervised=3)
-    a, scans = draw(store, sampling, 5, 9, torch.Generator().manual_seed(4))
-    b, again = draw(ScanStore(folders), sampling, 5, 9, torch.Generator().manual_seed(4))
+    section = Coarse(batch=2, supervised=3)
+    given = {"inputs": ("front",), "size": 16}
+    a, scans = draw(store, section, 5, 9, torch.Generator().manual_seed(4), **given)
+    b, again = draw(ScanStore(folders), section, 5, 9, torch.Generator().manual_seed(4), **given)
     assert (
         scans == again
         and torch.equal(a.images, b.images)
         and torch.equal(a.target_rgb, b.target_rgb)
     )
-    assert a.images.shape == (2, 1, 3, 16, 16) and a.target_rgb.shape == (2, 3, 3, 32, 32)
+    assert a.images.shape == (2, 1, 3, 16, 16) and a.target_rgb.shape == (2, 3, 3, 16, 16)
 
 
 def test_a_turned_sample_is_the_same_person_from_another_side(folders):
     """Whatever azimuth is drawn as front, the turned cloud renders to the targets that come with
     it."""
     store = ScanStore(folders)
-    sampling = Sampling(size=32, render_size=32, supervised=4, turn=True)
+    section = Coarse(supervised=4, turn=True)
     shifts = set()
     for seed in range(6):
-        batch, scans = draw(store, sampling, 0, 0, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        batch, scans = draw(store, section, 0, 0, generator, inputs=("front",), size=32)
         g = cloud(scans[0])
         round_scales = g.scales.mean(-1, keepdim=True).expand(-1, 3).contiguous()
         moved = type(g)(batch.vertices[0], g.opacities, round_scales, g.quats, g.colors)
@@ -120,7 +123,7 @@ def test_no_scan_is_a_clear_error():
 
 
 def test_without_generator_the_views_are_spread_evenly(folders):
-    batch = batch_of(ScanStore(folders), [1], Sampling(size=32, render_size=32, supervised=4), None)
+    batch = batch_of(ScanStore(folders), [1], inputs=("front",), supervised=4, size=32)
     assert torch.allclose(batch.target_cameras.centers[0], orbit(4, size=32).centers, atol=1e-5)
 
 

@@ -4,7 +4,8 @@ import torch
 
 from hgm.cameras import orbit
 from hgm.gaussians import Gaussians, activate
-from hgm.systems.hgm.losses import LossWeights, hgm_loss, structural
+from hgm.systems.hgm.losses import hgm_loss, structural
+from hgm.systems.hgm.sections.training import Loss
 
 
 def random_set(count: int, seed: int) -> Gaussians:
@@ -21,7 +22,7 @@ def test_sets_of_any_length_are_rendered_together_as_if_alone():
     sets = {"merged": random_set(40, 1), "unet": random_set(40, 2), "body": random_set(7, 3)}
     for gaussians in sets.values():
         gaussians.means.requires_grad_()
-    weights = LossWeights(rgb=2.0, mask=3.0, structure=0.5)
+    weights = Loss(rgb=2.0, mask=3.0, structure=0.5)
     total, numbers = hgm_loss(sets, target, mask, cameras, weights, perceptual=None)
     total.backward()
     together = {name: x.means.grad.clone() for name, x in sets.items()}

@@ -95,9 +95,9 @@ FEW = {
     "controlnet": {"steps": 6},
     "normals": {"steps": 6},
 }
-# seconds of CPU time of whole jobs on an AMD EPYC that others used too: config/hgm/tiny.yaml, and the
-# demo's sizes with FEW. Of base and normals, and the second of catalogue and controlnet, the system
-# counted them; the others are from benchmark files, whose samples miss the end of a job.
+# seconds of CPU time of whole jobs on an AMD EPYC that others used too: config/hgm/tiny.yaml, and
+# the demo's sizes with FEW. Of base and normals, and the second of catalogue and controlnet, the
+# system counted them; the others are from benchmark files, whose samples miss the end of a job.
 JOBS = {
     "body_model": (3.28, 3.43),
     "standin/train000": (8.93, 8.61),
@@ -128,7 +128,9 @@ STEPS = {
 
 def smallest_and_demo() -> tuple[Plan, Plan]:
     few = {f"{section}__{key}": x for section, keys in FEW.items() for key, x in keys.items()}
-    return planned("config/hgm/tiny.yaml", device="cpu"), planned("config.yaml", device="cpu", **few)
+    return planned("config/hgm/tiny.yaml", device="cpu"), planned(
+        "config.yaml", device="cpu", **few
+    )
 
 
 @pytest.mark.parametrize("name", JOBS)

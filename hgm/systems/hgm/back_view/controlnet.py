@@ -22,8 +22,8 @@ from hgm.systems.hgm.back_view.base import (
 )
 from hgm.systems.hgm.back_view.images import crop_places, cut, foreground_boxes
 from hgm.systems.hgm.back_view.pairs import Pairs
-from hgm.systems.hgm.back_view.settings import ControlNetSettings
-from hgm.train.loop import Optimization, fit, generator_of, write_history
+from hgm.systems.hgm.back_view.settings import ControlNet
+from hgm.train.loop import fit, generator_of, write_history
 from hgm.train.prefetch import LOADERS, Prefetch
 
 STAGE = "controlnet"
@@ -120,20 +120,19 @@ def train_controlnet(
     base: Path,
     out: Path,
     *,
-    settings: ControlNetSettings,
+    settings: ControlNet,
     state: Path,
     seed: int,
-    init: Path | None = None,
     deadline: Deadline | None = None,
     device: str = "cpu",
 ) -> list[dict[str, float]]:
     """Train a ControlNet on the folder `pairs` against the base folder, write it to `out` and
     return the history.
 
-    It starts from the ControlNet folder `init` (ControlNet-tile in the paper), else from the base's
-    UNet. Captions are `settings.caption`, some of them empty. Killed, it goes on from the folder
-    `state`. Raises SliceEnded at the deadline and InputError when the folders do not fit each
-    other.
+    It starts from the ControlNet folder `settings.tile` (ControlNet-tile in the paper), else from
+    the base's UNet. Captions are `settings.caption`, some of them empty. Killed, it goes on from
+    the folder `state`. Raises SliceEnded at the deadline and InputError when the folders do not fit
+    each other.
     """
     opened = open_base(base, device)
     data = Pairs.open(pairs)
@@ -142,7 +141,11 @@ def train_controlnet(
             f"controlnet.timesteps: {settings.timesteps}; expected 1 to "
             f"{opened.scheduler.config.num_train_timesteps}"
         )
-    controlnet = build_controlnet(opened, seed) if init is None else open_controlnet(init, opened)
+    controlnet = (
+        build_controlnet(opened, seed)
+        if settings.tile is None
+        else open_controlnet(Path(settings.tile), opened)
+    )
     controlnet.requires_grad_(True).to(device)
     captions = opened.embed([settings.caption, ""])  # [2, L, E]
     stride = 1 << opened.halvings
@@ -182,21 +185,13 @@ def train_controlnet(
             opened, controlnet, latents, noise, times, captions[empty], condition
         ), {}
 
-    optimization = Optimization(
-        settings.steps,
-        settings.lr,
-        schedule=settings.schedule,
-        betas=(0.9, 0.999),
-        weight_decay=settings.weight_decay,
-        clip=settings.clip,
-        accumulate=settings.accumulate,
-        ema=settings.ema,
-    )
     try:
         history = fit(
             controlnet,
             loss,
-            optimization,
+            settings,
+            schedule=settings.schedule,
+            betas=(0.9, 0.999),
             stage=STAGE,
             seed=seed,
             state=state,
@@ -211,7 +206,7 @@ def train_controlnet(
     return history
 
 
-def _crop_size(settings: ControlNetSettings, base: Base, shape: torch.Size) -> int:
+def _crop_size(settings: ControlNet, base: Base, shape: torch.Size) -> int:
     """Side of a training crop in pixels; the whole, square image without `crop`."""
     multiple = 1 << base.halvings + len(base.unet.config.block_out_channels) - 1
     size = min(shape) if settings.crop is None else settings.crop

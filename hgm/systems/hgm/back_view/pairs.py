@@ -24,8 +24,6 @@ from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_image, save_image, view_path
 from hgm.systems.hgm.back_view.images import degrade
 
-FACTORS = (2, 4, 8)  # ours: the paper gives none
-
 RenderBack = Callable[[Path, Viewpoints], Tensor]
 """(folder of one scan's views, the views) -> the coarse render [3, H, W] over white of the front
 view, seen from the back view."""
@@ -36,7 +34,7 @@ def make_pairs(
     out: Path,
     render: RenderBack,
     *,
-    factors: Sequence[int] = FACTORS,
+    factors: Sequence[int],
 ) -> dict[str, Any]:
     """Write the pairs of all scans (name -> folder of views) under `out` and return the list that
     is written there too.

@@ -15,7 +15,7 @@ from hgm.errors import InputError
 from hgm.systems.hgm.back_view.base import import_diffusers, open_base
 from hgm.systems.hgm.back_view.controlnet import open_controlnet
 from hgm.systems.hgm.back_view.images import over_white, silhouette
-from hgm.systems.hgm.back_view.settings import NEGATIVE_PROMPT, PROMPT
+from hgm.systems.hgm.back_view.settings import BackView
 
 
 @dataclass(frozen=True)
@@ -57,41 +57,27 @@ class BackViewRefiner:
             network.compile(dynamic=False)
 
     @torch.no_grad()
-    def refine(
-        self,
-        coarse_rgb: Tensor,
-        coarse_alpha: Tensor,
-        *,
-        seed: int = 22,
-        strength: float = 0.2,
-        steps: int = 100,
-        guidance: float = 5.0,
-        control_scale: float = 1.0,
-        prompt: str = PROMPT,
-        negative_prompt: str = NEGATIVE_PROMPT,
-        mask_threshold: float = 0.5,
-        mask_dilation: int = 2,
-    ) -> Tensor:
+    def refine(self, coarse_rgb: Tensor, coarse_alpha: Tensor, settings: BackView) -> Tensor:
         """Coarse back view [3, H, W] over white with alpha [1, H, W] -> refined view [3, H, W] in
         [0, 1] on the CPU.
 
         The coarse view is both the start and the control image; the last `strength` * `steps`
-        denoising steps run. guidance <= 1 switches classifier-free guidance off. Outside the grown
-        silhouette of the coarse view the result is white. Raises InputError when the size does not
-        fit the networks or no step would run.
+        denoising steps run. `guidance` <= 1 switches classifier-free guidance off. Outside the
+        grown silhouette of the coarse view the result is white. Raises InputError when the size
+        does not fit the networks or no step would run.
         """
-        self._check(coarse_rgb, coarse_alpha, strength, steps)
+        self._check(coarse_rgb, coarse_alpha, settings)
         rgb = coarse_rgb.detach().float().cpu().clamp(0, 1)
         result = self.pipeline(
-            prompt,
+            settings.prompt,
             image=rgb[None],
             control_image=rgb[None],
-            negative_prompt=negative_prompt,
-            strength=strength,
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            controlnet_conditioning_scale=control_scale,
-            generator=torch.Generator().manual_seed(seed),
+            negative_prompt=settings.negative_prompt,
+            strength=settings.strength,
+            num_inference_steps=settings.steps,
+            guidance_scale=settings.guidance,
+            controlnet_conditioning_scale=settings.control_scale,
+            generator=torch.Generator().manual_seed(settings.seed),
             output_type="pt",
         )
         image = result.images[0].float().cpu().clamp(0, 1)
@@ -101,10 +87,13 @@ class BackViewRefiner:
                 "again"
             )
         return over_white(
-            image, silhouette(coarse_alpha.detach().float().cpu(), mask_threshold, mask_dilation)
+            image,
+            silhouette(
+                coarse_alpha.detach().float().cpu(), settings.mask_threshold, settings.mask_dilation
+            ),
         )
 
-    def _check(self, rgb: Tensor, alpha: Tensor, strength: float, steps: int) -> None:
+    def _check(self, rgb: Tensor, alpha: Tensor, settings: BackView) -> None:
         height, width = rgb.shape[-2:]
         multiple = self.pipeline.vae_scale_factor
         if rgb.shape != (3, height, width) or alpha.shape != (1, height, width):
@@ -116,8 +105,8 @@ class BackViewRefiner:
             raise InputError(
                 f"back view: {width} x {height} pixels; both must be multiples of {multiple}"
             )
-        if not 0 < strength <= 1 or int(steps * strength) < 1:
+        if int(settings.steps * settings.strength) < 1:
             raise InputError(
-                f"back view: strength {strength} of {steps} steps runs no step; expected 0 < "
-                "strength <= 1 and strength * steps >= 1"
+                f"back_view.strength: {settings.strength} of {settings.steps} steps runs no step; "
+                "expected strength * steps >= 1"
             )

@@ -1,91 +1,110 @@
-"""Settings of the back-view branch. Values without a remark are the paper's; the others are marked
-as ours."""
+"""The back view: sections `pairs`, `base`, `controlnet` and `back_view`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal
 
-PROMPT = "Best quality"
-# The paper's five terms and `lowres`, which its code adds.
-NEGATIVE_PROMPT = "blur, lowres, bad anatomy, bad hands, cropped, worst quality"
+from hgm.core.settings import Count, Section, described
+from hgm.train.settings import Optimization
 
-
-@dataclass(frozen=True)
-class BaseSettings:
-    """The small latent-diffusion base that stands in for Stable Diffusion 1.5; every number is
-    ours, sized for one CPU core."""
-
-    size: int = 128  # pixels of a training image, written to the folder as its native size
-    # one entry a level: one halving, 128 px -> 64 x 64 latents as in the paper
-    vae_channels: tuple[int, ...] = (16, 32)
-    vae_layers: int = 1
-    latent_channels: int = 8
-    vae_steps: int = 3600
-    vae_batch: int = 4
-    # pixels of the training crops, around the person; many small steps learn faster than few large
-    # ones
-    vae_crop: int = 24
-    vae_lr: float = 5e-3
-    # weight of the squared error beside L1; with L1 alone colors stay gray for long
-    squared: float = 10.0
-    kl: float = 1e-5  # weight of the mean KL divergence per latent number
-    lpips: float = 0.1  # weight of the perceptual loss where one is given
-    unet_channels: tuple[int, ...] = (24, 48, 64)  # attention at the last level only
-    unet_layers: int = 1
-    heads: int = 4
-    text_width: int = 32
-    unet_steps: int = 600
-    unet_batch: int = 8
-    unet_lr: float = 3e-3
-    # pixels of the image that a training latent shows, around the person; most of an image is white
-    unet_crop: int = 64
-    unet_timesteps: int = 1000  # train on diffusion times below this one
-    ema: float = 0.99
-    empty_caption: float = 0.1
+# in lower case, as the tokenizer sees it; the small base learns it too
+CAPTION = "best quality"
 
 
-@dataclass(frozen=True)
-class ControlNetSettings:
-    """Training of the ControlNet with the base frozen."""
+class ControlPairs(Section):
+    """The ControlNet's training pairs."""
 
-    steps: int = 15_000  # ours: the paper gives none
-    batch: int = 4  # ours
-    lr: float = 1e-5
-    schedule: str = "constant"  # ours
-    weight_decay: float = 1e-2  # ours
-    # ours for training; the paper's test prompt in lower case, as the tokenizer sees it
-    caption: str = "best quality"
-    empty_caption: float = 0.1  # ours: share of empty captions, which guidance needs
-    timesteps: int = 1000  # train on diffusion times below this one; all of them in eq. 4
-    # train on crops of so many pixels around the person; None: whole images, as in the paper
-    crop: int | None = None
-    clip: float = 1.0  # ours
-    accumulate: int = 1
-    ema: float = 0.0
-
-    @classmethod
-    def paper(cls) -> ControlNetSettings:
-        """The paper's settings: learning rate 1e-5 and eq. 4 over all times; the rest is ours where
-        marked."""
-        return cls()
+    factors: list[Count] = described(
+        [2, 4, 8],
+        "downsampling factors of the conditions, taken in turn (not published)",
+        min_length=1,
+    )
 
 
-@dataclass(frozen=True)
-class BackViewSettings:
-    """Inference: image-to-image from the coarse render. `BackViewRefiner.refine` takes these as
-    keywords."""
+class DiffusionBase(Section):
+    """Stable Diffusion 1.5, or a small latent diffusion model in its place, which is ours and sized
+    for one CPU core."""
 
-    seed: int = 22
-    # share of the noise schedule that is added and removed again: the last 20 of 100 steps
-    strength: float = 0.2
-    steps: int = 100
-    guidance: float = 5.0
-    control_scale: float = 1.0
-    prompt: str = PROMPT
-    negative_prompt: str = NEGATIVE_PROMPT
-    mask_threshold: float = 0.5  # ours: coarse alpha below this is background
-    mask_dilation: int = 2  # ours: pixels
+    folder: str | None = described(
+        None,
+        "Stable Diffusion 1.5 as a diffusers folder (paper); without one a small base is trained",
+    )
+    vae_channels: list[Count] = described(
+        [16, 32], "small base: widths of the VAE, one halving between two", min_length=1
+    )
+    vae_layers: int = described(1, "small base: residual layers a level", ge=1)
+    latent_channels: int = described(8, "small base: channels of a latent", ge=1)
+    vae_steps: int = described(3600, "small base: training steps of the VAE", ge=1)
+    vae_batch: int = described(4, "small base: crops a step", ge=1)
+    vae_crop: int = described(24, "small base: edge of the crops in pixels", ge=16)
+    vae_lr: float = described(5e-3, "small base: peak learning rate of the VAE", gt=0)
+    squared: float = described(
+        10.0, "small base: weight of the squared error beside the absolute one", ge=0
+    )
+    kl: float = described(1e-5, "small base: weight of the KL divergence of a latent number", ge=0)
+    lpips: float = described(0.1, "small base: weight of LPIPS where its weights are given", ge=0)
+    unet_channels: list[Count] = described(
+        [24, 48, 64], "small base: widths of the denoising U-Net", min_length=1
+    )
+    unet_layers: int = described(1, "small base: residual layers a level", ge=1)
+    heads: int = described(4, "small base: attention heads", ge=1)
+    text_width: int = described(32, "small base: width of the text encoder", ge=8)
+    unet_steps: int = described(600, "small base: training steps of the U-Net", ge=1)
+    unet_batch: int = described(8, "small base: crops a step", ge=1)
+    unet_lr: float = described(3e-3, "small base: peak learning rate of the U-Net", gt=0)
+    unet_crop: int = described(
+        64, "small base: edge of the U-Net's crops in pixels of the image", ge=16
+    )
+    unet_timesteps: int = described(
+        250, "small base: train on diffusion times below this one; only the last are run", ge=1
+    )
+    ema: float = described(0.99, "small base: decay of averaged weights", ge=0, lt=1)
+    empty_caption: float = described(
+        0.1, "small base: share of empty captions, which guidance needs", ge=0, le=1
+    )
 
-    @classmethod
-    def paper(cls) -> BackViewSettings:
-        return cls()
+
+class ControlNet(Optimization):
+    """Training of the ControlNet with the base frozen (paper eq. 4)."""
+
+    steps: int = described(15_000, "optimizer steps (not published)", ge=1)
+    lr: float = described(1e-5, "learning rate (paper)", gt=0)
+    weight_decay: float = described(1e-2, "AdamW weight decay (not published)", ge=0)
+    clip: float = described(1.0, "largest gradient norm (not published)", gt=0)
+    tile: str | None = described(
+        None,
+        "ControlNet-tile as a diffusers folder (paper); without one a copy of the base's encoder",
+    )
+    batch: int = described(4, "pairs a step (not published)", ge=1)
+    schedule: Literal["constant", "onecycle"] = described(
+        "constant", "course of the learning rate (not published)"
+    )
+    caption: str = described(
+        CAPTION, "caption of every pair (not published; the paper's test prompt)"
+    )
+    empty_caption: float = described(0.1, "share of empty captions (not published)", ge=0, le=1)
+    timesteps: int = described(1000, "train on diffusion times below this one (paper)", ge=1)
+    crop: int | None = described(
+        None, "train on crops of so many pixels around the person; null: whole images (paper)"
+    )
+
+
+class BackView(Section):
+    """Image-to-image diffusion from the coarse render."""
+
+    seed: int = described(22, "seed of the diffusion noise (release)", ge=0)
+    strength: float = described(
+        0.2, "share of the noise schedule that is run (release)", gt=0, le=1
+    )
+    steps: int = described(100, "denoising steps at full strength (release)", ge=1)
+    guidance: float = described(5.0, "classifier-free guidance (release)", ge=0)
+    control_scale: float = described(1.0, "weight of the ControlNet (not published)", ge=0)
+    prompt: str = described("Best quality", "prompt (paper)")
+    negative_prompt: str = described(
+        "blur, lowres, bad anatomy, bad hands, cropped, worst quality",
+        "what the picture should not show (release)",
+    )
+    mask_threshold: float = described(
+        0.5, "coarse alpha below this is background (ours)", gt=0, lt=1
+    )
+    mask_dilation: int = described(2, "pixels by which the mask grows (ours)", ge=0)

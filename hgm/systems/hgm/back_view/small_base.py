@@ -26,20 +26,24 @@ from hgm.systems.hgm.back_view.images import (
     foreground_boxes,
     random_crops,
 )
-from hgm.systems.hgm.back_view.settings import BaseSettings, ControlNetSettings
+from hgm.systems.hgm.back_view.settings import CAPTION, DiffusionBase
 from hgm.systems.hgm.back_view.text import make_text_encoder, make_tokenizer
-from hgm.train.loop import Optimization, fit, write_history
+from hgm.train.loop import fit, write_history
+from hgm.train.settings import Optimization
 
 History = list[dict[str, float]]
 # weight of the hue's squared error beside the colors'; without it some seeds stay gray for the
 # whole training
 HUE = 4.0
+WARMUP = 0.05  # share of the steps on the way up
+BETAS = (0.9, 0.99)
 QUIET = -8.0  # logarithm of the latents' variance before training
 Perceptual = Callable[[Tensor, Tensor], Tensor]  # two images [B, 3, H, W] in [0, 1] -> scalar
 
 
-def build_vae(settings: BaseSettings) -> Any:
-    """An untrained AutoencoderKL with one halving less than it has levels."""
+def build_vae(settings: DiffusionBase, size: int) -> Any:
+    """An untrained AutoencoderKL for images of `size` pixels, with one halving less than it has
+    levels."""
     levels = len(settings.vae_channels)
     vae = import_diffusers().AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * levels,
@@ -48,7 +52,7 @@ def build_vae(settings: BaseSettings) -> Any:
         layers_per_block=settings.vae_layers,
         latent_channels=settings.latent_channels,
         norm_num_groups=8,
-        sample_size=settings.size,
+        sample_size=size,
         mid_block_add_attention=False,
         scaling_factor=1.0,  # replaced by one over the latents' deviation after training
     )
@@ -64,12 +68,12 @@ def build_vae(settings: BaseSettings) -> Any:
     return vae
 
 
-def build_unet(settings: BaseSettings) -> Any:
-    """An untrained UNet2DConditionModel; only the last level attends, the others would cost too
-    much."""
+def build_unet(settings: DiffusionBase, size: int) -> Any:
+    """An untrained UNet2DConditionModel for images of `size` pixels; only the last level attends,
+    the others would cost too much."""
     levels = len(settings.unet_channels)
     return import_diffusers().UNet2DConditionModel(
-        sample_size=settings.size >> (len(settings.vae_channels) - 1),
+        sample_size=size >> (len(settings.vae_channels) - 1),
         in_channels=settings.latent_channels,
         out_channels=settings.latent_channels,
         down_block_types=("DownBlock2D",) * (levels - 1) + ("CrossAttnDownBlock2D",),
@@ -99,7 +103,8 @@ def train_base(
     images: Tensor,
     out: Path,
     *,
-    settings: BaseSettings,
+    settings: DiffusionBase,
+    size: int,
     state: Path,
     seed: int,
     deadline: Deadline | None = None,
@@ -107,7 +112,7 @@ def train_base(
     perceptual: Perceptual | None = None,
 ) -> dict[str, History]:
     """Train the base on images [M, 3, H, W] (uint8, or float in [0, 1], on white) and write it to
-    the folder `out`.
+    the folder `out`, as one for images of `size` pixels.
 
     First the VAE (L1, squared error, KL and, where `perceptual` is given, LPIPS), then the UNet on
     its latents (eq. 4 without a control image). Returns the histories "vae" and "unet". Killed, it
@@ -117,8 +122,8 @@ def train_base(
     check_images(images, settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "base"))
-        vae = build_vae(settings).to(device)
-        unet = build_unet(settings).to(device)
+        vae = build_vae(settings, size).to(device)
+        unet = build_unet(settings, size).to(device)
     base = Base(
         vae,
         unet,
@@ -139,7 +144,7 @@ def train_base(
     return histories
 
 
-def check_images(images: Tensor, settings: BaseSettings) -> None:
+def check_images(images: Tensor, settings: DiffusionBase) -> None:
     height, width = images.shape[-2:]
     multiple = 1 << (len(settings.vae_channels) + len(settings.unet_channels) - 2)
     if images.ndim != 4 or images.shape[1] != 3 or len(images) == 0:
@@ -159,7 +164,7 @@ def check_images(images: Tensor, settings: BaseSettings) -> None:
 def train_vae(
     base: Base,
     images: Tensor,
-    settings: BaseSettings,
+    settings: DiffusionBase,
     state: Path,
     seed: int,
     deadline: Deadline | None,
@@ -200,17 +205,14 @@ def train_vae(
         return total, logs
 
     optimization = Optimization(
-        settings.vae_steps,
-        settings.vae_lr,
-        warmup=0.05,
-        betas=(0.9, 0.99),
-        weight_decay=0.0,
-        ema=settings.ema,
+        steps=settings.vae_steps, lr=settings.vae_lr, weight_decay=0.0, ema=settings.ema
     )
     history = fit(
         vae,
         loss,
         optimization,
+        warmup=WARMUP,
+        betas=BETAS,
         stage="base_vae",
         seed=seed,
         state=state,
@@ -238,7 +240,7 @@ def train_unet(
     images: Tensor,
     mean: Tensor,
     std: Tensor,
-    settings: BaseSettings,
+    settings: DiffusionBase,
     state: Path,
     seed: int,
     deadline: Deadline | None,
@@ -246,7 +248,7 @@ def train_unet(
     device = base.device.type
     boxes = foreground_boxes(images)
     stride = 1 << base.halvings
-    captions = base.embed([ControlNetSettings.caption, ""])  # [2, L, C]
+    captions = base.embed([CAPTION, ""])  # [2, L, C]
 
     def loss(
         step: int, generator: torch.Generator, part: slice
@@ -272,17 +274,14 @@ def train_unet(
         return (predicted.float() - noise.to(device)).square().mean(), {}
 
     optimization = Optimization(
-        settings.unet_steps,
-        settings.unet_lr,
-        warmup=0.05,
-        betas=(0.9, 0.99),
-        weight_decay=0.01,
-        ema=settings.ema,
+        steps=settings.unet_steps, lr=settings.unet_lr, weight_decay=0.01, ema=settings.ema
     )
     history = fit(
         base.unet,
         loss,
         optimization,
+        warmup=WARMUP,
+        betas=BETAS,
         stage="base_unet",
         seed=seed,
         state=state,

@@ -10,7 +10,7 @@ import torch
 from hgm.systems.hgm.back_view.base import Base, import_diffusers, open_base
 from hgm.systems.hgm.back_view.controlnet import build_controlnet
 from hgm.systems.hgm.back_view.refiner import BackViewRefiner
-from hgm.systems.hgm.back_view.settings import BaseSettings
+from hgm.systems.hgm.back_view.settings import DiffusionBase
 from hgm.systems.hgm.back_view.small_base import build_scheduler, build_unet, build_vae
 from hgm.systems.hgm.back_view.text import make_text_encoder, make_tokenizer
 
@@ -45,9 +45,9 @@ def stable_diffusion_unet() -> Any:
     )
 
 
-def random_base(settings: BaseSettings | None) -> Base:
-    """The small base, or with None one of Stable Diffusion 1.5's sizes; its text encoder has one
-    layer in place of twelve."""
+def random_base(settings: DiffusionBase | None, size: int) -> Base:
+    """The small base for images of `size` pixels, or with None one of Stable Diffusion
+    1.5's sizes; its text encoder has one layer in place of twelve."""
     if settings is None:
         return Base(
             stable_diffusion_vae(),
@@ -57,8 +57,8 @@ def random_base(settings: BaseSettings | None) -> Base:
             build_scheduler(),
         )
     return Base(
-        build_vae(settings),
-        build_unet(settings),
+        build_vae(settings, size),
+        build_unet(settings, size),
         make_text_encoder(settings.text_width, 0, settings.heads),
         make_tokenizer(),
         build_scheduler(),
@@ -66,11 +66,11 @@ def random_base(settings: BaseSettings | None) -> Base:
 
 
 def make_refiner(
-    settings: BaseSettings | None, folder: Path | None, device: str
+    settings: DiffusionBase | None, folder: Path | None, size: int, device: str
 ) -> BackViewRefiner:
     """With the base in `folder` where one is given, else a random one; the ControlNet is untrained.
     float16 on CUDA, as `BackViewRefiner.load` makes it."""
-    base = random_base(settings) if folder is None else open_base(folder)
+    base = random_base(settings, size) if folder is None else open_base(folder)
     pipeline = import_diffusers().StableDiffusionControlNetImg2ImgPipeline(
         vae=base.vae,
         text_encoder=base.text_encoder,

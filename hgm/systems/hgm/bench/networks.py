@@ -14,9 +14,10 @@ from hgm.systems.hgm.back_view.refiner import BackViewRefiner
 from hgm.systems.hgm.bench.diffusion import make_refiner
 from hgm.systems.hgm.bench.scene import Scene
 from hgm.systems.hgm.bench.settings import PLAIN, Networks, Settings
-from hgm.systems.hgm.losses import LossWeights, hgm_loss
+from hgm.systems.hgm.losses import hgm_loss
 from hgm.systems.hgm.networks.hgm import HGM, HGMOutput
 from hgm.systems.hgm.reconstruction import Reconstruction, Reconstructor
+from hgm.systems.hgm.sections.training import Loss
 from hgm.systems.hgm.training import gaussian_sets
 from hgm.systems.hgm.variants import VARIANTS
 from hgm.workflow.work import ADAM_PASSES, splatting_bytes
@@ -97,7 +98,7 @@ def training_ways(settings: Settings, scene: Scene) -> list[Way]:
                         rgb[b, v],
                         mask[b, v],
                         seen[b, v],
-                        LossWeights(),
+                        Loss(),
                         perceptual=None,
                     )[0]
                     for b in samples
@@ -139,8 +140,8 @@ def photo_ways(settings: Settings, scene: Scene) -> list[Way]:
         coarse, fusion = (
             _model(settings, how, views).eval().requires_grad_(False) for views in (1, 2)
         )
-        refiner = make_refiner(settings.sizes.base, settings.base, settings.device)
         size = scene.config.input_size
+        refiner = make_refiner(settings.sizes.base, settings.base, size, settings.device)
         stages = Reconstructor(
             coarse,
             fusion,

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hgm.mesh import MeshSettings, NormalRefinement
-from hgm.systems.hgm.back_view.settings import BackViewSettings, BaseSettings
+from hgm.mesh.settings import Mesh
+from hgm.systems.hgm.back_view.settings import BackView, DiffusionBase
 from hgm.systems.hgm.networks.config import HGMConfig
 
 
@@ -18,11 +18,11 @@ class Sizes:
     network: Callable[..., HGMConfig]  # takes the number of input views and changes
     batch: int  # samples of a training step
     supervised: int  # views that a sample is compared with
-    back_view: BackViewSettings
-    base: BaseSettings | None  # None: Stable Diffusion 1.5's sizes
+    back_view: BackView
+    base: DiffusionBase | None  # None: Stable Diffusion 1.5's sizes
     refine: int  # width of the silhouettes of the SMPL-X refinement, pixels
     normals: tuple[int, ...]  # widths of the normal net
-    mesh: MeshSettings
+    mesh: Mesh
 
 
 PRESETS = {
@@ -30,35 +30,21 @@ PRESETS = {
         HGMConfig.tiny,
         1,
         2,
-        BackViewSettings(steps=20, guidance=1.0),
-        BaseSettings(size=64, vae_channels=(8, 16), unet_channels=(8, 16), heads=2, text_width=16),
+        BackView(steps=20, guidance=1.0),
+        DiffusionBase(vae_channels=[8, 16], unet_channels=[8, 16], heads=2, text_width=16),
         64,
         (8, 16),
-        MeshSettings(
-            cameras=8,
-            size=96,
-            voxel=0.01171875,
-            truncation=0.025,
-            refinement=NormalRefinement(steps=50),
-        ),
+        Mesh(cameras=8, size=96, voxel=0.01171875, truncation=0.025, refine_steps=50),
     ),
     "small": Sizes(
         HGMConfig.small,
         1,
         4,
-        BackViewSettings(guidance=1.0),
-        BaseSettings(),
+        BackView(guidance=1.0),
+        DiffusionBase(),
         128,
         (16, 32, 64),
-        MeshSettings(
-            cameras=24,
-            size=320,
-            voxel=0.01171875,
-            truncation=0.025,
-            refinement=NormalRefinement(steps=50),
-        ),
+        Mesh(cameras=24, size=320, voxel=0.01171875, truncation=0.025, refine_steps=50),
     ),
-    "paper": Sizes(
-        HGMConfig.paper, 4, 12, BackViewSettings.paper(), None, 128, (64, 128, 256), MeshSettings()
-    ),
+    "paper": Sizes(HGMConfig.paper, 4, 12, BackView(), None, 128, (64, 128, 256), Mesh(cameras=64)),
 }

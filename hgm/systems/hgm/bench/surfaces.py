@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hgm.bench.measure import Way, Work
 from hgm.errors import InputError
-from hgm.mesh import extract_mesh
+from hgm.mesh.extraction import extract_mesh
 from hgm.nets.normal_net import NormalNet
 from hgm.splat import resolve_backend
 from hgm.splat.normal_maps import render_normals
@@ -73,7 +73,7 @@ def mesh_ways(settings: Settings, scene: Scene) -> list[Way]:
 
         def run() -> trimesh.Trimesh:
             targets = predict_targets(net, pictures, scene.vertices, scene.faces, scene.rig[sides])
-            return extract_mesh(gaussians, settings=sizes.mesh, targets=targets)
+            return extract_mesh(gaussians, sizes.mesh, targets=targets)
 
         return Work(run, splatting_bytes(1, len(gaussians), sizes.mesh.cameras, sizes.mesh.size))
 

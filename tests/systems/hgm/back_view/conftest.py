@@ -12,18 +12,18 @@ import torch
 from hgm.cameras import orbit
 from hgm.images.views import save_cameras, save_image, view_path
 from hgm.systems.hgm.back_view.pairs import make_pairs
-from hgm.systems.hgm.back_view.settings import BaseSettings
+from hgm.systems.hgm.back_view.settings import DiffusionBase
 from hgm.systems.hgm.back_view.small_base import train_base
 
-TINY = BaseSettings(
-    size=32,
-    vae_channels=(8, 8, 16),
+SIZE = 32  # pixels of the images
+TINY = DiffusionBase(
+    vae_channels=[8, 8, 16],
     latent_channels=4,
     vae_steps=2,
     vae_batch=2,
     vae_crop=16,
     unet_crop=16,
-    unet_channels=(8, 16),
+    unet_channels=[8, 16],
     heads=2,
     text_width=8,
     unet_steps=2,
@@ -48,7 +48,7 @@ def images() -> torch.Tensor:
 @pytest.fixture(scope="session")
 def base_folder(images: torch.Tensor, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("base")
-    train_base(images, folder / "base", settings=TINY, state=folder / "state", seed=3)
+    train_base(images, folder / "base", settings=TINY, size=SIZE, state=folder / "state", seed=3)
     return folder / "base"
 
 

@@ -6,7 +6,7 @@ import torch
 from hgm.errors import InputError
 from hgm.systems.hgm.back_view.controlnet import train_controlnet
 from hgm.systems.hgm.back_view.refiner import BackViewRefiner
-from hgm.systems.hgm.back_view.settings import ControlNetSettings
+from hgm.systems.hgm.back_view.settings import BackView, ControlNet
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def refiner(
     base_folder: Path, pairs_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> BackViewRefiner:
     folder = tmp_path_factory.mktemp("refiner")
-    settings = ControlNetSettings(steps=2, batch=2, lr=1e-2)
+    settings = ControlNet(steps=2, batch=2, lr=1e-2)
     train_controlnet(
         pairs_folder, base_folder, folder / "out", settings=settings, state=folder / "state", seed=1
     )
@@ -29,7 +29,7 @@ def coarse(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def test_same_seed_same_image(
     refiner: BackViewRefiner, coarse: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
-    a, b, other = (refiner.refine(*coarse, seed=s) for s in (22, 22, 23))
+    a, b, other = (refiner.refine(*coarse, BackView(seed=s)) for s in (22, 22, 23))
     assert a.shape == (3, 32, 32)
     assert a.min() >= 0 and a.max() <= 1
     assert torch.equal(a, b)
@@ -39,12 +39,12 @@ def test_same_seed_same_image(
 def test_background_is_white_outside_the_grown_silhouette(
     refiner: BackViewRefiner, coarse: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
-    image = refiner.refine(*coarse)
+    image = refiner.refine(*coarse, BackView())
     inside = torch.zeros(32, 32, dtype=torch.bool)
     inside[2:30, 8:24] = True  # the block of rows 4..27 and columns 10..21, two pixels larger
     assert (image[:, ~inside] == 1).all()
     assert (image[:, inside] != 1).any(0).float().mean() > 0.9
-    faint = refiner.refine(coarse[0], coarse[1] * 0.4)
+    faint = refiner.refine(coarse[0], coarse[1] * 0.4, BackView())
     assert (faint == 1).all()
 
 
@@ -64,7 +64,7 @@ def test_the_last_steps_run(
     hook = refiner.pipeline.unet.register_forward_pre_hook(
         lambda module, inputs: times.append(int(inputs[1]))
     )
-    refiner.refine(*coarse, strength=strength, steps=steps)
+    refiner.refine(*coarse, BackView(strength=strength, steps=steps))
     hook.remove()
     # PNDM evaluates the network once more than it steps
     assert times == list(range(first, 0, -1000 // steps))
@@ -78,8 +78,8 @@ def test_guidance_of_one_runs_a_single_branch(
     hook = refiner.pipeline.unet.register_forward_pre_hook(
         lambda module, inputs: batches.append(len(inputs[0]))
     )
-    refiner.refine(*coarse, strength=0.02, guidance=1.0)
-    refiner.refine(*coarse, strength=0.02, guidance=5.0)
+    refiner.refine(*coarse, BackView(strength=0.02, guidance=1.0))
+    refiner.refine(*coarse, BackView(strength=0.02, guidance=5.0))
     hook.remove()
     assert sorted(set(batches)) == [1, 2]
 
@@ -92,11 +92,12 @@ def test_control_image_and_scale_reach_the_networks(
         lambda module, args, kwargs: seen.append(kwargs["controlnet_cond"].clone()),
         with_kwargs=True,
     )
-    refiner.refine(*coarse, guidance=1.0, strength=0.01)
+    refiner.refine(*coarse, BackView(guidance=1.0, strength=0.01))
     hook.remove()
     assert torch.equal(seen[0][0], coarse[0])
     assert not torch.equal(
-        refiner.refine(*coarse, control_scale=0.0), refiner.refine(*coarse, control_scale=1.0)
+        refiner.refine(*coarse, BackView(control_scale=0.0)),
+        refiner.refine(*coarse, BackView(control_scale=1.0)),
     )
 
 
@@ -105,10 +106,10 @@ def test_unusable_inputs_are_one_line(
 ) -> None:
     rgb, alpha = coarse
     with pytest.raises(InputError, match="expected rgb"):
-        refiner.refine(rgb[None], alpha)
+        refiner.refine(rgb[None], alpha, BackView())
     with pytest.raises(InputError, match="expected rgb"):
-        refiner.refine(rgb, alpha[:, :-1])
+        refiner.refine(rgb, alpha[:, :-1], BackView())
     with pytest.raises(InputError, match="multiples of 4"):
-        refiner.refine(rgb[:, :30, :30], alpha[:, :30, :30])
+        refiner.refine(rgb[:, :30, :30], alpha[:, :30, :30], BackView())
     with pytest.raises(InputError, match="runs no step"):
-        refiner.refine(rgb, alpha, strength=0.001)
+        refiner.refine(rgb, alpha, BackView(strength=0.001))

@@ -1,7 +1,6 @@
 import hashlib
 import shutil
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +69,7 @@ def test_slices_end_with_the_bytes_of_an_undisturbed_run(
                 images,
                 tmp_path / "base",
                 settings=TINY,
+                size=32,
                 state=tmp_path / "state",
                 seed=3,
                 deadline=Deadline(0),
@@ -84,7 +84,7 @@ def test_slices_end_with_the_bytes_of_an_undisturbed_run(
 def test_another_seed_gives_another_base(
     base_folder: Path, images: torch.Tensor, tmp_path: Path
 ) -> None:
-    train_base(images, tmp_path / "base", settings=TINY, state=tmp_path / "state", seed=4)
+    train_base(images, tmp_path / "base", settings=TINY, size=32, state=tmp_path / "state", seed=4)
     ours = digest(base_folder)
     other = digest(tmp_path / "base")
     assert ours.keys() == other.keys()
@@ -99,7 +99,15 @@ def test_another_seed_gives_another_base(
 def test_the_vae_learns_and_the_perceptual_loss_counts(
     images: torch.Tensor, tmp_path: Path
 ) -> None:
-    settings = replace(TINY, vae_steps=40, unet_steps=1, vae_channels=(8, 16), vae_lr=1e-2, ema=0.0)
+    settings = TINY.model_copy(
+        update={
+            "vae_steps": 40,
+            "unet_steps": 1,
+            "vae_channels": [8, 16],
+            "vae_lr": 1e-2,
+            "ema": 0.0,
+        }
+    )
     calls = []
 
     def perceptual(image: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -111,6 +119,7 @@ def test_the_vae_learns_and_the_perceptual_loss_counts(
         images,
         tmp_path / "base",
         settings=settings,
+        size=32,
         state=tmp_path / "state",
         seed=0,
         perceptual=perceptual,
@@ -142,7 +151,7 @@ def test_hue_error_ignores_brightness_only() -> None:
 
 
 def test_vae_halves_once_less_than_it_has_levels() -> None:
-    vae = build_vae(TINY)
+    vae = build_vae(TINY, 32)
     assert vae.encode(torch.zeros(1, 3, 32, 32)).latent_dist.mean.shape == (1, 4, 8, 8)
 
 
@@ -168,10 +177,15 @@ def test_unusable_inputs_are_one_line(
     with pytest.raises(InputError, match="cannot open the diffusion base"):
         open_base(tmp_path)
     with pytest.raises(InputError, match="expected images"):
-        train_base(images[0], tmp_path / "b", settings=TINY, state=tmp_path / "s", seed=0)
+        train_base(images[0], tmp_path / "b", settings=TINY, size=32, state=tmp_path / "s", seed=0)
     with pytest.raises(InputError, match="multiple of 8"):
         train_base(
-            images[..., :30, :30], tmp_path / "b", settings=TINY, state=tmp_path / "s", seed=0
+            images[..., :30, :30],
+            tmp_path / "b",
+            settings=TINY,
+            size=32,
+            state=tmp_path / "s",
+            seed=0,
         )
 
 

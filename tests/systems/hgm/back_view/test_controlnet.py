@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +21,14 @@ from hgm.systems.hgm.back_view.controlnet import (
     train_controlnet,
 )
 from hgm.systems.hgm.back_view.pairs import Pairs
-from hgm.systems.hgm.back_view.settings import ControlNetSettings
+from hgm.systems.hgm.back_view.settings import ControlNet
 from hgm.systems.hgm.back_view.small_base import train_base
 from hgm.train.prefetch import Prefetch
 
 from .conftest import TINY
 from .test_base import digest
 
-SETTINGS = ControlNetSettings(steps=4, batch=2, lr=1e-2)
+SETTINGS = ControlNet(steps=4, batch=2, lr=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +147,7 @@ def test_training_leaves_the_base_and_moves_the_controlnet(
 
 
 def test_training_lowers_the_loss(base_folder: Path, pairs_folder: Path, tmp_path: Path) -> None:
-    settings = replace(SETTINGS, steps=90, timesteps=300)
+    settings = SETTINGS.model_copy(update={"steps": 90, "timesteps": 300})
     history = train_controlnet(
         pairs_folder,
         base_folder,
@@ -262,10 +261,9 @@ def test_bytes_do_not_depend_on_where_the_start_lies(
             pairs_folder,
             base_folder,
             tmp_path / name / "out",
-            settings=replace(SETTINGS, steps=1),
+            settings=SETTINGS.model_copy(update={"steps": 1, "tile": str(start)}),
             state=tmp_path / name / "state",
             seed=5,
-            init=start,
         )
         digests.append(digest(tmp_path / name / "out"))
     assert digests[0] == digests[1]
@@ -277,11 +275,11 @@ import sys, torch
 from pathlib import Path
 import hgm.train.loop as loop
 from hgm.systems.hgm.back_view.controlnet import train_controlnet
-from hgm.systems.hgm.back_view.settings import ControlNetSettings
+from hgm.systems.hgm.back_view.settings import ControlNet
 torch.set_num_threads(1)
 loop.fit.__kwdefaults__["save_seconds"] = 0.0  # keep the state after every step
 pairs, base, folder = map(Path, sys.argv[1:])
-settings = ControlNetSettings(steps=400, batch=2, lr=1e-2)
+settings = ControlNet(steps=400, batch=2, lr=1e-2)
 train_controlnet(pairs, base, folder / "out", settings=settings, state=folder / "state", seed=5)
 """
 
@@ -302,7 +300,7 @@ def test_a_killed_training_ends_with_the_same_bytes(
     assert process.wait() == -signal.SIGKILL
     reached = torch.load(state, weights_only=True)["step"]
     assert 0 < reached < 400
-    settings = replace(SETTINGS, steps=reached + 2)
+    settings = SETTINGS.model_copy(update={"steps": reached + 2})
     for name in ("resumed", "undisturbed"):
         if name == "resumed":
             shutil.copytree(tmp_path / "state", tmp_path / name / "state")
@@ -320,15 +318,11 @@ def test_a_killed_training_ends_with_the_same_bytes(
 def test_networks_that_do_not_fit_are_refused(
     base_folder: Path, images: torch.Tensor, trained: Path, tmp_path: Path
 ) -> None:
-    wider = replace(TINY, unet_channels=(8, 24), vae_steps=1, unet_steps=1)
-    train_base(images, tmp_path / "wider", settings=wider, state=tmp_path / "state", seed=0)
+    wider = TINY.model_copy(update={"unet_channels": [8, 24], "vae_steps": 1, "unet_steps": 1})
+    train_base(
+        images, tmp_path / "wider", settings=wider, size=32, state=tmp_path / "state", seed=0
+    )
     with pytest.raises(InputError, match="block_out_channels"):
         open_controlnet(trained, open_base(tmp_path / "wider"))
     with pytest.raises(InputError, match=r"no config\.json"):
         open_controlnet(tmp_path, open_base(base_folder))
-
-
-def test_paper_settings() -> None:
-    paper = ControlNetSettings.paper()
-    assert paper.lr == 1e-5
-    assert paper.timesteps == 1000

@@ -66,17 +66,19 @@ def test_a_bad_scan_is_set_aside(tmp_path: Path) -> None:
             raise ScanError("bad: no body")
         return torch.ones(3, 16, 16)
 
-    listing = make_pairs(scans, tmp_path / "pairs", render)
+    listing = make_pairs(scans, tmp_path / "pairs", render, factors=[2])
     assert listing["set_aside"] == {"bad": "bad: no body"}
     assert [row["scan"] for row in listing["pairs"]] == ["good"]
     with pytest.raises(InputError, match="bad: no body"):
-        make_pairs({"bad": scans["bad"]}, tmp_path / "none", render)
+        make_pairs({"bad": scans["bad"]}, tmp_path / "none", render, factors=[2])
 
 
 def test_a_render_of_another_size_is_refused(tmp_path: Path) -> None:
     scan = views(tmp_path, "a", rig=orbit(4, size=16))
     with pytest.raises(InputError, match="coarse render is"):
-        make_pairs({"a": scan}, tmp_path / "pairs", lambda folder, seen: torch.ones(3, 8, 8))
+        make_pairs(
+            {"a": scan}, tmp_path / "pairs", lambda folder, seen: torch.ones(3, 8, 8), factors=[2]
+        )
 
 
 def test_missing_list_is_one_line(tmp_path: Path) -> None:

@@ -17,11 +17,12 @@ from hgm.splat.normal_maps import NormalMaps
 from hgm.splat.silhouettes import mask_box
 from hgm.splat.surfels import Surfels, pixel_size
 from hgm.systems.hgm.estimate import disturb, place
-from hgm.systems.hgm.refinement import RefineSettings, place_in_mask, refine_body
+from hgm.systems.hgm.refinement import place_in_mask, refine_body
+from hgm.systems.hgm.sections.bodies import Refine
 
 Cast = Callable[..., tuple[Tensor, Tensor]]
 RIG = orbit(size=96)
-SHORT = RefineSettings(iterations=12, every=5, sizes=(40, 56), cell=0.025)
+SHORT = Refine(iterations=12, every=5, sizes=[40, 56], cell=0.025)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_the_error_falls(
         bodies.append(vertices)
         return target
 
-    estimate = disturb(person, model, seed=1)
+    estimate = disturb(person, model, seed=1, mpjpe_mm=75.79)
     refined = refine_body(
         estimate,
         model,
@@ -84,12 +85,12 @@ def test_same_start_same_bytes_and_the_normal_term(
     target: Gaussians,
     one_thread: None,
 ) -> None:
-    settings = RefineSettings(iterations=3, every=15, sizes=(40,), cell=0.025)
+    settings = Refine(iterations=3, every=15, sizes=[40], cell=0.025)
     mask = caster(RIG[:1])[0][0]
     normals = NormalMaps(caster(RIG[:1])[1][0], caster(RIG[:1], last=True)[1][0])
     runs = [
         refine_body(
-            disturb(person, model, seed=2),
+            disturb(person, model, seed=2, mpjpe_mm=75.79),
             model,
             input_mask=mask,
             cameras=RIG,
@@ -127,7 +128,7 @@ def test_an_empty_mask_is_refused(
 ) -> None:
     with pytest.raises(InputError, match="no pixel"):
         refine_body(
-            disturb(person, model, seed=0),
+            disturb(person, model, seed=0, mpjpe_mm=75.79),
             model,
             input_mask=torch.zeros(1, 96, 96),
             cameras=RIG,

@@ -8,7 +8,7 @@ from hgm.body.canonical import CanonicalBody
 from hgm.body.estimators.labels import DISTURBED
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
-from hgm.systems.hgm.estimate import PIXIE_MPJPE, BodyEstimate, disturb, place
+from hgm.systems.hgm.estimate import BodyEstimate, disturb, place
 
 
 def errors(estimate: BodyEstimate, model: BodyModel, truth: CanonicalBody) -> np.ndarray:
@@ -18,7 +18,8 @@ def errors(estimate: BodyEstimate, model: BodyModel, truth: CanonicalBody) -> np
     return 1000 * (placed - truth.joints.numpy())[:22] / float(truth.nu_per_metre)
 
 
-@pytest.mark.parametrize("target", sorted(PIXIE_MPJPE.values()))
+# PIXIE before refinement on CustomHumans and THuman2.0, paper table 6
+@pytest.mark.parametrize("target", [75.79, 80.11])
 def test_the_error_is_the_published_one(
     model: BodyModel, person: BodyParameters, body: CanonicalBody, target: float
 ) -> None:
@@ -33,7 +34,10 @@ def test_the_error_has_no_preferred_axis(
     model: BodyModel, person: BodyParameters, body: CanonicalBody
 ) -> None:
     all_errors = np.stack(
-        [errors(disturb(person, model, seed=seed), model, body) for seed in range(5)]
+        [
+            errors(disturb(person, model, seed=seed, mpjpe_mm=75.79), model, body)
+            for seed in range(5)
+        ]
     )
     x, y, z = np.sqrt((all_errors**2).mean((0, 1)))
     assert max(x, y, z) < 2 * min(x, y, z)
@@ -42,7 +46,7 @@ def test_the_error_has_no_preferred_axis(
 
 
 def test_one_seed_one_estimate(model: BodyModel, person: BodyParameters) -> None:
-    a, b, c = (disturb(person, model, seed=seed) for seed in (5, 5, 6))
+    a, b, c = (disturb(person, model, seed=seed, mpjpe_mm=75.79) for seed in (5, 5, 6))
     assert all(
         torch.equal(x, y) for (_, x), (_, y) in zip(a.params.items(), b.params.items(), strict=True)
     )
@@ -53,7 +57,7 @@ def test_it_says_what_it_is_and_leaves_hands_and_face_alone(
     model: BodyModel, person: BodyParameters
 ) -> None:
     person = person.replace(left_hand_pose=0.3 * torch.ones(12), jaw_pose=0.1 * torch.ones(3))
-    estimate = disturb(person, model, seed=0)
+    estimate = disturb(person, model, seed=0, mpjpe_mm=75.79)
     assert estimate.source.startswith(DISTURBED) and "75.79" in estimate.source
     for name in (
         "left_hand_pose",

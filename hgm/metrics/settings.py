@@ -1,0 +1,17 @@
+"""The published weights that measures need: the section `weights` of a configuration."""
+
+from __future__ import annotations
+
+from hgm.core.settings import Section, described
+
+
+class Weights(Section):
+    """Files that a user brings; measures without theirs are left out."""
+
+    vgg16: str | None = described(
+        None, "torchvision's vgg16-397923af.pth; without it LPIPS is not available"
+    )
+    lpips: str | None = described(None, "LPIPS heads for VGG (lpips/weights/v0.1/vgg.pth)")
+    inception: str | None = described(
+        None, "weights-inception-2015-12-05-6726825d.pth; without it KID is not available"
+    )

@@ -1,0 +1,108 @@
+"""The HGM networks and their two trainings: sections `network`, `loss`, `coarse`, `fusion`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import JsonValue
+
+from hgm.core.settings import Section, described
+from hgm.train.settings import Optimization
+
+
+class Network(Section):
+    """The networks and how they are computed."""
+
+    preset: Literal["tiny", "small", "medium", "paper"] = described(
+        "paper", "widths of the networks (hgm/systems/hgm/networks/config.py lists them)"
+    )
+    overrides: dict[str, JsonValue] = described({}, "single fields of the preset to change")
+    precision: Literal["fp32", "bf16"] = described(
+        "bf16", "autocast inside the networks; bf16 needs a GPU (not published)"
+    )
+    compile: bool = described(
+        False, "compile the networks (torch.compile); the first step takes minutes"
+    )
+    sparse_backend: Literal["auto", "torch", "spconv"] = described(
+        "auto", "of sparse convolution; auto: spconv on a GPU if it works"
+    )
+
+
+class Loss(Section):
+    """Weights of the terms of the training loss."""
+
+    rgb: float = described(1.0, "weight of the squared color error (paper eq. 6)", ge=0)
+    mask: float = described(1.0, "weight of the squared mask error (paper eq. 6)", ge=0)
+    lpips: float = described(
+        1.0,
+        "weight of LPIPS (paper eq. 6); used only where weights.vgg16 and weights.lpips are given",
+        ge=0,
+    )
+    structure: float = described(
+        0.1, "weight of 1 - SSIM, which takes the place of LPIPS without its weights (ours)", ge=0
+    )
+
+
+class HGMTraining(Optimization):
+    """One training of HGM."""
+
+    steps: int = described(37_500, "optimizer steps (release)", ge=1)
+    lr: float = described(4e-4, "peak learning rate (release)", gt=0)
+    weight_decay: float = described(0.05, "AdamW weight decay (release)", ge=0)
+    clip: float = described(1.0, "largest gradient norm (release)", gt=0)
+    accumulate: int = described(4, "micro-batches a step, shared by the GPUs (paper)", ge=1)
+    batch: int = described(1, "scans a micro-batch (paper)", ge=1)
+    gpus: int = described(
+        1, "processes that share a step's micro-batches, each on a GPU of its own", ge=1
+    )
+    warmup: float = described(0.02, "share of the steps on the way up (release)", gt=0, lt=1)
+    supervised: int = described(
+        12, "views a step is compared with (paper); fewer where a scan has fewer", ge=1
+    )
+    turn: bool = described(
+        False,
+        "draw any view as the front: as many times the data as there are views (release: off)",
+    )
+    validate_every: int = described(1000, "steps between validation pictures", ge=1)
+
+
+class Coarse(HGMTraining):
+    """The one-view HGM."""
+
+    early: float = described(
+        0.3,
+        "share of the steps after which the unconverged model for the pairs is taken (not "
+        "published)",
+        gt=0,
+        le=1,
+    )
+    lgm: str | None = described(
+        None,
+        "LGM's published big checkpoint, to start the U-Net from (docs/weights.md); needs preset "
+        "paper",
+    )
+
+
+class Fusion(HGMTraining):
+    """The two-view HGM."""
+
+    warm_start: bool = described(
+        False, "start from the coarse weights, not from random ones (paper)"
+    )
+    back_share: float = described(
+        0.0,
+        "share of samples whose back view is an unconverged render, not the true one (paper)",
+        ge=0,
+        le=1,
+    )
+    distortion: float = described(
+        0.5, "probability of the grid distortion of the back view (release)", ge=0, le=1
+    )
+    jitter: float = described(
+        0.5, "probability of the camera jitter of the back view (release)", ge=0, le=1
+    )
+    lgm: str | None = described(
+        None,
+        "LGM's published big checkpoint, to start the U-Net from; needs preset paper, warm_start: "
+        "false",
+    )
