@@ -3,6 +3,7 @@ rule baseline:
     input:
         views="<results>/views/{chunk}/manifest.json",
         theirs=baseline_results,
+        models=body_models,
         surfaces=chunk_scans,
     output:
         manifest=ensure("<results>/baselines/{method}/{chunk}.json", non_empty=True),

@@ -152,6 +152,11 @@ def bodies(wildcards):
     return f"<results>/bodies/{variant_of(wildcards).bodies}/{wildcards.chunk}.json"
 
 
+def first_estimates(wildcards):
+    """The first estimates of a variant's bodies, beside which its own are measured."""
+    return f"<results>/bodies/estimated{variant_of(wildcards).first}/{wildcards.chunk}.json"
+
+
 def first_source(wildcards):
     """Where the first bodies come from."""
     return plan.first_source(wildcards.first)

@@ -3,6 +3,9 @@ rule evaluate:
     input:
         subjects="<results>/subjects/{variant}/{chunk}.reconstruct.json",
         meshes="<results>/subjects/{variant}/{chunk}.mesh.json",
+        views="<results>/views/{chunk}/manifest.json",
+        first=first_estimates,
+        models=body_models,
         scans="<results>/scans.tsv",
         surfaces=chunk_scans,
     output:

@@ -1,6 +1,7 @@
 rule reconstruct:
     """Reconstruct the subjects of one chunk from one picture each: coarse, back view, fusion."""
     input:
+        views="<results>/views/{chunk}/manifest.json",
         bodies=bodies,
         coarse=coarse_model,
         fusion=fusion_model,

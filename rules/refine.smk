@@ -2,6 +2,7 @@ rule refine:
     """Refine SMPL-X against the silhouettes of the coarse Gaussians (paper section 3.4)."""
     input:
         models=body_models,
+        views="<results>/views/{chunk}/manifest.json",
         bodies="<results>/bodies/estimated{first}/{chunk}.json",
         coarse="<results>/coarse/weights.safetensors",
         normals=refining_normal_net,

@@ -38,7 +38,7 @@ def main(job: Job) -> None:
             out,
             settings=settings,
             size=job.params["rendering"]["size"],
-            state=out.parent / "state" / "base" / job.key,
+            state=job.state,
             seed=job.params["seed"],
             deadline=Deadline(job.seconds()),
             device=device,

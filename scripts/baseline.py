@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from hgm.core.items import for_each
+from hgm.core.items import do_items, outcome_in
 from hgm.core.job import Job, run
-from hgm.core.manifests import read_json, write_json
+from hgm.core.manifests import write_json
 from hgm.errors import InputError
 from hgm.metrics.lpips import load_lpips
 from hgm.scans.data_source import DataSource
@@ -14,18 +14,17 @@ from hgm.systems.hgm.baselines import baseline_key, measure_baseline
 
 def main(job: Job) -> None:
     params = job.params
-    manifest = job.path("manifest")
     views = job.path("views")
     method = job.wildcards["method"]
     folder = Path(params["folder"])
-    place = DataSource.of(params["scans"], manifest.parents[2])
+    place = DataSource.of(params["scans"], job.run)
     if not folder.is_dir():
         raise InputError(
             f"evaluate.baselines.{method}: {folder} is not a folder; expected the method's "
             "results by subject"
         )
     lpips = load_lpips(params["weights"]["vgg16"], params["weights"]["lpips"])
-    keys = read_json(views)["members"]
+    keys = outcome_in(views).members
 
     def work(subject: str, out: Path) -> None:
         metrics = measure_baseline(
@@ -41,15 +40,13 @@ def main(job: Job) -> None:
         )
         write_json(out / "metrics.json", metrics)
 
-    outcome = for_each(
+    do_items(
+        job,
         sorted(keys),
-        job.rule,
-        folder=lambda s: manifest.parent / s,
         key=lambda s: baseline_key(folder, s, dict(params), keys[s]),
         work=work,
         may_lack_all=True,
     )
-    write_json(manifest, outcome.manifest(job.rule))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ def main(job: Job) -> None:
     for data, splits in catalogue.data_sets(scans):
         chosen = [e for e in entries if e.split in splits]
         if chosen or not entries:
-            usable, faulty = check_scans(chosen, DataSource.of(data, out.parent))
+            usable, faulty = check_scans(chosen, DataSource.of(data, job.run))
             good += usable
             rejected += faulty.items()
     catalogue.write_table(

@@ -24,7 +24,7 @@ def main(job: Job) -> None:
         network(made.network, made.size, views=1, body=not job.wildcards["networks"]),
         made,
         out,
-        out.parent / "state" / out.name / job.key,
+        job.state,
         perceptual=partial(perceptual_loss, params["weights"]),
         deadline=Deadline(job.seconds()),
     )

@@ -18,7 +18,7 @@ def main(job: Job) -> None:
         job.path("base").parent,
         out,
         settings=ControlNet(**job.params["controlnet"]),
-        state=out.parent / "state" / "controlnet" / job.key,
+        state=job.state,
         seed=job.params["seed"],
         deadline=Deadline(job.seconds()),
         device=select_device(job.params["device"]),

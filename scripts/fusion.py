@@ -29,7 +29,7 @@ def main(job: Job) -> None:
         network(made.network, made.size, views=2, body=not job.wildcards["networks"]),
         made,
         out,
-        out.parent / "state" / out.name / job.key,
+        job.state,
         init=job.path("coarse") if section.warm_start else None,
         perceptual=partial(perceptual_loss, params["weights"]),
         deadline=Deadline(job.seconds()),

@@ -12,13 +12,13 @@ from hgm.systems.hgm.sections.normals import Normals
 def main(job: Job) -> None:
     params = job.params
     out = job.path("weights").parent
-    faces = body_model(params["scans"], out.parent).faces
+    faces = body_model(params["scans"], job.run).faces
     train_normals(
         rendered(job.paths("views"), "train"),
         faces,
         Normals(**params["normals"]),
         out,
-        out.parent / "state" / "normals" / job.key,
+        job.state,
         seed=params["seed"],
         device=select_device(params["device"]),
         backend=params["splat"],

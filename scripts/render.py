@@ -22,7 +22,7 @@ def main(job: Job) -> None:
         progress.update(count, name)
 
     result = write_chunk(
-        DataSource.of(job.params["scans"], manifest.parents[2]),
+        DataSource.of(job.params["scans"], job.run),
         names,
         manifest.parent,
         job.params["rendering"],

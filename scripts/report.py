@@ -13,7 +13,7 @@ from hgm.systems.hgm.report.tables import write_tables
 def main(job: Job) -> None:
     config = job.params["config"]
     page = job.path("page")
-    results = page.parents[1]
+    results = job.run.path
     shown = without_home(config)
     data = Run(results, shown)
     progress = Progress("report", 3)

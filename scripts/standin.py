@@ -2,27 +2,23 @@
 
 from pathlib import Path
 
-from hgm.core.items import for_each
+from hgm.core.items import do_items
 from hgm.core.job import Job, run
 from hgm.core.keys import key_of
-from hgm.core.manifests import write_json
 from hgm.standin import make_scan, write_scan
 
 
 def main(job: Job) -> None:
-    manifest = job.path("manifest")
-
     def work(name: str, _: Path) -> None:
-        write_scan(manifest.parent, name, make_scan(int(name), job.params["texture"]))
+        write_scan(job.run.standin, name, make_scan(int(name), job.params["texture"]))
 
-    outcome = for_each(
+    do_items(
+        job,
         job.params["scans"],
-        job.rule,
-        folder=lambda s: manifest.parent / "made" / s,
+        folder=job.run.standin_mark,
         key=lambda s: key_of(s, job.params["texture"], job.params["code"]),
         work=work,
     )
-    write_json(manifest, outcome.manifest(job.rule))
 
 
 if __name__ == "__main__":

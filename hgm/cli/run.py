@@ -33,6 +33,7 @@ def add_status(verbs: Verbs) -> None:
 def _status(args: argparse.Namespace) -> int:
     import time
 
+    from hgm.core.run_folder import RunFolder
     from hgm.errors import InputError
     from hgm.workflow.configuration import read_files
     from hgm.workflow.forecast import read_figures
@@ -48,7 +49,7 @@ def _status(args: argparse.Namespace) -> int:
         plan = plan_of(args.run)
     else:
         plan = plan_for(read_files(args.configfile).model_dump(mode="json"))
-        run = args.run or Path("results") / plan.config["run"]
+        run = args.run or RunFolder.named(plan.config["run"]).path
     while True:
         text = describe(plan, run, read_figures(run.parent))
         sys.stdout.write(f"\x1b[H\x1b[2J{text}" if args.watch and sys.stdout.isatty() else text)
@@ -89,6 +90,7 @@ def add_plan(verbs: Verbs) -> None:
 def _plan(args: argparse.Namespace) -> int:
     import os
 
+    from hgm.core.run_folder import RESULTS, RunFolder
     from hgm.errors import InputError
     from hgm.workflow.cards import card_for
     from hgm.workflow.configuration import read_files
@@ -107,14 +109,16 @@ def _plan(args: argparse.Namespace) -> int:
     for name, value in (("--gpus", args.gpus), ("--cores", cores)):
         if value < 1:
             raise InputError(f"{name}: {value}; expected 1 or more")
-    results = Path("results")
     if args.results is not None and not args.results.is_dir():
         raise InputError(
             f"--results: {args.results} is no folder; expected the folder of earlier runs, as "
             "results"
         )
     estimates = forecast(
-        plan, results / plan.config["run"], read_figures(args.results or results, card), card
+        plan,
+        RunFolder.named(plan.config["run"], args.results or RESULTS).path,
+        read_figures(args.results or RESULTS, card),
+        card,
     )
     sys.stdout.write(table(estimates, plan, card, gpus=args.gpus if card.gpu else 0, cores=cores))
     return 0

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hgm.core.job import Job
 from hgm.core.manifests import read_json, write_json
 from hgm.core.progress import Progress
 from hgm.errors import InputError
@@ -131,10 +132,41 @@ def for_each(
     return outcome
 
 
+def do_items(
+    job: Job,
+    names: Collection[str],
+    *,
+    key: Callable[[str], str],
+    work: Callable[[str, Path], None],
+    folder: Callable[[str], Path] | None = None,
+    may_lack_all: bool = False,
+    backends: Mapping[str, str] | None = None,
+) -> Outcome:
+    """`for_each` as a whole job: its results are in folders beside its output `manifest`, unless
+    said otherwise, and the manifest tells the outcome."""
+    manifest = job.path("manifest")
+    outcome = for_each(
+        names,
+        job.rule,
+        folder=folder or (lambda name: manifest.parent / name),
+        key=key,
+        work=work,
+        may_lack_all=may_lack_all,
+        backends=backends,
+    )
+    write_json(manifest, outcome.manifest(job.rule))
+    return outcome
+
+
 class MemberTimes:
     """Seconds and other measures of a job's members, in a file of the folder `benchmarks`: apart
     from the results, which are equal for equal runs. Members that are done already keep what was
     measured when they were."""
+
+    @classmethod
+    def of(cls, job: Job) -> MemberTimes:
+        """Those of a job."""
+        return cls(job.run.item_times(job.name))
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -24,6 +24,7 @@ from hgm.core.home_paths import with_home
 from hgm.core.keys import file_digest, key_of
 from hgm.core.locks import hold
 from hgm.core.manifests import read_json, write_json
+from hgm.core.run_folder import RunFolder
 from hgm.errors import STORAGE, InputError, Interrupted, SliceEnded
 
 Paths = Mapping[str, str | list[str]]  # name -> path or list of paths, as strings
@@ -56,10 +57,35 @@ class Job:
         value = self.input.get(name, [])
         return [Path(value)] if isinstance(value, str) else [Path(v) for v in value]
 
+    def digests(self, *names: str) -> list[str]:
+        """Hashes of the files of some inputs."""
+        return [file_digest(path) for name in names for path in self.paths(name)]
+
     def seconds(self) -> float | None:
         """Seconds that the job may work from now on: what SLURM leaves it, else its time limit."""
         left = slurm.seconds_left()
         return left if left is not None or self.runtime is None else 60.0 * self.runtime
+
+    @property
+    def run(self) -> RunFolder:
+        """The run that the job belongs to. Raises InputError where the job names no log."""
+        return RunFolder.of_log(self._log)
+
+    @property
+    def name(self) -> str:
+        """What log, benchmark and state of the job are called. Raises InputError as `run`."""
+        return self.run.job(self._log)
+
+    @property
+    def state(self) -> Path:
+        """Where it keeps what it resumes from: not declared, since it is no result."""
+        return self.run.state(self.name) / self.key
+
+    @property
+    def _log(self) -> Path:
+        if self.log is None:
+            raise InputError(f"{self.rule}: its record names no log, by which its run is found")
+        return Path(self.log)
 
     @property
     def key(self) -> str:

@@ -29,6 +29,12 @@ class RunFolder:
             return cls(log.parent)
         return cls(Path(*parts[: len(parts) - 1 - parts[::-1].index("logs")]))
 
+    @classmethod
+    def around(cls, path: Path) -> RunFolder | None:
+        """The run in whose folder something lies; None outside of any."""
+        runs = (cls(folder) for folder in path.resolve().parents)
+        return next((run for run in runs if run.record.is_file()), None)
+
     @property
     def record(self) -> Path:
         """What is run: configuration, commit, versions, machine."""
@@ -49,10 +55,23 @@ class RunFolder:
         """A folder for each chunk, in it one for each person, and the chunk's manifest."""
         return self.path / "views"
 
+    def chunk_views(self, chunk: str) -> Path:
+        """The manifest of a chunk; the folders of its people are beside it."""
+        return self.views / chunk / "manifest.json"
+
     @property
     def standin(self) -> Path:
         """The stand-ins that the run makes for itself, with their body models."""
         return self.path / "standin"
+
+    @property
+    def standin_models(self) -> Path:
+        """The body models of the stand-ins."""
+        return self.standin / "models"
+
+    def standin_mark(self, person: str) -> Path:
+        """The folder of the mark that a stand-in is made; its files are spread as THuman2.0's."""
+        return self.standin / "made" / person
 
     @property
     def subjects(self) -> Path:

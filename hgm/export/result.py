@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 
 PARTS = {"gaussians": "gaussians.ply", "mesh": "mesh.glb", "body": "smplx.npz"}
@@ -27,11 +28,9 @@ class Result:
     body: Path | None = None
 
     @property
-    def run(self) -> Path | None:
-        """results/<run> of a folder results/<run>/subjects/<variant>/<subject>, None for other
-        places."""
-        parents = self.path.resolve().parents
-        return parents[2] if len(parents) > 2 and (parents[2] / "run.json").exists() else None
+    def run(self) -> RunFolder | None:
+        """The run that it lies in, None for other places."""
+        return RunFolder.around(self.path)
 
     def need(self, part: str) -> Path:
         """The file of `gaussians`, `mesh` or `body`. Raises InputError where it is not there."""

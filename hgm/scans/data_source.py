@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hgm.body.model import BodyModel
+from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 
 STANDIN = "standin"
@@ -34,12 +35,12 @@ class DataSource:
     gender: str
 
     @classmethod
-    def of(cls, scans: Mapping[str, Any], results: Path) -> DataSource:
+    def of(cls, scans: Mapping[str, Any], run: RunFolder) -> DataSource:
         """Raises InputError when a real data set is named without its folder."""
         return cls(
             scans["source"],
-            scan_root(scans, results),
-            models_folder(scans, results),
+            scan_root(scans, run),
+            models_folder(scans, run),
             scans["gender"],
         )
 
@@ -52,13 +53,13 @@ class DataSource:
         return BodyModel.load(self.models, self.gender)
 
 
-def scan_root(scans: Mapping[str, Any], results: Path) -> Path:
+def scan_root(scans: Mapping[str, Any], run: RunFolder) -> Path:
     """The folder with the scans of section `scans`. Raises InputError when a real data set is named
     without its folder."""
     source = scans["source"]
     key = scans.get("key", "scans.root")
     if source == STANDIN:
-        return results / STANDIN
+        return run.standin
     if scans["root"] is None:
         raise InputError(f"{key}: {source} needs it; set the folder that holds {CONTENTS[source]}")
     root = Path(scans["root"])
@@ -69,11 +70,11 @@ def scan_root(scans: Mapping[str, Any], results: Path) -> Path:
     return root
 
 
-def models_folder(scans: Mapping[str, Any], results: Path) -> Path:
+def models_folder(scans: Mapping[str, Any], run: RunFolder) -> Path:
     """The folder that holds `smplx/SMPLX_*.npz`."""
-    return Path(scans["models"]) if scans["models"] is not None else results / STANDIN / "models"
+    return Path(scans["models"]) if scans["models"] is not None else run.standin_models
 
 
-def body_model(scans: Mapping[str, Any], results: Path, device: str = "cpu") -> BodyModel:
+def body_model(scans: Mapping[str, Any], run: RunFolder, device: str = "cpu") -> BodyModel:
     """The body model of the fits, on a device."""
-    return BodyModel.load(models_folder(scans, results), scans["gender"]).to(device)
+    return BodyModel.load(models_folder(scans, run), scans["gender"]).to(device)

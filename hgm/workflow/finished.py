@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hgm.core.manifests import read_json
+from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.workflow import configuration
 
@@ -17,7 +18,7 @@ def finished_config(run: Path) -> dict[str, Any]:
 
     Raises InputError where the folder is no run's or its record cannot be understood.
     """
-    path = run / "run.json"
+    path = RunFolder(run).record
     if not path.is_file():
         raise InputError(
             f"{run}: not the folder of a finished run (no run.json); expected for example "

@@ -24,6 +24,7 @@ from hgm.body.parameters import BodyParameters
 from hgm.core.files import atomic_write
 from hgm.core.manifests import read_json
 from hgm.core.progress import Progress
+from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.images.views import png_bytes
 from hgm.scans.catalogue import configured_entries, data_sets, has_own_test_set, read_entries
@@ -31,17 +32,21 @@ from hgm.scans.data_source import STANDIN, body_model
 from hgm.workflow.configuration import Config
 
 LOSSLESS = {"rgb": "RGB", "mask": "L", "normal": "RGB"}  # kind of view -> PIL mode
-TABLES = ("scans.tsv", "rejected.tsv")
 LARGEST = 64 << 20  # bytes of a member, unpacked; the views of the paper's preset have a hundredth
 PICTURE = re.compile(r"(rgb|mask|normal)_\d{2,}\.webp")
+INSIDE = RunFolder(Path())  # the places of the archive's members
+PERSON = r"(cameras\.json|key\.json|smplx\.npz|(rgb|mask|normal)_\d{2,}\.webp|depth_\d{2,}\.png)"
 PLACES = re.compile(
-    r"scans\.tsv|rejected\.tsv|standin/\w+\.json|views/\w+/manifest\.json|"
-    r"views/\w+/\w+/(cameras\.json|key\.json|smplx\.npz|(rgb|mask|normal)_\d{2,}\.webp|depth_\d{2,}\.png)"
+    "|".join(
+        [
+            re.escape(str(INSIDE.scans)),
+            re.escape(str(INSIDE.rejected)),
+            rf"{INSIDE.standin}/\w+\.json",
+            rf"{INSIDE.views}/\w+/{INSIDE.chunk_views('x').name}",
+            rf"{INSIDE.views}/\w+/\w+/{PERSON}",
+        ]
+    )
 )
-
-
-def results_of(config: Config) -> Path:
-    return Path("results") / config.run
 
 
 def pack(config: Config, out: Path) -> int:
@@ -51,18 +56,18 @@ def pack(config: Config, out: Path) -> int:
     Returns how many people are in it; equal views give equal bytes. Raises InputError while a chunk
     is not rendered.
     """
-    results = results_of(config)
-    table = results / TABLES[0]
-    if not table.is_file():
+    run = RunFolder.named(config.run)
+    if not run.scans.is_file():
         raise InputError(
-            f"{table}: not there; render first: snakemake --cores all --configfile <the same> views"
+            f"{run.scans}: not there; render first: "
+            "snakemake --cores all --configfile <the same> views"
         )
-    entries = read_entries(table)
+    entries = read_entries(run.scans)
     chunks = list(dict.fromkeys(e.chunk for e in entries))
     for chunk in chunks:
-        if not (results / "views" / chunk / "manifest.json").is_file():
+        if not run.chunk_views(chunk).is_file():
             raise InputError(
-                f"{results / 'views' / chunk}: not rendered yet; finish the target views first"
+                f"{run.chunk_views(chunk).parent}: not rendered yet; finish the target views first"
             )
     people = 0
     with (
@@ -70,18 +75,17 @@ def pack(config: Config, out: Path) -> int:
         atomic_write(out) as file,
         zipfile.ZipFile(file, "w") as archive,
     ):
-        for path in [
-            *(results / name for name in TABLES),
-            *sorted((results / STANDIN).glob("*.json")),
-        ]:
-            _add(archive, results, path)
+        for path in [run.scans, run.rejected, *sorted(run.standin.glob("*.json"))]:
+            _add(archive, run.path, path)
         for chunk in chunks:
-            folder = results / "views" / chunk
-            for scan in sorted(read_json(folder / "manifest.json")["members"]):
-                _add_views(archive, results, folder / scan, depth=chunk.startswith("test"))
+            manifest = run.chunk_views(chunk)
+            for scan in sorted(read_json(manifest)["members"]):
+                _add_views(
+                    archive, run.path, manifest.parent / scan, depth=chunk.startswith("test")
+                )
                 people += 1
                 progress.update(people, scan)
-            _add(archive, results, folder / "manifest.json")
+            _add(archive, run.path, manifest)
     return people
 
 
@@ -120,14 +124,14 @@ def unpack(file: Path, config: Config) -> int:
     how many people came. Raises InputError for another kind of file, for other scans than the
     configuration's, and where views are already.
     """
-    results = results_of(config)
-    if (results / "views").exists():
+    run = RunFolder.named(config.run)
+    if run.views.exists():
         raise InputError(
-            f"{results / 'views'}: there already; remove it, or give the run another name (run: …)"
+            f"{run.views}: there already; remove it, or give the run another name (run: …)"
         )
     try:
         with zipfile.ZipFile(file) as archive:
-            return _unpack(archive, file, config, results)
+            return _unpack(archive, file, config, run)
     except InputError:
         raise
     # a damaged archive can raise anything from zipfile, zlib and the readers of what is in it
@@ -135,7 +139,7 @@ def unpack(file: Path, config: Config) -> int:
         raise InputError(f"{file}: not a whole file of hgm pack ({error})") from None
 
 
-def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, results: Path) -> int:
+def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, run: RunFolder) -> int:
     names = archive.namelist()
     for member in archive.infolist():
         if not PLACES.fullmatch(member.filename):
@@ -150,24 +154,27 @@ def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, results: Path)
             )
     scans = config.scans.model_dump()
     wanted = {e.scan for e in configured_entries(scans)}
-    present = {n.split("/")[2] for n in names if n.endswith("/key.json")}
-    if TABLES[0] not in names or not present | _named(archive, names) <= wanted:
+    present = {Path(n).parent.name for n in names if n.endswith("/key.json")}
+    if str(INSIDE.scans) not in names or not present | _named(archive, names) <= wanted:
         raise InputError(
             f"{file}: of other scans than {', '.join(sorted(wanted)[:3])} …; give the "
             "configuration it was made with"
         )
     if scans["source"] == STANDIN:
-        _make_standins(config, results)
-    models = {
-        split: body_model(data, results) for data, splits in data_sets(scans) for split in splits
-    }
+        _make_standins(config, run)
+    models = {split: body_model(data, run) for data, splits in data_sets(scans) for split in splits}
     people = 0
     with Progress("unpack", len(present)) as progress:
         # the workflow goes by the order of the files' times: what it made first comes first
         for name in sorted(
-            names, key=lambda n: (n.startswith("views/"), n.endswith((".tsv", "manifest.json")), n)
+            names,
+            key=lambda n: (
+                Path(n).is_relative_to(INSIDE.views),
+                n.endswith((".tsv", "manifest.json")),
+                n,
+            ),
         ):
-            target = results / name
+            target = run.path / name
             data = archive.read(name)
             if PICTURE.fullmatch(target.name):
                 target, data = (
@@ -180,16 +187,19 @@ def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, results: Path)
             with atomic_write(target) as out:
                 out.write(data)
             if target.name == "smplx.npz":
-                _complete_body(
-                    target, models["test" if name.split("/")[1].startswith("test") else "train"]
-                )
+                chunk = target.parent.parent.name
+                _complete_body(target, models["test" if chunk.startswith("test") else "train"])
     return people
 
 
 def _named(archive: zipfile.ZipFile, names: list[str]) -> set[str]:
     """The scans that the tables and the manifests name: later stages make folders of these names.
     Raises ValueError for a damaged one."""
-    tables = [io.StringIO(archive.read(name).decode()) for name in TABLES if name in names]
+    tables = [
+        io.StringIO(archive.read(str(place)).decode())
+        for place in (INSIDE.scans, INSIDE.rejected)
+        if str(place) in names
+    ]
     found = {
         str(row.get("scan")) for table in tables for row in csv.DictReader(table, delimiter="\t")
     }
@@ -212,15 +222,15 @@ def _complete_body(path: Path, model: BodyModel) -> None:
     PlacedBody(params, canonical(model, params)).save(path)
 
 
-def _make_standins(config: Config, results: Path) -> None:
+def _make_standins(config: Config, run: RunFolder) -> None:
     from hgm.standin import make_chunk
     from hgm.standin.body.core import write_models
 
-    write_models(results / STANDIN / "models")
+    write_models(run.standin_models)
     scans = config.scans.model_dump()
     test = (
         []
         if has_own_test_set(scans)
         else [int(e.scan) for e in configured_entries(scans) if e.split == "test"]
     )
-    make_chunk(results / STANDIN, test, config.scans.texture)
+    make_chunk(run.standin, test, config.scans.texture)

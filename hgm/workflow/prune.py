@@ -71,7 +71,7 @@ def candidates(plan: Plan, results: Path) -> list[Candidate]:
             for path in paths:
                 marks = (
                     *(results / output for output in job.outputs),
-                    folder.standin / "made" / path.name / f".{STANDIN}.json",
+                    folder.standin_mark(path.name) / f".{STANDIN}.json",
                 )
                 if path.is_dir():
                     found.append(Candidate(STANDIN, path, size_of(path), again, marks))

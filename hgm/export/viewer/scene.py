@@ -10,6 +10,7 @@ import torch
 
 from hgm.body.files import load_body
 from hgm.core.manifests import read_json
+from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.export.formats import read_gaussians
 from hgm.export.quantized import visible
@@ -49,7 +50,7 @@ def load_scene(result: Result, run: Path | None = None) -> Scene:
         mesh = result.mesh.read_bytes()
     if result.body is not None:
         body = np.ascontiguousarray(load_body(result.body)["vertices"], np.float32)
-        faces = _faces(result.run if run is None else run, given=run is not None)
+        faces = _faces(result.run if run is None else RunFolder(run), given=run is not None)
         if faces is not None and (faces.max() >= len(body) or body.ndim != 2):
             raise InputError(
                 f"{result.body}: vertices {body.shape} are not those of the run's SMPL-X model; "
@@ -58,19 +59,19 @@ def load_scene(result: Result, run: Path | None = None) -> Scene:
     return Scene(result.path.resolve().name, gaussians, mesh, body, faces)
 
 
-def _faces(run: Path | None, *, given: bool) -> np.ndarray | None:
+def _faces(run: RunFolder | None, *, given: bool) -> np.ndarray | None:
     """The faces of the run's body model; None where no run was named and none is found or its model
     is not here."""
     if run is None:
         return None
     try:
-        if not (run / "run.json").is_file():
+        if not run.record.is_file():
             raise InputError(
-                f"--run: {run} is not the folder of a run (no run.json); expected for example "
+                f"--run: {run.path} is not the folder of a run (no run.json); expected for example "
                 "results/demo"
             )
         with torch.no_grad():
-            return body_model(read_json(run / "run.json")["config"]["scans"], run).faces.numpy()
+            return body_model(read_json(run.record)["config"]["scans"], run).faces.numpy()
     except InputError:
         if given:
             raise

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from hgm.cameras import Cameras
 from hgm.core.keys import file_digest
+from hgm.errors import InputError
 from hgm.images.resize import resize
 from hgm.mesh.refinement import NormalTargets
 from hgm.nets.icon import SIZE, IconNormalNet, load_icon
@@ -135,19 +136,25 @@ class IconNormals:
 
 
 def load_estimator(
-    normals: Mapping[str, Any], results: Path, *, device: str = "cpu", backend: str = "auto"
+    normals: Mapping[str, Any], own: Path | None, *, device: str = "cpu", backend: str = "auto"
 ) -> NormalEstimator:
-    """The estimator of section `normals` of the configuration, for a run in results/<run>."""
+    """The estimator of section `normals` of the configuration; `own` is the folder of the net that
+    the run trains, where the section names no other."""
     if normals["icon"] is not None:
         return IconNormals(load_icon(normals["icon"], device), backend=backend)
-    return OwnNormals(load_normals(results / "normals", device), backend=backend)
+    return OwnNormals(load_normals(_there(own), device), backend=backend)
 
 
-def estimator_digest(normals: Mapping[str, Any], results: Path) -> str:
+def estimator_digest(normals: Mapping[str, Any], own: Path | None) -> str:
     """Hash of the weights of `load_estimator`."""
-    return file_digest(
-        Path(normals["icon"]) if normals["icon"] is not None else results / "normals" / WEIGHTS
-    )
+    icon = normals["icon"]
+    return file_digest(Path(icon) if icon is not None else _there(own) / WEIGHTS)
+
+
+def _there(own: Path | None) -> Path:
+    if own is None:
+        raise InputError("normals: no net was trained in this run; set normals.icon")
+    return own
 
 
 def _turned(rotation: Tensor, normals: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from hgm.body.model import BodyModel
 from hgm.core.devices import select_device
 from hgm.core.manifests import write_json
 from hgm.core.progress import Progress
+from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.images.photos.framing import FramedPerson, open_photo
 from hgm.images.photos.learned import mattings_without_mask
@@ -41,6 +42,7 @@ from hgm.systems.hgm.reconstruction import (
     load_reconstructor,
     write_reconstruction,
 )
+from hgm.systems.hgm.run_folder import Networks
 from hgm.systems.hgm.sections.bodies import Refine
 from hgm.systems.hgm.sections.reconstruct import Reconstruct
 from hgm.systems.hgm.variants import VARIANTS, Variant
@@ -77,16 +79,16 @@ class PhotoPipeline:
     @classmethod
     def of(
         cls,
-        run: Path,
+        networks: Networks,
+        run: RunFolder,
         config: Mapping[str, Any],
         variant: str,
         *,
         device: str = "auto",
         mesh: bool = False,
     ) -> PhotoPipeline:
-        """The networks of `run`, results/<run>, for one variant. config: the resolved
-        configuration, or the sections of it that are used here. Raises InputError where the run has
-        no such networks."""
+        """The networks of one variant of a run. config: the resolved configuration, or the
+        sections of it that are used here. Raises InputError where the networks are not there."""
         chosen = VARIANTS[variant]
         device = select_device(device)
         backends = job_backends(config, device)
@@ -94,10 +96,9 @@ class PhotoPipeline:
         reads_normals = chosen.body and (
             (mesh and config["mesh"]["refine_steps"] > 0) or (chosen.refined and refine.normal > 0)
         )
-        require_networks(run, variant, normals=reads_normals and config["normals"]["icon"] is None)
+        networks.require(variant, normals=reads_normals and config["normals"]["icon"] is None)
         reconstructor = load_reconstructor(
-            run,
-            chosen,
+            networks,
             size=config["rendering"]["size"],
             back_view=BackView(**config["back_view"]),
             device=device,
@@ -116,7 +117,9 @@ class PhotoPipeline:
             refine=refine,
             model=body_model(config["scans"], run, device) if with_body else None,
             mesh=Mesh(**config["mesh"]) if mesh else None,
-            normals=load_estimator(config["normals"], run, device=device, backend=backends["splat"])
+            normals=load_estimator(
+                config["normals"], networks.normals, device=device, backend=backends["splat"]
+            )
             if with_body and reads_normals
             else None,
             mattings=mattings_without_mask(),
@@ -266,22 +269,6 @@ class TimeLeft:
             stage, begun = self.now
             self.took[stage].append(time.perf_counter() - begun)
             self.now = None
-
-
-def require_networks(run: Path, variant: str, *, normals: bool) -> None:
-    """Raise InputError unless the folder of a run holds the networks of a variant (and its own net
-    of normals)."""
-    chosen = VARIANTS[variant]
-    needed = [f"coarse{chosen.networks}/weights.safetensors"]
-    needed += [f"fusion{chosen.networks}/weights.safetensors"] if chosen.two_view else []
-    needed += ["base/model_index.json", "controlnet/config.json"] if chosen.diffusion else []
-    needed += ["normals/weights.safetensors"] if normals else []
-    for name in needed:
-        if not (run / name).is_file():
-            raise InputError(
-                f"{run / name}: no such file, which variant {variant} needs; finish the run (with "
-                "this variant in evaluate.variants) or choose another with --variant"
-            )
 
 
 def reconstruct_photos(photos: Sequence[Photo], pipeline: PhotoPipeline, out: Path) -> PhotoResults:

@@ -22,6 +22,7 @@ from hgm.splat import render
 from hgm.systems.hgm.back_view.refiner import BackViewRefiner
 from hgm.systems.hgm.back_view.settings import BackView
 from hgm.systems.hgm.networks.hgm import HGM, HGMOutput
+from hgm.systems.hgm.run_folder import Networks
 from hgm.systems.hgm.sections.reconstruct import Reconstruct
 from hgm.systems.hgm.training import load_hgm
 from hgm.systems.hgm.variants import Variant
@@ -152,32 +153,29 @@ class Reconstructor:
 
 
 def load_reconstructor(
-    results: Path,
-    variant: Variant,
+    networks: Networks,
     *,
     size: int,
-    back_view: BackView,
+    back_view: BackView | None = None,
     device: str = "cpu",
     backend: str = "auto",
     sparse_backend: str = "auto",
     precision: str = "fp32",
     compiled: bool = False,
 ) -> Reconstructor:
-    """The networks of a finished run that a variant needs, from the folder results/<run>.
+    """Trained networks, read from their folders.
 
     compiled: by torch.compile; worth its minutes for many photos only.
     """
-    coarse = load_hgm(
-        results / f"coarse{variant.networks}", device=device, sparse_backend=sparse_backend
+    coarse = load_hgm(networks.coarse, device=device, sparse_backend=sparse_backend)
+    fusion = (
+        load_hgm(networks.fusion, device=device, sparse_backend=sparse_backend)
+        if networks.fusion
+        else None
     )
-    fusion = None
-    if variant.two_view:
-        fusion = load_hgm(
-            results / f"fusion{variant.networks}", device=device, sparse_backend=sparse_backend
-        )
     refiner = (
-        BackViewRefiner.load(results / "base", results / "controlnet", device)
-        if variant.diffusion
+        BackViewRefiner.load(networks.base, networks.controlnet, device)
+        if networks.base and networks.controlnet
         else None
     )
     for network in (coarse, fusion, refiner):

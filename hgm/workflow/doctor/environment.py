@@ -14,6 +14,7 @@ from hgm.core.checkout import ROOT
 from hgm.core.isolation import isolated
 from hgm.core.libraries import explain, lacking, missing_libraries
 from hgm.core.manifests import versions
+from hgm.core.run_folder import RESULTS
 from hgm.scans import catalogue
 from hgm.scans.data_views import view_count
 from hgm.workflow.configuration import Config
@@ -282,8 +283,7 @@ def views_bytes(config: Config) -> int:
 
 
 def _disk(config: Config) -> Finding:
-    results = Path("results")
-    place = results.resolve() if results.is_dir() else Path.cwd()
+    place = RESULTS.resolve() if RESULTS.is_dir() else Path.cwd()
     free = shutil.disk_usage(place).free
     views = views_bytes(config)
     text = f"{free / 1e9:.1f} GB free, the rendered views take at most {views / 1e9:.1f} GB"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hgm.core.progress import Progress
+from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.workflow.configuration import Config
 from hgm.workflow.doctor.checks import check, configured_scans, first_bodies
@@ -27,7 +28,7 @@ def examine(config: Config, assets: Sequence[Asset] | None = None) -> list[Findi
         *findings,
         *first_bodies(config),
         *check_environment(config),
-        *check_health(Path("results") / config.run),
+        *check_health(RunFolder.named(config.run).path),
     ]
 
 

@@ -104,6 +104,7 @@ def measure(results: Path, folder: Path, method: str = "sith") -> dict:
                 "scans": plan.sources,
             },
             {"method": method, "chunk": "test000"},
+            log=str(results / "logs" / "baseline.log"),
         )
     )
     return json.loads(manifest.read_text())

@@ -89,6 +89,7 @@ def estimated(views: Path, name: str) -> dict[str, dict[str, str]]:
             },
             {"manifest": str(out)},
             {"seed": 1, "estimate": section, "source": name, "scans": scans, "code": "c"},
+            log=str(results / "logs/estimate.log"),
         )
     )
     return read_json(out)

@@ -60,6 +60,8 @@ def do(
         name: [str(p) for p in value] if isinstance(value, list) else str(value)
         for name, value in inputs.items()
     }
+    made = next(iter(output.values()))
+    results = next(folder for folder in made.parents if folder.name == plan.config["run"])
     script.main(
         Job(
             rule,
@@ -67,6 +69,7 @@ def do(
             {name: str(path) for name, path in output.items()},
             {**plan.params(*SECTIONS[rule]), "code": "", "scans": plan.sources, **params},
             wildcards or {},
+            log=str(results / "logs" / f"{rule}.log"),
         )
     )
 
@@ -146,13 +149,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"networks": ""},
         inputs={"coarse": coarse, "pairs": out / "pairs" / "manifest.json", **views},
     )
+    test_views = {"views": out / "views" / "test000" / "manifest.json"}
     first, bodies = (out / "bodies" / name / "test000.json" for name in ("estimated", "refined"))
     do(
         "estimate",
         plan,
         {"manifest": first},
         {**chunk, "first": ""},
-        inputs={"views": out / "views" / "test000" / "manifest.json"},
+        inputs=test_views,
         source="disturbed",
     )
     do(
@@ -160,7 +164,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         plan,
         {"manifest": bodies},
         {**chunk, "first": "", "sides": ""},
-        inputs={"bodies": first, "coarse": coarse},
+        inputs={"bodies": first, "coarse": coarse, **test_views},
         normals=plan.refining_normals,
     )
     people = out / "subjects" / "no_diffusion"
@@ -172,7 +176,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         plan,
         {"manifest": made},
         variant,
-        inputs={"bodies": bodies, "coarse": coarse, "fusion": fusion},
+        inputs={"bodies": bodies, "coarse": coarse, "fusion": fusion, **test_views},
     )
     do("mesh", plan, {"manifest": meshes}, variant, inputs={"subjects": made})
     do(
@@ -180,7 +184,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         plan,
         {"manifest": measured},
         variant,
-        inputs={"subjects": made, "meshes": meshes},
+        inputs={"subjects": made, "meshes": meshes, "first": first, **test_views},
         evaluate=plan.measuring,
         simple_baselines=True,
     )

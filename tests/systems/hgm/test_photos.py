@@ -528,6 +528,9 @@ def test_a_run_of_an_older_version_gets_defaults_for_newer_keys(run, tmp_path):
         finished_config(tmp_path)
 
 
+NETWORKS = ("coarse", "fusion", "normals")
+
+
 def test_the_photos_of_a_run_are_done_once(run, photos):
     """The rule's script, on a run that is finished but for its photos."""
     spec = importlib.util.spec_from_file_location("photos_script", ROOT / "scripts/photos.py")
@@ -552,7 +555,11 @@ def test_the_photos_of_a_run_are_done_once(run, photos):
     results = run / "photos"
     job = Job(
         "photos",
-        {"photos": list(map(str, files)), "coarse": str(run / "coarse/weights.safetensors")},
+        {
+            "photos": list(map(str, files)),
+            **{name: str(run / name / "weights.safetensors") for name in NETWORKS},
+            "back_view": [str(run / "base/model_index.json"), str(run / "controlnet/config.json")],
+        },
         {"manifest": str(results / "manifest.json"), "sheet": str(results / "contact.png")},
         {
             **{name: settings[name] for name in names},
@@ -560,6 +567,7 @@ def test_the_photos_of_a_run_are_done_once(run, photos):
             "variant": "full",
             "code": "x",
         },
+        log=str(run / "logs/photos.log"),
     )
     script.main(job)
     manifest = json.loads((results / "manifest.json").read_text())

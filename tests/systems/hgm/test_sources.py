@@ -19,6 +19,7 @@ from hgm.body.fits import load_fit
 from hgm.body.model import BodyModel
 from hgm.cameras import orbit
 from hgm.cli import main
+from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_views
@@ -169,13 +170,13 @@ def test_places_name_what_is_missing(tmp_path: Path) -> None:
         with pytest.raises(
             InputError, match=rf"scans\.root: {source} needs it; set the folder that holds {holds}"
         ):
-            DataSource.of(scans, tmp_path)
+            DataSource.of(scans, RunFolder(tmp_path))
         with pytest.raises(
             InputError, match=rf"nowhere is not a folder; expected the one that holds {holds}"
         ):
-            DataSource.of({**scans, "root": str(tmp_path / "nowhere")}, tmp_path)
+            DataSource.of({**scans, "root": str(tmp_path / "nowhere")}, RunFolder(tmp_path))
     place = DataSource.of(
-        {"source": "standin", "root": None, "models": None, "gender": "male"}, tmp_path
+        {"source": "standin", "root": None, "models": None, "gender": "male"}, RunFolder(tmp_path)
     )
     assert (place.root, place.models) == (tmp_path / "standin", tmp_path / "standin" / "models")
     with pytest.raises(InputError, match="no such body model"):

@@ -16,6 +16,7 @@ from synthetic_scans import write_custom_humans, write_person
 from hgm.body.fits import load_fit
 from hgm.body.model import BodyModel
 from hgm.core.job import Job
+from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.scans import catalogue
 from hgm.scans.canonical import scan_to_nu
@@ -74,7 +75,15 @@ def test_the_catalogue_looks_into_both(sets: Path, tmp_path: Path) -> None:
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     output = {"scans": str(tmp_path / "scans.tsv"), "rejected": str(tmp_path / "rejected.tsv")}
-    script.main(Job("catalogue", {}, output, {"scans": section(sets)}))
+    script.main(
+        Job(
+            "catalogue",
+            {},
+            output,
+            {"scans": section(sets)},
+            log=str(tmp_path / "logs/catalogue.log"),
+        )
+    )
     assert [(e.scan, e.split) for e in catalogue.read_entries(tmp_path / "scans.tsv")] == [
         ("0000", "train"),
         ("0001", "train"),
@@ -125,7 +134,7 @@ def test_one_person_is_measured_alike_in_both(sets: Path, model: BodyModel) -> N
     plan = Plan({"scans": section(sets)})
     surfaces = []
     for chunk in ("train000", "test000"):
-        place = DataSource.of(plan.sources_of(chunk), sets)
+        place = DataSource.of(plan.sources_of(chunk), RunFolder(sets))
         files = find_scan(place.source, place.root, "0001")
         assert files is not None and files.obj.is_relative_to(place.root)
         surfaces.append(true_surface(files, place.model).vertices)
@@ -158,7 +167,7 @@ def test_half_descriptions_and_wrong_names(
 def test_a_missing_folder_is_named_by_its_key(sets: Path) -> None:
     for root, words in ((None, "customhumans needs it"), (str(sets / "none"), "is not a folder")):
         with pytest.raises(InputError, match=rf"^scans\.test_root: .*{words}"):
-            DataSource.of(catalogue.data_of(section(sets, test_root=root), "test"), sets)
+            DataSource.of(catalogue.data_of(section(sets, test_root=root), "test"), RunFolder(sets))
 
 
 def test_the_doctor_looks_into_both(sets: Path) -> None:

@@ -1,0 +1,81 @@
+"""Where the first bodies of test subjects come from: the true fits disturbed, files that a user
+brings, or what a program found in the front views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from hgm.body.estimators.files import estimate_files
+from hgm.body.estimators.programs import PROGRAMS, picture_name
+from hgm.body.model import BodyModel
+from hgm.core.items import outcome_in
+from hgm.core.keys import file_digest
+from hgm.errors import InputError
+from hgm.systems.hgm.bodies import estimate_subject, given_subject
+from hgm.systems.hgm.estimators import people_folder
+
+
+class Source(Protocol):
+    """First bodies of one kind."""
+
+    def identity(self, subject: str) -> Any:
+        """What decides a subject's body besides the views, as plain data."""
+
+    def write(self, subject: str, views: Path, model: BodyModel, out: Path, *, seed: int) -> None:
+        """Write a subject's body to the folder `out`; `views` is the folder of its views. Raises
+        InputError where there is none."""
+
+
+def source_of(name: str, section: Mapping[str, Any], files: Sequence[Path]) -> Source:
+    """That of a name in section `estimate` of the configuration; of a program, `files` holds its
+    manifest."""
+    if name in PROGRAMS:
+        return Found(files[0])
+    return Given(Path(section["folder"])) if name == "fits" else Disturbed(section["mpjpe_mm"])
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """The true fits with noise, so many millimeters on average."""
+
+    mpjpe_mm: float
+
+    def identity(self, subject: str) -> Any:
+        return self.mpjpe_mm
+
+    def write(self, subject: str, views: Path, model: BodyModel, out: Path, *, seed: int) -> None:
+        estimate_subject(views, model, out, seed=seed, mpjpe_mm=self.mpjpe_mm)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A user's folder with an estimator's files."""
+
+    folder: Path
+
+    def identity(self, subject: str) -> Any:
+        return [file_digest(path) for path in estimate_files(self.folder, [subject])]
+
+    def write(self, subject: str, views: Path, model: BodyModel, out: Path, *, seed: int) -> None:
+        given_subject(self.folder, views, model, out)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a program left beside its manifest."""
+
+    manifest: Path
+
+    def identity(self, subject: str) -> Any:
+        return outcome_in(self.manifest).members.get(subject)
+
+    def write(self, subject: str, views: Path, model: BodyModel, out: Path, *, seed: int) -> None:
+        seen = outcome_in(self.manifest)
+        if subject not in seen.members:
+            unknown = f"{self.manifest}: does not name {subject}; delete it and run again"
+            raise InputError(seen.failed.get(subject, unknown))
+        folder = people_folder(self.manifest) / subject
+        given_subject(folder, views, model, out, name=picture_name(subject))
