@@ -1,8 +1,9 @@
 """Render the ControlNet's pairs with the unconverged coarse model."""
 
 from hgm.core.devices import select_device
+from hgm.core.items import mark_file, outcome_in
 from hgm.core.job import Job, run
-from hgm.core.keys import folder_digest
+from hgm.core.keys import folder_digest, key_of
 from hgm.core.manifests import write_json
 from hgm.scans.dataset import rendered
 from hgm.systems.hgm.back_view.coarse_back import BackRenderer
@@ -28,10 +29,18 @@ def main(job: Job) -> None:
     )
 
     scans = {folder.name: folder for folder in rendered(job.paths("views"), "train")}
+    outcomes = map(outcome_in, job.paths("views"))
+    views = {name: key for outcome in outcomes for name, key in outcome.members.items()}
+    weights = job.digests("coarse")
     listing = make_pairs(
-        scans, manifest.parent, renderer.render, factors=params["pairs"]["factors"]
+        scans,
+        manifest.parent,
+        renderer.render,
+        factors=params["pairs"]["factors"],
+        key=lambda scan: key_of(dict(params), views[scan], weights),
     )
-    key = folder_digest(manifest.parent, skip=[manifest.name])
+    marks = mark_file(manifest.parent, job.rule).name  # they name the code as well
+    key = folder_digest(manifest.parent, skip=[manifest.name, marks])
     used = {kind: [name] for kind, name in backends.items()}
     write_json(manifest, {"stage": job.rule, "backends": used, **listing, "key": key})
 

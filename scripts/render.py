@@ -30,11 +30,11 @@ def main(job: Job) -> None:
         code=job.params["code"],
         progress=through,
     )
-    for name, reason in result.rejected.items():
+    for name, reason in result.failed.items():
         logging.error("set aside %s: %s", name, reason)
-    if names and not result.rendered:
+    if names and not result.members:
         raise InputError(f"{chunk}: none of {len(names)} scans could be rendered; see {job.log}")
-    write_json(manifest, {"stage": job.rule, "members": result.rendered, "failed": result.rejected})
+    write_json(manifest, result.manifest(job.rule))
 
 
 if __name__ == "__main__":

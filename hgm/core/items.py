@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from hgm.core.progress import Progress
 from hgm.errors import InputError
 
 log = logging.getLogger(__name__)
+# with a member's name and folder; what it returns, plain data, is kept in the mark
+Work = Callable[[str, Path], Mapping[str, Any] | None]
 
 
 @dataclass
@@ -28,6 +31,8 @@ class Outcome:
     members: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     backends: dict[str, set[str]] = field(default_factory=dict)
+    # what the work told of each member, if anything; it is kept in the members' marks alone
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def manifest(self, stage: str, **more: Any) -> dict[str, Any]:
         used = (
@@ -41,7 +46,16 @@ class Outcome:
 def outcome_in(manifest: Path) -> Outcome:
     """The outcome that a manifest holds. Raises InputError for a damaged one."""
     data = read_json(manifest)
-    return Outcome(data["members"], data["failed"])
+    try:
+        return Outcome(dict(data["members"]), dict(data.get("failed", {})))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise InputError(f"{manifest}: names no members; delete it and run again") from None
+
+
+def mark_file(folder: Path, stage: str) -> Path:
+    """The file that says that a stage's result in a folder is whole: its key, the sizes of its
+    files and what else is known of it."""
+    return folder / f".{stage}.json"
 
 
 def finished(folder: Path, stage: str, key: str) -> bool:
@@ -63,7 +77,7 @@ def damaged(folder: Path, stage: str) -> list[str]:
 
 def _mark(folder: Path, stage: str) -> dict[str, Any]:
     try:
-        data = json.loads((folder / f".{stage}.json").read_text())
+        data = json.loads(mark_file(folder, stage).read_text())
     except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}
@@ -81,21 +95,47 @@ def _files(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
+def mark_whole(folder: Path, stage: str, key: str) -> None:
+    """Say that all files of a folder are a stage's whole result for this key."""
+    sizes = {file: stamp[1] for file, stamp in _files(folder).items()}
+    write_json(mark_file(folder, stage), {"key": key, "sizes": sizes})
+
+
+def do_once(
+    folder: Path,
+    stage: str,
+    key: str,
+    work: Callable[[Path], Mapping[str, Any] | None],
+    *,
+    backends: Mapping[str, str] | None = None,
+) -> None:
+    """Do `work(folder)` unless the folder holds its whole result for this key. The mark, with the
+    sizes of the files that `work` wrote and the facts that it returned, is written last."""
+    if finished(folder, stage, key):
+        return
+    mark_file(folder, stage).unlink(missing_ok=True)
+    before = _files(folder)
+    facts = work(folder)
+    sizes = {file: stamp[1] for file, stamp in _files(folder).items() if before.get(file) != stamp}
+    used = {"backends": dict(backends)} if backends else {}
+    told = {"facts": dict(facts)} if facts else {}
+    write_json(mark_file(folder, stage), {"key": key, "sizes": sizes, **used, **told})
+
+
 def for_each(
     names: Collection[str],
     stage: str,
     *,
     folder: Callable[[str], Path],
     key: Callable[[str], str],
-    work: Callable[[str, Path], None],
+    work: Work,
     may_lack_all: bool = False,
     backends: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Do `work(name, folder)` for every member whose folder has no mark of the same key, or whose
     files are not whole any more.
 
-    The mark, with the sizes of the files that `work` wrote and the `backends` that it worked with,
-    is written last; the outcome names the backends of all members, those that were finished before
+    The outcome names the `backends` and the facts of all members, those that were finished before
     included. InputError of a member becomes its reason in `failed`; if no member is left, an
     InputError with the first reason is raised, unless all may be lacking.
     """
@@ -105,21 +145,14 @@ def for_each(
         try:
             identity = key(name)
             place = folder(name)
-            if not finished(place, stage, identity):
-                place.mkdir(parents=True, exist_ok=True)
-                (place / f".{stage}.json").unlink(missing_ok=True)
-                before = _files(place)
-                work(name, place)
-                sizes = {
-                    file: stamp[1]
-                    for file, stamp in _files(place).items()
-                    if before.get(file) != stamp
-                }
-                used = {"backends": dict(backends)} if backends else {}
-                write_json(place / f".{stage}.json", {"key": identity, "sizes": sizes, **used})
+            place.mkdir(parents=True, exist_ok=True)
+            do_once(place, stage, identity, partial(work, name), backends=backends)
             outcome.members[name] = identity
-            for kind, backend in _mark(place, stage).get("backends", {}).items():
+            mark = _mark(place, stage)
+            for kind, backend in mark.get("backends", {}).items():
                 outcome.backends.setdefault(kind, set()).add(backend)
+            if "facts" in mark:
+                outcome.facts[name] = mark["facts"]
             log.info("%s %s: done", stage, name)
         except InputError as error:
             outcome.failed[name] = str(error)
@@ -137,7 +170,7 @@ def do_items(
     names: Collection[str],
     *,
     key: Callable[[str], str],
-    work: Callable[[str, Path], None],
+    work: Work,
     folder: Callable[[str], Path] | None = None,
     may_lack_all: bool = False,
     backends: Mapping[str, str] | None = None,

@@ -14,27 +14,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hgm.core.isolation import isolated
+from hgm.core.items import Outcome, finished
 from hgm.core.keys import file_digest
 from hgm.core.processes import stopped_by
 from hgm.errors import InputError, Interrupted, MissingDependency, ScanError
-from hgm.render.member import MemberRendering, is_finished, member_key
+from hgm.render.member import STAGE, MemberRendering, member_key
 from hgm.render.paths import memory_folder
 from hgm.scans.thuman import ScanFiles
 
 CRASHES = 3  # so many before anything was rendered: not the scans' fault
-
-
-@dataclass(frozen=True)
-class ChunkResult:
-    """What became of the scans of a chunk; each is in one of the two, sorted by name."""
-
-    rendered: dict[str, str]  # name -> key of its view folder
-    rejected: dict[str, str]  # name -> reason, one line
 
 
 def render_chunk(
@@ -46,7 +38,7 @@ def render_chunk(
     workers: int = 1,
     code: str = "",
     progress: Callable[[int, str], None] | None = None,
-) -> ChunkResult:
+) -> Outcome:
     """Render every scan to the view folder `out/<name>`; folders whose key is unchanged are left as
     they are.
 
@@ -65,7 +57,7 @@ def render_chunk(
     todo = []
     for scan in scans:
         _remove_leftovers(out, scan.name)
-        if scan.name in keys and not is_finished(out / scan.name, keys[scan.name], settings.views):
+        if scan.name in keys and not finished(out / scan.name, STAGE, keys[scan.name]):
             todo.append(scan)
     if todo:
         pool = _Pool(
@@ -75,7 +67,7 @@ def render_chunk(
     for name in rejected:
         shutil.rmtree(out / name, ignore_errors=True)
     rendered = {name: keys[name] for name in sorted(keys) if name not in rejected}
-    return ChunkResult(rendered, dict(sorted(rejected.items())))
+    return Outcome(rendered, dict(sorted(rejected.items())))
 
 
 class _Pool:

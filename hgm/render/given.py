@@ -15,7 +15,6 @@ from hgm.core.files import atomic_folder
 from hgm.core.keys import file_digest
 from hgm.errors import ScanError
 from hgm.images.views import save_cameras, save_view
-from hgm.render.member import KEY_FILE
 from hgm.scans.given import GivenView, GivenViews
 
 STEP = 0.1  # normalized units; neighboring depths farther apart belong to different surfaces
@@ -35,7 +34,7 @@ def given_key(views: GivenViews, size: int, common: str = "") -> str:
     return digest.hexdigest()
 
 
-def write_given(views: GivenViews, out: Path, *, size: int, key: str) -> None:
+def write_given(views: GivenViews, out: Path, *, size: int) -> None:
     """Write the views at `size` x `size` pixels with their body as the view folder `out`, at once
     or not at all.
 
@@ -52,7 +51,6 @@ def write_given(views: GivenViews, out: Path, *, size: int, key: str) -> None:
             )
         save_cameras(work, cameras)
         views.placed_body.save(work / "smplx.npz")
-        (work / KEY_FILE).write_text(json.dumps({"key": key}, indent=1) + "\n")
 
 
 def resized(picture: GivenView, size: int) -> GivenView:

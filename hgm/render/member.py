@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from hgm.body.model import BodyModel
     from hgm.render.blender import Renderer
 
-KEY_FILE = "key.json"
-KINDS = ("rgb", "mask", "depth", "normal")
+STAGE = "render"  # whoever makes a view folder, it is marked as this stage's
 
 
 class MemberRendering(Rendering):
@@ -53,31 +51,15 @@ def member_key(files: ScanFiles, settings: MemberRendering, common: str = "") ->
     return digest.hexdigest()
 
 
-def is_finished(folder: Path, key: str, views: int, kinds: Sequence[str] = KINDS) -> bool:
-    """Whether a view folder of this key is there, with all its files."""
-    from hgm.images.views import view_path
-
-    try:
-        if json.loads((folder / KEY_FILE).read_text())["key"] != key:
-            return False
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    expected = [view_path(folder, kind, i) for kind in kinds for i in range(views)]
-    return all(
-        path.is_file() for path in [*expected, folder / "cameras.json", folder / "smplx.npz"]
-    )
-
-
 def render_member(
     renderer: Renderer,
     model: BodyModel,
     files: ScanFiles,
     settings: MemberRendering,
-    key: str,
     out: Path,
-) -> None:
+) -> dict[str, Any]:
     """Check a scan, render its views and write them with its body as the folder `out`, at once or
-    not at all.
+    not at all. Returns which views are cropped, the device and Blender's version.
 
     Raises ScanError when the scan or its fit is unusable, InputError when the fit cannot be read.
     """
@@ -109,13 +91,11 @@ def render_member(
             save_view(work, i, rgb=rgb, mask=mask, depth=frame.depth, normal=frame.normal)
         save_cameras(work, cameras)
         PlacedBody(fit.params, scan.body).save(work / "smplx.npz")
-        facts = {
-            "key": key,
-            "cropped_views": cropped,
-            "device": renderer.device,
-            "blender": renderer.version,
-        }
-        (work / KEY_FILE).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    return {
+        "cropped_views": cropped,
+        "device": renderer.device,
+        "blender": renderer.version,
+    }
 
 
 def over_white(rgba: np.ndarray) -> np.ndarray:

@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import IO
 
+from hgm.core.items import do_once
 from hgm.core.processes import die_with_parent
 from hgm.errors import STORAGE, InputError
-from hgm.render.member import MemberRendering, render_member
+from hgm.render.member import STAGE, MemberRendering, render_member
 from hgm.scans.thuman import ScanFiles
 
 
@@ -47,7 +49,8 @@ def main(job_path: str) -> int:
             item = json.loads(line)
             files = ScanFiles(item["name"], Path(item["obj"]), Path(item["fit"]))
             try:
-                render_member(renderer, model, files, settings, item["key"], out / files.name)
+                render = partial(render_member, renderer, model, files, settings)
+                do_once(out / files.name, STAGE, item["key"], render)
             except InputError as error:
                 _say(answers, rejected=files.name, reason=str(error))
             except OSError as error:

@@ -22,12 +22,19 @@ from hgm.body.files import PlacedBody
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
 from hgm.core.files import atomic_write
+from hgm.core.items import mark_whole, outcome_in
 from hgm.core.manifests import read_json
 from hgm.core.progress import Progress
 from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.images.views import png_bytes
-from hgm.scans.catalogue import configured_entries, data_sets, has_own_test_set, read_entries
+from hgm.render.member import STAGE
+from hgm.scans.catalogue import (
+    configured_entries,
+    data_sets,
+    has_own_test_set,
+    read_entries,
+)
 from hgm.scans.data_source import STANDIN, body_model
 from hgm.workflow.configuration import Config
 
@@ -35,7 +42,7 @@ LOSSLESS = {"rgb": "RGB", "mask": "L", "normal": "RGB"}  # kind of view -> PIL m
 LARGEST = 64 << 20  # bytes of a member, unpacked; the views of the paper's preset have a hundredth
 PICTURE = re.compile(r"(rgb|mask|normal)_\d{2,}\.webp")
 INSIDE = RunFolder(Path())  # the places of the archive's members
-PERSON = r"(cameras\.json|key\.json|smplx\.npz|(rgb|mask|normal)_\d{2,}\.webp|depth_\d{2,}\.png)"
+PERSON = r"(cameras\.json|smplx\.npz|(rgb|mask|normal)_\d{2,}\.webp|depth_\d{2,}\.png)"
 PLACES = re.compile(
     "|".join(
         [
@@ -112,8 +119,7 @@ def _add_views(archive: zipfile.ZipFile, results: Path, folder: Path, *, depth: 
     buffer = io.BytesIO()
     np.savez(buffer, **BodyParameters.from_npz(folder / "smplx.npz").arrays())
     _add(archive, results, folder / "smplx.npz", buffer.getvalue())
-    for name in ("cameras.json", "key.json"):
-        _add(archive, results, folder / name)
+    _add(archive, results, folder / "cameras.json")
 
 
 def unpack(file: Path, config: Config) -> int:
@@ -154,7 +160,7 @@ def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, run: RunFolder
             )
     scans = config.scans.model_dump()
     wanted = {e.scan for e in configured_entries(scans)}
-    present = {Path(n).parent.name for n in names if n.endswith("/key.json")}
+    present = {Path(n).parent.name for n in names if n.endswith("/cameras.json")}
     if str(INSIDE.scans) not in names or not present | _named(archive, names) <= wanted:
         raise InputError(
             f"{file}: of other scans than {', '.join(sorted(wanted)[:3])} …; give the "
@@ -189,6 +195,10 @@ def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, run: RunFolder
             if target.name == "smplx.npz":
                 chunk = target.parent.parent.name
                 _complete_body(target, models["test" if chunk.startswith("test") else "train"])
+    for chunk in {Path(name).parts[1] for name in names if Path(name).is_relative_to(INSIDE.views)}:
+        manifest = run.chunk_views(chunk)
+        for scan, key in outcome_in(manifest).members.items():
+            mark_whole(manifest.parent / scan, STAGE, key)
     return people
 
 

@@ -19,9 +19,10 @@ from hgm.body.canonical import canonical
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
 from hgm.cameras import orbit
+from hgm.core.items import Outcome
 from hgm.errors import InputError, Interrupted
 from hgm.images.views import load_views
-from hgm.render.chunk import ChunkResult, render_chunk
+from hgm.render.chunk import render_chunk
 from hgm.render.member import MemberRendering, member_key, over_white
 from hgm.scans.thuman import ScanFiles, locate, scan_names
 
@@ -42,7 +43,7 @@ def scans(root: Path) -> list[ScanFiles]:
     return [locate(root, name) for name in scan_names(root)]
 
 
-def render(root: Path, out: Path, models: Path, **options: object) -> ChunkResult:
+def render(root: Path, out: Path, models: Path, **options: object) -> Outcome:
     settings = {key: options.pop(key) for key in ("gender", "device") if key in options}
     return render_chunk(
         scans(root),
@@ -66,7 +67,7 @@ def undisturbed(root: Path, models: Path, tmp_path_factory: pytest.TempPathFacto
     out = tmp_path_factory.mktemp("undisturbed")
     seen: list[tuple[int, str]] = []
     result = render(root, out, models, progress=lambda count, name: seen.append((count, name)))
-    assert list(result.rendered) == ["0000", "0001", "0002"] and result.rejected == {}
+    assert list(result.members) == ["0000", "0001", "0002"] and result.failed == {}
     assert seen == [(1, "0000"), (2, "0001"), (3, "0002")]
     return out
 
@@ -125,7 +126,7 @@ def test_finished_members_are_left_alone(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hgm.render.chunk.subprocess, "Popen", started.append)
         result = render(root, undisturbed, models)
-    assert not started and len(result.rendered) == 3
+    assert not started and len(result.members) == 3
     assert before == {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")}
 
     texture = root / "THuman2.0_Release" / "0001" / "material0.jpeg"
@@ -141,11 +142,11 @@ def test_finished_members_are_left_alone(
     finally:
         texture.write_bytes(original)
     assert seen == ["0001"]
-    assert {
-        name for name in result.rendered if result.rendered[name] != changed.rendered[name]
-    } == {"0001"}
+    assert {name for name in result.members if result.members[name] != changed.members[name]} == {
+        "0001"
+    }
     differing = {path for path, data in contents(tmp_path).items() if data != reference[path]}
-    assert differing == {"0001/key.json", *(f"0001/rgb_{i:02d}.png" for i in range(VIEWS))}
+    assert differing == {"0001/.render.json", *(f"0001/rgb_{i:02d}.png" for i in range(VIEWS))}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_whatever_decides_the_views_is_in_the_key(root: Path, change: dict[str, 
     assert key != member_key(scan, MemberRendering(**settings), common)  # type: ignore
 
 
-def render_with_a_signal(sign: signal.Signals, root: Path, out: Path, models: Path) -> ChunkResult:
+def render_with_a_signal(sign: signal.Signals, root: Path, out: Path, models: Path) -> Outcome:
     """The worker gets a signal at the second scan; the third is for a new one."""
     processes: list[subprocess.Popen[str]] = []
 
@@ -193,8 +194,8 @@ def test_a_crash_costs_one_scan(
     undisturbed: Path, root: Path, models: Path, tmp_path: Path
 ) -> None:
     result = render_with_a_signal(signal.SIGSEGV, root, tmp_path, models)
-    assert list(result.rendered) == ["0000", "0002"] and list(result.rejected) == ["0001"]
-    assert "0001.obj: " in result.rejected["0001"] and "SIGSEGV" in result.rejected["0001"]
+    assert list(result.members) == ["0000", "0002"] and list(result.failed) == ["0001"]
+    assert "0001.obj: " in result.failed["0001"] and "SIGSEGV" in result.failed["0001"]
     reference = contents(undisturbed)
     assert contents(tmp_path) == {
         path: data for path, data in reference.items() if not path.startswith("0001")
@@ -211,7 +212,7 @@ def test_a_killed_worker_costs_no_scan(
     ):
         render_with_a_signal(signal.SIGKILL, root, tmp_path, models)
     assert {path.name for path in tmp_path.iterdir() if path.name[0] != "."} == {"0000", "0002"}
-    assert render(root, tmp_path, models).rejected == {}
+    assert render(root, tmp_path, models).failed == {}
     assert contents(tmp_path) == contents(undisturbed)
 
 
@@ -261,7 +262,7 @@ def test_killed_in_the_middle_and_run_again(
     assert not any(map(running, workers))  # nobody goes on writing
     (tmp_path / ".0001.killed.part").mkdir()
     assert (tmp_path / "0000").exists() and not (tmp_path / "0002").exists()
-    assert render(root, tmp_path, models, workers=2).rejected == {}
+    assert render(root, tmp_path, models, workers=2).failed == {}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0000", "0001", "0002"]
     assert contents(tmp_path) == contents(undisturbed)
 
@@ -294,9 +295,9 @@ def test_unusable_scans_are_rejected_with_their_reason(
     result = render_chunk(
         members, out, MemberRendering(size=SIZE, views=1, samples=1), models=models
     )
-    assert list(result.rendered) == ["0000"] and list(result.rejected) == ["0001", "0002"]
-    assert result.rejected["0001"].startswith(f"{broken / 'material0.jpeg'}: ")
-    assert result.rejected["0002"].startswith(f"{tmp_path / 'none.pkl'}: ")
+    assert list(result.members) == ["0000"] and list(result.failed) == ["0001", "0002"]
+    assert result.failed["0001"].startswith(f"{broken / 'material0.jpeg'}: ")
+    assert result.failed["0002"].startswith(f"{tmp_path / 'none.pkl'}: ")
     assert [path.name for path in out.iterdir()] == ["0000"]
 
 

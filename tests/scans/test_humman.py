@@ -15,7 +15,7 @@ from hgm.body.model import BodyModel
 from hgm.errors import InputError, ScanError
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_views
-from hgm.render.given import given_key, write_given
+from hgm.render.given import write_given
 from hgm.scans.given import check_given
 from hgm.scans.humman import HummanFrame, humman_frame
 from hgm.standin.body import core
@@ -71,7 +71,7 @@ def test_the_body_is_where_the_person_was(
 
 def test_a_view_folder(frame: HummanFrame, neutral: BodyModel, tmp_path: Path) -> None:
     check_given(frame, neutral.faces.numpy())
-    write_given(frame, tmp_path / NAME, size=64, key=given_key(frame, 64))
+    write_given(frame, tmp_path / NAME, size=64)
     views = load_views(tmp_path / NAME)
     assert views.rgb.shape == (10, 3, 64, 64) and not frame.has_depth
     assert not list((tmp_path / NAME).glob("depth_*")) and not list(

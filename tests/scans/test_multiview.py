@@ -78,7 +78,7 @@ def test_files_as_the_release_reads_them(exported: Path, view_folder: Path) -> N
 def test_round_trip(exported: Path, view_folder: Path, male: BodyModel, tmp_path: Path) -> None:
     scan = MultiviewScan(exported, "0003", male)
     check_given(scan, male.faces.numpy())
-    write_given(scan, tmp_path / "0003", size=96, key="k")
+    write_given(scan, tmp_path / "0003", size=96)
     before, after = (load_views(f, geometry=True) for f in (view_folder, tmp_path / "0003"))
     assert torch.equal(before.cameras.K, after.cameras.K)
     assert torch.equal(before.cameras.world_to_camera, after.cameras.world_to_camera)
@@ -109,7 +109,7 @@ def test_another_world_is_turned_to_view_0(copy: Path, view_folder: Path, male: 
 
 
 def test_other_sizes(exported: Path, male: BodyModel, tmp_path: Path) -> None:
-    write_given(MultiviewScan(exported, "0003", male), tmp_path / "small", size=48, key="k")
+    write_given(MultiviewScan(exported, "0003", male), tmp_path / "small", size=48)
     views = load_views(tmp_path / "small", geometry=True)
     assert views.rgb.shape == (12, 3, 48, 48)
     torch.testing.assert_close(views.cameras.K, orbit(size=48).K)
@@ -310,7 +310,7 @@ def test_each_fault_is_one_line(
     with pytest.raises(InputError, match=words) as caught:
         given_key(scan, 96)
         check_given(scan, male.faces.numpy())
-        write_given(scan, tmp_path / "out", size=96, key="k")
+        write_given(scan, tmp_path / "out", size=96)
     assert (
         "\n" not in str(caught.value)
         and str(copy) in str(caught.value)

@@ -43,7 +43,7 @@ def sound() -> dict[str, bytes]:
     return {
         "scans.tsv": TABLE.encode(),
         "rejected.tsv": b"scan\treason\n",
-        "views/train000/0000/key.json": b"{}",
+        "views/train000/0000/cameras.json": b"{}",
         "views/train000/manifest.json": json.dumps(MANIFEST).encode(),
     }
 
@@ -105,7 +105,7 @@ REFUSED: dict[str, Callable[[], dict[str, bytes]]] = {
             "C:\\x",
             "views/",
             "views/train000/0000/rgb_00.webp/x",
-            "views/train000/0000/sub/key.json",
+            "views/train000/0000/sub/cameras.json",
             "scans.tsv\n",
             "views/train000/0000/rgb_00.webp ",
             "~/x",
@@ -116,7 +116,7 @@ REFUSED: dict[str, Callable[[], dict[str, bytes]]] = {
             "views/train000/0000/conftest.py",
         )
     },
-    "a member of another person": lambda: {**sound(), "views/train000/0001/key.json": b"{}"},
+    "a member of another person": lambda: {**sound(), "views/train000/0001/cameras.json": b"{}"},
     "a manifest that names a folder above": lambda: with_manifest(members={"../../../../x": "k"}),
     "a manifest that names another person": lambda: with_manifest(failed={"0001": "gone"}),
     "a manifest that is none": lambda: {**sound(), "views/train000/manifest.json": b"[]"},

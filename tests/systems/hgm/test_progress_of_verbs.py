@@ -112,7 +112,6 @@ def test_pack_and_unpack(told, rendered, tmp_path):
     entries = configured_entries(parse(settings).scans.model_dump())
     for entry, source in zip(entries, [*rendered, rendered[0]], strict=True):
         shutil.copytree(source, results / "views" / entry.chunk / entry.scan)
-        write_json(results / "views" / entry.chunk / entry.scan / "key.json", {"key": "k"})
     for chunk in ("train000", "test000"):
         write_json(
             results / "views" / chunk / "manifest.json",

@@ -19,11 +19,11 @@ from hgm.body.fits import load_fit
 from hgm.body.model import BodyModel
 from hgm.cameras import orbit
 from hgm.cli import main
+from hgm.core.items import Outcome
 from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_views
-from hgm.render.chunk import ChunkResult
 from hgm.render.views import write_chunk
 from hgm.scans.canonical import scan_to_nu
 from hgm.scans.catalogue import Entry
@@ -105,13 +105,8 @@ def multiview(tmp_path_factory: pytest.TempPathFactory, model: BodyModel) -> Pat
     return root
 
 
-def take(place: DataSource, out: Path, *names: str, code: str = "") -> ChunkResult:
-    seen: list[tuple[int, str]] = []
-    result = write_chunk(
-        place, names, out, RENDERING, workers=1, code=code, progress=lambda *done: seen.append(done)
-    )
-    assert seen == [(i, name) for i, name in enumerate(names, 1)]
-    return result
+def take(place: DataSource, out: Path, *names: str, code: str = "") -> Outcome:
+    return write_chunk(place, names, out, RENDERING, workers=1, code=code, progress=print)
 
 
 def test_given_views(multiview: Path, models: Path, model: BodyModel, tmp_path: Path) -> None:
@@ -124,20 +119,18 @@ def test_given_views(multiview: Path, models: Path, model: BodyModel, tmp_path: 
     )
     assert find_scan("views", place.root, "0001") is None
     result = take(place, tmp_path, "0001", "0004")
-    assert (
-        list(result.rendered) == ["0001"] and "the views of 0004 are []" in result.rejected["0004"]
-    )
+    assert list(result.members) == ["0001"] and "the views of 0004 are []" in result.failed["0004"]
     folder = tmp_path / "0001"
     views = load_views(folder, geometry=True)
     assert views.rgb.shape == (12, 3, 48, 48)
     assert Viewpoints.read(folder).measured == (0, 3, 6, 9)
     written = (folder / "cameras.json").stat().st_mtime_ns
-    assert take(place, tmp_path, "0001").rendered == result.rendered
+    assert take(place, tmp_path, "0001").members == result.members
     assert (folder / "cameras.json").stat().st_mtime_ns == written
     (folder / "depth_03.png").unlink()
     take(place, tmp_path, "0001")
     assert (folder / "depth_03.png").is_file()
-    assert take(place, tmp_path, "0001", code="other").rendered != result.rendered
+    assert take(place, tmp_path, "0001", code="other").members != result.members
     estimate_subject(folder, model, tmp_path / "estimate", seed=1, mpjpe_mm=80.0)
 
 
@@ -158,7 +151,7 @@ def test_humman(models: Path, tmp_path: Path) -> None:
     write_humman(place.root, HUMMAN, place.model, seed=5)
     good, rejected = check_scans(entries(HUMMAN, f"{HUMMAN}_000006"), place)
     assert [e.scan for e in good] == [HUMMAN] and "000006" in rejected[f"{HUMMAN}_000006"]
-    assert list(take(place, tmp_path / "out", HUMMAN).rendered) == [HUMMAN]
+    assert list(take(place, tmp_path / "out", HUMMAN).members) == [HUMMAN]
     written = (tmp_path / "out" / HUMMAN / "cameras.json").stat().st_mtime_ns
     take(place, tmp_path / "out", HUMMAN)
     assert (tmp_path / "out" / HUMMAN / "cameras.json").stat().st_mtime_ns == written

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hgm.core.items import finished, mark_whole
 from hgm.core.manifests import write_json
 from hgm.errors import InputError
+from hgm.render.member import STAGE
 from hgm.scans.catalogue import configured_entries, write_table
 from hgm.workflow.configuration import parse
 from hgm.workflow.pack import pack, unpack
@@ -30,7 +32,7 @@ def run(rendered, tmp_path, monkeypatch):
     for entry, source in zip(entries, [*rendered, rendered[0]], strict=True):
         folder = results / "views" / entry.chunk / entry.scan
         shutil.copytree(source, folder)
-        write_json(folder / "key.json", {"key": "k"})
+        mark_whole(folder, STAGE, "k")
     for chunk in ("train000", "test000"):
         write_json(results / "standin" / f"{chunk}.json", {"stage": "standin"})
         write_json(
@@ -74,6 +76,8 @@ def test_pixels_and_bodies_come_back(run, tmp_path):
                 assert sorted(old.files) == sorted(new.files)
                 for name in old.files:
                     assert np.allclose(old[name], new[name], atol=1e-6), name
+        elif path.name == f".{STAGE}.json":  # its sizes name no depth of training people
+            assert finished(here.parent, STAGE, "k")
         else:
             assert here.read_bytes() == path.read_bytes()
     # for the surface of a test person its scan is made again, and only its

@@ -18,11 +18,14 @@ import torch
 from torch import Tensor
 
 from hgm.core.files import atomic_write
-from hgm.core.progress import Progress
-from hgm.errors import InputError, ScanError
+from hgm.core.items import for_each
+from hgm.core.keys import key_of
+from hgm.errors import InputError
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_image, save_image, view_path
 from hgm.systems.hgm.back_view.images import degrade
+
+STAGE = "pairs"
 
 RenderBack = Callable[[Path, Viewpoints], Tensor]
 """(folder of one scan's views, the views) -> the coarse render [3, H, W] over white of the front
@@ -35,29 +38,32 @@ def make_pairs(
     render: RenderBack,
     *,
     factors: Sequence[int],
+    key: Callable[[str], str] = str,
 ) -> dict[str, Any]:
     """Write the pairs of all scans (name -> folder of views) under `out` and return the list that
     is written there too.
 
-    The factor of a pair cycles through `factors` along the scans. A scan that raises ScanError is
-    set aside with its reason. Raises InputError when nothing is left, when a render does not fit
-    its target, and for views without a front or a back.
+    The factor of a pair cycles through `factors` along the scans. `key` is of whatever else decides
+    the pair of a scan, by its name: what is there with the same key stays. A bad scan is set aside
+    with its reason. Raises InputError when nothing is left.
     """
-    pairs: list[dict[str, Any]] = []
-    set_aside: dict[str, str] = {}
-    progress = Progress("pairs", len(scans))
-    for i, (scan, folder) in enumerate(sorted(scans.items())):
-        try:
-            pairs.append(_make_pair(scan, folder, out, render, factors[i % len(factors)]))
-        except ScanError as error:
-            set_aside[scan] = str(error)
-        progress.update(i + 1, scan)
-    if not pairs:
-        raise InputError(
-            f"{out}: no pair could be made; the first reason: "
-            f"{next(iter(set_aside.values()), 'no scans')}"
-        )
-    listing = {"pairs": pairs, "set_aside": set_aside}
+    names = sorted(scans)
+    factor = {scan: factors[i % len(factors)] for i, scan in enumerate(names)}
+
+    def work(scan: str, folder: Path) -> dict[str, Any]:
+        return _make_pair(scan, scans[scan], folder, render, factor[scan])
+
+    outcome = for_each(
+        names,
+        STAGE,
+        folder=lambda scan: out / scan,
+        key=lambda scan: key_of(key(scan), factor[scan]),
+        work=work,
+    )
+    if not names:
+        raise InputError(f"{out}: no pair could be made; there are no scans")
+    pairs = [outcome.facts[scan] for scan in outcome.members]
+    listing = {"pairs": pairs, "set_aside": outcome.failed}
     with atomic_write(out / "pairs.json", "w") as file:
         json.dump(listing, file, indent=1, sort_keys=True)
         file.write("\n")
@@ -76,8 +82,8 @@ def _make_pair(
             f"{tuple(truth.shape)}; render coarse views at the size of the scan's views"
         )
     condition = degrade(coarse.clamp(0, 1), factor)
-    save_image(out / scan / "condition.png", condition)
-    save_image(out / scan / "target.png", truth)
+    save_image(out / "condition.png", condition)
+    save_image(out / "target.png", truth)
     error = (condition - truth).square().mean().clamp(min=1e-10)
     return {
         "scan": scan,
