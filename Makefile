@@ -3,8 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CORES ?= all
 TESTS ?= tests
+SYSTEMS := $(notdir $(patsubst %/settings.py,%,$(wildcard hgm/systems/*/settings.py)))
 
-.PHONY: demo run test test-isa libraries lint env env-offline envs lock viewer config docs clean
+.PHONY: demo demo-hgm run test test-isa libraries lint env env-offline envs lock viewer config docs clean
 # Nothing else of the user's Python gets in, as with python -I, and pip installs into .venv, all that is asked for and nothing else. Where
 # packages come from stays the user's: indices, proxies, certificates, caches, pip.conf.
 unexport $(filter PYTHON%,$(.VARIABLES))
@@ -19,6 +20,13 @@ WHEELS := $(if $(wildcard wheels/*.whl),--no-index --find-links wheels)
 
 demo: run  ## the whole workflow on free stand-in humans; run it again to go on after a stop
 	@echo "Open results/demo/report/index.html"
+
+demo-hgm: demo
+
+demo-%:  ## the demo of another system, on what its preset config/<system>/demo.yaml names
+	@test -f config/$*/demo.yaml || { echo "There is no config/$*/demo.yaml; the systems are: $(SYSTEMS)"; exit 1; }
+	$(MAKE) run ARGS="--configfile config/$*/demo.yaml $(ARGS)"
+	@echo "Open results/$$(sed -n 's/^run: *\([A-Za-z0-9_.-]*\).*/\1/p' config/$*/demo.yaml)/report/index.html"
 
 run: .venv/.ready libraries .venv/.viewer  ## any configuration: make run ARGS="--configfile config/hgm/single_gpu.yaml"
 	flock --nonblock --conflict-exit-code 75 .snakemake.lock $(BIN)/python -m snakemake --nolock --cores $(CORES) $(ARGS) || { test $$? = 75 && echo "Another run is still working in this folder."; exit 1; }
@@ -77,7 +85,7 @@ lock:  ## resolve requirements.in anew
 envs: .venv/.ready  ## envs/*.yaml from requirements.lock and envs/gpu.lock
 	$(BIN)/python -m hgm.workflow.environments
 
-config: .venv/.ready  ## config.yaml, its schema, docs/config/hgm.md and docs/reference.md from the code
+config: .venv/.ready  ## what is generated from the code: comments and order of config.yaml, config/schema, docs/config, docs/reference.md
 	$(BIN)/python -m hgm.cli config --write
 
 docs: .venv-docs/.ready  ## the documentation as a site, in site/

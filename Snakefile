@@ -1,4 +1,4 @@
-"""HGM from scans to Gaussians, meshes and tables. `config.yaml` is the demo; a preset in `config/` changes numbers only."""
+"""HGM from scans to Gaussians, meshes and tables. `config.yaml` is the demo; a preset in `config/hgm/` changes numbers only."""
 
 from snakemake.utils import min_version
 

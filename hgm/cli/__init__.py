@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from hgm import __version__
 from hgm.cli import data, develop, results, run
-from hgm.cli.verbs import Verbs
 from hgm.core import caches, libraries
+from hgm.core.verbs import Verbs
 from hgm.errors import InputError, Interrupted
 from hgm.systems import SYSTEMS, part
 

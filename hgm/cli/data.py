@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from hgm.cli.verbs import Verbs, configured
+from hgm.core.verbs import Verbs, configured
 
 
 def add_standin(verbs: Verbs) -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from hgm.cli.verbs import Verbs
+from hgm.core.verbs import Verbs
 from hgm.systems import DEFAULT, SYSTEMS, part
 
 
@@ -53,7 +53,7 @@ def _config(args: argparse.Namespace) -> int:
     files = {ROOT / "docs/reference.md": reference.to_markdown(parser())}
     for system in SYSTEMS:
         file = configuration.demo_file(system)
-        demo = configuration.read(file) if file.is_file() else {}
+        demo = configuration.read(file)
         schema = json.dumps(config_text.to_schema(system), indent=1) + "\n"
         files |= {
             file: config_text.to_yaml(system, demo),

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from hgm.cli.verbs import Verbs
+from hgm.core.verbs import Verbs
 
 
 def add_export_views(verbs: Verbs) -> None:

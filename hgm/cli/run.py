@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from hgm.cli.verbs import Verbs, configured
+from hgm.core.verbs import Verbs, configured
 
 LONGEST = 86400  # seconds between two looks
 

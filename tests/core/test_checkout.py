@@ -41,8 +41,12 @@ def test_the_configuration_that_others_change(elsewhere, monkeypatch):
 
 
 def test_generated_files_go_to_the_checkout(elsewhere, monkeypatch):
+    (elsewhere / "checkout").mkdir()
+    (elsewhere / "checkout/config.yaml").write_text("seed: 3\nrefine: {side: 1.0, front: 2.0}\n")
     monkeypatch.setattr(checkout, "ROOT", elsewhere / "checkout")
     assert main(["config", "--write"]) == 0
+    demo = configuration.read(elsewhere / "checkout/config.yaml")
+    assert demo == {"seed": 3, "refine": {"front": 2.0}}
     assert [path.name for path in elsewhere.iterdir()] == ["checkout"]
     assert {path.name for path in (elsewhere / "checkout").iterdir()} == {
         "config.yaml",

@@ -18,6 +18,7 @@ COPIED = (
     "scripts",
     "resources",
     "config",
+    "config.yaml",
     "envs",
     "profiles",
     "snakemake_logger_plugin_live",
@@ -38,20 +39,21 @@ def checkout(tmp_path_factory) -> Path:
     """A checkout with the page's stage."""
     folder = tmp_path_factory.mktemp("stage")
     for name in COPIED:
+        if (ROOT / name).is_file():
+            shutil.copy(ROOT / name, folder / name)
+            continue
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     python = [b for b in blocks(PAGE) if b.language == "python"]
     for block in python:
         if found := re.search(r"`([\w/]+\.(?:py|smk))`:$", block.before):
             (folder / found[1]).parent.mkdir(parents=True, exist_ok=True)
             (folder / found[1]).write_text(block.text + "\n")
-    section, line = (
-        next(b.text for b in python if b.text.lstrip().startswith(begin))
-        for begin in ("class Sizes", "sizes: Sizes")
-    )
+    line = next(b.text for b in python if b.text.lstrip().startswith("sizes: Sizes"))
     include = next(b.text for b in python if b.text.startswith("include:"))
     settings = (folder / "hgm/systems/hgm/settings.py").read_text()
     settings = settings.replace(
-        "class Config(RunConfig):", f"{section}\n\n\nclass Config(RunConfig):"
+        "\n\nclass Config(RunConfig):",
+        "from hgm.systems.hgm.sections.sizes import Sizes\n\n\nclass Config(RunConfig):",
     )
     settings = re.sub(r"( +)(evaluate: Evaluate = .*\n)", rf"\1\2\1{line.strip()}\n", settings)
     (folder / "hgm/systems/hgm/settings.py").write_text(settings)
