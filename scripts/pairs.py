@@ -6,9 +6,9 @@ from hgm.core.job import Job, run
 from hgm.core.keys import folder_digest, key_of
 from hgm.core.manifests import write_json
 from hgm.scans.dataset import rendered
-from hgm.systems.hgm.back_view.coarse_back import BackRenderer
 from hgm.systems.hgm.back_view.pairs import make_pairs
 from hgm.systems.hgm.backends import job_backends
+from hgm.systems.hgm.reconstruction import BackRenderer
 from hgm.systems.hgm.training import EARLY, load_hgm
 
 

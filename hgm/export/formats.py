@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
 
 from hgm.core.devices import select_device
+from hgm.core.files import atomic_write
 from hgm.core.progress import Progress
 from hgm.errors import InputError
-from hgm.export.axes import y_down
 from hgm.export.compressed_ply import is_compressed, read_compressed_ply, write_compressed_ply
 from hgm.export.pictures import Turn, frames, write_gif
 from hgm.export.quantized import visible
@@ -15,6 +18,9 @@ from hgm.export.result import Result
 from hgm.export.splat import read_splat, write_splat
 from hgm.export.spz import read_spz, write_spz
 from hgm.gaussians import Gaussians
+
+if TYPE_CHECKING:
+    import trimesh
 
 GAUSSIANS = ("compressed.ply", "ply", "splat", "spz")
 MESHES = ("glb", "obj")
@@ -85,7 +91,6 @@ def export_result(
 
 def _write(result: Result, out: Path, name: str, turn: Turn, down: bool) -> None:
     if name in MESHES:
-        from hgm.export.meshes import write_obj
         from hgm.mesh.io import load_mesh, save_mesh
 
         mesh = load_mesh(result.need("mesh"))
@@ -115,3 +120,29 @@ def _write_pictures(gaussians: Gaussians, out: Path, name: str, turn: Turn) -> N
         (write_gif if name == "gif" else write_video)(
             out, progress.each(frames(gaussians, turn)), fps=turn.fps
         )
+
+
+def y_down(gaussians: Gaussians) -> Gaussians:
+    """The Gaussians [N] turned by half a turn around x: right, up, back -> right, down, forward,
+    the axes of COLMAP's scenes."""
+    w, x, y, z = gaussians.quats.unbind(-1)
+    turned = torch.stack([-x, w, -z, y], -1)  # (0, 1, 0, 0) times the quaternion
+    return Gaussians(
+        gaussians.means * gaussians.means.new_tensor([1.0, -1.0, -1.0]),
+        gaussians.opacities,
+        gaussians.scales,
+        turned,
+        gaussians.colors,
+    )
+
+
+def write_obj(path: str | Path, mesh: trimesh.Trimesh) -> None:
+    """Write Wavefront OBJ: `v x y z r g b` (sRGB in [0, 1], read by MeshLab, Blender and others),
+    `vn` and faces."""
+    from trimesh.exchange.obj import export_obj
+
+    text = export_obj(
+        mesh, include_normals=True, include_color=True, include_texture=False, header=None, digits=6
+    )
+    with atomic_write(path, "w") as file:
+        file.write(text + "\n")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -184,3 +185,19 @@ def load_views(
         n = read("normal") * 2 - 1
         normal = torch.nn.functional.normalize(n, dim=1) * (mask > 0)
     return Views(read("rgb"), mask, cameras[list(indices)], depth, normal)
+
+
+def resize(images: Tensor, size: int) -> Tensor:
+    """[..., C, H, W] -> [..., C, size, size]: area when it shrinks by a whole factor, else
+    bilinear."""
+    height, width = images.shape[-2:]
+    if (height, width) == (size, size):
+        return images
+    flat = images.reshape(-1, *images.shape[-3:])
+    if height % size == 0 and width % size == 0:
+        flat = F.interpolate(flat, (size, size), mode="area")
+    else:
+        flat = F.interpolate(
+            flat, (size, size), mode="bilinear", align_corners=False, antialias=size < height
+        )
+    return flat.reshape(*images.shape[:-2], size, size)

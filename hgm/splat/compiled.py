@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +19,11 @@ from hgm.gaussians import Gaussians
 from hgm.splat import kernels_blending as blending
 from hgm.splat import kernels_projection as projection
 from hgm.splat.jit import HIT, PARAMETERS, SPLAT, TALL, WIDE
-from hgm.splat.pool import run_shared
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+if hasattr(os, "register_at_fork"):
+    # a forked child has none of its parent's threads
+    os.register_at_fork(after_in_child=_pools.clear)
 
 
 def rasterize(
@@ -195,3 +202,27 @@ def _tile_ranges(start: np.ndarray, count: int) -> list[tuple[int, int, int]]:
         cuts = np.searchsorted(start[v], np.linspace(0, start[v, -1], count + 1)[1:-1]).tolist()
         ranges += [(v, a, b) for a, b in zip([0, *cuts], [*cuts, tiles], strict=True) if b > a]
     return ranges
+
+
+def run_shared(
+    function: Callable[..., None], jobs: Iterable[tuple[object, ...]], count: int
+) -> None:
+    """Run `function(*job)` for every job on `count` threads, the calling one included; the order is
+    not defined."""
+    if count == 1:
+        for job in jobs:
+            function(*job)
+        return
+    if count not in _pools:
+        _pools[count] = ThreadPoolExecutor(count - 1, thread_name_prefix="hgm-splat")
+    queue = iter(list(jobs))  # one iterator for all threads: its next() is atomic under the GIL
+
+    def drain() -> None:
+        for job in queue:
+            function(*job)
+
+    helpers = [_pools[count].submit(drain) for _ in range(count - 1)]
+    drain()
+    for helper in helpers:
+        if not helper.cancel():  # one that never started, on a busy machine, has nothing left to do
+            helper.result()

@@ -14,14 +14,13 @@ from hgm.standin.body.pose import STRIDING
 from hgm.standin.clothes.garments import bare_body, dress
 from hgm.standin.clothes.hair import style_hair
 from hgm.standin.clothes.outfit import sample_outfit
-from hgm.standin.mesh.occlusion import sky_light
 from hgm.standin.mesh.triangles import is_closed
 from hgm.standin.mesh.union import unite
 from hgm.standin.noise import ValueNoise
 from hgm.standin.paint.atlas import lay_out
 from hgm.standin.paint.cloth_paint import Tailor
 from hgm.standin.paint.lettering import print_image
-from hgm.standin.paint.texture import developed, paint, shade
+from hgm.standin.paint.texture import developed, paint, shade, sky_light
 from hgm.standin.person import sample_body, sample_looks
 
 SMALLEST_TEXTURE = 128

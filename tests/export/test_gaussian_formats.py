@@ -11,9 +11,8 @@ import torch
 
 from hgm.cameras import orbit
 from hgm.errors import InputError
-from hgm.export.axes import y_down
 from hgm.export.compressed_ply import read_compressed_ply, write_compressed_ply
-from hgm.export.formats import read_gaussians
+from hgm.export.formats import read_gaussians, y_down
 from hgm.export.splat import read_splat, write_splat
 from hgm.export.spz import read_spz, write_spz
 from hgm.gaussians import SH_C0, Gaussians, activate, rotation_matrices

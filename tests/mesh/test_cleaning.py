@@ -5,8 +5,8 @@ import pytest
 import trimesh
 
 from hgm.errors import InputError
-from hgm.mesh.cleaning import clean
 from hgm.mesh.conversion import with_colors
+from hgm.mesh.extraction import clean
 
 
 def scene() -> trimesh.Trimesh:

@@ -177,7 +177,7 @@ def test_the_reports_viewer_reruns_only_the_report(planned, planner):
 
 
 def test_comments_docstrings_and_layout_rerun_nothing(planned, edit):
-    edit("hgm/mesh/cleaning.py", '"""', '"""Reworded. ')
+    edit("hgm/mesh/extraction.py", '"""', '"""Reworded. ')
     edit("hgm/train/loop.py", "import copy\n", "# a remark\n\nimport copy\n")
     edit("scripts/refine.py", '"""', '"""Reworded. ')
     edit("rules/mesh.smk", '    """Fuse', '    # a remark\n    """Reworded: fuse')
@@ -186,7 +186,7 @@ def test_comments_docstrings_and_layout_rerun_nothing(planned, edit):
 
 def test_code_reruns_the_stages_that_run_it(planned, edit):
     edit(
-        "hgm/mesh/cleaning.py",
+        "hgm/mesh/extraction.py",
         "from __future__ import annotations\n",
         "from __future__ import annotations\nCHANGED = 1\n",
     )

@@ -366,12 +366,12 @@ print(folder, oct(stat.S_IMODE(os.stat(folder).st_mode)))
 def test_a_forked_child_starts_its_own_threads() -> None:
     script = """
 import os
-from hgm.splat.pool import share
+from hgm.splat.compiled import run_shared
 done = []
-share(lambda i: done.append(i), [(i,) for i in range(20)], 3)
+run_shared(lambda i: done.append(i), [(i,) for i in range(20)], 3)
 child = os.fork()
 if child == 0:
-    share(lambda i: done.append(i), [(i,) for i in range(20)], 3)
+    run_shared(lambda i: done.append(i), [(i,) for i in range(20)], 3)
     os._exit(0 if sorted(done) == sorted([*range(20)] * 2) else 1)
 _, status = os.waitpid(child, 0)
 raise SystemExit(os.waitstatus_to_exitcode(status))

@@ -9,10 +9,10 @@ import sys
 import pytest
 import yaml
 from checkouts import ROOT
-from hgm.core.provenance import write_json
 
 from hgm import systems
 from hgm.cli import main
+from hgm.core.manifests import write_json
 from hgm.core.settings import Section
 from hgm.errors import InputError
 from hgm.systems import DEFAULT, SYSTEMS

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hgm.standin.body.core import GENDERS, SHAPE_COLUMNS
-from hgm.standin.body.packing import pack, to_grid
+from hgm.standin.body.core import GENDERS, SHAPE_COLUMNS, pack, to_grid
 from hgm.standin.body.skeleton import EYE_FACES
 
 COMPONENTS = 20  # of shape and of expression

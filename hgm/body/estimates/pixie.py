@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from hgm.body.estimates.arrays import numbers
 from hgm.body.estimates.detected import FINGERS, HANDS, DetectedBody, WeakPerspective, detected_body
-from hgm.body.estimates.numbers import numbers
 from hgm.body.model import VERTICES, BodyModel
 from hgm.core.pickles import load_pickle
 from hgm.errors import InputError

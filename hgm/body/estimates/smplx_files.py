@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from hgm.body.estimates.arrays import as_vectors, hand_coefficients, numbers
 from hgm.body.estimates.detected import FINGERS, HANDS, ROTATIONS, DetectedBody
-from hgm.body.estimates.numbers import numbers
-from hgm.body.estimates.rotations import as_vectors, hand_coefficients
 from hgm.body.model import BodyModel
 from hgm.body.parameters import parameters_of
 from hgm.errors import InputError

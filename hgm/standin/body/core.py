@@ -18,7 +18,6 @@ from hgm.core.files import atomic_write
 from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.standin.body import correctives, hands
-from hgm.standin.body.packing import from_grid, unpack
 from hgm.standin.body.skeleton import EYE_FACES, JOINTS, MIRROR, PARENTS, VERTICES
 
 RESOURCES = checkout.RESOURCES / "standin"
@@ -30,6 +29,7 @@ MARKER_TEXT = """These body models are free stand-ins in SMPL-X's file format. T
 Their shape, expression and hand components differ from SMPL-X's: parameters do not carry over.
 Numbers measured with them say nothing about real data. License: CC0 1.0, see LICENSE and NOTICE.
 """
+MICROMETRES = 1e6  # steps per meter; lengths are kept to this grid, exactly
 
 
 def model(gender: str) -> dict[str, np.ndarray]:
@@ -207,3 +207,28 @@ def _weights(core: Mapping[str, np.ndarray], mirror: np.ndarray) -> np.ndarray:
 def _barycentric(uv: np.ndarray) -> np.ndarray:
     """Barycentric coordinates [..., 3] float64 of float32 (u, v)."""
     return np.concatenate([1 - uv.sum(-1, keepdims=True), uv], -1).astype(np.float64)
+
+
+def pack(values: np.ndarray) -> np.ndarray:
+    """Integers [..., n] -> uint8 [bytes, ..., n] that compress well; `unpack` gives them back
+    exactly."""
+    steps = np.diff(values.astype(np.int64), axis=-1, prepend=0)
+    zigzag = (steps << 1) ^ (steps >> 63)  # small magnitudes of either sign become small numbers
+    planes = max(1, (int(zigzag.max(initial=0)).bit_length() + 7) // 8)
+    return np.stack([(zigzag >> (8 * i)) & 255 for i in range(planes)]).astype(np.uint8)
+
+
+def unpack(planes: np.ndarray) -> np.ndarray:
+    """The int64 [..., n] of `pack`."""
+    zigzag = sum(plane.astype(np.int64) << (8 * i) for i, plane in enumerate(planes))
+    return np.cumsum((zigzag >> 1) ^ -(zigzag & 1), axis=-1)
+
+
+def to_grid(meters: np.ndarray) -> np.ndarray:
+    """Lengths in meters -> whole micrometers, int64."""
+    return np.rint(np.asarray(meters, np.float64) * MICROMETRES).astype(np.int64)
+
+
+def from_grid(steps: np.ndarray) -> np.ndarray:
+    """Whole micrometers -> float32 meters."""
+    return (steps / MICROMETRES).astype(np.float32)

@@ -1,10 +1,12 @@
-"""The whole texture of a subject: every tile painted, shaded by the sky it sees, with the grain of
-a photograph."""
+"""The whole texture of a person: every tile painted, shaded by the sky that it sees, with the
+grain of a photograph."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from hgm.geometry.normals import vertex_normals
+from hgm.geometry.rays import RayMesh
 from hgm.standin.assets import StandinAssets
 from hgm.standin.clothes.outfit import ARMS
 from hgm.standin.mesh.union import TexturedMesh
@@ -27,6 +29,9 @@ from hgm.standin.person import Looks
 GRAIN = 0.008
 SHADE_SCALE = 3  # the shading is as many times coarser than the texture
 DARKEST = 0.42
+DIRECTIONS = 28  # in which the sky is looked for
+REACH = 0.25  # meters; what is farther away casts no shade
+SKY = 0.5  # how much brighter the sky is above than at the horizon
 
 
 def paint(assets: StandinAssets, atlas: Atlas, looks: Looks, tailor: Tailor) -> np.ndarray:
@@ -91,3 +96,30 @@ def developed(image: np.ndarray, factor: np.ndarray, rng: np.random.Generator) -
     grain = rng.standard_normal(factor.shape, np.float32) * np.float32(GRAIN)
     lit = image * factor[..., None] + grain[..., None]
     return (np.clip(lit, 0, 1) * 255 + np.float32(0.5)).astype(np.uint8)
+
+
+def sphere_directions(count: int) -> np.ndarray:
+    """[count,3] unit vectors spread evenly over the sphere (Fibonacci spiral), y up."""
+    index = np.arange(count) + 0.5
+    polar = np.arccos(1 - 2 * index / count)
+    around = np.pi * (1 + 5**0.5) * index
+    return np.stack(
+        [np.cos(around) * np.sin(polar), np.cos(polar), np.sin(around) * np.sin(polar)], 1
+    )
+
+
+def sky_light(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Cosine-weighted share of the sky that each vertex sees, [V] in 0-1."""
+    normals = vertex_normals(vertices, faces)
+    scene = RayMesh(vertices, faces)
+    origins = vertices + 0.0015 * normals
+    seen = np.zeros(len(vertices))
+    total = np.zeros(len(vertices))
+    for direction in sphere_directions(DIRECTIONS):
+        cosine = normals @ direction
+        lit = np.flatnonzero(cosine > 0.05)
+        distance = scene.distances(origins[lit], np.broadcast_to(direction, (len(lit), 3)))
+        weight = cosine[lit] * (1.15 + SKY * direction[1])
+        seen[lit] += weight * np.clip(distance / REACH, 0, 1)
+        total[lit] += weight
+    return np.where(total > 0, seen / np.maximum(total, 1e-9), 1.0)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hgm.cameras import Cameras
 from hgm.core.keys import derived_seed
-from hgm.images.resize import resize
+from hgm.images.views import resize
 from hgm.systems.hgm.sections.training import HGMTraining
 from hgm.train.scan_store import ScanStore
 

@@ -19,9 +19,8 @@ from hgm.body.model import BodyModel
 from hgm.cameras import Cameras
 from hgm.core.keys import derived_seed
 from hgm.gaussians import Gaussians
-from hgm.images.resize import resize
 from hgm.images.viewpoints import Viewpoints
-from hgm.images.views import Views, load_image, load_views, save_image
+from hgm.images.views import Views, load_image, load_views, resize, save_image
 from hgm.mesh.io import load_mesh
 from hgm.metrics.definitions import Definitions, back_errors, image_errors, view_errors
 from hgm.metrics.lpips import LPIPS

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from hgm.body.files import load_body
 from hgm.gaussians import Gaussians
-from hgm.images.resize import resize
 from hgm.images.viewpoints import Viewpoints
-from hgm.images.views import load_image, save_image
+from hgm.images.views import load_image, resize, save_image
 from hgm.mesh.extraction import extract_mesh
 from hgm.mesh.io import save_mesh
 from hgm.mesh.picture import mesh_picture

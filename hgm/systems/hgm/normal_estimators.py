@@ -17,7 +17,7 @@ from torch import Tensor
 from hgm.cameras import Cameras
 from hgm.core.keys import file_digest
 from hgm.errors import InputError
-from hgm.images.resize import resize
+from hgm.images.views import resize
 from hgm.mesh.refinement import NormalTargets
 from hgm.nets.icon import SIZE, IconNormalNet, load_icon
 from hgm.nets.normal_net import NormalNet

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from hgm.cameras import Cameras, orbit
 from hgm.gaussians import Gaussians
-from hgm.images.resize import resize
 from hgm.images.video import write_video
 from hgm.images.viewpoints import Viewpoints
-from hgm.images.views import save_cameras, save_image
+from hgm.images.views import load_image, resize, save_cameras, save_image, view_path
 from hgm.splat import render
 from hgm.systems.hgm.back_view.refiner import BackViewRefiner
 from hgm.systems.hgm.back_view.settings import BackView
@@ -234,3 +233,22 @@ def write_reconstruction(
 def views_of(gaussians: Gaussians, cameras: Cameras, backend: str = "auto") -> Tensor:
     """Renders [C, 3, H, W] of unbatched Gaussians over white, clamped to [0, 1]."""
     return render(gaussians, cameras, backend=backend).rgb.clamp(0, 1)
+
+
+class BackRenderer:
+    """Renders the back of a training scan as the coarse model imagines it from the front view."""
+
+    def __init__(
+        self, coarse: HGM, *, size: int, device: str, backend: str, precision: str
+    ) -> None:
+        self.reconstructor = Reconstructor(
+            coarse, None, None, size=size, device=device, backend=backend, precision=precision
+        )
+
+    def render(self, folder: Path, views: Viewpoints) -> Tensor:
+        """[3, H, W] over white, seen by the camera of the back view of the scan in `folder`."""
+        with np.load(folder / "smplx.npz", allow_pickle=False) as data:
+            vertices = torch.from_numpy(data["vertices"].astype(np.float32))
+        image = load_image(view_path(folder, "rgb", views.front))
+        coarse = self.reconstructor.coarse_gaussians(image, vertices, views.cameras[views.front])
+        return self.reconstructor.seen_by(views.cameras[views.back], coarse)[0]

@@ -35,7 +35,6 @@ from hgm.images.views import (
 )
 from hgm.mesh.settings import Mesh
 from hgm.splat import render
-from hgm.systems.hgm.back_view.coarse_back import BackRenderer
 from hgm.systems.hgm.back_view.images import degrade
 from hgm.systems.hgm.back_view.pairs import Pairs, make_pairs
 from hgm.systems.hgm.baselines import measure_baseline
@@ -47,7 +46,7 @@ from hgm.systems.hgm.evaluation import evaluate_subject
 from hgm.systems.hgm.meshing import mesh_subject
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.normals import train_normals
-from hgm.systems.hgm.reconstruction import Reconstructor, write_reconstruction
+from hgm.systems.hgm.reconstruction import BackRenderer, Reconstructor, write_reconstruction
 from hgm.systems.hgm.sections.bodies import Refine
 from hgm.systems.hgm.sections.normals import Normals
 from hgm.systems.hgm.sections.reconstruct import Reconstruct

@@ -14,7 +14,6 @@ from hgm.images.views import load_image, load_views
 from hgm.mesh.io import save_mesh
 from hgm.metrics.surfaces import SurfaceMesh
 from hgm.splat import render
-from hgm.systems.hgm.back_view.coarse_back import BackRenderer
 from hgm.systems.hgm.bodies import (
     estimate_subject,
     given_subject,
@@ -25,7 +24,7 @@ from hgm.systems.hgm.bodies import (
 from hgm.systems.hgm.evaluation import baselines, geometry, image_metrics, renders, textured_body
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.hgm import HGM
-from hgm.systems.hgm.reconstruction import Reconstructor, write_reconstruction
+from hgm.systems.hgm.reconstruction import BackRenderer, Reconstructor, write_reconstruction
 from hgm.systems.hgm.sections.bodies import Refine
 from hgm.systems.hgm.sections.reconstruct import Reconstruct
 from hgm.systems.hgm.variants import VARIANTS

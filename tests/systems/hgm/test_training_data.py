@@ -7,8 +7,7 @@ import torch
 from hgm.cameras import orbit
 from hgm.errors import InputError
 from hgm.gaussians import activate
-from hgm.images.resize import resize
-from hgm.images.views import load_views, save_cameras, save_view
+from hgm.images.views import load_views, resize, save_cameras, save_view
 from hgm.splat import render
 from hgm.systems.hgm.augmentation import camera_jitter, grid_distortion
 from hgm.systems.hgm.data import batch_of, draw, scan_order, turn_about_y
