@@ -1,4 +1,4 @@
 """The parametric body: SMPL-X through the `smplx` package, in meters, y up, the person facing +z.
 
-Without imports: plans ask `hgm.body.estimators` at every start.
+This module imports nothing, since plans import `hgm.body.estimators` at every start.
 """

@@ -1,7 +1,7 @@
 """Fits of the body to scans, as data sets publish them: THuman2.0, THuman2.1 and CustomHumans.
 
-Every one of them is told by its file: a pickle or JSON, its keys and the width of its hands. The
-results are alike.
+The format is recognized from the file: a pickle or JSON, its keys and the number of values of a
+hand. The result is the same kind of fit.
 """
 
 from __future__ import annotations

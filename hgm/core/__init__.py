@@ -1,1 +1,1 @@
-"""The ground that every room stands on: files, keys, manifests, items, devices, locks, a job."""
+"""What every other room stands on: files, keys, manifests, items, devices, locks, a job."""

@@ -1,5 +1,5 @@
-"""Where programs keep what they may lose: the user's cache folder, or one in the checkout where
-that cannot be written."""
+"""The cache folder: of the user, or one in the checkout where that of the user cannot be written.
+What is in it may be deleted at any time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from hgm.core.checkout import ROOT
 
 
 def cache_folder() -> Path:
-    """The folder of this package."""
+    """The cache folder of this package."""
     return Path(_chosen("XDG_CACHE_HOME", ".cache")) / "hgm"
 
 
 def settle() -> None:
-    """Give this process and all that it starts (Snakemake, numba, matplotlib, torch) a cache folder
-    that can be written, and a name to a user whom the system does not know: containers run under
-    any number."""
+    """Set the environment variables that give this process and all that it starts (Snakemake,
+    numba, matplotlib, torch) a cache folder that can be written, and a user name where the system
+    knows none.
+
+    Containers run under any user id, without an entry in the list of users and without a home.
+    """
     if not _takes_files(_chosen("XDG_CACHE_HOME", ".cache")):
         place = next((p for p in (ROOT, Path.cwd()) if _takes_files(p)), None)
         if place is not None:
@@ -33,8 +36,8 @@ def settle() -> None:
 
 
 def _chosen(variable: str, name: str) -> str:
-    """The folder of an XDG variable, else that in the home folder; a relative one counts as none,
-    as its specification says."""
+    """The folder that an XDG variable names, else `name` in the home folder; a relative path counts
+    as none, as the XDG specification says."""
     given = os.environ.get(variable, "")
     return given if os.path.isabs(given) else os.path.join(os.path.expanduser("~"), name)
 

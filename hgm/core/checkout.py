@@ -1,5 +1,5 @@
-"""What belongs to the checkout, for runs that work in any other folder: from a container, with
-`--directory`, as a module."""
+"""Files of the checkout, found from any working folder: a run may work elsewhere, in a container,
+with `--directory`, or where another workflow uses this one as a module."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ RESOURCES = ROOT / "resources"
 
 
 def default_config() -> Path:
-    """The configuration that others change: `config.yaml` of the working folder, without one that
-    of the checkout."""
+    """The configuration that presets change: `config.yaml` of the working folder where there is
+    one, else that of the checkout."""
     return found("config.yaml")
 
 
 def found(path: str | Path) -> Path:
-    """A file as it is named from the working folder; where none is there, the checkout's of that
-    name."""
+    """The path of a file that is named relative to the working folder; the checkout's file of that
+    name where the working folder has none."""
     own = Path(path)
     ours = ROOT / path
     return ours if not own.exists() and ours.exists() else own

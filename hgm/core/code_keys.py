@@ -93,7 +93,8 @@ def _memory_file() -> Path:
 
 @cache
 def _memory() -> dict[str, list[Any]]:
-    """What is known of file contents from earlier processes: every job of a run asks the same."""
+    """Digests and imports by content, kept by earlier processes: every job of a run asks for the
+    same files."""
     try:
         data = json.loads(_memory_file().read_text())
         return {key: [str(tree), list(map(str, imports))] for key, (tree, imports) in data.items()}

@@ -1,5 +1,4 @@
-"""What torch.compile needs from the machine: compilers and Python's headers, and a place for what
-it made."""
+"""What torch.compile needs: compilers, Python's headers, and a cache folder."""
 
 from __future__ import annotations
 
@@ -17,11 +16,9 @@ COMPILERS = {"CC": ("gcc", "clang"), "CXX": ("g++", "clang++")}
 
 
 def prepare_compiling() -> None:
-    """Let torch.compile keep its work where every later process finds it.
-
-    Raises InputError at once where it could not work; left alone it fails deep inside the first
-    step.
-    """
+    """Let torch.compile keep its results in a folder where later processes find them. Raises
+    InputError at once where it lacks something: it would fail deep inside the first step, without a
+    hint."""
     if lacking := missing_tools():
         raise InputError(
             f"network.compile: torch.compile needs {' and '.join(lacking)}; install what is "

@@ -73,8 +73,7 @@ def machine() -> list[str]:
 
 
 def installed() -> list[str] | None:
-    """Names of this machine's NVIDIA devices; None where nvidia-smi is lacking or fails, as it does
-    where there is none."""
+    """Names of this machine's NVIDIA devices; None where nvidia-smi is not installed or fails."""
     command = shutil.which("nvidia-smi")
     if command is None:
         return None

@@ -1,5 +1,8 @@
-"""Paths below the home folder as `~/…`, in what a run leaves: it names no user, and another
-machine's home takes its place."""
+"""Paths below the home folder, written as `~/…` in the files of a run.
+
+So a run that is given to others does not tell the user's name, and on another machine its paths
+lead into the home folder there.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,8 @@ def with_home(data: Any) -> Any:
 
 @cache
 def _pattern(home: str) -> re.Pattern[str] | None:
-    """The home folder where a path begins; None where there is none to hide (~, /)."""
+    """A pattern of the home folder where a path begins; None where the home folder is unknown or
+    `/`."""
     home = home.rstrip("/")
     return (
         re.compile(rf"(?<![^\s'\"(=:,;]){re.escape(home)}(?=/)") if home.startswith("/") else None

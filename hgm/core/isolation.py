@@ -1,8 +1,8 @@
-"""Python processes of a run see this checkout and the packages of their own environment, whatever
-else the shell of the user names.
+"""Python processes of a run see this checkout and the packages of their own environment, and
+nothing else that variables of the user's shell name.
 
-`python -m hgm.core.isolation` says whether the checkout may lie where it lies; any Python can run
-it, before there is an environment.
+`python -m hgm.core.isolation` fails with one line where the checkout lies in a folder in which it
+cannot work; it runs with any Python, before there is an environment.
 """
 
 from __future__ import annotations
@@ -58,8 +58,9 @@ def check_blender_place(path: Path) -> None:
 
 
 def isolated() -> dict[str, str]:
-    """The variables of this process for a Python that is as `python -I` in UTF-8, with this
-    checkout besides: conda environments have none of it installed."""
+    """The environment variables of this process, changed so that a Python started with them behaves
+    as `python -I` in UTF-8 mode and finds this checkout: conda environments do not have it
+    installed."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return {
         **others,
@@ -71,8 +72,8 @@ def isolated() -> dict[str, str]:
 
 
 def isolate() -> None:
-    """Let every Python that this process starts be such a one, in a shell's commands too. Raises
-    InputError as check_place."""
+    """Change the variables of this process as `isolated` does, so that every Python that it starts,
+    in commands of a shell too, gets them. Raises InputError as check_place."""
     check_place()
     given = isolated()
     for name in set(os.environ) - set(given):

@@ -1,5 +1,8 @@
-"""Members of a chunk: each is done once, keyed by what decides its result; a bad one is noted and
-the others go on."""
+"""Work on many items (scans, subjects), each done once.
+
+An item is known by its key, a digest of all that decides its result. One that fails is noted with
+its reason, and the others go on.
+"""
 
 from __future__ import annotations
 

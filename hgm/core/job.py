@@ -1,4 +1,5 @@
-"""The thin shell round every script: read the job, log, replay record, one-line failures.
+"""What every script does around its work: read the job, open the log, write the record for a
+replay, turn errors into one line.
 
 A script ends with `run(main)`. Under Snakemake the job comes from the injected `snakemake` object
 and is written as JSON beside the log; `python scripts/render.py that.job.json` (or `hgm replay`)
@@ -109,8 +110,8 @@ def _plain(value: Any) -> Any:
 
 
 def from_snakemake(snakemake: Any, script: str | Path) -> Job:
-    """The job as Snakemake hands it to a script. Its rule is called as the script is: a workflow
-    that uses the rules as a module may name them otherwise."""
+    """The job that Snakemake hands to a script. Its rule is named after the script: a workflow that
+    uses the rules as a module may rename them."""
     runtime = snakemake.resources.get("runtime")
     return Job(
         rule=Path(script).stem,
@@ -125,7 +126,8 @@ def from_snakemake(snakemake: Any, script: str | Path) -> Job:
 
 
 class _Recorded(dict[str, Any]):
-    """Parameters of a record, which may be older than a key that a script asks for."""
+    """Parameters of a recorded job. A record may be older than a key that a script asks for: that
+    is an InputError."""
 
     path: str | Path
 

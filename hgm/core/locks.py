@@ -1,4 +1,5 @@
-"""Locks on files that end with the process that holds them, also when it is killed."""
+"""Locks on files. The system releases a lock when the process that holds it ends, however it
+ends."""
 
 from __future__ import annotations
 

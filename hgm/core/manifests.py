@@ -84,8 +84,8 @@ PACKAGES = (
 
 
 def run_record(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Who made a run: configuration and its key, commit, versions, machine. Names no user, host or
-    path."""
+    """The record of a run: configuration and its key, commit, versions, kind of machine. It names
+    no user, host or path."""
     return {
         "config": dict(config),
         "config_key": key_of(dict(config)),

@@ -1,4 +1,4 @@
-"""Archives of arrays (.npz), read without trusting them."""
+"""Archives of arrays (.npz) that may be damaged or hostile."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What the choice of a backend needs: a device by its number, a foreign failure in a phrase, one
-spoken line a process."""
+"""Helpers for the choice of a backend: number a device, shorten an error, log a line once."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ LONGEST = 200  # characters of a failure in a phrase
 
 
 def indexed(device: torch.device | str) -> torch.device:
-    """A device; `cuda` with the number of the current one, where there is one."""
+    """The device with an index: `cuda` becomes the current CUDA device, where there is one."""
     device = torch.device(device)
     if device.type == "cuda" and device.index is None and torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
@@ -20,12 +19,13 @@ def indexed(device: torch.device | str) -> torch.device:
 
 
 def failure(error: BaseException) -> str:
-    """An exception of another's code as a phrase: its class and the first line of what it says."""
+    """An exception of other people's code as a phrase: its class and the first line of its
+    message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"[:LONGEST]
 
 
 @cache
 def say_once(line: str, log: logging.Logger, level: int = logging.INFO) -> None:
-    """A line of the log, once a process."""
+    """Log a line, at most once a process."""
     log.log(level, "%s", line)

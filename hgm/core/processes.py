@@ -40,8 +40,8 @@ def die_with_parent() -> None:
 
 
 class Deadline:
-    """The moment before which a job has to have stopped, with time to save; never reached when no
-    limit is given."""
+    """The moment by which a job has to stop, early enough to save its state. Without a limit of
+    time it never comes."""
 
     def __init__(self, seconds: float | None = None, margin: float = 60.0) -> None:
         self.at = (

@@ -26,8 +26,8 @@ TENSORS: dict[tuple[str, str], Any] = {  # what rebuilds a tensor; storages are 
 
 
 class Inert(dict[Any, Any]):
-    """What stands for every other class, function and object that a checkpoint names: it takes
-    anything and does nothing."""
+    """A placeholder for every class, function and object that a checkpoint names: it takes any
+    arguments and does nothing."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__()
@@ -45,14 +45,14 @@ class Inert(dict[Any, Any]):
 
 
 class Unpickler(pickle.Unpickler):
-    """Imports nothing."""
+    """An unpickler that imports nothing: it gives `Inert` for what it does not know."""
 
     def find_class(self, module: str, name: str) -> Any:
         return TENSORS.get((module, name), Inert)
 
 
 class Reader:
-    """In place of the module pickle, as torch.load takes it."""
+    """What torch.load takes in place of the module pickle."""
 
     Unpickler = Unpickler
 

@@ -1,5 +1,5 @@
-"""The sparse pyramid through spconv 2 with the same weights: faster on CUDA, forward only on a
-CPU."""
+"""The sparse pyramid through spconv 2, with the same weights. It is faster on CUDA; on a CPU it
+computes no gradients."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Scans, or the views that a data set brings, become view folders."""
+"""View folders, rendered from scans or written from the views that a data set brings."""

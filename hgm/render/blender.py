@@ -200,8 +200,7 @@ class Renderer:
         return "cpu"
 
     def _wipe(self) -> None:
-        """Free what the last scan left, and only that: settings, preferences and the Cycles session
-        stay."""
+        """Free what belongs to the last scan; settings, preferences and the Cycles session stay."""
         data = self.bpy.data
         items = [*data.objects, *data.meshes, *data.materials, *data.cameras]
         items += [
@@ -356,7 +355,8 @@ def _matrix(array: np.ndarray) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Blender prints from C; send its standard output nowhere."""
+    """Send the standard output of the process nowhere while the block runs: Blender prints from
+    C."""
     sys.stdout.flush()
     kept = os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""Where in an image a scan lies: Blender renders only there."""
+"""The part of an image that a scan covers: Blender renders only there."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Render a chunk of scans with worker processes; what is finished stays, what crashes costs one
-scan."""
+"""Render a chunk of scans with worker processes. Finished scans are not rendered again; a crash of
+Blender costs one scan."""
 
 from __future__ import annotations
 

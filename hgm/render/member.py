@@ -1,5 +1,4 @@
-"""One scan becomes one view folder: what is written, and the key that says whether it is there
-already."""
+"""Render one scan to one view folder, and the key by which a finished folder is recognized."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Where Blender reads and writes: names of files that it understands, a folder in memory."""
+"""Paths for Blender: file names that it reads correctly, and a folder in memory for large
+short-lived files."""
 
 from __future__ import annotations
 

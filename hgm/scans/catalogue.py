@@ -1,4 +1,4 @@
-"""Which scans there are: ids, splits and stable chunks; `scans.tsv` and the list of what was set
+"""The list of scans: names, splits and stable chunks; `scans.tsv` and the list of what was set
 aside and why."""
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def assign(
 
 
 def has_own_test_set(scans: Mapping[str, Any]) -> bool:
-    """Whether the test scans are of a data set of their own. Raises InputError for half of its
-    description."""
+    """Whether the test scans come from a data set of their own (scans.test_source). Raises
+    InputError where only test_root or test_gender is set: they mean nothing without test_source."""
     if scans.get("test_source") is not None:
         return True
     for key in ("test_root", "test_gender"):
@@ -170,7 +170,7 @@ def read_table(path: str | Path) -> list[dict[str, str]]:
 
 
 def is_folder_name(name: str) -> bool:
-    """Whether it can name a folder inside another one."""
+    """Whether a name can be that of a folder inside another one."""
     return name.isprintable() and Path(name).name == name not in ("", "..")
 
 

@@ -1,5 +1,5 @@
-"""Does the fit of a body belong to its scan? A wrong scale, place, turn or scan shows in distances
-and silhouettes."""
+"""Check that the fit of a body belongs to its scan. A wrong scale, place, rotation or scan shows in
+distances and silhouettes."""
 
 from __future__ import annotations
 
@@ -121,8 +121,11 @@ def check_fit(mesh: ObjMesh, scan: CanonicalScan, path: str | Path) -> FitQualit
 def check_views(
     masks: np.ndarray, cameras: Cameras, vertices: Tensor, faces: np.ndarray, path: str | Path
 ) -> None:
-    """Do the views of a person show the body [P, 3] that comes with them? `masks` [V, H, W] bool
-    are the silhouettes in the views of cameras [V]; `path` names the files in the ScanError."""
+    """Check that the views of a person show the body, vertices [P, 3], that comes with them.
+
+    `masks` [V, H, W] bool are the silhouettes in the views of cameras [V]; `path` names the files
+    in the ScanError.
+    """
     bare = silhouettes(spread_points(vertices.double().numpy(), faces), cameras)
     _check_overlap(shared(masks, bare), outside(bare, masks), path, "person in the views")
 

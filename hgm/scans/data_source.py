@@ -1,5 +1,5 @@
-"""Where a run finds its scans and body models: the user's folders, or those that the run makes for
-itself."""
+"""The folders of scans and body models that a run uses: the user's, or those of the stand-ins that
+the run makes for itself."""
 
 from __future__ import annotations
 

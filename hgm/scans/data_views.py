@@ -1,5 +1,8 @@
-"""What the views of each data set bring: how many there are of a person, and whether with normals.
-Without torch: forecasts and requests read it at every start."""
+"""What the views of each data set contain: how many there are of a person, and whether with
+normals.
+
+This module does not import torch: forecasts and resource requests read it at every start.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""From the files of a data set to the rendered one: which scans can be used, and where their views
-are."""
+"""Which scans of a data set can be used, and the view folders of those that were rendered."""
 
 from __future__ import annotations
 

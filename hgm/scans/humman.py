@@ -48,7 +48,7 @@ class HummanFiles:
         return self.root / self._parts[0]
 
     def own_files(self) -> list[Path]:
-        """Those of the data set, there or not."""
+        """The files of the data set that decide the frame, whether they exist or not."""
         pictures = [path for i in range(KINECTS) for path in (self._color(i), self._mask(i))]
         return [*pictures, self.place / "cameras.json", self._fit_file]
 

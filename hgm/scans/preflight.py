@@ -1,8 +1,8 @@
-"""Look at the files of a scan before Blender does: it reads almost every broken file without a
-word.
+"""Check the files of a scan before Blender reads them: Blender accepts almost every broken file
+without a message.
 
-A missing texture comes out magenta, a cut JPEG half gray, a vertex that is not a number at the
-origin, a face with a wrong index not at all. Here each of these is a ScanError of one line.
+It shows a missing texture magenta, a cut JPEG half gray and a vertex that is not a number at the
+origin, and leaves out a face with a wrong index. Here each of these is a ScanError of one line.
 """
 
 from __future__ import annotations

@@ -185,7 +185,7 @@ def _note(library: Path) -> Path:
 
 
 def _telling(output: Path) -> str:
-    """The line of a build's output that says most."""
+    """The line of a build's output that says most about its failure."""
     lines = [
         line.strip() for line in output.read_text(errors="replace").splitlines() if line.strip()
     ]

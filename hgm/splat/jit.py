@@ -1,8 +1,7 @@
-"""How numba compiles the kernels of this package, and the constants as the float32 they compute
-with.
+"""Settings of numba for the kernels of this package, and the constants as float32.
 
-numba keeps compiled code on disk and renews it when the file of the kernel changes, not when a
-constant changes here.
+numba keeps compiled code on disk and compiles again when a kernel's own file changes, but not when
+a constant in another file does.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Splatting in plain torch: the specification that the compiled backend is tested against, and the
-way without numba.
+backend where numba cannot be used.
 
-Nothing here is derived by hand: autograd differentiates the formulas. It runs in float32 or float64
-on any device.
+Autograd differentiates the formulas. It runs in float32 or float64 on any device.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one verb of splatting, `render`."""
+"""`render`: pictures, coverage and depth of Gaussians, by whichever backend."""
 
 from __future__ import annotations
 

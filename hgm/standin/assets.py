@@ -1,5 +1,5 @@
-"""What every subject is made from: the body's surfaces, the two cloth patterns, skin masks and
-their UV boxes."""
+"""What all stand-in people are made from: the surfaces of the body, the two cloth patterns, skin
+masks and their UV boxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Who a subject is: body shape, pose and face as a SMPL-X fit, and the colors of skin and hair."""
+"""A stand-in person: body shape, pose and face as an SMPL-X fit, and the colors of skin and
+hair."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ class Ranks:
 
     @contextlib.contextmanager
     def statistics(self, module: nn.Module) -> Iterator[None]:
-        """Inside, a micro-batch moves the running statistics as far as `size` micro-batches do.
+        """A context in which a micro-batch moves the running statistics of batch norm as far as
+        `size` micro-batches would.
 
         With `merge_statistics` after each step they are those of one process that sees all
         micro-batches in their order.

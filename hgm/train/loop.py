@@ -218,8 +218,8 @@ def fit(
 
 
 def generator_of(seed: int, stage: str, step: int, micro: int) -> torch.Generator:
-    """What `fit` gives to the loss of a step's micro-batch: a function that reads ahead draws the
-    same from it."""
+    """The random generator that `fit` hands to the loss for a micro-batch of a step. Code that
+    prepares batches ahead makes the same one and so draws the same samples."""
     return torch.Generator().manual_seed(derived_seed(seed, stage, step, micro))
 
 
@@ -229,7 +229,7 @@ def parts(batch: int, at_once: int) -> list[slice]:
 
 
 def halved(at_once: int, stage: str) -> int:
-    """Half as many samples at a time. Raises InputError where it is one already."""
+    """Half of the samples at a time, rounded up. Raises InputError where it is one already."""
     if at_once == 1:
         raise InputError(
             f"{stage}: out of memory with one sample at a time; set network.overrides: "

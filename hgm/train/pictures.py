@@ -40,7 +40,8 @@ class Slots:
 
 
 def _unnamed() -> int:
-    """A file of memory, or of $TMPDIR where the system forbids those."""
+    """An open file without a name: in memory, or in $TMPDIR where the system forbids files in
+    memory."""
     try:
         return os.memfd_create("pictures")
     except OSError:
@@ -119,7 +120,7 @@ class Pictures:
         return picture[:3], picture[3:]
 
     def _keep(self, picture: Tensor, mark: int, start: int) -> None:
-        """The mark comes last, so that nobody reads a part of a picture."""
+        """Store a view's bytes, then its mark, so that nobody reads a view that is not whole."""
         try:
             if os.pwrite(self._file, picture.numpy().data, start) == picture.numel():
                 os.pwrite(self._file, KEPT, mark)

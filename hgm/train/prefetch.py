@@ -1,5 +1,7 @@
-"""Batches made ahead by threads, so that a GPU does not wait for decoding and augmentation. Without
-torch: requests count with it."""
+"""Batches that threads prepare ahead, so that a GPU does not wait for decoding and augmentation.
+
+This module does not import torch: resource requests are computed from its constants.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The state that a training goes on from after a stop: what is in it, and how often it is
-written."""
+"""The saved state from which an interrupted training goes on, and how often it is saved."""
 
 from __future__ import annotations
 
@@ -94,7 +93,7 @@ class Cadence:
         return SLOWER * self.seconds
 
     def write(self, save: Callable[[], None]) -> None:
-        """Call `save` and take its time."""
+        """Call `save` and measure its time."""
         begun = self.clock()
         save()
         ended = self.clock()

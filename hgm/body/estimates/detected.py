@@ -22,8 +22,8 @@ FINGERS = 15
 
 @dataclass(frozen=True)
 class DetectedBody:
-    """A body before a camera; without `pixels_per_meter` and `pelvis` the file does not say
-    where."""
+    """A body in front of a camera. Where its file names no camera, `pixels_per_meter` and `pelvis`
+    are None."""
 
     params: BodyParameters  # unbatched, y up, `global_orient` zero when facing the camera
     source: str  # what made it, for labels

@@ -1,2 +1,2 @@
-"""Programs of others that estimate bodies from pictures: what each needs, how it is called, and
-running it."""
+"""Programs of others that estimate bodies from pictures: what each needs, its command line, and how
+it is run."""

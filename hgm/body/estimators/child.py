@@ -1,9 +1,9 @@
 """The process between a job and a program of others: `python -m hgm.body.estimators.child COMMAND…`
 becomes that command.
 
-It dies with the job, which outlives the change; and it takes our Python's ways out of the
-environment, which the program's Python would follow. A process of its own, because nothing may be
-done between fork and exec of one with threads.
+It sees to it that the program dies with the job, and removes from the environment the variables of
+our Python, which the program's Python would follow. This needs a process of its own, because
+between fork and exec of a process with threads nothing of it may be done.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What a body's file says in `source` of where the body comes from, and what that means for
-tables."""
+"""The texts under `source` in a body's file, which say where the body comes from, and the words
+that tables use for them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Running a program of others: in its own folder and environment, with its words in our log, ended
-with us or when its time is up."""
+"""Run a program of others: in its own folder and environment, its output in our log, ended when the
+job ends or its time is up."""
 
 from __future__ import annotations
 

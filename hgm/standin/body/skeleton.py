@@ -1,5 +1,5 @@
-"""SMPL-X's joints, counts and special vertices: what a free body must share with it to be a
-drop-in."""
+"""SMPL-X's joints, counts and special vertices, which the stand-in body has to share so that it can
+take SMPL-X's place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Garments: how far each one stands off the body, its folds, and the skin that gives way below."""
+"""Garments: how far each one stands off the body, its folds, and how far the skin below is drawn
+in."""
 
 from __future__ import annotations
 
