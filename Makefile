@@ -57,13 +57,13 @@ env-offline:  ## all packages and the report's viewer into the folder wheels, fo
 	.venv-wheels/bin/python -m pip wheel --quiet --disable-pip-version-check -w wheels -r requirements.lock "setuptools>=68" wheel
 	rm -rf .venv-wheels
 
-.venv/.ready: requirements.lock pyproject.toml
+.venv/.ready: requirements.lock pyproject.toml plugins/pyproject.toml
 	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed (bpy): make PYTHON=/path/to/python3.11")'
 	@"$(PYTHON)" -m hgm.core.isolation
 	"$(PYTHON)" -m venv .venv
 	@echo "Fetching the packages of requirements.lock; this takes some minutes, once"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) --no-deps -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) --no-deps -e . -e ./plugins
 	$(BIN)/python -m hgm.workflow.launchers
 	touch $@
 

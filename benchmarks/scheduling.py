@@ -38,7 +38,7 @@ COPIED = (
     "config.yaml",
     "profiles",
     "resources",
-    "snakemake_logger_plugin_live",
+    "plugins",
 )
 SLEEP = """import time
 from pathlib import Path

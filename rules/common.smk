@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-# the checkout's, also where another workflow uses this one as a module
-sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent))
+# the checkout's packages and plugins, also where another workflow uses this one as a module
+checkout = Path(str(workflow.current_basedir)).parent
+sys.path[:0] = [str(checkout), str(checkout / "plugins")]
 
 from hgm.core.checkout import default_config
 from hgm.workflow.environments import ON_GPU

@@ -18,8 +18,7 @@ WORKFLOW = (
     "config.yaml",
     "resources",
     "profiles",
-    "snakemake_logger_plugin_live",
-    "snakemake_executor_plugin_slurm_safe",
+    "plugins",
 )
 FILES = (*WORKFLOW, "Makefile", "pyproject.toml", "requirements.lock", "README.md")
 
@@ -44,6 +43,7 @@ def make_environment(folder: Path) -> Path:
     )
     [packages] = (folder / ".venv").glob("lib/python3*/site-packages")
     (packages / "__editable__.hgm-0.1.0.pth").write_text("../../../..\n")
+    (packages / "__editable__.hgm_plugins-0.1.0.pth").write_text("../../../../plugins\n")
     (packages / "shared.pth").write_text("\n".join(site.getsitepackages()) + "\n")
     for name in (".ready", ".viewer"):
         (folder / ".venv" / name).touch()

@@ -13,7 +13,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from hgm.core.checkout import ROOT
+from hgm.core.checkout import PLUGINS, ROOT
 from hgm.errors import InputError
 
 # in the path of the checkout; the last: bytes that are no UTF-8
@@ -64,7 +64,7 @@ def isolated() -> dict[str, str]:
     others = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return {
         **others,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(PLUGINS)]),
         "PYTHONNOUSERSITE": "1",
         "PYTHONSAFEPATH": "1",
         "PYTHONUTF8": "1",

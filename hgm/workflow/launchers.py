@@ -13,7 +13,7 @@ import re
 import sys
 from pathlib import Path
 
-from hgm.core.isolation import ROOT
+from hgm.core.checkout import PLUGINS, ROOT
 
 # a shell runs the second line; to Python it is a text that ends in the third. -I: as in make,
 # nothing else is looked into.
@@ -41,8 +41,9 @@ def relocate(prefix: Path) -> None:
         text = file.read_bytes()
         if start := own.match(text):
             file.write_bytes(START + text[start.end() :])
-    for link in prefix.glob("lib/python3*/site-packages/__editable__.hgm-*.pth"):
-        link.write_text(os.path.relpath(ROOT, link.parent) + "\n")
+    for name, folder in (("hgm", ROOT), ("hgm_plugins", PLUGINS)):
+        for link in prefix.glob(f"lib/python3*/site-packages/__editable__.{name}-*.pth"):
+            link.write_text(os.path.relpath(folder, link.parent) + "\n")
     if SHELL_TEXT.search(str(prefix)):
         for file in bin_folder.glob("[aA]ctivate*"):
             file.unlink()

@@ -61,7 +61,7 @@ def test_nothing_of_another_python_is_handed_on(process):
     isolate()
     left = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
     assert left == {
-        "PYTHONPATH": str(isolation.ROOT),
+        "PYTHONPATH": f"{isolation.ROOT}{os.pathsep}{isolation.PLUGINS}",
         "PYTHONNOUSERSITE": "1",
         "PYTHONSAFEPATH": "1",
         "PYTHONUTF8": "1",

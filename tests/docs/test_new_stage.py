@@ -21,7 +21,7 @@ COPIED = (
     "config.yaml",
     "envs",
     "profiles",
-    "snakemake_logger_plugin_live",
+    "plugins",
 )
 
 

@@ -23,7 +23,10 @@ def test_its_python_finds_the_package_and_both_plugins(container, tmp_path):
         f"print(*({', '.join(f'{name}.__file__' for name in names)}), sep='\\n')"
     )
     found = container.do(f'python -c "{code}"', tmp_path).split("\n")[: len(names)]
-    assert found == [str(container.place / name / "__init__.py") for name in names]
+    assert found == [
+        str(container.place / folder / name / "__init__.py")
+        for folder, name in zip(("", "plugins", "plugins"), names, strict=True)
+    ]
     offered = container.run(tmp_path, "--help")
     assert "--logger {live}" in offered and "slurm-safe" in offered
 

@@ -26,7 +26,7 @@ COPIED = (
     "config.yaml",
     "profiles",
     "resources",
-    "snakemake_logger_plugin_live",
+    "plugins",
 )
 # what follows from a rule, itself included
 AFTER = {

@@ -111,20 +111,24 @@ def test_each_of_them_alone(variables, foreign, tmp_path):
 
 # a package of one file and a program, that needs nothing to be built
 BACKEND = """
-import base64, os, zipfile
+import os, tomllib, zipfile
 
 def get_requires_for_build_editable(config_settings=None):
     return []
 
 def build_editable(folder, config_settings=None, metadata_directory=None):
-    name = "hgm-0.1.0-py3-none-any.whl"
-    files = {"__editable__.hgm-0.1.0.pth": os.getcwd() + "\\n",
-             "hgm-0.1.0.dist-info/METADATA": "Metadata-Version: 2.1\\n"
-              "Name: hgm\\nVersion: 0.1.0\\n",
-             "hgm-0.1.0.dist-info/WHEEL": "Wheel-Version: 1.0\\n"
-              "Root-Is-Purelib: true\\nTag: py3-none-any\\n",
-             "hgm-0.1.0.dist-info/entry_points.txt": "[console_scripts]\\nhgm = hgm.where:main\\n"}
-    files["hgm-0.1.0.dist-info/RECORD"] = "".join(f"{file},,\\n" for file in files)
+    with open("pyproject.toml", "rb") as file:
+        project = tomllib.load(file)["project"]
+    own = project["name"].replace("-", "_") + "-0.1.0"
+    name = f"{own}-py3-none-any.whl"
+    files = {f"__editable__.{own}.pth": os.getcwd() + "\\n",
+             f"{own}.dist-info/METADATA": "Metadata-Version: 2.1\\n"
+              f"Name: {project['name']}\\nVersion: 0.1.0\\n",
+             f"{own}.dist-info/WHEEL": "Wheel-Version: 1.0\\n"
+              "Root-Is-Purelib: true\\nTag: py3-none-any\\n"}
+    if own.startswith("hgm-"):
+        files[f"{own}.dist-info/entry_points.txt"] = "[console_scripts]\\nhgm = hgm.where:main\\n"
+    files[f"{own}.dist-info/RECORD"] = "".join(f"{file},,\\n" for file in files)
     with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
         for file, text in files.items():
             wheel.writestr(file, text)
@@ -132,18 +136,14 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 """
 
 
-# what `make` needs of the package before there is an environment
-ISOLATION = (
-    "__init__.py",
-    "errors.py",
-    "core/__init__.py",
-    "core/checkout.py",
-    "core/isolation.py",
-)
-
-
-def copy_modules(folder: Path, *modules: str) -> None:
-    for name in modules:
+def copy_modules(folder: Path, *more: str) -> None:
+    """The modules of the package that say whether a checkout can be where it is, and `more`."""
+    own = (
+        "__init__.py",
+        "errors.py",
+        *(f"core/{m}.py" for m in ("__init__", "checkout", "isolation")),
+    )
+    for name in (*own, *more):
         (folder / "hgm" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / "hgm" / name, folder / "hgm" / name)
 
@@ -153,18 +153,20 @@ def small(tmp_path) -> Path:
     """A checkout whose lock names one package of an index of its own, and whose own package is
     built without any other."""
     folder = copy_checkout(tmp_path / NAMES["rest"] / "hgm", ("Makefile",))
-    copy_modules(folder, *ISOLATION, "workflow/__init__.py", "workflow/launchers.py")
+    copy_modules(folder, "workflow/__init__.py", "workflow/launchers.py")
     (folder / "hgm/where.py").write_text(
         "import sys, only\n"
         "def main():\n    print(only.__file__, __file__, sys.flags.isolated, sep='|')\n"
     )
     (folder / "hgm/report/web").mkdir(parents=True)
     (folder / "hgm/report/web/build.sh").write_text("")
-    (folder / "backend.py").write_text(BACKEND)
-    (folder / "pyproject.toml").write_text(
-        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-        '[project]\nname = "hgm"\nversion = "0.1.0"\n'
-    )
+    for place, name in ((folder, "hgm"), (folder / "plugins", "hgm-plugins")):
+        place.mkdir(exist_ok=True)
+        (place / "backend.py").write_text(BACKEND)
+        (place / "pyproject.toml").write_text(
+            '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+            f'[project]\nname = "{name}"\nversion = "0.1.0"\n'
+        )
     (folder / LOCK).write_text("# one\nonly==1.0\n")
     return folder
 
@@ -255,8 +257,8 @@ def test_an_environment_is_made_whatever_pip_is_told_about_places(
     ],
 )
 def test_make_refuses_a_folder_that_cannot_be_before_anything_is_made(name, bad, tmp_path):
-    folder = copy_checkout(tmp_path / name, ("Makefile", "pyproject.toml", LOCK))
-    copy_modules(folder, *ISOLATION)
+    folder = copy_checkout(tmp_path / name, ("Makefile", "pyproject.toml", "plugins", LOCK))
+    copy_modules(folder)
     done = make(folder, "demo")
     [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode != 0 and bad in line and "move the" in line
