@@ -10,7 +10,7 @@ from hgm.mesh.settings import Mesh
 from hgm.scans.data_source import body_model
 from hgm.systems.hgm.backends import job_backends
 from hgm.systems.hgm.meshing import mesh_folder
-from hgm.systems.hgm.normal_estimators import estimator_digest, load_estimator
+from hgm.systems.hgm.normal_estimators import reader_of_normals
 from hgm.systems.hgm.run_folder import input_folder
 
 
@@ -19,11 +19,13 @@ def main(job: Job) -> None:
     device = select_device(params["device"])
     settings = Mesh(**params["mesh"])
     backends = job_backends(params, device)
-    estimator, weights = None, ""
-    if settings.refine_steps > 0:
-        own = input_folder(job, "normals")
-        estimator = load_estimator(params["normals"], own, device=device, backend=backends["splat"])
-        weights = estimator_digest(params["normals"], own)
+    estimator, weights = reader_of_normals(
+        params["normals"],
+        input_folder(job, "normals"),
+        device,
+        backends["splat"],
+        wanted=settings.refine_steps > 0,
+    )
     faces = body_model(params["scans"], job.run).faces
     keys = outcome_in(job.path("subjects")).members
     times = MemberTimes.of(job)

@@ -6,7 +6,6 @@ from hgm.core.devices import select_device
 from hgm.core.items import MemberTimes, do_items, outcome_in
 from hgm.core.job import Job, run
 from hgm.core.keys import key_of
-from hgm.systems.hgm.back_view.settings import BackView
 from hgm.systems.hgm.backends import job_backends
 from hgm.systems.hgm.reconstruction import load_reconstructor
 from hgm.systems.hgm.run_folder import Networks
@@ -21,12 +20,9 @@ def main(job: Job) -> None:
     backends = job_backends(params, device)
     reconstructor = load_reconstructor(
         Networks.of(job),
-        size=params["rendering"]["size"],
-        back_view=BackView(**params["back_view"]),
+        params,
         device=device,
-        backend=backends["splat"],
-        sparse_backend=backends["sparse"],
-        precision=params["network"]["precision"],
+        backends=backends,
         compiled=params["network"]["compile"],
     )
     output = Reconstruct(**params["reconstruct"])

@@ -8,7 +8,7 @@ from hgm.core.job import Job, run
 from hgm.core.keys import key_of
 from hgm.scans.data_source import body_model
 from hgm.systems.hgm.backends import job_backends
-from hgm.systems.hgm.normal_estimators import estimator_digest, load_estimator
+from hgm.systems.hgm.normal_estimators import reader_of_normals
 from hgm.systems.hgm.reconstruction import load_reconstructor
 from hgm.systems.hgm.run_folder import Networks
 from hgm.systems.hgm.sections.bodies import Refine
@@ -21,23 +21,14 @@ def main(job: Job) -> None:
     backends = job_backends(params, device)
     networks = Networks.of(job)
     model = body_model(params["scans"], job.run, device)
-    reconstructor = load_reconstructor(
-        networks,
-        size=params["rendering"]["size"],
-        device=device,
-        backend=backends["splat"],
-        sparse_backend=backends["sparse"],
-        precision=params["network"]["precision"],
+    reconstructor = load_reconstructor(networks, params, device=device, backends=backends)
+    section = params["normals"]  # empty where their weight is zero
+    normals, read = reader_of_normals(
+        section, networks.normals, device, backends["splat"], wanted=bool(section)
     )
     settings = Refine(**params["refine"])
     keys = outcome_in(job.path("bodies")).members
-    weights = job.digests("coarse")
-    estimator = None
-    if params["normals"]:  # empty where their weight is zero
-        estimator = load_estimator(
-            params["normals"], networks.normals, device=device, backend=backends["splat"]
-        )
-        weights.append(estimator_digest(params["normals"], networks.normals))
+    weights = [*job.digests("coarse"), *read]
     times = MemberTimes.of(job)
 
     def work(subject: str, out: Path) -> None:
@@ -49,7 +40,7 @@ def main(job: Job) -> None:
                 model,
                 reconstructor,
                 settings,
-                normals=estimator,
+                normals=normals,
                 backend=backends["splat"],
             )
 

@@ -109,10 +109,10 @@ def _shared(
 ) -> dict[str, Any]:
     """What the index says of every system."""
     run = report.run
-    measured = run.folder / "benchmarks" if benchmarks is None else benchmarks
-    spent = costs(measured, stages(run.folder / "logs"))
+    measured = run.place.benchmarks if benchmarks is None else benchmarks
+    spent = costs(measured, stages(run.place.logs))
     numbers = read_paper(paper) if paper is not None and paper.is_file() else None
-    graph = read_graph(run.folder / "logs")
+    graph = read_graph(run.place.logs)
     judged, same = report.judged(numbers)
     return {
         "kicker": report.KICKER,

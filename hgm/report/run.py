@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 
 if TYPE_CHECKING:
@@ -100,18 +101,23 @@ class Run:
     # variants in the order of the page; others follow by name
     VARIANTS: ClassVar[tuple[str, ...]] = ()
 
+    @property
+    def place(self) -> RunFolder:
+        """What lies where in the folder."""
+        return RunFolder(self.folder)
+
     @cached_property
     def record(self) -> dict[str, Any]:
         """run.json."""
-        return read_object(self.folder / "run.json")
+        return read_object(self.place.record)
 
     @cached_property
     def scans(self) -> list[dict[str, str]]:
-        return read_rows(self.folder / "scans.tsv", "\t")
+        return read_rows(self.place.scans, "\t")
 
     @cached_property
     def rejected(self) -> list[dict[str, str]]:
-        return read_rows(self.folder / "rejected.tsv", "\t")
+        return read_rows(self.place.rejected, "\t")
 
     @cached_property
     def subjects(self) -> list[Subject]:
@@ -123,7 +129,7 @@ class Run:
         tested = {row.get("scan") for row in self.scans if row.get("split") == "test"}
         variants = self.setting("evaluate", "variants")
         found = []
-        for folder in sorted((self.folder / "subjects").glob("*/*/")):
+        for folder in sorted(self.place.subjects.glob("*/*/")):
             if (tested and folder.name not in tested) or (
                 variants and folder.parent.name not in variants
             ):
@@ -172,7 +178,7 @@ class Run:
 
     def table(self, name: str) -> list[dict[str, str]]:
         """Rows of tables/<name>.csv."""
-        return read_rows(self.folder / "tables" / f"{name}.csv", ",")
+        return read_rows(self.place.tables / f"{name}.csv", ",")
 
     @cached_property
     def histories(self) -> dict[str, list[dict[str, float]]]:

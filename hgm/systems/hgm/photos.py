@@ -28,7 +28,6 @@ from hgm.images.viewpoints import Viewpoints, of_the_rig
 from hgm.images.views import save_image
 from hgm.mesh.settings import Mesh
 from hgm.scans.data_source import body_model
-from hgm.systems.hgm.back_view.settings import BackView
 from hgm.systems.hgm.backends import job_backends
 from hgm.systems.hgm.bodies import place_subject, refine_subject
 from hgm.systems.hgm.contact import write_contact_sheet
@@ -99,12 +98,9 @@ class PhotoPipeline:
         networks.require(variant, normals=reads_normals and config["normals"]["icon"] is None)
         reconstructor = load_reconstructor(
             networks,
-            size=config["rendering"]["size"],
-            back_view=BackView(**config["back_view"]),
+            config,
             device=device,
-            backend=backends["splat"],
-            sparse_backend=backends["sparse"],
-            precision=config["network"]["precision"],
+            backends=backends,
             compiled=config["network"]["compile"],
         )
         with_body = chosen.body and reconstructor.coarse.config.use_body

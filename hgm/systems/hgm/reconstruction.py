@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -153,24 +154,22 @@ class Reconstructor:
 
 def load_reconstructor(
     networks: Networks,
+    config: Mapping[str, Any],
     *,
-    size: int,
-    back_view: BackView | None = None,
-    device: str = "cpu",
-    backend: str = "auto",
-    sparse_backend: str = "auto",
-    precision: str = "fp32",
+    device: str,
+    backends: Mapping[str, str],
     compiled: bool = False,
 ) -> Reconstructor:
     """Trained networks, read from their folders.
 
-    compiled: by torch.compile; worth its minutes for many photos only.
+    config: sections `rendering`, `network` and, for a back view, `back_view` of the configuration.
+    backends: of `hgm.systems.hgm.backends.job_backends`. compiled: by torch.compile; worth its
+    minutes for many photos only.
     """
-    coarse = load_hgm(networks.coarse, device=device, sparse_backend=sparse_backend)
+    sparse = backends["sparse"]
+    coarse = load_hgm(networks.coarse, device=device, sparse_backend=sparse)
     fusion = (
-        load_hgm(networks.fusion, device=device, sparse_backend=sparse_backend)
-        if networks.fusion
-        else None
+        load_hgm(networks.fusion, device=device, sparse_backend=sparse) if networks.fusion else None
     )
     refiner = (
         BackViewRefiner.load(networks.base, networks.controlnet, device)
@@ -184,11 +183,11 @@ def load_reconstructor(
         coarse,
         fusion,
         refiner,
-        size=size,
-        back_view=back_view,
+        size=config["rendering"]["size"],
+        back_view=BackView(**config["back_view"]) if "back_view" in config else None,
         device=device,
-        backend=backend,
-        precision=precision,
+        backend=backends["splat"],
+        precision=config["network"]["precision"],
     )
 
 

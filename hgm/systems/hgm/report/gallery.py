@@ -23,7 +23,7 @@ def data_sheets(run: Run, assets: Assets) -> list[Shot]:
     and normals from top to bottom."""
     shown: dict[str, tuple[str, Path]] = {}
     for row in run.scans:
-        folder = run.folder / "views" / row.get("chunk", "") / row.get("scan", "")
+        folder = run.place.views / row.get("chunk", "") / row.get("scan", "")
         if view_path(folder, "rgb", 0).is_file():
             shown.setdefault(row.get("split", ""), (row.get("scan", ""), folder))
     found = []
@@ -51,9 +51,9 @@ def data_sheets(run: Run, assets: Assets) -> list[Shot]:
 
 def pair_sheet(run: Run, assets: Assets) -> Shot | None:
     """Conditions above their targets."""
-    folders = [
-        p for p in sorted((run.folder / "pairs").glob("*/")) if (p / "condition.png").is_file()
-    ][:PAIR_COLUMNS]
+    folders = [p for p in sorted(run.place.pairs.glob("*/")) if (p / "condition.png").is_file()][
+        :PAIR_COLUMNS
+    ]
     if not folders:
         return None
     rows = [[read(p / name, 256) for p in folders] for name in ("condition.png", "target.png")]

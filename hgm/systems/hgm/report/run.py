@@ -17,6 +17,7 @@ from hgm.errors import InputError
 from hgm.report.run import Run as BaseRun
 from hgm.report.run import Subject, read_object
 from hgm.scans.catalogue import parse_ids
+from hgm.systems.hgm.run_folder import HGMFolder
 from hgm.systems.hgm.variants import ORDER
 from hgm.systems.hgm.variants import VARIANTS as SETTINGS
 
@@ -34,6 +35,11 @@ class Run(BaseRun):
     """The files of a run of HGM."""
 
     VARIANTS = ORDER
+
+    @property
+    def place(self) -> HGMFolder:
+        """What lies where in the folder."""
+        return HGMFolder(self.folder)
 
     @cached_property
     def tested(self) -> list[str]:
@@ -93,7 +99,7 @@ class Run(BaseRun):
         found = {}
         for name in self.setting("evaluate", "baselines") or ():
             there = wanted - self.lacking.get(name, {}).keys()
-            folders = [self.folder / "baselines" / name / subject for subject in sorted(there)]
+            folders = [self.place.rivals(name) / subject for subject in sorted(there)]
             subjects = [
                 Subject(name, f.name, f, metrics)
                 for f in folders
@@ -108,7 +114,7 @@ class Run(BaseRun):
         """Test subjects that another method's results lack, and why, by the method's name."""
         found: dict[str, dict[str, str]] = {}
         for name in self.setting("evaluate", "baselines") or ():
-            for path in sorted((self.folder / "baselines" / name).glob("*.json")):
+            for path in sorted(self.place.rivals(name).glob("*.json")):
                 found.setdefault(name, {}).update(read_object(path).get("failed", {}))
         return {name: failed for name, failed in found.items() if failed}
 
@@ -123,20 +129,18 @@ class Run(BaseRun):
         chunks = dict.fromkeys(
             row.get("chunk", "") for row in self.scans if row.get("split") == "test"
         )
-        for rule in ("coarse", "fusion"):
+        place = self.place
+        for rule, trained in (("coarse", place.coarse), ("fusion", place.fusion)):
             for suffix in dict.fromkeys(["", *(v.networks for v in variants.values())]):
-                yield rule, self.folder / f"{rule}{suffix}" / "training.json"
-        yield "normals", self.folder / "normals" / "training.json"
-        yield "pairs", self.folder / "pairs" / "manifest.json"
+                yield rule, trained(suffix) / "training.json"
+        yield "normals", place.normals / "training.json"
+        yield "pairs", place.pairs / "manifest.json"
         for folder in dict.fromkeys(v.bodies for v in variants.values() if v.refined):
-            yield from (
-                ("refine", self.folder / "bodies" / folder / f"{chunk}.json") for chunk in chunks
-            )
+            yield from (("refine", place.bodies(folder) / f"{chunk}.json") for chunk in chunks)
         for rule in ("reconstruct", "mesh", "evaluate"):
             for name in variants:
                 yield from (
-                    (rule, self.folder / "subjects" / name / f"{chunk}.{rule}.json")
-                    for chunk in chunks
+                    (rule, place.subjects / name / f"{chunk}.{rule}.json") for chunk in chunks
                 )
 
 

@@ -276,6 +276,6 @@ def write_tables(
             for name, frame in frames.items()
         }
     for name in TABLES:
-        with atomic_write(run.folder / "tables" / f"{name}.csv", "w") as file:
+        with atomic_write(run.place.tables / f"{name}.csv", "w") as file:
             frames[name].to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
     return frames
