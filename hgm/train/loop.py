@@ -13,7 +13,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -26,10 +26,15 @@ from hgm.core.processes import Deadline
 from hgm.core.progress import Progress
 from hgm.errors import InputError, SliceEnded
 from hgm.train.distributed import SINGLE, Ranks
-from hgm.train.settings import Optimization
+from hgm.train.growth import Growing, follow, follow_average
+from hgm.train.optimizers import make_optimizer
+from hgm.train.schedules import factor_of
+from hgm.train.settings import Optimization, Optimizer, Schedule
 from hgm.train.state import Cadence, State
 
 log = logging.getLogger(__name__)
+# a step and its row of the history, to which it may add
+Hook = Callable[[int, dict[str, float]], None]
 LossFn = Callable[[int, torch.Generator, slice], tuple[Tensor, dict[str, Tensor]]]
 # beside the weights: what is told of a training and changes nothing that follows
 RECORD = "training.json"
@@ -44,177 +49,260 @@ def fit(
     stage: str,
     seed: int,
     state: Path,
-    schedule: str = "onecycle",
-    warmup: float = 0.02,
-    betas: tuple[float, float] = (0.9, 0.95),
+    optimizer: Optimizer | None = None,
+    schedule: Schedule | None = None,
     batch: int = 1,
     ranks: Ranks = SINGLE,
     deadline: Deadline | None = None,
     validate: Callable[[int], Mapping[str, float]] | None = None,
     validate_every: int = 0,
     snapshots: Mapping[int, Callable[[], None]] | None = None,
+    hooks: Sequence[Hook] = (),
     save_seconds: float = 30.0,
     backends: Mapping[str, str] | None = None,
+    relief: str = "use a larger device",
 ) -> list[dict[str, float]]:
     """Train `module` (its parameters that require gradients) in place and return the history, one
     row a step.
-
-    AdamW; its rate is constant or follows OneCycle with a share `warmup` of the steps on the way
-    up, by `schedule`.
 
     `loss(micro_step, generator, part)` draws the `batch` samples of a micro-batch and returns the
     mean over those of `part`, with scalars to log; `generator` is a CPU generator that depends on
     (seed, step, micro-batch) only. `part` is all samples until a device runs out of memory; then
     the step is done again with half as many samples at a time, down to one, and the gradients of
     the parts are summed: a step sees the same samples and the loss curve stays (batch statistics
-    apart). State goes to the folder `state`; a killed call goes on from it and, on one model of
-    CPU, ends with the same bits as an undisturbed one. The processes of a `ranks` share each step's
-    micro-batches and end with equal weights; the main process writes. `snapshots[step]()` is called
-    after that many steps (again, with the same weights, after a resume). With `ema` > 0 the
-    averaged weights are in `module` at the end. `backends`: what the loss works with, by kind; the
-    state keeps those of all slices for `write_record`. Raises SliceEnded at the deadline and
-    InputError when the loss is not finite or one sample at a time needs too much memory.
+    apart). A module with a method `evolve` grows (`hgm.train.growth`).
+
+    State goes to the folder `state`; a killed call goes on from it and, on one model of CPU, ends
+    with the same bits as an undisturbed one. The processes of a `ranks` share each step's
+    micro-batches and end with equal weights; the main process writes. It calls `snapshots[step]()`
+    after that many steps (again, with the same weights, after a resume) and each of `hooks` with
+    the step and its row of the history after every step. With `ema` > 0 the averaged weights are in
+    `module` at the end. `backends`: what the loss works with, by kind; the state keeps those of all
+    slices for `write_record`. Raises SliceEnded at the deadline and InputError when the loss is not
+    finite or one sample at a time needs too much memory; `relief` says what helps then.
     """
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        parameters,
-        lr=optimization.lr,
-        betas=betas,
-        weight_decay=optimization.weight_decay,
-        fused=True,
+    training = _Training(
+        module,
+        loss,
+        optimization,
+        optimizer or Optimizer(),
+        schedule or Schedule(),
+        stage=stage,
+        seed=seed,
+        state=state,
+        batch=batch,
+        ranks=ranks,
+        save_seconds=save_seconds,
+        relief=relief,
     )
-    rates = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, _factor(schedule, optimization.steps, warmup)
-    )
-    average = copy.deepcopy(module).requires_grad_(False) if optimization.ema > 0 else None
-    stored = State(state, module, optimizer, rates, average)
-    found = stored.load()
-    step = found.get("step", 0)
-    at_once = min(batch, found.get("at_once", batch))
-    history = found.get("history", [])
-    worked = {kind: list(names) for kind, names in found.get("backends", {}).items()}
-    if step < optimization.steps:
-        for kind, name in (backends or {}).items():
-            worked[kind] = sorted({*worked.get(kind, []), name})
+    training.note_backends(backends or {})
+    while training.step < optimization.steps:
+        row = training.learn()
+        step = training.step
+        if ranks.is_main:
+            watched = validate_every and (step % validate_every == 0 or step == optimization.steps)
+            if validate is not None and watched:
+                module.eval()
+                row.update(validate(step))
+            if snapshots and step in snapshots:
+                snapshots[step]()
+            for hook in hooks:
+                hook(step, row)
+        training.keep(deadline)
+    return training.ended()
 
-    def save() -> None:
-        stored.save(step=step, history=history, at_once=at_once, backends=worked)
-        show()
 
-    def show() -> None:
-        with atomic_write(state / "progress.json", "w") as file:
-            json.dump(
-                {
-                    "stage": stage,
-                    "steps": optimization.steps,
-                    "rate": progress.rate(step),
-                    "at_once": at_once,
-                    "backends": worked,
-                    **(history[-1] if history else {}),
-                    "step": step,
-                },
-                file,
+class _Training:
+    """A training under way: the module with all that its next step depends on."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        loss: LossFn,
+        optimization: Optimization,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        *,
+        stage: str,
+        seed: int,
+        state: Path,
+        batch: int,
+        ranks: Ranks,
+        save_seconds: float,
+        relief: str,
+    ) -> None:
+        self.module = module
+        self.loss = loss
+        self.optimization = optimization
+        self.stage = stage
+        self.seed = seed
+        self.batch = batch
+        self.ranks = ranks
+        self.relief = relief
+        self.device = next(module.parameters()).device
+        self.average = copy.deepcopy(module).requires_grad_(False) if optimization.ema > 0 else None
+        self.stored = State(state, module, self.average)
+        self.optimizer = make_optimizer(module, optimization, optimizer)
+        self.rates = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, factor_of(schedule, optimization.steps)
+        )
+        found = self.stored.load(self.optimizer, self.rates)
+        self.step: int = found.get("step", 0)
+        self.at_once = min(batch, found.get("at_once", batch))
+        self.history: list[dict[str, float]] = found.get("history", [])
+        self.backends = {kind: list(names) for kind, names in found.get("backends", {}).items()}
+        self.progress = Progress(stage, optimization.steps)
+        self.progress.resume(self.step)
+        self.cadence = Cadence(self.stored.bytes, shortest=save_seconds)
+        self.shown_at = time.monotonic()
+
+    def note_backends(self, backends: Mapping[str, str]) -> None:
+        """Add what the steps to come work with to what earlier slices did."""
+        if self.step < self.optimization.steps:
+            for kind, name in backends.items():
+                self.backends[kind] = sorted({*self.backends.get(kind, []), name})
+
+    def learn(self) -> dict[str, float]:
+        """One step of the optimizer; returns its row of the history."""
+        self.module.train()
+        sums = self._gradients_in_memory()
+        # read once a step: each reading makes a GPU wait
+        values = self.ranks.add(torch.stack(list(sums.values()))).tolist()
+        logs: dict[str, float] = dict(zip(sums, values, strict=True))
+        if not math.isfinite(logs["loss"]):
+            raise InputError(
+                f"{self.stage}: the loss is {logs['loss']} at step {self.step}; lower "
+                f"{self.stage}.lr and start again"
             )
+        parameters = [p for p in self.module.parameters() if p.requires_grad]
+        self.ranks.add_gradients(parameters)
+        self.ranks.merge_statistics(self.module)
+        logs["grad_norm"] = float(nn.utils.clip_grad_norm_(parameters, self.optimization.clip))
+        logs["lr"] = float(self.rates.get_last_lr()[0])
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.rates.step()
+        self.step += 1
+        self._average()
+        self._grow()
+        self.history.append({"step": self.step, **logs})
+        return self.history[-1]
 
-    progress = Progress(stage, optimization.steps)
-    cadence = Cadence(stored.bytes, shortest=save_seconds)
-    shown_at = time.monotonic()
-    progress.resume(step)
-    device = next(module.parameters()).device
+    def _gradients_in_memory(self) -> dict[str, Tensor]:
+        """The gradients of the step, with fewer samples at a time once the device is full."""
+        buffers = [b.clone() for b in self.module.buffers()] if self.at_once > 1 else []
+        while True:
+            # only after the block are the failed step's tensors let go
+            with (
+                contextlib.suppress(torch.OutOfMemoryError),
+                self.ranks.statistics(self.module),
+            ):
+                return self._gradients()
+            self.at_once = halved(self.at_once, self.stage, self.relief)
+            self.optimizer.zero_grad(set_to_none=True)
+            for buffer, before in zip(self.module.buffers(), buffers, strict=True):
+                buffer.copy_(before)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
 
-    def gradients() -> dict[str, Tensor]:
+    def _gradients(self) -> dict[str, Tensor]:
+        """Add up the gradients of this process's micro-batches; returns the sums to log."""
+        accumulate = self.optimization.accumulate
         sums: dict[str, Tensor] = {}
-        for micro in ranks.micro_batches(optimization.accumulate):
-            for part in parts(batch, at_once):
-                generator = generator_of(seed, stage, step, micro)
-                share = (part.stop - part.start) / batch / optimization.accumulate
-                with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-                    torch.manual_seed(
-                        derived_seed(
-                            seed,
-                            stage,
-                            step,
-                            micro,
-                            "global",
-                            *([part.start] if part.start else []),
-                        )
-                    )
-                    value, numbers = loss(step * optimization.accumulate + micro, generator, part)
+        for micro in self.ranks.micro_batches(accumulate):
+            for part in parts(self.batch, self.at_once):
+                generator = generator_of(self.seed, self.stage, self.step, micro)
+                share = (part.stop - part.start) / self.batch / accumulate
+                beginning = [part.start] if part.start else []
+                names = (self.seed, self.stage, self.step, micro, "global", *beginning)
+                on_gpu = [self.device] if self.device.type == "cuda" else []
+                with torch.random.fork_rng(devices=on_gpu):
+                    torch.manual_seed(derived_seed(*names))
+                    value, numbers = self.loss(self.step * accumulate + micro, generator, part)
                     (value * share).backward()
                 for key, number in {"loss": value, **numbers}.items():
                     scaled = number.detach() * share
                     sums[key] = sums[key] + scaled if key in sums else scaled
         return sums
 
-    while step < optimization.steps:
-        module.train()
-        buffers = [b.clone() for b in module.buffers()] if at_once > 1 else []
-        sums: dict[str, Tensor] | None = None
-        while sums is None:
-            # only after the block are the failed step's tensors let go
-            with contextlib.suppress(torch.OutOfMemoryError), ranks.statistics(module):
-                sums = gradients()
-            if sums is None:
-                at_once = halved(at_once, stage)
-                optimizer.zero_grad(set_to_none=True)
-                for buffer, before in zip(module.buffers(), buffers, strict=True):
-                    buffer.copy_(before)
-                if device.type == "cuda":
-                    torch.cuda.empty_cache()
-        # read once a step: each reading makes a GPU wait
-        logs = dict(zip(sums, ranks.add(torch.stack(list(sums.values()))).tolist(), strict=True))
-        if not math.isfinite(logs["loss"]):
-            raise InputError(
-                f"{stage}: the loss is {logs['loss']} at step {step}; lower {stage}.lr and start "
-                "again"
-            )
-        ranks.add_gradients(parameters)
-        ranks.merge_statistics(module)
-        logs["grad_norm"] = float(nn.utils.clip_grad_norm_(parameters, optimization.clip))
-        logs["lr"] = float(rates.get_last_lr()[0])
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        rates.step()
-        step += 1
-        if average is not None:
-            decay = min(optimization.ema, (1 + step) / (10 + step))
-            with torch.no_grad():
-                for mean, now in zip(average.parameters(), module.parameters(), strict=True):
-                    mean.lerp_(now, 1 - decay)
-                for copied, buffer in zip(average.buffers(), module.buffers(), strict=True):
-                    copied.copy_(buffer)
-        history.append({"step": step, **logs})
-        if (
-            ranks.is_main
-            and validate is not None
-            and validate_every
-            and (step % validate_every == 0 or step == optimization.steps)
-        ):
-            module.eval()
-            history[-1].update(validate(step))
-        if ranks.is_main and snapshots and step in snapshots:
-            snapshots[step]()
-        late = deadline is not None and deadline.passed(cadence.reserve)
-        if ranks.is_main:
-            progress.update(step, f"loss {logs['loss']:.4f}")
-            if late or step == optimization.steps or cadence.due():
-                cadence.write(save)
-                shown_at = time.monotonic()
-            elif time.monotonic() - shown_at > SHOW_SECONDS:
-                show()
-                shown_at = time.monotonic()
+    def _average(self) -> None:
+        if self.average is None:
+            return
+        decay = min(self.optimization.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for mean, now in zip(self.average.parameters(), self.module.parameters(), strict=True):
+                mean.lerp_(now, 1 - decay)
+            for copied, buffer in zip(self.average.buffers(), self.module.buffers(), strict=True):
+                copied.copy_(buffer)
+
+    def _grow(self) -> None:
+        """Let a growing module change its parameters, and the rest follow."""
+        if not isinstance(self.module, Growing):
+            return
+        before = dict(self.module.named_parameters())
+        generator = torch.Generator().manual_seed(
+            derived_seed(self.seed, self.stage, self.step, "evolve")
+        )
+        with torch.no_grad():
+            kept = self.module.evolve(self.step, generator)
+        follow(self.optimizer, before, self.module, kept)
+        if self.average is not None:
+            follow_average(self.average, self.module, kept)
+
+    def keep(self, deadline: Deadline | None) -> None:
+        """Write the state when it is time to. Raises SliceEnded at the deadline."""
+        steps = self.optimization.steps
+        late = deadline is not None and deadline.passed(self.cadence.reserve)
+        if self.ranks.is_main:
+            self.progress.update(self.step, f"loss {self.history[-1]['loss']:.4f}")
+            if late or self.step == steps or self.cadence.due():
+                self.cadence.write(self._save)
+                self.shown_at = time.monotonic()
+            elif time.monotonic() - self.shown_at > SHOW_SECONDS:
+                self._show()
+                self.shown_at = time.monotonic()
         # the others wait here for the main process's files: a process that failed meanwhile would
         # end the main process while it writes
-        if ranks.broadcast(late) and step < optimization.steps:
+        if self.ranks.broadcast(late) and self.step < steps:
             raise SliceEnded(
-                f"{stage}: stopped at step {step} of {optimization.steps}, time is up; run again "
-                "to go on"
+                f"{self.stage}: stopped at step {self.step} of {steps}, time is up; run again to "
+                "go on"
             )
-    if average is not None:
-        module.load_state_dict(average.state_dict())
-    if ranks.is_main:
-        show()
-    return history
+
+    def ended(self) -> list[dict[str, float]]:
+        """The history, with the averaged weights in the module where there are any."""
+        if self.average is not None:
+            self.module.load_state_dict(self.average.state_dict())
+        if self.ranks.is_main:
+            self._show()
+        return self.history
+
+    def _save(self) -> None:
+        self.stored.save(
+            self.optimizer,
+            self.rates,
+            step=self.step,
+            history=self.history,
+            at_once=self.at_once,
+            backends=self.backends,
+        )
+        self._show()
+
+    def _show(self) -> None:
+        """Write progress.json, which `hgm status` reads."""
+        with atomic_write(self.stored.folder / "progress.json", "w") as file:
+            json.dump(
+                {
+                    "stage": self.stage,
+                    "steps": self.optimization.steps,
+                    "rate": self.progress.rate(self.step),
+                    "at_once": self.at_once,
+                    "backends": self.backends,
+                    **(self.history[-1] if self.history else {}),
+                    "step": self.step,
+                },
+                file,
+            )
 
 
 def generator_of(seed: int, stage: str, step: int, micro: int) -> torch.Generator:
@@ -228,14 +316,11 @@ def parts(batch: int, at_once: int) -> list[slice]:
     return [slice(i, min(i + at_once, batch)) for i in range(0, batch, at_once)]
 
 
-def halved(at_once: int, stage: str) -> int:
-    """Half of the samples at a time, rounded up. Raises InputError where it is one already."""
+def halved(at_once: int, stage: str, relief: str) -> int:
+    """Half of the samples at a time, rounded up. Raises InputError where it is one already, with
+    `relief`, what helps."""
     if at_once == 1:
-        raise InputError(
-            f"{stage}: out of memory with one sample at a time; set network.overrides: "
-            "{checkpointing: true} or network.precision: bf16, lower rendering.size, or use a "
-            "larger device"
-        )
+        raise InputError(f"{stage}: out of memory with one sample at a time; {relief}")
     fewer = -(-at_once // 2)
     log.warning(
         "%s: out of memory with %d samples at a time; goes on with %d, which leaves the steps' "
@@ -245,27 +330,6 @@ def halved(at_once: int, stage: str) -> int:
         fewer,
     )
     return fewer
-
-
-def _factor(schedule: str, steps: int, warmup: float) -> Callable[[int], float]:
-    """OneCycle with torch's defaults (start 1/25, end 1e-4 of that, cosine), or a constant."""
-    if schedule == "constant":
-        return lambda step: 1.0
-    if schedule != "onecycle":
-        raise InputError(f"schedule: {schedule!r} is unknown; expected onecycle or constant")
-    up = max(warmup * steps, 1.0)
-
-    def factor(step: int) -> float:
-        def cosine(a: float, b: float, t: float) -> float:
-            return b + (a - b) / 2 * (1 + math.cos(math.pi * min(max(t, 0.0), 1.0)))
-
-        return (
-            cosine(1 / 25, 1.0, step / up)
-            if step < up
-            else cosine(1.0, 1 / 25e4, (step - up) / max(steps - up, 1.0))
-        )
-
-    return factor
 
 
 def write_record(out: Path, state: Path) -> None:

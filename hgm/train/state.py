@@ -9,8 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from hgm.core.files import atomic_write
+from hgm.train.growth import Growing, reshape
 
 SHARE = 0.02  # of a training's time that may go into writing its state
 LONGEST = 600.0  # seconds to the first writing, which shows how fast the disk is
@@ -19,49 +22,52 @@ SLOWER = 1.5  # the last writing of a slice may take so many times as long as th
 
 
 class State:
-    """The file `state.pt` of a module, its optimizer, its schedule and, where there is one, its
-    averaged copy."""
+    """The file `state.pt` of a training in a folder: its module, optimizer, schedule and, where
+    there is one, the module's averaged copy."""
 
-    def __init__(
-        self,
-        folder: Path,
-        module: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        schedule: torch.optim.lr_scheduler.LRScheduler,
-        average: nn.Module | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, module: nn.Module, average: nn.Module | None = None) -> None:
+        self.folder = folder
         self.path = folder / "state.pt"
-        self.parts: dict[str, Any] = {
-            "module": module,
-            "optimizer": optimizer,
-            "schedule": schedule,
-        }
-        if average is not None:
-            self.parts["average"] = average
+        self.modules = {"module": module, **({} if average is None else {"average": average})}
+        self.on_gpu = next(module.parameters()).device.type == "cuda"
         learned = sum(p.nbytes for p in module.parameters() if p.requires_grad)
         # Adam keeps two moments
-        self.bytes = (1 + (average is not None)) * _bytes(module) + 2 * learned
+        self.bytes = len(self.modules) * _bytes(module) + 2 * learned
+        # For a GPU the file is mapped, since the processes of a training read it at the same time.
+        self.saved: dict[str, Any] = (
+            torch.load(self.path, map_location="cpu", weights_only=True, mmap=self.on_gpu)
+            if self.path.exists()
+            else {}
+        )
+        if self.saved and isinstance(module, Growing):
+            for name, part in self.modules.items():
+                reshape(part, self.saved[name])
 
-    def load(self) -> dict[str, Any]:
+    def load(self, optimizer: Optimizer, schedule: LRScheduler) -> dict[str, Any]:
         """Set all parts to what the file holds and return the rest of it; nothing without a file.
-
-        What was read is let go. For a GPU the file is mapped, since the processes of a training
-        read it at the same time.
-        """
-        if not self.path.exists():
+        The optimizer is made before, of the parameters in the shapes that they were saved with.
+        What was read is let go."""
+        saved, self.saved = self.saved, {}
+        if not saved:
             return {}
-        on_gpu = next(self.parts["module"].parameters()).device.type == "cuda"
-        saved = torch.load(self.path, map_location="cpu", weights_only=True, mmap=on_gpu)
-        for name, part in self.parts.items():
+        for name, part in self._parts(optimizer, schedule).items():
             part.load_state_dict(saved.pop(name))
         return dict(saved)
 
-    def save(self, **rest: Any) -> None:
+    def save(self, optimizer: Optimizer, schedule: LRScheduler, **rest: Any) -> None:
         """Write the state of all parts and `rest` (plain values) in place of the last one."""
+        parts = self._parts(optimizer, schedule)
         with atomic_write(self.path) as file:
-            torch.save(
-                {**{name: part.state_dict() for name, part in self.parts.items()}, **rest}, file
-            )
+            torch.save({**{name: part.state_dict() for name, part in parts.items()}, **rest}, file)
+
+    def _parts(self, optimizer: Optimizer, schedule: LRScheduler) -> dict[str, Any]:
+        """In the order in which they are written."""
+        return {
+            "module": self.modules["module"],
+            "optimizer": optimizer,
+            "schedule": schedule,
+            **{name: part for name, part in self.modules.items() if name != "module"},
+        }
 
 
 class Cadence:

@@ -30,7 +30,7 @@ from hgm.train.loop import fit, write_history, write_record
 from hgm.train.pictures import Pictures
 from hgm.train.prefetch import BODIES_STORE, NORMALS_STORE
 from hgm.train.scan_store import ScanStore
-from hgm.train.settings import Optimization
+from hgm.train.settings import Optimization, Optimizer
 
 WEIGHTS = "weights.safetensors"
 MODEL = "model.json"
@@ -131,12 +131,14 @@ def train_normals(
         net,
         loss,
         Optimization(steps=settings.steps, lr=settings.lr, weight_decay=1e-4),
+        optimizer=Optimizer(betas=(0.9, 0.95)),
         stage="normals",
         seed=seed,
         state=state,
         batch=settings.batch,
         deadline=deadline,
         backends={"splat": backend},
+        relief="lower rendering.size, or use a larger device",
     )
     save_tensors(net.state_dict(), out / WEIGHTS)
     write_json(out / MODEL, {"channels": settings.channels})

@@ -34,9 +34,16 @@ from hgm.train.loop import fit, write_history, write_record
 from hgm.train.pictures import Pictures
 from hgm.train.prefetch import LOADERS, Prefetch
 from hgm.train.scan_store import ScanStore
+from hgm.train.settings import Optimizer, Schedule
 
 log = logging.getLogger(__name__)
 EARLY = "early.safetensors"  # the unconverged snapshot, beside the final weights
+OPTIMIZER = Optimizer(betas=(0.9, 0.95))  # (release)
+# where one sample at a time needs too much memory
+RELIEF = (
+    "set network.overrides: {checkpointing: true} or network.precision: bf16, lower "
+    "rendering.size, or use a larger device"
+)
 VALIDATION_VIEWS = 4  # evenly around, from the front view on
 
 
@@ -266,7 +273,9 @@ def _train(
             model,
             loss,
             section,
-            warmup=section.warmup,
+            optimizer=OPTIMIZER,
+            schedule=Schedule(warmup=section.warmup),
+            relief=RELIEF,
             stage=training.stage,
             seed=training.seed,
             state=state,

@@ -10,7 +10,7 @@ from torch import nn
 from hgm.core.processes import Deadline
 from hgm.errors import InputError, SliceEnded
 from hgm.systems.hgm.sections.training import Coarse, Loss, Network
-from hgm.systems.hgm.training import Training, train_hgm
+from hgm.systems.hgm.training import RELIEF, Training, train_hgm
 from hgm.train.loop import fit, parts
 from hgm.train.settings import Optimization
 
@@ -120,6 +120,7 @@ def test_one_sample_that_does_not_fit_is_one_clear_error(tmp_path):
             seed=0,
             state=tmp_path,
             batch=2,
+            relief=RELIEF,
         )
 
 

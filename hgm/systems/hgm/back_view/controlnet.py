@@ -25,6 +25,7 @@ from hgm.systems.hgm.back_view.pairs import Pairs
 from hgm.systems.hgm.back_view.settings import ControlNet
 from hgm.train.loop import fit, generator_of, write_history
 from hgm.train.prefetch import LOADERS, Prefetch
+from hgm.train.settings import Schedule
 
 STAGE = "controlnet"
 # of the condition's encoder in Stable Diffusion's ControlNets; one halving less
@@ -190,8 +191,8 @@ def train_controlnet(
             controlnet,
             loss,
             settings,
-            schedule=settings.schedule,
-            betas=(0.9, 0.999),
+            schedule=Schedule(name=settings.schedule),
+            relief="lower controlnet.crop, or use a larger device",
             stage=STAGE,
             seed=seed,
             state=state,

@@ -29,7 +29,7 @@ from hgm.systems.hgm.back_view.images import (
 from hgm.systems.hgm.back_view.settings import CAPTION, DiffusionBase
 from hgm.systems.hgm.back_view.text import make_text_encoder, make_tokenizer
 from hgm.train.loop import fit, write_history
-from hgm.train.settings import Optimization
+from hgm.train.settings import Optimization, Optimizer, Schedule
 
 History = list[dict[str, float]]
 # weight of the hue's squared error beside the colors'; without it some seeds stay gray for the
@@ -211,8 +211,8 @@ def train_vae(
         vae,
         loss,
         optimization,
-        warmup=WARMUP,
-        betas=BETAS,
+        optimizer=Optimizer(betas=BETAS),
+        schedule=Schedule(warmup=WARMUP),
         stage="base_vae",
         seed=seed,
         state=state,
@@ -280,8 +280,8 @@ def train_unet(
         base.unet,
         loss,
         optimization,
-        warmup=WARMUP,
-        betas=BETAS,
+        optimizer=Optimizer(betas=BETAS),
+        schedule=Schedule(warmup=WARMUP),
         stage="base_unet",
         seed=seed,
         state=state,
