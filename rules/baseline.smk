@@ -4,7 +4,7 @@ rule baseline:
         views="<results>/views/{chunk}/manifest.json",
         theirs=baseline_results,
         models=body_models,
-        surfaces=chunk_scans,
+        scans="<results>/scans.tsv",
     output:
         manifest=ensure("<results>/baselines/{method}/{chunk}.json", non_empty=True),
     log:

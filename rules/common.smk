@@ -69,13 +69,6 @@ def standin_manifests(wildcards):
     return expand("<results>/standin/{chunk}.json", chunk=plan.standin_chunks)
 
 
-def chunk_scans(wildcards):
-    """The scans of a chunk where the run makes them itself; those of a user are no product of the workflow."""
-    if wildcards.chunk not in plan.standin_chunks:
-        return []
-    return f"<results>/standin/{wildcards.chunk}.json"
-
-
 def body_models(wildcards):
     """The stand-in body model; a user's own SMPL-X files are no product of the workflow."""
     return (

@@ -7,7 +7,6 @@ rule evaluate:
         first=first_estimates,
         models=body_models,
         scans="<results>/scans.tsv",
-        surfaces=chunk_scans,
     output:
         manifest=ensure(
             "<results>/subjects/{variant}/{chunk}.evaluate.json", non_empty=True

@@ -2,7 +2,6 @@ rule render:
     """Render the 12 views of every scan of one chunk with Blender's Cycles, or take over those that the data set brings."""
     input:
         scans="<results>/scans.tsv",
-        surfaces=chunk_scans,
         models=body_models,
     output:
         manifest=ensure("<results>/views/{chunk}/manifest.json", non_empty=True),

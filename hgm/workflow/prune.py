@@ -15,7 +15,7 @@ from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.workflow.doctor.health import MAKE_LOCK, orphans
 from hgm.workflow.forecast import aligned
-from hgm.workflow.jobs import finished, planned_jobs, readers_of
+from hgm.workflow.jobs import PlannedJob, finished, planned_jobs
 from hgm.workflow.plan import Plan
 
 STANDIN = "standin"
@@ -53,7 +53,6 @@ def candidates(plan: Plan, results: Path) -> list[Candidate]:
     """
     jobs = planned_jobs(plan)
     done = finished(jobs, results)
-    readers = readers_of(jobs)
     folder = RunFolder(results)
     found = [
         _candidate(job.name, folder.state(job.name), "the training, if it is asked for again")
@@ -61,7 +60,7 @@ def candidates(plan: Plan, results: Path) -> list[Candidate]:
         if job.name in done and folder.state(job.name).is_dir()
     ]
     for job in jobs:
-        if job.rule == STANDIN and readers[job.name] <= done:
+        if job.rule == STANDIN and readers_of_scans(job, jobs, folder) <= done:
             texture = plan.config["scans"]["texture"]
             again = (
                 f"hgm standin --ids {spans(job.members)} --out "
@@ -80,6 +79,16 @@ def candidates(plan: Plan, results: Path) -> list[Candidate]:
         for path in orphans(results)
     ]
     return found
+
+
+def readers_of_scans(job: PlannedJob, jobs: Sequence[PlannedJob], run: RunFolder) -> set[str]:
+    """Names of the jobs that read the scans that a job makes: the table of usable scans stands for
+    them, so these are the job that writes it and those that read it and work on the same people."""
+    tables = {one.name for one in jobs if run.scans.name in one.outputs}
+    people = set(job.members)
+    return tables | {
+        one.name for one in jobs if tables & set(one.after) and people & set(one.members)
+    }
 
 
 def spans(names: Sequence[str]) -> str:

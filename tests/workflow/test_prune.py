@@ -39,6 +39,15 @@ def test_only_what_nothing_needs_any_more_may_go(run):
     assert {"standin/THuman2.0_Release/0505", "standin/THuman2.0_Release/0506"} <= paths(run)
 
 
+def test_scans_that_another_method_is_still_measured_by_stay(another):
+    run = another(run="rivals", evaluate={"baselines": {"sith": "theirs"}})
+    furnish(run)
+    run.finish(*(name for name in run.jobs if not name.startswith(("baseline", "report"))))
+    assert "standin/THuman2.0_Release/0505" not in paths(run)
+    run.finish("baseline/sith/test000")
+    assert "standin/THuman2.0_Release/0505" in paths(run)
+
+
 def test_real_scans_are_never_offered(another, tmp_path):
     here = str(tmp_path)
     real = another(
