@@ -157,7 +157,7 @@ def test_an_edited_product_reruns_what_reads_it(planned, edit):
 
 
 def test_resources_of_the_report_rerun_only_the_report(planned, edit):
-    edit("resources/paper.yaml", "\n", "\n# another remark\n")
+    edit("resources/paper/hgm.yaml", "\n", "\n# another remark\n")
     edit("hgm/report/templates/style.css", "{", "{ ")
     assert planned() == {"report"}
 
@@ -207,7 +207,7 @@ def test_a_script_reruns_its_rule(planned, edit):
 
 def test_resources_profiles_and_commands_rerun_nothing(planned, edit):
     edit("rules/mesh.smk", 'growing(plan.memory("mesh"))', "growing(5000)")
-    edit("hgm/systems/hgm/requests.py", "MESHING = 400, 3000", "MESHING = 400, 3001")
+    edit("hgm/systems/hgm/requests.py", "MESHING = 3000", "MESHING = 3001")
     edit("rules/coarse.smk", "runtime=1440", "runtime=2880")
     edit("profiles/default/profile.yaml", "scheduler: greedy", "scheduler: greedy\nretries: 1")
     edit("hgm/workflow/status.py", "SHOWN = ", "CHANGED = 1\nSHOWN = ")
