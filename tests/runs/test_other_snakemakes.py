@@ -29,7 +29,7 @@ def python(tmp_path_factory) -> Path:
     return folder / "bin/python"
 
 
-def asked(*command: str | Path) -> subprocess.CompletedProcess[str]:
+def asked(*command: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Snakemake in the checkout, with the profile that it takes there by itself."""
     environment = {
         name: value
@@ -40,7 +40,7 @@ def asked(*command: str | Path) -> subprocess.CompletedProcess[str]:
         [*map(str, command), "--configfile", "config/hgm/tiny.yaml", "--cores", "1", "--nolock"],
         cwd=ROOT,
         text=True,
-        env=environment,
+        env={**environment, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -55,7 +55,7 @@ def test_it_has_no_plugin_of_ours(python):
     )
 
 
-# the latter finds what lies in the checkout
+# the latter finds the package in the checkout, its working folder
 @pytest.mark.parametrize("module", [False, True], ids=["program", "module"])
 def test_it_plans_the_run(python, module):
     done = asked(
@@ -66,7 +66,9 @@ def test_it_plans_the_run(python, module):
 
 
 def test_it_says_what_it_needs_for_slurm(python):
-    done = asked(python, "-m", "snakemake", "--executor", "slurm-safe", "--jobs", "1")
+    """Where it finds our plugins, but not what they extend."""
+    plugins = {"PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}
+    done = asked(python, "-m", "snakemake", "--executor", "slurm-safe", "--jobs", "1", **plugins)
     assert (
         done.returncode != 0
         and "this Python has no snakemake-executor-plugin-slurm; use .venv/bin/snakemake"
