@@ -54,7 +54,7 @@ def test_a_file_is_checked_on_top_of_those_before_it(tmp_path, capsys):
     fewer = str(tmp_path / "fewer.yaml")
     assert (
         main(["config", "--check", preset, fewer]) == 0
-        and capsys.readouterr().out == f"{preset}, {fewer}: fine\n"
+        and capsys.readouterr().out == f"{preset}, {fewer}: fine, a configuration of system hgm\n"
     )
     assert main(["config", "--check", fewer]) == 1
     assert capsys.readouterr().err.startswith(

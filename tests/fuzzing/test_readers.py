@@ -42,7 +42,6 @@ from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.files import load_model, save_model
 from hgm.systems.hgm.networks.hgm import HGM
 from hgm.workflow import configuration
-from hgm.workflow.config_text import to_yaml
 
 SECONDS = 5  # for one file
 MEMORY = 6 << 30  # bytes of address space beyond what is in use
@@ -265,7 +264,7 @@ def read_photo(folder: Path) -> None:
 
 
 def furnish_config(folder: Path) -> None:
-    (folder / "config.yaml").write_text(to_yaml("hgm"))
+    (folder / "config.yaml").write_text(yaml.safe_dump(configuration.resolve({})))
     (folder / "ids.txt").write_text("\n".join(f"{i:04d}" for i in range(40)))
     (folder / "scans.tsv").write_text(
         "scan\tsplit\tchunk\n" + "".join(f"{i:04d}\ttrain\ttrain000\n" for i in range(9))

@@ -29,11 +29,15 @@ from hgm.report.pictures import Assets, error_map, read, read_depth, sheet
 from hgm.report.rule_graph import Graph, columns, read_graph, workflow_svg
 from hgm.report.speed import speeds
 from hgm.report.viewer_data import Solid, gaussian_solid, mesh_solid, most_visible, share
+from hgm.scans.settings import Scans
 from hgm.systems.hgm.report.kid import back_view_kid
 from hgm.systems.hgm.report.methods import methods
 from hgm.systems.hgm.report.run import Run
 from hgm.systems.hgm.report.speed import measures
-from hgm.systems.hgm.settings import Coarse, Estimate, Scans
+from hgm.systems.hgm.report.tables import read_paper
+from hgm.systems.hgm.sections.bodies import FirstEstimate
+from hgm.systems.hgm.sections.training import Coarse
+from hgm.systems.hgm.settings import Coarse, Scans
 from hgm.systems.hgm.variants import RENDER
 from hgm.workflow.configuration import load, resolve
 
@@ -337,7 +341,7 @@ def test_every_sentence_of_the_methods_is_there(tmp_path: Path) -> None:
         # without a section its sentences are left out, without a key nothing is
         if isinstance(keys, dict):
             assert methods(Run(tmp_path, {k: v for k, v in demo.items() if k != section}))
-    for section, model in (("scans", Scans), ("estimate", Estimate)):
+    for section, model in (("scans", Scans), ("estimate", FirstEstimate)):
         for source in get_args(model.model_fields["source"].annotation):
             assert methods(Run(tmp_path, {**demo, section: {**demo[section], "source": source}}))
     with pytest.raises(KeyError, match="every"):

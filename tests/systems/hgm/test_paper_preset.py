@@ -1,5 +1,5 @@
-"""The paper's preset against the paper's and the release's constants, one line each, with the place
-that says so."""
+"""The defaults and the paper's preset against the paper's and the release's constants, one line
+each, with the place that says so."""
 
 from typing import Any
 
@@ -7,9 +7,11 @@ import pytest
 from checkouts import ROOT
 
 from hgm.core.settings import Section
-from hgm.workflow.configuration import load
+from hgm.workflow.configuration import load, parse
 
 PRESET = load(ROOT / "config/hgm/thuman2.yaml")
+DEFAULTS = parse({"system": "hgm"})
+MACHINE = ("coarse.gpus", "fusion.gpus")  # a default asks for one GPU, the preset for the paper's
 CONSTANTS: list[tuple[str, Any, str]] = [
     ("scans.train", "0000-0499", "paper: 500 scans"),
     ("scans.test", "0505-0525", "SIFU's split, which the paper follows"),
@@ -28,7 +30,7 @@ CONSTANTS: list[tuple[str, Any, str]] = [
     ("coarse.clip", 1.0, "release"),
     ("coarse.supervised", 12, "section 4: 12 views"),
     ("coarse.turn", False, "release"),
-    ("fusion.steps", 37500, "as the coarse model"),
+    ("fusion.steps", 37500, "release: as the coarse model"),
     ("fusion.batch", 1, "section 3.6: four GPUs, one scan each"),
     ("fusion.accumulate", 4, "section 3.6"),
     ("fusion.gpus", 4, "section 3.6"),
@@ -45,7 +47,7 @@ CONSTANTS: list[tuple[str, Any, str]] = [
     ("back_view.strength", 0.2, "release"),
     ("back_view.steps", 100, "release"),
     ("back_view.guidance", 5.0, "release"),
-    ("back_view.control_scale", 1.0, "the community pipeline's default"),
+    ("back_view.control_scale", 1.0, "not published: the community pipeline's default"),
     ("back_view.seed", 22, "release"),
     ("back_view.prompt", "Best quality", "paper"),
     ("refine.iterations", 45, "section 3.2"),
@@ -66,10 +68,37 @@ CONSTANTS: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize(("key", "value", "place"), CONSTANTS, ids=[key for key, _, _ in CONSTANTS])
 def test_constant(key: str, value: Any, place: str) -> None:
-    found: Any = PRESET
-    for part in key.split("."):
-        found = getattr(found, part)
-    assert found == value, place
+    for config in (PRESET, *([] if key in MACHINE else [DEFAULTS])):
+        section, name = key.split(".")
+        assert getattr(getattr(config, section), name) == value, place
+
+
+def test_a_constant_is_marked_as_what_it_is() -> None:
+    """The page of the configuration says whose value a default is."""
+    unmarked = []
+    for key, _, place in CONSTANTS:
+        section, name = key.split(".")
+        text = type(getattr(DEFAULTS, section)).model_fields[name].description or ""
+        whose = next((w for w in ("release", "not published") if w in place), "paper")
+        if key not in MACHINE and f"({whose}" not in text:
+            unmarked.append((key, text, place))
+    assert unmarked == []
+
+
+def test_what_the_preset_changes_is_its_own_or_a_deviation() -> None:
+    """Besides data, weights and GPUs."""
+    text = (ROOT / "docs" / "deviations.md").read_text()
+    free = {"run", "system", "device", "scans", "weights"}
+    files = {"base.folder", "controlnet.tile", "estimate.pixie", *MACHINE}
+    changed = [
+        f"{name}.{key}"
+        for name in set(type(PRESET).model_fields) - free
+        if isinstance(section := getattr(PRESET, name), Section)
+        for key in type(section).model_fields
+        if getattr(section, key) != getattr(getattr(DEFAULTS, name), key)
+    ]
+    assert [k for k in sorted(changed) if k not in files and f"`{k}`" not in text] == []
+    assert "mesh.cameras" in changed
 
 
 def test_what_is_not_the_papers_is_in_the_list_of_deviations() -> None:
@@ -81,7 +110,7 @@ def test_what_is_not_the_papers_is_in_the_list_of_deviations() -> None:
     listed = {key for key, _, _ in CONSTANTS}
     # how often one looks; of the ControlNet: not published; whose files; which rows
     schedule = {"validate_every", "batch", "schedule", "pixie", "variants"}
-    demo = type(PRESET)()
+    demo = parse({})
     unsaid = []
     for name in type(PRESET).model_fields:
         mine = getattr(PRESET, name)

@@ -14,7 +14,7 @@ class Network(Section):
     """The networks and how they are computed."""
 
     preset: Literal["tiny", "small", "medium", "paper"] = described(
-        "paper", "widths of the networks (hgm/systems/hgm/networks/config.py lists them)"
+        "paper", "widths of the networks, listed in hgm/systems/hgm/networks/config.py (paper)"
     )
     overrides: dict[str, JsonValue] = described({}, "single fields of the preset to change")
     precision: Literal["fp32", "bf16"] = described(
