@@ -34,10 +34,7 @@ from hgm.systems.hgm.report.kid import back_view_kid
 from hgm.systems.hgm.report.methods import methods
 from hgm.systems.hgm.report.run import Run
 from hgm.systems.hgm.report.speed import measures
-from hgm.systems.hgm.report.tables import read_paper
 from hgm.systems.hgm.sections.bodies import FirstEstimate
-from hgm.systems.hgm.sections.training import Coarse
-from hgm.systems.hgm.settings import Coarse, Scans
 from hgm.systems.hgm.variants import RENDER
 from hgm.workflow.configuration import load, resolve
 
@@ -251,7 +248,7 @@ def test_methods_follow_the_configuration(tmp_path: Path) -> None:
     demo = " ".join(methods(Run(tmp_path, resolve({}))))
     assert (
         "stand-in humans" in demo
-        and f"{Coarse().steps} steps" in demo
+        and f"{resolve({})['coarse']['steps']} steps" in demo
         and "stands in for LPIPS" in demo
     )
     assert "LPIPS and KID are not available" in demo and "small latent diffusion" in demo

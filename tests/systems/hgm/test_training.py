@@ -232,5 +232,5 @@ def test_settings_come_from_the_configuration():
     )
     made = training(Coarse(**config["coarse"]), config, [], [], device="cpu")
     assert made.section.steps == 7 and made.section.lr == 0.01 and made.inputs == ("front",)
-    nets = network(config["network"], 64, views=2, body=False)
+    nets = network(made.network, 64, views=2, body=False)
     assert nets.voxel == 0.05 and nets.views == 2 and not nets.use_body
