@@ -155,7 +155,8 @@ def test_all_views_are_supervised_where_there_are_fewer(
         loss=Loss(),
     )
     train_hgm(HGMConfig.tiny(views=2), training, tmp_path / "out", tmp_path / "state")
-    assert load_image(next((tmp_path / "out" / "validation").glob("*.png"))).shape == (3, 32, 64)
+    shown = load_image(next((tmp_path / "out" / "validation").glob("*.png")))
+    assert shown.shape == (3, 2 * SIZE, 4 * SIZE)
     assert "fusion: each step is compared with 10 views, not 12: a scan has no more" in caplog.text
     caplog.clear()
     # watched is one with ten, which takes none from those trained on
@@ -462,7 +463,7 @@ def test_the_normal_net_learns_from_every_view_there_is(
         train_normals(
             [few, folder],
             model.faces,
-            dataclasses.replace(training, steps=2),
+            training.model_copy(update={"steps": 2}),
             tmp_path / "out",
             tmp_path / "state",
             seed=0,

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import torch
 
-from hgm.systems.hgm.back_view.settings import NEGATIVE_PROMPT, PROMPT
+from hgm.systems.hgm.back_view.settings import BackView
 from hgm.systems.hgm.back_view.text import (
     BEGIN,
     END,
@@ -15,7 +15,7 @@ from hgm.systems.hgm.back_view.text import (
 
 def test_every_word_of_the_prompts_is_one_token() -> None:
     tokenizer = make_tokenizer()
-    for prompt in (PROMPT, NEGATIVE_PROMPT):
+    for prompt in (BackView().prompt, BackView().negative_prompt):
         tokens = tokenizer.convert_ids_to_tokens(tokenizer(prompt).input_ids)
         words = prompt.lower().replace(",", " ,").split()
         assert tokens == [BEGIN, *(word + "</w>" for word in words), END]
@@ -32,7 +32,7 @@ def test_captions_are_padded_and_told_apart() -> None:
     tokenizer = make_tokenizer()
     encoder = make_text_encoder(8, seed=0, heads=2)
     tokens = tokenizer(
-        [PROMPT, ""], padding="max_length", max_length=LENGTH, return_tensors="pt"
+        [BackView().prompt, ""], padding="max_length", max_length=LENGTH, return_tensors="pt"
     ).input_ids
     assert tokens.shape == (2, LENGTH)
     with torch.no_grad():
@@ -48,8 +48,8 @@ def test_saved_tokenizer_encodes_the_same(tmp_path: Path) -> None:
     tokenizer.save_pretrained(tmp_path)
     again = CLIPTokenizer.from_pretrained(tmp_path, local_files_only=True)
     assert (
-        again(NEGATIVE_PROMPT, padding="max_length").input_ids
-        == tokenizer(NEGATIVE_PROMPT, padding="max_length").input_ids
+        again(BackView().negative_prompt, padding="max_length").input_ids
+        == tokenizer(BackView().negative_prompt, padding="max_length").input_ids
     )
     assert again.model_max_length == LENGTH
 
