@@ -16,8 +16,6 @@ from hgm.workflow.plan import plan_for
 from hgm.systems.hgm.variants import VARIANTS
 from snakemake_logger_plugin_live import watch
 
-# a file that names its system stands on the defaults of that system, others on the demo
-
 # a file that names its system stands on the defaults of that system, others on config.yaml
 if not is_named([config]):
 

@@ -195,6 +195,14 @@ def test_snakemake_refuses_files_of_two_systems_in_one_line(tmp_path):
     )
 
 
+def test_make_says_in_one_line_that_a_system_has_no_demo():
+    done = subprocess.run(
+        ["make", "--silent", "demo-nobody"], cwd=ROOT, text=True, capture_output=True
+    )
+    assert done.returncode != 0
+    assert done.stdout == "There is no config/nobody/demo.yaml; the systems are: hgm\n"
+
+
 def test_the_check_says_the_system(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     files = ["config/hgm/tiny.yaml"]
