@@ -1,4 +1,4 @@
-"""HGM from scans to Gaussians, meshes and tables. `config.yaml` is the demo; a preset in `config/hgm/` changes numbers only."""
+"""One run of one system, from its data to its report. `config.yaml` is HGM's demo; a preset in `config/<system>/` says what differs."""
 
 from snakemake.utils import min_version
 
@@ -14,24 +14,9 @@ pathvars:
     benchmarks=benchmarks_folder(),
 
 
-include: "rules/standin.smk"
-include: "rules/catalogue.smk"
-include: "rules/render.smk"
-include: "rules/coarse.smk"
-include: "rules/base.smk"
-include: "rules/normals.smk"
-include: "rules/pairs.smk"
-include: "rules/controlnet.smk"
-include: "rules/fusion.smk"
-include: "rules/estimators.smk"
-include: "rules/estimate.smk"
-include: "rules/refine.smk"
-include: "rules/reconstruct.smk"
-include: "rules/mesh.smk"
-include: "rules/photos.smk"
-include: "rules/evaluate.smk"
-include: "rules/baseline.smk"
-include: "rules/report.smk"
+include: "rules/run.smk"
+include: "rules/people.smk"
+include: f"rules/{plan.system}.smk"
 
 
 onstart:
@@ -39,23 +24,8 @@ onstart:
 
 
 rule all:
-    """The report with everything it is made from, and the photos of the configuration."""
+    """The report with everything it is made from, and what a system makes besides."""
     default_target: True
     input:
         "<results>/report/index.html",
-        photo_results,
-
-
-rule views:
-    """Only the rendered data set."""
-    input:
-        expand("<results>/views/{chunk}/manifest.json", chunk=plan.chunks),
-
-
-rule models:
-    """Only the trained networks."""
-    input:
-        "<results>/coarse/weights.safetensors",
-        "<results>/controlnet/manifest.json",
-        "<results>/fusion/weights.safetensors",
-        normal_net,
+        other_results,

@@ -176,10 +176,11 @@ def add_replay(verbs: Verbs) -> None:
 def _replay(args: argparse.Namespace) -> int:
     import subprocess
 
-    from hgm.core.checkout import SCRIPTS
+    from hgm.core.checkout import SCRIPTS, script_of
     from hgm.core.isolation import isolated
     from hgm.core.job import load_job
     from hgm.errors import InputError
+    from hgm.systems import DEFAULT
 
     if not args.job.is_file():
         raise InputError(
@@ -187,5 +188,8 @@ def _replay(args: argparse.Namespace) -> int:
             "results/<run>/logs"
         )
     job = load_job(args.job)
-    script = SCRIPTS / f"{job.rule}.py"
+    # records of earlier versions name no script
+    script = SCRIPTS / job.script if job.script else script_of(job.rule, DEFAULT)
+    if not script.is_file():
+        raise InputError(f"{args.job}: names the script {job.script}, which this version lacks")
     return subprocess.run([sys.executable, str(script), str(args.job)], env=isolated()).returncode

@@ -11,6 +11,12 @@ PLUGINS = ROOT / "plugins"  # of Snakemake
 RESOURCES = ROOT / "resources"
 
 
+def script_of(rule: str, system: str) -> Path:
+    """The script of a rule: the system's own, else the one that all systems share."""
+    own = SCRIPTS / system / f"{rule}.py"
+    return own if own.is_file() else SCRIPTS / f"{rule}.py"
+
+
 def default_config() -> Path:
     """The configuration that presets change: `config.yaml` of the working folder where there is
     one, else that of the checkout."""

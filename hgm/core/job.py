@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from hgm.core import libraries, slurm
+from hgm.core.checkout import SCRIPTS
 from hgm.core.home_paths import with_home
 from hgm.core.keys import file_digest, key_of
 from hgm.core.locks import hold
@@ -45,6 +46,7 @@ class Job:
     threads: int = 1
     runtime: float | None = None  # minutes the job may take
     log: str | None = None
+    script: str = ""  # below scripts/
 
     def path(self, name: str) -> Path:
         """One named input or output."""
@@ -113,6 +115,7 @@ def from_snakemake(snakemake: Any, script: str | Path) -> Job:
     """The job that Snakemake hands to a script. Its rule is named after the script: a workflow that
     uses the rules as a module may rename them."""
     runtime = snakemake.resources.get("runtime")
+    place = Path(script).resolve()
     return Job(
         rule=Path(script).stem,
         input=_named(snakemake.input),
@@ -122,6 +125,7 @@ def from_snakemake(snakemake: Any, script: str | Path) -> Job:
         threads=snakemake.threads,
         runtime=float(runtime) if isinstance(runtime, int | float) else None,
         log=str(snakemake.log[0]) if snakemake.log else None,
+        script=str(place.relative_to(SCRIPTS)) if place.is_relative_to(SCRIPTS) else "",
     )
 
 

@@ -87,6 +87,7 @@ def run_record(config: Mapping[str, Any]) -> dict[str, Any]:
     """The record of a run: configuration and its key, commit, versions, kind of machine. It names
     no user, host or path."""
     return {
+        "system": config.get("system"),
         "config": dict(config),
         "config_key": key_of(dict(config)),
         "git": git_state(),

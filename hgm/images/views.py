@@ -134,7 +134,8 @@ def save_view(
 def save_cameras(folder: str | Path, cameras: Cameras) -> None:
     """Write cameras.json with every digit that a float64 needs."""
     exact = cameras.to(torch.float64)
-    convention = "OpenCV world_to_camera, pixel centers at +0.5, planar depth"
+    # a text of the format, spelled as it always was
+    convention = "OpenCV world_to_camera, pixel centres at +0.5, planar depth"
     data = {"convention": convention, "depth_unit": DEPTH_UNIT, **exact.to_json()}
     with atomic_write(Path(folder) / "cameras.json", "w") as file:
         json.dump(data, file, indent=1, sort_keys=True)

@@ -4,7 +4,8 @@ section 8.1)."""
 from __future__ import annotations
 
 import math
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor
@@ -128,3 +129,17 @@ def _picked(
     return image_errors(
         prediction[index], target[index], lpips, mask=None if mask is None else mask[index]
     )
+
+
+def subject_record(
+    system: str, subject: str, variant: str, *, standin: bool, images: Mapping[str, Any]
+) -> dict[str, Any]:
+    """How metrics.json of a subject begins in every system; each adds what is its own. images: the
+    definitions' numbers by which pictures were compared."""
+    return {
+        "system": system,
+        "subject": subject,
+        "variant": variant,
+        "standin": standin,
+        "images": dict(images),
+    }

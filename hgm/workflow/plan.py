@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hgm.core.checkout import SCRIPTS
+from hgm.core.checkout import script_of
 from hgm.core.code_keys import code_key
 from hgm.core.devices import require
 from hgm.errors import InputError
@@ -56,7 +56,7 @@ class Plan:
 
     def code(self, rule: str) -> str:
         """Key of the code that a rule's script runs."""
-        return code_key(SCRIPTS / f"{rule}.py")
+        return code_key(script_of(rule, self.system))
 
     def params(self, *sections: str) -> dict[str, Any]:
         """The named sections, as they stand in the resolved configuration."""

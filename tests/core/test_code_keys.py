@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hgm.core import code_keys
-from hgm.core.checkout import SCRIPTS
+from hgm.core.checkout import script_of
 from hgm.core.code_keys import code_files, code_key
 from hgm.core.manifests import PACKAGE
 
@@ -84,7 +84,7 @@ def test_a_job_hangs_on_the_settings_of_its_own_sections_only():
     """A new key of one section would otherwise run every training again."""
 
     def sections(script: str) -> set[str]:
-        entry = SCRIPTS / f"{script}.py"
+        entry = script_of(script, "hgm")
         files = [f.relative_to(PACKAGE).as_posix() for f in code_files(entry) if f != entry]
         assert not {"workflow/configuration.py", "systems/hgm/settings.py"} & {*files}
         found = {f for f in files if "/sections/" in f or f.endswith("settings.py")}

@@ -49,7 +49,7 @@ def checkout(tmp_path_factory) -> Path:
             (folder / found[1]).parent.mkdir(parents=True, exist_ok=True)
             (folder / found[1]).write_text(block.text + "\n")
     line = next(b.text for b in python if b.text.lstrip().startswith("sizes: Sizes"))
-    include = next(b.text for b in python if b.text.startswith("include:"))
+    rule = next(b.text for b in python if b.text.startswith("rule sizes:"))
     settings = (folder / "hgm/systems/hgm/settings.py").read_text()
     settings = settings.replace(
         "\n\nclass Config(RunConfig):",
@@ -59,15 +59,17 @@ def checkout(tmp_path_factory) -> Path:
     (folder / "hgm/systems/hgm/settings.py").write_text(settings)
     (folder / "docs").mkdir()
     run(folder, "-m", "hgm.cli", "config", "--write")
-    snakefile = (ROOT / "Snakefile").read_text()
-    after = 'include: "rules/reconstruct.smk"\n'
-    (folder / "Snakefile").write_text(snakefile.replace(after, f"{after}{include}\n"))
+    shutil.copyfile(ROOT / "Snakefile", folder / "Snakefile")
+    rules = (folder / "rules/hgm.smk").read_text()
+    after = "rule mesh:\n"
+    assert after in rules
+    (folder / "rules/hgm.smk").write_text(rules.replace(after, f"{rule}\n\n\n{after}"))
     return folder
 
 
 def test_its_test_passes(checkout):
     assert "1 passed" in run(
-        checkout, "-m", "pytest", "-p", "no:cacheprovider", "tests/stages/test_sizes.py"
+        checkout, "-m", "pytest", "-p", "no:cacheprovider", "tests/systems/hgm/test_sizes.py"
     )
 
 
@@ -109,7 +111,7 @@ def test_its_script_does_the_job(checkout):
         "params": {"sizes": {"min_opacity": 0.1}},
     }
     (checkout / "job.json").write_text(json.dumps(job))
-    run(checkout, "scripts/sizes.py", "job.json")
+    run(checkout, "scripts/hgm/sizes.py", "job.json")
     assert json.loads((subjects / "0505/sizes.json").read_text()) == pytest.approx(
         {"gaussians": 2, "height_m": 1.0}, abs=1e-3
     )

@@ -107,7 +107,7 @@ def build(finished: tuple[Path, dict[str, Any]], folder: Path, subject: str, tex
         "params": {"config": config, "code": "x"},
     }
     (folder / "job.json").write_text(json.dumps(job))
-    command = [sys.executable, str(ROOT / "scripts/report.py"), str(folder / "job.json")]
+    command = [sys.executable, str(ROOT / "scripts/hgm/report.py"), str(folder / "job.json")]
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )

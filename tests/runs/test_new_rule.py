@@ -21,7 +21,7 @@ rule greet:
     shell:
         "touch {output} {log}"
 """
-WANTED = """        photo_results,
+WANTED = """        other_results,
         expand("<results>/greeting/{chunk}.txt", chunk=plan.chunks),
 """
 
@@ -32,7 +32,7 @@ def checkout(tmp_path_factory) -> Path:
     folder = copy_checkout(tmp_path_factory.mktemp("rule") / "checkout", WORKFLOW)
     (folder / "rules/greet.smk").write_text(RULE)
     text = (folder / "Snakefile").read_text()
-    text = text.replace("        photo_results,\n", WANTED)
+    text = text.replace("        other_results,\n", WANTED)
     text = text.replace("\n\nonstart:", '\ninclude: "rules/greet.smk"\n\n\nonstart:')
     (folder / "Snakefile").write_text(text)
     return folder

@@ -179,8 +179,8 @@ def test_the_reports_viewer_reruns_only_the_report(planned, planner):
 def test_comments_docstrings_and_layout_rerun_nothing(planned, edit):
     edit("hgm/mesh/extraction.py", '"""', '"""Reworded. ')
     edit("hgm/train/loop.py", "import copy\n", "# a remark\n\nimport copy\n")
-    edit("scripts/refine.py", '"""', '"""Reworded. ')
-    edit("rules/mesh.smk", '    """Fuse', '    # a remark\n    """Reworded: fuse')
+    edit("scripts/hgm/refine.py", '"""', '"""Reworded. ')
+    edit("rules/hgm.smk", '    """Fuse', '    # a remark\n    """Reworded: fuse')
     assert planned() == set()
 
 
@@ -201,14 +201,14 @@ def test_code_reruns_the_stages_that_run_it(planned, edit):
 
 
 def test_a_script_reruns_its_rule(planned, edit):
-    edit("scripts/refine.py", "def main(", "CHANGED = 1\n\n\ndef main(")
+    edit("scripts/hgm/refine.py", "def main(", "CHANGED = 1\n\n\ndef main(")
     assert planned() == AFTER["refine"]
 
 
 def test_resources_profiles_and_commands_rerun_nothing(planned, edit):
-    edit("rules/mesh.smk", 'growing(plan.memory("mesh"))', "growing(5000)")
+    edit("rules/hgm.smk", 'growing(plan.memory("mesh"))', "growing(5000)")
     edit("hgm/systems/hgm/requests.py", "MESHING = 3000", "MESHING = 3001")
-    edit("rules/coarse.smk", "runtime=1440", "runtime=2880")
+    edit("rules/hgm.smk", "runtime=1440", "runtime=2880")
     edit("profiles/default/profile.yaml", "scheduler: greedy", "scheduler: greedy\nretries: 1")
     edit("hgm/workflow/status.py", "SHOWN = ", "CHANGED = 1\nSHOWN = ")
     edit("hgm/cli/__init__.py", "def main(", "CHANGED = 1\n\n\ndef main(")

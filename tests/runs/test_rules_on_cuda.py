@@ -19,6 +19,7 @@ from workspace import ROOT, Workspace
 from hgm.bench import rates
 from hgm.body.files import load_body
 from hgm.cli import main
+from hgm.core.checkout import script_of
 from hgm.core.job import Job, load_job
 from hgm.core.manifests import read_json
 from hgm.gaussians import Gaussians
@@ -68,7 +69,7 @@ def jobs(results: Path, rule: str) -> list[Job]:
 
 
 def do(job: Job) -> None:
-    runpy.run_path(str(ROOT / f"scripts/{job.rule}.py"))["main"](job)
+    runpy.run_path(str(script_of(job.rule, "hgm")))["main"](job)
 
 
 def test_the_rules_that_name_a_device_are_those_of_the_finished_run(results):

@@ -171,7 +171,7 @@ def test_a_step_has_all_that_its_scripts_import(step):
 
 def test_lazy_imports_count():
     assert {"bpy", "torch"} <= imported([ROOT / "scripts/render.py"]) and "bpy" not in imported(
-        [ROOT / "scripts/coarse.py"]
+        [ROOT / "scripts/hgm/coarse.py"]
     )
     assert [
         any(line.startswith("bpy==") for line in pip_lines(step)) for step in ("render", "train")

@@ -22,7 +22,13 @@ from hgm.gaussians import Gaussians
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import Views, load_image, load_views, resize, save_image
 from hgm.mesh.io import load_mesh
-from hgm.metrics.definitions import Definitions, back_errors, image_errors, view_errors
+from hgm.metrics.definitions import (
+    Definitions,
+    back_errors,
+    image_errors,
+    subject_record,
+    view_errors,
+)
 from hgm.metrics.lpips import LPIPS
 from hgm.metrics.surfaces import SurfaceErrors, SurfaceMesh, surface_errors
 from hgm.scans.canonical import scan_to_nu
@@ -167,13 +173,14 @@ def evaluate_subject(
     surface = None if files is None else true_surface(files, model)
     before = joint_errors(first, true_body)
     after = joint_errors(body, true_body)
-    found = {
-        "subject": subject.name,
-        "variant": variant,
-        "standin": standin,
+    pictures = {
         "views": views,
         "back": back_picture(subject / "back.png", truth, seen, lpips),
         "back_render": back_render,
+    }
+    found = {
+        **subject_record("hgm", subject.name, variant, standin=standin, images=pictures),
+        **pictures,
         "geometry": geometry(subject / "mesh.glb", surface, surface_samples, seed),
         "body": {**{f"initial_{name}": value for name, value in before.items()}, **after},
     }

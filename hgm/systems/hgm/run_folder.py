@@ -17,13 +17,13 @@ WEIGHTS = "weights.safetensors"
 class HGMFolder(RunFolder):
     """The places of a run of HGM."""
 
-    def coarse(self, networks: str = "") -> Path:
-        """The one-view HGM; `networks` is the suffix of a variant's networks."""
-        return self.path / f"coarse{networks}"
+    def coarse(self, branch: str = "") -> Path:
+        """The one-view HGM; `branch` is a variant's (`hgm.systems.hgm.variants`)."""
+        return self.path / f"coarse{branch}"
 
-    def fusion(self, networks: str = "") -> Path:
+    def fusion(self, branch: str = "") -> Path:
         """The two-view HGM."""
-        return self.path / f"fusion{networks}"
+        return self.path / f"fusion{branch}"
 
     @property
     def base(self) -> Path:
@@ -55,8 +55,8 @@ class HGMFolder(RunFolder):
     def networks(self, variant: Variant) -> Networks:
         """The networks of a variant, there or not."""
         return Networks(
-            coarse=self.coarse(variant.networks),
-            fusion=self.fusion(variant.networks) if variant.two_view else None,
+            coarse=self.coarse(variant.branch),
+            fusion=self.fusion(variant.branch) if variant.two_view else None,
             base=self.base if variant.diffusion else None,
             controlnet=self.controlnet if variant.diffusion else None,
             normals=self.normals,

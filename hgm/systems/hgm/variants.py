@@ -26,8 +26,9 @@ class Variant:
     estimator: str = ""
 
     @property
-    def networks(self) -> str:
-        """Suffix of the folders `coarse` and `fusion` that hold this variant's networks."""
+    def branch(self) -> str:
+        """Suffix of the folders `coarse` and `fusion` that hold this variant's networks: empty with
+        the SMPL-X branch, else `_no_body`."""
         return "" if self.body else "_no_body"
 
     @property

@@ -135,7 +135,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     views = {"views": [out / "views" / name / "manifest.json" for name in plan.learning_chunks]}
     coarse = out / "coarse" / "weights.safetensors"
     fusion = out / "fusion" / "weights.safetensors"
-    do("coarse", plan, {"weights": coarse}, {"networks": ""}, inputs=views)
+    do("coarse", plan, {"weights": coarse}, {"branch": ""}, inputs=views)
     do(
         "pairs",
         plan,
@@ -146,7 +146,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "fusion",
         plan,
         {"weights": fusion},
-        {"networks": ""},
+        {"branch": ""},
         inputs={"coarse": coarse, "pairs": out / "pairs" / "manifest.json", **views},
     )
     test_views = {"views": out / "views" / "test000" / "manifest.json"}

@@ -533,7 +533,7 @@ NETWORKS = ("coarse", "fusion", "normals")
 
 def test_the_photos_of_a_run_are_done_once(run, photos):
     """The rule's script, on a run that is finished but for its photos."""
-    spec = importlib.util.spec_from_file_location("photos_script", ROOT / "scripts/photos.py")
+    spec = importlib.util.spec_from_file_location("photos_script", ROOT / "scripts/hgm/photos.py")
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     settings = read_json(run / "run.json")["config"]

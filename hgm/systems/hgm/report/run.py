@@ -131,7 +131,7 @@ class Run(BaseRun):
         )
         place = self.place
         for rule, trained in (("coarse", place.coarse), ("fusion", place.fusion)):
-            for suffix in dict.fromkeys(["", *(v.networks for v in variants.values())]):
+            for suffix in dict.fromkeys(["", *(v.branch for v in variants.values())]):
                 yield rule, trained(suffix) / "training.json"
         yield "normals", place.normals / "training.json"
         yield "pairs", place.pairs / "manifest.json"

@@ -21,7 +21,7 @@ def main(job: Job) -> None:
         section, params, rendered(views, "train"), rendered(views, "val"), device=device
     )
     train_hgm(
-        network(made.network, made.size, views=1, body=not job.wildcards["networks"]),
+        network(made.network, made.size, views=1, body=not job.wildcards["branch"]),
         made,
         out,
         job.state,

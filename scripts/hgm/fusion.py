@@ -26,7 +26,7 @@ def main(job: Job) -> None:
         pairs=job.path("pairs").parent if section.back_share > 0 else None,
     )
     train_hgm(
-        network(made.network, made.size, views=2, body=not job.wildcards["networks"]),
+        network(made.network, made.size, views=2, body=not job.wildcards["branch"]),
         made,
         out,
         job.state,

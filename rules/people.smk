@@ -1,0 +1,132 @@
+"""The people of a run: stand-ins that it makes, or a data set; which can be used; their views."""
+
+
+def standin_manifests(wildcards):
+    """The scans a stand-in run makes first; nothing for other sources."""
+    return expand("<results>/standin/{chunk}.json", chunk=plan.standin_chunks)
+
+
+def body_models(wildcards):
+    """The stand-in body model; a user's own SMPL-X files are no product of the workflow."""
+    return (
+        "<results>/standin/models.json"
+        if plan.config["scans"]["models"] is None
+        else []
+    )
+
+
+def chunk_sources(wildcards):
+    """Where the scans of a chunk and the body models of their fits are."""
+    return plan.sources_of(wildcards.chunk)
+
+
+def chunk_members(wildcards):
+    """Scans of a chunk."""
+    return plan.members(wildcards.chunk)
+
+
+rule body_model:
+    """Write the free stand-in body model in the SMPL-X file format."""
+    output:
+        manifest=ensure("<results>/standin/models.json", non_empty=True),
+    log:
+        "<logs>/body_model.log",
+    benchmark:
+        "<benchmarks>/body_model.jsonl"
+    conda:
+        environment("render")
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(30),
+    params:
+        code=plan.code("body_model"),
+    message:
+        "Writing the stand-in body model"
+    script:
+        "../scripts/body_model.py"
+
+
+rule standin:
+    """Make the free stand-in humans of one chunk in THuman2.0's layout, and the body model they are fitted with."""
+    output:
+        manifest=ensure("<results>/standin/{chunk}.json", non_empty=True),
+    log:
+        "<logs>/standin/{chunk}.log",
+    benchmark:
+        "<benchmarks>/standin/{chunk}.jsonl"
+    conda:
+        environment("render")
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        scans=chunk_members,
+        texture=plan.config["scans"]["texture"],
+        code=plan.code("standin"),
+    message:
+        "Making the stand-in humans of {wildcards.chunk}"
+    script:
+        "../scripts/standin.py"
+
+
+rule catalogue:
+    """Check every scan and its fit; list the good ones and say why others are set aside."""
+    input:
+        standin=standin_manifests,
+        models=body_models,
+    output:
+        scans=ensure("<results>/scans.tsv", non_empty=True),
+        rejected=ensure("<results>/rejected.tsv", non_empty=True),
+    log:
+        "<logs>/catalogue.log",
+    benchmark:
+        "<benchmarks>/catalogue.jsonl"
+    conda:
+        environment("render")
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        **settings("scans"),
+        code=plan.code("catalogue"),
+    message:
+        "Checking the scans and their fits"
+    script:
+        "../scripts/catalogue.py"
+
+
+rule render:
+    """Render the 12 views of every scan of one chunk with Blender's Cycles, or take over those that the data set brings."""
+    input:
+        scans="<results>/scans.tsv",
+        models=body_models,
+    output:
+        manifest=ensure("<results>/views/{chunk}/manifest.json", non_empty=True),
+    log:
+        "<logs>/render/{chunk}.log",
+    benchmark:
+        "<benchmarks>/render/{chunk}.jsonl"
+    conda:
+        environment("render")
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(120),
+        gpu=plan.gpus("render"),
+    params:
+        **settings("rendering"),
+        scans=chunk_sources,
+        code=plan.code("render"),
+    message:
+        "Rendering {wildcards.chunk}"
+    script:
+        "../scripts/render.py"
+
+
+rule views:
+    """Only the rendered data set."""
+    input:
+        expand("<results>/views/{chunk}/manifest.json", chunk=plan.chunks),
