@@ -12,7 +12,7 @@ from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
 
 STATURE = 1.8  # meters; every person is scaled to this height …
-UNITS_PER_METRE = 0.75  # … and then to normalized units
+UNITS_PER_METER = 0.75  # … and then to normalized units
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,6 @@ def canonical(model: BodyModel, params: BodyParameters) -> CanonicalBody:
     """The bodies of `params` in the canonical frame; `global_orient` is ignored. Differentiable."""
     body = model(params.replace(global_orient=torch.zeros_like(params.global_orient)))
     pelvis = body.joints[..., :1, :]
-    scale = (UNITS_PER_METRE * STATURE / stature(model, params.betas)).expand(params.shape)
+    scale = (UNITS_PER_METER * STATURE / stature(model, params.betas)).expand(params.shape)
     factor = scale[..., None, None]
     return CanonicalBody((body.vertices - pelvis) * factor, (body.joints - pelvis) * factor, scale)

@@ -54,6 +54,7 @@ def _config(args: argparse.Namespace) -> int:
     for system in SYSTEMS:
         file = configuration.demo_file(system)
         demo = configuration.read(file)
+        configuration.parse({"system": system, **demo})
         schema = json.dumps(config_text.to_schema(system), indent=1) + "\n"
         files |= {
             file: config_text.to_yaml(system, demo),

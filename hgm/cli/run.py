@@ -190,6 +190,8 @@ def _replay(args: argparse.Namespace) -> int:
     job = load_job(args.job)
     # records of earlier versions name no script
     script = SCRIPTS / job.script if job.script else script_of(job.rule, DEFAULT)
-    if not script.is_file():
-        raise InputError(f"{args.job}: names the script {job.script}, which this version lacks")
+    if not script.is_file() or not script.resolve().is_relative_to(SCRIPTS):
+        raise InputError(
+            f"{args.job}: names {job.script or job.rule}, a script that this version lacks"
+        )
     return subprocess.run([sys.executable, str(script), str(args.job)], env=isolated()).returncode

@@ -44,8 +44,8 @@ def build_page(
 
     run: its tables are written before. make: the system's `Report`. benchmarks: folder with
     Snakemake's benchmark files, results/<run>/benchmarks unless given. paper: the system's paper
-    (`hgm.report.paper.paper_of`). viewer: the built program of the interactive view; films take its
-    place where it is not built. What the run lacks is shown as not available. Raises InputError
+    (`hgm.report.bundle.paper_of`). viewer: the built program of the interactive view; films take
+    its place where it is not built. What the run lacks is shown as not available. Raises InputError
     where the run has no folder.
     """
     import jinja2

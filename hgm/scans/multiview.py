@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hgm.body.canonical import UNITS_PER_METRE, CanonicalBody, canonical
+from hgm.body.canonical import UNITS_PER_METER, CanonicalBody, canonical
 from hgm.body.files import PlacedBody
 from hgm.body.fits import load_fit
 from hgm.body.model import BodyModel
@@ -71,7 +71,7 @@ class MultiviewScan:
     def cameras(self) -> Cameras:
         parameters = [self._parameters(i) for i in range(self.count)]
         K, w2c = (torch.from_numpy(np.stack(x)) for x in zip(*parameters, strict=True))
-        w2c[:, :3, 3] *= UNITS_PER_METRE
+        w2c[:, :3, 3] *= UNITS_PER_METER
         body = (
             load_cameras(self._frame.parent, torch.float64)
             if self._frame.is_file()
@@ -91,7 +91,7 @@ class MultiviewScan:
             body = canonical(self.model, params)
         scale = self._scale()
         if scale is not None:
-            factor = UNITS_PER_METRE * scale / body.nu_per_metre
+            factor = UNITS_PER_METER * scale / body.nu_per_metre
             body = CanonicalBody(
                 body.vertices * factor, body.joints * factor, body.nu_per_metre * factor
             )
@@ -178,7 +178,7 @@ class MultiviewScan:
                 f"{path}: {steps.dtype} {steps.shape}, expected one channel of 16 bits, 2**15 / z"
             )
         return np.where(
-            steps > 0, INVERSE_DEPTH * UNITS_PER_METRE / np.maximum(steps, 1), 0
+            steps > 0, INVERSE_DEPTH * UNITS_PER_METER / np.maximum(steps, 1), 0
         ).astype(np.float32)
 
     def _scale(self) -> float | None:
@@ -228,12 +228,12 @@ def export_views(folder: Path, root: Path, name: str) -> None:
     cannot be read."""
     cameras = load_cameras(folder, torch.float64)
     placed = PlacedBody.load(folder / BODY_FILE)
-    scale = float(placed.body.nu_per_metre) / UNITS_PER_METRE
+    scale = float(placed.body.nu_per_metre) / UNITS_PER_METER
     for i in range(len(cameras)):
         view = f"{name}_{i:03d}"
         rgb = _image(view_path(folder, "rgb", i), "RGB")
         mask = _image(view_path(folder, "mask", i), "L")
-        z = _image(view_path(folder, "depth", i), None) * (DEPTH_UNIT / UNITS_PER_METRE)
+        z = _image(view_path(folder, "depth", i), None) * (DEPTH_UNIT / UNITS_PER_METER)
         steps = np.where(z > 0, np.rint(INVERSE_DEPTH / np.maximum(z, DEPTH_UNIT)), 0)
         if steps.max() > 65535:
             raise InputError(
@@ -245,7 +245,7 @@ def export_views(folder: Path, root: Path, name: str) -> None:
         save_png(root / "mask" / view / "0.png", np.repeat(mask[..., None], 3, -1))
         save_png(root / "depth" / view / f"{scale}.png", steps.astype(np.uint16))
         extrinsic = cameras[i].world_to_camera[:3].clone()
-        extrinsic[:, 3] /= UNITS_PER_METRE
+        extrinsic[:, 3] /= UNITS_PER_METER
         for kind, array in (("intrinsic", cameras[i].K), ("extrinsic", extrinsic)):
             with atomic_write(root / "parm" / view / f"0_{kind}.npy") as file:
                 np.save(file, array.numpy())

@@ -51,7 +51,7 @@ def _onecycle_linear(horizon: int, warmup: float) -> Callable[[int], float]:
     last = horizon - 1
 
     def factor(step: int) -> float:
-        if step <= peak:
+        if step < peak:
             return START + (1.0 - START) * step / peak
         return 1.0 + (END - 1.0) * min((step - peak) / (last - peak), 1.0)
 

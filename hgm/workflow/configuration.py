@@ -56,10 +56,18 @@ class RunConfig(Section):
         """Raises InputError for values that are fine one by one and contradict each other."""
 
 
+def system_of(data: Any) -> str:
+    """Which system a configuration in plain data is of. Raises InputError for what is no
+    mapping."""
+    if not isinstance(data, Mapping):
+        raise InputError(f"configuration: expected a mapping, got {type(data).__name__}")
+    return str(data.get("system", DEFAULT))
+
+
 def parse(data: Mapping[str, Any]) -> Any:
     """The configuration in plain data, a `Config` of its system, on what it stands on. Raises
     InputError with one line that names the first wrong key."""
-    system = str(data.get("system", DEFAULT))
+    system = system_of(data)
     model = part(system, "settings").Config
     try:
         config = model.model_validate(with_home(_standing(data)))

@@ -14,8 +14,8 @@ from hgm.core.code_keys import code_key
 from hgm.core.devices import require
 from hgm.errors import InputError
 from hgm.report.bundle import texts_digest, viewer_digest
-from hgm.systems import DEFAULT, part
-from hgm.workflow.configuration import resolve
+from hgm.systems import part
+from hgm.workflow.configuration import resolve, system_of
 
 # environment variable of a process that only asks what would run, and touches no file of users
 ONLY_ASKED = "HGM_ONLY_ASKED"
@@ -97,7 +97,7 @@ class Plan:
 def plan_for(data: Mapping[str, Any]) -> Any:
     """The plan of a configuration, by the system that it names. Raises InputError for a wrong
     configuration."""
-    return part(str(data.get("system", DEFAULT)), "plan").Plan(data)
+    return part(system_of(data), "plan").Plan(data)
 
 
 def check_pattern(key: str, path: str) -> None:

@@ -63,7 +63,7 @@ def messages() -> list[str]:
         for name in ("Makefile", "rules/common.smk")
         for line in (ROOT / name).read_text().splitlines()
     ]
-    for file in [*(ROOT / "hgm").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]:
+    for file in [*(ROOT / "hgm").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text())):
             if (
                 isinstance(node, ast.Call)

@@ -11,6 +11,7 @@ import trimesh
 from PIL import Image
 
 from hgm.cli import main, parser
+from hgm.core.run_folder import RunFolder
 from hgm.export.formats import FORMATS
 from hgm.export.result import find_result
 from hgm.gaussians import Gaussians, activate
@@ -121,7 +122,10 @@ def test_a_result_knows_its_run(tmp_path: Path, subject: Path) -> None:
     (folder / "gaussians.ply").write_bytes((subject / "gaussians.ply").read_bytes())
     assert find_result(folder).run is None
     (tmp_path / "results/demo/run.json").write_text("{}")
-    assert find_result(folder).run == tmp_path / "results/demo" and find_result(folder).mesh is None
+    assert (
+        find_result(folder).run == RunFolder(tmp_path / "results/demo")
+        and find_result(folder).mesh is None
+    )
 
 
 def test_failures_are_one_line(subject: Path, tmp_path: Path, capsys) -> None:

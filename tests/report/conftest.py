@@ -280,7 +280,7 @@ def write_jobs(folder: Path) -> None:
         "a": ("a", {}, {"out": "a.txt"}),
         "b/0": ("b", {"x": "a.txt"}, {"out": "b0.txt"}),
         "b/1": ("b", {"x": "a.txt"}, {"out": "b1.txt"}),
-        "c": ("c", {"given": "resources/paper.yaml"}, {"out": ["c.txt"]}),
+        "c": ("c", {"given": "resources/paper/hgm.yaml"}, {"out": ["c.txt"]}),
         "d": ("d", {"all": ["a.txt", "b0.txt", "b1.txt"], "c": "c.txt"}, {"page": "index.html"}),
     }
     for name, (rule, inputs, outputs) in jobs.items():

@@ -99,12 +99,16 @@ def build(finished: tuple[Path, dict[str, Any]], folder: Path, subject: str, tex
     (results / "run.json").write_text(json.dumps(record))
     job = {
         "rule": "report",
-        "input": {"paper": str(ROOT / "resources/paper.yaml"), "run": str(results / "run.json")},
+        "input": {
+            "paper": str(ROOT / "resources/paper/hgm.yaml"),
+            "run": str(results / "run.json"),
+        },
         "output": {
             "page": str(results / "report/index.html"),
             "tables": [str(results / f"tables/{name}.csv") for name in TABLES],
         },
         "params": {"config": config, "code": "x"},
+        "log": str(results / "logs/report.log"),
     }
     (folder / "job.json").write_text(json.dumps(job))
     command = [sys.executable, str(ROOT / "scripts/hgm/report.py"), str(folder / "job.json")]

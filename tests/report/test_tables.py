@@ -327,8 +327,8 @@ def test_the_papers_tables_are_whole_and_consistent() -> None:
         )
 
 
-# read off the printed tables once more, apart from resources/paper.yaml: table, method, data set,
-# metric, number
+# read off the printed tables once more, apart from resources/paper/hgm.yaml: table, method, data
+# set, metric, number
 PRINTED = [
     (1, "GTA", "thuman2", "psnr", 19.09),
     (1, "SiTH", "thuman2", "ssim", 0.843),

@@ -25,12 +25,14 @@ from hgm.core.manifests import read_json
 from hgm.gaussians import Gaussians
 
 NAMED = re.compile(r'^\s+(\*\*settings\(.*)?"device",', re.MULTILINE)
-# which hand the device to a program of somebody else
+RULE = re.compile(r"^rule (\w+):\n((?:(?!rule ).*\n)*)", re.MULTILINE)
+# the estimators' hand the device to a program of somebody else
 RULES = sorted(
-    path.stem
-    for path in (ROOT / "rules").glob("*.smk")
-    if NAMED.search(path.read_text()) and path.stem != "estimators"
+    name
+    for name, body in RULE.findall((ROOT / "rules/hgm.smk").read_text())
+    if NAMED.search(body) and not name.startswith("estimate_")
 )
+BACK_VIEW = ("base", "controlnet")
 STEPS = {
     "coarse": {"steps": 2, "validate_every": 1},
     "fusion": {"steps": 2, "validate_every": 2},
@@ -145,12 +147,16 @@ def test_bodies_without_a_place_are_refined_on_cuda(results, tmp_path):
         given = {
             "photos": [str(photo), str(photo.with_suffix(".npz"))],
             "coarse": str(results / "coarse/weights.safetensors"),
+            "fusion": str(results / "fusion/weights.safetensors"),
+            "back_view": [str(results / f"{name}/manifest.json") for name in BACK_VIEW],
+            "normals": str(results / "normals/weights.safetensors"),
         }
         job = Job(
             "photos",
             given,
             {"manifest": str(out / "manifest.json"), "sheet": str(out / "contact.png")},
             {**{name: settings[name] for name in names}, "variant": variant, "code": "x"},
+            log=str(results / f"logs/photos_{variant}.log"),
         )
         do(on_cuda(job))
         assert set(read_json(out / "manifest.json")["members"]) == {"ann"}, read_json(

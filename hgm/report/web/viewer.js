@@ -8,7 +8,7 @@ import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
 const RADIUS = 1.5; // of the orbit that the views are rendered from, in units of the world
 const FOCAL = 0.8; // of its cameras, in widths of a picture
 const BLUR = 0.3; // square pixels that training adds to each splat
-const GREY = 0xb9bcc4;
+const GRAY = 0xb9bcc4;
 const HELP = "Drag or arrow keys turn it; pinch, ctrl + wheel, + or − zoom.";
 
 function load(source) {
@@ -115,7 +115,7 @@ async function mount(box) {
     things.mesh?.traverse((part) => {
       if (!part.isMesh) return;
       part.material.vertexColors = mode === "mesh";
-      part.material.color.set(mode === "mesh" ? 0xffffff : GREY);
+      part.material.color.set(mode === "mesh" ? 0xffffff : GRAY);
       part.material.needsUpdate = true;
     });
     const label = buttons.find((button) => button.dataset.mode === mode).textContent;

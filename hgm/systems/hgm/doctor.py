@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hgm.core.keys import file_digest
 from hgm.errors import InputError
 from hgm.workflow.configuration import Config
 from hgm.workflow.doctor.entries import Asset
 from hgm.workflow.doctor.findings import State
-
-if TYPE_CHECKING:
-    pass
 
 
 def check_lgm(asset: Asset, config: Config, path: Path) -> tuple[State, str]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from hgm.body.canonical import STATURE, UNITS_PER_METRE, stature
+from hgm.body.canonical import STATURE, UNITS_PER_METER, stature
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
 from hgm.cameras import Cameras
@@ -175,7 +175,7 @@ def place_in_mask(
     low, high = mask_box(mask)
     with torch.no_grad():
         body = model(params)
-        scale = UNITS_PER_METRE * STATURE / float(stature(model, params.betas))
+        scale = UNITS_PER_METER * STATURE / float(stature(model, params.betas))
         position = body.joints.new_zeros(3)
         turn = camera.world_to_camera[:3, :3]
         depth = camera.world_to_camera[2, 3]

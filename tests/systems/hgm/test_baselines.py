@@ -22,6 +22,7 @@ from hgm.images.viewpoints import of_the_rig
 from hgm.images.views import load_views, save_image
 from hgm.metrics.definitions import view_errors
 from hgm.metrics.surfaces import CM_PER_UNIT
+from hgm.report.bundle import paper_of
 from hgm.scans.canonical import scan_to_nu
 from hgm.scans.obj import load_obj
 from hgm.standin.body import core
@@ -80,7 +81,7 @@ def write_results(
 def measure(results: Path, folder: Path, method: str = "sith") -> dict:
     """The script's job, and its manifest."""
     spec = importlib.util.spec_from_file_location(
-        "baseline_script", ROOT / "scripts" / "baseline.py"
+        "baseline_script", ROOT / "scripts/hgm/baseline.py"
     )
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
@@ -184,11 +185,10 @@ def test_a_lacking_subject_is_said_and_the_others_go_on(
         path.write_text(json.dumps({"standin": True, "variant": "full"}))
     run = Run(results, resolve({"evaluate": {"baselines": {"gta": str(folder)}}}))
     assert [s.name for s in run.rivals["gta"]] == ["0001"] and list(run.lacking["gta"]) == ["0000"]
-    assert set(
-        write_tables(run, ROOT / "resources" / "paper.yaml")["nvs"].query("method == 'gta'")[
-            "subject"
-        ]
-    ) == {"0001", "mean"}
+    assert set(write_tables(run, paper_of("hgm"))["nvs"].query("method == 'gta'")["subject"]) == {
+        "0001",
+        "mean",
+    }
     shutil.rmtree(folder)
     folder.mkdir()
     assert set(measure(results, folder, "gta")["failed"]) == set(TEST)

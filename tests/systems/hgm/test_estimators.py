@@ -79,7 +79,7 @@ def estimated(views: Path, name: str) -> dict[str, dict[str, str]]:
     out = results / "bodies/estimated/test000.json"
     scans = {"models": str(results / "models"), "gender": "male", "source": "thuman2"}
     section = {"source": name, "folder": None, "mpjpe_mm": 80.0}
-    importlib.import_module("scripts.estimate").main(
+    importlib.import_module("scripts.hgm.estimate").main(
         Job(
             "estimate",
             {

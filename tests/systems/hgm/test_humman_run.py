@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from checkouts import ROOT
 from PIL import Image
 from skimage.metrics import structural_similarity
 from synthetic_scans import smpl_arrays, write_humman
 
 from hgm.body.model import BodyModel
+from hgm.core.checkout import script_of
 from hgm.core.job import Job
 from hgm.gaussians import Gaussians
 from hgm.images.views import load_cameras, load_image
@@ -52,7 +52,7 @@ def do(
     **params: Any,
 ) -> None:
     """One job of a rule, as its script does it."""
-    spec = importlib.util.spec_from_file_location(f"{rule}_script", ROOT / "scripts" / f"{rule}.py")
+    spec = importlib.util.spec_from_file_location(f"{rule}_script", script_of(rule, "hgm"))
     assert spec is not None and spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)

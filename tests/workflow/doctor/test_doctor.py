@@ -310,12 +310,16 @@ def test_a_name_that_is_not_free(tmp_path, monkeypatch, capsys):
 
 def test_a_product_cut_short_is_found_with_the_job_that_makes_it_again(tmp_path):
     place = tmp_path / "subjects/full/0505"
+
+    def work(name: str, folder: Path) -> None:
+        (folder / "mesh.glb").write_bytes(b"12345678")
+
     outcome = for_each(
         ["0505"],
         "mesh",
         folder=lambda n: place,
         key=lambda n: "k",
-        work=lambda n, folder: (folder / "mesh.glb").write_bytes(b"12345678"),
+        work=work,
     )
     write_json(place.parent / "test000.mesh.json", outcome.manifest("mesh"))
     assert [f.state for f in check_health(tmp_path, tmp_path) if f.title == "products"] == [

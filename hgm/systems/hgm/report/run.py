@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 from hgm.body.estimators.labels import DISTURBED_BODIES, OTHER_BODIES, first_bodies
@@ -20,9 +19,6 @@ from hgm.scans.catalogue import parse_ids
 from hgm.systems.hgm.run_folder import HGMFolder
 from hgm.systems.hgm.variants import ORDER
 from hgm.systems.hgm.variants import VARIANTS as SETTINGS
-
-if TYPE_CHECKING:
-    pass
 
 PAPER_TEST = [f"{i:04d}" for i in range(505, 526)]  # THuman2.0 test scans of the paper
 # CustomHumans scans of the paper, whose names are not published
@@ -75,8 +71,8 @@ class Run(BaseRun):
 
     @property
     def dataset(self) -> str:
-        """A data set of resources/paper.yaml where the run was to measure exactly the paper's test
-        people, or as many where they are not named; else a name that matches no table of the
+        """A data set of resources/paper/hgm.yaml where the run was to measure exactly the paper's
+        test people, or as many where they are not named; else a name that matches no table of the
         paper."""
         if self.standin:
             return "standin"
