@@ -74,6 +74,10 @@ LISTED = {
     ("hgm/nets/lightning.py", "torch.load without weights_only=True"): "with that unpickler",
     ("hgm/splat/gsplat_kernels.py", "importlib.import_module"): "of a name written there",
     ("hgm/systems/__init__.py", "importlib.import_module"): "of a system that is listed there",
+    (
+        "hgm/systems/hgm/__init__.py",
+        "importlib.import_module",
+    ): "a lazy import of a name written there",
     ("hgm/standin/__init__.py", "importlib.import_module"): "a lazy import of a name written there",
 }
 

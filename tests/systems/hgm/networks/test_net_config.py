@@ -85,3 +85,11 @@ def test_small_preset_has_4096_gaussians_a_view() -> None:
         HGMConfig.small().gaussians,
         HGMConfig.small(2).gaussians,
     ) == (128, 4096, 8192)
+
+
+def test_the_networks_are_the_face_of_the_system():
+    from hgm.systems import hgm
+
+    assert hgm.HGMConfig is HGMConfig and hgm.HGM.__module__ == "hgm.systems.hgm.networks.hgm"
+    with pytest.raises(AttributeError, match="nothing"):
+        hgm.nothing  # noqa: B018
