@@ -160,12 +160,16 @@ def blend(v, t0, t1, offset, splats, boxes, start, ids, background, rgb, alpha, 
                 break
         wide = min(WIDE, width - left)
         for y in range(min(TALL, height - top)):
+            # in the tile: with two images in the loop, where they lie in memory would decide whether
+            # it is done by vectors, whose quotients round in another way
             for x in range(wide):
-                covered = f32(1) - abs(tile[0, y * WIDE + x])
-                alpha[v, 0, top + y, left + x] = covered
-                depth[v, 0, top + y, left + x] = (
-                    tile[4, y * WIDE + x] / covered if covered > 0 else f32(0)
-                )
+                p = y * WIDE + x
+                covered = f32(1) - abs(tile[0, p])
+                tile[4, p] = tile[4, p] / covered if covered > 0 else f32(0)
+            for x in range(wide):
+                p = y * WIDE + x
+                alpha[v, 0, top + y, left + x] = f32(1) - abs(tile[0, p])
+                depth[v, 0, top + y, left + x] = tile[4, p]
             for i in range(3):
                 for x in range(wide):
                     p = y * WIDE + x
