@@ -160,8 +160,8 @@ def blend(v, t0, t1, offset, splats, boxes, start, ids, background, rgb, alpha, 
                 break
         wide = min(WIDE, width - left)
         for y in range(min(TALL, height - top)):
-            # in the tile: with two images in the loop, where they lie in memory would decide whether
-            # it is done by vectors, whose quotients round in another way
+            # in the tile: with two images in the loop, where they lie in memory would decide
+            # whether it is done by vectors, whose quotients round in another way
             for x in range(wide):
                 p = y * WIDE + x
                 covered = f32(1) - abs(tile[0, p])
