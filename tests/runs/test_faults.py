@@ -117,8 +117,10 @@ def cut(path: Path) -> None:
 def test_the_job_that_reads_a_truncated_file_names_it(space, file, job):
     path = space.results / file
     cut(path)
-    for mark in space.results.glob(f"subjects/full/*/.{job.split('/')[0]}.json"):
-        mark.unlink()
+    stage = job.split("/")[0]
+    for folder in ("subjects/full", stage):
+        for mark in space.results.glob(f"{folder}/*/.{stage}.json"):
+            mark.unlink()
     if "state" not in job:
         shutil.rmtree(space.results / f"state/{job}", ignore_errors=True)
     done = subprocess.run(
