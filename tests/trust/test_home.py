@@ -102,6 +102,7 @@ def test_a_record_names_no_machine_user_or_variable(monkeypatch, tmp_path):
         if mark in text
     ]
     assert set(read_json(tmp_path / "run.json")) == {
+        "system",
         "config",
         "config_key",
         "git",

@@ -20,7 +20,7 @@ from torch import Tensor
 from hgm.core.files import atomic_write
 from hgm.core.items import for_each
 from hgm.core.keys import key_of
-from hgm.errors import InputError
+from hgm.errors import InputError, ScanError
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_image, save_image, view_path
 from hgm.systems.hgm.back_view.images import degrade
@@ -44,14 +44,21 @@ def make_pairs(
     is written there too.
 
     The factor of a pair cycles through `factors` along the scans. `key` is of whatever else decides
-    the pair of a scan, by its name: what is there with the same key stays. A bad scan is set aside
-    with its reason. Raises InputError when nothing is left.
+    the pair of a scan, by its name: what is there with the same key stays. A scan that raises
+    ScanError is set aside with its reason. Raises InputError when nothing is left, and, after the
+    others are done, for views that are damaged: they are the run's own, and can be made again.
     """
     names = sorted(scans)
     factor = {scan: factors[i % len(factors)] for i, scan in enumerate(names)}
 
+    damaged: list[InputError] = []
+
     def work(scan: str, folder: Path) -> dict[str, Any]:
-        return _make_pair(scan, scans[scan], folder, render, factor[scan])
+        try:
+            return _make_pair(scan, scans[scan], folder, render, factor[scan])
+        except InputError as error:
+            damaged.extend([] if isinstance(error, ScanError) else [error])
+            raise
 
     outcome = for_each(
         names,
@@ -60,6 +67,8 @@ def make_pairs(
         key=lambda scan: key_of(key(scan), factor[scan]),
         work=work,
     )
+    if damaged:
+        raise damaged[0]
     if not names:
         raise InputError(f"{out}: no pair could be made; there are no scans")
     pairs = [outcome.facts[scan] for scan in outcome.members]
