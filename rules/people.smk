@@ -1,28 +1,7 @@
 """The people of a run: stand-ins that it makes, or a data set; which can be used; their views."""
 
 
-def standin_manifests(wildcards):
-    """The scans a stand-in run makes first; nothing for other sources."""
-    return expand("<results>/standin/{chunk}.json", chunk=plan.standin_chunks)
-
-
-def body_models(wildcards):
-    """The stand-in body model; a user's own SMPL-X files are no product of the workflow."""
-    return (
-        "<results>/standin/models.json"
-        if plan.config["scans"]["models"] is None
-        else []
-    )
-
-
-def chunk_sources(wildcards):
-    """Where the scans of a chunk and the body models of their fits are."""
-    return plan.sources_of(wildcards.chunk)
-
-
-def chunk_members(wildcards):
-    """Scans of a chunk."""
-    return plan.members(wildcards.chunk)
+include: "inputs/people.smk"
 
 
 rule body_model:

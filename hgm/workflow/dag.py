@@ -43,7 +43,7 @@ def records(plan: Plan) -> list[Record]:
 
 def key_of_plan(plan: Plan) -> str:
     """What decides the jobs: the configuration, what it lists of the disk, rules and code."""
-    rules = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
+    rules = [ROOT / "Snakefile", *sorted((ROOT / "rules").rglob("*.smk"))]
     parts = [
         sys.version,
         metadata.version("snakemake"),

@@ -223,7 +223,7 @@ def test_a_harmless_place_is_not(text):
 
 
 def test_rules_hold_no_shell_text():
-    for path in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]:
+    for path in [ROOT / "Snakefile", *(ROOT / "rules").rglob("*.smk")]:
         assert not re.search(
             r"^ +(shell|run):|\b(eval|exec|shell)\(", path.read_text(), re.MULTILINE
         ), path

@@ -1,0 +1,174 @@
+"""What HGM's rules read, as functions of their wildcards, and which wildcards there are."""
+
+from hgm.systems.hgm.variants import VARIANTS
+
+
+wildcard_constraints:
+    branch=r"(|_no_body)",
+    variant=r"[a-z_]+",
+    people=r"(test\d{3}|photos)",
+    first=r"(|_by_[a-z]+)",
+    sides=r"(|_front_only)",
+    method=r"[A-Za-z0-9_-]+",
+
+
+def learning_views(wildcards):
+    """Rendered training and validation scans."""
+    return expand("<results>/views/{chunk}/manifest.json", chunk=plan.learning_chunks)
+
+
+def training_views(wildcards):
+    """Rendered training scans."""
+    return expand("<results>/views/{chunk}/manifest.json", chunk=plan.training_chunks)
+
+
+def fusion_start(wildcards):
+    """The coarse networks, where the fusion training starts from them."""
+    if not plan.warm_start:
+        return []
+    return f"<results>/coarse{wildcards.branch}/weights.safetensors"
+
+
+def fusion_backs(wildcards):
+    """The pairs, where the fusion training sees some of their renders as back views."""
+    return "<results>/pairs/manifest.json" if plan.unconverged_backs else []
+
+
+def variant_of(wildcards):
+    """The variant of a job; photos take the first one."""
+    return VARIANTS[wildcards.get("variant", plan.photo_variant)]
+
+
+def coarse_model(wildcards):
+    """The coarse networks of a variant."""
+    suffix = variant_of(wildcards).branch
+    return f"<results>/coarse{suffix}/weights.safetensors"
+
+
+def fusion_model(wildcards):
+    """The fusion networks of a variant, if it has any."""
+    variant = variant_of(wildcards)
+    if not variant.two_view:
+        return []
+    return f"<results>/fusion{variant.branch}/weights.safetensors"
+
+
+def back_view_models(wildcards):
+    """The diffusion model and its ControlNet, if the variant uses them."""
+    if not variant_of(wildcards).diffusion:
+        return []
+    return ["<results>/base/manifest.json", "<results>/controlnet/manifest.json"]
+
+
+def normal_net(wildcards):
+    """The net that the run trains to read normals, unless published weights take its place."""
+    return "<results>/normals/weights.safetensors" if plan.own_normals else []
+
+
+def meshing_normal_net(wildcards):
+    """The same for the refinement of meshes, which may do without."""
+    return normal_net(wildcards) if plan.meshing_normals else []
+
+
+def refining_normal_net(wildcards):
+    """The same for the refinement of bodies, which may do without."""
+    return normal_net(wildcards) if plan.refining_normals else []
+
+
+def bodies(wildcards):
+    """The bodies of a variant: refined ones, or the first estimates."""
+    return f"<results>/bodies/{variant_of(wildcards).bodies}/{wildcards.chunk}.json"
+
+
+def first_estimates(wildcards):
+    """The first estimates of a variant's bodies, beside which its own are measured."""
+    return f"<results>/bodies/estimated{variant_of(wildcards).first}/{wildcards.chunk}.json"
+
+
+def first_source(wildcards):
+    """Where the first bodies come from."""
+    return plan.first_source(wildcards.first)
+
+
+def first_bodies(wildcards):
+    """What an estimator found, or the files of bodies that a user brings; nothing where the true fits are disturbed."""
+    source = first_source(wildcards)
+    if source == "fits":
+        return plan.given_bodies(wildcards.chunk)
+    if source == "disturbed":
+        return []
+    return f"<results>/bodies/{source}/{wildcards.chunk}.json"
+
+
+def refining(wildcards):
+    """How the bodies of a folder are refined."""
+    return plan.refining(wildcards.sides)
+
+
+def pixie_files(wildcards):
+    """The checkout of PIXIE with its weights."""
+    return plan.estimator_files("pixie")
+
+
+def pymafx_files(wildcards):
+    """The checkout of PyMAF-X with its weights."""
+    return plan.estimator_files("pymafx")
+
+
+def pixie_python(wildcards):
+    """The interpreter of PIXIE's environment."""
+    return plan.estimator_python("pixie")
+
+
+def pymafx_python(wildcards):
+    """The interpreter of PyMAF-X's environment."""
+    return plan.estimator_python("pymafx")
+
+
+def seen_views(wildcards):
+    """The views that an estimator sees; none where it sees photos."""
+    if wildcards.people == "photos":
+        return []
+    return f"<results>/views/{wildcards.people}/manifest.json"
+
+
+def seen_photos(wildcards):
+    """The photos that an estimator sees; none where it sees views."""
+    return photo_files(wildcards) if wildcards.people == "photos" else []
+
+
+def photo_bodies(wildcards):
+    """What an estimator found in the photos that bring no body."""
+    if not plan.photos_to_estimate:
+        return []
+    return f"<results>/bodies/{plan.photo_estimator}/photos.json"
+
+
+def simple_baselines(wildcards):
+    """Whether a variant is the one beside whose results the simple baselines stand."""
+    return wildcards.variant == plan.main_variant
+
+
+def baseline_folder(wildcards):
+    """Where the results of another method are."""
+    return plan.baselines[wildcards.method]
+
+
+def baseline_results(wildcards):
+    """Another method's files of the subjects of a chunk, as far as they are there."""
+    return plan.baseline_files(wildcards.method, wildcards.chunk)
+
+
+def photo_files(wildcards):
+    """Photos of the configuration with the masks and bodies beside them."""
+    return plan.photo_files
+
+
+def other_results(wildcards):
+    """What the photos become, if the configuration names any."""
+    return "<results>/photos/manifest.json" if plan.photos else []
+
+
+def photo_normal_net(wildcards):
+    """The net that the run trains to read normals, if the variant of the photos knows a body."""
+    return normal_net(wildcards) if variant_of(wildcards).body else []
