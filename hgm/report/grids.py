@@ -45,6 +45,7 @@ ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 
 
 def number(text: str | None) -> float | None:
+    """The finite number that a cell of a table says; None where it says none."""
     try:
         value = float(text or "")
     except ValueError:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
+from hgm.report.grids import number
 
 if TYPE_CHECKING:
     from hgm.images.viewpoints import Viewpoints
@@ -81,14 +82,6 @@ def read_rows(path: Path, delimiter: str) -> list[dict[str, str]]:
             return [{k: v or "" for k, v in row.items() if isinstance(k, str)} for row in table]
     except (OSError, ValueError, csv.Error):
         return []
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
@@ -188,7 +181,7 @@ class Run:
         for path in sorted(self.folder.glob("*/history*.tsv")):
             part = path.stem.removeprefix("history").strip("_")
             rows = [
-                {k: x for k, v in row.items() if (x := _number(v)) is not None}
+                {k: x for k, v in row.items() if (x := number(v)) is not None}
                 for row in read_rows(path, "\t")
             ]
             if any("step" in row for row in rows):

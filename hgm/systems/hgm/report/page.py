@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from hgm.report import content
 from hgm.report.bundle import VIEWER, paper_of
 from hgm.report.content import Headline, Report
 from hgm.report.page import build_page
@@ -33,11 +35,7 @@ from hgm.systems.hgm.report.people import people
 from hgm.systems.hgm.report.run import Run
 from hgm.systems.hgm.report.speed import measures
 
-STANDIN = Banner(
-    "What the people are",
-    "Stand-in humans, not THuman2.0.",
-    "Every person below was made by this workflow. The numbers are not comparable with the paper.",
-)
+STANDIN = replace(content.STANDIN, title="Stand-in humans, not THuman2.0.")
 DISTURBED = Banner(
     "What the first bodies are",
     "Disturbed bodies, no estimator.",
