@@ -15,7 +15,6 @@ pathvars:
 
 
 include: "rules/run.smk"
-include: "rules/people.smk"
 include: f"rules/{plan.system}.smk"
 
 

@@ -81,5 +81,6 @@ def growing(amount):
     return scaled
 
 
-wildcard_constraints:
-    chunk=r"(train|val|test)\d{3}",
+def other_results(wildcards):
+    """What a run makes besides its report; a system's own function takes the place of this one."""
+    return []

@@ -1,6 +1,8 @@
 """HGM: one photo to Gaussians, from the trainings to the report."""
 
 
+include: "people.smk"
+include: "views.smk"
 include: "inputs/hgm.smk"
 
 

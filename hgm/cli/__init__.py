@@ -12,7 +12,7 @@ from hgm.cli import data, develop, results, run
 from hgm.core import caches, libraries
 from hgm.core.verbs import Verbs
 from hgm.errors import InputError, Interrupted
-from hgm.systems import SYSTEMS, part
+from hgm.systems import SYSTEMS, optional_part
 
 # the verbs of systems come first
 VERBS = (
@@ -39,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"hgm {__version__}")
     verbs = Verbs(top)
-    own = [add for system in SYSTEMS for add in part(system, "commands").VERBS]
+    commands = [found for system in SYSTEMS if (found := optional_part(system, "commands"))]
+    own = [add for module in commands for add in module.VERBS]
     for add in (*own, *VERBS):
         add(verbs)
     return top

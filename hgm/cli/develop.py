@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from hgm.core.verbs import Verbs
-from hgm.systems import DEFAULT, SYSTEMS, part
+from hgm.systems import DEFAULT, SYSTEMS, optional_part
 
 
 def add_config(verbs: Verbs) -> None:
@@ -98,12 +98,15 @@ def add_bench(verbs: Verbs) -> None:
 def _bench(args: argparse.Namespace) -> int:
     from hgm.bench.run import benchmark
     from hgm.core.devices import select_device
+    from hgm.errors import InputError
 
     def write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
 
-    stages = part(args.system, "bench.stages")
+    stages = optional_part(args.system, "bench.stages")
+    if stages is None:
+        raise InputError(f"--system: {args.system} has no stages that are timed")
     settings = stages.Settings(
         args.preset,
         select_device(args.device),

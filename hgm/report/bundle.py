@@ -31,7 +31,7 @@ def texts_digest(system: str) -> str:
     return key_of(
         folder_digest(TEMPLATES),
         folder_digest(own) if own.is_dir() else None,
-        file_digest(paper_of(system)),
+        file_digest(paper_of(system)) if paper_of(system).is_file() else None,
     )
 
 

@@ -75,17 +75,18 @@ NAME = re.compile(r"^\s*([A-Za-z0-9._-]+)")
 
 @cache
 def steps(rules: Path = ROOT / "rules") -> dict[str, dict[str, str]]:
-    """The environments that the rules name: the rules that work in each, with their scripts."""
+    """The environments that the rules name: the scripts that run in each, with their rules, which
+    in two systems may have one name."""
     found: dict[str, dict[str, str]] = {}
     for path in sorted(rules.glob("*.smk")):
         for rule, step, script in RULE.findall(path.read_text()):
-            found.setdefault(step, {})[rule] = script
+            found.setdefault(step, {})[script] = rule
     return found
 
 
 def scripts(step: str) -> list[Path]:
     """The scripts that run in an environment."""
-    return [ROOT / "scripts" / f"{script}.py" for script in steps()[step].values()]
+    return [ROOT / "scripts" / f"{script}.py" for script in steps()[step]]
 
 
 def normal(name: str) -> str:

@@ -13,7 +13,7 @@ from hgm.core.progress import clock
 from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.report.costs import benchmark
-from hgm.systems import part
+from hgm.systems import optional_part
 from hgm.workflow.cards import CARDS, Card, Range
 from hgm.workflow.jobs import PlannedJob, finished, job_of, planned_jobs, size_of
 from hgm.workflow.plan import Plan, plan_for
@@ -35,6 +35,10 @@ FARTHER_RULES = (
     "estimate_pixie",
     "estimate_pymafx",
 )
+
+
+# of rules that no run has measured, and of which the system says no work
+UNKNOWN = "not known"
 
 
 @dataclass(frozen=True)
@@ -102,14 +106,13 @@ def _claimed(log: Path) -> bool:
         return False
 
 
-def computed(job: PlannedJob, plan: Plan, card: Card, on_gpu: bool) -> Range:
-    """Seconds of a job by its work and the device's rates; what works on no GPU is a core's."""
+def computed(job: PlannedJob, plan: Plan, card: Card, on_gpu: bool) -> Range | None:
+    """Seconds of a job by its work and the device's rates; what works on no GPU is a core's. None
+    where the system says nothing of the work."""
+    work = optional_part(plan.system, "work")
     on = card if on_gpu and card.gpu else CARDS["cpu"]
-    return (
-        part(plan.system, "work")
-        .work_of(job, plan)
-        .seconds(on, str(plan.config["network"]["precision"]))
-    )
+    found: Range | None = work.seconds_of(job, plan, on) if work else None
+    return found
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,11 @@ class RunForecast:
     memory_mb: float | None
     note: str
     each: dict[str, Range]
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether there are jobs to do of which nothing says how long they take."""
+        return self.note == UNKNOWN
 
 
 def seconds_of(job: PlannedJob, plan: Plan, figures: Iterable[Figure]) -> float | None:
@@ -167,7 +175,8 @@ def _estimate(
     size = repr(size_of(plan, rule))
     on_gpu = card.gpu and any(job.gpus for job in jobs)
     fitting = [f for f in figures if f.rule == rule and f.on_gpu == on_gpu]
-    each = {job.name: _seconds(job, plan, fitting, card, on_gpu) for job in left}
+    found = {job.name: _seconds(job, plan, fitting, card, on_gpu) for job in left}
+    each = {name: seconds for name, seconds in found.items() if seconds is not None}
     zero = Range()
     same = [f for f in fitting if f.size == size]
     runs = ", ".join(sorted({f.run for f in same or fitting}))
@@ -176,6 +185,8 @@ def _estimate(
         if not left
         else f"from {runs}"
         if same
+        else UNKNOWN
+        if len(each) < len(left)
         else f"computed, scaled by {runs}"
         if fitting
         else "computed"
@@ -185,7 +196,7 @@ def _estimate(
         len(jobs),
         len(left),
         sum(each.values(), zero),
-        sum((each[job.name] * job.gpus for job in left), zero) if card.gpu else zero,
+        sum((each.get(job.name, zero) * job.gpus for job in left), zero) if card.gpu else zero,
         max((f.memory_mb for f in same if f.memory_mb is not None), default=None),
         note,
         each,
@@ -194,11 +205,13 @@ def _estimate(
 
 def _seconds(
     job: PlannedJob, plan: Plan, fitting: Sequence[Figure], card: Card, on_gpu: bool
-) -> Range:
+) -> Range | None:
     measured = seconds_of(job, plan, fitting)
     if measured is not None:
         return Range.within(measured, SAME)
     plain = computed(job, plan, card, on_gpu)
+    if plain is None:
+        return None
     ratios = [f.seconds / f.computed.likely for f in fitting if f.computed is not None]
     if not ratios:
         return plain
@@ -224,9 +237,9 @@ def table(
                 e.rule,
                 str(e.jobs),
                 str(e.left),
-                clock(e.seconds.likely),
+                "-" if e.is_unknown else clock(e.seconds.likely),
                 between(e.seconds),
-                clock(e.gpu_seconds.likely),
+                "-" if e.is_unknown else clock(e.gpu_seconds.likely),
                 memory,
                 e.note,
             )
@@ -250,14 +263,20 @@ def table(
     wall = wall_time(estimates, plan, gpus=gpus, cores=cores)
     place = f"{gpus} × {card.title}, {cores} cores" if card.gpu else f"{cores} cores"
     lines = [*aligned(rows), "", f"On {place}:"]
-    disk = part(plan.system, "space").disk_bytes(plan)
-    lines += aligned(
-        [
-            ("GPU-hours", clock(gpu_total.likely), between(gpu_total)),
-            ("hours", clock(wall.likely), between(wall)),
-            ("disk", gigabytes(disk.likely), f"{gigabytes(disk.low)} to {gigabytes(disk.high)}"),
-        ]
-    )
+    needed = [
+        ("GPU-hours", clock(gpu_total.likely), between(gpu_total)),
+        ("hours", clock(wall.likely), between(wall)),
+    ]
+    if space := optional_part(plan.system, "space"):
+        disk = space.disk_bytes(plan)
+        bounds = f"{gigabytes(disk.low)} to {gigabytes(disk.high)}"
+        needed.append(("disk", gigabytes(disk.likely), bounds))
+    lines += aligned(needed)
+    if unknown := [e.rule for e in estimates if e.is_unknown]:
+        lines.append(
+            f"Not known: no run has measured {', '.join(unknown)}, so all of it takes longer than "
+            "these hours; the first run will tell."
+        )
     if any(e.note == "computed" for e in estimates):
         lines.append(
             "Computed: no run has measured such a job; work over the device's rates, of which "

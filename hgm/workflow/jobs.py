@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hgm.systems import part
+from hgm.systems import optional_part
 from hgm.workflow.dag import Record, records
 from hgm.workflow.plan import Plan
 
@@ -65,7 +65,8 @@ def job_of(
 ) -> PlannedJob:
     """A job with its people and its work, which the configuration decides."""
     members = tuple(plan.people(rule, wildcards))
-    work = part(plan.system, "tables").amount(plan, rule, members)
+    tables = optional_part(plan.system, "tables")
+    work = tables.amount(plan, rule, members) if tables else float(len(members) or 1)
     return PlannedJob(rule, name, members=members, work=work, **asked)
 
 
@@ -93,7 +94,8 @@ def readers_of(jobs: Sequence[PlannedJob]) -> dict[str, set[str]]:
 def size_of(plan: Plan, rule: str) -> dict[str, Any]:
     """The values of the configuration that decide what one member or sample of a rule costs."""
     found = {}
-    for key in part(plan.system, "tables").DEPENDS_ON.get(rule, ()):
+    tables = optional_part(plan.system, "tables")
+    for key in tables.DEPENDS_ON.get(rule, ()) if tables else ():
         value: Any = plan.config
         for name in key.split("."):
             value = value[name]

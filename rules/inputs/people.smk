@@ -1,6 +1,10 @@
 """What the rules of the people read, as functions of their wildcards."""
 
 
+wildcard_constraints:
+    chunk=r"(train|val|test)\d{3}",
+
+
 def standin_manifests(wildcards):
     """The scans a stand-in run makes first; nothing for other sources."""
     return expand("<results>/standin/{chunk}.json", chunk=plan.standin_chunks)

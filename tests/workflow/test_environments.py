@@ -159,8 +159,8 @@ def test_no_package_lacks_what_it_needs(name):
 def test_a_step_has_all_that_its_scripts_import(step):
     paths = {
         path
-        for rule in steps()[step].values()
-        for path in modules_run_by(ROOT / "scripts" / f"{rule}.py")
+        for script in steps()[step]
+        for path in modules_run_by(ROOT / "scripts" / f"{script}.py")
     }
     wanted = top_level(paths)
     assert {"torch", "numpy"} <= wanted
@@ -186,7 +186,7 @@ def test_every_rule_names_the_environment_of_its_step():
         for rule, body in bodies.items()
         if (found := re.search(r'^    conda:\n        environment\("(\w+)"\)', body, re.M))
     }
-    assert named == {rule: step for step, members in steps().items() for rule in members}
+    assert named == {rule: step for step, members in steps().items() for rule in members.values()}
     assert bodies.keys() - named.keys() == {"views", "models"}  # which only name others' files
 
 

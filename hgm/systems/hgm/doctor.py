@@ -8,7 +8,7 @@ from hgm.core.keys import file_digest
 from hgm.errors import InputError
 from hgm.workflow.configuration import Config
 from hgm.workflow.doctor.entries import Asset
-from hgm.workflow.doctor.findings import State
+from hgm.workflow.doctor.findings import Finding, State
 
 
 def check_lgm(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
@@ -23,6 +23,23 @@ def check_lgm(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
     if kind is not LGM:
         raise InputError(f"{path}: a checkpoint of {kind.title}; expected LGM's")
     return "present", "LGM's tensors; not the published file"
+
+
+def findings(config: Config) -> list[Finding]:
+    """A word on real scans whose first bodies are their own fits; nothing otherwise."""
+    if (
+        config.scans.test_source or config.scans.source
+    ) == "standin" or config.estimate.source != "disturbed":
+        return []
+    return [
+        Finding(
+            "first SMPL-X bodies",
+            "present",
+            "estimate.source: disturbed: the scans' own fits with noise; every table says so "
+            "and nothing is compared with the paper; an estimator: docs/estimators.md",
+            ("estimate",),
+        )
+    ]
 
 
 CHECKS = {"lgm": check_lgm}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,23 @@ from hgm.body.estimators.files import estimate_files
 from hgm.body.estimators.programs import PROGRAMS, Installed
 from hgm.errors import InputError
 from hgm.images.photos.sources import Photo, find_photos
-from hgm.scans import catalogue
 from hgm.scans.data_views import NEEDS_NO_NORMALS, WITHOUT_NORMALS
 from hgm.systems.hgm import requests
 from hgm.systems.hgm.baseline_files import baseline_files
 from hgm.systems.hgm.variants import ORDER, VARIANTS
-from hgm.workflow.plan import Plan as BasePlan
+from hgm.workflow.people import PeoplePlan
 from hgm.workflow.plan import check_pattern
 
 log = logging.getLogger(__name__)
 
 
-class Plan(BasePlan):
+class Plan(PeoplePlan):
     """What HGM's rules need to know about a configuration."""
 
     ON_DEVICE = requests.ON_DEVICE
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data)
-        self.entries = catalogue.configured_entries(self.config["scans"])
         self.photos = _photos(self.config["images"], self.photo_variant, self.photo_estimator)
         for name, folder in self.baselines.items():
             check_pattern(f"evaluate.baselines.{name}", folder)
@@ -65,35 +62,10 @@ class Plan(BasePlan):
                 )
             check_pattern("estimate.folder", section["folder"])
 
-    @cached_property
-    def chunks(self) -> list[str]:
-        """Chunks of all splits."""
-        return catalogue.chunks(self.entries)
-
-    @cached_property
-    def training_chunks(self) -> list[str]:
-        return catalogue.chunks(self.entries, "train")
-
-    @cached_property
-    def learning_chunks(self) -> list[str]:
-        """Chunks that the training stages read: training and validation scans."""
-        return catalogue.chunks(self.entries, "train", "val")
-
-    @cached_property
-    def test_chunks(self) -> list[str]:
-        return catalogue.chunks(self.entries, "test")
-
-    def members(self, chunk: str) -> list[str]:
-        """Scans of a chunk."""
-        return [e.scan for e in self.entries if e.chunk == chunk]
-
     @property
     def listed(self) -> Any:
         """Scans of lists in files, and photos of folders."""
-        return [
-            [(entry.scan, entry.split, entry.chunk) for entry in self.entries],
-            [[photo.name, *map(str, photo.files)] for photo in self.photos],
-        ]
+        return [super().listed, [[photo.name, *map(str, photo.files)] for photo in self.photos]]
 
     def people(self, rule: str, wildcards: Mapping[str, str]) -> Sequence[str]:
         """Scans of a chunk, or photos: all of them, or those without a body."""
@@ -102,33 +74,6 @@ class Plan(BasePlan):
         if wildcards.get("people") == "photos":
             return [photo.name for photo in self.photos_to_estimate]
         return self.members(wildcards.get("chunk", wildcards.get("people", "")))
-
-    def count(self, split: str) -> int:
-        """How many scans of a split there are."""
-        return sum(entry.split == split for entry in self.entries)
-
-    @property
-    def sources(self) -> dict[str, Any]:
-        """Where the scans to learn from and body models are; which scans are in use is left out, so
-        that a longer list changes no other job."""
-        return catalogue.data_of(self.config["scans"], "train")
-
-    def sources_of(self, chunk: str) -> dict[str, Any]:
-        """The same for the scans of a chunk."""
-        return catalogue.data_of(
-            self.config["scans"], "test" if chunk in self.test_chunks else "train"
-        )
-
-    @property
-    def standin_chunks(self) -> list[str]:
-        """Chunks of the stand-ins that the run makes for itself."""
-        if not self.standin:
-            return []
-        return (
-            self.learning_chunks
-            if catalogue.has_own_test_set(self.config["scans"])
-            else self.chunks
-        )
 
     @property
     def own_normals(self) -> bool:
@@ -158,10 +103,6 @@ class Plan(BasePlan):
     def unconverged_backs(self) -> bool:
         """Whether the fusion training sees the pairs' renders as back views."""
         return self.config["fusion"]["back_share"] > 0
-
-    @property
-    def standin(self) -> bool:
-        return self.config["scans"]["source"] == "standin"
 
     @property
     def variants(self) -> list[str]:

@@ -18,6 +18,7 @@ from hgm.scans.data_views import GIVEN, view_count
 from hgm.systems.hgm.plan import Plan
 from hgm.systems.hgm.requests import LPIPS_IMAGE, MB, NETWORKS, STABLE_SAMPLE, views_of
 from hgm.systems.hgm.variants import VARIANTS
+from hgm.workflow.cards import Card, Range
 from hgm.workflow.jobs import PlannedJob
 from hgm.workflow.work import ADAM_PASSES, Work, splatting_bytes
 
@@ -152,6 +153,11 @@ def work_of(job: PlannedJob, plan: Plan) -> Work:
     """What a job does, its start with it; of a rule that RULES does not count the start alone."""
     start, each = RULES.get(job.rule, (START, _nothing))
     return Work(host=start) + each(Sizes(plan), job)
+
+
+def seconds_of(job: PlannedJob, plan: Plan, card: Card) -> Range:
+    """How long a job takes on a device."""
+    return work_of(job, plan).seconds(card, str(plan.config["network"]["precision"]))
 
 
 def _nothing(s: Sizes, job: PlannedJob) -> Work:

@@ -13,7 +13,7 @@ from hgm.scans import catalogue
 from hgm.scans.obj import MATERIALS
 from hgm.scans.preflight import check_texture, texture_of
 from hgm.scans.thuman import fit_places, scan_folder
-from hgm.systems import part
+from hgm.systems import optional_part
 from hgm.workflow.configuration import Config
 from hgm.workflow.doctor.diffusers_folders import check_base, check_controlnet
 from hgm.workflow.doctor.entries import Asset
@@ -40,7 +40,8 @@ def check(asset: Asset, config: Config) -> Finding:
             return Finding(
                 asset.title, "missing", f"{asset.key}: {path} does not exist; {_step(asset)}", rules
             )
-        checks = CHECKS | part(config.system, "doctor").CHECKS
+        own = optional_part(config.system, "doctor")
+        checks = CHECKS | (own.CHECKS if own else {})
         state, note = checks[asset.check](asset, config, Path(path))
     except InputError as error:
         state = "damaged"
@@ -265,23 +266,6 @@ def _estimator(asset: Asset, config: Config, checkout: Path) -> Result:
             f"{done.returncode})"
         )
     return "present", f"{(done.stdout + done.stderr).strip()}; its packages are not looked at"
-
-
-def first_bodies(config: Config) -> list[Finding]:
-    """A word on real scans whose first bodies are their own fits; nothing otherwise."""
-    if (
-        config.scans.test_source or config.scans.source
-    ) == "standin" or config.estimate.source != "disturbed":
-        return []
-    return [
-        Finding(
-            "first SMPL-X bodies",
-            "present",
-            "estimate.source: disturbed: the scans' own fits with noise; every table says so "
-            "and nothing is compared with the paper; an estimator: docs/estimators.md",
-            ("estimate",),
-        )
-    ]
 
 
 CHECKS: dict[str, Callable[[Asset, Config, Path], Result]] = {

@@ -104,6 +104,10 @@ class Asset(_Row):
             for way in self.when
         )
 
+    def concerns(self, config: Config) -> bool:
+        """Whether a configuration's system can name it, or it is a way to such a one."""
+        return self.key is None or hasattr(config, self.key.split(".")[0])
+
     def path(self, config: Config) -> str | None:
         """What the configuration names as its place."""
         return None if self.key is None else value_of(config, self.key)
@@ -116,10 +120,10 @@ def _holds(value: Any, wanted: str) -> bool:
 
 
 def value_of(config: Config, key: str) -> Any:
-    """The value of `section.name`."""
+    """The value of `section.name`; None where the configuration's system has no such key."""
     value: Any = config
     for part in key.split("."):
-        value = getattr(value, part)
+        value = getattr(value, part, None)
     return value
 
 

@@ -18,6 +18,7 @@ from hgm.core.run_folder import RESULTS
 from hgm.scans import catalogue
 from hgm.scans.data_views import view_count
 from hgm.workflow.configuration import Config
+from hgm.workflow.doctor.entries import value_of
 from hgm.workflow.doctor.findings import Finding, first_few
 
 LOCK = ROOT / "requirements.lock"
@@ -206,7 +207,8 @@ def _sparse(config: Config) -> list[Finding]:
     from hgm.core.probes import indexed
     from hgm.nets import spconv_backend
 
-    if config.network.sparse_backend == "torch":
+    wanted = value_of(config, "network.sparse_backend")
+    if wanted in (None, "torch"):
         return []
     device = indexed(_cuda(config))
     reason = spconv_backend.hindrance(device)
@@ -223,7 +225,7 @@ def _sparse(config: Config) -> list[Finding]:
         reason = f"{' and '.join(builds)} write the same files; {spconv_backend.INSTALL}"
     if reason is None:
         return [Finding("sparse convolution", "intact", f"spconv, tried on {device}")]
-    if config.network.sparse_backend == "auto":
+    if wanted == "auto":
         return [Finding("sparse convolution", "present", f"plain torch; spconv: {reason}")]
     return [
         Finding(
@@ -237,7 +239,7 @@ def _sparse(config: Config) -> list[Finding]:
 def _compiling(config: Config) -> list[Finding]:
     from hgm.core.compiling import missing_tools
 
-    if not config.network.compile:
+    if not value_of(config, "network.compile"):
         return []
     lacking = missing_tools()
     if lacking:
@@ -273,20 +275,26 @@ def _gpu(config: Config) -> Finding:
 
 
 def views_bytes(config: Config) -> int:
-    """At most what the rendered views take: the uncompressed size of all pictures."""
+    """At most what the rendered views take: the uncompressed size of all pictures; 0 where the
+    system renders none."""
+    size = value_of(config, "rendering.size")
+    if size is None:
+        return 0
     scans = config.scans.model_dump()
     views = sum(
         view_count(catalogue.data_of(scans, entry.split))
         for entry in catalogue.configured_entries(scans)
     )
-    return views * config.rendering.size**2 * PIXEL_BYTES
+    return int(views * size**2 * PIXEL_BYTES)
 
 
 def _disk(config: Config) -> Finding:
     place = RESULTS.resolve() if RESULTS.is_dir() else Path.cwd()
     free = shutil.disk_usage(place).free
     views = views_bytes(config)
-    text = f"{free / 1e9:.1f} GB free, the rendered views take at most {views / 1e9:.1f} GB"
+    text = f"{free / 1e9:.1f} GB free"
+    if views:
+        text += f", the rendered views take at most {views / 1e9:.1f} GB"
     if free < views:
         return Finding(
             "disk of results/",

@@ -9,8 +9,9 @@ from pathlib import Path
 from hgm.core.progress import Progress
 from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
+from hgm.systems import optional_part
 from hgm.workflow.configuration import Config
-from hgm.workflow.doctor.checks import check, configured_scans, first_bodies
+from hgm.workflow.doctor.checks import check, configured_scans
 from hgm.workflow.doctor.download import fetch
 from hgm.workflow.doctor.entries import Asset, load_assets
 from hgm.workflow.doctor.environment import check_environment
@@ -20,13 +21,16 @@ from hgm.workflow.doctor.health import check_health
 
 def examine(config: Config, assets: Sequence[Asset] | None = None) -> list[Finding]:
     """All findings: assets, environment, the run's own folder."""
-    configured_scans(config)  # a wrong list of ids is the first thing to know
-    assets = load_assets() if assets is None else assets
+    if hasattr(config, "scans"):
+        configured_scans(config)  # a wrong list of ids is the first thing to know
+    listed = load_assets() if assets is None else assets
+    assets = [asset for asset in listed if asset.concerns(config)]
     with Progress("doctor", len(assets)) as progress:
         findings = [check(asset, config) for asset in progress.each(assets, lambda a: a.title)]
+    own = optional_part(config.system, "doctor")
     return [
         *findings,
-        *first_bodies(config),
+        *(own.findings(config) if own else []),
         *check_environment(config),
         *check_health(RunFolder.named(config.run).path),
     ]

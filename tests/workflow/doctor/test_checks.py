@@ -17,6 +17,7 @@ from hgm.body.parameters import BodyParameters
 from hgm.core.keys import file_digest
 from hgm.errors import InputError
 from hgm.metrics.lpips import STAGES
+from hgm.systems.hgm import doctor
 from hgm.systems.hgm.settings import Config
 from hgm.workflow.configuration import parse
 from hgm.workflow.doctor import checks
@@ -205,13 +206,11 @@ def test_estimators(listed, config, tmp_path, name):
 
 
 def test_disturbed_bodies_of_real_scans_are_told(config):
-    told = [
-        f for f in checks.first_bodies(config) if "nothing is compared with the paper" in f.note
-    ]
+    told = [f for f in doctor.findings(config) if "nothing is compared with the paper" in f.note]
     assert len(told) == 1 and not told[0].fault
     assert (
-        checks.first_bodies(parse({}))
-        == checks.first_bodies(with_config(config, estimate={"source": "pixie"}))
+        doctor.findings(parse({}))
+        == doctor.findings(with_config(config, estimate={"source": "pixie"}))
         == []
     )
 
