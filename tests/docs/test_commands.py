@@ -218,7 +218,14 @@ def check(command: Command, folder: Path) -> None:
 
 
 FOUND = [b for page in PAGES for b in blocks(page)]
-COMMANDS = [c for b in FOUND if kind(b) == "commands" for c in commands(b)]
+# those of a system that the page itself writes are run by tests/runs/test_new_system.py
+COMMANDS = [
+    c
+    for b in FOUND
+    if kind(b) == "commands"
+    for c in commands(b)
+    if b.page != "docs/new-system.md" or c.words[0] == "make"
+]
 
 
 @pytest.mark.parametrize("block", [b for b in FOUND if b.language not in TEXT], ids=str)

@@ -3,11 +3,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from cluster import Cluster, missing
-from workspace import MARKED, TINY, Workspace
+from new_system import write_system
+from workspace import FIELD, LONGER, MARKED, TINT, TINY, Workspace
 
 
 @pytest.fixture
@@ -17,22 +19,65 @@ def workspace(tmp_path) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def calm(tmp_path_factory) -> Workspace:
-    """An undisturbed run of the tiny preset, made once for all test processes: to look at and to
-    copy, not to change. Its folder lies in its home folder."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    with open(shared / "calm.lock", "w") as lock:
+def shared(tmp_path_factory) -> Path:
+    """A folder that all test processes share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@contextmanager
+def once(shared: Path, name: str) -> Iterator[bool]:
+    """Whether something that is made once for all test processes is still to be made; the others
+    wait for it."""
+    with open(shared / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not (shared / f"{name}.done").exists()
+        (shared / f"{name}.done").touch()
+
+
+@pytest.fixture(scope="session")
+def calm(shared) -> Workspace:
+    """An undisturbed run of HGM's tiny preset, made once for all test processes: to look at and to
+    copy, not to change. Its folder lies in its home folder."""
+    with once(shared, "calm") as missing:
         space = Workspace(shared / "calm")
-        if not (shared / "calm.done").exists():
+        if missing:
             with pytest.MonkeyPatch.context() as patch:
                 for name, value in {"HOME": str(shared), **MARKED}.items():
                     patch.setenv(name, value)
                 space.run(*TINY)
-            (shared / "calm.done").touch()
     return space
+
+
+@pytest.fixture(scope="session")
+def tint(shared) -> Path:
+    """A checkout with the system of docs/new-system.md, the same for all test processes."""
+    with once(shared, "checkout") as missing:
+        if missing:
+            folder = write_system(shared / "checkout")
+            (folder / LONGER).write_text("field: {steps: 2000}\n")
+    return shared / "checkout"
+
+
+@pytest.fixture(scope="session")
+def tint_calm(shared, tint) -> Workspace:
+    """An undisturbed run of its tiny preset: to look at and to copy, not to change."""
+    with once(shared, "tint_calm") as missing:
+        space = Workspace(shared / "tint_calm", tint)
+        if missing:
+            space.run(*TINT)
+    return space
+
+
+@pytest.fixture(scope="session")
+def tint_trained(shared, tint_calm) -> Workspace:
+    """The same with a training that takes long enough to be stopped in it; the file LONGER says
+    so."""
+    folder = shared / "tint_trained"
+    with once(shared, "tint_trained") as missing:
+        if missing:
+            tint_calm.copied_to(folder).run(*FIELD[:3], LONGER, "--cores", "1")
+    return Workspace(folder, tint_calm.root)
 
 
 @pytest.fixture(scope="session")

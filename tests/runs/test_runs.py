@@ -202,13 +202,7 @@ def test_a_run_leaves_no_secret(calm):
 
 def command(space: Workspace, *words: str | Path) -> subprocess.CompletedProcess[str]:
     """`hgm` in a working folder, done well."""
-    done = subprocess.run(
-        [sys.executable, "-m", "hgm.cli", *map(str, words)],
-        cwd=space.folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(space.root)},
-    )
+    done = space.hgm(*words)
     assert done.returncode == 0, done.stderr
     return done
 

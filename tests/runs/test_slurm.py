@@ -2,9 +2,14 @@
 
 import csv
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cluster_runs import ON_CLUSTER, ClusterRun
+from workspace import FIELD, LONGER
+
+TRAINED = (*FIELD[:3], LONGER)
 
 
 @pytest.fixture
@@ -31,13 +36,25 @@ def test_the_tiny_preset_ends_with_the_bytes_of_a_local_run(empty, calm, cluster
         )
 
 
-def test_what_a_job_asks_for(cluster, calm, tmp_path):
+@pytest.fixture
+def small(cluster, tint_trained, tmp_path) -> Callable[..., ClusterRun]:
+    """Makes finished runs of the smallest system (new_system.py) in a folder of one's own."""
+
+    def make(folder: Path = tmp_path / "work", **options: str) -> ClusterRun:
+        return ClusterRun(
+            cluster, tint_trained.copied_to(folder).folder, tint_trained.root, **options
+        )
+
+    return make
+
+
+def test_what_a_job_asks_for(cluster, small):
     """GPU jobs go to the GPU partition with a declared GPU each, others to the site's default;
     memory and time are the rule's."""
-    run = ClusterRun(cluster, calm.copied_to(tmp_path / "work").folder)
-    run.forget_training("coarse")
-    head = run.start("results/tiny/coarse/weights.safetensors", *ON_CLUSTER)
-    with run.held("coarse") as job:
+    run = small()
+    run.forget_training("field")
+    head = run.start(*TRAINED)
+    with run.held("field") as job:
         asked = cluster.slurm("scontrol", "show", "job", job.job_id)
         node = cluster.slurm("scontrol", "show", "node", job.node, "--details")
     run.end(head)
@@ -45,7 +62,7 @@ def test_what_a_job_asks_for(cluster, calm, tmp_path):
         "Partition=gpu",
         "gres:gpu:fake-80gb:1",
         "TimeLimit=1-00:00:00",
-        "mem=4000M",
+        "mem=2000M",
         "Requeue=1",
         "JobName=hgm_",
     ):
@@ -53,20 +70,17 @@ def test_what_a_job_asks_for(cluster, calm, tmp_path):
     assert "gpu:fake-80gb:1(IDX:0)" in node
 
 
-def test_jobs_ask_for_no_gres_where_the_site_file_says_so(cluster, calm, tmp_path):
-    run = ClusterRun(
-        cluster, calm.copied_to(tmp_path / "work").folder, gpu_partition="main", gres="null"
-    )
-    for name in ("normals/weights.safetensors", "logs/normals.log"):
-        (run.results / name).unlink()
-    head = run.start("results/tiny/normals/weights.safetensors", *ON_CLUSTER)
-    with run.held("normals") as job:
+def test_jobs_ask_for_no_gres_where_the_site_file_says_so(cluster, small, tint_trained):
+    run = small(gpu_partition="main", gres="null")
+    run.forget_training("field")
+    head = run.start(*TRAINED)
+    with run.held("field") as job:
         asked = cluster.slurm("scontrol", "show", "job", job.job_id)
     run.end(head)
     assert (
         "Partition=main" in asked
         and "TresPerNode" not in asked
-        and run.products() == calm.products()
+        and run.products() == tint_trained.products()
     )
 
 
@@ -95,10 +109,9 @@ def test_jobs_see_nothing_of_another_environment(empty, tmp_path):
     assert (empty.results / "standin/models.json").exists()
 
 
-def test_no_output_of_the_shell_is_trusted(cluster, calm, tmp_path):
+def test_no_output_of_the_shell_is_trusted(small, tint_trained, tmp_path):
     """A folder whose name is a shell's idea of a command."""
-    folder = tmp_path / "a b'$(touch pwned)\";é\n漢"
-    run = ClusterRun(cluster, calm.copied_to(folder).folder)
-    (run.results / "normals/weights.safetensors").unlink()
-    run.run("results/tiny/normals/weights.safetensors", *ON_CLUSTER)
-    assert not list(tmp_path.rglob("pwned")) and run.products() == calm.products()
+    run = small(tmp_path / "a b'$(touch pwned)\";é\n漢")
+    run.forget_training("field")
+    run.run(*TRAINED)
+    assert not list(tmp_path.rglob("pwned")) and run.products() == tint_trained.products()

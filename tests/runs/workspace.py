@@ -12,9 +12,13 @@ from hgm.core.keys import folder_digest
 
 LINKED = ("config",)  # named from there; all else is found in the checkout
 TINY = ("--configfile", "config/hgm/tiny.yaml", "--cores", "2")
+TINT = ("--configfile", "config/tint/tiny.yaml", "--cores", "2")  # of the system in new_system.py
 # in the environment of a run, not in its results
 MARKED = {"USER": "user-b26f", "LOGNAME": "user-b26f", "HGM_TOKEN": "token-7c41"}
-PRODUCTS = ("views", "coarse", "controlnet", "fusion", "pairs", "bodies", "subjects", "tables")
+FIELD = ("results/tiny/field/weights.safetensors", *TINT)  # its training
+LONGER = "config/tint/longer.yaml"  # on top: a training of some seconds
+# of a run's folders; they tell of the machine and of time
+NO_PRODUCTS = {"logs", "benchmarks", "state", "report", "standin"}
 
 
 class Workspace:
@@ -30,7 +34,7 @@ class Workspace:
 
     @property
     def results(self) -> Path:
-        """Of the tiny preset."""
+        """Of a tiny preset."""
         return self.folder / "results/tiny"
 
     def copied_to(self, folder: Path) -> "Workspace":
@@ -39,8 +43,9 @@ class Workspace:
         return Workspace(folder, self.root)
 
     def products(self) -> dict[str, str]:
-        """A hash of each kind of product of the tiny preset."""
-        return {name: folder_digest(self.results / name) for name in PRODUCTS}
+        """A hash of each kind of product of a tiny preset."""
+        folders = {path for path in self.results.iterdir() if path.is_dir()}
+        return {path.name: folder_digest(path) for path in folders if path.name not in NO_PRODUCTS}
 
     def command(self, *arguments: str) -> list[str]:
         return [
@@ -73,3 +78,20 @@ class Workspace:
         output, _ = process.communicate()
         assert process.returncode == 0, output[-4000:]
         return output
+
+    def hgm(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        """The command in this folder."""
+        return subprocess.run(
+            [sys.executable, "-m", "hgm.cli", *map(str, words)],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(self.root)},
+        )
+
+
+def cut(path: Path) -> None:
+    """Lose the second half of a file, at its old time."""
+    stamp = path.stat()
+    os.truncate(path, stamp.st_size // 2)
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
