@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from hgm.body.canonical import CanonicalBody
-from hgm.body.parameters import BodyParameters, numbers_of
-from hgm.core.npz import read_npz
+from hgm.body.parameters import BodyParameters
+from hgm.core.npz import numbers_of, read_npz
 from hgm.errors import InputError
 
 

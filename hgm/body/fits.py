@@ -15,26 +15,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hgm.body.joints import HAND_WIDTH, HANDS
+from hgm.body.joints import WIDTHS as ROTATIONS
 from hgm.body.model import GENDERS, BodyModel
-from hgm.body.parameters import BodyParameters, numbers_of, parameters_of
+from hgm.body.parameters import BodyParameters, parameters_of
+from hgm.core.npz import numbers_of
 from hgm.core.pickles import load_pickle
 from hgm.errors import InputError
 
-# width of a hand: coefficients of hand components, or 15 joints in axis-angle
-COMPONENTS = 12
-ROTATIONS = 45
+COMPONENTS = 12  # of a hand that is not given as rotations
 WIDTHS: dict[str, tuple[int, ...]] = {
     "betas": (10,),
     "expression": (10,),
-    "global_orient": (3,),
-    "body_pose": (63,),
-    "jaw_pose": (3,),
-    "leye_pose": (3,),
-    "reye_pose": (3,),
-    "left_hand_pose": (COMPONENTS, ROTATIONS),
-    "right_hand_pose": (COMPONENTS, ROTATIONS),
+    **{name: (width,) for name, width in ROTATIONS.items()},
+    **dict.fromkeys(HANDS, (COMPONENTS, HAND_WIDTH)),
 }
-HANDS = ("left_hand_pose", "right_hand_pose")  # in the order of the model's hand tables
 
 
 @dataclass(frozen=True)
@@ -170,10 +165,9 @@ def _parameters(
         hand = arrays[key]
         if len(hand) == COMPONENTS and not flat_hands:
             continue
-        basis = model.hand_bases[side].double().numpy()
-        mean = model.hand_means[side].double().numpy()
-        offsets = hand @ basis[:COMPONENTS] if len(hand) == COMPONENTS else hand
-        converted[key] = np.linalg.solve(basis.T, offsets - mean if flat_hands else offsets)
+        basis = model.hand_bases[side].double().cpu().numpy()
+        rotations = hand @ basis[:COMPONENTS] if len(hand) == COMPONENTS else hand
+        converted[key] = model.exact_hand(rotations, side, flat=flat_hands)
     return parameters_of(converted, path)
 
 

@@ -192,6 +192,16 @@ class BodyModel(nn.Module):
         inverse = torch.linalg.pinv(bases.double()).to(bases.dtype)  # [2, 45, H]
         return (left - self.hand_means[0]) @ inverse[0], (right - self.hand_means[1]) @ inverse[1]
 
+    def exact_hand(self, rotations: np.ndarray, side: int, *, flat: bool = True) -> np.ndarray:
+        """Hand rotations [..., 45] (side 0 left, 1 right) -> the 45 coefficients [..., 45] float64
+        that give exactly these.
+
+        `flat`: the rotations are whole, else what is added to the mean hand.
+        """
+        basis, mean = (x[side].double().cpu().numpy() for x in (self.hand_bases, self.hand_means))
+        offsets = rotations - mean if flat else rotations
+        return np.linalg.solve(basis.T, offsets[..., None])[..., 0]
+
     def _columns(self, name: str, coefficients: Tensor) -> Tensor:
         basis: Tensor = getattr(self, name)
         if coefficients.shape[-1] > len(basis):

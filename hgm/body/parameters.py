@@ -13,12 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hgm.body.joints import WIDTHS
 from hgm.core.files import atomic_write
-from hgm.core.npz import read_npz
+from hgm.core.npz import numbers_of, read_npz
 from hgm.errors import InputError
-
-# the others are free
-WIDTHS = {"global_orient": 3, "body_pose": 63, "jaw_pose": 3, "leye_pose": 3, "reye_pose": 3}
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class BodyParameters:
     expression: Tensor  # [..., E], E <= 100
 
     def __post_init__(self) -> None:
-        for name, width in WIDTHS.items():
+        for name, width in WIDTHS.items():  # the widths of the others are free
             got = tuple(getattr(self, name).shape)
             if got[-1:] != (width,):
                 raise ValueError(f"{name} must be [..., {width}], got {got}")
@@ -142,17 +140,6 @@ class BodyParameters:
         if "jaw_pose" in arrays:
             arrays.setdefault("global_orient", np.zeros_like(arrays["jaw_pose"]))
         return parameters_of(arrays, path)
-
-
-def numbers_of(value: Any, name: str) -> np.ndarray:
-    """An array of real numbers of any type; `name` stands in the InputError for anything else."""
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError):  # rows of different lengths
-        raise InputError(f"{name} does not hold numbers") from None
-    if array.dtype.kind not in "iuf":
-        raise InputError(f"{name} does not hold numbers")
-    return array
 
 
 def parameters_of(arrays: dict[str, Any], source: str | Path) -> BodyParameters:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from hgm.body.joints import ACROSS, BODY_NAMES, LIMITS, split_joint
 from hgm.standin.assets import FILE_GENDER, load_assets
 from hgm.standin.body import core
-from hgm.standin.body.pose import ACROSS, JOINT_NAMES, JOINTS, TEMPLATES, sample_pose, split_joint
+from hgm.standin.body.pose import TEMPLATES, sample_pose
 from hgm.standin.body.skinning import pose_body
 from hgm.standin.clothes.outfit import (
     HAIR,
@@ -23,7 +24,7 @@ from hgm.standin.person import arms_are_free, sample_body, sample_looks
 
 
 def test_templates_name_known_joints() -> None:
-    parts = {split_joint(name)[1] for name in JOINT_NAMES}
+    parts = {split_joint(name)[1] for name in BODY_NAMES}
     for template in TEMPLATES.values():
         assert {joint.split("_")[-1] for joint in template.joints} <= parts
 
@@ -34,9 +35,9 @@ def test_poses_stay_inside_the_limits_of_every_joint() -> None:
     for _ in range(300):
         name, pose = sample_pose(rng)
         seen.add(name)
-        for joint, angles in zip(JOINT_NAMES, pose, strict=True):
+        for joint, angles in zip(BODY_NAMES, pose, strict=True):
             side, _, family = split_joint(joint)
-            limits = JOINTS[family]
+            limits = LIMITS[family]
             left = angles * ACROSS if side == "r" else angles
             # central joints may be mirrored as a whole
             both = [left] if side else [left, left * ACROSS]
@@ -81,7 +82,7 @@ def test_accepted_poses_keep_the_arms_off_the_trunk() -> None:
     body = sample_body(assets, "male", np.random.default_rng(7))
     assert arms_are_free(assets, body.posed)
     folded = {key: value.copy() for key, value in body.fit.items()}
-    shoulder = JOINT_NAMES.index("left_shoulder")
+    shoulder = BODY_NAMES.index("left_shoulder")
     # the arm through the thigh
     folded["body_pose"][0, 3 * shoulder : 3 * shoulder + 3] = (0, 0, -1.6)
     assert not arms_are_free(assets, pose_body(assets.skeleton, folded))

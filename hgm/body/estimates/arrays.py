@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from hgm.body.model import BodyModel
 from hgm.errors import InputError
 
 # of a rotation matrix times its transpose; what a network writes as float32 is off by under 1e-5
@@ -60,15 +59,3 @@ def as_vectors(matrices: np.ndarray, path: object, key: str) -> np.ndarray:
             "another estimator"
         )
     return Rotation.from_matrix(matrices).as_rotvec().reshape(-1)
-
-
-def hand_coefficients(
-    vectors: np.ndarray, model: BodyModel, side: int, *, flat: bool = True
-) -> np.ndarray:
-    """Axis-angle [45] of a hand (side 0 left, 1 right) -> the 45 coefficients that give exactly
-    these rotations.
-
-    `flat`: the vectors are the whole rotations, else what is added to the mean hand.
-    """
-    basis, mean = (x[side].double().cpu().numpy() for x in (model.hand_bases, model.hand_means))
-    return np.linalg.solve(basis.T, vectors - mean if flat else vectors)

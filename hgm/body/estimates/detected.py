@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hgm.body.estimates.arrays import as_vectors, hand_coefficients
+from hgm.body.estimates.arrays import as_vectors
+from hgm.body.joints import HAND_WIDTH, HANDS, WIDTHS
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters, parameters_of
 
 # camera axes x right, y down, z forward -> y up, z towards the camera
 FLIP = np.diag([1.0, -1.0, -1.0])
-ROTATIONS = {"global_orient": 1, "body_pose": 21, "jaw_pose": 1, "leye_pose": 1, "reye_pose": 1}
-HANDS = ("left_hand_pose", "right_hand_pose")  # in the order of the model's hand tables
-FINGERS = 15
+ROTATIONS = {name: width // 3 for name, width in WIDTHS.items()}  # how many each holds
+FINGERS = HAND_WIDTH // 3
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def detected_body(
         for key, count in ROTATIONS.items()
     }
     for side, key in enumerate(HANDS):
-        arrays[key] = hand_coefficients(as_vectors(matrices[key], path, key), model, side)
+        arrays[key] = model.exact_hand(as_vectors(matrices[key], path, key), side)
     params = parameters_of(
         {**arrays, "betas": np.zeros(10), "expression": np.zeros(10)}, str(path)
     ).to(model.device)

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from hgm.body.estimates.arrays import as_vectors, hand_coefficients, numbers
-from hgm.body.estimates.detected import FINGERS, HANDS, ROTATIONS, DetectedBody
+from hgm.body.estimates.arrays import as_vectors, numbers
+from hgm.body.estimates.detected import FINGERS, ROTATIONS, DetectedBody
+from hgm.body.joints import HANDS
 from hgm.body.model import BodyModel
 from hgm.body.parameters import parameters_of
 from hgm.errors import InputError
@@ -77,13 +78,13 @@ def _hand(
     if array.size > whole and array.ndim == 1:
         raise InputError(f"{path}: {key} has {array.size} numbers, expected at most {whole}")
     if array.shape == (FINGERS, 3, 3):
-        return hand_coefficients(as_vectors(array, path, key), model, side)
+        return model.exact_hand(as_vectors(array, path, key), side)
     array = array.reshape(-1)
     if OWN & set(data) or (len(array) < whole and not flat):
         return array
     basis = model.hand_bases[side].double().cpu().numpy()
-    return hand_coefficients(
-        array @ basis[: len(array)] if len(array) < whole else array, model, side, flat=flat
+    return model.exact_hand(
+        array @ basis[: len(array)] if len(array) < whole else array, side, flat=flat
     )
 
 

@@ -7,39 +7,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-JOINT_NAMES = (
-    "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2",
-    "left_ankle", "right_ankle", "spine3",
-    "left_foot", "right_foot", "neck", "left_collar", "right_collar",
-    "head", "left_shoulder", "right_shoulder",
-    "left_elbow", "right_elbow", "left_wrist", "right_wrist",
-)  # fmt: skip
-ACROSS = np.array([1.0, -1.0, -1.0])  # an axis-angle seen in the mirror x -> -x
+from hgm.body.joints import ACROSS, BODY_NAMES, LIMITS, Triple, split_joint
 
-Triple = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Joint:
-    """Limits (rad, per axis, as on the left side) and the spread of the noise."""
-
-    low: Triple
-    high: Triple
-    spread: Triple
-
-
-JOINTS: Mapping[str, Joint] = {
-    "hip": Joint((-1.6, -0.5, -0.5), (0.5, 0.5, 0.5), (0.08, 0.06, 0.05)),
-    "knee": Joint((0, -0.1, -0.05), (1.9, 0.1, 0.05), (0.08, 0, 0)),
-    "ankle": Joint((-0.4, -0.2, -0.2), (0.6, 0.2, 0.2), (0.05, 0.03, 0.03)),
-    "foot": Joint((-0.3, 0, 0), (0.3, 0, 0), (0.03, 0, 0)),
-    "spine": Joint((-0.15, -0.22, -0.15), (0.4, 0.22, 0.15), (0.04, 0.05, 0.03)),
-    "neck": Joint((-0.3, -0.4, -0.25), (0.4, 0.4, 0.25), (0.07, 0.12, 0.05)),
-    "head": Joint((-0.35, -0.5, -0.25), (0.45, 0.5, 0.25), (0.08, 0.18, 0.06)),
-    "collar": Joint((-0.1, -0.2, -0.15), (0.1, 0.2, 0.35), (0.02, 0.04, 0.04)),
-    "shoulder": Joint((-0.9, -1.2, -1.22), (0.9, 0.7, 1.05), (0.12, 0.14, 0.1)),
-    "elbow": Joint((-0.4, -2.1, -0.3), (0.4, 0.05, 1.3), (0.05, 0.18, 0.05)),
-    "wrist": Joint((-0.5, -0.3, -0.6), (0.5, 0.3, 0.6), (0.12, 0.08, 0.15)),
+# of the noise on a joint's rotation vector (rad, per axis), by family of limits
+SPREADS: Mapping[str, Triple] = {
+    "hip": (0.08, 0.06, 0.05),
+    "knee": (0.08, 0, 0),
+    "ankle": (0.05, 0.03, 0.03),
+    "foot": (0.03, 0, 0),
+    "spine": (0.04, 0.05, 0.03),
+    "neck": (0.07, 0.12, 0.05),
+    "head": (0.08, 0.18, 0.06),
+    "collar": (0.02, 0.04, 0.04),
+    "shoulder": (0.12, 0.14, 0.1),
+    "elbow": (0.05, 0.18, 0.05),
+    "wrist": (0.12, 0.08, 0.15),
 }
 
 
@@ -106,16 +88,9 @@ def sample_pose(rng: np.random.Generator) -> tuple[str, np.ndarray]:
     mirrored = rng.random() < 0.5
     gain = rng.uniform(0.75, 1.1)
     pose = np.zeros((21, 3))
-    for index, joint_name in enumerate(JOINT_NAMES):
+    for index, joint_name in enumerate(BODY_NAMES):
         pose[index] = _sample_joint(TEMPLATES[name].joints, joint_name, mirrored, gain, rng)
     return name, pose
-
-
-def split_joint(name: str) -> tuple[str, str, str]:
-    """`left_hip` -> (`l`, `hip`, `hip`), `spine2` -> (``, `spine2`, `spine`): side, part, family of
-    limits."""
-    side, part = (name[0], name.split("_")[1]) if "_" in name else ("", name)
-    return side, part, part.rstrip("0123456789")
 
 
 def _sample_joint(
@@ -124,6 +99,6 @@ def _sample_joint(
     side, part, family = split_joint(name)
     source = {"l": "r", "r": "l"}.get(side, "") if mirrored else side
     goal = np.array(template.get(f"{source}_{part}", template.get(part, (0, 0, 0))), float)
-    limits = JOINTS[family]
-    angle = np.clip(gain * goal + rng.normal(size=3) * limits.spread, limits.low, limits.high)
+    limits = LIMITS[family]
+    angle = np.clip(gain * goal + rng.normal(size=3) * SPREADS[family], limits.low, limits.high)
     return angle * ACROSS if side == "r" or (mirrored and not side) else angle
