@@ -45,14 +45,14 @@ class Motion:
     fps: float  # frames a second
 
     def __post_init__(self) -> None:
-        frames = len(np.atleast_1d(self.body_pose))
         for name, width in TABLES.items():
+            shape = getattr(self, name).shape
+            if len(shape) != 2 or width not in (None, shape[1]):
+                raise ValueError(f"{name} is {shape}, expected (frames, {width or 'numbers'})")
+        frames = len(self.body_pose)
+        for name in TABLES:
             array = getattr(self, name)
-            rows = {1, frames} if name == "betas" else {frames}
-            if array.ndim != 2 or (width is not None and array.shape[1] != width):
-                expected = f"(frames, {width or 'numbers'})"
-                raise ValueError(f"{name} is {array.shape}, expected {expected}")
-            if len(array) not in rows:
+            if len(array) != frames and not (name == "betas" and len(array) == 1):
                 raise ValueError(f"{name} has {len(array)} frames, body_pose has {frames}")
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} holds numbers that are not finite")
