@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from hgm.body.canonical import CanonicalBody
+from hgm.body.model import JOINTS, VERTICES
 from hgm.body.parameters import BodyParameters
 from hgm.core.npz import numbers_of, read_npz
 from hgm.errors import InputError
@@ -55,7 +56,7 @@ def load_body(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a `smplx.npz`. Raises InputError when it cannot be read or lacks vertices."""
     arrays = read_npz(path, what="body", advice="run the stage that makes it again")
     if arrays.get("vertices", np.zeros(0)).shape[-1:] != (3,):
-        raise InputError(f"{path}: has no vertices [10475, 3]")
+        raise InputError(f"{path}: has no vertices [{VERTICES}, 3]")
     return arrays
 
 
@@ -91,8 +92,8 @@ class PlacedBody:
         """Read the `smplx.npz` of a view folder. Raises InputError."""
         params = BodyParameters.from_npz(path)
         shapes: dict[str, tuple[int, ...]] = {
-            "vertices": (10475, 3),
-            "joints": (55, 3),
+            "vertices": (VERTICES, 3),
+            "joints": (JOINTS, 3),
             "nu_per_metre": (),
         }
         found = read_npz(path, shapes)

@@ -2,7 +2,8 @@
 cameras alone.
 
 The pelvis is at the origin and the person faces +z, so where a camera stands says what it sees.
-HGM's own rig (`hgm.cameras.orbit`) is one case: front 0, back 6, measured 0, 3, 6 and 9.
+The rig that scans are rendered with (`hgm.cameras.orbit`) is one case: with 12 views, front 0, back
+6, measured 0, 3, 6 and 9.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class Viewpoints:
 
 
 def of_the_rig(size: int) -> Viewpoints:
-    """The views of HGM's own rig at so many pixels."""
+    """The views of `hgm.cameras.orbit` at so many pixels."""
     return Viewpoints.of(orbit(size=size), "the rig")
 
 

@@ -1,4 +1,4 @@
-"""600 damaged files through every reader: a right result or one InputError line, soon, and nothing
+"""660 damaged files through every reader: a right result or one InputError line, soon, and nothing
 left behind."""
 
 import io
@@ -24,6 +24,7 @@ from synthetic_scans import cells, write_obj
 from hgm.body.files import PlacedBody, load_body
 from hgm.body.fits import load_fit
 from hgm.body.model import BodyModel
+from hgm.body.motion import cycle, read_motion, write_motion
 from hgm.body.parameters import BodyParameters
 from hgm.cameras import orbit
 from hgm.core.job import load_job
@@ -210,6 +211,28 @@ def read_body(name: str) -> Callable[[Path], None]:
     return read
 
 
+def furnish_motion(folder: Path) -> None:
+    write_motion(folder / "smpl_params.npz", cycle("random", 4))
+    poses = np.random.default_rng(2).normal(0, 0.3, (4, 156))
+    np.savez(
+        folder / "poses.npz",
+        poses=poses,
+        trans=poses[:, :3],
+        betas=poses[0, :16],
+        mocap_framerate=120.0,
+    )
+
+
+def read_moving(name: str) -> Callable[[Path], None]:
+    def read(folder: Path) -> None:
+        motion = read_motion(folder / name)
+        finite(*(value for value in vars(motion).values()))
+        assert len(motion) >= 1 and motion.fps > 0
+        assert motion.body_pose.shape == (len(motion), 63)
+
+    return read
+
+
 def furnish_views(folder: Path) -> None:
     cameras = orbit(2, size=24)
     save_cameras(folder, cameras)
@@ -360,6 +383,18 @@ READERS: dict[str, Reader] = {
     ),
     "body, values": Reader(furnish_body, "smplx.npz", zipped, 20, read_body("smplx.npz")),
     "body, heads": Reader(furnish_body, "smplx.npz", renamed_crc, 15, read_body("smplx.npz")),
+    "motion, bytes": Reader(
+        furnish_motion, "smpl_params.npz", mutations.binary, 10, read_moving("smpl_params.npz")
+    ),
+    "motion, values": Reader(
+        furnish_motion, "smpl_params.npz", zipped, 20, read_moving("smpl_params.npz")
+    ),
+    "motion of AMASS, heads": Reader(
+        furnish_motion, "poses.npz", renamed_crc, 10, read_moving("poses.npz")
+    ),
+    "motion of AMASS, values": Reader(
+        furnish_motion, "poses.npz", zipped, 20, read_moving("poses.npz")
+    ),
     "cameras": Reader(furnish_views, "cameras.json", mutations.text, 15, read_views),
     "cameras, values": Reader(furnish_views, "cameras.json", jsoned, 25, read_views),
     "views, bytes": Reader(furnish_views, "rgb_01.png", mutations.binary, 10, read_views),
@@ -449,8 +484,8 @@ def test_a_damaged_file_is_read_rightly_or_refused_in_one_line(name: str, tmp_pa
     assert found == {}
 
 
-def test_there_are_six_hundred_files() -> None:
-    assert sum(reader.count for reader in READERS.values()) == 600
+def test_there_are_as_many_files_as_said() -> None:
+    assert sum(reader.count for reader in READERS.values()) == 660
 
 
 def test_a_pickle_that_counts_its_objects_wrongly_takes_no_memory_for_them(tmp_path: Path) -> None:
