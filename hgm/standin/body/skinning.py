@@ -72,8 +72,8 @@ class Posed:
 
 
 def pose_body(skeleton: Skeleton, fit: Mapping[str, np.ndarray]) -> Posed:
-    """SMPL-X's forward pass for a fit with leading dimension 1 (12 hand components over the mean
-    hand, no transl)."""
+    """SMPL-X's forward pass for a fit with leading dimension 1, without transl. A hand is 12
+    components over the mean hand, or the 45 numbers of its rotations."""
     shaped = (
         skeleton.template
         + skeleton.shapes @ fit["betas"][0]
@@ -104,7 +104,13 @@ def _full_pose(skeleton: Skeleton, fit: Mapping[str, np.ndarray]) -> np.ndarray:
         fit["jaw_pose"],
         fit["leye_pose"],
         fit["reye_pose"],
-        (skeleton.left_mean + fit["left_hand_pose"][0] @ skeleton.left_hand).reshape(15, 3),
-        (skeleton.right_mean + fit["right_hand_pose"][0] @ skeleton.right_hand).reshape(15, 3),
+        _hand(fit["left_hand_pose"][0], skeleton.left_mean, skeleton.left_hand),
+        _hand(fit["right_hand_pose"][0], skeleton.right_mean, skeleton.right_hand),
     ]
     return np.concatenate(parts).astype(np.float64)
+
+
+def _hand(pose: np.ndarray, mean: np.ndarray, components: np.ndarray) -> np.ndarray:
+    """[15,3] axis-angle of a hand's joints: 45 numbers are they, fewer are coefficients."""
+    full = pose if pose.shape == mean.shape else mean + pose @ components
+    return full.reshape(15, 3)

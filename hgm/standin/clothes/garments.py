@@ -3,6 +3,9 @@ in."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from operator import itemgetter
+
 import numpy as np
 
 from hgm.geometry.normals import unit, vertex_normals
@@ -18,7 +21,7 @@ from hgm.standin.clothes.outfit import (
     top_level,
     trousers_level,
 )
-from hgm.standin.mesh.pieces import Patch, Piece, Sheet, sew
+from hgm.standin.mesh.pieces import Patch, Piece, Sheet, sew, still
 from hgm.standin.mesh.triangles import relaxed
 from hgm.standin.noise import ValueNoise, ramp
 from hgm.standin.person import StandinBody
@@ -29,9 +32,9 @@ THINNING = 0.009  # m the skin gives way below clothes, so that it never shows t
 def dress(
     assets: StandinAssets, body: StandinBody, outfit: Outfit, noise: ValueNoise
 ) -> list[Piece]:
-    """The garments of an outfit in the body's pose: bottom or skirt, top, jacket and shoes."""
+    """The garments of an outfit: bottom or skirt, top, jacket and shoes. They are cut on the body
+    of these betas without its pose, and keep that shape at rest in every pose."""
     betas = body.fit["betas"][0].astype(np.float64)
-    posed = body.posed
     tights = assets.tights
     worn = tights.worn(betas)
     draped = _sheet(tights, relaxed(worn, tights.average, 6))
@@ -40,31 +43,27 @@ def dress(
     if outfit.bottom == "skirt":
         skirt = _sheet(assets.skirt, assets.skirt.worn(betas))
         level = skirt_level(skirt.design, outfit.waist, outfit.skirt_length)
-        pieces.append(
-            sew("skirt", skirt, level, lambda p: skirt_offset(p, outfit, noise), 0.006, posed)
-        )
+        pieces.append(sew("skirt", skirt, level, lambda p: skirt_offset(p, outfit, noise), 0.006))
     else:
         level = trousers_level(design, outfit.waist, outfit.cuff)
         pieces.append(
-            sew("bottom", draped, level, lambda p: trousers_offset(p, outfit, noise), 0.020, posed)
+            sew("bottom", draped, level, lambda p: trousers_offset(p, outfit, noise), 0.020)
         )
     level = top_level(design, outfit.cut, outfit.hem)
     if outfit.top == "tank":
         level = np.minimum(level, arm_hole_level(design))
-    pieces.append(sew("top", draped, level, lambda p: top_offset(p, outfit, noise), 0.022, posed))
+    pieces.append(sew("top", draped, level, lambda p: top_offset(p, outfit, noise), 0.022))
     if outfit.jacket:
         level = jacket_level(design, outfit)
-        pieces.append(sew("jacket", draped, level, lambda p: jacket_offset(p, noise), 0.022, posed))
+        pieces.append(sew("jacket", draped, level, lambda p: jacket_offset(p, noise), 0.022))
     smooth_feet = _sheet(tights, relaxed(worn, tights.average, 8))
-    pieces.append(
-        sew("shoes", smooth_feet, shoe_level(design, outfit.shoes), shoe_offset, 0.012, posed)
-    )
-    return pieces
+    pieces.append(sew("shoes", smooth_feet, shoe_level(design, outfit.shoes), shoe_offset, 0.012))
+    return [replace(piece, shape=still(piece.shape(body.posed.rest))) for piece in pieces]
 
 
 def _sheet(cloth: Cloth, vertices: np.ndarray) -> Sheet:
     surface = cloth.surface
-    return Sheet(vertices, surface.faces, surface.uvs, surface.weights, surface.design)
+    return Sheet(still(vertices), surface.faces, surface.uvs, surface.weights, surface.design)
 
 
 def bump(x: np.ndarray, center: float, width: float) -> np.ndarray:
@@ -185,21 +184,22 @@ def covered(design: np.ndarray, outfit: Outfit) -> np.ndarray:
 
 
 def bare_body(assets: StandinAssets, body: StandinBody, outfit: Outfit) -> list[Piece]:
-    """Skin, thinner below the clothes, and the two eyeballs, in the pose. The skin's uvs are in
-    MakeHuman's layout."""
+    """Skin, thinner below the clothes, and the two eyeballs. The skin's uvs are in MakeHuman's
+    layout."""
     skin = assets.skin
-    posed = body.posed
-    rest = skin.matrix @ posed.rest[:BODY_VERTICES]
-    rest = (
-        rest - vertex_normals(rest, skin.faces) * (THINNING * covered(skin.design, outfit))[:, None]
-    )
-    pieces = [Piece("skin", posed.carry(rest, skin.weights), skin.faces, skin.uvs)]
+    thinned = (THINNING * covered(skin.design, outfit))[:, None]
+
+    def shape(rest: np.ndarray) -> np.ndarray:
+        vertices = skin.matrix @ rest[:BODY_VERTICES]
+        return vertices - vertex_normals(vertices, skin.faces) * thinned
+
+    pieces = [Piece("skin", shape, skin.weights, skin.faces, skin.uvs)]
     for side, faces in enumerate(assets.eye_faces):
         part = slice(BODY_VERTICES + side * EYE_VERTICES, BODY_VERTICES + (side + 1) * EYE_VERTICES)
-        eye = posed.rest[part]
+        eye = body.posed.rest[part]
         outwards = unit(eye - 0.5 * (eye.max(0) + eye.min(0)))
         uvs = 0.5 + 0.48 * outwards[:, :2]
         pieces.append(
-            Piece("eye", posed.carry(eye, assets.skeleton.weights[part]), faces, uvs[faces])
+            Piece("eye", itemgetter(part), assets.skeleton.weights[part], faces, uvs[faces])
         )
     return pieces

@@ -9,7 +9,7 @@ from hgm.geometry.rays import RayMesh
 from hgm.standin.assets import StandinAssets
 from hgm.standin.body.skeleton import BODY_VERTICES
 from hgm.standin.clothes.outfit import Outfit
-from hgm.standin.mesh.pieces import Patch, Piece, Sheet, rim_uvs, sew
+from hgm.standin.mesh.pieces import Patch, Piece, Sheet, rim_uvs, sew, still
 from hgm.standin.mesh.subdivision import icosphere
 from hgm.standin.mesh.triangles import sheet_with_back, signed_volume
 from hgm.standin.noise import ValueNoise, ramp
@@ -52,10 +52,11 @@ def style_hair(
     noise: ValueNoise,
     rng: np.random.Generator,
 ) -> list[Piece]:
-    """The pieces of an outfit's hair, in the pose."""
+    """The pieces of an outfit's hair. What lies on the scalp follows it; what hangs or is tied is
+    styled once, on `body` as it is."""
     skin = assets.fine_skin
     scalp = Sheet(
-        skin.matrix @ body.posed.rest[:BODY_VERTICES],
+        lambda rest: skin.matrix @ rest[:BODY_VERTICES],
         skin.faces,
         skin.uvs,
         skin.weights,
@@ -64,7 +65,7 @@ def style_hair(
     if outfit.hair == "beanie":
         rim = 0.293 + 0.53 * skin.design[:, 2]  # from the nape, above the ears, to the forehead
         level = np.minimum(skin.design[:, 1] - rim, ear_level(skin.design))
-        return [sew("hair", scalp, level, _beanie_offset, 0.004, body.posed)]
+        return [sew("hair", scalp, level, _beanie_offset, 0.004)]
     height = CAP_HEIGHTS[outfit.hair] * outfit.hair_volume
     strands = 0.0008 if outfit.hair == "crop" else 0.0030
     falling = outfit.hair in ("bob", "long")
@@ -73,9 +74,7 @@ def style_hair(
         level = np.where(
             skin.design[:, 2] < 0.05, np.minimum(level, skin.design[:, 1] - 0.30), level
         )
-    cap = sew(
-        "hair", scalp, level, lambda p: _cap_offset(p, height, strands, noise), 0.004, body.posed
-    )
+    cap = sew("hair", scalp, level, lambda p: _cap_offset(p, height, strands, noise), 0.004)
     if falling:
         length = rng.uniform(0.09, 0.13) if outfit.hair == "bob" else rng.uniform(0.25, 0.40)
         room = 0.034 if outfit.jacket else 0.004
@@ -168,9 +167,8 @@ def _falling_hair(
     if signed_volume(vertices, faces) < 0:
         faces = faces[:, ::-1]
         uvs = uvs[:, ::-1]
-    return Piece(
-        "strands", body.posed.carry(vertices, _hanging_weights(vertices[:, 1], head[1])), faces, uvs
-    )
+    weights = _hanging_weights(vertices[:, 1], head[1])
+    return Piece("strands", still(vertices), weights, faces, uvs)
 
 
 def _radius(
@@ -220,4 +218,4 @@ def _bun(body: StandinBody, rng: np.random.Generator) -> Piece:
     weights = np.zeros((len(vertices), 55))
     weights[:, HEAD] = 1
     uvs = 0.5 + 0.45 * sphere[:, :2]
-    return Piece("strands", body.posed.carry(vertices, weights), faces, uvs[faces])
+    return Piece("strands", still(vertices), weights, faces, uvs[faces])

@@ -28,15 +28,17 @@ class TexturedMesh:
     uv_faces: np.ndarray
 
 
-def unite(pieces: Sequence[Piece]) -> TexturedMesh:
-    """The outer surface of all pieces, whose uvs are those of the final texture without NaN.
+def unite(pieces: Sequence[Piece], vertices: Sequence[np.ndarray]) -> TexturedMesh:
+    """The outer surface of all pieces where each one's vertices [V,3] are as given; their uvs are
+    those of the final texture, without NaN.
 
     Raises ScanError when a piece is not a closed surface or nothing remains.
     """
     import manifold3d
 
     solid = manifold3d.Manifold.batch_boolean(
-        [_solid(piece) for piece in pieces], manifold3d.OpType.Add
+        [_solid(piece, places) for piece, places in zip(pieces, vertices, strict=True)],
+        manifold3d.OpType.Add,
     )
     parts = [
         p for p in solid.decompose() if p.num_tri() > SCRAP_FACES and p.volume() > SCRAP_VOLUME
@@ -56,7 +58,7 @@ def unite(pieces: Sequence[Piece]) -> TexturedMesh:
     return TexturedMesh(properties[used, :3], faces[real], properties[:, 3:5], corners[real])
 
 
-def _solid(piece: Piece) -> Any:
+def _solid(piece: Piece, vertices: np.ndarray) -> Any:
     """A manifold3d solid with properties x, y, z, u, v; corners of one vertex with other uvs are
     merged in place."""
     import manifold3d
@@ -72,7 +74,7 @@ def _solid(piece: Piece) -> Any:
     lead = first[np.searchsorted(owner[first], owner)]
     copies = np.flatnonzero(lead != np.arange(len(keys)))
     mesh = manifold3d.Mesh(
-        vert_properties=np.ascontiguousarray(np.c_[piece.vertices[owner], uvs[index]], np.float32),
+        vert_properties=np.ascontiguousarray(np.c_[vertices[owner], uvs[index]], np.float32),
         tri_verts=np.ascontiguousarray(inverse.reshape(-1, 3), np.uint32),
         merge_from_vert=copies.astype(np.uint32),
         merge_to_vert=lead[copies].astype(np.uint32),

@@ -4,7 +4,7 @@ gaps are filled."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,7 +85,7 @@ class Atlas:
         else:
             uvs = self.texture_uvs(piece.tile, piece.uvs)
         lining = self.texture_uvs("lining", np.array([0.5, 0.5]))
-        return Piece(piece.tile, piece.vertices, piece.faces, np.where(np.isnan(uvs), lining, uvs))
+        return replace(piece, uvs=np.where(np.isnan(uvs), lining, uvs))
 
 
 def lay_out(pieces: Sequence[Piece], assets: StandinAssets, size: int) -> Atlas:
