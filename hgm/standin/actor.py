@@ -70,11 +70,12 @@ class Actor:
     colors: np.ndarray
 
     @classmethod
-    def of(cls, seed: int, texture: int = 2048) -> Actor:
+    def of(cls, seed: int, texture: int = 2048, *, skirts: bool = True) -> Actor:
         """The person of this seed with a square texture of so many pixels; the same seed gives the
         same person.
 
-        Raises ScanError when the texture is smaller than 128.
+        `skirts=False` puts trousers in the place of a skirt: a skirt only follows the legs, which
+        come through its hem in a long stride. Raises ScanError when the texture is smaller than 128.
         """
         if texture < SMALLEST_TEXTURE:
             raise ScanError(
@@ -86,7 +87,9 @@ class Actor:
         gender = "female" if random_stream(seed, "gender").random() < 0.5 else "male"
         body = sample_body(assets, gender, random_stream(seed, "body"))
         outfit = sample_outfit(
-            gender, random_stream(seed, "outfit"), skirts=body.pose not in STRIDING
+            gender,
+            random_stream(seed, "outfit"),
+            skirts=skirts and body.pose not in STRIDING,
         )
         looks = sample_looks(gender, random_stream(seed, "looks"))
 
@@ -119,9 +122,11 @@ class Actor:
         of the mapping are not read, nor are the scale and translation of a scan's fit. Raises
         InputError for another name, shape or number.
         """
-        fit = {**frame_of(parameters), "betas": self.body.fit["betas"]}
-        posed = pose_body(load_assets().skeleton, fit)
-        return np.concatenate(self.places(posed)) + fit["transl"]
+        frame = frame_of(parameters)
+        return np.concatenate(self.places(self._body(frame))) + frame["transl"]
+
+    def _body(self, frame: Mapping[str, np.ndarray]) -> Posed:
+        return pose_body(load_assets().skeleton, {**frame, "betas": self.body.fit["betas"]})
 
     def places(self, posed: Posed) -> list[np.ndarray]:
         """The vertices [V,3] of each piece on the actor's body in a pose."""
@@ -131,6 +136,11 @@ class Actor:
     def rest(self) -> np.ndarray:
         """Vertices [V,3] in the rest pose, arms to the sides, with the mean hand."""
         return self.posed({})
+
+    @functools.cached_property
+    def joints(self) -> np.ndarray:
+        """The joints of the body in the rest pose [55,3]."""
+        return self._body(frame_of({})).joints
 
     @functools.cached_property
     def texture(self) -> np.ndarray:
