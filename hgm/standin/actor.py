@@ -75,7 +75,8 @@ class Actor:
         same person.
 
         `skirts=False` puts trousers in the place of a skirt: a skirt only follows the legs, which
-        come through its hem in a long stride. Raises ScanError when the texture is smaller than 128.
+        come through its hem in a long stride. Raises ScanError when the texture is smaller
+        than 128.
         """
         if texture < SMALLEST_TEXTURE:
             raise ScanError(
