@@ -74,9 +74,9 @@ class Actor:
         """The person of this seed with a square texture of so many pixels; the same seed gives the
         same person.
 
-        `skirts=False` puts trousers in the place of a skirt: a skirt only follows the legs, which
-        come through its hem in a long stride. Raises ScanError when the texture is smaller
-        than 128.
+        `skirts=False` draws another outfit in the place of one with a skirt: a skirt only follows
+        the legs, which come through its hem in a long stride. Raises ScanError when the texture is
+        smaller than 128.
         """
         if texture < SMALLEST_TEXTURE:
             raise ScanError(
