@@ -9,6 +9,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from hgm.body.joints import HAND_WIDTH, HANDS, WIDTHS
 from hgm.core.keys import derived_seed
 from hgm.errors import InputError, ScanError
 from hgm.standin.assets import load_assets
@@ -27,14 +28,10 @@ from hgm.standin.paint.texture import developed, paint, shade, sky_light
 from hgm.standin.person import StandinBody, sample_body, sample_looks
 
 SMALLEST_TEXTURE = 128
-WIDTHS: Mapping[str, tuple[int, ...]] = {
-    "global_orient": (3,),
-    "body_pose": (63,),
-    "jaw_pose": (3,),
-    "leye_pose": (3,),
-    "reye_pose": (3,),
-    "left_hand_pose": (12, 45),
-    "right_hand_pose": (12, 45),
+# how many numbers a parameter may have
+SIZES: Mapping[str, tuple[int, ...]] = {
+    **{name: (width,) for name, width in WIDTHS.items()},
+    **dict.fromkeys(HANDS, (12, HAND_WIDTH)),
     "expression": (10,),
     "transl": (3,),
 }
@@ -167,13 +164,13 @@ def frame_of(parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
     Raises InputError for a name that is not known, another shape, and numbers that are not finite.
     """
-    unknown = sorted(set(parameters) - set(WIDTHS) - set(OTHER_KEYS))
+    unknown = sorted(set(parameters) - set(SIZES) - set(OTHER_KEYS))
     if unknown:
         raise InputError(
-            f"parameters: {unknown[0]!r} is not one of {', '.join([*WIDTHS, *OTHER_KEYS])}"
+            f"parameters: {unknown[0]!r} is not one of {', '.join([*SIZES, *OTHER_KEYS])}"
         )
     frame = {}
-    for name, widths in WIDTHS.items():
+    for name, widths in SIZES.items():
         value = np.asarray(parameters.get(name, np.zeros(widths[0])), np.float64)
         width = value.shape[-1] if value.ndim else 0
         if width not in widths or value.size != width:

@@ -10,6 +10,7 @@ import torch
 import trimesh
 from standin_probes import Probes, texels_at
 
+from hgm.body.motion.cycles import cycle
 from hgm.errors import InputError, ScanError
 from hgm.geometry.rays import RayMesh
 from hgm.standin import make_scan
@@ -208,3 +209,12 @@ def test_what_is_no_frame_is_refused(
 def test_too_small_a_texture_for_an_actor_is_refused() -> None:
     with pytest.raises(ScanError, match="128 or more"):
         Actor.of(0, 64)
+
+
+def test_an_actor_walks():
+    """On the spot: the lowest point stays near the ground, and nothing stands still."""
+    actor = Actor.of(8, texture=128, skirts=False)
+    walk = cycle("walk", 8, fps=8)
+    vertices = np.stack([actor.posed(walk.frame(i)) for i in range(len(walk))])
+    lowest = vertices[..., 1].min(1)
+    assert np.ptp(lowest) < 0.04 and np.ptp(vertices, 0).max(1).min() > 1e-3

@@ -99,6 +99,11 @@ class Motion:
             },
         )
 
+    def frame(self, i: int) -> dict[str, np.ndarray]:
+        """The parameters of one frame by name, each [width]: what moves an actor of stand-ins."""
+        one = self[i]
+        return {name: getattr(one, name)[0] for name in TABLES}
+
     @property
     def duration(self) -> float:
         """Seconds from the first frame to the last."""

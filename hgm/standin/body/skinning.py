@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hgm.geometry.rotations import rotation_matrices
-
-JOINTS = 55
+from hgm.standin.body.skeleton import JOINTS
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Posed:
 
     def carry(self, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Points [N,3] at rest with skinning weights [N,55] -> posed points [N,3]."""
-        blended = (weights @ self.transforms.reshape(JOINTS, 12)).reshape(-1, 3, 4)
+        blended = (weights @ self.transforms.reshape(len(JOINTS), 12)).reshape(-1, 3, 4)
         return np.einsum("vij,vj->vi", blended[:, :, :3], points) + blended[:, :, 3]
 
 
@@ -88,7 +87,7 @@ def pose_body(skeleton: Skeleton, fit: Mapping[str, np.ndarray]) -> Posed:
     places = np.empty_like(joints)
     world[0] = rotations[0]
     places[0] = joints[0]
-    for joint in range(1, JOINTS):
+    for joint in range(1, len(JOINTS)):
         parent = skeleton.parents[joint]
         world[joint] = world[parent] @ rotations[joint]
         places[joint] = places[parent] + world[parent] @ (joints[joint] - joints[parent])
