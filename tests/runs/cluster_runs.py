@@ -14,9 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cluster import Cluster, wait_until
-from workspace import ROOT, TINY, Workspace
+from workspace import FIELD, LONGER, ROOT, TINY, Workspace
+
+from hgm.core.keys import folder_digest
 
 ON_CLUSTER = TINY[:2]
+TRAINED = (*FIELD[:3], LONGER)  # of the smallest system (new_system.py): a training of seconds
 QUICK = ("--slurm-safe-init-seconds-before-status-checks", "1", "--latency-wait", "10")
 
 
@@ -47,6 +50,10 @@ class ClusterRun(Workspace):
         shutil.rmtree(self.results / rule)
         shutil.rmtree(self.results / f"state/{rule}")
         (self.results / f"logs/{rule}.log").unlink()
+
+    def has_training_of(self, other: Workspace) -> bool:
+        """Whether the training ended with the bytes of another run's."""
+        return folder_digest(self.results / "field") == folder_digest(other.results / "field")
 
     def command(self, *arguments: str) -> list[str]:
         return [
@@ -100,13 +107,17 @@ class ClusterRun(Workspace):
         return [job for log in logs for job in re.findall(r"is SLURM job (\d+) ", log.read_text())]
 
     @contextmanager
-    def held(self, job: str) -> Iterator[Held]:
+    def held(self, job: str, sign: str = "") -> Iterator[Held]:
         """A job of the run, `<rule>` or `<rule>/<chunk>`, stopped in its work (SIGSTOP) until the
-        block ends."""
+        block ends: at once, or when a file of the results is there that fits the pattern `sign`."""
         log = self.results / f"logs/{job}.log"
         line = re.compile(r"on \S+, process (\d+)\n")
         wait_until(
-            lambda: log.exists() and line.match(log.read_text()),
+            lambda: (
+                log.exists()
+                and line.match(log.read_text())
+                and (not sign or any(self.results.glob(sign)))
+            ),
             f"{job}\n{self.said()[-3000:]}",
             120,
             pause=0.02,

@@ -2,12 +2,13 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from cluster import Cluster, missing
+from cluster_runs import ClusterRun
 from new_system import write_system
 from workspace import FIELD, LONGER, MARKED, TINT, TINY, Workspace
 
@@ -95,3 +96,18 @@ def cluster() -> Iterator[Cluster]:
     finally:
         made.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def training(cluster, tint_trained, tmp_path) -> Iterator[Callable[..., ClusterRun]]:
+    """Makes runs on the cluster in which only a training is left to do; afterwards the cluster is
+    whole again."""
+
+    def make(**options: str) -> ClusterRun:
+        tint_trained.copied_to(tmp_path / "work")
+        run = ClusterRun(cluster, tmp_path / "work", tint_trained.root, **options)
+        run.forget_training("field")
+        return run
+
+    yield make
+    cluster.mend()

@@ -6,10 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cluster_runs import ON_CLUSTER, ClusterRun
-from workspace import FIELD, LONGER
-
-TRAINED = (*FIELD[:3], LONGER)
+from cluster_runs import ON_CLUSTER, TRAINED, ClusterRun
 
 
 @pytest.fixture
