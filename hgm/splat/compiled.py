@@ -18,7 +18,7 @@ from hgm.core.processes import threads
 from hgm.gaussians import Gaussians
 from hgm.splat import kernels_blending as blending
 from hgm.splat import kernels_projection as projection
-from hgm.splat.jit import HIT, PARAMETERS, SPLAT, TALL, WIDE
+from hgm.splat.jit import BLOCK, CAMERA, HIT, PARAMETERS, SPLAT, TALL, WIDE
 
 _pools: dict[int, ThreadPoolExecutor] = {}
 if hasattr(os, "register_at_fork"):
@@ -32,12 +32,21 @@ def rasterize(
     """Gaussians [S, N], cameras [S, C], background [3] -> rgb [S, C, 3, H, W], alpha and depth [S,
     C, 1, H, W].
 
-    float32 on a CPU; on one machine the same bits for any HGM_THREADS. No gradients to cameras and
+    float32 on a CPU; on one machine the same bits for any HGM_THREADS. No gradient to the
     background.
     """
     g = gaussians
     images = _Rasterize.apply(
-        g.means, g.quats, g.scales, g.opacities, g.colors, cameras, background, near
+        g.means,
+        g.quats,
+        g.scales,
+        g.opacities,
+        g.colors,
+        cameras.K,
+        cameras.world_to_camera,
+        (cameras.width, cameras.height),
+        background,
+        near,
     )
     rgb, alpha, depth = (x.unflatten(0, cameras.shape) for x in images)
     return rgb, alpha, depth
@@ -56,18 +65,19 @@ class _Rasterize(torch.autograd.Function):
         scales: Tensor,
         opacities: Tensor,
         colors: Tensor,
-        cameras: Cameras,
+        intrinsics: Tensor,
+        world_to_camera: Tensor,
+        size: tuple[int, int],
         background: Tensor,
         near: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
         S, N = opacities.shape
-        C = cameras.shape[1]
-        width = cameras.width
-        height = cameras.height
+        C = intrinsics.shape[1]
+        width, height = size
         V = S * C  # view v shows scene v // C
         tiles = -(-width // WIDE) * -(-height // TALL)
-        K = _array(cameras.K.flatten(0, 1))
-        w2c = _array(cameras.world_to_camera.flatten(0, 1))
+        K = _array(intrinsics.flatten(0, 1))
+        w2c = _array(world_to_camera.flatten(0, 1))
         points, turns, sizes, solid, paint = (
             _array(x) for x in (means, quats, scales, opacities, colors)
         )
@@ -122,21 +132,25 @@ class _Rasterize(torch.autograd.Function):
 
         run_shared(sort, [(v,) for v in range(V)], count)
         run_shared(blend, _tile_ranges(start, count), count)
-        ctx.save_for_backward(means, quats, scales, *images)
-        ctx.fixed = (K, w2c, back, axes, splats, boxes, first, start, offsets, ids, slots)
+        ctx.save_for_backward(means, quats, scales, intrinsics, world_to_camera, *images)
+        ctx.fixed = (back, axes, splats, boxes, first, start, offsets, ids, slots)
         ctx.size = (C, width, height)
         return images[0], images[1], images[2]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        means, quats, scales, rgb, alpha, depth = (_array(x) for x in ctx.saved_tensors)
-        K, w2c, back, axes, splats, boxes, first, start, offsets, ids, slots = ctx.fixed
+        means, quats, scales, K, w2c, rgb, alpha, depth = (_array(x) for x in ctx.saved_tensors)
+        K = K.reshape(-1, 3, 3)
+        w2c = w2c.reshape(-1, 4, 4)
+        back, axes, splats, boxes, first, start, offsets, ids, slots = ctx.fixed
         C, width, height = ctx.size
         d_rgb, d_alpha, d_depth = (_array(x) for x in upstream)
         S, N = means.shape[:2]
         hits = np.zeros((offsets[-1], HIT), np.float32)
         grads = np.empty((S, N, PARAMETERS), np.float32)
+        blocks = -(-N // BLOCK)
+        camera_grads = np.zeros((S * C, blocks, CAMERA)) if any(ctx.needs_input_grad[5:7]) else None
         count = threads()
 
         def blend(v: int, t0: int, t1: int) -> None:
@@ -179,15 +193,33 @@ class _Rasterize(torch.autograd.Function):
                 offsets,
                 hits,
                 grads,
+                camera_grads,
             )
 
         run_shared(blend, _tile_ranges(start, count), count)
-        cuts = [N * i // count for i in range(count + 1)]
+        # at whole blocks: the sum of a block's camera gradients belongs to one thread
+        cuts = [min(N, blocks * i // count * BLOCK) for i in range(count + 1)]
         run_shared(collect, [(s, a, b) for s in range(S) for a, b in pairwise(cuts)], count)
         d_means, d_quats, d_scales, d_opacities, d_colors = torch.from_numpy(grads).split(
             [3, 4, 3, 1, 3], -1
         )
-        return d_means, d_quats, d_scales, d_opacities[..., 0], d_colors, None, None, None
+        d_K, d_w2c = _camera_gradients(camera_grads, (S, C))
+        return d_means, d_quats, d_scales, d_opacities[..., 0], d_colors, d_K, d_w2c, *(3 * [None])
+
+
+def _camera_gradients(
+    sums: np.ndarray | None, shape: tuple[int, int]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Sums over blocks of Gaussians [V, blocks, CAMERA] -> gradients of K [*shape, 3, 3] and
+    world_to_camera [*shape, 4, 4]."""
+    if sums is None:
+        return None, None
+    total = torch.from_numpy(sums.sum(1)).float().unflatten(0, shape)
+    K = total.new_zeros(*shape, 3, 3)
+    K[..., 0, 0], K[..., 0, 2], K[..., 1, 1], K[..., 1, 2] = total[..., 12:].unbind(-1)
+    w2c = total.new_zeros(*shape, 4, 4)
+    w2c[..., :3, :] = total[..., :12].unflatten(-1, (3, 4))
+    return K, w2c
 
 
 def _tile_ranges(start: np.ndarray, count: int) -> list[tuple[int, int, int]]:

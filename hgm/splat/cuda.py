@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hgm.cameras import Cameras
 from hgm.errors import InputError
-from hgm.gaussians import Gaussians
+from hgm.gaussians import Gaussians, rotation_matrices
 from hgm.splat.constants import BLUR
 from hgm.splat.projection import usable_only
 
@@ -26,6 +26,7 @@ def rasterize_gsplat(
     opaque Gaussians hide a little more; bounding boxes end at whole pixels and at most 3.33 sigma,
     which for opacities up to 1 changes no pixel; its exp is the fast one of the GPU, and its
     backward pass adds in no fixed order, so that gradients differ in the last bits from run to run.
+    world_to_camera gets gradients, K none.
     """
     import gsplat
 
@@ -64,7 +65,9 @@ def rasterize_inria(
     no near plane to set, so a larger `near` is applied here); the border at which the Jacobian
     stops moving ignores an off-center principal point; boxes are square and 3 sigma wide, which
     cuts off alphas up to 0.011; its backward pass adds in no fixed order. Its depth is the sum of w
-    z; it is divided by alpha here.
+    z; it is divided by alpha here. It gives no gradients to cameras: where world_to_camera needs
+    them, means and covariances are turned into the camera's frame here, by torch, and drawn from
+    its origin. K gets none.
     """
     from diff_gaussian_rasterization import GaussianRasterizationSettings, GaussianRasterizer
 
@@ -72,6 +75,10 @@ def rasterize_inria(
     quats = F.normalize(gaussians.quats, dim=-1)  # the rasterizer takes them as they are
     width = cameras.width
     height = cameras.height
+    turned = cameras.world_to_camera if cameras.world_to_camera.requires_grad else None
+    if turned is not None:
+        still = torch.eye(4, device=turned.device, dtype=turned.dtype).expand_as(turned)
+        cameras = Cameras(cameras.K, still, width, height)
     views, projections = _matrices(cameras, near)
     tangents = torch.stack(
         [width / (2 * cameras.K[..., 0, 0]), height / (2 * cameras.K[..., 1, 1])], -1
@@ -94,19 +101,23 @@ def rasterize_inria(
                 prefiltered=False,
                 debug=False,
             )
-            z = (
-                gaussians.means[s] @ cameras.world_to_camera[s, c, 2, :3]
-                + cameras.world_to_camera[s, c, 2, 3]
-            )
+            means = gaussians.means[s]
+            shape = {"scales": gaussians.scales[s], "rotations": quats[s], "cov3D_precomp": None}
+            if turned is not None:
+                R = turned[s, c, :3, :3]
+                means = means @ R.mT + turned[s, c, :3, 3]
+                axes = R @ rotation_matrices(quats[s]) * gaussians.scales[s][:, None]
+                i, j = torch.triu_indices(3, 3)
+                covariances = (axes @ axes.mT)[:, i, j]  # xx, xy, xz, yy, yz, zz
+                shape = {"scales": None, "rotations": None, "cov3D_precomp": covariances}
+            z = means @ cameras.world_to_camera[s, c, 2, :3] + cameras.world_to_camera[s, c, 2, 3]
             outputs = GaussianRasterizer(raster_settings=settings)(
-                means3D=gaussians.means[s],
-                means2D=torch.zeros_like(gaussians.means[s], requires_grad=True),
+                means3D=means,
+                means2D=torch.zeros_like(means, requires_grad=True),
                 shs=None,
                 colors_precomp=gaussians.colors[s],
                 opacities=(gaussians.opacities[s] * (z >= near))[:, None],
-                scales=gaussians.scales[s],
-                rotations=quats[s],
-                cov3D_precomp=None,
+                **shape,
             )
             if len(outputs) != 4:
                 raise InputError(

@@ -65,3 +65,5 @@ TALL = 16  # pixels of a tile
 SPLAT = 10  # numbers of a splat: mean x y, conic xx xy yy, opacity, r g b, depth
 HIT = 10  # gradients of a (splat, tile) pair, in the same order
 PARAMETERS = 14  # gradients of a Gaussian: mean 3, quaternion 4, scale 3, opacity, color 3
+CAMERA = 16  # gradients of a camera: upper three rows of world_to_camera, fx, cx, fy, cy
+BLOCK = 256  # Gaussians whose part of a camera's gradient is summed by one thread

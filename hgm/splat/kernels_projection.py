@@ -12,6 +12,7 @@ import numpy as np
 
 from hgm.splat.jit import (
     ALPHA_MIN,
+    BLOCK,
     BLUR,
     LARGEST,
     MARGIN,
@@ -219,9 +220,15 @@ def unproject(
     offsets,
     hits,
     grads,
+    camera_grads,
 ):
     """Gaussians g0 ... g1 of scene s: grads [S, N, PARAMETERS] <- the chain rule through `project`
-    and `orient`, summed over the hits and over the scene's cameras in a fixed order."""
+    and `orient`, summed over the hits and over the scene's cameras in a fixed order.
+
+    camera_grads [V, blocks, CAMERA] float64 += what each of the scene's cameras gets, summed apart
+    for every BLOCK Gaussians, so that the order is fixed too; None where no camera needs it, which
+    numba compiles to a kernel without that work.
+    """
     h = np.empty(hits.shape[1], np.float32)
     E = np.empty((3, 3), np.float32)  # gradient of the columns of R diag(scale), then of R
     for g in range(g0, g1):
@@ -289,6 +296,24 @@ def unproject(
             dz = h[9] - (du * u + dw * w + scale) * iz
             for i in range(3):
                 G[i] += right[i] * dx + down[i] * dy + forward[i] * dz
+            if camera_grads is not None:
+                P = camera_grads[v, g // BLOCK]
+                ut = min(max(u, ulow), uhigh)
+                wt = min(max(w, vlow), vhigh)
+                for i in range(3):
+                    P[i] += point[i] * dx + da[i]
+                    P[4 + i] += point[i] * dy + db[i]
+                    P[8 + i] += point[i] * dz - ut * da[i] - wt * db[i]
+                P[3] += dx
+                P[7] += dy
+                P[11] += dz
+                # at its border the tangent in the Jacobian is that of K: (x - c) / f
+                edge_u = f32(0) if ulow <= u <= uhigh else dot(forward, da) / fx
+                edge_w = f32(0) if vlow <= w <= vhigh else dot(forward, db) / fy
+                P[12] += h[0] * u + dot(dp, p) / fx + edge_u * ut
+                P[13] += h[0] + edge_u
+                P[14] += h[1] * w + dot(dq, q) / fy + edge_w * wt
+                P[15] += h[1] + edge_w
         if not seen:
             continue
         w = quats[s, g, 0]

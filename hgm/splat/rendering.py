@@ -11,7 +11,7 @@ from torch import Tensor
 from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
-from hgm.splat.backends import rasterizer, resolve_backend
+from hgm.splat.backends import ON_CUDA, rasterizer, resolve_backend
 from hgm.splat.constants import NEAR
 
 
@@ -44,10 +44,14 @@ def render(
     fall to 1e-4; front to back by planar depth of the mean, then by index. A Gaussian with a number
     that is not finite is not drawn and gets zero gradient.
 
-    Gradients go to every parameter of the Gaussians and to nothing else. All is computed in
+    Gradients go to every parameter of the Gaussians and, where they require any, to the cameras:
+    to the upper three rows of world_to_camera on every backend, each number for itself (a rotation
+    is kept one by whoever parametrizes it), and to focal lengths and principal points in K on the
+    backends torch and numba. None go to the background. All is computed in
     float32, also under autocast; only the torch backend keeps float64. `backend`: see
     `resolve_backend`; the CUDA ones differ a little, see their modules. Raises InputError or
-    MissingDependency for an unusable backend, ValueError for shapes that do not fit.
+    MissingDependency for an unusable backend, InputError for a K that requires gradients which the
+    backend does not give, ValueError for shapes that do not fit.
     """
     name = resolve_backend(backend, gaussians.means.device)
     if cameras.K.ndim < 3:
@@ -58,8 +62,11 @@ def render(
         raise ValueError(
             f"cameras are on {cameras.K.device}, Gaussians on {gaussians.means.device}"
         )
-    if cameras.K.requires_grad or cameras.world_to_camera.requires_grad:
-        raise InputError("cameras: splatting gives no gradients to cameras; detach them")
+    if cameras.K.requires_grad and name in ON_CUDA:
+        raise InputError(
+            f"cameras: the splatting backend {name} gives no gradients to K; detach it or use "
+            "backend torch"
+        )
     if not near > 0:
         raise ValueError(f"near must be positive, got {near}")
     dtype = (

@@ -63,11 +63,19 @@ def dense(
 ) -> tuple[Tensor, ...]:
     """Gaussians [N], cameras [C] -> rgb [C, 3, H, W], alpha and depth [C, 1, H, W], in the dtype of
     the Gaussians."""
-    g = gaussians
-    W = cameras.width
-    H = cameras.height
-    cameras = cameras.to(g.means.dtype)
-    w, x, y, z = (g.quats / g.quats.norm(dim=-1, keepdim=True)).unbind(-1)
+    return dense_ellipsoids(
+        gaussians.means,
+        covariances(gaussians.quats, gaussians.scales),
+        gaussians.opacities,
+        gaussians.colors,
+        cameras.to(gaussians.means.dtype),
+        background,
+    )
+
+
+def covariances(quats: Tensor, scales: Tensor) -> Tensor:
+    """Covariances [N, 3, 3] of Gaussians in the world."""
+    w, x, y, z = (quats / quats.norm(dim=-1, keepdim=True)).unbind(-1)
     cross = torch.stack(
         [
             torch.stack([0 * w, -z, y], -1),
@@ -78,15 +86,28 @@ def dense(
     )
     # Rodrigues' formula
     R = torch.eye(3, dtype=w.dtype) + 2 * w[:, None, None] * cross + 2 * cross @ cross
-    sigma = R @ torch.diag_embed(g.scales**2) @ R.mT
+    return R @ torch.diag_embed(scales**2) @ R.mT
+
+
+def dense_ellipsoids(
+    means: Tensor,
+    sigma: Tensor,
+    opacities: Tensor,
+    colors: Tensor,
+    cameras: Cameras,
+    background: tuple[float, ...],
+) -> tuple[Tensor, ...]:
+    """As `dense`, from covariances [N, 3, 3]."""
+    W = cameras.width
+    H = cameras.height
     py, px = torch.meshgrid(torch.arange(H), torch.arange(W), indexing="ij")
     pixels = torch.stack([px, py], -1).reshape(-1, 1, 2) + 0.5
     images = []
     for K, w2c in zip(cameras.K, cameras.world_to_camera, strict=True):
-        point = g.means @ w2c[:3, :3].T + w2c[:3, 3]
+        point = means @ w2c[:3, :3].T + w2c[:3, 3]
         depth = point[:, 2]
         order = torch.argsort(depth.detach(), stable=True)
-        order = order[(depth[order] >= 0.01) & (g.opacities[order] >= 1 / 255)]
+        order = order[(depth[order] >= 0.01) & (opacities[order] >= 1 / 255)]
         point = point[order]
         depth = depth[order]
         focal = K.diagonal()[:2]
@@ -104,7 +125,7 @@ def dense(
         covariance = JR @ sigma[order] @ JR.mT + 0.3 * torch.eye(2, dtype=K.dtype)
         delta = pixels - (focal * tangent + center)  # [P, N, 2]
         distance2 = torch.einsum("pni,nij,pnj->pn", delta, torch.linalg.inv(covariance), delta)
-        alpha = (g.opacities[order] * torch.exp(-distance2 / 2)).clamp(max=0.99)
+        alpha = (opacities[order] * torch.exp(-distance2 / 2)).clamp(max=0.99)
         alpha = torch.where(alpha < 1 / 255, 0.0, alpha)
         passed = torch.cumprod(1 - alpha, 1)
         # transmittance only falls: from the first such Gaussian on
@@ -112,7 +133,7 @@ def dense(
         passed = torch.cumprod(1 - alpha, 1)
         weight = alpha * torch.cat([torch.ones_like(passed[:, :1]), passed[:, :-1]], 1)
         total = weight.sum(1, keepdim=True)
-        rgb = weight @ g.colors[order] + (1 - total) * torch.tensor(background, dtype=K.dtype)
+        rgb = weight @ colors[order] + (1 - total) * torch.tensor(background, dtype=K.dtype)
         z = torch.where(
             total > 0, weight @ depth[:, None] / torch.where(total > 0, total, 1.0), 0.0
         )

@@ -8,7 +8,6 @@ import torch
 from splat_scenes import NAMES, dense, gradients, leaves, make_cameras, make_gaussians
 
 from hgm.cameras import Cameras, orbit
-from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.splat import render
 
@@ -194,18 +193,14 @@ def test_changing_a_parameter_before_backward_is_noticed() -> None:
 def test_misuse_is_answered_in_one_line() -> None:
     gaussians = make_gaussians(3)
     cameras = make_cameras(2, 8, 8)
-    with pytest.raises(InputError, match="detach"):
-        render(gaussians, Cameras(cameras.K, cameras.world_to_camera.requires_grad_(), 8, 8))
-    cameras = cameras.to(torch.float32)
-    plain = make_cameras(2, 8, 8)
     with pytest.raises(ValueError, match=r"\[\.\.\., C\]"):
-        render(gaussians, plain[0])
+        render(gaussians, cameras[0])
     with pytest.raises(ValueError, match="three numbers"):
-        render(gaussians, plain, background=(1.0,))
+        render(gaussians, cameras, background=(1.0,))
     with pytest.raises(ValueError, match="near"):
-        render(gaussians, plain, near=0.0)
+        render(gaussians, cameras, near=0.0)
     with pytest.raises(RuntimeError):
         render(
             make_gaussians(3, scenes=3),
-            Cameras(plain.K[:, None], plain.world_to_camera[:, None], 8, 8),
+            Cameras(cameras.K[:, None], cameras.world_to_camera[:, None], 8, 8),
         )
