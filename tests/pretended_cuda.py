@@ -436,15 +436,19 @@ def quick_splatting() -> Iterator[None]:
     slow = reference.rasterize
 
     def rasterize(
-        gaussians: Gaussians, cameras: Cameras, background: Tensor, near: float
+        gaussians: Gaussians,
+        cameras: Cameras,
+        background: Tensor,
+        near: float,
+        antialiased: bool = False,
     ) -> tuple[Tensor, ...]:
         device = gaussians.means.device
         if device.type != "cuda":
-            return slow(gaussians, cameras, background, near)
+            return slow(gaussians, cameras, background, near, antialiased)
         return tuple(
             x.to(device)
             for x in compiled.rasterize(
-                gaussians.to("cpu"), cameras.to("cpu"), background.cpu(), near
+                gaussians.to("cpu"), cameras.to("cpu"), background.cpu(), near, antialiased
             )
         )
 

@@ -21,7 +21,7 @@ from hgm.splat.constants import NEAR
 from hgm.splat.cuda import rasterize_gsplat, rasterize_inria
 
 log = logging.getLogger(__name__)
-Rasterize = Callable[[Gaussians, Cameras, Tensor, float], tuple[Tensor, Tensor, Tensor]]
+Rasterize = Callable[[Gaussians, Cameras, Tensor, float, bool], tuple[Tensor, Tensor, Tensor]]
 
 # backend -> the kind of device it runs on ("" = any) and the package it needs
 BACKENDS = {
@@ -83,7 +83,8 @@ def resolve_backend(name: str, device: torch.device | str) -> str:
 
 def rasterizer(name: str) -> Rasterize:
     """The function behind a backend that `resolve_backend` gave: Gaussians [S, N], cameras [S, C],
-    background [3] and near plane -> rgb [S, C, 3, H, W], alpha and depth [S, C, 1, H, W]."""
+    background [3], near plane and whether antialiased -> rgb [S, C, 3, H, W], alpha and depth [S,
+    C, 1, H, W]."""
     if name == "numba":
         from hgm.splat.compiled import rasterize
 
@@ -153,7 +154,7 @@ def differs(rasterize: Rasterize, device: torch.device) -> str | None:
                     for f in dataclasses.fields(scene)
                 )
             )
-            rgb, alpha, depth = way(leaves, cameras, back, NEAR)
+            rgb, alpha, depth = way(leaves, cameras, back, NEAR, False)
             inputs = [leaves.means, leaves.opacities, leaves.scales, leaves.colors]
             results.append(
                 (

@@ -27,7 +27,11 @@ if hasattr(os, "register_at_fork"):
 
 
 def rasterize(
-    gaussians: Gaussians, cameras: Cameras, background: Tensor, near: float
+    gaussians: Gaussians,
+    cameras: Cameras,
+    background: Tensor,
+    near: float,
+    antialiased: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gaussians [S, N], cameras [S, C], background [3] -> rgb [S, C, 3, H, W], alpha and depth [S,
     C, 1, H, W].
@@ -47,6 +51,7 @@ def rasterize(
         (cameras.width, cameras.height),
         background,
         near,
+        antialiased,
     )
     rgb, alpha, depth = (x.unflatten(0, cameras.shape) for x in images)
     return rgb, alpha, depth
@@ -70,6 +75,7 @@ class _Rasterize(torch.autograd.Function):
         size: tuple[int, int],
         background: Tensor,
         near: float,
+        antialiased: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         S, N = opacities.shape
         C = intrinsics.shape[1]
@@ -87,6 +93,7 @@ class _Rasterize(torch.autograd.Function):
         boxes = np.empty((V, N, 4), np.int32)
         first = np.empty((V, N + 1), np.int32)
         start = np.empty((V, tiles + 1), np.int32)
+        compensations = np.empty((V, N), np.float32) if antialiased else None
         count = threads()
 
         def place(s: int) -> None:
@@ -110,6 +117,7 @@ class _Rasterize(torch.autograd.Function):
                 boxes,
                 first,
                 start,
+                compensations,
             )
 
         run_shared(place, [(s,) for s in range(S)], count)
@@ -133,7 +141,7 @@ class _Rasterize(torch.autograd.Function):
         run_shared(sort, [(v,) for v in range(V)], count)
         run_shared(blend, _tile_ranges(start, count), count)
         ctx.save_for_backward(means, quats, scales, intrinsics, world_to_camera, *images)
-        ctx.fixed = (back, axes, splats, boxes, first, start, offsets, ids, slots)
+        ctx.fixed = (back, axes, splats, boxes, first, start, offsets, ids, slots, compensations)
         ctx.size = (C, width, height)
         return images[0], images[1], images[2]
 
@@ -143,7 +151,7 @@ class _Rasterize(torch.autograd.Function):
         means, quats, scales, K, w2c, rgb, alpha, depth = (_array(x) for x in ctx.saved_tensors)
         K = K.reshape(-1, 3, 3)
         w2c = w2c.reshape(-1, 4, 4)
-        back, axes, splats, boxes, first, start, offsets, ids, slots = ctx.fixed
+        back, axes, splats, boxes, first, start, offsets, ids, slots, compensations = ctx.fixed
         C, width, height = ctx.size
         d_rgb, d_alpha, d_depth = (_array(x) for x in upstream)
         S, N = means.shape[:2]
@@ -193,6 +201,7 @@ class _Rasterize(torch.autograd.Function):
                 offsets,
                 hits,
                 grads,
+                compensations,
                 camera_grads,
             )
 
@@ -204,7 +213,7 @@ class _Rasterize(torch.autograd.Function):
             [3, 4, 3, 1, 3], -1
         )
         d_K, d_w2c = _camera_gradients(camera_grads, (S, C))
-        return d_means, d_quats, d_scales, d_opacities[..., 0], d_colors, d_K, d_w2c, *(3 * [None])
+        return d_means, d_quats, d_scales, d_opacities[..., 0], d_colors, d_K, d_w2c, *(4 * [None])
 
 
 def _camera_gradients(

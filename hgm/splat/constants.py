@@ -1,5 +1,5 @@
-"""The numbers that fix what a picture is (3D Gaussian splatting, classic mode). Every backend on a
-CPU uses exactly these."""
+"""The numbers that fix what a picture is (3D Gaussian splatting). Every backend on a CPU uses
+exactly these."""
 
 BLUR = 0.3  # pixels^2 added to both variances of a projected Gaussian
 ALPHA_MAX = 0.99  # a Gaussian hides at most this share of what lies behind it

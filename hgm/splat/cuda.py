@@ -11,15 +11,19 @@ from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians, rotation_matrices
 from hgm.splat.constants import BLUR
-from hgm.splat.projection import usable_only
+from hgm.splat.projection import project, usable_only
 
 FAR = 1000.0  # enters only the depth that the rasterizer of diff-gaussian-rasterization ignores
 
 
 def rasterize_gsplat(
-    gaussians: Gaussians, cameras: Cameras, background: Tensor, near: float
+    gaussians: Gaussians,
+    cameras: Cameras,
+    background: Tensor,
+    near: float,
+    antialiased: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """gsplat 1.5.3 or 1.6, classic mode, all scenes and cameras in one call; shapes as in
+    """gsplat 1.5.3 or 1.6, all scenes and cameras in one call; shapes as in
     `hgm.splat.compiled.rasterize`.
 
     What gsplat does differently from the specification: alpha is clamped at 0.999 (there 0.99), so
@@ -49,14 +53,18 @@ def rasterize_gsplat(
         packed=False,
         backgrounds=background.expand(*cameras.shape, 3).contiguous(),
         render_mode="RGB+ED",
-        rasterize_mode="classic",
+        rasterize_mode="antialiased" if antialiased else "classic",
     )
     rgb, depth = images.movedim(-1, -3).split([3, 1], -3)
     return rgb, alpha.movedim(-1, -3), depth
 
 
 def rasterize_inria(
-    gaussians: Gaussians, cameras: Cameras, background: Tensor, near: float
+    gaussians: Gaussians,
+    cameras: Cameras,
+    background: Tensor,
+    near: float,
+    antialiased: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """diff-gaussian-rasterization, the fork that returns depth and alpha; one call per view (its
     API has no batch).
@@ -67,7 +75,7 @@ def rasterize_inria(
     cuts off alphas up to 0.011; its backward pass adds in no fixed order. Its depth is the sum of w
     z; it is divided by alpha here. It gives no gradients to cameras: where world_to_camera needs
     them, means and covariances are turned into the camera's frame here, by torch, and drawn from
-    its origin. K gets none.
+    its origin. K gets none. It has no antialiased mode: opacities are compensated here.
     """
     from diff_gaussian_rasterization import GaussianRasterizationSettings, GaussianRasterizer
 
@@ -75,6 +83,11 @@ def rasterize_inria(
     quats = F.normalize(gaussians.quats, dim=-1)  # the rasterizer takes them as they are
     width = cameras.width
     height = cameras.height
+    solid = gaussians.opacities[:, None].expand(*cameras.shape, -1)  # [S, C, N]
+    if antialiased:
+        compensations = project(gaussians, cameras, near, antialiased=True).compensations
+        assert compensations is not None
+        solid = solid * compensations
     turned = cameras.world_to_camera if cameras.world_to_camera.requires_grad else None
     if turned is not None:
         still = torch.eye(4, device=turned.device, dtype=turned.dtype).expand_as(turned)
@@ -116,7 +129,7 @@ def rasterize_inria(
                 means2D=torch.zeros_like(means, requires_grad=True),
                 shs=None,
                 colors_precomp=gaussians.colors[s],
-                opacities=(gaussians.opacities[s] * (z >= near))[:, None],
+                opacities=(solid[s, c] * (z >= near))[:, None],
                 **shape,
             )
             if len(outputs) != 4:

@@ -130,10 +130,15 @@ def project(
     boxes,
     first,
     start,
+    compensations,
 ):
     """View v of scene s: fills splats [V, N, SPLAT], boxes [V, N, 4] (x0, x1, y0, y1 in pixels,
     ends exclusive) and counts: first [V, N + 1], the number of hits of the splats before, and start
-    [V, tiles + 1], that of the tiles before."""
+    [V, tiles + 1], that of the tiles before.
+
+    compensations [V, N] <- by what the opacity is multiplied in antialiased mode; None in classic
+    mode, which numba compiles to a kernel of its own.
+    """
     columns = (width + WIDE - 1) // WIDE
     fx, cx, ulow, uhigh = pinhole(K[v], width, 0)
     fy, cy, vlow, vhigh = pinhole(K[v], height, 1)
@@ -164,10 +169,18 @@ def project(
         det = kx * kx * ky * ky * dot(n, n) + BLUR * (pp + qq) + BLUR * BLUR
         if not det < HUGE:
             continue
+        opacity = opacities[s, g]
+        sigmas = reach[s, g]
+        if compensations is not None:
+            compensations[v, g] = kx * ky * math.sqrt(dot(n, n) / det)
+            opacity *= compensations[v, g]
+            if not opacity >= ALPHA_MIN:
+                continue
+            sigmas = math.sqrt(f32(2) * math.log(opacity / ALPHA_MIN))
         mx = fx * u + cx
         my = fy * w + cy
-        rx = reach[s, g] * math.sqrt(pp + BLUR) + SLACK
-        ry = reach[s, g] * math.sqrt(qq + BLUR) + SLACK
+        rx = sigmas * math.sqrt(pp + BLUR) + SLACK
+        ry = sigmas * math.sqrt(qq + BLUR) + SLACK
         # pixel centers inside [m - r, m + r]; clamped as floats, because huge floats do not fit an
         # integer
         x0 = math.ceil(min(max(mx - rx - f32(0.5), f32(0)), f32(width)))
@@ -188,7 +201,7 @@ def project(
         d[2] = (qq + BLUR) * i
         d[3] = -pq * i
         d[4] = (pp + BLUR) * i
-        d[5] = opacities[s, g]
+        d[5] = opacity
         d[6] = colors[s, g, 0]
         d[7] = colors[s, g, 1]
         d[8] = colors[s, g, 2]
@@ -220,14 +233,15 @@ def unproject(
     offsets,
     hits,
     grads,
+    compensations,
     camera_grads,
 ):
     """Gaussians g0 ... g1 of scene s: grads [S, N, PARAMETERS] <- the chain rule through `project`
     and `orient`, summed over the hits and over the scene's cameras in a fixed order.
 
     camera_grads [V, blocks, CAMERA] float64 += what each of the scene's cameras gets, summed apart
-    for every BLOCK Gaussians, so that the order is fixed too; None where no camera needs it, which
-    numba compiles to a kernel without that work.
+    for every BLOCK Gaussians, so that the order is fixed too. It is None where no camera needs it,
+    and compensations [V, N] in classic mode: numba compiles these to kernels without that work.
     """
     h = np.empty(hits.shape[1], np.float32)
     E = np.empty((3, 3), np.float32)  # gradient of the columns of R diag(scale), then of R
@@ -248,6 +262,10 @@ def unproject(
             for k in range(low, high):
                 for i in range(len(h)):
                     h[i] += hits[k, i]
+            d = splats[v, g]
+            if compensations is not None:
+                pull = h[5] * d[5]  # gradient of the compensation, times it
+                h[5] *= compensations[v, g]
             for i in range(4):
                 G[10 + i] += h[5 + i]  # opacity, color
             fx, _, ulow, uhigh = pinhole(K[v], width, 0)
@@ -255,7 +273,6 @@ def unproject(
             right = row(w2c[v], 0)
             down = row(w2c[v], 1)
             forward = row(w2c[v], 2)
-            d = splats[v, g]
             iz = f32(1) / d[9]
             u = (dot(right, point) + w2c[v, 0, 3]) * iz
             w = (dot(down, point) + w2c[v, 1, 3]) * iz
@@ -276,8 +293,17 @@ def unproject(
             dxx = -(g00 * A + g01 * B)
             dxy = -f32(2) * (g00 * B + g01 * C)
             dyy = -(g10 * B + g11 * C)
+            if compensations is not None:  # kx ky |p x q| / sqrt(det): the part of det = det cov
+                dxx -= f32(0.5) * pull * A
+                dxy -= pull * B
+                dyy -= f32(0.5) * pull * C
             dp = mix(f32(2) * dxx * kx * kx, p, dxy * kx * ky, q)
             dq = mix(dxy * kx * ky, p, f32(2) * dyy * ky * ky, q)
+            if compensations is not None:  # and that of |p x q|
+                n = cross(p, q)
+                along_n = pull / dot(n, n)
+                dp = mix(f32(1), dp, along_n, cross(q, n))
+                dq = mix(f32(1), dq, along_n, cross(n, p))
             for i in range(3):
                 for j in range(3):
                     E[i, j] += a[j] * dp[i] + b[j] * dq[i]

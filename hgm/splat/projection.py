@@ -23,6 +23,8 @@ class Splats(NamedTuple):
     depths: Tensor  # [S, C, N] planar depth, world units
     # [S, C, N, 2] half sides of the box outside of which alpha < ALPHA_MIN; no gradient
     radii: Tensor
+    # [S, C, N] by what the opacity is multiplied in antialiased mode; None in classic mode
+    compensations: Tensor | None
 
 
 def usable_only(gaussians: Gaussians) -> Gaussians:
@@ -46,12 +48,16 @@ def usable_only(gaussians: Gaussians) -> Gaussians:
     )
 
 
-def project(gaussians: Gaussians, cameras: Cameras, near: float) -> Splats:
+def project(
+    gaussians: Gaussians, cameras: Cameras, near: float, antialiased: bool = False
+) -> Splats:
     """Gaussians [S, N] (see `usable_only`) seen by cameras [S, C].
 
     The covariance is J R Sigma R^T J^T + BLUR I with J the Jacobian of the pinhole at the mean
     (Zwicker et al. 2002, EWA splatting); where the mean lies more than MARGIN of the image size
-    outside the image, J is taken at that border.
+    outside the image, J is taken at that border. In antialiased mode the opacity is multiplied by
+    sqrt(det(J R Sigma R^T J^T) / det(that + BLUR I)), so that the blur spreads what a Gaussian
+    hides and adds nothing to it (Yu et al. 2024, Mip-Splatting, the 2D filter; as gsplat has it).
     """
     W = cameras.width
     H = cameras.height
@@ -81,23 +87,28 @@ def project(gaussians: Gaussians, cameras: Cameras, near: float) -> Splats:
     qq = q.square().sum(2)
     # det of [[pp + BLUR, pq], [pq, qq + BLUR]] without the cancellation of a needle: pp qq - pq^2 =
     # |p x q|^2
-    det = torch.linalg.cross(p, q, dim=2).square().sum(2) + BLUR * (pp + qq) + BLUR * BLUR
+    normal = torch.linalg.cross(p, q, dim=2)
+    det = normal.square().sum(2) + BLUR * (pp + qq) + BLUR * BLUR
     visible = visible & (det <= torch.finfo(det.dtype).max)
     inverse_det = 1 / torch.where(visible, det, 1.0)
     conics = torch.stack(
         [(qq + BLUR) * inverse_det, -pq * inverse_det, (pp + BLUR) * inverse_det], -1
     )
     means = torch.stack([fx * u + cx, fy * v + cy], -1)
+    opacities = gaussians.opacities[:, None]  # [S, 1 or C, N]
+    compensations = None
+    if antialiased:
+        area = torch.where(visible[:, :, None], normal, 0.0).norm(dim=2)
+        compensations = area * inverse_det.sqrt()
+        opacities = opacities * compensations
     with torch.no_grad():
-        reach = torch.sqrt(2 * torch.log(gaussians.opacities.clamp(min=ALPHA_MIN) / ALPHA_MIN))[
-            :, None, :, None
-        ]
+        reach = torch.sqrt(2 * torch.log(opacities.clamp(min=ALPHA_MIN) / ALPHA_MIN))[..., None]
         radii = reach * torch.stack([pp + BLUR, qq + BLUR], -1).sqrt() + SLACK
         size = radii.new_tensor([W, H])
         inside = ((means + radii >= 0) & (means - radii <= size)).all(-1)
-        drawn = visible & inside & (gaussians.opacities >= ALPHA_MIN)[:, None]
+        drawn = visible & inside & (opacities >= ALPHA_MIN)
         radii = radii * drawn[..., None]
-    return Splats(means, conics, z, torch.nan_to_num(radii))
+    return Splats(means, conics, z, torch.nan_to_num(radii), compensations)
 
 
 def tile_hits(

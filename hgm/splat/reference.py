@@ -22,23 +22,30 @@ LARGE_BLOCK = 1 << 22  # on any other device
 
 
 def rasterize(
-    gaussians: Gaussians, cameras: Cameras, background: Tensor, near: float
+    gaussians: Gaussians,
+    cameras: Cameras,
+    background: Tensor,
+    near: float,
+    antialiased: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gaussians [S, N], cameras [S, C], background [3] -> rgb [S, C, 3, H, W], alpha and depth [S,
     C, 1, H, W]."""
     gaussians = usable_only(gaussians)
-    splats = project(gaussians, cameras, near)
+    splats = project(gaussians, cameras, near, antialiased)
     width = cameras.width
     height = cameras.height
     images = []
     for s in range(cameras.shape[0]):
         for c in range(cameras.shape[1]):
+            opacities = gaussians.opacities[s]
+            if splats.compensations is not None:
+                opacities = opacities * splats.compensations[s, c]
             # [N, 10]
             rows = torch.cat(
                 [
                     splats.means[s, c],
                     splats.conics[s, c],
-                    gaussians.opacities[s, :, None],
+                    opacities[:, None],
                     gaussians.colors[s],
                     splats.depths[s, c, :, None],
                 ],

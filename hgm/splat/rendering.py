@@ -31,18 +31,25 @@ def render(
     backend: str = "auto",
     background: Sequence[float] | Tensor = (1.0, 1.0, 1.0),
     near: float = NEAR,
+    antialiased: bool = False,
 ) -> Rendering:
     """Splat every set of Gaussians into every camera (Kerbl et al. 2023, 3D Gaussian Splatting).
 
     gaussians [..., N]: world frame, opacities in [0, 1], quaternions wxyz of any length but 0.
     cameras [..., C]: OpenCV axes, pixel centers at +0.5, no skew. The leading dimensions broadcast:
     one rig [C] serves all scenes, one scene all rigs. background: three numbers. near: planar depth
-    in world units below which a Gaussian is not drawn.
+    in world units below which a Gaussian is not drawn. antialiased: see below.
 
     Each covariance gets 0.3 pixels^2 in x and y; alpha = min(0.99, opacity exp(-power)); a Gaussian
     with alpha under 1/255 leaves the pixel alone; a pixel is finished when its transmittance would
     fall to 1e-4; front to back by planar depth of the mean, then by index. A Gaussian with a number
     that is not finite is not drawn and gets zero gradient.
+
+    Those 0.3 pixels^2 make small Gaussians larger and with that more opaque than they are, the more
+    so the smaller the picture. `antialiased` multiplies each opacity by sqrt(det(covariance) /
+    det(covariance + 0.3 I)), which keeps what a Gaussian hides in all (Yu et al. 2024,
+    Mip-Splatting; gsplat's `antialiased`). A picture is true in the mode that its Gaussians were
+    fitted in.
 
     Gradients go to every parameter of the Gaussians and, where they require any, to the cameras:
     to the upper three rows of world_to_camera on every backend, each number for itself (a rotation
@@ -104,7 +111,7 @@ def render(
         cameras.height,
     )
     with torch.autocast(back.device.type, enabled=False):
-        images = rasterizer(name)(gaussians, cameras, back, near)
+        images = rasterizer(name)(gaussians, cameras, back, near, antialiased)
     return Rendering(*(x.unflatten(0, lead) if lead else x[0] for x in images))
 
 

@@ -59,7 +59,10 @@ def gradients(images: tuple[Tensor, ...], gaussians: Gaussians, seed: int = 7) -
 
 
 def dense(
-    gaussians: Gaussians, cameras: Cameras, background: tuple[float, ...] = (1.0, 1.0, 1.0)
+    gaussians: Gaussians,
+    cameras: Cameras,
+    background: tuple[float, ...] = (1.0, 1.0, 1.0),
+    antialiased: bool = False,
 ) -> tuple[Tensor, ...]:
     """Gaussians [N], cameras [C] -> rgb [C, 3, H, W], alpha and depth [C, 1, H, W], in the dtype of
     the Gaussians."""
@@ -70,6 +73,7 @@ def dense(
         gaussians.colors,
         cameras.to(gaussians.means.dtype),
         background,
+        antialiased,
     )
 
 
@@ -96,6 +100,7 @@ def dense_ellipsoids(
     colors: Tensor,
     cameras: Cameras,
     background: tuple[float, ...],
+    antialiased: bool = False,
 ) -> tuple[Tensor, ...]:
     """As `dense`, from covariances [N, 3, 3]."""
     W = cameras.width
@@ -122,10 +127,15 @@ def dense_ellipsoids(
             [torch.diag_embed(focal.expand(len(order), 2)), -(focal * bounded)[:, :, None]], -1
         )
         JR = J / depth[:, None, None] @ w2c[:3, :3]
-        covariance = JR @ sigma[order] @ JR.mT + 0.3 * torch.eye(2, dtype=K.dtype)
+        sharp = JR @ sigma[order] @ JR.mT
+        covariance = sharp + 0.3 * torch.eye(2, dtype=K.dtype)
+        opacity = opacities[order]
+        if antialiased:
+            ratio = torch.linalg.det(sharp) / torch.linalg.det(covariance)
+            opacity = opacity * ratio.clamp(min=0).sqrt()
         delta = pixels - (focal * tangent + center)  # [P, N, 2]
         distance2 = torch.einsum("pni,nij,pnj->pn", delta, torch.linalg.inv(covariance), delta)
-        alpha = (opacities[order] * torch.exp(-distance2 / 2)).clamp(max=0.99)
+        alpha = (opacity * torch.exp(-distance2 / 2)).clamp(max=0.99)
         alpha = torch.where(alpha < 1 / 255, 0.0, alpha)
         passed = torch.cumprod(1 - alpha, 1)
         # transmittance only falls: from the first such Gaussian on

@@ -247,6 +247,7 @@ def test_gsplat_is_called_once_with_its_own_names(monkeypatch: pytest.MonkeyPatc
             Cameras(Ks, viewmats, width, height),
             backgrounds[0, 0],
             near_plane,
+            rasterize_mode == "antialiased",
         )
         return torch.cat([rgb, depth], 2).movedim(2, -1), alpha.movedim(2, -1), {}
 
@@ -256,7 +257,13 @@ def test_gsplat_is_called_once_with_its_own_names(monkeypatch: pytest.MonkeyPatc
     scene = make_gaussians(30, scenes=2)
     images = rasterize_gsplat(scene, cameras, torch.tensor([0.1, 0.2, 0.3]), 0.01)
     assert calls == [(False, "RGB+ED", "classic", 0.3, (2, 3, 3))]
-    want = render(scene, cameras, backend="torch", background=(0.1, 0.2, 0.3))
+    back = (0.1, 0.2, 0.3)
+    want = render(scene, cameras, backend="torch", background=back)
+    for a, b in zip(images, want, strict=True):
+        torch.testing.assert_close(a, b)
+    images = rasterize_gsplat(scene, cameras, torch.tensor(back), 0.01, antialiased=True)
+    assert calls[1:] == [(False, "RGB+ED", "antialiased", 0.3, (2, 3, 3))]
+    want = render(scene, cameras, backend="torch", background=back, antialiased=True)
     for a, b in zip(images, want, strict=True):
         torch.testing.assert_close(a, b)
 

@@ -238,7 +238,10 @@ class InriaRasterizer:
         return rgb[0], torch.ones(1), (depth * alpha)[0], alpha[0]
 
 
-def test_inria_gives_gradients_to_world_to_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_inria_gives_gradients_to_world_to_camera(
+    antialiased: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = SimpleNamespace(
         GaussianRasterizationSettings=SimpleNamespace, GaussianRasterizer=InriaRasterizer
     )
@@ -253,9 +256,9 @@ def test_inria_gives_gradients_to_world_to_camera(monkeypatch: pytest.MonkeyPatc
         return torch.autograd.grad(loss, w2c)[0]
 
     ours, theirs = (rig.world_to_camera.clone().requires_grad_() for _ in range(2))
-    got = rasterize_inria(scene, Cameras(rig.K[None], ours[None], 20, 14), back, 0.01)
-    want = dense(scene[0], Cameras(rig.K, theirs, 20, 14))
-    fixed = rasterize_inria(scene, rig[None], back, 0.01)
+    got = rasterize_inria(scene, Cameras(rig.K[None], ours[None], 20, 14), back, 0.01, antialiased)
+    want = dense(scene[0], Cameras(rig.K, theirs, 20, 14), antialiased=antialiased)
+    fixed = rasterize_inria(scene, rig[None], back, 0.01, antialiased)
     for a, b, c in zip(got, want, fixed, strict=True):
         torch.testing.assert_close(a[0], b)
         torch.testing.assert_close(c[0], b)
