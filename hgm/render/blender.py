@@ -1,4 +1,5 @@
-"""Unlit views of a textured scan with Cycles. The only file that imports bpy.
+"""Unlit views of a textured scan, or of a surface that moves, with Cycles. The only file that
+imports bpy.
 
 The texture is shown as it is (a pure emitter, no bounces), so a pixel's color is the mean of the
 texture over its area and the picture needs no light. The state of bpy is global: one Renderer in a
@@ -25,7 +26,9 @@ from hgm.core.isolation import check_blender_place
 from hgm.core.libraries import explain
 from hgm.errors import InputError, ScanError
 from hgm.render.border import FAR, NEAR, border_of
+from hgm.render.materials import SHADE, emitter, shaded_emitter
 from hgm.render.paths import memory_folder, readable
+from hgm.render.surface import Surface, remove_textures, texture_file
 from hgm.scans.preflight import CheckedScan
 
 GPU_BACKENDS = ("OPTIX", "CUDA")  # the faster first
@@ -47,7 +50,8 @@ class Frame:
 
 
 class Renderer:
-    """Renders one scan after the other; `load` takes the place of the last scan."""
+    """Renders one scan after the other: `load` and `load_surface` put one in the place of the
+    last; `move` moves a surface between renders."""
 
     def __init__(
         self, *, samples: int = 16, device: str = "cpu", scratch: Path | None = None
@@ -64,6 +68,7 @@ class Renderer:
         self.bpy = _import_bpy()
         self.version: str = self.bpy.app.version_string
         self.points = np.zeros((0, 3))  # vertices of the scan in the world
+        self._surface: tuple[Surface, Any] | None = None  # one that moves, and Blender's mesh of it
         self._folder = tempfile.TemporaryDirectory(
             prefix="hgm-render-", dir=scratch or memory_folder()
         )
@@ -107,27 +112,72 @@ class Renderer:
             raise ScanError(
                 f"{obj}: Blender kept {kept} of {checked.mesh.polygons} faces; the file is damaged"
             )
-        # never one packed into memory: Cycles tells those of two scans apart by their addresses,
-        # which may be the same
-        image = bpy.data.images.load(
-            str(readable(checked.texture, Path(self._folder.name))), check_existing=True
-        )
-        if not (image.size[0] and image.size[1]):
-            raise ScanError(
-                f"{checked.texture}: Blender cannot read this image; copy the texture again"
-            )
-        material = self._material(image)
+        material = emitter(bpy, self._image(checked.texture))
         for item in objects:
-            item.data.materials.clear()
-            item.data.materials.append(material)
-            # scans are dense: the normal of the surface, not of its triangles
-            item.data.shade_smooth()
+            self._dress(item.data, material)
             item.matrix_world = _matrix(transform)
         self.points = checked.mesh.vertices @ transform[:3, :3].T + transform[:3, 3]
 
+    def load_surface(self, faces: np.ndarray, uvs: np.ndarray, texture: np.ndarray | Path) -> None:
+        """Put a surface into the world, to be placed by `move`.
+
+        faces [F, 3]: indices into the vertices that `move` is given. uvs [F, 3, 2]: texture
+        coordinates of the faces' corners as in an OBJ file, (0, 0) the lower left of the texture
+        (`uvs[faces]` of those of vertices). texture: uint8 sRGB [H, W, 3], the first row on top, or
+        the path of a JPEG or PNG. Pictures are those of an OBJ file with the same numbers. Raises
+        InputError for arrays that do not fit.
+        """
+        surface = Surface.of(faces, uvs)
+        folder = Path(self._folder.name)
+        path = texture_file(texture, folder)
+        self._wipe()
+        remove_textures(folder, but=path)
+        data = self.bpy.data
+        mesh = data.meshes.new("surface")
+        corners = surface.faces.size
+        mesh.vertices.add(len(surface.used))
+        mesh.loops.add(corners)
+        mesh.loops.foreach_set("vertex_index", surface.faces.ravel())
+        mesh.polygons.add(len(surface.faces))
+        mesh.polygons.foreach_set("loop_start", np.arange(0, corners, 3, dtype=np.int32))
+        mesh.uv_layers.new(name="uv").data.foreach_set("uv", surface.uvs.ravel())
+        mesh.attributes.new(SHADE, "FLOAT", "POINT")
+        mesh.update(calc_edges=True)
+        mesh.validate()  # leaves out faces that are doubled or have a corner twice
+        self._dress(mesh, emitter(self.bpy, self._image(path)))
+        self._shaded = shaded_emitter(self.bpy, self._image(path, raw=True))
+        self._plain = mesh.materials[0]
+        self.scene.collection.objects.link(data.objects.new("surface", mesh))
+        self._surface = (surface, mesh)
+
+    def move(self, vertices: np.ndarray, shade: np.ndarray | None = None) -> None:
+        """Place the vertices [V, 3] of the loaded surface, in world units, for the renders that
+        follow.
+
+        shade [V], 0 to 1 and linear over each face, multiplies the texture's sRGB bytes, as a
+        texture that is painted darker would: 200 under a shade of 0.5 is 100 in the picture.
+        Without it they are shown as they are. Raises InputError when no surface is loaded, for
+        vertices that its faces do not fit, whose number differs from that of the move before, or
+        that are not finite, and for a shade of another shape or outside 0 to 1.
+        """
+        if self._surface is None:
+            raise InputError("surface: there is none to move; call load_surface first")
+        surface, mesh = self._surface
+        points = surface.placed(vertices)
+        if shade is not None:
+            values = surface.shaded(shade, len(vertices))
+            mesh.attributes[SHADE].data.foreach_set("value", values)
+        mesh.materials[0] = self._plain if shade is None else self._shaded
+        mesh.vertices.foreach_set("co", points.astype(np.float32).ravel())
+        mesh.update()
+        surface.count = len(vertices)
+        self.points = points
+
     def render(self, camera: Cameras) -> Frame:
-        """The view of one camera (unbatched). Raises ScanError when nothing of the scan is in
-        it."""
+        """The view of one camera (unbatched), of any size and aspect and with its principal point
+        anywhere; no skew. Raises ScanError when nothing of the scan is in it."""
+        if self._surface is not None and self._surface[0].count is None:
+            raise InputError("surface: it has no place yet; call move before render")
         K = camera.K.double().numpy()
         w2c = camera.world_to_camera.double().numpy()
         cropped = self._place_camera(K, w2c, camera.width, camera.height)
@@ -201,6 +251,7 @@ class Renderer:
 
     def _wipe(self) -> None:
         """Free what belongs to the last scan; settings, preferences and the Cycles session stay."""
+        self._surface = None
         data = self.bpy.data
         items = [*data.objects, *data.meshes, *data.materials, *data.cameras]
         items += [
@@ -208,22 +259,27 @@ class Renderer:
         ]
         data.batch_remove(items)
 
-    def _material(self, image: Any) -> Any:
-        material = self.bpy.data.materials.new("scan")
-        material.use_nodes = True
-        tree = material.node_tree
-        tree.nodes.clear()
-        texture = tree.nodes.new("ShaderNodeTexImage")
-        emission = tree.nodes.new("ShaderNodeEmission")
-        output = tree.nodes.new("ShaderNodeOutputMaterial")
-        texture.image = image
-        texture.extension = "EXTEND"
-        texture.interpolation = "Linear"
-        tree.links.new(texture.outputs["Color"], emission.inputs["Color"])
-        tree.links.new(emission.outputs[0], output.inputs["Surface"])
-        # else Cycles builds a light tree over every triangle: 0.8 s a scan
-        material.cycles.emission_sampling = "NONE"
-        return material
+    def _image(self, path: Path, *, raw: bool = False) -> Any:
+        """A texture; `raw` keeps its bytes out of the conversion to linear light. Raises
+        ScanError.
+
+        It is never one packed into memory: Cycles tells those of two scans apart by their
+        addresses, which may be the same.
+        """
+        image = self.bpy.data.images.load(
+            str(readable(path, Path(self._folder.name))), check_existing=not raw
+        )
+        if not (image.size[0] and image.size[1]):
+            raise ScanError(f"{path}: Blender cannot read this image; copy the texture again")
+        if raw:
+            image.colorspace_settings.name = "Non-Color"
+        return image
+
+    def _dress(self, mesh: Any, material: Any) -> None:
+        mesh.materials.clear()
+        mesh.materials.append(material)
+        # scans are dense: the normal of the surface, not of its triangles
+        mesh.shade_smooth()
 
     def _place_camera(self, K: np.ndarray, w2c: np.ndarray, width: int, height: int) -> bool:
         """Set the camera and the render border; true when the scan reaches beyond the image."""

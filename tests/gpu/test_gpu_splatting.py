@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hgm.cameras import Cameras
 from hgm.errors import MissingDependency
 from hgm.gaussians import Gaussians
 from hgm.splat import render, resolve_backend
@@ -61,6 +62,23 @@ def test_cuda_gives_the_pictures_and_gradients_of_the_cpu(scene, backend, record
     }
     record_property("gradients_cosine", cosines)
     assert min(cosines.values()) > 0.99, cosines
+
+
+def test_cameras_and_the_antialiased_mode_are_those_of_the_cpu(scene):
+    gaussians = scene.gaussians(1, opacity=0.5)[0]
+    pushed = []
+    pictures = []
+    for device in ("cpu", "cuda"):
+        rig = scene.rig[[0, 3]].to(device)
+        w2c = rig.world_to_camera.clone().requires_grad_()
+        cameras = Cameras(rig.K, w2c, rig.width, rig.height)
+        rgb = render(gaussians.to(device), cameras, antialiased=True).rgb
+        generator = torch.Generator().manual_seed(7)
+        loss = (rgb * torch.randn(rgb.shape, generator=generator).to(rgb)).sum()
+        pushed.append(torch.autograd.grad(loss, w2c)[0].cpu())
+        pictures.append(rgb.detach().cpu())
+    assert (pictures[0] - pictures[1]).abs().median() < 5e-3
+    assert F.cosine_similarity(pushed[0].flatten(), pushed[1].flatten(), 0) > 0.99
 
 
 def test_gaussians_that_are_not_finite_are_not_drawn(scene):
