@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from hgm.core.files import atomic_folder
 from hgm.core.keys import file_digest
-from hgm.core.settings import described
+from hgm.core.settings import Section, described
 from hgm.errors import ScanError
 from hgm.render.settings import Rendering
 from hgm.rig import VIEWS
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from hgm.render.blender import Renderer
 
 STAGE = "render"  # whoever makes a view folder, it is marked as this stage's
+TASK = "hgm.render.member:MemberTask"
 
 
 class MemberRendering(Rendering):
@@ -30,6 +32,40 @@ class MemberRendering(Rendering):
 
     views: int = described(VIEWS, "cameras of the rig", ge=1)
     gender: str = described("male", "body model of the fits")
+
+
+class MemberWork(Section):
+    """What a process that renders scans is told once."""
+
+    rendering: MemberRendering
+    models: str = described(..., "folder that holds smplx/SMPLX_<GENDER>.npz")
+
+
+class MemberTask:
+    """Renders scans, {"name", "obj", "fit"}, to view folders: a `hgm.render.worker.Task`."""
+
+    def __init__(self, settings: Mapping[str, Any], scratch: Path) -> None:
+        """Settings as `MemberWork` dumps them. Raises InputError without bpy, body model or the
+        device that is asked for."""
+        from hgm.render.blender import Renderer
+
+        work = MemberWork.model_validate(settings)
+        self.settings = work.rendering
+        self.renderer = Renderer(
+            samples=self.settings.samples, device=self.settings.device, scratch=scratch
+        )
+        from hgm.body.model import BodyModel
+        from hgm.core.processes import use_threads
+
+        use_threads(1)
+        self.model = BodyModel.load(Path(work.models), self.settings.gender)
+
+    def do(self, item: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        files = ScanFiles(item["name"], Path(item["obj"]), Path(item["fit"]))
+        return render_member(self.renderer, self.model, files, self.settings, folder)
+
+    def close(self) -> None:
+        self.renderer.close()
 
 
 def member_key(files: ScanFiles, settings: MemberRendering, common: str = "") -> str:

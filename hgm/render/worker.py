@@ -1,26 +1,43 @@
-"""A process that renders scans: `python -m hgm.render.worker JOB.json`, started by
-`hgm.render.chunk`.
+"""A process that does a named task for one item after the other: `python -m hgm.render.worker
+JOB.json`, started by `hgm.render.pool`.
 
-It reads one scan a line from standard input, {"name", "obj", "fit", "key"}, and answers each with
-one line: {"done": name}, {"rejected": name, "reason"} or, of a disk that takes nothing more,
-{"storage": number, "path"}. Before the first it says {"ready": device} or {"failed": reason}. It
-ends with its input. A process of its own, because a broken scan can take Blender down with it.
+JOB.json: {"task": "module:Class", "stage", "settings", "out"}. The process reads one item a line
+from standard input, {"key", "item": {"name", ...}}, and answers each with one line: {"done": name},
+{"rejected": name, "reason"} or, of a disk that takes nothing more, {"storage": number, "path"}.
+Before the first it says {"ready": task} or {"failed": reason}. It ends with its input. A process of
+its own, because a broken scan can take Blender down with it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
+from collections.abc import Mapping
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Protocol
 
 from hgm.core.items import do_once
 from hgm.core.processes import die_with_parent
 from hgm.errors import STORAGE, InputError
-from hgm.render.member import STAGE, MemberRendering, render_member
-from hgm.scans.thuman import ScanFiles
+
+
+class Task(Protocol):
+    """Work on items in a process of its own."""
+
+    def __init__(self, settings: Mapping[str, Any], scratch: Path) -> None:
+        """Get ready, with settings as a model dumped them; `scratch` takes short-lived files and is
+        cleared up even after a crash. Raises InputError where no item can be done."""
+
+    def do(self, item: Mapping[str, Any], folder: Path) -> Mapping[str, Any] | None:
+        """Do an item, {"name", ...}, in its folder; what is returned, plain data, is kept in its
+        mark. Raises InputError for an item that is unusable."""
+
+    def close(self) -> None:
+        """Let go of what is held."""
 
 
 def main(job_path: str) -> int:
@@ -28,39 +45,36 @@ def main(job_path: str) -> int:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else prints must not get between the answers
     job = json.loads(Path(job_path).read_text())
-    settings = MemberRendering(**job["settings"])
     out = Path(job["out"])
     try:
-        from hgm.render.blender import Renderer
-
-        scratch = Path(job_path).parent  # the parent clears it up, even after a crash
-        renderer = Renderer(samples=settings.samples, device=settings.device, scratch=scratch)
-        from hgm.body.model import BodyModel
-        from hgm.core.processes import use_threads
-
-        use_threads(1)
-        model = BodyModel.load(Path(job["models"]), settings.gender)
+        task = _named(job["task"])(job["settings"], Path(job_path).parent)
     except InputError as error:
         _say(answers, failed=str(error))
         return 1
-    with renderer:
-        _say(answers, ready=renderer.device)
+    with contextlib.closing(task):
+        _say(answers, ready=job["task"])
         for line in sys.stdin:
-            item = json.loads(line)
-            files = ScanFiles(item["name"], Path(item["obj"]), Path(item["fit"]))
+            given = json.loads(line)
+            item = given["item"]
+            name = item["name"]
             try:
-                render = partial(render_member, renderer, model, files, settings)
-                do_once(out / files.name, STAGE, item["key"], render)
+                do_once(out / name, job["stage"], given["key"], partial(task.do, item))
             except InputError as error:
-                _say(answers, rejected=files.name, reason=str(error))
+                _say(answers, rejected=name, reason=str(error))
             except OSError as error:
                 if error.errno is None or error.errno not in STORAGE:
                     raise
                 _say(answers, storage=error.errno, path=str(error.filename))
                 return 1
             else:
-                _say(answers, done=files.name)
+                _say(answers, done=name)
     return 0
+
+
+def _named(task: str) -> type[Task]:
+    module, _, name = task.partition(":")
+    found: type[Task] = getattr(import_module(module), name)
+    return found
 
 
 def _say(answers: IO[str], **message: str | int) -> None:

@@ -16,8 +16,8 @@ from hgm.cli import main
 from hgm.core import caches, isolation
 from hgm.core.isolation import Interpreter, isolate
 from hgm.errors import InputError
-from hgm.render import blender, chunk
-from hgm.render.member import MemberRendering
+from hgm.render import blender, pool
+from hgm.render.member import TASK, MemberRendering, MemberWork
 
 
 @pytest.fixture
@@ -155,11 +155,10 @@ def test_a_replayed_job_is_isolated_as_well(process, tmp_path):
 def test_a_renderer_is_isolated_as_well(process, tmp_path):
     """Its process is started by jobs and by commands."""
     os.environ["PYTHONHOME"] = str(tmp_path)
-    settings = MemberRendering(size=16).model_dump()
-    (tmp_path / "job.json").write_text(
-        json.dumps({"settings": settings, "out": "x", "models": "x"})
-    )
-    worker = chunk._Worker(tmp_path / "job.json")
+    settings = MemberWork(rendering=MemberRendering(size=16), models="x").model_dump()
+    job = {"task": TASK, "stage": "render", "settings": settings, "out": "x"}
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    worker = pool._Worker(tmp_path / "job.json")
     said = worker.output.readline()
     worker.end(kill=True)
     assert "SMPLX_MALE.npz" in said  # it started, and found no body model

@@ -14,7 +14,7 @@ import pytest
 import torch
 from synthetic_scans import write_person
 
-import hgm.render.chunk
+import hgm.render.pool
 from hgm.body.canonical import canonical
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
@@ -124,7 +124,7 @@ def test_finished_members_are_left_alone(
     before = {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")}
     started: list[object] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hgm.render.chunk.subprocess, "Popen", started.append)
+        patch.setattr(hgm.render.pool.subprocess, "Popen", started.append)
         result = render(root, undisturbed, models)
     assert not started and len(result.members) == 3
     assert before == {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")}
@@ -183,7 +183,7 @@ def render_with_a_signal(sign: signal.Signals, root: Path, out: Path, models: Pa
             processes[0].send_signal(sign)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hgm.render.chunk.subprocess, "Popen", Recorded)
+        patch.setattr(hgm.render.pool.subprocess, "Popen", Recorded)
         try:
             return render(root, out, models, progress=send_once)
         finally:
