@@ -26,13 +26,13 @@ from hgm.cameras import Cameras
 from hgm.gaussians import Gaussians
 from hgm.geometry.differentiable import centroids_and_normals
 from hgm.geometry.rays import RayMesh
+from hgm.splat.constants import BLUR
 
 # of one layer of surface: the body's two layers let exp(-3) = 5 % of the light pass
 OPTICAL_DEPTH = 1.5
 INSET = 0.8  # pixels under the surface
 RADIUS = 0.5  # of a disc (one sigma), in square roots of its patch's area
 FLATNESS = 0.05  # thickness of a disc over its radius
-LOW_PASS = 0.3  # variance in pixels that splatting adds to a footprint
 MAX_DEPTH = 0.45  # of a disc under the surface, as a share of the local thickness
 
 
@@ -92,7 +92,7 @@ class Surfels:
         normal = F.normalize(sums[:, 3:6], dim=-1, eps=1e-12)
         depth = self.depth[:, None].clamp(max=INSET * pixel)
         radius = RADIUS * total.sqrt()
-        footprint = 2 * math.pi * (radius.square() + LOW_PASS * pixel**2)
+        footprint = 2 * math.pi * (radius.square() + BLUR * pixel**2)
         opacity = 1 - torch.exp(-OPTICAL_DEPTH * total / footprint)
         return Gaussians(
             sums[:, :3] / total - depth * normal,
