@@ -32,9 +32,11 @@ def test_a_job_that_ends_while_no_head_is_there_counts(training, tint_trained, c
     assert "Nothing to be done" in run.run(*TRAINED) and run.has_training_of(tint_trained)
 
 
-def test_a_job_of_other_parameters_is_not_taken_for_its_own(training, tint_trained):
+def test_a_job_of_other_parameters_is_not_taken_for_its_own(training, tint_trained, tmp_path):
     run = training()
-    other = (*TRAINED, "--config", "field={lr: 0.1}")
+    changes = tmp_path / "changes.yaml"
+    changes.write_text("field: {lr: 0.1}")
+    other = (*TRAINED, str(changes))
     head = run.start(*other)
     with run.held("field"):
         os.killpg(head.pid, signal.SIGKILL)
