@@ -152,7 +152,10 @@ def plan_of(results: Path) -> Plan:
             data = read_json(path)
             config = data.get("config") or data.get("params", {}).get("config")
             if config:
-                return plan_for(config)
+                try:
+                    return plan_for(config)
+                except InputError as error:
+                    raise InputError(f"{path}: {error}") from None
     raise InputError(
         f"{results}: no record of a run (run.json); give --run results/<run>, or --configfile of "
         "one that just began"

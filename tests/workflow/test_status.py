@@ -166,3 +166,9 @@ def test_a_folder_that_is_no_run_is_one_clear_error(tmp_path, capsys):
     with pytest.raises(InputError, match="no record of a run"):
         plan_of(tmp_path)
     assert main(["status", "--run", str(tmp_path)]) == 1 and "error: " in capsys.readouterr().err
+
+
+def test_a_run_of_a_system_that_is_not_there_names_its_record(tmp_path):
+    (tmp_path / "run.json").write_text('{"config": {"system": "gone"}}')
+    with pytest.raises(InputError, match=r"run\.json: system: 'gone' is not known; expected one"):
+        plan_of(tmp_path)
