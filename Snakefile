@@ -23,7 +23,7 @@ onstart:
 
 
 rule all:
-    """The report with everything it is made from, and what a system makes besides."""
+    """The report with everything that it is made from, and the other results of the system."""
     default_target: True
     input:
         "<results>/report/index.html",

@@ -15,14 +15,14 @@ from hgm.workflow.configuration import check_one_system, is_named, read
 from hgm.workflow.plan import plan_for
 from snakemake_logger_plugin_live import watch
 
-# a file that names its system stands on the defaults of that system, others on config.yaml
+# keys that are left out have the defaults of the system that a file names, else the values of config.yaml
 if not is_named([config]):
 
     configfile: default_config()
 
 
 def validated(data):
-    """The plan of a configuration; one line and no traceback where it is wrong."""
+    """The plan of a configuration; a wrong configuration ends in one line, without a traceback."""
     try:
         isolate()
         check_one_system({path: read(path) for path in workflow.configfiles})
@@ -32,13 +32,13 @@ def validated(data):
 
 
 plan = validated(config)
-# a workflow that uses this one as a module has jobs of its own
+# where another workflow uses this one as a module, it has jobs that the live display does not know
 if workflow.modifier.is_main_snakefile():
     watch(plan, workflow)
 
 
 def require_gpus():
-    """End with one line where the jobs of this machine need a GPU that it lacks."""
+    """End in one line where jobs to run on this machine need a GPU and it has none."""
     try:
         if workflow.is_main_process and workflow.local_exec:
             plan.require_gpus(job.rule.name for job in workflow.dag.needrun_jobs())
@@ -82,5 +82,5 @@ def growing(amount):
 
 
 def other_results(wildcards):
-    """What a run makes besides its report; a system's own function takes the place of this one."""
+    """Results of a run besides its report: none, unless a system's rules define this function again."""
     return []

@@ -46,7 +46,7 @@ rule coarse:
 
 
 rule base:
-    """Give the latent diffusion model: the named Stable Diffusion folder, or a small one trained on the rendered views."""
+    """Provide the latent diffusion model: the configured Stable Diffusion folder, or a small one trained on the rendered views."""
     input:
         views=training_views,
     output:
@@ -72,7 +72,7 @@ rule base:
 
 
 rule normals:
-    """Train the net that reads a normal map from a picture, on the rendered normals."""
+    """Train the net that predicts a normal map from a picture, on rendered normals."""
     input:
         views=training_views,
         models=body_models,
@@ -256,7 +256,7 @@ rule estimate_pymafx:
 
 
 rule estimate:
-    """Give the first SMPL-X of the test subjects of one chunk."""
+    """Write the first SMPL-X estimate of each test subject of one chunk."""
     input:
         models=body_models,
         views="<results>/views/{chunk}/manifest.json",

@@ -1,4 +1,4 @@
-"""The people of a run: stand-ins that it makes, or a data set; which of them can be used."""
+"""The people of a run: makes stand-ins where there is no data set, and checks which scans can be used."""
 
 
 include: "inputs/people.smk"
@@ -27,7 +27,7 @@ rule body_model:
 
 
 rule standin:
-    """Make the free stand-in humans of one chunk in THuman2.0's layout, and the body model they are fitted with."""
+    """Make the free stand-in humans of one chunk in THuman2.0's layout."""
     output:
         manifest=ensure("<results>/standin/{chunk}.json", non_empty=True),
     log:

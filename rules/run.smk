@@ -1,8 +1,8 @@
-"""What every run has, of whatever system."""
+"""Rules of every run, whatever its system."""
 
 
 rule record:
-    """Write down what is run: configuration, commit, versions, machine."""
+    """Record what is run: configuration, commit, versions, machine."""
     output:
         run=ensure("<results>/run.json", non_empty=True),
     log:

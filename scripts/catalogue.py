@@ -1,4 +1,4 @@
-"""Check every scan and write the list of the usable ones and of those set aside."""
+"""Check every scan; write the list of usable scans and the list of those set aside."""
 
 from hgm.core.job import Job, run
 from hgm.scans import catalogue

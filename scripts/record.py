@@ -1,4 +1,4 @@
-"""Write down what is run."""
+"""Record what is run: configuration, commit, versions, machine."""
 
 from hgm.core.job import Job, run
 from hgm.core.manifests import run_record, write_json

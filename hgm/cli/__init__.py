@@ -1,4 +1,4 @@
-"""The `hgm` command. Every verb imports what it needs when it runs, so that `hgm --help` is
+"""The `hgm` command. Each verb imports what it needs only when it runs, so that `hgm --help` is
 quick."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hgm.core.verbs import Verbs
 from hgm.errors import InputError, Interrupted
 from hgm.systems import SYSTEMS, optional_part
 
-# the verbs of systems come first
+# the verbs of every system; those of single systems come before them
 VERBS = (
     data.add_standin,
     data.add_doctor,
@@ -47,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0 is success, 1 a failure told in one line, 2 wrong usage."""
+    """Run the command and return its exit status: 0 success, 1 a failure with one line on standard
+    error, 2 wrong usage, 130 interrupted."""
     top = parser()
     args = top.parse_args(argv)
     caches.settle()

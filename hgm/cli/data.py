@@ -1,4 +1,5 @@
-"""What a run needs: stand-in humans, data and weights, rendered views on their way."""
+"""Verbs for what a run needs: stand-in humans, data and weights, rendered views from another
+machine."""
 
 from __future__ import annotations
 
@@ -46,8 +47,8 @@ def add_doctor(verbs: Verbs) -> None:
         "--fetch",
         nargs="*",
         metavar="ASSET",
-        help="first download what the configuration needs, lacks and may be fetched freely, or "
-        "the named assets",
+        help="first download the named assets, or, without names, the free ones that the "
+        "configuration needs and lacks",
     )
     p.add_argument(
         "--into",
@@ -73,7 +74,7 @@ def _doctor(args: argparse.Namespace) -> int:
             examination.fetch_free(config, args.fetch, args.into) if args.fetch is not None else {}
         )
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command goes on from here\n")
+        sys.stderr.write("interrupted; run the same command again to continue\n")
         return 130
     findings = examination.examine(config)
     sys.stdout.write(table(findings))
@@ -82,8 +83,8 @@ def _doctor(args: argparse.Namespace) -> int:
         sys.stderr.write(f"error: {name}: {reason}\n")
     if faults:
         sys.stderr.write(
-            f"error: {len(faults)} of what run {config.run} needs is not there or not right: "
-            f"{', '.join(faults)}\n"
+            f"error: {len(faults)} of the things that run {config.run} needs are missing or "
+            f"damaged: {', '.join(faults)}\n"
         )
     return 1 if faults or failed else 0
 
@@ -91,7 +92,7 @@ def _doctor(args: argparse.Namespace) -> int:
 def add_pack(verbs: Verbs) -> None:
     p = verbs.add(
         "pack",
-        "the rendered views of a run as one small file, to train on another machine",
+        "write the rendered views of a run to one small file, to train on another machine",
         "hgm pack --configfile config/hgm/single_gpu.yaml --out views.zip",
         _pack,
     )
@@ -111,7 +112,7 @@ def _pack(args: argparse.Namespace) -> int:
 def add_unpack(verbs: Verbs) -> None:
     p = verbs.add(
         "unpack",
-        "put packed views in their place under results/<run>",
+        "unpack a file of hgm pack into results/<run>",
         "hgm unpack views.zip --configfile config/hgm/single_gpu.yaml",
         _unpack,
     )

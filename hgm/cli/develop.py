@@ -1,4 +1,4 @@
-"""For those who work on hgm: the configuration's files, and the time of every stage."""
+"""Verbs for developers: the configuration's files, and the time of every stage."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _config(args: argparse.Namespace) -> int:
     from hgm.workflow.plan import plan_for
 
     if args.check:
-        # says what a run would say before its first job
+        # raises the errors that a run would raise before its first job
         plan = plan_for(configuration.read_files(args.check).model_dump(mode="json"))
         names = ", ".join(map(str, args.check))
         sys.stdout.write(f"{names}: fine, a configuration of system {plan.system}\n")
@@ -70,16 +70,18 @@ def _config(args: argparse.Namespace) -> int:
 def add_bench(verbs: Verbs) -> None:
     p = verbs.add(
         "bench",
-        "time every stage on this machine, beside its floor and the plain way of doing the same",
+        "time every stage on this machine, next to a lower bound and a plain implementation",
         "hgm bench --preset small --only coarse fusion --out bench.json",
         _bench,
     )
-    p.add_argument("--system", default=DEFAULT, choices=SYSTEMS, help="whose stages")
+    p.add_argument(
+        "--system", default=DEFAULT, choices=SYSTEMS, help="system to time the stages of"
+    )
     p.add_argument("--preset", default="small", help="sizes: tiny, small or paper")
     p.add_argument("--device", default="auto", help="cpu, cuda or auto")
     p.add_argument("--precision", default="fp32", help="of the networks: fp32 or bf16")
     p.add_argument("--compile", action="store_true", help="torch.compile the networks")
-    p.add_argument("--batch", type=int, help="samples of a training step; without it the preset's")
+    p.add_argument("--batch", type=int, help="samples in a training step, by default the preset's")
     p.add_argument(
         "--repeats",
         type=int,
@@ -91,7 +93,7 @@ def add_bench(verbs: Verbs) -> None:
         type=Path,
         help="Stable Diffusion 1.5 as a diffusers folder; without it random weights",
     )
-    p.add_argument("--only", nargs="+", default=[], metavar="STAGE", help="some of the stages")
+    p.add_argument("--only", nargs="+", default=[], metavar="STAGE", help="only these stages")
     p.add_argument("--out", type=Path, metavar="FILE.json", help="also write the numbers as JSON")
 
 

@@ -1,4 +1,4 @@
-"""docs/reference.md from the parser of the `hgm` command."""
+"""docs/reference.md, generated from the parser of the `hgm` command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _verbs(top: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Argumen
 
 
 def _name(action: argparse.Action) -> str:
-    """How an argument is written: its option, and what comes after it."""
+    """An argument as it is typed: the option and its value."""
     value = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
     if not action.option_strings:
         return f"`{value}`" if action.nargs is None else f"`{value} …`"
@@ -27,12 +27,12 @@ def _name(action: argparse.Action) -> str:
 
 def _default(action: argparse.Action) -> str:
     if action.required:
-        return "needed"
+        return "required"
     return "" if action.default in (None, False, []) or action.nargs == 0 else f"`{action.default}`"
 
 
 def _cell(text: str) -> str:
-    """Words as they are in a cell of a table: no bar, no tag."""
+    """Text for a cell of a Markdown table: bars and tags are escaped."""
     return text.replace("|", "\\|").replace("<", "&lt;").replace("%%", "%")
 
 

@@ -1,4 +1,4 @@
-"""What a run made: for other programs, and in the browser."""
+"""Verbs for a run's results: export for other programs, view in the browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hgm.core.verbs import Verbs
 def add_export_views(verbs: Verbs) -> None:
     p = verbs.add(
         "export-views",
-        "view folders to the layout of GPS-Gaussian and HGM's release (docs/data-sets.md)",
+        "convert view folders to the layout of GPS-Gaussian and HGM's release (docs/data-sets.md)",
         "hgm export-views results/demo/views/test000/05* --out shared",
         _export_views,
     )
@@ -42,7 +42,7 @@ def _export_views(args: argparse.Namespace) -> int:
 def add_export(verbs: Verbs) -> None:
     p = verbs.add(
         "export",
-        "a result in the format of another program: Gaussians, mesh, picture or turntable "
+        "write a result in the format of another program: Gaussians, mesh, picture or turntable "
         "(docs/export.md)",
         "hgm export results/demo/subjects/full/0505 --format spz --out person.spz",
         _export,
@@ -56,19 +56,24 @@ def add_export(verbs: Verbs) -> None:
     p.add_argument(
         "--format",
         choices=["ply", "spz", "splat", "compressed.ply", "glb", "obj", "mp4", "gif", "png"],
-        help="by default what --out ends with",
+        help="format of the file, by default from the suffix of --out",
     )
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
     p.add_argument(
-        "--y-down", action="store_true", help="turn Gaussians for viewers that take y as down"
+        "--y-down", action="store_true", help="turn Gaussians for viewers whose y axis points down"
     )
     p.add_argument("--size", type=int, default=512, help="edge of pictures in pixels (512)")
-    p.add_argument("--frames", type=int, default=72, help="pictures of a whole turn (72)")
+    p.add_argument("--frames", type=int, default=72, help="pictures of a full turn (72)")
     p.add_argument("--fps", type=int, default=24, help="pictures a second (24)")
     p.add_argument(
-        "--azimuth", type=float, default=0.0, help="degrees of the first picture, 0 in front (0)"
+        "--azimuth",
+        type=float,
+        default=0.0,
+        help="azimuth of the first camera in degrees, 0 in front (0)",
     )
-    p.add_argument("--elevation", type=float, default=0.0, help="degrees above the pelvis (0)")
+    p.add_argument(
+        "--elevation", type=float, default=0.0, help="degrees of the camera above the pelvis (0)"
+    )
 
 
 def _export(args: argparse.Namespace) -> int:
@@ -87,7 +92,7 @@ def _export(args: argparse.Namespace) -> int:
 def add_view(verbs: Verbs) -> None:
     p = verbs.add(
         "view",
-        "a result in the browser: Gaussians, mesh, SMPL-X and the rig's cameras (needs viser)",
+        "show a result in the browser: Gaussians, mesh, SMPL-X and the rig's cameras (needs viser)",
         "hgm view results/demo/subjects/full/0505",
         _view,
     )
@@ -103,7 +108,7 @@ def add_view(verbs: Verbs) -> None:
         "--port",
         type=int,
         default=8080,
-        help="of the page (8080; the next free one where it is taken)",
+        help="port of the page (8080; the next free one where it is taken)",
     )
     p.add_argument(
         "--host",

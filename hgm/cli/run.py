@@ -1,4 +1,5 @@
-"""A run: where it stands, what it will cost, what of it may go, one job of it again."""
+"""Verbs for a run: its state, what it will cost, what of it may be deleted, one of its jobs
+again."""
 
 from __future__ import annotations
 
@@ -8,13 +9,13 @@ from pathlib import Path
 
 from hgm.core.verbs import Verbs, configured
 
-LONGEST = 86400  # seconds between two looks
+LONGEST = 86400  # largest pause of --watch in seconds
 
 
 def add_status(verbs: Verbs) -> None:
     p = verbs.add(
         "status",
-        "where a run stands: jobs, steps, time left, what runs where, what failed and why",
+        "show the state of a run: jobs, steps, time left, what runs where, what failed and why",
         "hgm status --run results/demo --watch",
         _status,
     )
@@ -25,7 +26,9 @@ def add_status(verbs: Verbs) -> None:
     )
     configured(p)
     p.add_argument(
-        "--watch", action="store_true", help="again and again, until the run is finished or Ctrl-C"
+        "--watch",
+        action="store_true",
+        help="repeat until the run is finished or Ctrl-C",
     )
     p.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="pause of --watch")
 
@@ -65,8 +68,8 @@ def _status(args: argparse.Namespace) -> int:
 def add_plan(verbs: Verbs) -> None:
     p = verbs.add(
         "plan",
-        "jobs, hours, GPU-hours and disk of a configuration before it starts, computed for a "
-        "device and corrected by earlier runs",
+        "estimate jobs, hours, GPU-hours and disk of a configuration before it starts, for a "
+        "device, corrected by earlier runs",
         "hgm plan --configfile config/hgm/thuman2.yaml --device a100 --gpus 4",
         _plan,
     )
@@ -76,11 +79,11 @@ def add_plan(verbs: Verbs) -> None:
         help="h100, a100, l40s or cpu; without it cpu, or a100 where the configuration says "
         "device: cuda",
     )
-    p.add_argument("--gpus", type=int, default=1, help="GPUs at once")
+    p.add_argument("--gpus", type=int, default=1, help="GPUs that are used at once")
     p.add_argument(
         "--cores",
         type=int,
-        help="cores at once; without it those of this machine, with a GPU 8 for each",
+        help="cores that are used at once; by default 8 a GPU, without GPUs those of this machine",
     )
     p.add_argument(
         "--results", type=Path, metavar="DIR", help="folder of the earlier runs (results)"
@@ -111,8 +114,8 @@ def _plan(args: argparse.Namespace) -> int:
             raise InputError(f"{name}: {value}; expected 1 or more")
     if args.results is not None and not args.results.is_dir():
         raise InputError(
-            f"--results: {args.results} is no folder; expected the folder of earlier runs, as "
-            "results"
+            f"--results: {args.results} is no folder; expected the folder of earlier runs, such "
+            "as results"
         )
     estimates = forecast(
         plan,
@@ -127,7 +130,7 @@ def _plan(args: argparse.Namespace) -> int:
 def add_prune(verbs: Verbs) -> None:
     p = verbs.add(
         "prune",
-        "delete what of a run can be made again and nothing needs any more; asks first",
+        "delete files of a run that nothing needs any more and that can be made again; asks first",
         "hgm prune --run results/demo --dry-run",
         _prune,
     )
@@ -135,10 +138,10 @@ def add_prune(verbs: Verbs) -> None:
         "stages",
         nargs="*",
         metavar="STAGE",
-        help="only of these: coarse, fusion, …, standin, temporary",
+        help="only files of these: coarse, fusion, …, standin, temporary",
     )
     p.add_argument("--run", type=Path, required=True, help="folder of a run, results/<run>")
-    p.add_argument("--dry-run", action="store_true", help="only say what would go")
+    p.add_argument("--dry-run", action="store_true", help="only show what would be deleted")
     p.add_argument("--yes", action="store_true", help="do not ask")
 
 
@@ -192,6 +195,6 @@ def _replay(args: argparse.Namespace) -> int:
     script = SCRIPTS / job.script if job.script else script_of(job.rule, DEFAULT)
     if not script.is_file() or not script.resolve().is_relative_to(SCRIPTS):
         raise InputError(
-            f"{args.job}: names {job.script or job.rule}, a script that this version lacks"
+            f"{args.job}: names the script {job.script or job.rule}, which this version lacks"
         )
     return subprocess.run([sys.executable, str(script), str(args.job)], env=isolated()).returncode

@@ -1,1 +1,2 @@
-"""A run as a whole: its configuration, plan, state, cost, environments and what may go of it."""
+"""A run as a whole: its configuration, plan, state and cost, its environments, and which of its
+files may be deleted."""

@@ -1,5 +1,5 @@
-"""What devices do at best, from their makers' data sheets, and what share of that a plan counts on,
-which is assumed."""
+"""Peak rates of devices, from their makers' data sheets, and the shares of these rates that a
+forecast assumes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from hgm.errors import InputError
 
 @dataclass(frozen=True)
 class Card:
-    """Peak rates of one device; dense, without sparsity. `source` is where they stand."""
+    """Peak rates of one device, dense (no structured sparsity). `source`: where they are published
+    or were measured."""
 
     title: str
     bf16: float  # FLOP/s of matrix products and convolutions
-    tf32: float  # … of convolutions of float32, which torch gives to the tensor cores
+    tf32: float  # FLOP/s of float32 convolutions, which torch runs as TF32
     memory: float  # bytes/s
     link: float  # bytes/s from card to card
     gpu: bool
@@ -43,8 +44,8 @@ CARDS = {
     "l40s": Card(
         "L40S", 362.05e12, 183e12, 864e9, 64e9, True, "NVIDIA L40S data sheet; cards meet over PCIe"
     ),
-    # no data sheet tells what one core of a shared machine does; torch rounds nothing to 16 bits
-    # here
+    # measured, since no data sheet has the rate of one core; one rate for both, since torch
+    # computes in float32 on a CPU
     "cpu": Card(
         "CPU, one core a job",
         88e9,
@@ -59,7 +60,8 @@ CARDS = {
 
 @dataclass(frozen=True)
 class Range:
-    """A number and what it may be; sums take all that is added as wrong to the same side."""
+    """An estimate with its lower and upper bound. Sums add the bounds: all errors may have the same
+    sign."""
 
     low: float = 0.0
     likely: float = 0.0
@@ -73,43 +75,44 @@ class Range:
 
     @classmethod
     def within(cls, likely: float, factor: float) -> Range:
-        """Up to `factor` times less or more."""
+        """From `likely / factor` to `likely * factor`."""
         return cls(likely / factor, likely, likely * factor)
 
 
-Shares = tuple[float, float, float]  # the best, the likely and the worst that a plan counts on
+Shares = tuple[float, float, float]  # in the best, the likely and the worst case
 
 
 @dataclass(frozen=True)
 class Assumed:
-    """Shares of the peak rates, by the kind of work, and seconds a call."""
+    """The share of the peak rate that each kind of work reaches, and the overhead of a call."""
 
-    networks: Shares  # of the FLOPs of convolutions, matrix products and attention
-    memory: Shares  # of bytes between layers and of optimizers
-    # of the least that splatting has to move: sorting and blending are most of its work
+    networks: Shares  # of FLOP/s, in convolutions, matrix products, attention
+    memory: Shares  # of bytes/s, between layers and in optimizers
+    # of bytes/s, for the bytes of `splatting_bytes`; sorting and blending take most of the time
     splats: Shares
-    call: Shares  # seconds of a pass's hundreds of small operations
+    call: Shares  # seconds that the hundreds of small operations of a pass take
 
 
-# Two figures of an H200 frame the first three: the released networks at 125 ms (one and two views,
-# eager, 16 bits) and the released renderer at 46 ms (three sets, 12 views, with gradients) near the
-# worst, the goals of docs/benchmarks.md near the best.
+# The worst case of the first three is near times measured on an H200: 125 ms for the released
+# networks (one and two views, eager, 16 bits) and 46 ms for the released renderer (three sets, 12
+# views, with gradients). The best case is near the goals of docs/benchmarks.md.
 ON_GPU = Assumed((0.6, 0.35, 0.2), (0.8, 0.6, 0.4), (0.025, 0.01, 0.004), (0.003, 0.008, 0.02))
-# fitted to `hgm bench` at the two small presets and the trainings of their runs
+# fitted to `hgm bench` with the two small presets, and to the trainings of runs with them
 ON_CPU = Assumed((0.9, 0.6, 0.3), (0.9, 0.6, 0.3), (0.1, 0.05, 0.025), (0.015, 0.03, 0.06))
-HOST: Shares = (0.5, 1.0, 2.0)  # of the seconds of one core: cores differ
-LINK = 0.3
+HOST: Shares = (0.5, 1.0, 2.0)  # factors on the seconds of one core, since cores differ
+LINK = 0.3  # share of the bytes/s between cards
 
 
 def assumed(card: Card) -> Assumed:
-    """The shares for a device."""
+    """The shares assumed for a device."""
     return ON_GPU if card.gpu else ON_CPU
 
 
 def card_for(name: str | None, device: str) -> Card:
-    """The device that a plan is for; without a name what suits `device` of the configuration.
+    """The device that a forecast is for: the named one, or, without a name, an A100 where the
+    configuration's `device` is cuda and one CPU core elsewhere.
 
-    Raises InputError for an unknown name, and for a GPU where the configuration wants none.
+    Raises InputError for an unknown name, and for a GPU where `device` is cpu.
     """
     if name is None:
         return CARDS["a100" if device.startswith("cuda") else "cpu"]

@@ -1,4 +1,4 @@
-"""What is generated from a system's settings: the comments of its demo, its JSON schema and its
+"""The texts generated from a system's settings: the comments of its demo, its JSON schema and its
 page docs/config/<system>.md."""
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from hgm.core.settings import Section
 from hgm.errors import InputError
 from hgm.systems import DEFAULT, part
 
-# where a description says whose value the default is: (paper), (release), (paper eq. 6)
+# the part of a description that says where the default is from: (paper), (release), (paper eq. 6)
 WHOSE = re.compile(r"\((paper|release)( [^():;]*)?\)")
 
 
 def to_yaml(system: str, demo: Mapping[str, Any]) -> str:
-    """The text of a system's demo with the values that it has now: in the order of the settings, a
-    comment above every section and beside every key; what equals its default is left out.
+    """A system's demo as YAML, with the values of `demo`: keys in the order of the settings, a
+    comment above each section and beside each key. A value that equals its default is left out.
 
-    Raises InputError for a key that is none of the system's.
+    Raises InputError for a key that the system does not have.
     """
     lines = [
         f"# The demo of {system}: what differs from the paper's values, which hold for all that is "
@@ -71,8 +71,8 @@ def to_markdown(system: str, demo: Mapping[str, Any]) -> str:
         "Generated from the settings (`make config`). A default is the paper's value where the "
         "meaning says (paper), that of the authors' code where it says (release).",
         "A file that names its system (`system: "
-        f"{system}`) stands on these defaults; one that names none stands on the demo, "
-        "`config.yaml`.",
+        f"{system}`) gets these defaults for the keys that it leaves out; a file that names no "
+        "system gets the values of the demo, `config.yaml`.",
         "",
         *_table_head(),
     ]
@@ -102,7 +102,8 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any, str]]:
 
 
 def _line(indent: str, key: str, value: Any, default: Any, text: str) -> list[str]:
-    """One key of a demo with its comment, which says the default; nothing where it is that."""
+    """The line of one key of a demo, with the default in its comment; no line where the value is
+    the default."""
     if value == default:
         return []
     said, count = WHOSE.subn(rf"(\g<1>\g<2>: {_scalar(default)})", text, count=1)

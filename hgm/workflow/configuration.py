@@ -1,8 +1,8 @@
-"""The configuration of a run: what every system has, and reading it from files.
+"""The configuration of a run: the keys that every system has, and reading it from files.
 
-The key `system` names the system; its own sections are in `hgm.systems.<system>.settings.Config`,
-and what a configuration leaves out is their default, the paper's value. A configuration that names
-no system stands on the demo, `config.yaml`, instead: what it leaves out is as it is there.
+The key `system` names the system; its sections are in `hgm.systems.<system>.settings.Config`. A key
+that is left out has its default there, the paper's value. A configuration that names no system
+changes the demo, `config.yaml`, instead: a key that is left out has the demo's value.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from hgm.core.settings import Section, described
 from hgm.errors import InputError
 from hgm.systems import DEFAULT, SYSTEMS, part
 
-# a configuration whose sections are its system's
+# the `Config` of a system's settings; which system's is known only when a file is read
 Config = Any
 
 
 class RunConfig(Section):
-    """What every system's configuration begins with; each adds its sections."""
+    """The keys that every system's configuration begins with; each system adds its sections."""
 
     system: str = described(
-        DEFAULT, "which system is run; a file that names none stands on config.yaml"
+        DEFAULT, "which system is run; without this key, a file changes the demo, config.yaml"
     )
     run: str = described(
         "demo",
@@ -38,7 +38,7 @@ class RunConfig(Section):
     )
     seed: int = described(
         10,
-        "the seed; the same configuration gives the same bytes on one model of CPU "
+        "seed of all random numbers; a configuration gives the same bytes on one model of CPU "
         "(docs/reliability.md)",
         ge=0,
     )
@@ -53,20 +53,23 @@ class RunConfig(Section):
     )
 
     def check(self) -> None:
-        """Raises InputError for values that are fine one by one and contradict each other."""
+        """Raises InputError for values that are valid one by one but contradict each other."""
 
 
 def system_of(data: Any) -> str:
-    """Which system a configuration in plain data is of. Raises InputError for what is no
-    mapping."""
+    """The system that a configuration (plain data) names, else the default system. Raises
+    InputError where the data is not a mapping."""
     if not isinstance(data, Mapping):
         raise InputError(f"configuration: expected a mapping, got {type(data).__name__}")
     return str(data.get("system", DEFAULT))
 
 
 def parse(data: Mapping[str, Any]) -> Any:
-    """The configuration in plain data, a `Config` of its system, on what it stands on. Raises
-    InputError with one line that names the first wrong key."""
+    """The validated `Config` of the system that the data names; keys that are left out are filled
+    in from the defaults, or from the demo where the data names no system.
+
+    Raises InputError with one line that names the first wrong key.
+    """
     system = system_of(data)
     model = part(system, "settings").Config
     try:
@@ -82,7 +85,8 @@ def parse(data: Mapping[str, Any]) -> Any:
 
 
 def _unknown(key: str, system: str, model: Any, loc: tuple[int | str, ...]) -> InputError:
-    """Says why a key is none of the system's, and what would be."""
+    """The error for a key that the system does not have: which systems have such a section, or else
+    which keys are known."""
     others = [
         other
         for other in SYSTEMS
@@ -100,6 +104,7 @@ def _unknown(key: str, system: str, model: Any, loc: tuple[int | str, ...]) -> I
 
 
 def _siblings(model: Any, loc: tuple[int | str, ...]) -> list[str]:
+    """The known keys of the section that a wrong key is in."""
     for name in loc[:-1]:
         field = (
             model.model_fields.get(str(name))
@@ -118,8 +123,8 @@ def resolve(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The plain mapping in a YAML file, not validated. Raises InputError when it cannot be read or
-    is something else."""
+    """The plain mapping in a YAML file, not validated. Raises InputError when the file cannot be
+    read or holds anything else."""
     try:
         data = yaml.safe_load(Path(path).read_text()) or {}
     except Exception as error:  # impossible dates, endless brackets and the like are no YAMLError
@@ -132,10 +137,11 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def read_files(paths: Sequence[Path]) -> Any:
-    """The configuration as the workflow reads it: the given files, the last one wins, on top of a
-    `config.yaml` of the working folder where none of them names its system.
+    """The configuration that the workflow reads from files: a later file overrides an earlier one,
+    and where none names a system, all of them override `config.yaml` of the working folder.
 
-    Raises InputError for what cannot be read, is no configuration, or is of two systems.
+    Raises InputError where a file cannot be read, a key is wrong, or two files name different
+    systems.
     """
     files = {path: read(path) for path in paths}
     check_one_system({str(path): data for path, data in files.items()})
@@ -147,12 +153,13 @@ def read_files(paths: Sequence[Path]) -> Any:
 
 
 def is_named(files: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether one of some files names its system, and so stands on that system's own defaults."""
+    """Whether any of the files (as mappings) names a system, so that the system's defaults and not
+    the demo fill in what they leave out."""
     return any("system" in data for data in files)
 
 
 def check_one_system(files: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raises InputError where files, by name, are of different systems."""
+    """Raises InputError where the files (path -> content) name different systems."""
     named = {path: str(data["system"]) for path, data in files.items() if "system" in data}
     if len(set(named.values())) > 1:
         words = ", ".join(f"{path} is of {system}" for path, system in named.items())
@@ -160,12 +167,12 @@ def check_one_system(files: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def demo_file(system: str) -> Path:
-    """The demo of a system: what differs there from the paper's values."""
+    """The file of a system's demo, which holds what differs from the paper's values."""
     return checkout.ROOT / ("config.yaml" if system == DEFAULT else f"config/{system}/demo.yaml")
 
 
 def _standing(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Plain data with the demo beneath it where it names no system."""
+    """Plain data, completed from the demo where it names no system."""
     demo = demo_file(DEFAULT)
     return data if "system" in data or not demo.is_file() else _merged(read(demo), data)
 

@@ -1,8 +1,8 @@
-"""The jobs of a configuration, as Snakemake plans them from the rules: nothing else lists rules.
+"""The jobs of a configuration, as Snakemake plans them from the rules; no other code lists rules.
 
-Snakemake is asked in a process of its own, as if nothing were done yet and without the files that
-users bring, which decide no job. Its answer is remembered under a key of everything that decides
-it, so that the next question costs nothing.
+Snakemake plans in a process of its own, as if no job were done and without the files that users
+bring, since these do not decide which jobs there are. Plans are cached on disk under a key of
+everything that decides them.
 """
 
 from __future__ import annotations
@@ -30,19 +30,20 @@ from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.workflow.plan import ONLY_ASKED, Plan
 
-KEPT = 64  # answers on the disk
-MANY = 1 << 20  # cores, so that no job is given fewer threads than it asks for
-Record = dict[str, Any]  # of a job: rule, name, wildcards, outputs, requests, what it waits for
+KEPT = 64  # plans in the cache
+MANY = 1 << 20  # cores, so that each job gets the threads that its rule requests
+Record = dict[str, Any]  # a job: rule, name, wildcards, outputs, resources, jobs it reads
 
 
 def records(plan: Plan) -> list[Record]:
-    """A record of each job of a configuration, in an order in which they can be done. Raises
-    InputError where Snakemake can plan nothing."""
+    """One record for each job of a configuration, each after the jobs that it waits for. Raises
+    InputError where Snakemake cannot plan the run."""
     return json.loads(_answer(key_of_plan(plan), json.dumps(plan.config, sort_keys=True)))
 
 
 def key_of_plan(plan: Plan) -> str:
-    """What decides the jobs: the configuration, what it lists of the disk, rules and code."""
+    """Key of all that decides the jobs: configuration, lists that the plan read from the disk,
+    rules and code."""
     rules = [ROOT / "Snakefile", *sorted((ROOT / "rules").rglob("*.smk"))]
     parts = [
         sys.version,
@@ -57,7 +58,7 @@ def key_of_plan(plan: Plan) -> str:
 
 @cache
 def _answer(key: str, config: str) -> str:
-    """The records as text: remembered, else asked."""
+    """The records as JSON text: from the cache, else from Snakemake."""
     file = cache_folder() / "plans" / f"{key}.json"
     with contextlib.suppress(OSError, ValueError, UnicodeDecodeError):
         text = file.read_text()
@@ -72,7 +73,8 @@ def _answer(key: str, config: str) -> str:
 
 
 def _asked(config: str) -> list[Record]:
-    """Snakemake's answer. Raises InputError with its last word where it has none."""
+    """The records, planned by Snakemake. Raises InputError with the last line of its output where
+    it fails."""
     with tempfile.TemporaryDirectory(prefix="hgm-plan-") as scratch:
         (Path(scratch) / "config.json").write_text(config)
         done = subprocess.run(
@@ -90,7 +92,7 @@ def _asked(config: str) -> list[Record]:
 
 
 def read_dag(workflow: Any, run: RunFolder) -> list[Record]:
-    """The records of a Snakemake workflow whose DAG is there; targets without files of their own
+    """The records of a Snakemake workflow whose DAG is built; targets without files of their own
     are no jobs."""
     dag = workflow.dag
     ranks = {rule.name: i for i, rule in enumerate(workflow.rules)}
@@ -117,14 +119,16 @@ def read_dag(workflow: Any, run: RunFolder) -> list[Record]:
 
 
 def _name(job: Any, run: RunFolder) -> str:
-    """That of its log; without one that of its rule with the values of its wildcards."""
+    """The name of a job: that of its log, or, without a log, its rule and the values of its
+    wildcards."""
     if job.log:
         return run.job(Path(job.log[0]))
     return "/".join([job.rule.name, *map(str, job.wildcards_dict.values())])
 
 
 def _in_order(after: Mapping[str, list[str]], rank: Mapping[str, Any]) -> list[str]:
-    """Names so that each comes behind all that it waits for, else by their rank."""
+    """The names sorted so that each comes after all that it waits for; where that leaves a choice,
+    by rank."""
     waits = {name: len(set(others)) for name, others in after.items()}
     readers: dict[str, list[str]] = {name: [] for name in after}
     for name, others in after.items():
@@ -144,8 +148,8 @@ def _in_order(after: Mapping[str, list[str]], rank: Mapping[str, Any]) -> list[s
 
 
 def main(scratch: Path) -> None:
-    """Plan the configuration `config.json` of a folder in the process's own folder, and leave
-    `jobs.json` there."""
+    """Plan the configuration in `scratch`/config.json and write the records to
+    `scratch`/jobs.json."""
     from snakemake.api import SnakemakeApi
     from snakemake.settings.types import (
         ConfigSettings,
@@ -164,7 +168,7 @@ def main(scratch: Path) -> None:
         )
         asked.dag(DAGSettings())
         workflow = asked._workflow
-        os.chdir(scratch)  # nothing is there: everything is to do, and nothing is left behind
+        os.chdir(scratch)  # empty, so that every job is to do; deleted afterwards
         workflow._prepare_dag(
             forceall=False, ignore_incomplete=True, lock_warn_only=True, nolock=True
         )

@@ -1,8 +1,8 @@
-"""The conda environments of the workflow's steps, all from one lock: `python -m
+"""The conda environments of the workflow's steps, all pinned by one lock: `python -m
 hgm.workflow.environments` writes envs/*.yaml.
 
-What a step needs is read from the import statements of everything its scripts can run, and from
-what those packages need.
+A step's packages are those that the code of its scripts imports, and all that these packages
+require.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from hgm.core.files import atomic_write
 from hgm.core.manifests import PACKAGE
 from hgm.errors import InputError
 
-# of a rule: the step whose environment it works in, and its script
+# matches a rule: its name, the step whose environment it works in, its script
 RULE = re.compile(
     r'^rule (\w+):\n(?:(?!rule ).*\n)*?    conda:\n        environment\("(\w+)"\)\n'
     r'(?:(?!rule ).*\n)*?    script:\n        "\.\./scripts/([\w/]+)\.py"',
     re.MULTILINE,
 )
-# what plans a run and starts its jobs
+# packages that plan a run and start its jobs
 WORKFLOW = ("snakemake", "snakemake-executor-plugin-slurm", "pydantic", "pyyaml")
-# no import statement names it, but a chosen package uses it
+# by step: packages that another package uses where it finds them; no import statement names them
 ALSO = {"diffusion": ("accelerate",), "photos": ("accelerate",)}
 ON_GPU = ("train", "diffusion", "mesh", "photos")
-GXX = 14  # where no CUDA limits it
+GXX = 14  # version of g++ where no CUDA limits it
 # steps that compile networks where the configuration says so
 COMPILES = ("train", "diffusion", "photos")
 NVIDIA_118 = "nvidia/label/cuda-11.8.0::"  # conda-forge has CUDA's compiler from 12 on
@@ -41,11 +41,12 @@ NVIDIA_118 = "nvidia/label/cuda-11.8.0::"  # conda-forge has CUDA's compiler fro
 
 @dataclass(frozen=True)
 class Variant:
-    """What an environment for GPUs of one CUDA has besides, or in place of, the lock's packages."""
+    """What an environment for one CUDA version adds to the locked packages, or has in place of
+    them."""
 
-    gxx: int  # the newest that this CUDA takes: gsplat builds its kernels when they are first used
-    spconv: str  # the CUDA that its build is named by
-    cuda: str = ""  # version in conda-forge
+    gxx: int  # newest g++ that this CUDA accepts; gsplat compiles its kernels at first use
+    spconv: str  # CUDA in the name of spconv's build
+    cuda: str = ""  # version of CUDA's packages
     channel: str = ""  # of CUDA's packages, where it is not conda-forge
     pins: tuple[str, ...] = ()
 
@@ -59,24 +60,24 @@ class Variant:
 
 
 VARIANTS = {
-    # the last that was built for CUDA 11.8
+    # torch 2.7.1 is the last that was built for CUDA 11.8
     "cu118": Variant(11, "cu118", channel=NVIDIA_118, pins=("torch==2.7.1",)),
     "cu126": Variant(13, "cu126", "12.6"),
-    # spconv has no build for CUDA 13; this one brings the runtime that it needs
+    # spconv has no build for CUDA 13; this build brings the CUDA runtime that it needs
     "cu130": Variant(14, "cu126", "13.0"),
 }
-# looked for and used where they are
+# imported only where they are installed, so no step requires them
 OPTIONAL = ("gsplat", "spconv", "diff_gaussian_rasterization", "rembg")
 BUNDLED = ("OpenImageIO", "mathutils")  # come with bpy
-# named by each build of torch itself; those of every Python
+# left to pip: what each build of torch requires by itself, and what every Python has
 FOREIGN = re.compile(r"nvidia-.*|cuda-.*|triton.*|setuptools|pip|wheel")
 NAME = re.compile(r"^\s*([A-Za-z0-9._-]+)")
 
 
 @cache
 def steps(rules: Path = ROOT / "rules") -> dict[str, dict[str, str]]:
-    """The environments that the rules name: the scripts that run in each, with their rules, which
-    in two systems may have one name."""
+    """For each environment that the rules name, the scripts that run in it and the rule of each
+    script. Keys are scripts, since rules of two systems may have the same name."""
     found: dict[str, dict[str, str]] = {}
     for path in sorted(rules.glob("*.smk")):
         for rule, step, script in RULE.findall(path.read_text()):
@@ -103,8 +104,8 @@ def read_lock(path: Path) -> dict[str, str]:
 
 
 def imported(entries: Iterable[Path]) -> set[str]:
-    """Top-level names, not of the standard library, that scripts and all they run import, at any
-    place of a file."""
+    """Top-level packages that scripts and all code they run import anywhere in a file, without the
+    standard library and this package."""
     paths = {file for entry in entries for file in code_files(entry)}
     return set().union(*map(_named, paths)) - set(sys.stdlib_module_names) - {PACKAGE.name}
 
@@ -121,8 +122,8 @@ def _named(path: Path) -> frozenset[str]:
 
 
 def distributions(names: Iterable[str]) -> set[str]:
-    """The installed distributions that give the imports. Raises InputError for an import that none
-    gives."""
+    """The installed distributions that provide the imported names. Raises InputError for a name
+    that none provides."""
     known = _installed()
     found: set[str] = set()
     for name in set(names) - {*OPTIONAL, *BUNDLED}:
@@ -146,7 +147,7 @@ def _installed() -> Mapping[str, list[str]]:
 
 @cache
 def needs(name: str) -> frozenset[str]:
-    """What an installed distribution needs on this system, without its extras."""
+    """Names of the distributions that an installed one requires on this system, without extras."""
     from packaging.requirements import Requirement
 
     found = (Requirement(line) for line in metadata.requires(name) or ())
@@ -156,8 +157,8 @@ def needs(name: str) -> frozenset[str]:
 
 
 def closed(names: Iterable[str], lock: Mapping[str, str]) -> list[str]:
-    """Lines of the lock for distributions and all they need, sorted. Raises InputError for one that
-    is not locked."""
+    """Lines of the lock for distributions and all that they require, sorted. Raises InputError for
+    a distribution that is not locked."""
     todo = [normal(name) for name in names]
     seen = set()
     while todo:
@@ -191,7 +192,7 @@ def pins(step: str, variant: str = "") -> list[str]:
 
 
 def to_yaml(step: str, variant: str = "") -> str:
-    """A conda environment file."""
+    """The text of a step's conda environment file."""
     compilers = (
         VARIANTS[variant].compilers if variant else [f"gxx={GXX}"] if step in COMPILES else []
     )

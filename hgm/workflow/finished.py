@@ -1,5 +1,5 @@
-"""What a finished run says of itself. Apart from the stages, since their code keys do not hang on
-the configuration's model."""
+"""The configuration that a finished run recorded. It is in a file of its own, so that the code keys
+of the stages do not depend on the configuration's model."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hgm.workflow import configuration
 
 
 def finished_config(run: Path) -> dict[str, Any]:
-    """The configuration of the run in a folder, results/<run>; keys newer than the run are
-    those of its system, or of the demo where it names none.
+    """The configuration of the run in the folder `run` (results/<run>). A key that is newer than
+    the run has its default, or the demo's value where the run's record names no system.
 
-    Raises InputError where the folder is no run's or its record cannot be understood.
+    Raises InputError where the folder holds no finished run or its record cannot be understood.
     """
     path = RunFolder(run).record
     if not path.is_file():

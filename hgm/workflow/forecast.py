@@ -19,12 +19,12 @@ from hgm.workflow.jobs import PlannedJob, finished, job_of, planned_jobs, size_o
 from hgm.workflow.plan import Plan, plan_for
 from hgm.workflow.timetable import wall_seconds
 
-# how far off a figure of the same sizes may be, and one that was brought from others, as tests
-# compare
+# The factor by which a job's time may differ from the estimate: measured on jobs of the same size,
+# and scaled from jobs of other sizes. Tests compare runs with these.
 SAME = 1.25
 SCALED = 2.0
-# … of rules that were not measured at two sizes, and of `refine`, whose jobs were not within the
-# other
+# … scaled, for rules that were not measured at two sizes and for `refine`, whose jobs differed by
+# more than SCALED
 FARTHER = 3.0
 FARTHER_RULES = (
     "refine",
@@ -35,9 +35,7 @@ FARTHER_RULES = (
     "estimate_pixie",
     "estimate_pymafx",
 )
-
-
-# of rules that no run has measured, and of which the system says no work
+# note of a rule that no run has measured and whose work the system does not compute
 UNKNOWN = "not known"
 
 
@@ -48,18 +46,18 @@ class Figure:
     run: str
     rule: str
     name: str
-    size: str  # the values that it depends on, as text
+    size: str  # the settings that its time depends on, as text
     seconds: float
     work: float
     memory_mb: float | None
     on_gpu: bool = False
-    # what it should have taken by the rates of the device that is planned for
+    # its time as computed from its work and the rates of the forecast's device
     computed: Range | None = None
 
 
 def read_figures(results: Path, card: Card | None = None) -> list[Figure]:
-    """The benchmarks of all runs below `results`; runs without a readable record of their
-    configuration are left out. Each job is told by the record that it left."""
+    """What the jobs of all runs below `results` took, from their benchmarks and their own records;
+    runs without a readable record of their configuration are left out."""
     found = []
     for run in sorted(p for p in results.glob("*") if (p / "benchmarks").is_dir()):
         folder = RunFolder(run)
@@ -89,7 +87,7 @@ def read_figures(results: Path, card: Card | None = None) -> list[Figure]:
 
 
 def _recorded(folder: RunFolder, name: str, plan: Plan) -> PlannedJob | None:
-    """A job of an earlier run by the record that it left; None where that cannot be read."""
+    """A job of an earlier run, from the record that it wrote; None where that cannot be read."""
     try:
         data = read_json(folder.job_record(name))
         rule = str(data["rule"])
@@ -107,8 +105,8 @@ def _claimed(log: Path) -> bool:
 
 
 def computed(job: PlannedJob, plan: Plan, card: Card, on_gpu: bool) -> Range | None:
-    """Seconds of a job by its work and the device's rates; what works on no GPU is a core's. None
-    where the system says nothing of the work."""
+    """Seconds of a job by its work and the card's rates, or the rates of a core where the job uses
+    no GPU. None where the system does not compute the work."""
     work = optional_part(plan.system, "work")
     on = card if on_gpu and card.gpu else CARDS["cpu"]
     found: Range | None = work.seconds_of(job, plan, on) if work else None
@@ -117,8 +115,8 @@ def computed(job: PlannedJob, plan: Plan, card: Card, on_gpu: bool) -> Range | N
 
 @dataclass(frozen=True)
 class RunForecast:
-    """One rule of a run. `seconds` are those of the jobs not done yet, one after the other; `each`
-    are those of each by name."""
+    """The forecast of one rule. `seconds`: of all its jobs that are not done, one after the other;
+    `each`: of each of these jobs, by name."""
 
     rule: str
     jobs: int
@@ -131,13 +129,13 @@ class RunForecast:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether there are jobs to do of which nothing says how long they take."""
+        """Whether jobs are left whose time nothing tells."""
         return self.note == UNKNOWN
 
 
 def seconds_of(job: PlannedJob, plan: Plan, figures: Iterable[Figure]) -> float | None:
-    """What a job would take: the mean of equally sized jobs of its rule, of the same name where
-    there is one, by its work."""
+    """Seconds that a job would take: its work times the seconds per work that jobs of its rule and
+    size took, those of the same name where there are any. None where no such job was measured."""
     size = repr(size_of(plan, job.rule))
     fitting = [f for f in figures if f.rule == job.rule and f.size == size]
     same = [f for f in fitting if f.name == job.name]
@@ -149,11 +147,12 @@ def seconds_of(job: PlannedJob, plan: Plan, figures: Iterable[Figure]) -> float 
 
 def forecast(plan: Plan, results: Path, figures: Sequence[Figure], card: Card) -> list[RunForecast]:
     """One row for each rule of a plan, in the order of the data; `results` is the run's folder,
-    there or not.
+    which need not exist.
 
-    A job takes what equally sized ones of its rule took; without such a figure what its work takes
-    at the device's rates, times what jobs of its rule of other sizes took over what they should
-    have taken. Figures of a CPU say nothing of a GPU, nor the other way round.
+    A job is expected to take what jobs of its rule and size took. Where none was measured, its time
+    is computed from its work and the card's rates, times the median of measured over computed time
+    of its rule's jobs of other sizes. Figures of a CPU are not used for a GPU, nor the other way
+    round.
     """
     rules: dict[str, list[PlannedJob]] = {}
     every = planned_jobs(plan)
@@ -219,7 +218,7 @@ def _seconds(
 
 
 def factor_of(rule: str) -> float:
-    """How many times less or more a job of a rule may take than what was brought from other
+    """The factor by which a job of a rule may differ from an estimate scaled from jobs of other
     sizes."""
     return FARTHER if rule in FARTHER_RULES else SCALED
 
@@ -227,8 +226,8 @@ def factor_of(rule: str) -> float:
 def table(
     estimates: Sequence[RunForecast], plan: Plan, card: Card, *, gpus: int, cores: int
 ) -> str:
-    """Aligned rows, then what the whole run needs: GPU-hours, hours and disk, each with the range
-    in which it is expected."""
+    """The forecast as text: aligned rows, then what the whole run needs in GPU-hours, hours and
+    disk, each with the range in which it is expected."""
     rows = [("rule", "jobs", "to do", "hours", "between", "GPU-hours", "GiB", "figures")]
     for e in estimates:
         memory = "-" if e.memory_mb is None else f"{e.memory_mb / 1024:.1f}"
@@ -286,7 +285,8 @@ def table(
 
 
 def wall_time(estimates: Sequence[RunForecast], plan: Plan, *, gpus: int, cores: int) -> Range:
-    """Seconds of all jobs that are left, side by side."""
+    """Seconds from the first job that is left to the end of the last, with jobs side by side on
+    these GPUs and cores."""
     jobs = planned_jobs(plan)
     each = {name: found for e in estimates for name, found in e.each.items()}
     return Range(
@@ -303,19 +303,19 @@ def wall_time(estimates: Sequence[RunForecast], plan: Plan, *, gpus: int, cores:
 
 
 def between(found: Range) -> str:
-    """Its bounds, where they differ."""
+    """The bounds of a range as text; empty where they are equal."""
     return f"{clock(found.low)} to {clock(found.high)}" if found.high > found.low else ""
 
 
 def gigabytes(count: float) -> str:
-    """Of a number of bytes."""
+    """A number of bytes as text."""
     value = count / 1e9
     return f"{value:.1f} GB" if value < 10 else f"{value:.0f} GB"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns as wide as their widest cell; the first and the last to the left, the others to the
-    right."""
+    """Lines of a table with columns as wide as their widest cell; the first and the last are
+    aligned to the left, the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(

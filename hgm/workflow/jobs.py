@@ -1,4 +1,4 @@
-"""Every job that a configuration asks for, with the people and the amount of work behind it."""
+"""The jobs of a configuration, each with the people that it works on and its amount of work."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from hgm.workflow.plan import Plan
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """One job; `name` is that of its log and benchmark without the suffix."""
+    """One job. `name`: of its log and its benchmark, without the suffix."""
 
     rule: str
     name: str
     outputs: tuple[str, ...] = ()  # below results/<run>
-    members: tuple[str, ...] = ()  # people it works on one after the other
-    work: float = 1.0  # its size: people, or samples that a training sees
+    members: tuple[str, ...] = ()  # people that it works on one after the other
+    work: float = 1.0  # its amount: people, or samples that a training sees
     gpus: int = 0
     threads: int = 1
-    memory_mb: int = 0  # that it asks for at its first attempt
+    memory_mb: int = 0  # requested at the first attempt
     after: tuple[str, ...] = ()  # names of the jobs whose outputs it reads
 
     def is_made(self, results: Path) -> bool:
-        """Whether all its outputs are there."""
+        """Whether all its outputs exist."""
         return all((results / path).exists() for path in self.outputs)
 
     @property
     def manifest(self) -> str | None:
-        """The output that says what became of its members."""
+        """The output that records which members are done and which failed."""
         return next((path for path in self.outputs if path.endswith(".json")), None)
 
 
 def planned_jobs(plan: Plan) -> list[PlannedJob]:
     """All jobs of a configuration in the order of the data, whether done or not. Raises InputError
-    where Snakemake can plan nothing."""
+    where Snakemake cannot plan the run."""
     return jobs_of(plan, records(plan))
 
 
 def jobs_of(plan: Plan, found: Sequence[Record]) -> list[PlannedJob]:
-    """The jobs of records (`hgm.workflow.dag`)."""
+    """The jobs that records of Snakemake's plan describe (`hgm.workflow.dag`)."""
     return [
         job_of(
             plan,
@@ -61,18 +61,19 @@ def jobs_of(plan: Plan, found: Sequence[Record]) -> list[PlannedJob]:
 
 
 def job_of(
-    plan: Plan, rule: str, name: str, wildcards: Mapping[str, str], **asked: Any
+    plan: Plan, rule: str, name: str, wildcards: Mapping[str, str], **fields: Any
 ) -> PlannedJob:
-    """A job with its people and its work, which the configuration decides."""
+    """A job with its people and its work, which the configuration decides; the other fields are
+    given."""
     members = tuple(plan.people(rule, wildcards))
     tables = optional_part(plan.system, "tables")
     work = tables.amount(plan, rule, members) if tables else float(len(members) or 1)
-    return PlannedJob(rule, name, members=members, work=work, **asked)
+    return PlannedJob(rule, name, members=members, work=work, **fields)
 
 
 def finished(jobs: Sequence[PlannedJob], results: Path) -> set[str]:
-    """Names of the jobs that have no more to do: their outputs are there, or were, and all that
-    read them are finished."""
+    """Names of the jobs that have nothing left to do: their outputs exist, or all jobs that read
+    these outputs are finished themselves."""
     readers = readers_of(jobs)
     done: set[str] = set()
     for job in reversed(jobs):
@@ -82,7 +83,7 @@ def finished(jobs: Sequence[PlannedJob], results: Path) -> set[str]:
 
 
 def readers_of(jobs: Sequence[PlannedJob]) -> dict[str, set[str]]:
-    """Of each job the names of those that read its outputs."""
+    """For each job, the names of the jobs that read its outputs."""
     readers: dict[str, set[str]] = {job.name: set() for job in jobs}
     for job in jobs:
         for name in job.after:
@@ -92,7 +93,7 @@ def readers_of(jobs: Sequence[PlannedJob]) -> dict[str, set[str]]:
 
 
 def size_of(plan: Plan, rule: str) -> dict[str, Any]:
-    """The values of the configuration that decide what one member or sample of a rule costs."""
+    """The settings that decide what one member or sample of a rule costs, with their values."""
     found = {}
     tables = optional_part(plan.system, "tables")
     for key in tables.DEPENDS_ON.get(rule, ()) if tables else ():

@@ -1,9 +1,9 @@
-"""Programs of an environment that find it by where they lie: `python -m hgm.workflow.launchers`, by
-the Python of that environment.
+"""Makes the programs of a Python environment find it by their own location: `python -m
+hgm.workflow.launchers`, run with that environment's Python.
 
-pip writes the path of the environment into them, as text of a shell where it holds a blank, and
-that of the checkout into a list of lines. So a quote, a dollar sign or a line break in a path would
-be obeyed, and a folder that is moved would have lost its programs.
+pip writes the path of the environment into its programs, as shell code where the path holds a
+blank, and the path of the checkout into a .pth file. With these, a shell would interpret a quote, a
+dollar sign or a line break of a path, and programs would stop working when the folder moves.
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ from pathlib import Path
 
 from hgm.core.checkout import PLUGINS, ROOT
 
-# a shell runs the second line; to Python it is a text that ends in the third. -I: as in make,
-# nothing else is looked into.
+# The shell runs the second line; to Python, the second and third line are one string. With -I, as
+# in the Makefile, Python ignores the user's packages and environment variables.
 START = b"""#!/bin/sh
 '''exec' "$(dirname -- "$(realpath -- "$0")")/python" -I -X utf8 "$0" "$@"
 ' '''
 """
-# what a shell obeys between double quotes, where older Pythons write the path
+# characters that a shell interprets between double quotes, where activate scripts of older Pythons
+# have the path
 SHELL_TEXT = re.compile(r"[\"$`\\\x00-\x1f]")
 
 
 def relocate(prefix: Path) -> None:
-    """Rewrite what pip wrote into an environment: starts of programs, and the path of this
-    checkout."""
+    """Rewrite what pip wrote into the environment `prefix`: the first lines of its programs, and
+    the path of this checkout. Activate scripts in which a shell would interpret the path are
+    deleted."""
     bin_folder = prefix / "bin"
     own = re.compile(
         rb"\A#!(?:/bin/sh\n'''exec' .*?\n' '''|"

@@ -1,4 +1,4 @@
-"""A run while Snakemake works on it: which jobs are through, how far the others are, and the time
+"""A run while Snakemake works on it: which jobs are finished, how far the others are, and the time
 that is left."""
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from hgm.workflow.jobs import PlannedJob
 from hgm.workflow.plan import Plan
 from hgm.workflow.status import look, progress_of
 
-# seconds after which the pace that was measured weighs as much as one job after the other
+# seconds of one job at a time that are averaged into the measured pace; after as many seconds the
+# measurement has half the weight
 SETTLED = 30.0
 
 
 @dataclass(frozen=True)
 class Started:
-    """A job that Snakemake has begun or handed to a cluster. `job` is None for one that is no job
-    of the plan."""
+    """A job that Snakemake has started or submitted to a cluster. `job` is None where the plan has
+    no such job."""
 
     rule: str
     name: str
@@ -32,10 +33,10 @@ class Started:
 
 
 class LiveRun:
-    """One working of Snakemake on a run.
+    """One invocation of Snakemake on a run.
 
-    counts: jobs to do of each rule, as Snakemake counts them. jobs: all of its plan; None where
-    they are not known: they are then counted and nothing else is known of them.
+    counts: number of jobs to do of each rule, as Snakemake counts them. jobs: all jobs of the plan;
+    None where the plan is not known, and then jobs are counted and nothing else.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class LiveRun:
     ) -> None:
         planned = {job.name: job for job in jobs or ()}
         rules = {job.rule for job in planned.values()}
-        # without named targets
+        # named targets, which the plan does not list, are left out
         self.counts = {
             rule: count for rule, count in counts.items() if jobs is None or rule in rules
         }
@@ -61,18 +62,18 @@ class LiveRun:
         self.through = 0.0  # seconds that the finished jobs were expected to take
 
     def learn(self, plan: Plan, figures: Sequence[Figure]) -> None:
-        """Take the time of jobs from the benchmarks of earlier runs."""
+        """Set the expected seconds of the planned jobs from the benchmarks of earlier runs."""
         for job in self.planned.values():
             seconds = seconds_of(job, plan, figures)
             if seconds is not None:
                 self.expected[job.name] = seconds
 
     def summary(self, now: float | None = None) -> str:
-        """The line at the end."""
+        """The last line of the display."""
         return f"{self.done} jobs in {clock((time.time() if now is None else now) - self.begun_at)}"
 
     def begin(self, number: int, rule: str, log: str | None, now: float | None = None) -> None:
-        """Job `number` of Snakemake starts; again where it failed before."""
+        """Record that Snakemake's job `number` starts, for the first time or after a failure."""
         path = None if log is None else Path(log)
         name = rule if path is None else RunFolder.of_log(path).job(path)
         again = any(s.name == name for s in self.running.values())
@@ -83,7 +84,8 @@ class LiveRun:
             self.begun[rule] = self.begun.get(rule, 0) + 1
 
     def finish(self, number: int, now: float | None = None) -> str | None:
-        """The line of a job that is through; None for a named target, which is no work."""
+        """Record that a job is finished and return the line to show; None for a named target, which
+        does no work."""
         one = self.running.pop(number, None)
         if one is None or one.rule not in self.counts:
             return None
@@ -94,15 +96,16 @@ class LiveRun:
         return f"{self.done} of {self.total}  {one.name}  {clock(took)}"
 
     def fail(self, number: int) -> Started | None:
-        """A job that failed; it counts as not begun, since Snakemake may try it again."""
+        """Record that a job failed and return it; it counts as not begun, since Snakemake may try
+        it again."""
         one = self.running.pop(number, None)
         if one is not None:
             self.begun[one.rule] -= 1
         return one
 
     def lines(self, room: int, now: float | None = None) -> list[str]:
-        """What is to be seen now: the run in one line, then a line for each running job, at most
-        `room` of these."""
+        """The lines to show: one for the run, then one for each running job, at most `room` of
+        these."""
         now = time.time() if now is None else now
         seen = [
             (one, *self._seen(one, now))
@@ -119,11 +122,12 @@ class LiveRun:
         return ["  ".join(head), *rows]
 
     def left(self, running: Mapping[str, float | None], now: float) -> str | None:
-        """Time left of the whole run in words; "about" unless benchmarks tell it. running: seconds
-        left of running jobs, by name, as far as they know.
+        """Time left for the whole run as text, with "about" unless all jobs report it or have
+        benchmarks; None where a job's time is unknown. running: by name, the seconds left that
+        running jobs report.
 
-        What is left of work is the sum over the jobs; that many seconds of it are done in a second
-        as have been so far, which holds jobs side by side, queues and what Snakemake itself needs.
+        The work left is the sum of the jobs' seconds. It is divided by the pace so far, the seconds
+        of work done per second, which includes parallel jobs, queues and Snakemake's own time.
         """
         own = [s for rule in self.took.values() for s in rule]
         sure = True
@@ -133,13 +137,13 @@ class LiveRun:
             if one.rule not in self.counts:
                 continue
             expected, known = self._expected(one.rule, one.name, own)
-            told = running.get(one.name)
+            reported = running.get(one.name)
             worked = now - one.at
-            if told is None and expected is None:
+            if reported is None and expected is None:
                 return None
-            begun += worked if told is not None or expected is None else min(worked, expected)
-            work += told if told is not None else max((expected or 0.0) - worked, 0.0)
-            sure &= known or told is not None
+            begun += worked if reported is not None or expected is None else min(worked, expected)
+            work += reported if reported is not None else max((expected or 0.0) - worked, 0.0)
+            sure &= known or reported is not None
         for rule, count in self.counts.items():
             waiting = count - self.begun.get(rule, 0)
             if waiting > 0:
@@ -152,32 +156,35 @@ class LiveRun:
         return f"{'' if sure else 'about '}{clock(work / max(pace, 1e-3))} left"
 
     def _seen(self, one: Started, now: float) -> tuple[str, float | None]:
-        """How far a running job is, and the seconds it still needs."""
+        """How far a running job is, as text, and the seconds it still needs, None where unknown."""
         if one.job is None or one.log is None:
             return "", None
         results = RunFolder.of_log(one.log).path
         seen = look(one.job, results, now)
         if seen.state == "running":
             return seen.note, seen.left
-        # where file systems have no locks, a log that grows has to do
+        # on file systems without locks, a log that changed since the start shows that the job runs
         if _changed(one.log) >= one.at:
             return progress_of(one.job, results, one.log, now)
         return "starting", None
 
     def _expected(self, rule: str, name: str, own: list[float]) -> tuple[float | None, bool]:
-        """Seconds of a job, and whether benchmarks tell them."""
+        """Expected seconds of a job, and whether they are from benchmarks."""
         if name in self.expected:
             return self.expected[name], True
         return self._mean(self.took.get(rule) or own), False
 
     def _waiting(self, rule: str, own: list[float]) -> tuple[float | None, bool]:
-        """Mean seconds of the jobs of a rule that have not begun."""
-        told = [
+        """Expected seconds of a job that has not begun, the mean over its rule, and whether they
+        are from benchmarks."""
+        seconds = [
             self.expected[name]
             for name, job in self.planned.items()
             if job.rule == rule and name in self.expected
         ]
-        return (self._mean(told), True) if told else (self._mean(self.took.get(rule) or own), False)
+        if seconds:
+            return self._mean(seconds), True
+        return self._mean(self.took.get(rule) or own), False
 
     @staticmethod
     def _mean(values: list[float]) -> float | None:

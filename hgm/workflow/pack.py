@@ -39,9 +39,9 @@ from hgm.scans.data_source import STANDIN, body_model
 from hgm.workflow.configuration import Config
 
 LOSSLESS = {"rgb": "RGB", "mask": "L", "normal": "RGB"}  # kind of view -> PIL mode
-LARGEST = 64 << 20  # bytes of a member, unpacked; the views of the paper's preset have a hundredth
+LARGEST = 64 << 20  # bytes of an unpacked file; views of the paper's preset have 1 % of it
 PICTURE = re.compile(r"(rgb|mask|normal)_\d{2,}\.webp")
-INSIDE = RunFolder(Path())  # the places of the archive's members
+INSIDE = RunFolder(Path())  # the layout of a run, relative to the archive
 PERSON = r"(cameras\.json|smplx\.npz|(rgb|mask|normal)_\d{2,}\.webp|depth_\d{2,}\.png)"
 PLACES = re.compile(
     "|".join(
@@ -57,11 +57,11 @@ PLACES = re.compile(
 
 
 def pack(config: Config, out: Path) -> int:
-    """Write the rendered views of a run, with what the workflow needs to take them for its own, to
-    the file `out`.
+    """Write the rendered views of a run to the file `out`, with all that the workflow needs to
+    accept them as its own products.
 
-    Returns how many people are in it; equal views give equal bytes. Raises InputError while a chunk
-    is not rendered.
+    Returns the number of people; equal views give equal bytes. Raises InputError while a chunk is
+    not rendered.
     """
     run = RunFolder.named(config.run)
     if not run.scans.is_file():
@@ -97,7 +97,7 @@ def pack(config: Config, out: Path) -> int:
 
 
 def _add(archive: zipfile.ZipFile, results: Path, path: Path, data: bytes | None = None) -> None:
-    entry = zipfile.ZipInfo(path.relative_to(results).as_posix())  # with no time stamp of its own
+    entry = zipfile.ZipInfo(path.relative_to(results).as_posix())  # without a time stamp
     packed = path.suffix in (".webp", ".png")
     archive.writestr(
         entry,
@@ -111,7 +111,7 @@ def _add_views(archive: zipfile.ZipFile, results: Path, folder: Path, *, depth: 
         for path in sorted(folder.glob(f"{kind}_*.png")):
             buffer = io.BytesIO()
             with Image.open(path) as image:
-                # of effort, not of pixels
+                # lossless: `quality` is the effort to compress
                 image.save(buffer, "WEBP", lossless=True, quality=60, method=6)
             _add(archive, results, path.with_suffix(".webp"), buffer.getvalue())
     for path in sorted(folder.glob("depth_*.png")) if depth else []:
@@ -123,12 +123,11 @@ def _add_views(archive: zipfile.ZipFile, results: Path, folder: Path, *, depth: 
 
 
 def unpack(file: Path, config: Config) -> int:
-    """Put a packed data set in its place under results/<run>, so that the workflow goes on from
-    there.
+    """Unpack a data set of `hgm pack` into results/<run>, where the workflow continues with it.
 
-    Stand-in test people are made again from their ids, for the measures of their surface. Returns
-    how many people came. Raises InputError for another kind of file, for other scans than the
-    configuration's, and where views are already.
+    Stand-in test people are made again from their ids, since evaluation measures their surfaces.
+    Returns the number of people. Raises InputError for another kind of file, for scans other than
+    the configuration's, and where the run has views already.
     """
     run = RunFolder.named(config.run)
     if run.views.exists():
@@ -171,7 +170,8 @@ def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, run: RunFolder
     models = {split: body_model(data, run) for data, splits in data_sets(scans) for split in splits}
     people = 0
     with Progress("unpack", len(present)) as progress:
-        # the workflow goes by the order of the files' times: what it made first comes first
+        # Snakemake compares the times of files, so they are written in the order in which the rules
+        # make them
         for name in sorted(
             names,
             key=lambda n: (
@@ -203,8 +203,8 @@ def _unpack(archive: zipfile.ZipFile, file: Path, config: Config, run: RunFolder
 
 
 def _named(archive: zipfile.ZipFile, names: list[str]) -> set[str]:
-    """The scans that the tables and the manifests name: later stages make folders of these names.
-    Raises ValueError for a damaged one."""
+    """The scans that the tables and the manifests name; later stages make folders of these names.
+    Raises ValueError for a manifest that is damaged."""
     tables = [
         io.StringIO(archive.read(str(place)).decode())
         for place in (INSIDE.scans, INSIDE.rejected)

@@ -1,5 +1,5 @@
-"""The plan of a system that works on scans of people: what rules/people.smk and rules/views.smk ask
-of it."""
+"""The plan of a system that works on scans of people: what rules/people.smk and rules/views.smk
+need to know."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PeoplePlan(Plan):
 
     @property
     def listed(self) -> Any:
-        """Scans of lists in files."""
+        """The scans with split and chunk, which the configuration may read from files."""
         return [(entry.scan, entry.split, entry.chunk) for entry in self.entries]
 
     def count(self, split: str) -> int:
@@ -57,19 +57,19 @@ class PeoplePlan(Plan):
 
     @property
     def sources(self) -> dict[str, Any]:
-        """Where the scans to learn from and body models are; which scans are in use is left out, so
-        that a longer list changes no other job."""
+        """The settings that say where the training scans and body models are. The list of scans is
+        not among them, so that a longer list reruns no job on the scans that were there."""
         return catalogue.data_of(self.config["scans"], "train")
 
     def sources_of(self, chunk: str) -> dict[str, Any]:
-        """The same for the scans of a chunk."""
+        """The same settings for the scans of a chunk."""
         return catalogue.data_of(
             self.config["scans"], "test" if chunk in self.test_chunks else "train"
         )
 
     @property
     def standin_chunks(self) -> list[str]:
-        """Chunks of the stand-ins that the run makes for itself."""
+        """Chunks of the stand-ins that the run itself makes; none where it works on real scans."""
         if not self.standin:
             return []
         return (

@@ -1,5 +1,6 @@
-"""The shape of a run for the Snakefile: plain values from the configuration, no heavy import, no
-logic in rules. Each system's plan adds what its rules ask (`hgm.systems.<system>.plan`)."""
+"""What the rules need to know about a run, as plain values computed from its configuration, so that
+the rules hold no logic; it imports no heavy package. Each system's plan adds what its own rules
+need (`hgm.systems.<system>.plan`)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from hgm.report.bundle import texts_digest, viewer_digest
 from hgm.systems import part
 from hgm.workflow.configuration import resolve, system_of
 
-# environment variable of a process that only asks what would run, and touches no file of users
+# environment variable, set in a process that only plans: files that users bring need not exist
+# there
 ONLY_ASKED = "HGM_ONLY_ASKED"
 
 
@@ -32,13 +34,13 @@ class Plan:
 
     @property
     def listed(self) -> Any:
-        """What the plan found on the disk beside the configuration: it decides which jobs there
-        are."""
+        """What the plan read from the disk besides the configuration and what decides which jobs
+        there are, such as a list of scans."""
         return None
 
     def people(self, rule: str, wildcards: Mapping[str, str]) -> Sequence[str]:
-        """Those whom a job works on one after the other; none where it works on no one or on all at
-        once."""
+        """The people that a job works on one after the other; empty for a job that works on nobody
+        or on all at once."""
         return self.members(wildcards["chunk"]) if "chunk" in wildcards else []
 
     def members(self, chunk: str) -> list[str]:
@@ -46,8 +48,8 @@ class Plan:
         raise NotImplementedError
 
     def users(self, files: Iterable[str | Path]) -> list[str]:
-        """Files that a user brings, as inputs of a job; none where it is only asked what would run:
-        they may not be there yet."""
+        """Files that a user brings, as inputs of a job; none in a process that only plans, since
+        they may not exist yet."""
         return [] if ONLY_ASKED in os.environ else [str(file) for file in files]
 
     @property
@@ -64,14 +66,14 @@ class Plan:
 
     @property
     def texts(self) -> str:
-        """What the report is made with besides code: it is the checkout's and no product of a
-        rule."""
+        """Key of the report's templates and of the paper's numbers: files of the checkout that a
+        report is made from and that no rule makes."""
         return texts_digest(self.system)
 
     @property
     def viewer(self) -> str | None:
-        """Which interactive view the report gets: it is built apart from the workflow, and may be
-        lacking."""
+        """Key of the interactive viewer that the report includes, which no rule builds; None where
+        it is not built."""
         return viewer_digest()
 
     def gpus(self, rule: str) -> int:
@@ -95,13 +97,14 @@ class Plan:
 
 
 def plan_for(data: Mapping[str, Any]) -> Any:
-    """The plan of a configuration, by the system that it names. Raises InputError for a wrong
+    """The plan of a configuration, of the system that it names. Raises InputError for a wrong
     configuration."""
     return part(system_of(data), "plan").Plan(data)
 
 
 def check_pattern(key: str, path: str) -> None:
-    """Raises InputError for an input file whose path Snakemake would take for a pattern."""
+    """Raises InputError where the path of an input file holds a character that Snakemake reads as
+    part of a pattern."""
     if bad := re.search("[{}<>]", path):
         raise InputError(
             f"{key}: {path}: holds {bad[0]!r}, by which Snakemake means something else; rename it"

@@ -1,5 +1,5 @@
-"""Space of a run, and what of it may go: what no later product needs and the same run would make
-again."""
+"""Disk space of a run, and what of it may be deleted: files that no later job needs and that the
+same run would make again."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ SCANS = "THuman2.0_Release"  # of the stand-ins; their fits and body models are 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something that may be deleted. `marks`: files that say it is there; `again`: what makes it
-    again, should it be wanted."""
+    """A file or folder that may be deleted. `marks`: files that record it as made; `again`: what
+    makes it again."""
 
     stage: str
     path: Path
@@ -45,11 +45,12 @@ def size_of(path: Path) -> int:
 
 
 def candidates(plan: Plan, results: Path) -> list[Candidate]:
-    """What may go now.
+    """All that may be deleted now: the training state of finished trainings; the surfaces of
+    stand-ins that are rendered and, of test people, measured in every variant; temporary files of
+    writes that were killed.
 
-    Training state of finished trainings; surfaces of stand-ins that are rendered and, test people,
-    measured in every variant, with the marks that say they are made, so that a new catalogue makes
-    them again; temporary files of writes that were killed.
+    The marks that record a stand-in as made go with its surface, so that it is made again when the
+    catalogue is.
     """
     jobs = planned_jobs(plan)
     done = finished(jobs, results)
@@ -82,8 +83,9 @@ def candidates(plan: Plan, results: Path) -> list[Candidate]:
 
 
 def readers_of_scans(job: PlannedJob, jobs: Sequence[PlannedJob], run: RunFolder) -> set[str]:
-    """Names of the jobs that read the scans that a job makes: the table of usable scans stands for
-    them, so these are the job that writes it and those that read it and work on the same people."""
+    """Names of the jobs that read the scans that a job makes. Rules declare the table of usable
+    scans in place of the scans, so these are the job that writes the table, and the jobs that read
+    it and work on the same people."""
     tables = {one.name for one in jobs if run.scans.name in one.outputs}
     people = set(job.members)
     return tables | {
@@ -107,7 +109,8 @@ def _candidate(stage: str, path: Path, again: str) -> Candidate:
 
 
 def chosen(found: Sequence[Candidate], stages: Sequence[str]) -> list[Candidate]:
-    """Those of the named stages, or all. Raises InputError for a stage that has none."""
+    """The candidates of the named stages; all without names. Raises InputError for a stage that has
+    none."""
     known = sorted({c.stage for c in found})
     for stage in stages:
         if stage not in known:
@@ -119,7 +122,7 @@ def chosen(found: Sequence[Candidate], stages: Sequence[str]) -> list[Candidate]
 
 
 def check_idle(plan: Plan, results: Path) -> None:
-    """Raises InputError while something works on the run."""
+    """Raises InputError while a process works on the run."""
     if is_held(MAKE_LOCK):
         raise InputError(f"{results}: a run is working in this folder; prune when it is done")
     for job in planned_jobs(plan):
@@ -128,7 +131,8 @@ def check_idle(plan: Plan, results: Path) -> None:
 
 
 def describe(results: Path, found: Sequence[Candidate]) -> str:
-    """Space of each folder of the run, then what would go and how it is made again."""
+    """Size of each folder of the run, then what would be deleted and how it is made again, as
+    text."""
     folders = sorted(p for p in results.iterdir() if p.is_dir()) if results.is_dir() else []
     rows = [("folder", "MiB", "may go", "")]
     rows += [
@@ -161,9 +165,9 @@ def mib(size: int) -> str:
 
 
 def delete(found: Sequence[Candidate]) -> int:
-    """Delete them; returns the bytes."""
+    """Delete the candidates; returns their size in bytes."""
     for candidate in found:
-        # first, so that a kill in between leaves nothing that is believed
+        # marks first: a kill in between must not leave the mark of a deleted file
         for mark in candidate.marks:
             mark.unlink(missing_ok=True)
         if candidate.path.is_dir() and not candidate.path.is_symlink():

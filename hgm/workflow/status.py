@@ -1,4 +1,5 @@
-"""Where a run stands, read from its folder: nothing is asked of the processes that work on it."""
+"""The state of a run, read from the files in its folder; the processes that work on it are not
+contacted."""
 
 from __future__ import annotations
 
@@ -22,15 +23,15 @@ from hgm.workflow.plan import Plan, plan_for
 
 State = Literal["done", "running", "failed", "stopped", "waiting"]
 STATES: tuple[State, ...] = ("done", "running", "failed", "stopped", "waiting")
-# a line of a log for each member that is through
+# matches the line that a log gets for each member that is done or set aside
 WORKED = re.compile(r"^(?:\w+ \S+: (?:done|set aside)|\S+ \d+/\d+ \S+$)", re.MULTILINE)
 SHOWN = ("loss", "validation_psnr")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A job as its files show it. `note`: how far it is, why it failed; `left`: seconds it still
-    needs, if that can be said."""
+    """The state of a job, as its files show it. `note`: its progress, or why it failed; `where`:
+    machine and GPU; `left`: seconds it still needs, None where unknown."""
 
     job: PlannedJob
     state: State
@@ -42,8 +43,8 @@ class Seen:
 def look(
     job: PlannedJob, results: Path, now: float | None = None, *, done: bool | None = None
 ) -> Seen:
-    """The state of one job: it runs while the lock of its log is held, and is done when its outputs
-    are there, or where that is known (`hgm.workflow.jobs.finished`)."""
+    """The state of one job: running while the lock of its log is held, else done when its outputs
+    exist. `done` overrides the latter where it is known (`hgm.workflow.jobs.finished`)."""
     log = RunFolder(results).log(job.name)
     if is_held(log):
         note, left = progress_of(job, results, log, time.time() if now is None else now)
@@ -83,7 +84,7 @@ def _where(log: Path) -> str:
 
 
 def progress_of(job: PlannedJob, results: Path, log: Path, now: float) -> tuple[str, float | None]:
-    """How far a running job is, and the seconds it still needs."""
+    """How far a running job is, as text, and the seconds it still needs, None where unknown."""
     try:
         started = log.with_suffix(".job.json").stat().st_mtime
     except OSError:
@@ -105,8 +106,8 @@ def progress_of(job: PlannedJob, results: Path, log: Path, now: float) -> tuple[
 
 
 def _training(state: Path, since: float) -> tuple[str, float | None]:
-    """From the newest word of a training, unless that is older than the job: then it is another's,
-    or the first step still goes on."""
+    """The same for a training, from its newest progress file. A file from before `since`, the start
+    of the job, was written by an earlier job and is ignored."""
     files = (
         [(path.stat().st_mtime, path) for path in state.rglob("progress.json")]
         if state.is_dir()
@@ -130,7 +131,7 @@ def _training(state: Path, since: float) -> tuple[str, float | None]:
 
 
 def set_aside(seen: Sequence[Seen], results: Path) -> list[tuple[str, str, str]]:
-    """Job, member and reason of what finished jobs left out."""
+    """Job, member and reason for each member that a finished job left out."""
     found = []
     for one in seen:
         if one.state == "done" and one.job.manifest and one.job.members:
@@ -143,8 +144,8 @@ def set_aside(seen: Sequence[Seen], results: Path) -> list[tuple[str, str, str]]
 
 
 def plan_of(results: Path) -> Plan:
-    """The plan of a run from the record of its configuration. Raises InputError where there is none
-    yet."""
+    """The plan of a run, from the configuration in its record or in the record of one of its jobs.
+    Raises InputError where it has none yet."""
     folder = RunFolder(results)
     places = [folder.record, *(folder.job_record(name) for name in folder.jobs())]
     for path in places:
@@ -163,8 +164,8 @@ def plan_of(results: Path) -> Plan:
 
 
 def describe(plan: Plan, results: Path, figures: Sequence[Figure]) -> str:
-    """All of it as text: a table of rules, then what runs, failed and was set aside, then what is
-    left."""
+    """The state of a run as text: a table of rules, then the jobs that run, failed or stopped, the
+    members set aside, and the work that is left."""
     jobs = planned_jobs(plan)
     done = finished(jobs, results)
     seen = [look(job, results, done=job.name in done) for job in jobs]

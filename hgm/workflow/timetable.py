@@ -1,5 +1,5 @@
-"""How long jobs take side by side: each starts as soon as what it reads is there and a core and its
-GPUs are free."""
+"""How long jobs take side by side: each starts as soon as its inputs exist and its threads and GPUs
+are free."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hgm.workflow.jobs import PlannedJob
 def wall_seconds(
     jobs: Sequence[PlannedJob], seconds: Mapping[str, float], *, gpus: int, cores: int
 ) -> float:
-    """From the first job to the last. `seconds` are those of the jobs to do, by name; the others
-    are done. Jobs are begun in the order of the data; one that wants more than there is gets
-    all."""
+    """Seconds from the start of the first job to the end of the last. `seconds`: of each job to do,
+    by name; jobs without an entry are done. Jobs start in the given order; one that requests more
+    than there is gets all of it."""
     left = [job for job in jobs if job.name in seconds]
     names = {job.name for job in left}
     waits = {job.name: {name for name in job.after if name in names} for job in left}

@@ -15,7 +15,7 @@ class Work:
     host: float = 0.0  # seconds of one core, wherever the networks run
     networks: float = 0.0  # FLOPs in the networks' precision
     single: float = 0.0  # FLOPs in float32
-    memory: float = 0.0  # bytes
+    memory: float = 0.0  # bytes that layers and optimizers move
     splats: float = 0.0  # bytes that splatting has to move
     link: float = 0.0  # bytes between cards
     calls: float = 0.0  # passes of a network or a renderer
@@ -27,7 +27,7 @@ class Work:
         return Work(*(count * getattr(self, f.name) for f in fields(self)))
 
     def seconds(self, card: Card, precision: str) -> Range:
-        """On a device; `precision` of the networks."""
+        """Seconds that the work takes on a card; `precision`: of the networks, bf16 or float32."""
         by = assumed(card)
         peak = card.bf16 if precision == "bf16" else card.tf32
 
@@ -45,28 +45,21 @@ class Work:
         return Range(at(0), at(1), at(2))
 
 
-NUMBER = 4  # bytes
-
-
-# numbers: of a Gaussian; mean, conic, opacity, color, depth; color, alpha, depth
-GAUSSIAN = 14
-
-
-SPLAT = 10
-
-
-PIXEL = 5
-
-
-# over the parameters: weight, gradient and two moments read, all but the gradient written
+NUMBER = 4  # bytes of a float32
+# numbers of one element
+GAUSSIAN = 14  # mean, scales, quaternion, opacity, color
+SPLAT = 10  # mean, conic, opacity, color, depth
+PIXEL = 5  # color, alpha, depth
+# passes over the parameters: weight, gradient and two moments are read, all but the gradient
+# written
 ADAM_PASSES = 7
 
 
 def splatting_bytes(
     sets: int, count: int, views: int, size: int, *, backward: bool = False
 ) -> float:
-    """What splatting has to move: Gaussians in, a projected splat in every view written and read,
-    pixels out.
+    """Bytes that splatting has to move at least: Gaussians in, a projected splat in every view
+    written and read, pixels out.
 
     Backward: splats read and their gradients written and read, pixels and their gradients read,
     Gaussians read and their gradients written. The lists of splats of each tile, which differ

@@ -1,11 +1,11 @@
-"""`--executor slurm-safe`: the executor of snakemake-executor-plugin-slurm for runs of days, which
-loses no job.
+"""`--executor slurm-safe`: the executor of snakemake-executor-plugin-slurm, made safe for runs of
+days: no job is lost.
 
-What differs from the plugin that it extends: a controller that does not answer is asked again later
-instead of its jobs being forgotten; every end of a job is noticed, also scancel and preemption; a
-head that was killed finds its jobs again instead of submitting second copies; nothing passes
-through a shell; a job starts Snakemake once, not twice; one file describes the site. All settings
-of the plugin exist as `--slurm-safe-<name>`.
+Differences from that plugin: when the controller does not answer, it is asked again later, and its
+jobs are not forgotten; every end of a job is noticed, scancel and preemption included; a head
+process (the Snakemake that submits) that was killed finds its jobs again and submits no second
+copies; nothing passes through a shell; a job starts Snakemake once, not twice; one file describes
+the site. All settings of the plugin exist as `--slurm-safe-<name>`.
 """
 
 try:

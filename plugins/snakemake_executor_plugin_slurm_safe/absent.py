@@ -1,4 +1,4 @@
-"""What stands for the executor in a Python without snakemake-executor-plugin-slurm.
+"""The executor in a Python without snakemake-executor-plugin-slurm: it only says what is missing.
 
 Snakemake imports every plugin that it finds, and it finds this one wherever it is started by
 `python -m` in the checkout.
@@ -17,7 +17,7 @@ common_settings = CommonSettings(
 
 
 class Executor(RemoteExecutor):
-    """Says what is lacking once it is asked for."""
+    """Raises WorkflowError with what is missing when a run uses it."""
 
     def __post_init__(self) -> None:
         raise WorkflowError(

@@ -1,4 +1,4 @@
-"""What jobs asked for and what they used of it, from SLURM's accounts (sacct), as one table."""
+"""What jobs requested and what they used of it, from SLURM's accounts (sacct), as one table."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ COLUMNS = (
     "used_mb",
     "memory_percent",
 )
-AT_ONCE = 500  # job ids of one question
+AT_ONCE = 500  # job ids in one call of sacct
 
 
 def accounts(names: Mapping[str, str]) -> list[dict[str, str]]:
-    """A row of COLUMNS for each SLURM job that has begun; `names`: what it made, by its id.
+    """A row of COLUMNS for each SLURM job that has begun; `names`: by its id, what the job makes.
 
-    The last start of a requeued job counts. Cells that the cluster keeps no account of are empty.
-    Raises Unreachable or Refused.
+    Of a requeued job, the last start counts. Cells for which the cluster keeps no accounts are
+    empty. Raises Unreachable or Refused.
     """
     ids = list(names)
     rows = []
@@ -110,7 +110,8 @@ def _percent(part: float | None, whole: float | None) -> str:
 
 
 def write_report(path: Path, rows: Iterable[Mapping[str, str]]) -> int:
-    """Put rows into a table, those of earlier heads stay; returns how many it has."""
+    """Add rows to the table at `path`; rows of other jobs, from earlier Snakemake processes, stay.
+    Returns the number of rows."""
     known: dict[str, Mapping[str, str]] = {}
     if path.is_file():
         with open(path, newline="") as file:

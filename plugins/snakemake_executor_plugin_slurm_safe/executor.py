@@ -1,4 +1,4 @@
-"""The executor: it submits, watches and adopts SLURM jobs."""
+"""The executor: submits SLURM jobs, watches them, and adopts those of an earlier head process."""
 
 import asyncio
 import contextlib
@@ -38,20 +38,22 @@ from snakemake_executor_plugin_slurm_safe.queue import (
 from snakemake_executor_plugin_slurm_safe.site import GRES, lacking_gres, read_site, request
 
 common_settings = slurm.common_settings
-# seconds between two signs of life of a job, and without one until it counts as dead
+# seconds between two signs of life of a job (its .alive file), and without any until it counts as
+# dead
 BEAT = 20
 SILENCE = 120
 PAUSE = 10.0  # seconds between two attempts to submit to a controller that does not answer
 
 
 def _absolute(path: str) -> Path:
-    """As it is named where Snakemake was started, before it goes to its --directory."""
+    """The absolute path of one given relative to the folder where Snakemake was started, before it
+    changes to --directory."""
     return Path(os.path.expandvars(path)).expanduser().absolute()
 
 
 @dataclass
 class ExecutorSettings(slurm.ExecutorSettings):
-    # Snakemake calls the type, which `X | None` is not made for
+    # Snakemake calls the type to parse a value, and `X | None` cannot be called
     site: Optional[Path] = field(  # noqa: UP045
         default=None,
         metadata={
@@ -81,11 +83,12 @@ class Executor(slurm.Executor):
                 "folder without it"
             )
         prefix = self.workflow.executor_settings.jobname_prefix or "snakemake"
-        # one name for all heads of a folder, so that each finds the jobs of those before it
+        # one name for all head processes of a folder, so that each finds the jobs of those before
+        # it
         self.run_uuid = f"{prefix}_{hashlib.sha256(os.fsencode(os.getcwd())).hexdigest()[:12]}"
         self.logger.info(f"SLURM jobs of this folder are named {self.run_uuid}.")
         wanted = self.workflow.executor_settings.efficiency_report
-        # the plugin's counts steps of srun, of which there are none
+        # the plugin's own report counts steps of srun, which these jobs do not have
         self.workflow.executor_settings.efficiency_report = False
         self._reports = bool(wanted) and has_accounts()
         if wanted and not self._reports:
@@ -96,18 +99,18 @@ class Executor(slurm.Executor):
         self._submitting = threading.Lock()
         self._stopping = threading.Event()
         self._gone: dict[str, float] = {}  # job id -> when the queue first did not list it
-        self._names: dict[str, str] = {}  # job id -> what it makes, of all jobs that this head had
+        self._names: dict[str, str] = {}  # job id -> what the job makes
         self._silent = False
 
     def _check_gpus(self) -> None:
-        """One line before anything runs where sbatch would refuse each GPU job. Raises
-        WorkflowError."""
+        """Raises WorkflowError with one line, before anything runs, where sbatch would refuse every
+        GPU job."""
         if not any(job.resources.get("gpu") for job in self.workflow.dag.needrun_jobs()):
             return
         try:
             lacking = lacking_gres(self._site, offered_gres())
         except (Refused, Unreachable):
-            return  # SLURM decides when it is asked for the jobs
+            return  # then SLURM decides at submission
         if lacking is not None:
             place = self.workflow.executor_settings.site or "the site file (--slurm-safe-site)"
             raise WorkflowError(
@@ -125,7 +128,7 @@ class Executor(slurm.Executor):
         return shlex.quote(sys.executable)
 
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
-        # of a file, never of the head's temporary folder: a job outlives its head
+        # files to wait for by name, never in the head's temporary folder: a job outlives its head
         return (
             f"{RealExecutor.get_job_args(self, job, **kwargs)} "
             f"{format_cli_arg('--wait-for-files', job.get_wait_for_files())}"
@@ -134,13 +137,14 @@ class Executor(slurm.Executor):
     # submission
 
     def run_jobs(self, jobs: list[Any]) -> None:
-        """Say which jobs begin, which the plugin does not, and submit them."""
+        """Log which jobs begin, which the plugin does not, and submit them."""
         for job in jobs:
             self.run_job_pre(job)
         super().run_jobs(jobs)
 
     def run_job(self, job: Any) -> None:
-        """Submit one job or adopt that of an earlier head; runs in a thread of its own."""
+        """Submit one job, or adopt it where an earlier head process submitted it; runs in a thread
+        of its own."""
         try:
             with self._submitting:
                 key = identity(job)
@@ -217,7 +221,7 @@ class Executor(slurm.Executor):
 
         def once() -> str:
             nonlocal tried
-            # a lost answer is no lost job: it may have arrived
+            # a lost answer does not mean a lost job: the submission may have arrived
             there = (
                 [e.job_id for e in entries(self.run_uuid) if e.comment == comment and not e.ended]
                 if tried
@@ -239,7 +243,7 @@ class Executor(slurm.Executor):
 
     def _until_reached(self, action: Any) -> Any:
         """The action's result, tried again while the controller does not answer; None when this run
-        is stopped meanwhile."""
+        is stopped meanwhile. Raises Refused after `patience` minutes."""
         until = time.monotonic() + 60 * self.workflow.executor_settings.patience
         said = False
         while not self._stopping.is_set():
@@ -267,7 +271,7 @@ class Executor(slurm.Executor):
 
     @property
     def next_seconds_between_status_checks(self) -> int:
-        """The same interval throughout: one question for all jobs."""
+        """A constant interval, since one command asks for all jobs."""
         return int(self.workflow.executor_settings.init_seconds_before_status_checks)
 
     @next_seconds_between_status_checks.setter
@@ -316,19 +320,20 @@ class Executor(slurm.Executor):
                 )
 
     def _outcome(self, info: SubmittedJobInfo, queue: dict[str, Entry] | None) -> str | None:
-        """An empty text for success, a reason for failure, None while the job goes on or nobody
-        knows."""
+        """The outcome of a job: an empty text for success, the reason of a failure, None while it
+        runs or its state is unknown."""
         entry = None if queue is None else queue.get(info.external_jobid)
-        # its first launch may well be at work
+        # the first launch of a held job may still be running
         held = entry is not None and entry.held_by_failed_launch
-        # for minutes where a daemon is lost
+        # a job stays COMPLETING for minutes where a daemon is lost
         unclear = held or (entry is not None and entry.state == "COMPLETING")
         if entry is not None and not entry.ended and not unclear:
             self._gone.pop(info.external_jobid, None)
             return None
         if entry is not None and not unclear:
             return "" if entry.state == "COMPLETED" else entry.state
-        # written by the job itself: it tells the end also when SLURM does not know the job any more
+        # the job itself writes its exit status, so the end is known even when SLURM has forgotten
+        # the job
         try:
             code = info.aux["slurm_logfile"].with_suffix(".status").read_text().strip()
             if held:
@@ -349,7 +354,7 @@ class Executor(slurm.Executor):
         return "ended without a word, SLURM does not know it any more"
 
     def _ask(self, order: Any, what: Any) -> None:
-        with contextlib.suppress(Refused, Unreachable):  # the next round asks again
+        with contextlib.suppress(Refused, Unreachable):  # the next check tries again
             order(what)
 
     def _alive(self, info: SubmittedJobInfo) -> bool:
@@ -364,7 +369,7 @@ class Executor(slurm.Executor):
     # the end
 
     def shutdown(self) -> None:
-        """Wait for submissions that are under way, then write what the jobs used."""
+        """Wait for submissions in progress, then write the efficiency report."""
         super().shutdown()
         if not self._reports or not self._names:
             return
@@ -383,7 +388,7 @@ class Executor(slurm.Executor):
         super().cancel()
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
-        """Cancel all jobs of this folder: one short command for any number of them."""
+        """Cancel all jobs of this folder with one short command, however many they are."""
         try:
             cancel(["--name", self.run_uuid])
         except (Refused, Unreachable) as error:

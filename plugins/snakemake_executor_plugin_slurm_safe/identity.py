@@ -1,4 +1,5 @@
-"""What makes two jobs the same: the files they make, and everything that decides their content."""
+"""What identifies a job across runs of Snakemake: the files that it makes, and everything that
+decides their content."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Identity:
-    """`name`: rule and wildcards, for people; `product`: hash of rule and outputs; `content`: hash
-    of parameters and inputs (path, time of change in ns, size)."""
+    """`name`: rule and wildcards, for people to read; `product`: hash of rule and outputs;
+    `content`: hash of parameters and inputs (path, modification time in ns, size)."""
 
     name: str
     product: str

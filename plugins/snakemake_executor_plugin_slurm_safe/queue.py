@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SECONDS = 120.0  # for one command; a busy controller takes its time
+SECONDS = 120.0  # timeout of one command; a busy controller is slow
 UNREACHABLE = re.compile(
     r"unable to contact|socket timed out|connection refused|zero bytes|communication|"
     r"temporarily|timed out|transport endpoint|could not establish a configuration|"
@@ -32,7 +32,7 @@ FAILED_LAUNCH = "launch failed requeued held"
 
 
 class Refused(Exception):
-    """SLURM answered, and said no."""
+    """SLURM answered with an error."""
 
 
 class Unreachable(Exception):
@@ -62,18 +62,18 @@ class Entry:
 
     def _part(self, index: int) -> str:
         parts = self.comment.split(" ")
-        return parts[index] if len(parts) == 3 else ""  # of somebody else
+        return parts[index] if len(parts) == 3 else ""  # a job of another program
 
     @property
     def held_by_failed_launch(self) -> bool:
-        """Parked: the controller, killed and restarted, had forgotten that the job was launched,
-        and launched it again in vain."""
+        """Whether SLURM holds the job: a controller that was killed and restarted had forgotten
+        that the job was launched, and its second launch failed."""
         return self.state == "PENDING" and FAILED_LAUNCH in self.reason
 
 
 def command(arguments: Sequence[str], text: str | None = None) -> str:
     """Standard output of a SLURM command. Raises Unreachable where the controller does not answer,
-    else Refused."""
+    and Refused for any other failure."""
     try:
         done = subprocess.run(
             list(arguments), input=text, capture_output=True, text=True, timeout=SECONDS
@@ -100,7 +100,7 @@ def submit(arguments: Sequence[str], script: str) -> str:
 
 
 def entries(name: str) -> list[Entry]:
-    """The user's jobs of a name, waiting, running and just ended."""
+    """The user's jobs with a name: waiting, running and recently ended."""
     lines = command(
         ["squeue", "--me", "--noheader", "--states=all", f"--name={name}", f"--format={FIELDS}"]
     ).splitlines()
@@ -115,17 +115,17 @@ def offered_gres() -> list[str]:
 
 
 def cancel(which: Sequence[str]) -> None:
-    """Cancel by ids, or by `--name`, `<name>`."""
+    """Cancel jobs by their ids, or by the arguments `--name`, `<name>`."""
     command(["scancel", "--me", *which])
 
 
 def release(job_id: str) -> None:
-    """Let a held job start."""
+    """Release a held job, so that it starts."""
     command(["scontrol", "release", job_id])
 
 
 def has_accounts() -> bool:
-    """Whether SLURM remembers what jobs used."""
+    """Whether SLURM keeps accounts of what jobs used."""
     try:
         command(["sacct", "--noheader", "--jobs=1"])
     except (Refused, Unreachable):

@@ -1,4 +1,5 @@
-"""What a cluster wants to be told: one YAML file for CPU jobs and for GPU jobs."""
+"""What a cluster requires of its jobs: one YAML file with sections for CPU jobs and for GPU
+jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ GRES = "gres"  # of GPU jobs: gpu, or gpu:<model>; null for none
 
 
 class Resources(dict[str, Any]):
-    """Resources by name and as attributes, as Snakemake's own."""
+    """Resources by name and as attributes, like Snakemake's own class."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -29,7 +30,7 @@ class Resources(dict[str, Any]):
 
 @dataclass(frozen=True)
 class Request:
-    """A job as sbatch has to see it."""
+    """A job in the form that the plugin builds its sbatch command from."""
 
     name: str
     threads: int
@@ -68,7 +69,7 @@ def read_site(path: Path | None) -> Site:
                 f"{path}: {kind}: {', '.join(sorted(map(str, unknown)))} is unknown; expected "
                 f"{', '.join(allowed)}"
             )
-    # null leaves an option out; that of GPUs is there unless it is left out
+    # an option with null is left out; `gres` keeps its null, since without it a default applies
     return {
         kind: {
             key: value
@@ -80,8 +81,8 @@ def read_site(path: Path | None) -> Site:
 
 
 def lacking_gres(site: Site, offered: Sequence[str]) -> str | None:
-    """The GRES that the site file asks for and no node has; None where there is none to complain
-    about. offered: as sinfo lists them, `gpu:a100:4(S:0-1)` and others with commas between."""
+    """The GRES that the site file requests and no node has, None where there is no such. offered:
+    lines as sinfo lists them, such as `gpu:a100:4(S:0-1)`, several separated by commas."""
     wanted = site["gpu"].get(GRES, GPU)
     there = {
         part.split("(")[0].strip() for line in offered for part in re.split(r",(?![^()]*\))", line)
@@ -95,9 +96,9 @@ def lacking_gres(site: Site, offered: Sequence[str]) -> str | None:
 
 
 def request(job: Any, site: Site) -> Request:
-    """A job's own resources over those of the site; `gpu` becomes one node and, unless the site
-    says null, `gres` with the threads shared out to the cards; no runtime is longer than the site
-    allows."""
+    """A job's own resources, completed by those of the site. `gpu` becomes one node and, unless the
+    site says null, `gres`, with the job's threads divided among the GPUs. A runtime is at most the
+    site's `max_runtime`."""
     own = {name: job.resources.get(name) for name in job.resources.keys()}  # noqa: SIM118 - Snakemake's list iterates over values
     gpus = own.pop("gpu", 0) or 0
     section = dict(site["gpu" if gpus else "cpu"])
@@ -107,11 +108,11 @@ def request(job: Any, site: Site) -> Request:
         {**section, **{name: value for name, value in own.items() if value is not None}}
     )
     if gpus:
-        # the processes of a job meet on one machine, and --gres counts for each node
+        # the processes of a job communicate within one machine, and --gres counts per node
         resources.setdefault("nodes", 1)
     if gpus and gres is not None:
         resources.setdefault(GRES, f"{gres}:{gpus}")
-        # sbatch counts a task for each card
+        # sbatch starts one task per GPU
         resources.setdefault("cpus_per_task", -(-job.threads // int(gpus)))
     if longest is not None and resources.get("runtime"):
         resources["runtime"] = min(int(resources["runtime"]), int(longest))

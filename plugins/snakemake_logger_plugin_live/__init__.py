@@ -1,9 +1,9 @@
 """What a run shows while Snakemake works: a line for each finished job, the log of a failed one,
-and on a terminal how far all is.
+and on a terminal the progress of the running ones.
 
 `--logger live` (profiles/default). A dry run, `--lint`, `--dag` and the like, and a run with
-`--verbose` or `--printshellcmds` show what Snakemake shows. Every job starts Snakemake again, which
-imports this file: it has to be light.
+`--verbose` or `--printshellcmds` show Snakemake's own messages. Every job starts Snakemake again,
+which imports this file, so it imports little.
 """
 
 from __future__ import annotations
@@ -25,25 +25,26 @@ if TYPE_CHECKING:
     from hgm.workflow.live import LiveRun, Started
     from hgm.workflow.plan import Plan
 
-# of Snakemake's own words while jobs run
+# beginnings of those of Snakemake's own messages that are shown while jobs run
 TOLD = ("Terminating", "Will exit", "Trying to restart", "Exiting because")
-LAST = 20  # lines of what a job wrote besides its log
-ROOM = 8  # running jobs on the screen
+LAST = 20  # lines shown of what a job wrote to stdout and stderr
+ROOM = 8  # lines for running jobs
 
 _watched: list[tuple[Plan, Any]] = []
 
-# Snakemake imports its plugins first, and makes its cache before it reads the Snakefile
+# here, since Snakemake imports its plugins and makes its cache before it reads the Snakefile
 caches.settle()
 
 
 def watch(plan: Plan, workflow: Any) -> None:
-    """The Snakefile says what the run is, and gives Snakemake's workflow."""
+    """Called by the Snakefile: hands over the run's plan and Snakemake's workflow, which the
+    display needs."""
     _watched[:] = [(plan, workflow)]
 
 
 class Taken:
-    """What this process and those that it starts write to stdout or stderr goes to a file
-    instead."""
+    """Redirects what this process and its child processes write to stdout or stderr into a
+    temporary file."""
 
     def __init__(self, stream: IO[str], descriptor: int) -> None:
         self.stream = stream
@@ -60,7 +61,7 @@ class Taken:
         )
 
     def give_back(self, *, passed_on: bool) -> None:
-        """End it. passed_on: what was written goes to where it was meant to."""
+        """End the redirection. passed_on: write what was redirected to the original stream."""
         self.stream.flush()
         os.dup2(self.before, self.descriptor)
         os.close(self.before)
@@ -71,7 +72,8 @@ class Taken:
 
 
 class LogHandler(LogHandlerBase):
-    """Snakemake's own messages until it begins to run jobs, then ours."""
+    """Shows Snakemake's own messages until it begins to run jobs, and the live display from then
+    on."""
 
     def __post_init__(self) -> None:
         settings = self.common_settings
@@ -91,7 +93,7 @@ class LogHandler(LogHandlerBase):
 
         self.stream: IO[str] = os.fdopen(os.dup(2), "w")
         self.screen = Screen(self.stream)
-        # else what jobs write goes across the screen
+        # otherwise the output of jobs would run across the display
         self.taken = [Taken(sys.stdout, 1), Taken(sys.stderr, 2)]
         self.words = ColorizingTextHandler(nocolor=settings.nocolor, stream=self.stream)
         self.words.setFormatter(DefaultFormatter(settings.quiet, settings.show_failed_logs))
@@ -102,7 +104,7 @@ class LogHandler(LogHandlerBase):
             settings.dryrun,
             settings.printshellcmds,
         )
-        self.held: list[LogRecord] = []  # before the jobs: shown unless jobs follow
+        self.held: list[LogRecord] = []  # messages before the first job: shown unless jobs follow
         self.run: LiveRun | None = None
         self.failed = False
         self.told: tuple[str, ...] = TOLD
@@ -137,7 +139,7 @@ class LogHandler(LogHandlerBase):
                 self._before(record)
             else:
                 self._during(record, self.run)
-        except Exception:  # standard error is not the terminal now
+        except Exception:  # to the screen, since standard error is redirected
             self.screen.tell(traceback.format_exc())
 
     def _before(self, record: LogRecord) -> None:
@@ -191,7 +193,7 @@ class LogHandler(LogHandlerBase):
             and data["exception"] == "RuleException"
             and "CalledProcessError" in str(record.msg)
         ):
-            return  # the script has failed, which its log tells
+            return  # a failed script, whose log is shown
         elif record.levelno >= WARNING or (event is None and str(record.msg).startswith(self.told)):
             self._say(record)
         self._draw()
@@ -227,7 +229,7 @@ class LogHandler(LogHandlerBase):
         self.screen.tell("\n".join(lines))
 
     def _say(self, record: LogRecord) -> None:
-        """A record in Snakemake's own words and colors."""
+        """Show a record with Snakemake's own text and colors."""
         text = self.words.format(record)
         if text and text != "None":
             self.screen.tell(self.words.decorate(record, text))

@@ -1,4 +1,4 @@
-"""Lines at the bottom of a terminal that change, with everything else above them."""
+"""A terminal with lines at the bottom that are redrawn, and everything else above them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import IO
 
 
 class Screen:
-    """Text that stays, and below it a few lines that are drawn again and again. Elsewhere than on a
-    terminal only what stays.
+    """Permanent text, and below it a few lines that are redrawn. Where the stream is no terminal,
+    only the permanent text is written.
 
-    No mode of the terminal is changed, so that nothing has to be put right after a kill.
+    No mode of the terminal is changed, so that a kill leaves the terminal usable.
     """
 
     def __init__(self, stream: IO[str]) -> None:
@@ -28,12 +28,12 @@ class Screen:
         return size.columns or 80, size.lines or 24  # a new pseudo-terminal has 0 of both
 
     def tell(self, text: str) -> None:
-        """Write text that stays."""
+        """Write permanent text."""
         self.stream.write(f"{self._up()}{text}\n{self._drawn()}")
         self.stream.flush()
 
     def show(self, lines: list[str]) -> None:
-        """Put other lines in the place of those at the bottom; none where there is no terminal."""
+        """Replace the lines at the bottom; does nothing where there is no terminal."""
         columns, rows = self.size()
         new = [_cut(line, columns - 1) for line in lines][: rows - 1]
         if self.live and new != self.below:
@@ -50,4 +50,5 @@ class Screen:
 
 
 def _cut(line: str, width: int) -> str:
+    """The line, shortened to `width` characters."""
     return line if len(line) <= width else line[: width - 1] + "…"

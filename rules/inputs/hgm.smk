@@ -1,4 +1,4 @@
-"""What HGM's rules read, as functions of their wildcards, and which wildcards there are."""
+"""Inputs and parameters of HGM's rules as functions of their wildcards, and the patterns of the wildcards."""
 
 from hgm.systems.hgm.variants import VARIANTS
 
@@ -13,12 +13,12 @@ wildcard_constraints:
 
 
 def learning_views(wildcards):
-    """Rendered training and validation scans."""
+    """Manifests of the rendered training and validation scans."""
     return expand("<results>/views/{chunk}/manifest.json", chunk=plan.learning_chunks)
 
 
 def training_views(wildcards):
-    """Rendered training scans."""
+    """Manifests of the rendered training scans."""
     return expand("<results>/views/{chunk}/manifest.json", chunk=plan.training_chunks)
 
 
@@ -30,12 +30,12 @@ def fusion_start(wildcards):
 
 
 def fusion_backs(wildcards):
-    """The pairs, where the fusion training sees some of their renders as back views."""
+    """The pairs, where the fusion training takes some of their renders as back views."""
     return "<results>/pairs/manifest.json" if plan.unconverged_backs else []
 
 
 def variant_of(wildcards):
-    """The variant of a job; photos take the first one."""
+    """The variant of a job; for photos the one that the plan chooses."""
     return VARIANTS[wildcards.get("variant", plan.photo_variant)]
 
 
@@ -61,17 +61,17 @@ def back_view_models(wildcards):
 
 
 def normal_net(wildcards):
-    """The net that the run trains to read normals, unless published weights take its place."""
+    """The normal net that the run trains; none where published weights are configured."""
     return "<results>/normals/weights.safetensors" if plan.own_normals else []
 
 
 def meshing_normal_net(wildcards):
-    """The same for the refinement of meshes, which may do without."""
+    """The same for the refinement of meshes; none where that uses no normals."""
     return normal_net(wildcards) if plan.meshing_normals else []
 
 
 def refining_normal_net(wildcards):
-    """The same for the refinement of bodies, which may do without."""
+    """The same for the refinement of bodies; none where that uses no normals."""
     return normal_net(wildcards) if plan.refining_normals else []
 
 
@@ -81,7 +81,7 @@ def bodies(wildcards):
 
 
 def first_estimates(wildcards):
-    """The first estimates of a variant's bodies, beside which its own are measured."""
+    """The first estimates that a variant's bodies are refined from, which are measured for comparison."""
     return f"<results>/bodies/estimated{variant_of(wildcards).first}/{wildcards.chunk}.json"
 
 
@@ -91,7 +91,7 @@ def first_source(wildcards):
 
 
 def first_bodies(wildcards):
-    """What an estimator found, or the files of bodies that a user brings; nothing where the true fits are disturbed."""
+    """The estimator's manifest, or the body files that a user brings; none where the first bodies are disturbed true fits."""
     source = first_source(wildcards)
     if source == "fits":
         return plan.given_bodies(wildcards.chunk)
@@ -101,7 +101,7 @@ def first_bodies(wildcards):
 
 
 def refining(wildcards):
-    """How the bodies of a folder are refined."""
+    """The settings by which bodies are refined."""
     return plan.refining(wildcards.sides)
 
 
@@ -126,49 +126,49 @@ def pymafx_python(wildcards):
 
 
 def seen_views(wildcards):
-    """The views that an estimator sees; none where it sees photos."""
+    """The views that an estimator works on; none where it works on photos."""
     if wildcards.people == "photos":
         return []
     return f"<results>/views/{wildcards.people}/manifest.json"
 
 
 def seen_photos(wildcards):
-    """The photos that an estimator sees; none where it sees views."""
+    """The photos that an estimator works on; none where it works on views."""
     return photo_files(wildcards) if wildcards.people == "photos" else []
 
 
 def photo_bodies(wildcards):
-    """What an estimator found in the photos that bring no body."""
+    """The estimator's manifest for the photos without a body file; none where all have one."""
     if not plan.photos_to_estimate:
         return []
     return f"<results>/bodies/{plan.photo_estimator}/photos.json"
 
 
 def simple_baselines(wildcards):
-    """Whether a variant is the one beside whose results the simple baselines stand."""
+    """Whether the simple baselines are measured along with a variant: only with the main one."""
     return wildcards.variant == plan.main_variant
 
 
 def baseline_folder(wildcards):
-    """Where the results of another method are."""
+    """The folder of another method's results."""
     return plan.baselines[wildcards.method]
 
 
 def baseline_results(wildcards):
-    """Another method's files of the subjects of a chunk, as far as they are there."""
+    """Another method's files for the subjects of a chunk, as far as they exist."""
     return plan.baseline_files(wildcards.method, wildcards.chunk)
 
 
 def photo_files(wildcards):
-    """Photos of the configuration with the masks and bodies beside them."""
+    """The photos that the configuration names, and the masks and bodies beside them."""
     return plan.photo_files
 
 
 def other_results(wildcards):
-    """What the photos become, if the configuration names any."""
+    """The reconstructed photos, if the configuration names any."""
     return "<results>/photos/manifest.json" if plan.photos else []
 
 
 def photo_normal_net(wildcards):
-    """The net that the run trains to read normals, if the variant of the photos knows a body."""
+    """The normal net for photos; none where the variant of the photos uses no body."""
     return normal_net(wildcards) if variant_of(wildcards).body else []

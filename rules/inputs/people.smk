@@ -1,4 +1,4 @@
-"""What the rules of the people read, as functions of their wildcards."""
+"""Inputs and parameters of the people's rules as functions of their wildcards."""
 
 
 wildcard_constraints:
@@ -6,12 +6,12 @@ wildcard_constraints:
 
 
 def standin_manifests(wildcards):
-    """The scans a stand-in run makes first; nothing for other sources."""
+    """Manifests of the stand-ins that the run makes; none where it works on a data set."""
     return expand("<results>/standin/{chunk}.json", chunk=plan.standin_chunks)
 
 
 def body_models(wildcards):
-    """The stand-in body model; a user's own SMPL-X files are no product of the workflow."""
+    """The stand-in body model; none where the configuration names SMPL-X files, which no rule makes."""
     return (
         "<results>/standin/models.json"
         if plan.config["scans"]["models"] is None
@@ -20,7 +20,7 @@ def body_models(wildcards):
 
 
 def chunk_sources(wildcards):
-    """Where the scans of a chunk and the body models of their fits are."""
+    """The settings that locate the scans of a chunk and the body models of their fits."""
     return plan.sources_of(wildcards.chunk)
 
 

@@ -1,5 +1,5 @@
-"""Give the latent diffusion base: link the named folder, or train a small one on the rendered
-views."""
+"""Provide the latent diffusion base: link the configured folder, or train a small one on the
+rendered views."""
 
 from pathlib import Path
 

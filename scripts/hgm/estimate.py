@@ -1,4 +1,4 @@
-"""Give the first SMPL-X of the test subjects of one chunk."""
+"""Write the first SMPL-X estimate of each test subject of one chunk."""
 
 from hgm.core.items import do_items, outcome_in
 from hgm.core.job import Job, run

@@ -39,7 +39,7 @@ def main(job: Job) -> None:
         factors=params["pairs"]["factors"],
         key=lambda scan: key_of(dict(params), views[scan], weights),
     )
-    marks = mark_file(manifest.parent, job.rule).name  # they name the code as well
+    marks = mark_file(manifest.parent, job.rule).name  # they hold the code's key as well
     key = folder_digest(manifest.parent, skip=[manifest.name, marks])
     used = {kind: [name] for kind, name in backends.items()}
     write_json(manifest, {"stage": job.rule, "backends": used, **listing, "key": key})

@@ -22,7 +22,7 @@ def main(job: Job) -> None:
     networks = Networks.of(job)
     model = body_model(params["scans"], job.run, device)
     reconstructor = load_reconstructor(networks, params, device=device, backends=backends)
-    section = params["normals"]  # empty where their weight is zero
+    section = params["normals"]  # empty where the weight of normals is zero
     normals, read = reader_of_normals(
         section, networks.normals, device, backends["splat"], wanted=bool(section)
     )

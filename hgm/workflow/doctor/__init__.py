@@ -1,2 +1,2 @@
-"""What a run needs that the repository cannot ship: the list of it, how it is checked, where it is
-fetched from."""
+"""The assets that a run needs and the repository cannot ship: the list of them, their checks and
+downloads."""

@@ -21,7 +21,7 @@ from hgm.workflow.doctor.findings import Finding, State, first_few
 from hgm.workflow.doctor.weight_files import check_icon, check_weights
 
 Result = tuple[State, str]
-STARTS = 60.0  # seconds in which an interpreter tells its version
+STARTS = 60.0  # timeout in seconds of `python --version`
 HEAD = 65536  # bytes of an OBJ in which its mtllib line is looked for
 
 
@@ -49,7 +49,7 @@ def check(asset: Asset, config: Config) -> Finding:
     except OSError as error:
         state = "damaged"
         note = f"{error.filename or path}: cannot be read ({error.strerror or error})"
-    # a broken file may make its reader raise anything; here it is one line like all others
+    # a broken file may make its reader raise anything; it becomes a line of the table too
     except Exception as error:
         state = "damaged"
         note = f"{path}: not readable ({type(error).__name__}: {error})"
@@ -79,7 +79,8 @@ def _own_scans(config: Config) -> list[str]:
 
 
 def _each(names: list[str], look: Callable[[str], str | None], what: str, place: Path) -> Result:
-    """`look` gives the path of what a member lacks, or None; it raises for what is damaged."""
+    """Apply `look` to each name. It returns the path of a file that is missing, or None, and raises
+    InputError or OSError for a damaged one."""
     missing: dict[str, str] = {}
     damaged: dict[str, str] = {}
     for name in names:
@@ -108,8 +109,8 @@ def _each(names: list[str], look: Callable[[str], str | None], what: str, place:
 
 
 def _scans(asset: Asset, config: Config, root: Path) -> Result:
-    """Presence, the material named by the OBJ and both ends of the texture; the rule `catalogue`
-    reads every file whole."""
+    """Whether each OBJ exists, the material that it names, and both ends of the texture file; the
+    rule `catalogue` reads every file in full."""
     names = _own_scans(config)
     try:
         folder = scan_folder(root)
@@ -135,7 +136,7 @@ def _scans(asset: Asset, config: Config, root: Path) -> Result:
 
 
 def _fits(asset: Asset, config: Config, root: Path) -> Result:
-    """Every fit is read, with the reader of the workflow."""
+    """Reads every fit with the reader of the workflow."""
     from hgm.body.fits import thuman_numbers
 
     try:
@@ -156,7 +157,7 @@ def _fits(asset: Asset, config: Config, root: Path) -> Result:
 
 
 def _custom_humans(asset: Asset, config: Config, root: Path) -> Result:
-    """Presence of mesh and fit of the test scans."""
+    """Whether mesh and fit of the test scans exist."""
     from hgm.scans.custom import locate_custom
 
     def look(name: str) -> str | None:
@@ -170,7 +171,7 @@ def _custom_humans(asset: Asset, config: Config, root: Path) -> Result:
 
 
 def _humman(asset: Asset, config: Config, root: Path) -> Result:
-    """Presence of pictures, masks, cameras and fit of the sequences to test or to train on."""
+    """Whether pictures, masks, cameras and fit of the sequences to test or to train on exist."""
     from hgm.scans.humman import HummanFiles
 
     def look(name: str) -> str | None:
@@ -238,8 +239,8 @@ def _estimates(asset: Asset, config: Config, folder: Path) -> Result:
 
 
 def _estimator(asset: Asset, config: Config, checkout: Path) -> Result:
-    """The files that a run needs, none of them a page of a server in place of a download, and an
-    interpreter that starts."""
+    """Whether the files that a run needs exist, none is a web page saved in place of a download,
+    and the interpreter starts."""
     try:
         installed = Installed.of(asset.name, config.estimate.model_dump())
     except InputError as error:

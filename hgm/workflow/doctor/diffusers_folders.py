@@ -1,5 +1,5 @@
-"""Folders in diffusers' layout: every part there, of the right class, its weights openable, and
-whether they are the published."""
+"""Checks of folders in diffusers' layout: every part exists and has the right class, its weights
+can be opened, and whether they are the published ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from hgm.workflow.doctor.entries import Asset
 from hgm.workflow.doctor.findings import State
 
 PIPELINE = "StableDiffusionPipeline"
-# part -> the class its config.json names, and its weight files, the first that is there is read
+# part -> the class that its config.json names, and names of its weight file, of which the first
+# that exists is read
 PARTS = {
     "unet": (
         "UNet2DConditionModel",
@@ -28,7 +29,7 @@ PARTS = {
     "text_encoder": ("CLIPTextModel", ("model.safetensors", "pytorch_model.bin")),
 }
 TOKENIZERS = (("vocab.json", "merges.txt"), ("tokenizer.json",))
-# of a ControlNet and its base
+# settings in which a ControlNet and its base must agree
 SHARED = ("in_channels", "cross_attention_dim", "block_out_channels", "layers_per_block")
 CONTROLNET = ("ControlNetModel", PARTS["unet"][1])
 
@@ -88,7 +89,8 @@ def check_controlnet(asset: Asset, config: Config, folder: Path) -> tuple[State,
 
 
 def _part(folder: Path, kind: str, files: tuple[str, ...]) -> str | None:
-    """What one model's folder lacks; raises InputError for what is there and wrong."""
+    """What a model's folder lacks, None where it is complete. Raises InputError where something in
+    it is wrong."""
     config = folder / "config.json"
     if not config.is_file():
         return f"{config} does not exist"
@@ -104,8 +106,8 @@ def _part(folder: Path, kind: str, files: tuple[str, ...]) -> str | None:
 
 
 def open_weights(path: Path) -> None:
-    """Open a safetensors or torch file without running code from it; a cut file is noticed. Raises
-    InputError."""
+    """Open a safetensors or torch file without running code from it. Raises InputError for a file
+    that is cut short, is of another format or holds no tensors."""
     try:
         if path.suffix == ".safetensors":
             from safetensors import SafetensorError, safe_open
@@ -137,8 +139,8 @@ def open_weights(path: Path) -> None:
 
 
 def _published(asset: Asset, folder: Path) -> tuple[State, str]:
-    """`intact` where every published weight file is there byte for byte; other weights that open
-    may be one's own."""
+    """`intact` where every weight file equals the published one; else `present`, since a user may
+    have other weights."""
     known = [file for file in asset.files if file.sha256 is not None]
     other = [
         file.path

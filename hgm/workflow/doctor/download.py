@@ -1,4 +1,4 @@
-"""Downloads that go on where they stopped and are only taken as good when their published hash
+"""Downloads that continue where they stopped and are accepted only when the published hash
 matches."""
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ from hgm.errors import InputError
 from hgm.workflow.doctor.entries import Asset, AssetFile
 
 BLOCK = 1 << 20  # bytes
-LARGE = 8 << 20  # bytes; of smaller files only the name is shown
+LARGE = 8 << 20  # bytes; smaller files show no progress
 TIMEOUT = 60.0  # seconds without an answer
-PARTIAL = 206
-BEYOND = 416  # HTTP
+PARTIAL = 206  # HTTP status: partial content
+BEYOND = 416  # HTTP status: range not satisfiable
 
 
 def part_of(path: Path) -> Path:
-    """Where the download of `path` lies until it is whole; a fixed name, so that the next attempt
-    finds it."""
+    """Path of an unfinished download of `path`; always the same, so that the next attempt finds
+    it."""
     return path.with_name(f".{path.name}.part")
 
 
 def download(url: str, path: Path, *, sha256: str | None = None, size: int | None = None) -> None:
-    """Fetch `url` to `path`, which appears only whole and with the right hash and size.
+    """Fetch `url` to `path`, which appears only when it is complete and has the right hash and
+    size.
 
-    A part left by an earlier attempt is continued with a Range request where a published hash can
-    tell that both halves are of one file; a server that does not know ranges sends all of it again.
-    Raises InputError when the server refuses, the connection breaks (the part stays for the next
-    attempt), or what came is another file (it is deleted).
+    A part left by an earlier attempt is continued with a Range request, but only where a published
+    hash can confirm that both halves are of one file; a server that does not support ranges sends
+    the whole file again. Raises InputError when the server refuses, the connection breaks (the part
+    stays for the next attempt), or the file is not the published one (it is deleted).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = part_of(path)
@@ -82,7 +83,7 @@ def _length(file: IO[bytes]) -> int:
 
 
 def _receive(url: str, file: IO[bytes], name: str) -> int:
-    """Append what the server sends to the open part; the new length in bytes."""
+    """Append what the server sends to the open part; returns the new length in bytes."""
     have = _length(file)
     headers = {"User-Agent": f"hgm/{__version__}", "Accept-Encoding": "identity"}
     if have:
@@ -124,16 +125,15 @@ def _broken(url: str, have: int, reason: object) -> InputError:
 
 @dataclass
 class Fetched:
-    """What a fetch did: assets that are whole now, and the reason for each that is not."""
+    """The result of a fetch: which assets are complete, and why each of the others is not."""
 
-    # name of the asset -> what its configuration key should say
+    # name of the asset -> the value for its configuration key
     places: dict[str, Path] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
 
 def fetch(assets: Sequence[Asset], into: Path) -> Fetched:
-    """Download free assets below `into`; files that are there with the right hash or size are left
-    alone."""
+    """Download free assets below `into`; files that exist with the right hash or size are kept."""
     result = Fetched()
     for asset in assets:
         try:
@@ -159,7 +159,7 @@ def fetch(assets: Sequence[Asset], into: Path) -> Fetched:
 
 
 def is_whole(path: Path, file: AssetFile) -> bool:
-    """Whether a file is there as it was published."""
+    """Whether a file exists with the published size and hash."""
     if not path.is_file() or (file.bytes is not None and path.stat().st_size != file.bytes):
         return False
     return file.sha256 is None or file_digest(path) == file.sha256

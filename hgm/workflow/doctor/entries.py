@@ -40,7 +40,7 @@ class _Row(BaseModel):
 
 
 class AssetFile(_Row):
-    """One published file; `path` is its place here, below the asset's folder."""
+    """One published file; `path` is relative to the asset's folder."""
 
     path: str
     remote: str | None = None  # its name at the source, where that differs
@@ -56,16 +56,16 @@ class Asset(_Row):
     use: str
     url: str | None
     get: str
-    gate: str | None  # what stands before the download; None: anybody may fetch it
+    gate: str | None  # what a download requires, such as an account; None: nothing
     license: str
     key: str | None = None  # configuration key of its path
-    when: list[dict[str, str]] = []  # alternatives that make it needed
-    rules: list[str] = []  # that read it
+    when: list[dict[str, str]] = []  # alternatives: it is needed where all conditions of one hold
+    rules: list[str] = []  # names of the rules that read it
     check: Kind | None = None
     layout: list[str] = []  # files below the path, as patterns
-    size: str | None = None  # as its publisher says, where the files do not
-    folder: str | None = None  # of a download; None: the file itself
-    source: str | None = None  # where `files` are, by URL
+    size: str | None = None  # as published, where `files` has none
+    folder: str | None = None  # of the download; None for a single file
+    source: str | None = None  # URL that `files` are below
     files: list[AssetFile] = []
 
     @model_validator(mode="after")
@@ -78,17 +78,17 @@ class Asset(_Row):
 
     @property
     def free(self) -> bool:
-        """Whether it can be fetched without asking anybody."""
+        """Whether it can be downloaded without an account or an agreement."""
         return self.gate is None and self.source is not None
 
     @property
     def bytes(self) -> int | None:
-        """Of all files, where all are known."""
+        """Size of all files together; None where one is unknown."""
         sizes = [file.bytes for file in self.files]
         return sum(s for s in sizes if s is not None) if sizes and None not in sizes else None
 
     def place(self, into: Path) -> Path:
-        """Where a download goes: what the configuration key names."""
+        """The path of the download below `into`, which is the value for the configuration key."""
         return into / (self.folder or self.files[0].path)
 
     def file_place(self, file: AssetFile, into: Path) -> Path:
@@ -105,11 +105,12 @@ class Asset(_Row):
         )
 
     def concerns(self, config: Config) -> bool:
-        """Whether a configuration's system can name it, or it is a way to such a one."""
+        """Whether the configuration's system has the asset's key. An asset without a key concerns
+        every system."""
         return self.key is None or hasattr(config, self.key.split(".")[0])
 
     def path(self, config: Config) -> str | None:
-        """What the configuration names as its place."""
+        """The path that the configuration gives; None where it gives none."""
         return None if self.key is None else value_of(config, self.key)
 
 

@@ -28,7 +28,7 @@ SPLATTING = {
     "diff-gaussian-rasterization": "diff-gaussian-rasterization",
     "numba": "numba",
 }
-# take the place of the lock's
+# builds for CUDA that replace a package of the lock
 CUDA_BUILDS = {"spconv": ("spconv-cu118", "spconv-cu126"), "cumm": ("cumm-cu118", "cumm-cu126")}
 # packages that need libraries of the system, and say so only when they are imported
 TRIED = ("bpy", "open3d")
@@ -105,8 +105,8 @@ def _packages(lock: Path) -> Finding:
 
 
 def _libraries() -> Finding:
-    """The packages that link to the system's libraries, really imported, each in a process of its
-    own."""
+    """Whether the packages that link to libraries of the system can be imported; each is tried in a
+    process of its own."""
     title = "libraries of the system"
     if names := missing_libraries():
         return Finding(title, "missing", str(lacking(names)))
@@ -145,7 +145,8 @@ def _import_fault(name: str) -> str:
 
 
 def _named(config: Config) -> list[Finding]:
-    """The splatting backend that a configuration names, where it cannot be tried."""
+    """Whether the splatting backend that the configuration names is installed, on a machine where
+    it cannot be tried."""
     package = SPLATTING.get(config.splat)
     if package is None:
         return []
@@ -163,13 +164,13 @@ def _named(config: Config) -> list[Finding]:
 
 
 def _cuda(config: Config) -> str:
-    """The GPU to try backends on."""
+    """The GPU that backends are tried on."""
     return config.device if config.device.startswith("cuda") else "cuda"
 
 
 def _splatting(config: Config) -> list[Finding]:
-    """What splats on this machine's GPU; gsplat's kernels are built where they are not yet, also
-    after a failure."""
+    """Which backend splats on this machine's GPU. gsplat's kernels are built if they are not yet,
+    even if that failed before."""
     from hgm.core.probes import indexed
     from hgm.splat import BACKENDS, backends, gsplat_kernels
 
@@ -203,7 +204,7 @@ def _splatting(config: Config) -> list[Finding]:
 
 
 def _sparse(config: Config) -> list[Finding]:
-    """What computes sparse convolution on this machine's GPU."""
+    """Which backend computes sparse convolutions on this machine's GPU."""
     from hgm.core.probes import indexed
     from hgm.nets import spconv_backend
 
@@ -275,8 +276,8 @@ def _gpu(config: Config) -> Finding:
 
 
 def views_bytes(config: Config) -> int:
-    """At most what the rendered views take: the uncompressed size of all pictures; 0 where the
-    system renders none."""
+    """Upper bound of the size of the rendered views in bytes: all pictures uncompressed; 0 where
+    the system renders none."""
     size = value_of(config, "rendering.size")
     if size is None:
         return 0

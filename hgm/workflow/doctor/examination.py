@@ -1,4 +1,4 @@
-"""`hgm doctor`: everything a configuration needs, looked at once, as one table."""
+"""`hgm doctor`: checks everything that a configuration needs and shows it as one table."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from hgm.workflow.doctor.health import check_health
 
 
 def examine(config: Config, assets: Sequence[Asset] | None = None) -> list[Finding]:
-    """All findings: assets, environment, the run's own folder."""
+    """All findings: assets, environment, the run's own folder. Raises InputError for a wrong list
+    of scans."""
     if hasattr(config, "scans"):
-        configured_scans(config)  # a wrong list of ids is the first thing to know
+        configured_scans(config)  # raises for a wrong list before all else
     listed = load_assets() if assets is None else assets
     assets = [asset for asset in listed if asset.concerns(config)]
     with Progress("doctor", len(assets)) as progress:
@@ -40,8 +41,8 @@ def fetch_free(
     config: Config, names: Sequence[str], into: Path, assets: Sequence[Asset] | None = None
 ) -> dict[str, str]:
     """Download the named free assets, or, without names, those that the configuration needs and
-    lacks; says on standard error what it does and which keys to set. Returns the reasons of
-    failures by name.
+    lacks. What is fetched and which keys to set are written to standard error. Returns, by name,
+    why a download failed.
 
     Raises InputError for a name that is unknown or not free.
     """

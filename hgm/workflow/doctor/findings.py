@@ -15,9 +15,9 @@ FIRST = 3  # examples named in a summary
 
 @dataclass(frozen=True)
 class Finding:
-    """The state of one thing. `intact`: all that can be checked was, a published hash included;
-    `present`: it is there and its names and heads are right; for `missing` and `damaged`, `note`
-    says what is wrong and what to do."""
+    """The state of one checked thing. `intact`: all that can be checked is right, a published hash
+    included; `present`: it exists, with the right names and file headers; for `missing` and
+    `damaged`, `note` says what is wrong and what to do."""
 
     title: str
     state: State

@@ -12,28 +12,28 @@ INTRO = f"""# Data and weights
 
 Generated from `resources/assets.yaml` (`hgm doctor --markdown > docs/data.md`).
 
-The demo needs nothing of this. A configuration says where things are; `hgm doctor` says what of it
-is missing or damaged:
+The demo needs none of these. A configuration holds their paths; `hgm doctor` says which of them are
+missing or damaged:
 
 ```
-.venv/bin/hgm doctor --configfile {PRESET}            # what is needed, what there is
+.venv/bin/hgm doctor --configfile {PRESET}            # what is needed, and its state
 .venv/bin/hgm doctor --configfile {PRESET} --fetch    # first fetch what is free, into assets/
 ```
 
 Runs are offline: fetch once, on a machine with internet, then copy the folder. `--into DIR` chooses
-another folder, `--fetch NAME …` fetches by name, also what no configuration needs yet. An
-interrupted download goes on where it stopped; a file whose SHA-256 is not the published one is not
-kept. The exit status is 0 when all that is needed is there, else 1.
+another folder, `--fetch NAME …` fetches assets by name, needed or not. An interrupted download
+continues where it stopped; a file whose SHA-256 is not the published one is deleted. The exit
+status is 0 when all that is needed is there, else 1.
 
 | state | meaning |
 |---|---|
 | intact | all that can be checked was: a published hash, or the whole content |
-| present | there, with the right names, classes and heads of files; no published hash |
+| present | there, with the right names, classes and file headers; no published hash |
 | missing, damaged | not there, or not what it should be; the last column says what to do |
 | not needed | this configuration does not use it |
 
-Scans are looked at from outside (files, material, both ends of the texture); the rule
-`catalogue` then reads each one whole.
+Of scans, only the presence of files, the material and both ends of the texture are checked; the
+rule `catalogue` reads every file in full.
 """
 
 
@@ -84,7 +84,7 @@ def to_markdown() -> str:
 
 
 def size(asset: Asset) -> str:
-    """Of the download, as far as it is published."""
+    """Size of the download as text, where it is published."""
     if asset.size is not None:
         return asset.size
     if asset.bytes is None:
@@ -99,7 +99,8 @@ def size(asset: Asset) -> str:
 
 
 def _below(asset: Asset, path: str, pattern: str) -> str:
-    """A single file is named by its key; what lies in a folder stands below it."""
+    """Path of a file in the listing: the key's value for a single file, a path below it for a file
+    of a folder."""
     return path if asset.folder is None and asset.free else f"{path}/{pattern}"
 
 

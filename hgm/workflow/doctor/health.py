@@ -21,7 +21,7 @@ ORPHAN = re.compile(r"\..+\.[a-z0-9_]{8}\.part")  # hgm.core.files.atomic_write 
 
 
 def check_health(results: Path, folder: Path = Path()) -> list[Finding]:
-    """Findings about a run's folder `results` and the working folder."""
+    """Findings about the run's folder `results` and the working folder `folder`."""
     working = is_held(folder / MAKE_LOCK)
     return [
         _lock(folder, working),
@@ -73,7 +73,7 @@ def _incomplete(folder: Path) -> Finding:
 
 
 def cut_short(results: Path) -> dict[Path, list[Path]]:
-    """Lost or shortened files of finished members, by the manifest of the job that makes them
+    """Missing or truncated files of finished members, by the manifest of the job that makes them
     again."""
     found: dict[Path, list[Path]] = {}
     for mark in sorted(results.rglob(".*.json")):

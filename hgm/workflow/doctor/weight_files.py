@@ -1,5 +1,5 @@
-"""Single files of published weights: the published hash, or, for a converted file, names and shapes
-of its tensors."""
+"""Checks of single files of published weights: by the published hash, or, for a converted file, by
+names and shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def check_weights(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
-    """A `.pth` must be the published file, since a metric of other weights is another metric; a
-    `.safetensors` can only be a conversion of it, whose tensors are looked at. Raises InputError
-    when it cannot be opened or is of another network."""
+    """A `.pth` must be the published file, since with other weights it is another metric. A
+    `.safetensors` can only be a conversion, so the names and shapes of its tensors are checked.
+    Raises InputError when the file cannot be opened or is of another network."""
     published = asset.files[0].sha256
     if path.suffix != ".safetensors" and published is not None:
         found = file_digest(path)
@@ -44,7 +44,7 @@ def check_icon(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
 
 
 def _expected(asset: Asset) -> dict[str, Tensor]:
-    """Tensors by the published names, of the right shapes."""
+    """Tensors with the published names and shapes."""
     import torch
 
     from hgm.metrics.inception import Inception

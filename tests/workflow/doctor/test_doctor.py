@@ -298,7 +298,8 @@ def test_missing_things_are_named_and_the_status_is_1(tmp_path, monkeypatch, cap
         and "there/i.pth does not exist; it is free: add --fetch" in row
     )
     assert (
-        said.err == "error: 1 of what run demo needs is not there or not right: Inception of KID\n"
+        said.err
+        == "error: 1 of the things that run demo needs are missing or damaged: Inception of KID\n"
     )
 
 

@@ -228,7 +228,7 @@ def test_a_stop_by_hand_keeps_what_has_come(site, target, monkeypatch, capsys, t
     )
     monkeypatch.chdir(tmp_path)
     assert main(["doctor", "--fetch", "lgm"]) == 130
-    assert capsys.readouterr().err.endswith("interrupted; the same command goes on from here\n")
+    assert capsys.readouterr().err.endswith("interrupted; run the same command again to continue\n")
 
 
 def asset(site: Site, listed: dict[str, Asset], **changes) -> Asset:
