@@ -117,8 +117,9 @@ def of_the_rig(size: int) -> Viewpoints:
 
 
 def _measured(directions: np.ndarray, ring: tuple[int, ...]) -> tuple[int, ...]:
-    """The views at 0, 90, 180 and 270 degrees of a ring like the paper's (evenly around, a multiple
-    of four; spec section 8.1), else all but the input's own, as on HuMMan since SHERF."""
+    """The measured views: those at 0, 90, 180 and 270 degrees of a ring like the paper's (evenly
+    spaced, a multiple of four), as in the released evaluation; else all but the input's own, as on
+    HuMMan since SHERF."""
     count = len(ring)
     gaps = [
         _between(directions[[i]], directions[j])[0]

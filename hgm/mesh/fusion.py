@@ -106,8 +106,7 @@ def fuse(
     truncation: float,
     backend: str = "auto",
 ) -> trimesh.Trimesh:
-    """The surface of unbatched Gaussians [N] seen by cameras [C] all around them (spec section 7),
-    y up, in NU."""
+    """The surface of unbatched Gaussians [N] seen by cameras [C] all around them, y up, in NU."""
     volume = Volume(voxel=voxel, truncation=truncation)
     for some, colors, depth in depth_maps(gaussians, cameras, backend=backend):
         volume.integrate(some, colors, depth)

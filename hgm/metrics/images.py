@@ -106,7 +106,7 @@ def ms_ssim(prediction: Tensor, target: Tensor, data_range: float = 1.0) -> Tens
 
     Images too small for five scales use the first `ms_ssim_scales(H, W)` with their weights scaled
     to sum to one; such values compare with nothing but themselves. The released evaluation calls
-    this with data_range 2.0 on images in [0, 1] and prints it as SSIM (spec section 8.1). Negative
+    this with data_range 2.0 on images in [0, 1] and prints it as SSIM. Negative
     factors count as zero.
     """
     _check(prediction, target)

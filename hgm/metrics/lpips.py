@@ -84,7 +84,7 @@ class LPIPS(nn.Module):
         """Unit-length features of images [N, 3, H, W] in [0, 1]: five maps [N, C_i, h_i, w_i].
 
         signed: True maps [0, 1] to the [-1, 1] that the statistics are made for (the standard);
-        False feeds [0, 1] as it is, as the released evaluation does (spec section 8.1).
+        False feeds [0, 1] as it is, as the released evaluation does.
         """
         if self.resize is not None and tuple(images.shape[-2:]) != (self.resize, self.resize):
             images = F.interpolate(
@@ -112,7 +112,7 @@ class PerceptualLoss:
     with gradients.
 
     The features of the last target are kept: HGM compares three sets of renders with one set of
-    targets, and the trunk on the targets would otherwise be half of the cost (spec section 10.1).
+    targets, and the trunk on the targets would otherwise be half of the cost.
     What the trunk makes of the renders is not kept for the backward pass but computed again there,
     one call's renders at a time: at 256 px it is 0.21 GiB an image.
     """

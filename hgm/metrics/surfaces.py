@@ -13,7 +13,7 @@ from hgm.geometry.rays import RayMesh
 from hgm.geometry.rotations import rotation_matrix
 from hgm.geometry.sampling import random_points
 
-CM_PER_UNIT = 400 / 3  # of a person 1.8 m tall: 1 NU = 1.333 m (spec section 1.2)
+CM_PER_UNIT = 400 / 3  # of a person 1.8 m tall: 1 NU = 1.333 m
 SAMPLES = 100_000
 
 

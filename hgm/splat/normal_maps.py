@@ -3,7 +3,7 @@ it.
 
 ICON and its like mirror an orthographic render to get a back map; a perspective image has no such
 mirror. Here the back map is the farthest surface along the very rays of the front camera, so that
-both maps share its pixels (spec section 6.3.5).
+both maps share its pixels.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ class Work:
         return Work(*(count * getattr(self, f.name) for f in fields(self)))
 
     def seconds(self, card: Card, precision: str) -> Range:
-        """Seconds that the work takes on a card; `precision`: of the networks, bf16 or float32."""
+        """Seconds that the work takes on a card; `precision` is that of the networks, "fp32" or
+        "bf16"."""
         by = assumed(card)
         peak = card.bf16 if precision == "bf16" else card.tf32
 

@@ -37,8 +37,8 @@ def test_arguments_are_told_as_they_are_written():
         "",
         "| argument | default | meaning |",
         "|---|---|---|",
-        "| `FILE …` | needed | some |",
-        "| `--out OUT` | needed | where |",
+        "| `FILE …` | required | some |",
+        "| `--out OUT` | required | where |",
         "| `--kind {p,q}` | `p` | which |",
         "| `--fast` |  | quick |",
     ]

@@ -103,8 +103,8 @@ def test_a_run_that_nothing_like_it_has_run_is_computed(another, capsys, monkeyp
     assert main(["plan", "--results", "reslts"]) == 1
     assert (
         capsys.readouterr().err
-        == "error: --results: reslts is no folder; expected the folder of earlier runs, as "
-        "results\n"
+        == "error: --results: reslts is no folder; expected the folder of earlier runs, such "
+        "as results\n"
     )
 
 

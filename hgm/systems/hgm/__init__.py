@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-# of the package's face: where each is. Named, not imported: jobs that need no network would hang on
-# its code.
+# public names of the package and their modules, which are imported only on access: the code key of
+# a job that needs no network must not depend on them
 FACE = {"HGM": "networks.hgm", "HGMConfig": "networks.config"}
 
 
 def __getattr__(name: str) -> Any:
-    """Load a network's class when it is asked for."""
+    """The class of a network, imported when it is first accessed."""
     from importlib import import_module
 
     if name in FACE:

@@ -1,5 +1,5 @@
-"""Augmentations of the fusion stage, on the second input view only (spec section 4.3): it is
-generated at test time."""
+"""Augmentations of the fusion training (release). They apply to the second input view only, which
+at test time is generated, not seen."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def grid_distortion(image: Tensor, generator: torch.Generator, *, strength: floa
     """Warp [C, H, W] by moving the lines of a coarse grid (8 to 16 of them) by up to `strength` of
     their spacing.
 
-    Row and column positions are moved apart from each other and interpolated linearly, so the order
-    of pixels is kept.
+    Rows and columns are moved independently and interpolated linearly, so the order of pixels is
+    kept.
     """
     height, width = image.shape[-2:]
     axes = []
@@ -56,13 +56,12 @@ def _axis_rotation(axis: int, angle: float) -> Tensor:
 
 
 def camera_jitter(camera: Cameras, generator: torch.Generator, *, strength: float = 0.1) -> Cameras:
-    """One camera on another place of its orbit: eye and axes turned about the world's origin, up to
-    180 * strength degrees about the direction of its y axis and half of that about its x axis (spec
-    section 4.3). The pelvis keeps its pixel and its depth.
-    """
+    """One camera moved along a sphere around the world's origin: its eye and axes are rotated by up
+    to 180 * strength degrees about its y axis and by up to half of that about its x axis (release).
+    The pelvis keeps its pixel and its depth."""
     yaw, pitch = (_uniform(generator, -1, 1) * math.pi * strength * k for k in (1.0, 0.5))
     turn = (_axis_rotation(1, yaw) @ _axis_rotation(0, pitch)).to(camera.world_to_camera)
     moved = camera.world_to_camera.clone()
-    # the translation, which is the origin as the camera sees it, stays
+    # the translation, which is the origin in the camera's axes, stays
     moved[:3, :3] = turn @ camera.world_to_camera[:3, :3]
     return Cameras(camera.K, moved, camera.width, camera.height)

@@ -10,9 +10,9 @@ from hgm.splat import backend_for
 
 
 def job_backends(params: Mapping[str, Any], device: str) -> dict[str, str]:
-    """What splats and, for a job with networks, what computes sparse convolution on `device`: names
-    to hand on and to write down. Raises InputError where the settings ask for one that does not
-    work there."""
+    """The backend that splats and, for a job with networks, the one that computes sparse
+    convolutions on `device`, by their names, which a job records. Raises InputError where the
+    settings name one that does not work there."""
     found = {"splat": backend_for(params["splat"], device)}
     if "network" in params:
         found["sparse"] = spconv_backend.resolve_backend(

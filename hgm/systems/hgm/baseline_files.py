@@ -1,4 +1,4 @@
-"""The folder of another method's results: which files of a subject are measured
+"""The folder of another method's results, and which files of a subject are measured
 (docs/baselines.md)."""
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from pathlib import Path
 
 MESHES = ("mesh.obj", "mesh.ply", "mesh.glb")
 FRAME = "frame.json"
-NOVEL = "novel_[0-9]*.png"  # one for each view of the data set, numbered as its views are
+NOVEL = "novel_[0-9]*.png"  # one for each view of the data set, with its number
 
 
 def baseline_files(folder: str | Path, subjects: Sequence[str]) -> list[Path]:
-    """The files of these subjects that measuring reads, as far as they are there."""
+    """The existing files of these subjects that are read to measure them."""
     found = []
     for subject in subjects:
         place = Path(folder) / subject

@@ -1,4 +1,4 @@
-"""Other methods' results for the same test subjects, measured by the same code
+"""Results of other methods for the same test subjects, measured by the same code
 (docs/baselines.md)."""
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from hgm.systems.hgm.evaluation import image_metrics, surface_numbers, true_surf
 
 
 def baseline_key(folder: Path, subject: str, *parts: Any) -> str:
-    """Key of the subject's files and of whatever else decides the numbers. Raises InputError where
-    there is no file."""
+    """Key of the files of a subject and of `parts`, whatever else decides its numbers. Raises
+    InputError where the subject has no file."""
     files = baseline_files(folder, [subject])
     if not files:
         raise InputError(
@@ -37,12 +37,12 @@ def baseline_key(folder: Path, subject: str, *parts: Any) -> str:
 
 
 def read_renders(folder: Path, seen: Viewpoints) -> Tensor | None:
-    """Renders [V, 3, H, W] over white in the views of a data set, at their size; None where there
-    is none at all.
+    """Renders [V, 3, H, W] over white of the views of a data set, at their size; None where no
+    render exists.
 
-    Only the measured views have to be there, the others stay white. Alpha is put over white; other
-    sizes are resized, to smaller ones by means of areas. Raises InputError for a measured view that
-    is missing, and for an unreadable or oblong one.
+    Only the measured views are required; the others stay white. Alpha is composited over white.
+    Renders of another size are resized, by area averaging where they shrink. Raises InputError for
+    a measured view that is missing, and for one that is unreadable or not square.
     """
     paths = {i: path for i in range(len(seen)) if (path := view_path(folder, "novel", i)).is_file()}
     if not paths:
@@ -87,7 +87,7 @@ def _over_white(path: Path, size: int) -> Tensor:
 
 def read_surface(folder: Path) -> SurfaceMesh | None:
     """The method's mesh in normalized units; None where there is none. Raises InputError for an
-    unreadable one or several."""
+    unreadable mesh and for several meshes."""
     import trimesh
 
     paths = [path for name in MESHES if (path := folder / name).is_file()]
@@ -109,9 +109,9 @@ def read_surface(folder: Path) -> SurfaceMesh | None:
 
 
 def read_frame(path: Path) -> tuple[np.ndarray, float, np.ndarray]:
-    """rotation [3, 3], scale and translation [3] with x = scale * rotation @ mesh + translation in
-    normalized units; what the file leaves out, or all without a file, is the identity. Raises
-    InputError for anything but a similarity."""
+    """Rotation [3, 3], scale and translation [3] with x = scale * rotation @ mesh + translation in
+    normalized units. A key that the file leaves out is the identity, and so is everything without a
+    file. Raises InputError for anything but a similarity transform."""
     data = read_json(path, "write it as docs/baselines.md says") if path.is_file() else {}
     known = ("rotation", "scale", "translation")
     if not isinstance(data, dict) or set(data) - set(known):
@@ -150,9 +150,9 @@ def measure_baseline(
     seed: int,
     surface_samples: int,
 ) -> dict[str, Any]:
-    """metrics.json of one subject's results by another method; what it has no files for is null.
-    Writes its measured views, the true back view and their cameras to `out`. Raises InputError for
-    results that cannot be read."""
+    """metrics.json of one subject's results by another method; numbers for which it has no files
+    are null. Writes the method's measured views, the true back view and their cameras to `out`.
+    Raises InputError for results that cannot be read."""
     truth = load_views(view_folder)
     seen = Viewpoints.of(truth.cameras, view_folder)
     renders = read_renders(folder, seen)

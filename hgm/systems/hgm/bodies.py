@@ -33,8 +33,8 @@ from hgm.train.loop import write_history
 def estimate_subject(
     view_folder: Path, model: BodyModel, out: Path, *, seed: int, mpjpe_mm: float
 ) -> None:
-    """The true fit of a rendered scan disturbed by seeded noise, in place of an estimator; the file
-    says so."""
+    """Write the true fit of a rendered scan, disturbed by seeded noise, in place of the result of
+    an estimator. `source` in the file says so."""
     params = parameters(view_folder / "smplx.npz")
     estimate = disturb(params, model, seed=derived_seed(seed, view_folder.name), mpjpe_mm=mpjpe_mm)
     _save_estimate(estimate, model, view_folder, out)
@@ -43,9 +43,9 @@ def estimate_subject(
 def given_subject(
     folder: Path, view_folder: Path, model: BodyModel, out: Path, *, name: str | None = None
 ) -> None:
-    """An estimator's body of the subject, which its files in `folder` (hgm/body/estimates) call by
-    its own name or by `name`. Scale and place come from its camera where it has one, else from the
-    mask."""
+    """Write an estimator's body of a subject, read from its files in `folder`
+    (`hgm.body.estimates`), which are named after the subject or `name`. Scale and position are from
+    the estimator's camera where the files have one, else from the mask."""
     subject = name or view_folder.name
     seen = read_estimate(estimate_file(folder, subject), model, subject)
     views = Viewpoints.read(view_folder)
@@ -64,8 +64,8 @@ def _save_estimate(estimate: BodyEstimate, model: BodyModel, view_folder: Path, 
 def place_subject(
     estimate: BodyEstimate, mask: Tensor, model: BodyModel, camera: Cameras, out: Path
 ) -> Tensor:
-    """A first estimate as it is, at its own place or that of the mask [1, H, W] that an unbatched
-    camera sees.
+    """A first estimate without refinement: at its own position, or, where it has none, at that of
+    the mask [1, H, W] seen by an unbatched camera.
 
     Writes `smplx.npz` to `out`; returns the vertices [10475, 3] in normalized units.
     """
@@ -89,7 +89,7 @@ def place_subject(
 
 
 def load_estimate(path: Path) -> BodyEstimate:
-    """A first estimate written by this stage."""
+    """A first estimate that `place_subject` wrote."""
     arrays = load_body(path)
     return BodyEstimate(
         parameters(path),
@@ -112,10 +112,10 @@ def refine_subject(
     normals: NormalEstimator | None = None,
     backend: str = "auto",
 ) -> Tensor:
-    """Refine an estimate against the photo's mask [1, H, W] and the silhouettes of the coarse model
-    on the photo [3, H, W], taken by an unbatched camera, and against the normals that an estimator
-    reads from the photo, if there is one. Body model, reconstructor and estimator are on one
-    device.
+    """Refine an estimate against the mask [1, H, W] of a photo [3, H, W] taken by an unbatched
+    camera, the silhouettes of what the coarse model makes of this photo, and, where an estimator of
+    normals is given, the normals that it predicts from the photo. Body model, reconstructor and
+    estimator are on one device.
 
     Writes `smplx.npz` and `refinement.tsv` to `out`; returns the vertices [10475, 3] in normalized
     units.
@@ -154,8 +154,8 @@ def refine_subject(
 
 
 def silhouette_cameras(camera: Cameras) -> Cameras:
-    """The input's unbatched camera, and HGM's rig without its front: the sides are renders of
-    Gaussians, so any camera serves."""
+    """The unbatched camera of the input, then the views of HGM's rig except the front one. The side
+    silhouettes are renders of Gaussians, so these cameras need not be those of a data set."""
     sides = orbit(size=camera.width)[1:].to(camera.K)
     return Cameras(
         torch.cat([camera.K[None], sides.K]),
@@ -168,7 +168,8 @@ def silhouette_cameras(camera: Cameras) -> Cameras:
 def joint_errors(
     body: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
-    """MPJPE and PA-MPJPE in millimeters of the person over the first 22 joints (paper table 6)."""
+    """MPJPE and PA-MPJPE over the first 22 joints, in millimeters at the size of the person (paper
+    table 6)."""
     meter = float(truth["nu_per_metre"])
     estimate, target = (
         torch.from_numpy(np.asarray(x["joints"], np.float64)) / meter for x in (body, truth)

@@ -13,7 +13,7 @@ from hgm.systems.hgm.variants import VARIANTS
 def add_reconstruct(verbs: Verbs) -> None:
     p = verbs.add(
         "reconstruct",
-        "photos to Gaussians, with the networks of a finished run",
+        "reconstruct photos as Gaussians, with the networks of a finished run",
         "hgm reconstruct photo.png --body smplx.npz --run results/demo --out mine",
         _reconstruct,
     )
@@ -97,7 +97,7 @@ def _reconstruct(args: argparse.Namespace) -> int:
 def add_import_weights(verbs: Verbs) -> None:
     p = verbs.add(
         "import-weights",
-        "turn a published LGM or HGM checkpoint into a model folder",
+        "convert a published LGM or HGM checkpoint to a model folder",
         "hgm import-weights model_fp16_fixrot.safetensors --out lgm",
         _import_weights,
     )

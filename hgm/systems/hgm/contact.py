@@ -1,4 +1,4 @@
-"""A contact sheet: all reconstructed photos on one picture."""
+"""A contact sheet: all reconstructed photos in one picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from hgm.images.views import save_png
 from hgm.report.pictures import read, sheet
 
-# file's stem -> title
+# stem of a file -> title of its column
 COLUMNS = {
     "input": "input",
     "back_coarse": "coarse back",
@@ -27,8 +27,8 @@ TEXT = 13  # pixels
 
 
 def write_contact_sheet(folders: Mapping[str, Path], path: Path) -> None:
-    """A row for each result folder: input, coarse back, refined back, four novel views. Without
-    folders nothing is written."""
+    """One row for each result folder: input, coarse back, refined back, four novel views. Writes
+    nothing without folders."""
     pictures = sheet(
         [[read(folder / f"{stem}.png", CELL) for stem in COLUMNS] for folder in folders.values()],
         CELL,

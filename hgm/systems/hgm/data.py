@@ -1,5 +1,4 @@
-"""Training samples from view folders: which scans and views a step sees depends on (seed, step)
-only."""
+"""Training samples from view folders. The scans and views of a step depend on (seed, step) only."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ class Batch:
 
     images: Tensor  # [B, V, 3, H, W], the input views
     cameras: Cameras  # [B, V]
-    rays: Cameras  # [B, V], whose rays the networks see: `cameras` unless they are jittered
+    rays: Cameras  # [B, V], of the ray embedding: `cameras`, unless these are jittered
     vertices: Tensor  # [B, P, 3]
     target_rgb: Tensor  # [B, T, 3, h, w]
     target_mask: Tensor  # [B, T, 1, h, w]
@@ -47,7 +46,7 @@ class Batch:
         )
 
     def __getitem__(self, part: slice) -> Batch:
-        """Some of the samples."""
+        """A batch of some of the samples."""
         return Batch(
             self.images[part],
             self.cameras[part],
@@ -59,7 +58,8 @@ class Batch:
         )
 
     def pinned(self) -> Batch:
-        """The images in page-locked memory, from which a GPU copies while it computes."""
+        """The same batch with its images in page-locked memory, from which a GPU copies while it
+        computes."""
         return Batch(
             self.images.pin_memory(),
             self.cameras,
@@ -72,7 +72,8 @@ class Batch:
 
 
 def turn_about_y(vertices: Tensor, degrees: float) -> Tensor:
-    """Vertices [..., 3] turned about the world's y axis, from +z towards +x."""
+    """Vertices [..., 3] rotated about the world's y axis by `degrees`, positive from +z toward
+    +x."""
     a = math.radians(degrees)
     R = vertices.new_tensor(
         [[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]]
@@ -81,7 +82,7 @@ def turn_about_y(vertices: Tensor, degrees: float) -> Tensor:
 
 
 def turn_cameras_about_y(cameras: Cameras, degrees: float) -> Cameras:
-    """What sees vertices after `turn_about_y` as `cameras` saw them before."""
+    """Cameras that see the vertices rotated by `turn_about_y` as `cameras` see them unrotated."""
     back = turn_about_y(torch.eye(3, dtype=torch.float64), degrees)  # the inverse of the turn
     w2c = cameras.world_to_camera.clone()
     w2c[..., :3, :3] = (w2c[..., :3, :3].double() @ back.to(w2c.device)).to(w2c)
@@ -105,7 +106,8 @@ def draw(
     inputs: Sequence[Side],
     size: int,
 ) -> tuple[Batch, list[int]]:
-    """The batch of one (micro-)step and the scans in it. Every scan is seen once an epoch."""
+    """The batch of one (micro-)step, and which scans are in it. Every scan occurs once in an
+    epoch."""
     scans = []
     for k in range(step * section.batch, (step + 1) * section.batch):
         scans.append(scan_order(len(store), seed, k // len(store))[k % len(store)])
@@ -131,11 +133,11 @@ def batch_of(
     generator: torch.Generator | None = None,
     turn: bool = False,
 ) -> Batch:
-    """The batch of given scans: the views that the networks are given (`inputs`) and up to
+    """The batch of given scans, with the views that the networks get as input (`inputs`) and up to
     `supervised` views that their renders are compared with, all of `size` pixels.
 
-    A generator draws the supervised views and, with `turn`, which view is the front. Without one
-    the supervised views are evenly spread and nothing is turned.
+    A generator draws the supervised views and, with `turn`, which view is the front. Without a
+    generator the supervised views are evenly spaced and the front view is that of the scan.
     """
     samples = [_sample(store, scan, inputs, supervised, size, generator, turn) for scan in scans]
     images, K, w2c, vertices, rgb, mask, target_K, target_w2c = (
@@ -167,7 +169,7 @@ def _sample(
         targets = torch.randperm(views, generator=generator)[:count].sort().values.tolist()
     front = seen.ring[shift]
     sides: dict[Side, int] = {"front": front, "back": seen.opposite(front)}
-    # brings the view that is drawn as the front to the front view's azimuth
+    # rotates the view that was drawn as the front to azimuth 0
     degrees = -seen.angles[front]
     cameras = turn_cameras_about_y(seen.cameras, degrees) if shift else seen.cameras
     resized = cameras.resized(size)

@@ -1,4 +1,4 @@
-"""Checks of what HGM alone needs of a user."""
+"""Checks of assets and settings that HGM alone has."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hgm.workflow.doctor.findings import Finding, State
 
 
 def check_lgm(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
-    """The published file, or any other that LGM's key names tell. Raises InputError for anything
-    else."""
+    """`intact` for the published file, `present` for another file with LGM's keys. Raises
+    InputError for anything else."""
     from hgm.nets.checkpoints import read_checkpoint
     from hgm.systems.hgm.networks.release import LGM, kind_of
 
@@ -26,7 +26,7 @@ def check_lgm(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
 
 
 def findings(config: Config) -> list[Finding]:
-    """A word on real scans whose first bodies are their own fits; nothing otherwise."""
+    """A remark where real scans start from their own true fits, disturbed; otherwise nothing."""
     if (
         config.scans.test_source or config.scans.source
     ) == "standin" or config.estimate.source != "disturbed":

@@ -1,5 +1,5 @@
-"""The first estimate of a body from one image, as refinement takes it, and its stand-in: the true
-fit, disturbed."""
+"""The first estimate of a body from one image, as the refinement starts from it, and a substitute
+for an estimator: the true fit, disturbed."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from hgm.core.keys import derived_seed
 from hgm.errors import InputError
 from hgm.metrics.joints import mpjpe
 
-# The structure of the noise of `disturb` (one sigma), which multiplies all of it by one factor to
-# reach its target. Every axis alike, since the structure of PIXIE's error is not published; the
-# shares of the joints are our guess.
-ORIENTATION = 6.0  # degrees about each axis, the whole body
+# Relative size of the noise of `disturb` (one sigma); one common factor scales it to the target
+# error. It is equal for all axes, since the structure of PIXIE's error is not published; the
+# differences between joints are our guess.
+ORIENTATION = 6.0  # degrees about each axis, of the whole body
 TORSO = 4.0  # degrees, spine and collars
 HEAD = 7.0
 LEGS = 10.0  # hips, knees and ankles
 ARMS = 13.0  # shoulders, elbows and wrists
 BETAS = 0.7
 SCALE = 0.02  # relative
-TRANSLATION = 0.02  # NU in x and y; twice that in depth
+TRANSLATION = 0.02  # NU in x and y; twice as much in z
 JOINTS = (  # [21], in the order of body_pose
     *(LEGS, LEGS, TORSO),
     *(LEGS, LEGS, TORSO),
@@ -45,28 +45,28 @@ JOINTS = (  # [21], in the order of body_pose
 
 @dataclass(frozen=True)
 class BodyEstimate:
-    """A body in the frame of the views: `global_orient` turns it away from facing +z.
+    """A body in the frame of the views: a zero `global_orient` faces +z.
 
-    Without `scale` and `translation` the refinement finds them from the mask.
+    Where `scale` and `translation` are None, the refinement finds them from the mask.
     """
 
     params: BodyParameters  # unbatched
-    source: str  # what made it, for labels
-    scale: float | None = None  # NU per meter
+    source: str  # what made the estimate, for labels
+    scale: float | None = None  # NU (normalized units) per meter
     translation: Tensor | None = None  # [3], the pelvis joint in NU
 
     def to(self, device: torch.device | str) -> BodyEstimate:
-        """The same on a device."""
+        """The same estimate on a device."""
         translation = None if self.translation is None else self.translation.to(device)
         return dataclasses.replace(self, params=self.params.to(device), translation=translation)
 
 
 def estimate_in_views(seen: DetectedBody, camera: Cameras) -> BodyEstimate:
-    """A body that an estimator saw in the photo of `camera` (unbatched), as an estimate in the
+    """A body that an estimator found in the photo of `camera` (unbatched), as an estimate in the
     frame of the views.
 
-    The weak-perspective scale holds at the pelvis, whose depth is that of the origin (spec section
-    6.3.2); a body without camera keeps neither scale nor translation. Raises InputError for a
+    The estimator's weak-perspective scale is taken to hold at the pelvis, whose depth is that of
+    the origin. A body without a camera gets neither scale nor translation. Raises InputError for a
     camera that the origin is not in front of.
     """
     where = camera.world_to_camera[:3, 3]  # of the origin, in the camera's axes
@@ -84,11 +84,11 @@ def estimate_in_views(seen: DetectedBody, camera: Cameras) -> BodyEstimate:
 
 
 def _from_the_camera(params: BodyParameters, camera: Cameras) -> BodyParameters:
-    """Parameters whose `global_orient` is zero for a body that faces the camera, turned into the
-    frame of the views.
+    """The parameters with `global_orient` changed from the frame of the camera, where zero faces
+    the camera, to the frame of the views.
 
-    An estimator sees a crop and takes its middle for the optical axis, so that its body is turned
-    against the ray to the pelvis.
+    An estimator works on a crop and takes the crop's center for the optical axis. So its body has
+    to be rotated by the angle between the optical axis and the ray to the pelvis.
     """
     from scipy.spatial.transform import Rotation
 
@@ -109,8 +109,8 @@ def _from_the_camera(params: BodyParameters, camera: Cameras) -> BodyParameters:
 
 
 def place(body: PosedBody, scale: Tensor | float, translation: Tensor) -> tuple[Tensor, Tensor]:
-    """A body in meters -> vertices [10475, 3] and joints [55, 3] in NU: pelvis to `translation`,
-    scaled about it."""
+    """A body in meters -> vertices [10475, 3] and joints [55, 3] in NU: scaled about the pelvis,
+    which moves to `translation`."""
     pelvis = body.joints[..., :1, :]
     return (body.vertices - pelvis) * scale + translation, (
         body.joints - pelvis
@@ -125,12 +125,12 @@ def disturb(
     mpjpe_mm: float,
 ) -> BodyEstimate:
     """The true fit with seeded noise, scaled by bisection until its MPJPE is `mpjpe_mm`: over the
-    first 22 joints, pelvis-aligned, in meters of the true fit, an error of scale included (spec
-    section 8.1).
+    first 22 joints, with pelvises aligned, in millimeters at the size of the true fit; an error of
+    scale counts.
 
-    `params` is unbatched; its global_orient is ignored, as the canonical frame does. The result, on
-    the model's device, stands for an estimator where PIXIE cannot run and says so in `source`.
-    Hands, face and expression stay true, since refinement keeps them.
+    `params` is unbatched; its global_orient is ignored, as in the canonical frame. The result is on
+    the model's device; its `source` says that it replaces an estimator. Hands, face and expression
+    stay true, since the refinement does not change them.
     """
     rng = np.random.default_rng(derived_seed("disturb", seed))
     turn = rng.normal(size=3) * ORIENTATION
@@ -171,10 +171,10 @@ def disturb(
 
 
 def _turned(body_pose: Tensor, parents: np.ndarray, spin: np.ndarray) -> Tensor:
-    """Turn each joint of body_pose [63] by the rotation vector spin [21, 3], given in world axes;
-    parents [21, 3, 3] are the world rotations of the parent joints, before the change."""
+    """Rotate each joint of body_pose [63] by the rotation vectors spin [21, 3], which are in world
+    axes; parents [21, 3, 3] are the world rotations of the parent joints before the change."""
     from scipy.spatial.transform import Rotation
 
-    local = np.einsum("jba,jb->ja", parents, spin)  # the same axis, seen from the parent
+    local = np.einsum("jba,jb->ja", parents, spin)  # the same axis in the parent's frame
     old = Rotation.from_rotvec(body_pose.detach().double().cpu().numpy().reshape(-1, 3))
     return body_pose.new_tensor((Rotation.from_rotvec(local) * old).as_rotvec().reshape(-1))

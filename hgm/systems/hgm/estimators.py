@@ -1,5 +1,5 @@
-"""First bodies by a program of others: PIXIE or PyMAF-X on the front views of test subjects, or on
-photos."""
+"""First bodies by an external program: PIXIE or PyMAF-X, run on the front views of test subjects or
+on photos."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ from hgm.images.photos.sources import BODY, Photo, find_photos
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import save_image, view_path
 
-PHOTO_SIZE = 512  # pixels of the square that a program sees of a photo; those of the paper's views
-IDLE_RUNS = 2  # so many in a row that give nothing: not the pictures' fault
+PHOTO_SIZE = 512  # pixels of the square picture of a photo for a program; as the paper's views
+IDLE_RUNS = 2  # after as many runs in a row without a result, the fault is not a picture's
 
 log = logging.getLogger(__name__)
-# writes a person's picture as PNG; raises InputError where there is none
+# writes the picture of a person as PNG; raises InputError where there is none
 Draw = Callable[[Path], object]
 
 
 @dataclass
 class Seen:
-    """What runs of a program gave: files of the reader by person, each by its place, and why others
-    have none."""
+    """The results of runs of a program. files: by person, the program's files by the name under
+    which they are kept. reasons: by person, why there is no result."""
 
     files: dict[str, dict[str, Path]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
-    stopped: str = ""  # what ended the program from outside, if anything did
+    stopped: str = ""  # how the program was ended from outside, if it was
 
 
 def run_job(job: Job, name: str) -> Outcome:
-    """The job of a rule: the front views of a chunk (input `views`) or the photos without a body
-    (input `photos`).
+    """Run the program `name` for a job: on the front views of a chunk (input `views`) or on the
+    photos without a body (input `photos`).
 
-    Leaves the program's files, as `hgm.body.estimates` reads them, in a folder for each person
-    below one called like the manifest.
+    Writes the program's files, as `hgm.body.estimates` reads them, to a folder for each person
+    below `people_folder` of the manifest.
     """
     manifest = job.path("manifest")
     code = job.params["code"]
@@ -82,12 +82,14 @@ def run_job(job: Job, name: str) -> Outcome:
 
 
 def people_folder(manifest: Path) -> Path:
-    """Where a job leaves what it found, by person: a photo may be called like a scan."""
+    """The folder of a job's results by person. Each manifest has its own, since a photo may have
+    the name of a scan."""
     return manifest.with_suffix("")
 
 
 def photos_without_body(places: Sequence[Path]) -> list[Photo]:
-    """The photos of files, named as among all of them, that have no body beside them."""
+    """The photos that have no body file beside them, under the names that they have among all
+    photos."""
     return [photo for photo in find_photos(places) if photo.body is None]
 
 
@@ -102,12 +104,12 @@ def estimate_people(
     device: str,
     minutes: float,
 ) -> Outcome:
-    """Run a program on the pictures of all people whose folder `folder`/<person> has no result of
+    """Run a program on the pictures of all people whose folder `folder`/<person> has no result with
     the same key.
 
-    A person for whom it writes nothing of use is set aside with the reason, and the others go on.
-    Raises InputError where it gives nothing for anybody, Interrupted, once what is there is kept,
-    where it was ended from outside.
+    A person without a usable result is set aside with the reason, and the others go on. Raises
+    InputError where the program gives nobody a result. Raises Interrupted where it was ended from
+    outside, after the results so far are saved.
     """
     todo = [name for name in people if not finished(folder / name, stage, keys[name])]
     copies: dict[Path, Path] = {}
@@ -151,8 +153,8 @@ def _see(
     device: str,
     seconds: float,
 ) -> Seen:
-    """Run the program until every picture has a result or a reason: after a failure again, without
-    the picture that it was at."""
+    """Run the program until every picture has a result or a reason. After a failure it runs again
+    without the picture at which it failed."""
     program = installed.program
     seen = Seen()
     idle = 0
@@ -164,7 +166,7 @@ def _see(
             drawn[name] = scratch / f"{picture_name(name)}.png"
         except InputError as error:
             seen.reasons[name] = str(error)
-    rest = sorted(drawn, key=picture_name)  # in the order of the programs
+    rest = sorted(drawn, key=picture_name)  # the order in which the programs work
     while rest:
         place = scratch / f"run{turn}"
         (place / PICTURES).mkdir(parents=True)
@@ -205,7 +207,7 @@ def _see(
 
 
 def _check(files: Mapping[str, Path], results: Path, picture: str, title: str) -> None:
-    """Raises InputError where the files of one picture are not there, not whole or of nobody."""
+    """Raises InputError where files of one picture are missing, damaged or hold no person."""
     for file in files.values():
         if not file.is_file():
             raise InputError(
@@ -221,9 +223,9 @@ def _check(files: Mapping[str, Path], results: Path, picture: str, title: str) -
 
 
 def _keep(file: Path, target: Path, copies: dict[Path, Path]) -> None:
-    """Copy a file; one that many people share is one file on the disk, by links."""
+    """Copy a file; a file that many people share is stored once, by hard links."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)  # a link must not be written through
+    target.unlink(missing_ok=True)  # writing to a hard link would change the files of others
     try:
         target.hardlink_to(copies[file])
     except (KeyError, OSError):
@@ -238,16 +240,17 @@ def _front_view(folder: Path) -> Draw:
 
 
 def _photo(photo: Photo, mattings: Sequence[Matting]) -> Draw:
-    """The largest person of a photo, cut out and centered on white as the networks see people."""
+    """Draws the largest person of a photo, cut out and centered on white as in the input of the
+    networks."""
     return lambda path: save_image(path, open_photo(photo, PHOTO_SIZE, mattings).image)
 
 
 def estimate_photos(
     photos: Sequence[Photo], name: str, section: Mapping[str, Any], out: Path, *, device: str
 ) -> list[Photo]:
-    """Photos outside a run, with bodies by a program (section `estimate` of the configuration)
-    where they bring none: in `out`/estimates, and what it said in `out`/estimator.log. Where there
-    is none, the photo says why."""
+    """Photos outside a run, with bodies by a program (section `estimate` of the configuration) for
+    those without one. The bodies are in `out`/estimates, the program's output in
+    `out`/estimator.log. A photo for which there is no result has the reason in `lacks`."""
     lacking = [photo for photo in photos if photo.body is None and photo.path.is_file()]
     if not lacking:
         return list(photos)
@@ -275,8 +278,8 @@ def estimate_photos(
 
 
 def with_bodies(photos: Sequence[Photo], folder: Path, estimated: Outcome) -> list[Photo]:
-    """The photos with the bodies that a program left in `folder` for those that bring none, or with
-    the reason why it did not."""
+    """The photos, where those without a body get the body that a program wrote to `folder`, or the
+    reason why there is none."""
     found = []
     for photo in photos:
         if photo.body is None and photo.name in estimated.members:

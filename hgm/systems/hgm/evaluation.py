@@ -1,5 +1,5 @@
-"""Measure one reconstructed subject against its scan: images, surface, joints, and three simple
-baselines to beat."""
+"""Measures one reconstructed subject against its scan: images, surface and joints, and three simple
+baselines for comparison."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def true_surface(files: ScanFiles, model: BodyModel) -> SurfaceMesh:
 
 
 def textured_body(vertices: Tensor, faces: Tensor, image: Tensor, camera: Cameras) -> Gaussians:
-    """Baseline: the body [P, 3] as discs, each with the color of the photo [3, H, W] where it
-    projects, seen or not."""
+    """Baseline: the body [P, 3] as discs, each with the color of the photo [3, H, W] at its
+    projection, whether it is visible there or not."""
     surfels = Surfels.of(vertices, faces)
     discs = surfels.gaussians(vertices, pixel=1.5 / float(camera.K[0, 0]))
     pixels, _ = camera.project(discs.means)
@@ -67,7 +67,8 @@ def textured_body(vertices: Tensor, faces: Tensor, image: Tensor, camera: Camera
 def image_metrics(
     prediction: Tensor, truth: Views, seen: Viewpoints, lpips: LPIPS | None
 ) -> tuple[Definitions, Definitions]:
-    """The measured views, and the back view alone, of renders [V, 3, H, W] of all views."""
+    """Metrics of renders [V, 3, H, W] of all views: over the measured views, and of the back view
+    alone."""
     return (
         view_errors(prediction, truth.rgb, seen, lpips, mask=truth.mask),
         back_errors(prediction, truth.rgb, seen, lpips, mask=truth.mask),
@@ -75,14 +76,14 @@ def image_metrics(
 
 
 def back_picture(path: Path, truth: Views, seen: Viewpoints, lpips: LPIPS | None) -> Definitions:
-    """The picture of the back that the ControlNet made, against the true back view (paper table
-    7)."""
+    """Metrics of the picture of the back that the ControlNet made, against the true back view
+    (paper table 7)."""
     made = resize(load_image(path), truth.rgb.shape[-1])
     return image_errors(made[None], truth.rgb[[seen.back]], lpips, mask=truth.mask[[seen.back]])
 
 
 def renders(gaussians: Gaussians, cameras: Cameras, backend: str) -> Tensor:
-    """Renders [V, 3, H, W] by cameras [V] over white, drawn where the Gaussians are."""
+    """Renders [V, 3, H, W] by cameras [V] over white, on the device of the Gaussians."""
     device = gaussians.means.device
     with torch.no_grad():
         return render(
@@ -99,7 +100,8 @@ def baselines(
     lpips: LPIPS | None,
     backend: str,
 ) -> Json:
-    """Copy of the nearest input view, the coarse stage, the body textured by projection."""
+    """Metrics of the simple baselines: a copy of the photo for every view, the coarse stage, the
+    body textured by projection."""
     photo = truth.rgb[seen.front]
     textured = textured_body(
         torch.from_numpy(body["vertices"]), faces, photo, truth.cameras[seen.front]
@@ -131,8 +133,8 @@ def geometry(
 def surface_numbers(
     mesh: SurfaceMesh | None, truth: SurfaceMesh | None, samples: int, number: int
 ) -> dict[str, float | None]:
-    """Surface errors without and with rigid alignment, points drawn by the seed `number`; all None
-    without one of the meshes."""
+    """Surface errors without and with rigid alignment, on points drawn with the seed `number`; all
+    None where a mesh is missing."""
     if mesh is None or truth is None:
         return {f"{f.name}{suffix}": None for f in fields(SurfaceErrors) for suffix in ("", "_icp")}
     plain, aligned = (
@@ -157,9 +159,9 @@ def evaluate_subject(
     simple: bool = True,
     backend: str = "auto",
 ) -> Json:
-    """metrics.json of one subject; a leaf that cannot be had here is null, as are surfaces without
-    a scan (`files` None). Also writes the true views beside the novel ones. simple: measure the
-    simple baselines as well; the tables show those of one variant."""
+    """metrics.json of one subject. Numbers that are not available are null; without a scan (`files`
+    None) these include the surface errors. Also writes the true views beside the novel ones.
+    simple: measure the simple baselines as well; the tables show those of one variant only."""
     truth = load_views(view_folder)
     seen = Viewpoints.of(truth.cameras, view_folder)
     for i, rgb in enumerate(truth.rgb):

@@ -1,5 +1,5 @@
-"""Where the first bodies of test subjects come from: the true fits disturbed, files that a user
-brings, or what a program found in the front views."""
+"""Sources of the first bodies of test subjects: the true fits disturbed, files that a user brings,
+or the results of an external program on the front views."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from hgm.systems.hgm.estimators import people_folder
 
 
 class Source(Protocol):
-    """First bodies of one kind."""
+    """One source of first bodies."""
 
     def identity(self, subject: str) -> Any:
-        """What decides a subject's body besides the views, as plain data."""
+        """What decides the body of a subject besides the views, as plain data for a key."""
 
     def write(self, subject: str, views: Path, model: BodyModel, out: Path, *, seed: int) -> None:
-        """Write a subject's body to the folder `out`; `views` is the folder of its views. Raises
-        InputError where there is none."""
+        """Write the body of a subject to the folder `out`; `views` is the folder of its views.
+        Raises InputError where there is none."""
 
 
 def source_of(name: str, section: Mapping[str, Any], files: Sequence[Path]) -> Source:
-    """That of a name in section `estimate` of the configuration; of a program, `files` holds its
-    manifest."""
+    """The source with a name in section `estimate` of the configuration. For a program, `files`
+    holds its manifest."""
     if name in PROGRAMS:
         return Found(files[0])
     return Given(Path(section["folder"])) if name == "fits" else Disturbed(section["mpjpe_mm"])
@@ -39,7 +39,7 @@ def source_of(name: str, section: Mapping[str, Any], files: Sequence[Path]) -> S
 
 @dataclass(frozen=True)
 class Disturbed:
-    """The true fits with noise, so many millimeters on average."""
+    """The true fits, with noise of so many millimeters of MPJPE."""
 
     mpjpe_mm: float
 
@@ -52,7 +52,7 @@ class Disturbed:
 
 @dataclass(frozen=True)
 class Given:
-    """A user's folder with an estimator's files."""
+    """A folder of a user with an estimator's files."""
 
     folder: Path
 
@@ -65,7 +65,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Found:
-    """What a program left beside its manifest."""
+    """The results of a program, in the folder beside its manifest."""
 
     manifest: Path
 

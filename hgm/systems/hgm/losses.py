@@ -17,8 +17,8 @@ Perceptual = Callable[[Tensor, Tensor], Tensor]  # images [M, 3, H, W] in [0, 1]
 
 
 def structural(prediction: Tensor, target: Tensor) -> Tensor:
-    """1 - SSIM of images [M, 3, H, W] in [0, 1]: the substitute of LPIPS where its weights cannot
-    be had."""
+    """1 - SSIM of images [M, 3, H, W] in [0, 1]: used in place of LPIPS where the weights of LPIPS
+    are not given."""
     return 1 - ssim_map(prediction, target).mean()
 
 
@@ -32,12 +32,11 @@ def hgm_loss(
     perceptual: Perceptual | None,
     backend: str = "auto",
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Sum over the named sets of rgb, mask and perceptual errors of their renders, equal weight for
-    each set.
+    """Weighted sum of color, mask and perceptual errors of the renders of the named sets, each set
+    with equal weight; also returns each error by name.
 
-    sets: Gaussians [B, N]; target_rgb [B, T, 3, H, W] over white; target_mask [B, T, 1, H, W];
-    cameras [B, T]. Targets are composited over white already; renders are not clamped, so overshoot
-    has a gradient.
+    sets: Gaussians [B, N]; target_rgb [B, T, 3, H, W] composited over white; target_mask [B, T, 1,
+    H, W]; cameras [B, T]. Renders are not clamped, so that values above 1 have a gradient.
     """
     total = target_rgb.new_zeros(())
     numbers: dict[str, Tensor] = {}

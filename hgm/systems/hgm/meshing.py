@@ -1,5 +1,5 @@
-"""The mesh of one reconstructed subject: depth fusion, cleaning, refinement by the normals read
-from its two pictures."""
+"""The mesh of one reconstructed subject: depth fusion, cleaning, refinement by normals predicted
+from its front and back picture."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def mesh_subject(
 def mesh_without_normals(
     gaussians: Gaussians, out: Path, settings: Mesh, *, backend: str = "auto"
 ) -> None:
-    """`mesh_subject` where the mesh is not refined, or no body is known, with whose help a net
-    reads normals."""
+    """`mesh_subject` without refinement: where it is off, or where no body is known, which the
+    prediction of normals needs."""
     write_mesh(extract_mesh(gaussians, settings, backend=backend), out)
 
 

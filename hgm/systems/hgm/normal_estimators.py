@@ -1,7 +1,7 @@
-"""Who reads normals from a photo: ICON's net where its weights are given, else the net that the run
-trained.
+"""Estimators of normals from a photo: ICON's net where its weights are given, else the net that the
+run trained.
 
-Both serve the refinement of the body (the loss on normals) and that of the mesh.
+Both serve the refinement of the body (its loss on normals) and that of the mesh.
 """
 
 from __future__ import annotations
@@ -34,26 +34,27 @@ from hgm.systems.hgm.normals import WEIGHTS, load_normals
 
 
 class NormalEstimator(Protocol):
-    """Normals of the person in pictures [C, 3, H, W] over white, with the body, vertices [P, 3] NU,
-    that stands in them."""
+    """Predicts normals of the person in pictures [C, 3, H, W] over white, given the body, vertices
+    [P, 3] NU, at the same place."""
 
     def of_body(
         self, photo: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, camera: Cameras
     ) -> NormalMaps:
-        """What the body of the photo [3, H, W] with coverage [1, H, W] is to show to its unbatched
-        camera, front and back."""
+        """Target normals for the body, front and back, seen by the unbatched camera of the photo
+        [3, H, W] with coverage [1, H, W]."""
         ...
 
     def of_mesh(
         self, pictures: Tensor, mask: Tensor, vertices: Tensor, faces: Tensor, cameras: Cameras
     ) -> NormalTargets:
-        """What a mesh is to show; pictures and cameras [2] are front and back, mask [1, H, W] is
+        """Target normals for the mesh. pictures and cameras [2]: front and back; mask [1, H, W]:
         the front's coverage."""
         ...
 
 
 class OwnNormals:
-    """The run's net. It knows what a picture shows, so the far side of a body has no target."""
+    """The net that the run trained. It predicts only what a picture shows, so the far side of a
+    body has no target."""
 
     def __init__(self, net: NormalNet, *, backend: str = "auto") -> None:
         self.net = net
@@ -83,10 +84,10 @@ def predict_targets(
     *,
     backend: str = "auto",
 ) -> NormalTargets:
-    """What a mesh is to show: normals of pictures [C, 3, H, W] over white, with the body [P, 3] NU
-    that stands in them.
+    """Target normals for a mesh, predicted from pictures [C, 3, H, W] over white and the body [P,
+    3] NU.
 
-    Pixels outside the body have no target, since the net leans on the body.
+    Pixels outside the body have no target, since the net's prediction relies on the body.
     """
     body = body_normals(vertices, faces, cameras, backend=backend)
     found = net(pictures.to(cameras.K.device), body) * has_normal(body)[:, None]
@@ -94,11 +95,11 @@ def predict_targets(
 
 
 class IconNormals:
-    """ICON's net. Both of its maps are pixel by pixel in the photo's frame, the second that of the
+    """ICON's net. Both of its maps are aligned with the photo pixel by pixel; the second shows the
     farthest surface.
 
-    It was trained on orthographic pictures; here it sees perspective ones with perspective normals
-    of the body (spec section 6.3.5).
+    The net was trained on orthographic pictures. Here its inputs, the picture and the normals of
+    the body, are both in perspective.
     """
 
     def __init__(self, net: IconNormalNet, *, size: int = SIZE, backend: str = "auto") -> None:
@@ -138,15 +139,15 @@ class IconNormals:
 def load_estimator(
     normals: Mapping[str, Any], own: Path | None, *, device: str = "cpu", backend: str = "auto"
 ) -> NormalEstimator:
-    """The estimator of section `normals` of the configuration; `own` is the folder of the net that
-    the run trains, where the section names no other."""
+    """The estimator that section `normals` of the configuration names. `own` is the folder of the
+    net that the run trained, which is used where the section names no other."""
     if normals["icon"] is not None:
         return IconNormals(load_icon(normals["icon"], device), backend=backend)
     return OwnNormals(load_normals(_there(own), device), backend=backend)
 
 
 def estimator_digest(normals: Mapping[str, Any], own: Path | None) -> str:
-    """Hash of the weights of `load_estimator`."""
+    """Hash of the weights that `load_estimator` loads."""
     icon = normals["icon"]
     return file_digest(Path(icon) if icon is not None else _there(own) / WEIGHTS)
 
@@ -154,8 +155,8 @@ def estimator_digest(normals: Mapping[str, Any], own: Path | None) -> str:
 def reader_of_normals(
     normals: Mapping[str, Any], own: Path | None, device: str, backend: str, *, wanted: bool
 ) -> tuple[NormalEstimator | None, list[str]]:
-    """The estimator and the hash of its weights, as part of a key; None and nothing where it is not
-    wanted."""
+    """The estimator, and the hash of its weights as a part of a key; None and an empty list where
+    it is not wanted."""
     if not wanted:
         return None, []
     estimator = load_estimator(normals, own, device=device, backend=backend)

@@ -1,8 +1,9 @@
-"""A normal map from a picture and the body in it: a small U-Net trained on the rendered normals.
+"""A small U-Net that predicts a normal map from a picture and the body in it, trained on rendered
+normals.
 
-It takes the place that ICON's estimator has in the paper. One network serves the photo and the
-refined back view, each seen from its own camera; everything is in camera axes, so that a front and
-a back look alike to it.
+It takes the place of ICON's estimator in the paper. One network serves the photo and the refined
+back view, each with its own camera. Its normals are in camera axes, so that front and back look
+alike to it.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ MODEL = "model.json"
 
 
 class BodyViews:
-    """Normals of the scans' bodies as their views see them, drawn when they are asked for.
+    """Normals of the scans' bodies seen by the cameras of their views, rendered on access.
 
-    Of each scan the surfels stay, about half a megabyte; of the pictures, 3 MB each at 512 pixels,
-    the last asked for, up to `limit` bytes.
+    Kept in memory: the surfels of each scan, about half a megabyte, and the last used pictures, 3
+    MB each at 512 pixels, up to `limit` bytes.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class BodyViews:
         return sum(x.nbytes for x in self._pictures.values())
 
     def view(self, scan: int, index: int) -> Tensor:
-        """Unit normals [3, H, W] in the axes of the view's camera, zero outside the body."""
+        """Unit normals [3, H, W] in the axes of the view's camera; zero outside the body."""
         key = (scan, index)
         if key not in self._pictures:
             rig = self.store.cameras(scan).to(self.device)
@@ -93,10 +94,10 @@ def train_normals(
     backend: str = "auto",
     deadline: Deadline | None = None,
 ) -> list[dict[str, float]]:
-    """Train on every view of the scans' folders; writes weights, model.json, history.tsv and
-    training.json (backends) to `out`.
+    """Train on every view of the scans' folders. Writes weights, model.json, history.tsv and
+    training.json (backends) to `out` and returns the history.
 
-    Raises InputError for views that come without normals.
+    Raises InputError for views that have no normals.
     """
     backend = backend_for(backend, device)
     torch.manual_seed(derived_seed(seed, "normals"))

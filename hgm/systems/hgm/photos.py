@@ -1,5 +1,5 @@
-"""Photos of a user through the networks of a run: `hgm reconstruct`, and the photos named in a
-configuration."""
+"""Reconstructs photos of a user with the networks of a run: for `hgm reconstruct`, and for the
+photos that a configuration names."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ from hgm.systems.hgm.sections.bodies import Refine
 from hgm.systems.hgm.sections.reconstruct import Reconstruct
 from hgm.systems.hgm.variants import VARIANTS, Variant
 
-Announce = Callable[[str], None]  # with a stage's name, as it begins
+Announce = Callable[[str], None]  # called with the name of a stage when it begins
 
 
 @dataclass
 class PhotoResults:
-    """What became of photos: folders by name, what the user should know and reasons of failures by
-    path."""
+    """The results of photos. done: folders by the photo's name. notes: what the user should know,
+    and failed: reasons, both by the photo's path."""
 
     done: dict[str, Path] = field(default_factory=dict)
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -61,19 +61,19 @@ class PhotoResults:
 
 @dataclass(frozen=True)
 class PhotoPipeline:
-    """Everything that photos need, loaded once."""
+    """Everything that reconstructing photos needs, loaded once."""
 
     reconstructor: Reconstructor
     variant: Variant
-    size: int  # of the picture that the networks see
+    size: int  # edge of the input picture of the networks in pixels
     backends: Mapping[str, str]  # of `job_backends`
     output: Reconstruct
     refine: Refine
     model: BodyModel | None  # None where the networks have no body branch
     mesh: Mesh | None  # None: no mesh
-    # refine body and mesh, where there is a body and one of them asks for it
+    # for the refinement of body or mesh; None where neither is refined by normals
     normals: NormalEstimator | None
-    mattings: tuple[Matting, ...]  # tell people from background in photos without a mask
+    mattings: tuple[Matting, ...]  # find the person in photos without a mask
 
     @classmethod
     def of(
@@ -86,8 +86,8 @@ class PhotoPipeline:
         device: str = "auto",
         mesh: bool = False,
     ) -> PhotoPipeline:
-        """The networks of one variant of a run. config: the resolved configuration, or the
-        sections of it that are used here. Raises InputError where the networks are not there."""
+        """The pipeline of one variant of a run. config: the resolved configuration, or those
+        sections of it that are used here. Raises InputError where networks are missing."""
         chosen = VARIANTS[variant]
         device = select_device(device)
         backends = job_backends(config, device)
@@ -123,13 +123,13 @@ class PhotoPipeline:
 
     @property
     def views(self) -> Viewpoints:
-        """Where a photo, cut out and centered, is taken from and its result is seen from: the rig
-        that the networks learned on."""
+        """The views of a result, with the cut and centered photo as the front view: the rig that
+        the networks were trained on."""
         return of_the_rig(self.size)
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Of one photo, in order; each has its seconds in metrics.json."""
+        """The stages of one photo in order; metrics.json has the seconds of each."""
         return (
             "read",
             *(["refine"] if self.model else []),
@@ -141,8 +141,8 @@ class PhotoPipeline:
     def reconstruct(
         self, photo: Photo, folder: Path, announce: Announce = lambda stage: None
     ) -> FramedPerson:
-        """Write all files of one photo to `folder`, `metrics.json` last. Raises InputError that
-        says what is wrong with it."""
+        """Write all files of one photo to `folder`, `metrics.json` last. Raises InputError with
+        what is wrong with the photo."""
         seconds: dict[str, float] = {}
 
         @contextmanager
@@ -200,11 +200,12 @@ class PhotoPipeline:
                 "--variant no_body"
             )
         seen = read_estimate(photo.body, self.model, photo.subject or photo.path.stem)
-        # The photo was cut anew, so that the camera of the file, if any, is of no use.
+        # The photo has been cut out and centered, so a camera in the body's file does not apply to
+        # it.
         return BodyEstimate(seen.params, GIVEN + photo.body.name)
 
     def _body(self, start: BodyEstimate, person: FramedPerson, folder: Path) -> Tensor:
-        """Vertices [10475, 3] NU, refined if the variant has it so."""
+        """Vertices [10475, 3] NU, refined if the variant refines bodies."""
         assert self.model is not None
         camera = self.views.cameras[self.views.front]
         if not self.variant.refined:
@@ -240,17 +241,17 @@ class PhotoPipeline:
 
 
 class TimeLeft:
-    """How long the stages of photos take, and so the time left."""
+    """Measures how long the stages of photos take, and predicts the time left."""
 
     def __init__(self, stages: Sequence[str], photos: int) -> None:
         self.stages = stages
         self.photos = photos
         self.took: dict[str, list[float]] = {stage: [] for stage in stages}
-        self.now: tuple[str, float] | None = None  # the stage at hand and when it began
+        self.now: tuple[str, float] | None = None  # the current stage and when it began
 
     def begin(self, stage: str, photos_done: int) -> float | None:
-        """A stage of the next photo begins. Seconds until all photos are done, once every stage has
-        been seen."""
+        """A stage of the next photo begins. Returns the seconds until all photos are done, None
+        until every stage has been measured once."""
         self.end()
         self.now = stage, time.perf_counter()
         if not all(self.took.values()):
@@ -260,7 +261,7 @@ class TimeLeft:
         return ahead + (self.photos - photos_done - 1) * sum(mean.values())
 
     def end(self) -> None:
-        """The stage at hand is over."""
+        """The current stage has ended."""
         if self.now is not None:
             stage, begun = self.now
             self.took[stage].append(time.perf_counter() - begun)
@@ -268,11 +269,11 @@ class TimeLeft:
 
 
 def reconstruct_photos(photos: Sequence[Photo], pipeline: PhotoPipeline, out: Path) -> PhotoResults:
-    """Reconstruct photos one after the other into `out`/<name>, then `out`/contact.png of those
+    """Reconstruct photos one after the other to `out`/<name>, then write `out`/contact.png of those
     that succeeded.
 
     A bad photo is noted and the others go on. Shows photo, stage and time left. Raises InputError
-    where `out` is no place to write.
+    where `out` cannot be made.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -306,7 +307,7 @@ def reconstruct_photos(photos: Sequence[Photo], pipeline: PhotoPipeline, out: Pa
 
 
 def _namesake(photo: Photo) -> tuple[str, ...]:
-    """Where a photo lies whose name another one took."""
+    """A note that says where the results of a photo are whose name was taken by another photo."""
     stem = photo.path.stem
     return (
         ()

@@ -33,7 +33,7 @@ STAGES = ("coarse", "back_view", "fusion")
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """What one photo becomes. `coarse` and `gaussians` are unbatched; images are [3, H, W] over
+    """The results for one photo. `coarse` and `gaussians` are unbatched; images are [3, H, W] over
     white."""
 
     coarse: Gaussians
@@ -44,8 +44,8 @@ class Reconstruction:
 
 
 class Reconstructor:
-    """Models loaded once, photos reconstructed one after the other. All networks are frozen and on
-    one device."""
+    """Networks that are loaded once and reconstruct photos one after the other; frozen, all on one
+    device."""
 
     def __init__(
         self,
@@ -66,16 +66,16 @@ class Reconstructor:
         self.device = device
         self.backend = backend
         self.precision = precision
-        self.size = size  # of the pictures that the networks see
+        self.size = size  # edge of the input pictures of the networks in pixels
 
     @torch.no_grad()
     def coarse_gaussians(
         self, image: Tensor, vertices: Tensor | None, camera: Cameras
     ) -> Gaussians:
-        """The frozen coarse model: photo [3, H, W] over white, taken by an unbatched camera, and
-        body vertices [P, 3] -> merged Gaussians [N].
+        """Gaussians [N] of the frozen coarse model: the merged set, from a photo [3, H, W] over
+        white taken by an unbatched camera, and body vertices [P, 3].
 
-        Without vertices the U-Net's own set, which does not depend on the body (spec section 6.1).
+        Without vertices it is the set of the U-Net alone, which does not depend on the body.
         """
         output = self._run(self.coarse, image[None], camera[None], vertices)
         chosen = (
@@ -100,8 +100,8 @@ class Reconstructor:
 
     @torch.no_grad()
     def seen_by(self, camera: Cameras, gaussians: Gaussians) -> tuple[Tensor, Tensor]:
-        """Color [3, H, W] and alpha [1, H, W] of unbatched Gaussians, seen by an unbatched camera
-        at the networks' size."""
+        """Color [3, H, W] and alpha [1, H, W] of unbatched Gaussians, rendered by an unbatched
+        camera at the networks' input size."""
         out = render(
             gaussians, camera.resized(self.size)[None].to(self.device), backend=self.backend
         )
@@ -116,11 +116,11 @@ class Reconstructor:
         *,
         announce: Callable[[str], None] = lambda stage: None,
     ) -> Reconstruction:
-        """image [3, H, W] in [0, 1] over white, the front view of `views`; vertices [P, 3] in
-        normalized units (None without a body branch). The back is made where `views` has its back
-        view.
+        """Coarse Gaussians, back view and fused Gaussians of one photo (paper figure 2).
 
-        `announce` is called with the name of each of STAGES as it begins.
+        image [3, H, W] in [0, 1] over white is the front view of `views`; vertices [P, 3] are in
+        normalized units, None without a body branch. The back view is made for the camera of the
+        back view of `views`. `announce` is called with the name of each of STAGES when it begins.
         """
         seconds: dict[str, float] = {}
 
@@ -163,8 +163,8 @@ def load_reconstructor(
     """Trained networks, read from their folders.
 
     config: sections `rendering`, `network` and, for a back view, `back_view` of the configuration.
-    backends: of `hgm.systems.hgm.backends.job_backends`. compiled: by torch.compile; worth its
-    minutes for many photos only.
+    backends: the result of `hgm.systems.hgm.backends.job_backends`. compiled: compile the networks
+    by torch.compile, which takes minutes and pays off for many photos only.
     """
     sparse = backends["sparse"]
     coarse = load_hgm(networks.coarse, device=device, sparse_backend=sparse)
@@ -200,12 +200,12 @@ def write_reconstruction(
     *,
     backend: str = "auto",
 ) -> float:
-    """`input.png, coarse.ply, back_coarse.png, back.png, gaussians.ply, novel_00.png …,
-    cameras.json, turntable.mp4` in `out`.
+    """Write `input.png, coarse.ply, back_coarse.png, back.png, gaussians.ply, novel_00.png …,
+    cameras.json, turntable.mp4` to `out`.
 
-    The novel views are those of `cameras` [V], at the size of `output`; cameras.json holds them.
-    Returns the frames a second at which the turntable was rendered, by a backend that the novel
-    views have warmed up.
+    The novel views are those of `cameras` [V], at the size of `output`; cameras.json holds these
+    cameras. Returns the frames per second at which the turntable was rendered, after the novel
+    views have warmed up the backend.
     """
     save_image(out / "input.png", image)
     result.coarse.save_ply(out / "coarse.ply")
@@ -235,7 +235,7 @@ def views_of(gaussians: Gaussians, cameras: Cameras, backend: str = "auto") -> T
 
 
 class BackRenderer:
-    """Renders the back of a training scan as the coarse model imagines it from the front view."""
+    """Renders the back view of a training scan from the coarse Gaussians of its front view."""
 
     def __init__(
         self, coarse: HGM, *, size: int, device: str, backend: str, precision: str
@@ -245,7 +245,8 @@ class BackRenderer:
         )
 
     def render(self, folder: Path, views: Viewpoints) -> Tensor:
-        """[3, H, W] over white, seen by the camera of the back view of the scan in `folder`."""
+        """The render [3, H, W] over white by the camera of the back view of the scan whose views
+        are in `folder`."""
         with np.load(folder / "smplx.npz", allow_pickle=False) as data:
             vertices = torch.from_numpy(data["vertices"].astype(np.float32))
         image = load_image(view_path(folder, "rgb", views.front))

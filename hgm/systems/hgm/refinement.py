@@ -1,12 +1,12 @@
-"""SMPL-X refinement: 45 steps that fit an estimated body to silhouettes around it, three of them
-made by the frozen HGM.
+"""SMPL-X refinement: 45 steps that fit an estimated body to silhouettes, most of them renders of
+Gaussians of the frozen coarse HGM.
 
-Paper section 3.2: loss = 10 front + 1 side + 0.5 normal over 12 views; the front target is the mask
-of the input, the side targets are the coverage of HGM's Gaussians. The first round takes the
-Gaussians of the image branch alone, since a badly aligned body spoils those of the others; every 15
-steps HGM runs again with the body as it is then. Optimizer, rates and priors are not published;
-those of `Refine` are ours. The paper also names 2-D keypoints once, without detector or weight:
-left out.
+Paper section 3.2: loss = 10 front + 1 side + 0.5 normal over 12 views. The front target is the mask
+of the input; the side targets are the coverage (alpha) of HGM's Gaussians. The first round takes
+the Gaussians of the image branch alone, since a badly aligned body spoils the merged ones; every 15
+steps HGM runs again with the current body. Optimizer, learning rates and priors are not published;
+those of `Refine` are ours. The paper also mentions 2-D keypoints once, without detector or weight;
+they are left out.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ GaussiansFrom = Callable[[Tensor | None], Gaussians]
 
 @dataclass(frozen=True)
 class Refined:
-    """The refined body, unbatched; vertices and joints are what HGM takes."""
+    """The refined body, unbatched. Vertices and joints are in the form that HGM takes as input."""
 
     params: BodyParameters
     scale: float  # NU per meter
     translation: Tensor  # [3], the pelvis joint in NU
     vertices: Tensor  # [10475, 3] NU
     joints: Tensor  # [55, 3] NU
-    history: list[dict[str, float]] = field(default_factory=list)  # one row a step
+    history: list[dict[str, float]] = field(default_factory=list)  # one row for each step
 
 
 def refine_body(
@@ -60,16 +60,18 @@ def refine_body(
 ) -> Refined:
     """Fit `initial` to silhouettes.
 
-    input_mask [1, H, W] is the coverage of the input photo, cameras [V] those of the silhouettes,
-    whose view 0 took it. `gaussians_from(None)` gives the Gaussians [N] of HGM's image branch,
-    `gaussians_from(vertices [10475, 3] NU)` those merged with this body; it is called once a round,
-    without gradients. `normals_from(vertices)` gives the normals that the body is to show in view
-    0, of any size; it is asked at every step (paper section 3.2), unless their weight is zero.
-    `progress(step, vertices, joints)` sees the body of every step, for logs of an error that only
-    the caller can know.
+    input_mask [1, H, W]: coverage of the input photo. cameras [V]: those of the silhouettes; view 0
+    is the input camera.
 
-    All of it happens on the model's device, to which estimate, mask and cameras are moved; the
-    functions have to answer there. Raises InputError for an empty mask.
+    `gaussians_from(None)` returns the Gaussians [N] of HGM's image branch, `gaussians_from(vertices
+    [10475, 3] NU)` those merged with this body. It is called once in each round, without gradients.
+    `normals_from(vertices)` returns the target normals for view 0, of any size; it is called in
+    every step (paper section 3.2) unless the weight of normals is zero. `progress(step, vertices,
+    joints)` is called with the body of every step, for logs of an error that only the caller can
+    compute.
+
+    All of it runs on the model's device; estimate, mask and cameras are moved there, and the
+    functions have to return tensors on it. Raises InputError for an empty mask.
     """
     if not bool((input_mask > 0.5).any()):
         raise InputError(
@@ -162,11 +164,11 @@ def place_in_mask(
     params: BodyParameters, model: BodyModel, mask: Tensor, camera: Cameras
 ) -> tuple[float, Tensor]:
     """Scale (NU per meter) and position of the pelvis [3] NU of a body, from the mask [1, H, W] of
-    an unbatched camera.
+    an unbatched camera. Computed on the model's device.
 
-    The projected height is the mask's, the middle of the projected box is that of the mask's box,
-    and in depth the pelvis is at the world's origin (spec section 6.3.2). Found on the model's
-    device.
+    The height of the projected body is that of the mask, the center of its bounding box is that of
+    the mask's box, and the depth of the pelvis is that of the world's origin. The paper does not
+    say how a body is placed; this is ours.
     """
     params = params.to(model.device)
     mask = mask.to(model.device)
@@ -179,7 +181,7 @@ def place_in_mask(
         position = body.joints.new_zeros(3)
         turn = camera.world_to_camera[:3, :3]
         depth = camera.world_to_camera[2, 3]
-        # perspective makes the box depend on both; this converges in a few rounds
+        # in perspective the box depends on scale and position; converges in a few rounds
         for _ in range(8):
             pixels = camera.project(place(body, scale, position)[0])[0]
             scale *= float((high - low)[1] / (pixels.amax(0) - pixels.amin(0))[1])
@@ -196,7 +198,7 @@ def _targets(
     cameras: Cameras,
     backend: str,
 ) -> Tensor:
-    """Coverages [V, 1, H, W] that the body has to meet: the input's mask, then HGM's."""
+    """Target coverages [V, 1, H, W]: the input's mask for view 0, HGM's for the others."""
     with torch.no_grad():
         alpha = render(gaussians_from(vertices), cameras, backend=backend).alpha
     mask = resized_mask(input_mask, cameras.width, cameras.height)

@@ -1,8 +1,8 @@
-"""What a job asks a machine for, from the configuration alone: GPUs, threads, host memory. Without
-torch: every start reads it.
+"""The resources that a job requests: GPUs, threads and host memory, from the configuration alone.
+Without torch, since every start of Snakemake imports it.
 
-Memory is the sum of what a job holds at its peak, with MARGIN on top. Sizes of networks are those
-of the presets; widths changed by `network.overrides` are not seen.
+Memory is the sum of what a job holds at its peak, times MARGIN. Sizes of networks are those of the
+presets; widths changed by `network.overrides` are not considered.
 """
 
 from __future__ import annotations
@@ -33,49 +33,50 @@ ON_DEVICE = (
 )
 MB = 1e6
 MARGIN = 1.25
-STEP = 500  # on top of the sum; requests are multiples of STEP megabytes
+STEP = 500  # requests are multiples of STEP megabytes
 
-# megabytes of a process with its libraries; CUDA: its context and libraries besides
+# megabytes of a process with its libraries; CUDA: what its context and libraries add
 PROCESS = 600
 DIFFUSERS = 400
 CUDA = 2500
 BODY_MODEL = 700  # SMPL-X as smplx reads it, with all shape coefficients
-# open3d with the smallest volume, and the volume of 64 depth pictures of 512 px
+# megabytes of open3d with the smallest volume, and of a volume fused from 64 depth pictures of 512
+# px
 OPEN3D = 400
 MESHING = 3000
-# of the presets: pixels of an input, parameters in millions, megabytes that one sample keeps for
-# the backward pass in float32 with one view and with two. hgm.systems.hgm.bench.footprint computes
-# them; a test compares.
+# preset -> edge of an input in pixels, millions of parameters, megabytes that a sample keeps for
+# the backward pass in float32 with one view and with two; hgm.systems.hgm.bench.footprint computes
+# them, and a test compares
 NETWORKS = {
     "tiny": (64, 0.36, 16, 27),
     "small": (128, 3.57, 96, 178),
     "medium": (256, 45.4, 1222, 2420),
     "paper": (512, 641.5, 10089, 19403),
 }
-# megabytes of VGG's features of a picture of 256 px; those of one set of renders and of the targets
-# are held
+# megabytes of VGG's features of a picture of 256 px, held for one set of renders and for the
+# targets
 LPIPS_IMAGE = 223
-FORWARD = 0.3  # share of that which a forward pass alone holds at once
-# millions of parameters of Stable Diffusion 1.5, read as float32
+FORWARD = 0.3  # share of what is kept for the backward pass that a forward pass alone holds
+# millions of parameters of Stable Diffusion 1.5, which is read as float32
 STABLE_DIFFUSION = 1066
 CONTROLNET = 361
-STABLE_UNET = 860  # … of its largest part, which is there twice while it is read
-STABLE_SAMPLE = 4300  # megabytes that one sample of 512 px keeps for the ControlNet's backward pass
-SMALL_SAMPLE = 0.02  # megabytes a pixel of a crop that the small base's networks keep
+STABLE_UNET = 860  # … of its largest part, of which two copies exist while it is read
+STABLE_SAMPLE = 4300  # megabytes that a sample of 512 px keeps for the ControlNet's backward pass
+SMALL_SAMPLE = 0.02  # megabytes that the small base's networks keep for each pixel of a crop
 
 
 def views_of(config: Config, split: str) -> int:
-    """Views of a person of a split."""
+    """Number of views of a person in a split."""
     return view_count(data_of(config["scans"], split))
 
 
 def on_gpu(config: Config) -> bool:
-    """Whether jobs are to work on a GPU: `auto` counts, since it takes one where there is one."""
+    """Whether jobs may work on a GPU: also with `auto`, which takes one if the machine has one."""
     return config["device"] != "cpu"
 
 
 def gpus(config: Config, rule: str) -> int:
-    """Cards of a job."""
+    """Number of GPUs of a job."""
     if rule == "render":
         return int(config["rendering"]["device"] != "cpu")
     if (
@@ -88,16 +89,16 @@ def gpus(config: Config, rule: str) -> int:
 
 
 def threads(config: Config, rule: str) -> int:
-    """Threads of a job: one for each process and, where a GPU is named, those that read ahead for
-    it."""
+    """Threads of a job: one for each process, and where a GPU is named, those that read data ahead
+    for it."""
     processes = int(config[rule]["gpus"]) if rule in ("coarse", "fusion") else 1
     loading = rule in ("coarse", "fusion", "controlnet") and config["device"].startswith("cuda")
     return processes * (1 + LOADERS) if loading else processes
 
 
 def memory_mb(config: Config, rule: str, scans: Mapping[str, int]) -> int:
-    """Megabytes of host memory of a job at its first attempt. scans: how many there are to train on
-    (`train`) and to watch (`val`)."""
+    """Megabytes of host memory that a job requests at its first attempt. scans: number of training
+    (`train`) and validation (`val`) scans."""
     needed = {
         "coarse": _hgm_training,
         "fusion": _hgm_training,
@@ -114,7 +115,7 @@ def memory_mb(config: Config, rule: str, scans: Mapping[str, int]) -> int:
 
 
 def _process(config: Config, rule: str) -> float:
-    """Megabytes of a process of a job before it has read anything."""
+    """Megabytes of a process of a job before it reads any data."""
     return PROCESS + (CUDA if gpus(config, rule) else 0)
 
 
@@ -141,7 +142,7 @@ def _hgm_training(config: Config, rule: str, scans: Mapping[str, int]) -> float:
     processes = section["gpus"]
     batch = section["batch"]
     pictures = views_of(config, "train") * (scans["train"] + scans["val"])
-    store = min(STORE / MB, _pictures(config, pictures))  # of all processes together
+    store = min(STORE / MB, _pictures(config, pictures))  # shared by all processes
     supervised = min(section["supervised"], views_of(config, "train"))
     sample = 4 * _pictures(config, views + supervised)  # float32
     lpips = (
@@ -149,12 +150,12 @@ def _hgm_training(config: Config, rule: str, scans: Mapping[str, int]) -> float:
         if None not in (config["weights"]["vgg16"], config["weights"]["lpips"])
         else 0
     )
-    writing = 3 * weights  # of the main process: the copies from which safetensors makes a file
+    writing = 3 * weights  # in the main process: the copies from which safetensors writes a file
     if on_gpu(config):
         ahead = batch * sample * (AHEAD + 2)
-        others = (processes - 1) * max(2 * weights, ahead)  # at the start, and while they train
+        others = (processes - 1) * max(2 * weights, ahead)  # at the start, in the training
         return processes * _process(config, rule) + store + ahead + writing + others
-    copies = 4 + (section["ema"] > 0)  # with gradients and Adam's moments
+    copies = 4 + (section["ema"] > 0)  # weights, gradients, Adam's moments, EMA
     return (
         processes
         * (PROCESS + copies * weights + batch * (_kept(config, views) + 2 * sample + lpips))
@@ -167,7 +168,7 @@ def _base(config: Config, rule: str, scans: Mapping[str, int]) -> float:
     section = config["base"]
     if section["folder"] is not None:
         return _process(config, rule)
-    # the pictures as a list, then as one tensor, and one scan's as float32
+    # pictures exist as a list and as one tensor; those of one scan also as float32
     pictures = _pictures(config, views_of(config, "train") * (2 * scans["train"] + 4))
     pixels = max(
         section["vae_batch"] * section["vae_crop"] ** 2,
@@ -182,8 +183,8 @@ def _base(config: Config, rule: str, scans: Mapping[str, int]) -> float:
 
 
 def _diffusion(config: Config) -> float:
-    """Megabytes of the base and its ControlNet, the largest part twice; small ones count as
-    nothing."""
+    """Megabytes of the base and its ControlNet, with two copies of the largest part; the small base
+    counts as nothing."""
     return (
         4 * (STABLE_DIFFUSION + CONTROLNET + STABLE_UNET)
         if config["base"]["folder"] is not None
@@ -221,8 +222,8 @@ def _normals(config: Config, rule: str, scans: Mapping[str, int]) -> float:
 
 
 def _networks(config: Config, rule: str, scans: Mapping[str, int], views: int = 1) -> float:
-    """Weights read from a file into one network after the other; on a CPU they stay, and a forward
-    pass comes on top."""
+    """Megabytes while the weights of one network after the other are read from a file. On a CPU the
+    networks stay in this memory, and a forward pass adds to it."""
     weights = _weights(config)
     held = 2 * weights if on_gpu(config) else (1 + views) * weights + FORWARD * _kept(config, views)
     return _process(config, rule) + held

@@ -1,4 +1,5 @@
-"""What HGM adds to the folder of a run, and the networks that a job or a command finds there."""
+"""The files that HGM adds to the folder of a run, and the networks that a job or a command finds
+there."""
 
 from __future__ import annotations
 
@@ -15,14 +16,15 @@ WEIGHTS = "weights.safetensors"
 
 @dataclass(frozen=True)
 class HGMFolder(RunFolder):
-    """The places of a run of HGM."""
+    """The paths of a run of HGM."""
 
     def coarse(self, branch: str = "") -> Path:
-        """The one-view HGM; `branch` is a variant's (`hgm.systems.hgm.variants`)."""
+        """Folder of the one-view HGM; `branch` is that of a variant
+        (`hgm.systems.hgm.variants`)."""
         return self.path / f"coarse{branch}"
 
     def fusion(self, branch: str = "") -> Path:
-        """The two-view HGM."""
+        """Folder of the two-view HGM; `branch` as for `coarse`."""
         return self.path / f"fusion{branch}"
 
     @property
@@ -36,16 +38,16 @@ class HGMFolder(RunFolder):
 
     @property
     def normals(self) -> Path:
-        """The net that reads normals from a picture."""
+        """The net that predicts normals from a picture."""
         return self.path / "normals"
 
     @property
     def pairs(self) -> Path:
-        """What the ControlNet learns from, a folder for each scan."""
+        """The training pairs of the ControlNet, a folder for each scan."""
         return self.path / "pairs"
 
     def bodies(self, name: str) -> Path:
-        """First or refined bodies, a folder for each person, and a manifest for each chunk."""
+        """First or refined bodies: a folder for each person, and a manifest for each chunk."""
         return self.path / "bodies" / name
 
     def rivals(self, method: str) -> Path:
@@ -53,7 +55,7 @@ class HGMFolder(RunFolder):
         return self.path / "baselines" / method
 
     def networks(self, variant: Variant) -> Networks:
-        """The networks of a variant, there or not."""
+        """The folders of the networks of a variant, whether they exist or not."""
         return Networks(
             coarse=self.coarse(variant.branch),
             fusion=self.fusion(variant.branch) if variant.two_view else None,
@@ -65,7 +67,7 @@ class HGMFolder(RunFolder):
 
 @dataclass(frozen=True)
 class Networks:
-    """Folders of the networks of a variant; None for those that it does without."""
+    """Folders of the networks of a variant; None for those that it does not use."""
 
     coarse: Path
     fusion: Path | None = None
@@ -75,7 +77,7 @@ class Networks:
 
     @classmethod
     def of(cls, job: Job) -> Networks:
-        """Those that are inputs of a job."""
+        """The networks among the inputs of a job."""
         base, controlnet = [path.parent for path in job.paths("back_view")] or (None, None)
         return cls(
             coarse=job.path("coarse").parent,
@@ -86,8 +88,8 @@ class Networks:
         )
 
     def require(self, variant: str, *, normals: bool) -> None:
-        """Raise InputError unless the networks of a variant (and the run's own net of normals) are
-        there."""
+        """Raises InputError unless the networks of a variant exist, and, with `normals`, the run's
+        own net of normals."""
         needed = [self.coarse / WEIGHTS]
         needed += [self.fusion / WEIGHTS] if self.fusion else []
         needed += [self.base / "model_index.json"] if self.base else []
@@ -102,5 +104,5 @@ class Networks:
 
 
 def input_folder(job: Job, name: str) -> Path | None:
-    """The folder of an input that a job may do without."""
+    """The folder of an optional input of a job; None where the job does not have it."""
     return next((path.parent for path in job.paths(name)), None)

@@ -1,5 +1,6 @@
-"""HGM's configuration: its sections, put together. Their defaults are the paper's values, the
-release's where the paper is silent; `config.yaml`, the demo, and `config/hgm/` say what differs."""
+"""HGM's configuration, made of its sections. Defaults are the paper's values, or the release's
+where the paper is silent; `config.yaml`, the demo, and the presets in `config/hgm/` hold what
+differs."""
 
 from __future__ import annotations
 
@@ -23,11 +24,11 @@ class Config(RunConfig):
     """Everything that decides a run of HGM."""
 
     images: list[FileName] = described(
-        [], "photos and folders of photos to reconstruct as well, by the first of evaluate.variants"
+        [], "photos and folders of photos to reconstruct too, with the first of evaluate.variants"
     )
-    scans: Scans = described(Scans(), "which people")
+    scans: Scans = described(Scans(), "the scans of people to train and test on")
     rendering: Rendering = described(
-        Rendering(), "the views of each scan: 12 that are rendered, or those that a data set brings"
+        Rendering(), "the views of each scan: 12 rendered ones, or those of the data set"
     )
     network: Network = described(Network(), "the HGM networks")
     loss: Loss = described(Loss(), "weights of the training loss")
@@ -37,18 +38,18 @@ class Config(RunConfig):
         DiffusionBase(), "the latent diffusion model under the ControlNet"
     )
     controlnet: ControlNet = described(ControlNet(), "the back view's ControlNet")
-    back_view: BackView = described(BackView(), "how the back view is refined")
+    back_view: BackView = described(BackView(), "the refinement of the back view by diffusion")
     fusion: Fusion = described(Fusion(), "the two-view HGM")
     estimate: FirstEstimate = described(FirstEstimate(), "the first SMPL-X estimate")
     refine: Refine = described(Refine(), "the SMPL-X refinement")
-    reconstruct: Reconstruct = described(Reconstruct(), "what is written for a subject")
+    reconstruct: Reconstruct = described(Reconstruct(), "the pictures written for a subject")
     normals: Normals = described(Normals(), "the normal net")
     mesh: Mesh = described(Mesh(), "mesh extraction")
     evaluate: Evaluate = described(Evaluate(), "metrics and ablations")
-    weights: Weights = described(Weights(), "published weights a user brings")
+    weights: Weights = described(Weights(), "published weights of metrics that a user brings")
 
     def check(self) -> None:
-        """Raises InputError for values that are fine one by one and contradict each other."""
+        """Raises InputError for values that are valid one by one but contradict each other."""
         for stage, section in (("coarse", self.coarse), ("fusion", self.fusion)):
             check_named(self.device, section.gpus)
             check_shares(stage, section.gpus, section.accumulate)

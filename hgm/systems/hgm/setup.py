@@ -1,4 +1,4 @@
-"""From the configuration's plain sections to the settings of the training stages."""
+"""The settings of the training stages, made from the plain sections of the configuration."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hgm.systems.hgm.sections.training import Coarse, Fusion, Loss, Network
 from hgm.systems.hgm.training import Training
 
 Section = Mapping[str, Any]
-LPIPS_SIZE = 256  # images are resized to it before LPIPS in training (spec section 4.1)
+LPIPS_SIZE = 256  # images are resized to it before LPIPS in training (release)
 
 
 def network(section: Network, size: int, *, views: int, body: bool) -> HGMConfig:
-    """The networks of a preset for images of `size` pixels. Raises InputError for an unknown field
-    in the overrides."""
+    """The config of the networks of a preset, for images of `size` pixels. Raises InputError for an
+    unknown field in the overrides."""
     changes = {"input_size": size, "use_body": body, **section.overrides}
     known = {f.name for f in dataclasses.fields(HGMConfig)}
     unknown = sorted(set(changes) - known)
@@ -47,7 +47,7 @@ def training(
     device: str,
     pairs: Path | None = None,
 ) -> Training:
-    """A training with what it shares with other stages, from the parameters of its job."""
+    """The settings and data of a training, from the parameters of its job."""
     return Training(
         section,
         scans,

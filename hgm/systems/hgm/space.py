@@ -1,4 +1,5 @@
-"""Disk space of a finished run before it starts, from the sizes that its configuration asks for."""
+"""Estimate of the disk space of a finished run, before it starts, from the sizes in its
+configuration."""
 
 from __future__ import annotations
 
@@ -9,22 +10,22 @@ from hgm.systems.hgm.work import Sizes
 from hgm.workflow.cards import Range
 from hgm.workflow.jobs import PlannedJob, planned_jobs
 
-STATE = 12
-WEIGHTS = 4  # bytes a parameter
-# bytes of a rendered person besides its pictures, and of a pixel; measured at 64 and 128 px
+STATE = 12  # bytes for each parameter, in the state to resume from
+WEIGHTS = 4  # bytes for each parameter
+# bytes of a rendered person besides the pictures, and of each pixel of a view; measured at 64 and
+# 128 px
 SCAN = 0.25 * MB
 VIEW = 0.64
-STANDIN = 6 * MB
-TEXTURE = 0.6  # of a stand-in, and of a pixel of its texture
-GAUSSIAN = 68  # bytes of one in a file
-MESH = 2 * MB * (0.01171875**2)  # times the area of a voxel's side
-PICTURE = 0.6
-FRAME = 0.05  # bytes of a pixel of a result's pictures, and of its film
+STANDIN = 6 * MB  # bytes of a stand-in
+TEXTURE = 0.6  # bytes of a pixel of its texture
+GAUSSIAN = 68  # bytes of one Gaussian in a file
+MESH = 2 * MB * (0.01171875**2)  # bytes, times the square of the voxel size
+PICTURE = 0.6  # bytes of a pixel of a result's pictures
+FRAME = 0.05  # bytes of a pixel of its turntable
 
 
 def disk_bytes(plan: Plan) -> Range:
-    """What `results/<run>` holds at the end, the states to resume from with it; the texts of logs
-    are left out."""
+    """Bytes of `results/<run>` at the end, with the states to resume from and without logs."""
     s = Sizes(plan)
     found = sum(_of(s, job) for job in planned_jobs(plan))
     return Range.within(found, 1.5)

@@ -1,4 +1,5 @@
-"""One test subject from its folders of views and of a body: refined, reconstructed."""
+"""One test subject, from its folder of views and its folder with a body: refinement and
+reconstruction."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def refine_rendered(
     normals: NormalEstimator | None,
     backend: str,
 ) -> None:
-    """`refine_subject` of the front view, from the first body in the folder `estimate`."""
+    """`refine_subject` on the front view, starting from the first body in the folder `estimate`."""
     views = Viewpoints.read(view_folder)
     image, mask = (
         load_image(view_path(view_folder, kind, views.front)) for kind in ("rgb", "mask")
@@ -62,8 +63,9 @@ def reconstruct_subject(
     *,
     backend: str,
 ) -> dict[str, Any]:
-    """Write what the front view becomes to `out`, with a copy of the body in the folder `body`.
-    Returns what was measured: seconds of the stages, frames a second of the film and their size."""
+    """Reconstruct the front view and write the results to `out`, with a copy of the body in the
+    folder `body`. Returns what was measured: seconds of the stages, frames per second of the
+    turntable, and the size of its frames."""
     views = Viewpoints.read(view_folder)
     image = load_image(view_path(view_folder, "rgb", views.front))
     vertices = torch.from_numpy(load_body(body / BODY)["vertices"])

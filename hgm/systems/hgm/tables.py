@@ -1,5 +1,5 @@
-"""What the time of HGM's jobs depends on: keys of the configuration, and the amount of work. A rule
-that is named nowhere here is counted by its people."""
+"""What the time of HGM's jobs depends on: keys of the configuration, and the amount of work. The
+amount of a rule that is not listed here is its number of people."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hgm.systems.hgm.plan import Plan
 
-# rule -> the keys of the configuration that the time of its jobs depends on, for each person or
-# sample, besides the machine
+# rule -> the keys of the configuration that decide, besides the machine, how long its jobs take for
+# each person or sample
 DEPENDS_ON: dict[str, tuple[str, ...]] = {
     "standin": ("scans.texture",),
     "catalogue": ("scans.source",),
@@ -72,7 +72,7 @@ DEPENDS_ON: dict[str, tuple[str, ...]] = {
 
 
 def amount(plan: Plan, rule: str, people: Sequence[str]) -> float:
-    """How much a job has to do: samples that a training sees, else people."""
+    """The amount of work of a job: samples that a training sees, else people."""
     config = plan.config
     match rule:
         case "base":

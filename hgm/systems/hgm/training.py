@@ -1,5 +1,5 @@
-"""Train one HGM: `coarse` sees the front view, `fusion` the front and the back view (paper sections
-3.3 and 3.5)."""
+"""Trains one HGM: `coarse` gets the front view as input, `fusion` the front and the back view
+(paper sections 3.3 and 3.5)."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ from hgm.train.settings import Optimizer, Schedule
 log = logging.getLogger(__name__)
 EARLY = "early.safetensors"  # the unconverged snapshot, beside the final weights
 OPTIMIZER = Optimizer(betas=(0.9, 0.95))  # (release)
-# where one sample at a time needs too much memory
+# advice where one sample at a time needs too much memory
 RELIEF = (
     "set network.overrides: {checkpointing: true} or network.precision: bf16, lower "
     "rendering.size, or use a larger device"
 )
-VALIDATION_VIEWS = 4  # evenly around, from the front view on
+VALIDATION_VIEWS = 4  # evenly spaced, starting with the front view
 
 
 @dataclass(frozen=True)
 class Training:
-    """One HGM training: its section of the configuration, what it shares with other stages, and
-    what it learns from."""
+    """The settings and data of one HGM training: its section of the configuration, settings shared
+    with other stages, and folders of scans."""
 
     section: Coarse | Fusion
     scans: Sequence[Path]  # view folders
     validation: Sequence[Path]
-    size: int  # of the pictures, pixels
+    size: int  # edge of the pictures in pixels
     network: Network
     loss: Loss
     pairs: Path | None = None  # <pairs>/<scan>/condition.png: unconverged renders as back views
@@ -69,19 +69,20 @@ class Training:
 
     @property
     def inputs(self) -> tuple[Side, ...]:
-        """Views that the networks are given."""
+        """The views that the networks get as input."""
         return ("front", "back") if isinstance(self.section, Fusion) else ("front",)
 
     @property
     def early(self) -> int | None:
-        """Step after which the unconverged model is kept, if it is."""
+        """Step after which the unconverged model is saved; None for the fusion."""
         if isinstance(self.section, Fusion):
             return None
         return max(1, round(self.section.early * self.section.steps))
 
 
 def gaussian_sets(output: HGMOutput) -> dict[str, Gaussians]:
-    """The supervised sets (spec section 3.6): merged, U-Net only and, with a body branch, body."""
+    """The sets of Gaussians that the loss supervises (release): merged, U-Net alone and, with a
+    body branch, body."""
     sets = {"merged": output.merged, "unet": output.unet}
     if output.body is not None:
         sets["body"] = output.body
@@ -95,9 +96,9 @@ def augment_back(
     pairs: Path | None,
     generator: torch.Generator,
 ) -> Batch:
-    """Replace the second input view of each sample by its unconverged render in the folder `pairs`
-    and disturb it, with the probabilities of `fusion`; the first one and the targets stay as they
-    are, and so does the camera that projects the body."""
+    """With the probabilities of `fusion`, replace the second input view of a sample by its
+    unconverged render in the folder `pairs`, distort it, and jitter the camera of its rays. The
+    first view, the targets and the camera that projects the body are unchanged."""
     images = batch.images.clone()
     w2c = batch.rays.world_to_camera.clone()
     for b, scan in enumerate(scans):
@@ -130,20 +131,22 @@ def train_hgm(
     deadline: Deadline | None = None,
 ) -> None:
     """Train and write `weights.safetensors`, `model.json`, `history.tsv`, `training.json`
-    (backends), `validation/` and, if asked, `early.safetensors`.
+    (backends), `validation/` and, for the coarse stage, `early.safetensors`.
 
-    With `init`, weights of equal name and shape start from another checkpoint (the coarse model);
-    none may be missing. With `lgm` in the section, a published LGM checkpoint, the U-Net starts
-    from LGM's and the rest from random weights. `perceptual(device)` makes the perceptual loss.
-    With `gpus` > 1 that many processes train together; the loss curve is that of one process with
-    the same `batch` and `accumulate`, but for rounding. Raises InputError on unusable data or
+    init: a checkpoint, such as the coarse model, whose weights of equal name and shape are the
+    start; none may be missing. With `lgm` in the section, the U-Net starts from this published LGM
+    checkpoint and the rest from random weights. perceptual: called with a device, returns the
+    perceptual loss on it.
+
+    With `gpus` > 1, that many processes train together; the loss curve is that of one process with
+    the same `batch` and `accumulate`, except for rounding. Raises InputError for unusable data or
     weights and SliceEnded at the deadline.
     """
     for folder in training.validation:
         Viewpoints.read(folder)
     fewest = min((len(Viewpoints.read(folder)) for folder in training.scans), default=0)
     section = training.section
-    if 0 < fewest < section.supervised:  # all samples of a batch have equally many
+    if 0 < fewest < section.supervised:  # all samples of a batch have the same number of views
         log.info(
             "%s: each step is compared with %d views, not %d: a scan has no more",
             training.stage,
@@ -153,7 +156,7 @@ def train_hgm(
         training = dataclasses.replace(
             training, section=section.model_copy(update={"supervised": fewest})
         )
-    # the former are never read ahead, so they are kept first
+    # validation views are never read ahead, so they are stored first
     pictures = Pictures([*training.validation, *training.scans])
     arguments = (config, training, pictures, out, state, init, perceptual, deadline)
     if section.gpus == 1:
@@ -178,7 +181,7 @@ def _train(
     torch.manual_seed(training.seed)
     device = torch.device(device_of(ranks, training.device))
     if device.type == "cuda":
-        use_threads(1)  # the job's others are those that read ahead
+        use_threads(1)  # the job's other threads read ahead
     backend = backend_for(training.backend, device)
     sparse_backend = (
         spconv_backend.resolve_backend(training.network.sparse_backend, device)
@@ -305,7 +308,7 @@ def _train(
 def load_hgm(
     folder: Path, *, weights: str = WEIGHTS, device: str = "cpu", sparse_backend: str = "auto"
 ) -> HGM:
-    """A trained HGM of `train_hgm`, frozen and in evaluation mode; `weights=EARLY` gives the
+    """A trained HGM that `train_hgm` wrote, frozen and in evaluation mode; with `weights=EARLY` the
     unconverged one."""
     model = load_model(folder, device, sparse_backend=sparse_backend)
     if weights != WEIGHTS:

@@ -1,5 +1,5 @@
-"""The paper's ablation (Table 4) and the rows of its Table 6 as variants of the same stages;
-variants share every stage that they do not change."""
+"""The paper's ablation (table 4) and the rows of its table 6 as variants of the same stages.
+Variants share the results of every stage in which they do not differ."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# after a variant's name: the render of its Gaussians from behind, beside the picture that it was
-# given
+# added to the name of a variant: the render of its Gaussians from behind, next to the back view
+# that it got as input
 RENDER = "_render"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """Which parts of HGM one variant uses."""
+    """Which parts of HGM a variant uses."""
 
     refined: bool = True  # the refined body, else the first estimate
     two_view: bool = True  # the fusion stage, else the coarse Gaussians are the result
-    diffusion: bool = True  # the ControlNet's back view, else the coarse one
+    diffusion: bool = True  # the back view refined by the ControlNet, else the coarse one
     body: bool = True  # the SMPL-X branch, else networks trained without it
-    # the refinement of the body sees the 11 other silhouettes, else the photo's alone
+    # the body is refined with all silhouettes, else with that of the photo alone
     sides: bool = True
-    # whose first body: a program of hgm.body.estimators, else what the configuration names
+    # program that estimates the first body (hgm.body.estimators); empty: what the configuration
+    # names
     estimator: str = ""
 
     @property
@@ -33,25 +34,25 @@ class Variant:
 
     @property
     def first(self) -> str:
-        """Suffix of the folders that hold first bodies other than the configuration's."""
+        """Suffix of the folders of first bodies; empty for those that the configuration names."""
         return f"_by_{self.estimator}" if self.estimator else ""
 
     @property
     def side_views(self) -> str:
-        """Suffix of the folder of refined bodies that says which silhouettes were seen."""
+        """Suffix of the folders of refined bodies; empty where all silhouettes are used."""
         return "" if self.sides else "_front_only"
 
     @property
     def bodies(self) -> str:
-        """Folder of this variant's bodies below `bodies`."""
+        """Name of the folder of this variant's bodies, below `bodies`."""
         return f"refined{self.first}{self.side_views}" if self.refined else f"estimated{self.first}"
 
     def source(self, estimate: Mapping[str, Any]) -> str:
-        """Where its first bodies come from, by section `estimate` of the configuration."""
+        """The source of its first bodies, given section `estimate` of the configuration."""
         return self.estimator or str(estimate["source"])
 
     def refining(self, refine: Mapping[str, Any]) -> dict[str, Any]:
-        """Section `refine` of the configuration as it holds for this variant."""
+        """Section `refine` of the configuration, changed for this variant."""
         return dict(refine) if self.sides else {**refine, "side": 0.0}
 
 
@@ -66,7 +67,7 @@ VARIANTS = {
     "pymafx_front_only": Variant(sides=False, estimator="pymafx"),
 }
 
-# of the report; its first one that is asked for is the one that the report is about
+# order in the report; the first one that the configuration names is the main variant of the report
 ORDER = (
     "full",
     "no_diffusion",

@@ -1,9 +1,9 @@
-"""The work of each job at its sizes: operations and bytes of what runs on the device, seconds of
-one core for the rest.
+"""The work of each job for the sizes in the configuration: operations and bytes of what runs on the
+device, seconds of one CPU core for the rest.
 
-Counts of networks are those of the presets; widths changed by `network.overrides` are not seen.
-Seconds of a core were measured on an AMD EPYC, one thread, in CPU time; what could not be measured
-says so.
+Numbers of networks are those of the presets; widths changed by `network.overrides` are not
+considered. Seconds of a core are CPU time measured with one thread on an AMD EPYC; numbers that
+could not be measured have a comment that says so.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from hgm.workflow.cards import Card, Range
 from hgm.workflow.jobs import PlannedJob
 from hgm.workflow.work import ADAM_PASSES, Work, splatting_bytes
 
-# GFLOP of a forward pass at the preset's size with one view and with two;
-# hgm.systems.hgm.bench.footprint counts them, a test compares
+# preset -> GFLOP of a forward pass at its size, with one view and with two;
+# hgm.systems.hgm.bench.footprint counts them, and a test compares
 FORWARD = {
     "tiny": (0.320, 0.737),
     "small": (4.39, 9.61),
@@ -32,25 +32,24 @@ FORWARD = {
 }
 MAPS = {"tiny": 32, "small": 64, "medium": 128, "paper": 256}  # side of the Gaussian map of a view
 LPIPS_FLOPS = 40.1e9  # of VGG's features of a picture of 256 px
-# a forward pass at 512 px
+# FLOPs of a forward pass at 512 px
 STABLE_UNET = 803e9
 STABLE_CONTROL = 283e9
 STABLE_ENCODER = 1117e9
 STABLE_DECODER = 2515e9
 VERTICES = 10475
 FACES = 20908  # of SMPL-X
-BACKWARD = 3  # times a forward pass, with the gradients of inputs and weights
-# times the bytes that are kept for the backward pass: how often layers read and write them.
-# Assumed.
+BACKWARD = 3  # forward and backward pass, in forward passes
+# bytes that layers read and write, in multiples of the bytes kept for the backward pass; assumed
 FORWARD_TRAFFIC = 6
 TRAINING_TRAFFIC = 18
-HALF = 0.55  # of the bytes of float32 in bf16, where norms and losses stay float32
-FROZEN = 2.6  # forward passes of a frozen U-Net whose decoder hands gradients on
+HALF = 0.55  # bytes with bf16 over bytes with float32; norms and losses stay float32
+FROZEN = 2.6  # forward and backward of a frozen U-Net that passes gradients on, in forward passes
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The configuration's values that work follows."""
+    """The sizes in a configuration that decide the work of its jobs."""
 
     plan: Plan
 
@@ -72,12 +71,12 @@ class Sizes:
 
     @property
     def scale(self) -> float:
-        """Pixels over those that the preset is made for."""
+        """Number of pixels of a picture, over that of the pictures that the preset is made for."""
         return float(self.size / NETWORKS[self.preset][0]) ** 2
 
     @property
     def compared(self) -> bool:
-        """Whether LPIPS can be had."""
+        """Whether the weights of LPIPS are given."""
         return None not in (self.config["weights"]["vgg16"], self.config["weights"]["lpips"])
 
     @property
@@ -92,18 +91,18 @@ class Sizes:
         return self.plan.sources_of(job.name.split("/")[-1])
 
     def views(self, job: PlannedJob) -> int:
-        """Views of a person of that data set."""
+        """Number of views of a person of that data set."""
         return view_count(self.data(job))
 
     def scans(self, split: str) -> int:
         return sum(entry.split == split for entry in self.plan.entries)
 
     def pixels(self, count: float, size: int | None = None) -> float:
-        """Of so many pictures, in pictures of 128 px."""
+        """Number of pixels of `count` pictures, in pictures of 128 px."""
         return count * ((size or self.size) / 128) ** 2
 
     def network(self, views: int, *, training: bool = False) -> Work:
-        """One HGM's pass."""
+        """One forward pass of an HGM, or with `training` forward and backward, on one sample."""
         kept = (
             NETWORKS[self.preset][1 + views]
             * MB
@@ -124,8 +123,8 @@ class Sizes:
         )
 
     def normals(self, *, training: bool = False) -> Work:
-        """The normal net on one picture, the run's own or ICON's, which is taken to be like one of
-        64, 128 and 256 channels."""
+        """The normal net on one picture: the run's own, or ICON's, for which one with 64, 128 and
+        256 channels is assumed."""
         channels = self.config["normals"]["channels"] if self.plan.own_normals else (64, 128, 256)
         passes = BACKWARD if training else 1
         traffic = 8 * passes * sum(channels) * self.size**2 * 4
@@ -134,15 +133,15 @@ class Sizes:
         )
 
     def bodies(self, views: int, size: int, *, backward: bool = False, cell: float = 0.012) -> Work:
-        """Pictures of a body as discs."""
+        """Renders of a body as discs."""
         discs = FACES if cell == 0 else min(FACES, round(0.75 / cell**2))
         return self.splatting(discs, views, size, backward=backward)
 
 
 def unet_flops(channels: Sequence[int], layers: int, size: float) -> float:
-    """Of a forward pass of a U-Net of residual blocks on a picture of `size` pixels: the 3 x 3
-    convolutions of its blocks, more on the way up for the skips, and two blocks in the middle;
-    without attention."""
+    """FLOPs of a forward pass of a U-Net of residual blocks on a picture of `size` pixels: the 3 x
+    3 convolutions of its blocks, with wider inputs on the way up for the skips, and two blocks in
+    the middle; without attention."""
     found = sum(
         size**2 / 4**i * 18 * c**2 * (2 * layers + 3 * (layers + 1)) for i, c in enumerate(channels)
     )
@@ -150,13 +149,14 @@ def unet_flops(channels: Sequence[int], layers: int, size: float) -> float:
 
 
 def work_of(job: PlannedJob, plan: Plan) -> Work:
-    """What a job does, its start with it; of a rule that RULES does not count the start alone."""
+    """The work of a job, its start included; only the start where RULES has no function for the
+    rule."""
     start, each = RULES.get(job.rule, (START, _nothing))
     return Work(host=start) + each(Sizes(plan), job)
 
 
 def seconds_of(job: PlannedJob, plan: Plan, card: Card) -> Range:
-    """How long a job takes on a device."""
+    """Seconds that a job takes on a card."""
     return work_of(job, plan).seconds(card, str(plan.config["network"]["precision"]))
 
 
@@ -169,12 +169,12 @@ def _standin(s: Sizes, job: PlannedJob) -> Work:
 
 
 def _catalogue(s: Sizes, job: PlannedJob) -> Work:
-    return Work(host=0.6 if s.plan.standin else 3.0) * job.work  # the second: not measured
+    return Work(host=0.6 if s.plan.standin else 3.0) * job.work  # 3.0: not measured
 
 
 def _render(s: Sizes, job: PlannedJob) -> Work:
-    """Blender reads a scan, checks it and draws its views. Reading a real scan, of many more
-    triangles, is not measured, and neither is taking over given views."""
+    """Blender reads a scan, checks it and renders its views. The times of reading a real scan,
+    which has many more triangles, and of copying the views of a data set are not measured."""
     if s.data(job)["source"] in GIVEN:
         return Work(host=0.2 + 0.03 * s.pixels(s.views(job))) * job.work
     samples = s.config["rendering"]["samples"]
@@ -183,7 +183,7 @@ def _render(s: Sizes, job: PlannedJob) -> Work:
 
 
 def training_sample(s: Sizes, rule: str, sets: int = 3) -> Work:
-    """One sample of an HGM's training: passes of the networks, renders of its sets of Gaussians in
+    """One sample of an HGM training: passes of the networks, renders of its sets of Gaussians in
     each supervised view, the loss."""
     section = s.config[rule]
     views = 2 if rule == "fusion" else 1
@@ -231,7 +231,7 @@ def _pairs(s: Sizes, job: PlannedJob) -> Work:
 
 
 def _diffusion(s: Sizes, size: float, *, training: bool = False) -> Work:
-    """A pass of the base with its ControlNet over a picture of `size` pixels; training: with the
+    """One pass of the base with its ControlNet over a picture of `size` pixels; training: with the
     ControlNet's gradients."""
     passes = (FROZEN, BACKWARD) if training else (1, 1)
     if s.stable:
@@ -295,7 +295,7 @@ def _estimate(s: Sizes, job: PlannedJob) -> Work:
 
 
 def refine_step(s: Sizes) -> Work:
-    """What one step of the refinement of a body draws, with gradients."""
+    """The renders, with gradients, of one step of the refinement of a body."""
     section = s.config["refine"]
     step = s.bodies(VIEWS, 2 * section["sizes"][-1], backward=True, cell=section["cell"]) + Work(
         calls=1
@@ -339,7 +339,7 @@ def picture_to_gaussians(s: Sizes, name: str) -> Work:
 
 
 def _person(s: Sizes, name: str, views: int = VIEWS) -> Work:
-    """The same with its views and its film."""
+    """The same, with the renders of the views and the turntable."""
     made = s.config["reconstruct"]
     count = s.gaussians(2 if VARIANTS[name].two_view else 1)
     film = made["turntable_size"]
@@ -352,8 +352,8 @@ def _person(s: Sizes, name: str, views: int = VIEWS) -> Work:
 
 
 def surface(s: Sizes) -> Work:
-    """Gaussians to a mesh: depths fused into a volume, and the refinement by normals, which the CPU
-    does."""
+    """Gaussians to a mesh: depths are fused to a volume, and the mesh is refined by normals on the
+    CPU."""
     section = s.config["mesh"]
     views = s.splatting(s.gaussians(2), section["cameras"], section["size"])
     fused = 0.8 + 1e-7 * section["cameras"] * section["size"] ** 2 + 2.5e-7 / section["voxel"] ** 3
@@ -367,11 +367,12 @@ def _mesh(s: Sizes, job: PlannedJob) -> Work:
 
 
 def _evaluate(s: Sizes, job: PlannedJob) -> Work:
-    """On a CPU everywhere."""
+    """Runs on the CPU on every machine."""
     name = job.name.split("/")[1]
     views = s.views(job)
     measured = 4 if views % 4 == 0 else views - 1  # hgm.images.viewpoints
-    # these, the back and the back view; simple baselines beside
+    # the measured views, the render from behind and the back view; for the main variant also those
+    # of the three simple baselines
     pictures = (measured + 2) * (4 if name == s.plan.main_variant else 1)
     host = (
         0.5
@@ -379,7 +380,7 @@ def _evaluate(s: Sizes, job: PlannedJob) -> Work:
         + 0.03 * s.pixels(pictures)
         + 1.5e-5 * s.config["evaluate"]["surface_samples"]
     )
-    if s.compared:  # two definitions, of both pictures
+    if s.compared:  # two definitions, for prediction and truth
         host += pictures * 4 * LPIPS_FLOPS * (s.size / 256) ** 2 / 40e9
     return Work(host=host) * job.work
 
@@ -392,9 +393,9 @@ def _report(s: Sizes, job: PlannedJob) -> Work:
     return Work(host=0.07) * job.work
 
 
-START = 4.0  # of a job of a rule that is not among these
-# seconds of one core from the start of a job to its first work, most of them imports, and what
-# follows
+START = 4.0  # seconds of a core, for a rule that is not in RULES
+# rule -> seconds of one core from the start of a job to its first work, most of them for imports,
+# and the function for its work
 RULES: dict[str, tuple[float, Callable[[Sizes, PlannedJob], Work]]] = {
     "record": (0.5, _nothing),
     "body_model": (4.0, _nothing),

@@ -17,7 +17,7 @@ from hgm.errors import InputError
 
 
 def import_diffusers() -> Any:
-    """diffusers, with its notices and progress bars off; everything is read from local folders."""
+    """diffusers, with notices and progress bars off."""
     import transformers
 
     transformers.utils.logging.set_verbosity_error()
@@ -46,7 +46,7 @@ class Base:
 
     @property
     def halvings(self) -> int:
-        """How often the VAE halves the image size."""
+        """Number of times that the VAE halves the image size."""
         return len(self.vae.config.block_out_channels) - 1
 
     @property
@@ -55,7 +55,8 @@ class Base:
 
     @torch.no_grad()
     def embed(self, texts: Sequence[str]) -> Tensor:
-        """Texts -> [len(texts), L, C] hidden states, as the pipelines embed their prompts."""
+        """Hidden states [len(texts), L, C] of texts, computed as the pipelines embed their
+        prompts."""
         tokens = self.tokenizer(
             list(texts),
             padding="max_length",
@@ -67,11 +68,11 @@ class Base:
 
     @torch.no_grad()
     def moments(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Images [B, 3, H, W] in [0, 1] -> mean and standard deviation of their scaled latents, [B,
-        C, h, w] on the CPU.
+        """Images [B, 3, H, W] in [0, 1] -> mean and standard deviation of their scaled latents,
+        each [B, C, h, w] on the CPU.
 
-        In float32: an image is encoded once, and what is lost here is lost to every step that
-        learns from it.
+        Computed in float32: an image is encoded once, so a rounding error would stay in every
+        training step.
         """
         image = image.to(self.device, self.vae.dtype) * 2 - 1
         with torch.autocast(self.device.type, enabled=False):
@@ -93,8 +94,8 @@ def check_base(folder: Path) -> None:
 
 
 def link_base(folder: Path, out: Path) -> None:
-    """Make `out` a base folder whose parts are links into `folder`; raises InputError when that is
-    no base."""
+    """Make `out` a base folder whose parts are links into `folder`. Raises InputError when `folder`
+    is not a base."""
     check_base(folder)
     with atomic_folder(out) as work:
         for part in sorted(folder.resolve().iterdir()):
@@ -102,8 +103,8 @@ def link_base(folder: Path, out: Path) -> None:
 
 
 def open_base(folder: Path, device: str = "cpu") -> Base:
-    """Open a base from a local folder, frozen. Raises InputError when it is not one that predicts
-    noise (epsilon)."""
+    """Open a base from a local folder, frozen. Raises InputError when it cannot be opened or does
+    not predict noise (epsilon)."""
     check_base(folder)
     diffusers = import_diffusers()
     try:

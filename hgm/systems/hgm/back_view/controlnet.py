@@ -1,4 +1,4 @@
-"""Training of the ControlNet that sharpens back views, the base frozen (paper section 3.5, eq.
+"""Training of the ControlNet that sharpens back views, with the base frozen (paper section 3.5, eq.
 4)."""
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ from hgm.train.prefetch import LOADERS, Prefetch
 from hgm.train.settings import Schedule
 
 STAGE = "controlnet"
-# of the condition's encoder in Stable Diffusion's ControlNets; one halving less
+# widths of the encoder of the control image in ControlNets of Stable Diffusion; it halves the image
+# once less than it has widths
 EMBEDDING_CHANNELS = (16, 32, 96, 256)
 
 
 def build_controlnet(base: Base, seed: int) -> Any:
-    """A ControlNetModel with the weights of the base's UNet; its outputs are zero until it is
-    trained.
+    """A ControlNetModel that starts from the weights of the base's UNet; its outputs are zero until
+    it is trained.
 
-    Its encoder of the control image halves the image as often as the VAE does.
+    Its encoder of the control image halves the image as often as the VAE does. Raises InputError
+    for a VAE with too many halvings.
     """
     if not 0 < base.halvings < len(EMBEDDING_CHANNELS):
         raise InputError(
@@ -64,7 +66,7 @@ def open_controlnet(folder: Path, base: Base) -> Any:
     # a damaged or hostile folder can raise anything from the two libraries
     except Exception as error:
         raise InputError(f"{folder}: cannot open the ControlNet ({one_line(error)})") from None
-    # the saved bytes do not tell where the start lay
+    # so that the saved file does not depend on the path of the start
     controlnet.register_to_config(_name_or_path="")
     ours = controlnet.config
     theirs = base.unet.config
@@ -84,7 +86,7 @@ def open_controlnet(folder: Path, base: Base) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Configurations hold tuples when new and lists when read from a file."""
+    """A list as a tuple: configurations hold tuples when new and lists when read from a file."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -97,9 +99,10 @@ def epsilon_loss(
     text: Tensor,
     condition: Tensor,
 ) -> Tensor:
-    """Eq. 4: the mean of |noise - prediction|^2 over latents [B, C, h, w] noised to `times` [B].
+    """Paper eq. 4: the mean of |noise - prediction|^2 over latents [B, C, h, w] with noise added
+    for diffusion times `times` [B].
 
-    text [B, L, E] are caption embeddings, condition [B, 3, H, W] the control images in [0, 1].
+    text [B, L, E]: caption embeddings; condition [B, 3, H, W]: control images in [0, 1].
     """
     noisy = base.scheduler.add_noise(latents, noise, times)
     with mixed_precision(base.device.type):
@@ -127,13 +130,13 @@ def train_controlnet(
     deadline: Deadline | None = None,
     device: str = "cpu",
 ) -> list[dict[str, float]]:
-    """Train a ControlNet on the folder `pairs` against the base folder, write it to `out` and
-    return the history.
+    """Train a ControlNet on the pairs in the folder `pairs` against the base in the folder `base`,
+    write it to `out` and return the history.
 
     It starts from the ControlNet folder `settings.tile` (ControlNet-tile in the paper), else from
-    the base's UNet. Captions are `settings.caption`, some of them empty. Killed, it goes on from
-    the folder `state`. Raises SliceEnded at the deadline and InputError when the folders do not fit
-    each other.
+    the base's UNet. Captions are `settings.caption`, some of them empty. A training that was killed
+    continues from the folder `state`. Raises SliceEnded at the deadline and InputError when the
+    folders do not fit each other.
     """
     opened = open_base(base, device)
     data = Pairs.open(pairs)
@@ -208,7 +211,8 @@ def train_controlnet(
 
 
 def _crop_size(settings: ControlNet, base: Base, shape: torch.Size) -> int:
-    """Side of a training crop in pixels; the whole, square image without `crop`."""
+    """Side of a training crop in pixels; without `crop`, that of the whole, square image. Raises
+    InputError for a side that does not fit the networks or the images."""
     multiple = 1 << base.halvings + len(base.unet.config.block_out_channels) - 1
     size = min(shape) if settings.crop is None else settings.crop
     if not 0 < size <= min(shape) or size % multiple:
@@ -220,8 +224,8 @@ def _crop_size(settings: ControlNet, base: Base, shape: torch.Size) -> int:
 
 
 def read_targets(base: Base, pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
-    """Of the M targets, each read and encoded once: mean and standard deviation of the latents,
-    each [M, C, h, w] on the CPU, and `foreground_boxes` [M, 4]."""
+    """Read and encode the M target images once: mean and standard deviation of their latents, each
+    [M, C, h, w] on the CPU, and their `foreground_boxes` [M, 4]."""
     targets = (pairs.target(i)[None] for i in range(len(pairs)))
     mean, std, boxes = zip(
         *((*base.moments(target), foreground_boxes(target)) for target in targets), strict=True

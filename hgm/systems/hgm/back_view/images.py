@@ -1,4 +1,4 @@
-"""Image operations of the back-view branch: loss of detail, crops around the person, the white
+"""Image operations of the back-view branch: removing detail, crops around the person, the white
 background."""
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ def as_float(images: Tensor) -> Tensor:
 
 
 def degrade(image: Tensor, factor: int) -> Tensor:
-    """Lose detail: area-downsample [3, H, W] by `factor`, then bilinear up to the old size.
+    """Remove detail: area-downsample [3, H, W] by `factor`, then upsample bilinearly to the old
+    size.
 
     Raises InputError when `factor` does not divide the size.
     """
@@ -37,13 +38,13 @@ def degrade(image: Tensor, factor: int) -> Tensor:
 
 
 def foreground_boxes(images: Tensor) -> Tensor:
-    """[M, 3, H, W] on white -> int64 [M, 4] first row, last row, first column, last column that are
-    not white.
+    """Images [M, 3, H, W] on white -> int64 [M, 4]: first row, last row, first column and last
+    column with a pixel that is not white.
 
-    An all-white image gives its whole area.
+    The box of an all-white image is the whole image.
     """
     boxes = []
-    for image in images:  # one after the other: all as floats would be four times as large
+    for image in images:  # one by one, since all images as floats take four times the memory
         inside = (as_float(image) < 0.99).any(0)
         if not inside.any():
             inside = torch.ones_like(inside)
@@ -62,9 +63,9 @@ def crop_places(
     *,
     multiple: int = 1,
 ) -> list[tuple[int, int]]:
-    """First row and column of a crop of `size` for each index: its center is uniform in the image's
-    box, then it is moved to lie inside an image of `shape` (H, W) and to begin at a multiple of
-    `multiple` pixels."""
+    """First row and column of a crop of `size` pixels for each index. The crop's center is uniform
+    in the image's box; the crop is then moved to lie inside an image of `shape` (H, W) and to begin
+    at a multiple of `multiple` pixels."""
     height, width = shape
     places = []
     for i in indices:
@@ -81,8 +82,9 @@ def crop_places(
 def cut(
     images: Sequence[Tensor], places: Sequence[tuple[int, int]], size: int, *, reduced: int = 1
 ) -> Tensor:
-    """Crops [B, C, size / reduced, size / reduced] of B images whose sides are `reduced` times
-    shorter than those of `places`."""
+    """Crops [B, C, size / reduced, size / reduced] of B images. `places` and `size` are in pixels
+    of pictures whose sides are `reduced` times longer, such as the images of which these are
+    latents."""
     edge = size // reduced
     return torch.stack(
         [
@@ -102,8 +104,8 @@ def random_crops(
 
 
 def silhouette(alpha: Tensor, threshold: float = 0.5, dilation: int = 2) -> Tensor:
-    """Soft mask [1, H, W]: alpha where it reaches `threshold`, else 0; then the largest value
-    within `dilation` pixels."""
+    """Soft mask [1, H, W]: alpha where it is at least `threshold`, else 0; then the maximum within
+    `dilation` pixels."""
     kept = torch.where(alpha >= threshold, alpha, torch.zeros_like(alpha)).clamp(0, 1)
     return F.max_pool2d(kept[None], 2 * dilation + 1, stride=1, padding=dilation)[0]
 

@@ -1,9 +1,9 @@
-"""Training pairs of the ControlNet: a coarse view that has lost detail, and the true view (paper
-appendix).
+"""Training pairs of the ControlNet: a coarse back view with detail removed, and the true back view
+(paper appendix).
 
-The coarse view comes from a one-view HGM that was stopped early on purpose, so that a training
-scan's render is as bad as a test scan's; it is then downsampled. One folder a scan with
-`condition.png` and `target.png` of its back view; `pairs.json` lists them.
+The coarse view comes from a one-view HGM whose training was stopped early on purpose, so that
+renders of training scans are as bad as those of test scans; the render is then downsampled. Each
+scan has a folder with `condition.png` and `target.png` of its back view; `pairs.json` lists them.
 """
 
 from __future__ import annotations
@@ -40,13 +40,14 @@ def make_pairs(
     factors: Sequence[int],
     key: Callable[[str], str] = str,
 ) -> dict[str, Any]:
-    """Write the pairs of all scans (name -> folder of views) under `out` and return the list that
-    is written there too.
+    """Write the pairs of all scans (name -> folder of views) under `out`; write the list of them to
+    `pairs.json` and return it.
 
-    The factor of a pair cycles through `factors` along the scans. `key` is of whatever else decides
-    the pair of a scan, by its name: what is there with the same key stays. A scan that raises
-    ScanError is set aside with its reason. Raises InputError when nothing is left, and, after the
-    others are done, for views that are damaged: they are the run's own, and can be made again.
+    The factors of the pairs cycle through `factors` in the order of the scans' names. `key(name)`
+    identifies whatever else decides the pair of a scan; a pair that exists with the same key is
+    kept. A scan that raises ScanError is set aside with its reason. Raises InputError where there
+    are no scans, and, after all other scans are done, for damaged views, since these are made by
+    the run itself and can be made again.
     """
     names = sorted(scans)
     factor = {scan: factors[i % len(factors)] for i, scan in enumerate(names)}
@@ -104,7 +105,7 @@ def _make_pair(
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs of a folder, read from disk when asked for."""
+    """The pairs of a folder, read from disk on access."""
 
     folder: Path
     scans: tuple[str, ...]

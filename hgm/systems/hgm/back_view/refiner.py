@@ -1,5 +1,5 @@
-"""Refinement of a coarse back view by image-to-image diffusion under its own control (paper section
-3.5)."""
+"""Refinement of a coarse back view by image-to-image diffusion, with the coarse view also as the
+control image (paper section 3.5)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BackViewRefiner:
     def load(cls, base: Path, controlnet: Path, device: str = "cpu") -> BackViewRefiner:
         """Open the base and the ControlNet from local folders; float16 on CUDA, float32 on a CPU.
 
-        Raises InputError when a folder is not what it should be or the two do not fit.
+        Raises InputError when a folder cannot be opened or the two do not fit each other.
         """
         opened = open_base(base)
         pipeline = import_diffusers().StableDiffusionControlNetImg2ImgPipeline(
@@ -47,8 +47,8 @@ class BackViewRefiner:
         return cls(pipeline)
 
     def compile_networks(self) -> None:
-        """Compile what runs once a denoising step, and the decoder (torch.compile); the first
-        picture takes minutes.
+        """Compile the networks that run in each denoising step, and the decoder (torch.compile).
+        The first picture then takes minutes.
 
         Raises InputError without a compiler (see `prepare_compiling`).
         """
@@ -63,8 +63,8 @@ class BackViewRefiner:
 
         The coarse view is both the start and the control image; the last `strength` * `steps`
         denoising steps run. `guidance` <= 1 switches classifier-free guidance off. Outside the
-        grown silhouette of the coarse view the result is white. Raises InputError when the size
-        does not fit the networks or no step would run.
+        dilated silhouette of the coarse view the result is white. Raises InputError when the size
+        does not fit the networks, no step would run, or the result is not finite.
         """
         self._check(coarse_rgb, coarse_alpha, settings)
         rgb = coarse_rgb.detach().float().cpu().clamp(0, 1)

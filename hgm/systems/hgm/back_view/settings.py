@@ -7,7 +7,7 @@ from typing import Literal
 from hgm.core.settings import Count, Section, described
 from hgm.train.settings import Optimization
 
-# in lower case, as the tokenizer sees it; the small base learns it too
+# in lower case, as the tokenizer makes it; the small base is trained with it too
 CAPTION = "best quality"
 
 
@@ -16,49 +16,55 @@ class ControlPairs(Section):
 
     factors: list[Count] = described(
         [2, 4, 8],
-        "downsampling factors of the conditions, taken in turn (not published)",
+        "downsampling factors of the coarse views, used in turn (not published)",
         min_length=1,
     )
 
 
 class DiffusionBase(Section):
-    """Stable Diffusion 1.5, or a small latent diffusion model in its place, which is ours and sized
-    for one CPU core."""
+    """Stable Diffusion 1.5, or a small latent diffusion model of our own in its place, sized for
+    one CPU core."""
 
     folder: str | None = described(
         None,
         "Stable Diffusion 1.5 as a diffusers folder (paper); without one a small base is trained",
     )
     vae_channels: list[Count] = described(
-        [16, 32], "small base: widths of the VAE, one halving between two", min_length=1
+        [16, 32],
+        "small base: widths of the VAE; the size halves between two",
+        min_length=1,
     )
-    vae_layers: int = described(1, "small base: residual layers a level", ge=1)
-    latent_channels: int = described(8, "small base: channels of a latent", ge=1)
+    vae_layers: int = described(1, "small base: residual layers in each level", ge=1)
+    latent_channels: int = described(8, "small base: channels of the latents", ge=1)
     vae_steps: int = described(3600, "small base: training steps of the VAE", ge=1)
-    vae_batch: int = described(4, "small base: crops a step", ge=1)
-    vae_crop: int = described(24, "small base: edge of the crops in pixels", ge=16)
+    vae_batch: int = described(4, "small base: crops in a step of the VAE", ge=1)
+    vae_crop: int = described(24, "small base: edge of the VAE's crops in pixels", ge=16)
     vae_lr: float = described(5e-3, "small base: peak learning rate of the VAE", gt=0)
     squared: float = described(
-        10.0, "small base: weight of the squared error beside the absolute one", ge=0
+        10.0, "small base: weight of the VAE's squared error; the absolute error has weight 1", ge=0
     )
-    kl: float = described(1e-5, "small base: weight of the KL divergence of a latent number", ge=0)
-    lpips: float = described(0.1, "small base: weight of LPIPS where its weights are given", ge=0)
+    kl: float = described(
+        1e-5, "small base: weight of the KL divergence, a mean over latents", ge=0
+    )
+    lpips: float = described(0.1, "small base: weight of LPIPS, where its weights are given", ge=0)
     unet_channels: list[Count] = described(
         [24, 48, 64], "small base: widths of the denoising U-Net", min_length=1
     )
-    unet_layers: int = described(1, "small base: residual layers a level", ge=1)
+    unet_layers: int = described(1, "small base: residual layers in each level", ge=1)
     heads: int = described(4, "small base: attention heads", ge=1)
     text_width: int = described(32, "small base: width of the text encoder", ge=8)
     unet_steps: int = described(600, "small base: training steps of the U-Net", ge=1)
-    unet_batch: int = described(8, "small base: crops a step", ge=1)
+    unet_batch: int = described(8, "small base: crops in a step of the U-Net", ge=1)
     unet_lr: float = described(3e-3, "small base: peak learning rate of the U-Net", gt=0)
     unet_crop: int = described(
-        64, "small base: edge of the U-Net's crops in pixels of the image", ge=16
+        64, "small base: edge of the U-Net's crops, in pixels of the image", ge=16
     )
     unet_timesteps: int = described(
-        250, "small base: train on diffusion times below this one; only the last are run", ge=1
+        250,
+        "small base: train on diffusion times below this one; others are not run",
+        ge=1,
     )
-    ema: float = described(0.99, "small base: decay of averaged weights", ge=0, lt=1)
+    ema: float = described(0.99, "small base: decay of the moving average of weights", ge=0, lt=1)
     empty_caption: float = described(
         0.1, "small base: share of empty captions, which guidance needs", ge=0, le=1
     )
@@ -73,11 +79,11 @@ class ControlNet(Optimization):
     clip: float = described(1.0, "largest gradient norm (not published)", gt=0)
     tile: str | None = described(
         None,
-        "ControlNet-tile as a diffusers folder (paper); without one a copy of the base's encoder",
+        "ControlNet-tile as a diffusers folder to start from (paper); null: the base's encoder",
     )
-    batch: int = described(4, "pairs a step (not published)", ge=1)
+    batch: int = described(4, "pairs in a step (not published)", ge=1)
     schedule: Literal["constant", "onecycle"] = described(
-        "constant", "course of the learning rate (not published)"
+        "constant", "schedule of the learning rate (not published)"
     )
     caption: str = described(
         CAPTION, "caption of every pair (not published; the paper's test prompt)"
@@ -85,7 +91,7 @@ class ControlNet(Optimization):
     empty_caption: float = described(0.1, "share of empty captions (not published)", ge=0, le=1)
     timesteps: int = described(1000, "train on diffusion times below this one (paper)", ge=1)
     crop: int | None = described(
-        None, "train on crops of so many pixels around the person; null: whole images (paper)"
+        None, "edge of training crops around the person in pixels; null: whole images (paper)"
     )
 
 
@@ -94,17 +100,17 @@ class BackView(Section):
 
     seed: int = described(22, "seed of the diffusion noise (release)", ge=0)
     strength: float = described(
-        0.2, "share of the noise schedule that is run (release)", gt=0, le=1
+        0.2, "share of the denoising steps that is run (release)", gt=0, le=1
     )
-    steps: int = described(100, "denoising steps at full strength (release)", ge=1)
-    guidance: float = described(5.0, "classifier-free guidance (release)", ge=0)
+    steps: int = described(100, "denoising steps at strength 1 (release)", ge=1)
+    guidance: float = described(5.0, "scale of classifier-free guidance (release)", ge=0)
     control_scale: float = described(1.0, "weight of the ControlNet (not published)", ge=0)
     prompt: str = described("Best quality", "prompt (paper)")
     negative_prompt: str = described(
         "blur, lowres, bad anatomy, bad hands, cropped, worst quality",
-        "what the picture should not show (release)",
+        "negative prompt, what the picture should not show (release)",
     )
     mask_threshold: float = described(
-        0.5, "coarse alpha below this is background (ours)", gt=0, lt=1
+        0.5, "coarse alpha below this value is background (ours)", gt=0, lt=1
     )
-    mask_dilation: int = described(2, "pixels by which the mask grows (ours)", ge=0)
+    mask_dilation: int = described(2, "pixels by which the mask is dilated (ours)", ge=0)

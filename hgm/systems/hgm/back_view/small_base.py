@@ -1,8 +1,8 @@
-"""The demo's own latent-diffusion base: the classes of Stable Diffusion 1.5 at a size that one CPU
+"""The demo's own latent diffusion base: the classes of Stable Diffusion 1.5 at a size that one CPU
 core trains in minutes.
 
-It has seen only renders of the training scans, so it stands in for the prior of Stable Diffusion,
-not for its quality.
+It is trained on renders of the training scans only. So it takes the place of Stable Diffusion's
+prior, but does not reach its quality.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from hgm.train.loop import fit, write_history
 from hgm.train.settings import Optimization, Optimizer, Schedule
 
 History = list[dict[str, float]]
-# weight of the hue's squared error beside the colors'; without it some seeds stay gray for the
-# whole training
+# weight of the squared error of the hue, relative to that of the colors; without it, the images of
+# some seeds stay gray for the whole training
 HUE = 4.0
-WARMUP = 0.05  # share of the steps on the way up
+WARMUP = 0.05  # share of the steps in which the learning rate rises
 BETAS = (0.9, 0.99)
-QUIET = -8.0  # logarithm of the latents' variance before training
+QUIET = -8.0  # log variance of the latents before training
 Perceptual = Callable[[Tensor, Tensor], Tensor]  # two images [B, 3, H, W] in [0, 1] -> scalar
 
 
 def build_vae(settings: DiffusionBase, size: int) -> Any:
-    """An untrained AutoencoderKL for images of `size` pixels, with one halving less than it has
-    levels."""
+    """An untrained AutoencoderKL for images of `size` pixels; it halves the size once less than it
+    has levels."""
     levels = len(settings.vae_channels)
     vae = import_diffusers().AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * levels,
@@ -57,11 +57,11 @@ def build_vae(settings: DiffusionBase, size: int) -> Any:
         scaling_factor=1.0,  # replaced by one over the latents' deviation after training
     )
     with torch.no_grad():
-        for module in vae.modules():  # residual layers begin as identities …
+        for module in vae.modules():  # residual layers start as identities …
             if type(module).__name__ == "ResnetBlock2D":
                 module.conv2.weight.zero_()
                 module.conv2.bias.zero_()
-        # … and latents nearly without noise, in which nothing could be learned
+        # … and latents nearly without noise, since noise would hide the image
         spread = slice(settings.latent_channels, None)
         vae.quant_conv.weight[spread] *= 0.1
         vae.quant_conv.bias[spread] = QUIET
@@ -69,8 +69,8 @@ def build_vae(settings: DiffusionBase, size: int) -> Any:
 
 
 def build_unet(settings: DiffusionBase, size: int) -> Any:
-    """An untrained UNet2DConditionModel for images of `size` pixels; only the last level attends,
-    the others would cost too much."""
+    """An untrained UNet2DConditionModel for images of `size` pixels. Only the last level has
+    attention; on the others it would cost too much."""
     levels = len(settings.unet_channels)
     return import_diffusers().UNet2DConditionModel(
         sample_size=size >> (len(settings.vae_channels) - 1),
@@ -112,12 +112,12 @@ def train_base(
     perceptual: Perceptual | None = None,
 ) -> dict[str, History]:
     """Train the base on images [M, 3, H, W] (uint8, or float in [0, 1], on white) and write it to
-    the folder `out`, as one for images of `size` pixels.
+    the folder `out`, as a base for images of `size` pixels.
 
     First the VAE (L1, squared error, KL and, where `perceptual` is given, LPIPS), then the UNet on
-    its latents (eq. 4 without a control image). Returns the histories "vae" and "unet". Killed, it
-    goes on from the folder `state`. Raises SliceEnded at the deadline and InputError when the
-    images do not fit the settings.
+    its latents (paper eq. 4 without a control image). Returns the histories "vae" and "unet". A
+    training that was killed continues from the folder `state`. Raises SliceEnded at the deadline
+    and InputError when the images do not fit the settings.
     """
     check_images(images, settings)
     with torch.random.fork_rng(devices=[]):
@@ -224,8 +224,8 @@ def train_vae(
 
 
 def hue_error(error: Tensor) -> Tensor:
-    """Mean square of what remains of a color error [B, 3, H, W] when the part common to the three
-    channels is removed."""
+    """Mean square of a color error [B, 3, H, W] after its mean over the three channels is
+    subtracted."""
     return (error - error.mean(1, keepdim=True)).square().mean()
 
 
@@ -293,7 +293,8 @@ def train_unet(
 
 
 def save_base(base: Base, out: Path, histories: dict[str, History]) -> None:
-    """Write a complete Stable Diffusion pipeline folder, and the histories beside its parts."""
+    """Write a complete Stable Diffusion pipeline folder, with the training histories beside its
+    parts."""
     pipeline = import_diffusers().StableDiffusionPipeline(
         vae=base.vae,
         unet=base.unet,

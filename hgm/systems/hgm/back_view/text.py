@@ -1,4 +1,4 @@
-"""A tiny tokenizer and text encoder of CLIP's classes, made without any download.
+"""A tiny tokenizer and text encoder with CLIP's classes, made without a download.
 
 The vocabulary has every byte, so any text can be encoded, and one token for each word of the
 prompts.
@@ -14,13 +14,13 @@ from hgm.core.keys import derived_seed
 
 BEGIN = "<|startoftext|>"
 END = "<|endoftext|>"
-LENGTH = 77  # tokens, as CLIP
-# In this order no word's merges break another word: "ha" comes before "an".
+LENGTH = 77  # tokens, as in CLIP
+# in this order, no merge of one word breaks another word: "ha" comes before "an"
 WORDS = ("best", "quality", "blur", "lowres", "bad", "hands", "anatomy", "cropped", "worst")
 
 
 def byte_letters() -> list[str]:
-    """The 256 printable letters that byte-level BPE writes the bytes 0..255 with."""
+    """The 256 printable letters that byte-level BPE writes in place of the bytes 0..255."""
     printable = [
         *range(ord("!"), ord("~") + 1),
         *range(ord("¡"), ord("¬") + 1),
@@ -31,8 +31,8 @@ def byte_letters() -> list[str]:
 
 
 def vocabulary(words: tuple[str, ...] = WORDS) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Tokens with their numbers, and the merges that build each word letter by letter from its
-    start."""
+    """Tokens with their numbers, and the merges that build each word from its first letter, letter
+    by letter."""
     letters = byte_letters()
     tokens = letters + [letter + "</w>" for letter in letters]
     merges: list[tuple[str, str]] = []
@@ -65,7 +65,7 @@ def make_tokenizer() -> Any:
 
 
 def make_text_encoder(width: int, seed: int, heads: int = 4) -> Any:
-    """A frozen random `CLIPTextModel` with one layer: it only has to tell captions apart."""
+    """A frozen random `CLIPTextModel` with one layer: it only has to distinguish captions."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
     tokens, _ = vocabulary()

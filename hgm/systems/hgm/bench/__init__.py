@@ -1,1 +1,2 @@
-"""What of HGM is timed: its networks, splatting, refinement and mesh, each in several ways."""
+"""The stages of HGM that `hgm bench` times: networks, splatting, refinement and mesh, each in
+several implementations."""

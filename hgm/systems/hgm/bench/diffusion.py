@@ -1,4 +1,5 @@
-"""A back-view refiner with random weights: as much work as a trained one, and no file is needed."""
+"""A back-view refiner with random weights, which needs no files and does as much work as a trained
+one."""
 
 from __future__ import annotations
 
@@ -15,11 +16,11 @@ from hgm.systems.hgm.back_view.small_base import build_scheduler, build_unet, bu
 from hgm.systems.hgm.back_view.text import make_text_encoder, make_tokenizer
 
 TEXT_WIDTH = 768
-TEXT_HEADS = 12  # of CLIP ViT-L/14
+TEXT_HEADS = 12  # attention heads of CLIP ViT-L/14
 
 
 def stable_diffusion_vae() -> Any:
-    """An untrained AutoencoderKL of Stable Diffusion 1.5's sizes (vae/config.json of its
+    """An untrained AutoencoderKL with the sizes of Stable Diffusion 1.5 (vae/config.json of its
     release)."""
     return import_diffusers().AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -32,8 +33,8 @@ def stable_diffusion_vae() -> Any:
 
 
 def stable_diffusion_unet() -> Any:
-    """An untrained UNet2DConditionModel of Stable Diffusion 1.5's sizes (unet/config.json of its
-    release)."""
+    """An untrained UNet2DConditionModel with the sizes of Stable Diffusion 1.5 (unet/config.json of
+    its release)."""
     return import_diffusers().UNet2DConditionModel(
         sample_size=64,
         block_out_channels=(320, 640, 1280, 1280),
@@ -46,8 +47,8 @@ def stable_diffusion_unet() -> Any:
 
 
 def random_base(settings: DiffusionBase | None, size: int) -> Base:
-    """The small base for images of `size` pixels, or with None one of Stable Diffusion
-    1.5's sizes; its text encoder has one layer in place of twelve."""
+    """The small base for images of `size` pixels; without settings, one with the sizes of Stable
+    Diffusion 1.5, whose text encoder has one layer in place of twelve."""
     if settings is None:
         return Base(
             stable_diffusion_vae(),
@@ -68,8 +69,8 @@ def random_base(settings: DiffusionBase | None, size: int) -> Base:
 def make_refiner(
     settings: DiffusionBase | None, folder: Path | None, size: int, device: str
 ) -> BackViewRefiner:
-    """With the base in `folder` where one is given, else a random one; the ControlNet is untrained.
-    float16 on CUDA, as `BackViewRefiner.load` makes it."""
+    """A refiner with the base in `folder` if one is given, else with a random base; the ControlNet
+    is untrained. float16 on CUDA, as in `BackViewRefiner.load`."""
     base = random_base(settings, size) if folder is None else open_base(folder)
     pipeline = import_diffusers().StableDiffusionControlNetImg2ImgPipeline(
         vae=base.vae,

@@ -1,5 +1,5 @@
-"""GPU memory of a training step, computed on tensors that have shapes and no memory: the networks
-at any size on any machine."""
+"""GPU memory of a training step, computed on tensors that have shapes but no memory, so that
+networks of any size can be examined on any machine."""
 
 from __future__ import annotations
 
@@ -21,29 +21,30 @@ from hgm.systems.hgm.networks.config import INPUT_CHANNELS, HGMConfig
 from hgm.systems.hgm.networks.hgm import HGM
 
 GIB = 1 << 30
-STATIC = 16  # bytes a parameter: weight, gradient and Adam's two moments, all float32
-# a sample of 12 views of 512 px and three sets, from gsplat's buffers; not computed here
+STATIC = 16  # bytes for each parameter: weight, gradient, Adam's two moments, all float32
+# bytes of a sample with 12 views of 512 px and three sets, from the sizes of gsplat's buffers; not
+# computed here
 SPLATTING = 0.9 * GIB
-RESERVED = 3.0 * GIB  # CUDA's context, workspaces of the convolutions, gaps between blocks; a guess
+RESERVED = 3.0 * GIB  # CUDA's context, convolution workspaces, gaps between blocks; a guess
 SETS = 3  # of Gaussians that a step renders
-# GiB that a process finds on an A100, an H100, an H200
+# GiB that a process can use on an A100, an H100, an H200
 CARDS = {"40 GB": 39.0, "80 GB": 79.0, "141 GB": 139.0}
-FILLED = 0.9  # of a card; the rest is for what is not computed
-BATCH = 4  # of the paper, in all
+FILLED = 0.9  # share of a card to fill; the rest is for what is not computed
+BATCH = 4  # samples in a step of the paper, over all GPUs
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes of one training step: those that are there anyway, those of a sample, and what
-    recomputing LPIPS saves of these."""
+    """Bytes of one training step: those that do not depend on the batch, those of each sample, and
+    what recomputing LPIPS saves."""
 
     parameters: int  # their number
-    networks: int  # kept for the backward pass, a sample
-    lpips: int  # features of the renders of one set and of the targets, a sample
+    networks: int  # kept for the backward pass, for each sample
+    lpips: int  # features of the renders of one set and of the targets, for each sample
 
     def total(self, batch: int, *, recomputed: bool = True) -> float:
-        """Bytes at a micro-batch of `batch` samples; LPIPS of one set at a time, or of all sets
-        kept."""
+        """Bytes with a micro-batch of `batch` samples. recomputed: LPIPS features are held for one
+        set at a time, else for all sets."""
         lpips = self.lpips * (1 if recomputed else SETS)
         return STATIC * self.parameters + RESERVED + batch * (self.networks + lpips + SPLATTING)
 
@@ -51,8 +52,8 @@ class Footprint:
 def footprint(
     config: HGMConfig, *, precision: str = "bf16", supervised: int = 12, lpips_size: int = 256
 ) -> Footprint:
-    """Of one HGM with every part that has a fixed shape: U-Net, image encoder, body head and merge
-    network."""
+    """The footprint of one HGM with all parts that have a fixed shape: U-Net, image encoder, body
+    head and merge network."""
     bf16 = precision == "bf16"
     size = config.input_size
     with FakeTensorMode():
@@ -73,7 +74,8 @@ def footprint(
 
 
 def _fixed_parts(model: HGM, config: HGMConfig) -> list[tuple[nn.Module, Callable[[], Any]]]:
-    """The parts of one HGM that have a fixed shape, each with its call on one sample."""
+    """The parts of one HGM that have a fixed shape, each with a function that calls it on one
+    sample."""
     images = torch.empty(config.views, INPUT_CHANNELS, config.input_size, config.input_size)
     parts: list[tuple[nn.Module, Callable[[], Any]]] = [
         (model.unet, lambda: model.unet(images, config.views)),
@@ -96,20 +98,20 @@ def forward_flops(config: HGMConfig) -> int:
 
 
 def flops_without_memory(build: Callable[[], nn.Module], call: Callable[[Any], object]) -> int:
-    """FLOPs of a call of a module that is built on tensors without memory."""
+    """FLOPs of calling a module that is built on tensors without memory."""
     with FakeTensorMode(), torch.no_grad():
         module = _without_memory(build)
         return count_flops(lambda: call(module))
 
 
 def kept(module: nn.Module, call: Callable[[], Any], *, bf16: bool) -> int:
-    """Bytes that autograd keeps of a call for its backward pass, besides the module's own
+    """Bytes that autograd keeps from a call for its backward pass, without the module's own
     weights."""
     own = {p.untyped_storage()._cdata for p in module.parameters()}
     found: dict[int, torch.UntypedStorage] = {}
 
     def pack(x: Tensor) -> Tensor:
-        # holds it, so that its address is not used again
+        # keeps the storage alive, so that its address is not reused
         found[x.untyped_storage()._cdata] = x.untyped_storage()
         return x
 
@@ -119,7 +121,7 @@ def kept(module: nn.Module, call: Callable[[], Any], *, bf16: bool) -> int:
 
 
 def _without_memory(build: Callable[[], Any]) -> Any:
-    """A module whose parameters and buffers are the current mode's tensors."""
+    """A module with parameters and buffers of the current mode, which allocates no memory."""
     with _disable_current_modes(), torch.device("meta"):
         module = build()
     for part in module.modules():
@@ -135,7 +137,7 @@ def _without_memory(build: Callable[[], Any]) -> Any:
 
 
 class _Norms(TorchFunctionMode):
-    """CUDA's autocast norms in float32, a CPU's as they come."""
+    """Normalizations in float32, as CUDA's autocast computes them; the CPU's autocast does not."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in (F.group_norm, F.layer_norm):
@@ -145,19 +147,19 @@ class _Norms(TorchFunctionMode):
 
 @contextmanager
 def _autocast(bf16: bool) -> Iterator[None]:
-    """bfloat16 as on CUDA, on tensors of a CPU."""
+    """bfloat16 autocast as on CUDA, for tensors of a CPU."""
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16), _Norms():
         yield
 
 
 def largest_batch(found: Footprint, card: float) -> int | None:
-    """Samples of a micro-batch that a card of so many GiB holds, a divisor of the paper's batch;
-    None where not even one fits."""
+    """The largest micro-batch that fits a card of `card` GiB and divides the paper's batch; None
+    where not even one sample fits."""
     return next((b for b in (4, 2, 1) if found.total(b) <= FILLED * card * GIB), None)
 
 
 def table() -> str:
-    """Memory of the paper's two trainings and what to set for each card, as Markdown."""
+    """Memory of the paper's two trainings, and the settings for each card, as Markdown."""
     lines = [
         "| training | GiB at batch 1, 2, 4 | LPIPS kept | " + " | ".join(CARDS) + " |",
         "|---|---|---|" + "---|" * len(CARDS),

@@ -1,4 +1,4 @@
-"""The stages that HGM's networks do: their forward pass, a training step, a photo to Gaussians."""
+"""The benchmark stages of HGM's networks: a forward pass, a training step, a photo to Gaussians."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LR = 1e-4
 
 
 def forward_ways(settings: Settings, scene: Scene, views: int) -> list[Way]:
-    """The networks on one sample with one input view or two, without gradients."""
+    """The networks on one sample with one or two input views, without gradients."""
 
     seen = scene.sides[:views]
 
@@ -46,8 +46,8 @@ def forward_ways(settings: Settings, scene: Scene, views: int) -> list[Way]:
 
 
 def backward_ways(settings: Settings, scene: Scene) -> list[Way]:
-    """The networks' share of a training step: the one-view HGM forward and backward, no renders, no
-    optimizer."""
+    """The networks' share of a training step: forward and backward of the one-view HGM, without
+    renders and optimizer."""
     batch = settings.batch
     images = scene.pictures.rgb[scene.views.front].expand(batch, 1, -1, -1, -1)
     vertices = scene.vertices.expand(batch, -1, -1)
@@ -133,8 +133,8 @@ def training_ways(settings: Settings, scene: Scene) -> list[Way]:
 
 
 def photo_ways(settings: Settings, scene: Scene) -> list[Way]:
-    """One photo and a body to Gaussians: coarse, back view with its diffusion, fusion; all models
-    are loaded."""
+    """One photo and a body to Gaussians: coarse, back view with diffusion, fusion. Loading the
+    models is not timed."""
 
     def make(how: Networks) -> Work:
         coarse, fusion = (
@@ -167,7 +167,8 @@ def photo_ways(settings: Settings, scene: Scene) -> list[Way]:
 
 
 def _with_plain(settings: Settings, make: Callable[[Networks], Work]) -> list[Way]:
-    """As asked for, and eager float32 in torch's own memory layout."""
+    """The networks as the settings say, then eager, in float32, in torch's default memory
+    layout."""
 
     def plain() -> Work:
         if settings.networks == PLAIN:
@@ -191,7 +192,7 @@ def _compiling(how: Networks, owners: Sequence[HGM | BackViewRefiner]) -> Callab
 
 
 def _in_torch(model: HGM, run: Callable[[], object]) -> Callable[[], object]:
-    """The same with the sparse convolutions in torch, where they are counted."""
+    """The same run with sparse convolutions in torch, where FLOPs can be counted."""
     pyramid = model.volume.pyramid
 
     def counted() -> object:
@@ -206,7 +207,7 @@ def _in_torch(model: HGM, run: Callable[[], object]) -> Callable[[], object]:
 
 
 def _expand(cameras: Cameras, batch: int) -> Cameras:
-    """[V] -> [batch, V]."""
+    """Cameras [V] -> [batch, V]."""
     return Cameras(
         cameras.K.expand(batch, -1, -1, -1),
         cameras.world_to_camera.expand(batch, -1, -1, -1),

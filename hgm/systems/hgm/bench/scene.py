@@ -1,5 +1,5 @@
-"""What every stage works on: the stand-in body in its rest pose, Gaussians on its surface, and
-pictures of them."""
+"""The inputs of every benchmark stage: the stand-in body in its rest pose, Gaussians on its
+surface, and pictures of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hgm.systems.hgm.networks.config import HGMConfig
 
 
 class Scene:
-    """The inputs of a preset on a device; made when first asked for, seeded."""
+    """The inputs of a preset on a device, from a fixed seed, made on first access."""
 
     def __init__(self, config: HGMConfig, device: str) -> None:
         self.config = config
@@ -34,7 +34,7 @@ class Scene:
 
     @cached_property
     def vertices(self) -> Tensor:
-        """[10475, 3] NU."""
+        """Vertices [10475, 3] NU."""
         return canonical(self.model, self.model.zeros()).vertices.to(self.device)
 
     @cached_property
@@ -42,8 +42,8 @@ class Scene:
         return self.model.faces
 
     def gaussians(self, sets: int = 1, *, opacity: float = 0.9) -> Gaussians:
-        """[sets, N] Gaussians of the size that an untrained network makes, N of one input view,
-        drawn by area."""
+        """Gaussians [sets, N] with the size that an untrained network gives them, N as for one
+        input view, uniform on the surface."""
         generator = torch.Generator().manual_seed(0)
         corners = self.vertices.cpu()[self.faces]  # [F, 3 corners, 3]
         area = torch.linalg.cross(
@@ -54,7 +54,7 @@ class Scene:
         weight = torch.distributions.Exponential(1.0).icdf(
             torch.rand(count, 3, generator=generator)
         )
-        # uniform in the triangle
+        # uniform in each triangle
         means = (F.normalize(weight, p=1, dim=-1)[..., None] * corners[face]).sum(1)
         scales = (
             self.config.initial_scale * (0.3 * torch.randn(count, 3, generator=generator)).exp()
@@ -71,6 +71,6 @@ class Scene:
 
     @cached_property
     def pictures(self) -> Rendering:
-        """The 12 views of one set: rgb [12, 3, H, W] and what belongs to it."""
+        """The 12 views of one set: rgb [12, 3, H, W], alpha and depth."""
         with torch.no_grad():
             return render(self.gaussians()[0], self.rig)

@@ -1,4 +1,4 @@
-"""What a benchmark run was asked for."""
+"""The settings of a benchmark run, from the options of `hgm bench`."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class Networks:
         return ", ".join(part for part in parts if part)
 
 
-PLAIN = Networks()  # eager, in torch's own memory layout
+PLAIN = Networks()  # eager, in torch's default memory layout
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Raises InputError where a value is unknown."""
+    """The settings of one run. Raises InputError for an unknown value."""
 
     preset: str = "small"
     device: str = "cpu"  # resolved: not "auto"
-    precision: str = "fp32"  # of the networks
+    precision: str = "fp32"  # of the networks, or "bf16"
     compile: bool = False
-    samples: int | None = None  # of a training step; None: the preset's
+    samples: int | None = None  # in a training step; None: the preset's
     repeats: int = 5
-    # Stable Diffusion as a diffusers folder, else random weights of its or the small base's sizes
+    # Stable Diffusion as a diffusers folder; None: random weights
     base: Path | None = None
 
     def __post_init__(self) -> None:
@@ -77,12 +77,14 @@ class Settings:
 
     @property
     def networks(self) -> Networks:
-        """As asked for, in the memory layout that suits the device's convolutions."""
+        """The networks as the options say, in the memory layout that suits the device's
+        convolutions."""
         return Networks(self.precision, self.compile, channels_last=self.on_cuda)
 
     @property
     def dtypes(self) -> list[torch.dtype]:
-        """Float32, the precision asked for and, on CUDA, where diffusion runs in 16 bits, bf16."""
+        """The precisions whose rate is measured: float32, that of the networks and, on CUDA, where
+        diffusion runs in 16 bits, bf16."""
         names = {"fp32", self.precision, *(["bf16"] if self.on_cuda else [])}
         return [PRECISIONS[name] for name in sorted(names)]
 

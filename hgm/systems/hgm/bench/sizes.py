@@ -1,4 +1,4 @@
-"""How large the work of a preset is: the numbers of config/hgm/tiny.yaml, config.yaml and
+"""The sizes of the work of each preset, as in config/hgm/tiny.yaml, config.yaml and
 config/hgm/thuman2.yaml."""
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from hgm.systems.hgm.networks.config import HGMConfig
 class Sizes:
     """One preset."""
 
-    network: Callable[..., HGMConfig]  # takes the number of input views and changes
-    batch: int  # samples of a training step
-    supervised: int  # views that a sample is compared with
+    network: Callable[..., HGMConfig]  # called with the number of input views and changed fields
+    batch: int  # samples in a training step
+    supervised: int  # views that the renders of a sample are compared with
     back_view: BackView
     base: DiffusionBase | None  # None: Stable Diffusion 1.5's sizes
-    refine: int  # width of the silhouettes of the SMPL-X refinement, pixels
+    refine: int  # width of the silhouettes of the SMPL-X refinement in pixels
     normals: tuple[int, ...]  # widths of the normal net
     mesh: Mesh
 

@@ -1,4 +1,4 @@
-"""Splatting: three sets of Gaussians in 12 views, in one call and in others' ways."""
+"""Splatting of three sets of Gaussians in 12 views: in one call, and in other implementations."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from hgm.systems.hgm.bench.scene import Scene
 from hgm.systems.hgm.bench.settings import Settings
 from hgm.workflow.work import splatting_bytes
 
-SETS = 3  # merged, U-Net, body; all as large as the first
+SETS = 3  # merged, U-Net, body; all with the size of the merged set
 
 Draw = Callable[[Gaussians], Rendering]
 
 
 def splatting_ways(settings: Settings, scene: Scene, *, backward: bool) -> list[Way]:
-    """The ways to draw three sets in 12 views, with the gradients of color and alpha to every
-    parameter or without."""
+    """The implementations that render three sets in 12 views, with or without the gradients of
+    color and alpha for every parameter."""
     views = len(scene.rig)
 
     def make(draw: Draw) -> Work:

@@ -1,4 +1,4 @@
-"""What is timed, by the names that `--only` takes."""
+"""The stages that are timed, by the names that `--only` takes."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ STAGES: dict[str, Callable[[Settings, Scene], list[Way]]] = {
 
 
 def bench(settings: Settings) -> Bench:
-    """HGM's stages on a stand-in body."""
+    """The benchmark of HGM's stages on a stand-in body."""
     return Bench(settings, STAGES, lambda: Scene(settings.sizes.network(1), settings.device))

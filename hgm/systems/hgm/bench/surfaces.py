@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 def refinement_ways(settings: Settings, scene: Scene) -> list[Way]:
-    """What one step of the refinement draws: the body's 12 silhouettes and two normal maps, and
-    gradients to its vertices."""
+    """The renders of one step of the refinement: 12 silhouettes and two normal maps of the body,
+    with gradients for its vertices."""
     size = settings.sizes.refine
     view = scene.rig.resized(size)
 
@@ -60,8 +60,8 @@ def refinement_ways(settings: Settings, scene: Scene) -> list[Way]:
 
 
 def mesh_ways(settings: Settings, scene: Scene) -> list[Way]:
-    """Gaussians to a mesh: depth renders, volume, cleaning, and the refinement by normals read from
-    two pictures."""
+    """Gaussians to a mesh: depth renders, volume, cleaning, and refinement by normals predicted
+    from two pictures."""
     sizes = settings.sizes
 
     def make() -> Work:

@@ -1,1 +1,1 @@
-"""The networks of HGM, their weights, and the published weights they can start from."""
+"""The networks of HGM, their weights, and the published weights that they can start from."""

@@ -14,11 +14,10 @@ from hgm.systems.hgm.networks.mix import MixNet
 
 
 def patch_samples(maps: Tensor, cameras: Cameras, points: Tensor, side: int) -> Tensor:
-    """Bilinear samples [B, V, C, side^2, P] of maps [B, V, C, h, w] around the projections of
-    points [B, P, 3].
+    """Bilinear samples [B, V, C, side^2, P] of float32 maps [B, V, C, h, w] in a patch around the
+    projection of each point [B, P, 3].
 
-    Neighbors in a patch are one map pixel apart; outside the image the border counts. Maps are
-    float32.
+    Neighbors in a patch are one map pixel apart. Outside the image, the border pixels are used.
     """
     h, w = maps.shape[-2:]
     pixels, _ = cameras.project(points[:, None])  # [B, V, P, 2]
@@ -35,10 +34,10 @@ def patch_samples(maps: Tensor, cameras: Cameras, points: Tensor, side: int) -> 
 
 
 class PatchAttention(nn.Module):
-    """Each token attends to the image patches around its vertex in all views.
+    """Each token attends to the image patches around its vertex in all views (paper section 3.2).
 
     Residual and LayerNorm let the tokens matter even where a vertex has a single key; `legacy`
-    leaves them out.
+    leaves them out, as the release does.
     """
 
     def __init__(self, channels: int, heads: int, patch: int, legacy: bool) -> None:
@@ -52,12 +51,12 @@ class PatchAttention(nn.Module):
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, tokens: Tensor, points: Tensor, maps: Tensor, cameras: Cameras) -> Tensor:
-        """tokens [P, C], points [B, P, 3], maps [B, V, C, h, w], cameras [B, V] -> [B, P, C]."""
+        """tokens [P, C], points [B, P, 3], maps [B, V, C, h, w], cameras [B, V] -> features [B, P,
+        C]."""
         views = maps.shape[1]
         q = self.query(tokens).T.unflatten(0, (self.heads, -1))[:, :, None]  # [heads, d, 1, P]
-        # keys and values are linear in the features, so they are projected once per pixel and
-        # sampled after
-        # each [B, V, heads, d, K, P]
+        # keys and values are linear in the features, so the maps are projected before they are
+        # sampled; each is [B, V, heads, d, K, P]
         k, v = (
             patch_samples(_project(maps, layer.weight), cameras, points, self.patch).unflatten(
                 2, (self.heads, -1)
@@ -82,7 +81,7 @@ def _project(maps: Tensor, weight: Tensor) -> Tensor:
 
 
 class BodyHead(nn.Sequential):
-    """Three-layer perceptron x [B, Cin, P] -> raw Gaussians [B, 14, P]."""
+    """Three-layer perceptron: features [B, Cin, P] -> raw Gaussians [B, 14, P]."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__(
@@ -101,7 +100,7 @@ class BodyHead(nn.Sequential):
 
 
 class BodyBranch(nn.Module):
-    """Vertices and image features -> body Gaussians and the features at their centers."""
+    """Vertices and image features -> Gaussians of the body, and features at their centers."""
 
     def __init__(self, config: HGMConfig) -> None:
         super().__init__()
@@ -126,11 +125,11 @@ class BodyBranch(nn.Module):
         """maps [B, V, C, h, w] float32, cameras [B, V], vertices [B, P, 3] NU -> Gaussians [B, P],
         features [B, P, C].
 
-        `nets` is the autocast region of the head, `start` [B, P, 3] or a zero is added to the raw
+        `nets` is the autocast region of the head. `start`, [B, P, 3] or a zero, is added to the raw
         colors.
 
-        Position = clamp(vertex + clamp(offset, -1, 1)); the features are attended again at the
-        moved positions.
+        Position = clamp(vertex + clamp(offset, -1, 1)). The features come from a second attention,
+        at the moved positions.
         """
         features = self.attention(self.tokens.weight, vertices, maps, cameras)
         with nets:

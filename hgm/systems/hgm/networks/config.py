@@ -1,4 +1,4 @@
-"""Every width of HGM in one frozen dataclass, the published sizes and three smaller presets."""
+"""All sizes of HGM in one frozen dataclass: the published ones and three smaller presets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hgm.nets.widths import UNetWidths
 
 RAY_CHANNELS = 6  # moment o x d, then direction d
 INPUT_CHANNELS = 3 + RAY_CHANNELS
-LARGEST = 65536  # of any number in a model.json
+LARGEST = 65536  # upper bound of any number in a model.json
 
 
 @dataclass(frozen=True)
@@ -33,25 +33,26 @@ class HGMConfig:
     # (channels, residual blocks)
     encoder_stages: tuple[tuple[int, int], ...] = ((64, 3), (128, 4), (256, 6))
     vertices: int = 10475
-    # of the tokens, the image features, the attention and the sparse network
+    # channels of the tokens, the image features, the attention and the sparse network
     token_channels: int = 32
     attention_heads: int = 8
     patch: int = 3  # side of the patch of image features that a vertex attends to, per view
-    body_head: str = "mlp"  # or "mixnet", which takes `merge`'s widths
+    body_head: str = "mlp"  # or "mixnet", which has the widths of `merge`
     body_hidden: int = 128
     voxel: float = 0.005
     sparse_levels: int = 4
-    # of BatchNorm's running statistics; short trainings need a larger one
+    # momentum of BatchNorm's running statistics; short trainings need a larger one
     sparse_momentum: float = 0.01
     use_body: bool = True
     legacy: bool = False
-    # two layers that the release declares and never uses, so that its weights load strictly
+    # adds two layers that the release declares and never uses, so that its weights load strictly
     spare_layers: bool = False
     initial_scale: float = 0.01  # standard deviation of a splat before training
-    # the same for a splat at a vertex: about the spacing of SMPL-X's vertices
+    # the same for a splat of the body: about the spacing of SMPL-X's vertices
     initial_body_scale: float = 0.01
     initial_opacity: float = 0.5
-    # Gaussians start on their pixel's ray in its color; not in the paper, for training in minutes
+    # Gaussians start on the ray of their pixel, with its color (`networks.prior`); not in the
+    # paper, makes trainings of minutes possible
     prior: bool = False
     checkpointing: bool = False  # recompute blocks in the backward pass: less memory, more time
     channels_last: bool = False  # memory layout of the 2-D networks
@@ -93,12 +94,12 @@ class HGMConfig:
 
     @property
     def gaussians(self) -> int:
-        """Number of Gaussians of the merged and of the U-Net set."""
+        """Number of Gaussians in the merged set and in the U-Net set."""
         return self.views * self.map_size**2
 
     @property
     def merge_channels(self) -> int:
-        """Inputs of the merge network: center, U-Net feature, body volume."""
+        """Input channels of the merge network: center, U-Net feature, body volume."""
         return (
             3
             + self.unet.up[-1]
@@ -113,8 +114,8 @@ class HGMConfig:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> HGMConfig:
-        """Inverse of `to_json`. Raises InputError on a missing or unknown key and on a value of the
-        wrong kind or size."""
+        """Inverse of `to_json`. Raises InputError for an unknown key and for a value that is
+        missing, of the wrong kind or out of range."""
         from pydantic import TypeAdapter, ValidationError
 
         known = {f.name for f in fields(cls)}
@@ -131,7 +132,7 @@ class HGMConfig:
             raise InputError(
                 f"model.json: {reason}; the file is damaged or of another version of hgm"
             ) from None
-        except ArithmeticError as error:  # a division by zero groups, a number beyond all floats
+        except ArithmeticError as error:  # such as a division by zero groups, or an overflow
             raise InputError(
                 f"model.json: {error}; the file is damaged or of another version of hgm"
             ) from None
@@ -145,8 +146,8 @@ class HGMConfig:
 
     @classmethod
     def paper(cls, views: int = 1, **changes: Any) -> HGMConfig:
-        """The published sizes (paper section 3 and appendix): 512 px in, 256 x 256 Gaussians a
-        view."""
+        """The published sizes (paper section 3 and appendix): input of 512 px, 256 x 256 Gaussians
+        for each view."""
         unet = UNetWidths(
             down=(64, 128, 256, 512, 1024, 1024),
             down_attention=(False, False, False, True, True, True),
@@ -171,7 +172,7 @@ class HGMConfig:
 
     @classmethod
     def medium(cls, views: int = 1, **changes: Any) -> HGMConfig:
-        """256 px in, 128 x 128 Gaussians a view; trains on one GPU within the hour."""
+        """Input of 256 px, 128 x 128 Gaussians for each view; trains on one GPU within an hour."""
         unet = UNetWidths(
             down=(48, 96, 192, 320, 320),
             down_attention=(False, False, False, True, True),
@@ -205,7 +206,7 @@ class HGMConfig:
 
     @classmethod
     def small(cls, views: int = 1, **changes: Any) -> HGMConfig:
-        """128 px in, 64 x 64 Gaussians a view; a training step fits a CPU core."""
+        """Input of 128 px, 64 x 64 Gaussians for each view; small enough to train on a CPU core."""
         unet = UNetWidths(
             down=(16, 32, 64, 96, 96),
             down_attention=(False, False, False, True, True),
@@ -244,7 +245,7 @@ class HGMConfig:
 
     @classmethod
     def tiny(cls, views: int = 1, **changes: Any) -> HGMConfig:
-        """64 px in, 32 x 32 Gaussians a view; for tests and the smallest runs."""
+        """Input of 64 px, 32 x 32 Gaussians for each view; for tests and the smallest runs."""
         unet = UNetWidths(
             down=(8, 16, 32),
             down_attention=(False, False, True),
@@ -292,7 +293,8 @@ def _leaves(data: Any) -> Iterator[Any]:
 
 
 def _splat_scale(map_size: int) -> float:
-    """0.75 map pixels at the pelvis, which is 1.5 pixels of an image of twice the map's size."""
+    """A scale of 0.75 pixels of the map at the depth of the pelvis, which is 1.5 pixels of an image
+    with twice the size of the map."""
     from hgm.rig import FOCAL, RADIUS
 
     return round(0.75 * RADIUS / (FOCAL * map_size), 5)

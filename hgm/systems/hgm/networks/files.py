@@ -27,8 +27,8 @@ def save_model(model: HGM, folder: str | Path) -> None:
 def load_model(
     folder: str | Path, device: str | torch.device = "cpu", *, sparse_backend: str = "auto"
 ) -> HGM:
-    """The model of a folder that `save_model` wrote, in eval mode. Raises InputError for a missing
-    or foreign file."""
+    """The model in a folder that `save_model` wrote, in eval mode. Raises InputError for a file
+    that is missing, damaged or of another model."""
     path = Path(folder) / MODEL
     try:
         config = HGMConfig.from_json(json.loads(path.read_text()))
@@ -41,7 +41,7 @@ def load_model(
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); write the model again") from None
     tensors = read_tensors(Path(folder) / WEIGHTS)
-    with torch.device("meta"):  # takes no memory: sizes are compared before any is asked for
+    with torch.device("meta"):  # the meta device allocates nothing: sizes are checked first
         require_equal_shapes(
             HGM(config, sparse_backend=sparse_backend), tensors, source=str(Path(folder) / WEIGHTS)
         )

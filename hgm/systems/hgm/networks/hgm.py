@@ -28,18 +28,18 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class HGMOutput:
-    """The three sets that training supervises; N = views * map side squared, view after view in
-    raster order."""
+    """The three sets of Gaussians that training supervises. N = views * (side of the map)^2, view
+    after view in raster order."""
 
     merged: Gaussians  # [B, N], the result
-    unet: Gaussians  # [B, N], the U-Net's alone
-    body: Gaussians | None  # [B, P], one a vertex; None without the body branch
+    unet: Gaussians  # [B, N], from the U-Net alone
+    body: Gaussians | None  # [B, P], one for each vertex; None without the body branch
 
 
 class HGM(nn.Module):
-    """Generalizable Human Gaussians. The global torch seed decides the initial weights.
+    """Generalizable Human Gaussians. The initial weights depend on the global torch seed.
 
-    `sparse_backend` is "torch", "spconv" or "auto" and does not change what is computed.
+    `sparse_backend` is "torch", "spconv" or "auto"; all compute the same.
     """
 
     mean: Tensor
@@ -93,10 +93,10 @@ class HGM(nn.Module):
         """images [B, V, 3, H, W] in [0, 1] on white, cameras [B, V] of that size, vertices [B, P,
         3] NU.
 
-        `rays` [B, V] are the cameras of the ray embedding where they are not `cameras` (an
-        augmentation of the training). Without vertices (or with `use_body` off) there is no body
-        set; a model with a body branch then merges with an empty volume. `precision` "bf16" runs
-        the convolutional and attention networks under autocast; projection, voxels, sparse
+        `rays` [B, V] are the cameras of the ray embedding, where training gives it jittered ones;
+        by default `cameras`. Without vertices (or with `use_body` off) there is no body set, and a
+        model with a body branch merges with an empty volume. With `precision` "bf16" the
+        convolutional and attention networks run under autocast; projection, voxels, sparse
         convolution and activations stay float32. Raises InputError where shapes do not fit the
         config.
         """
@@ -105,8 +105,7 @@ class HGM(nn.Module):
             raise InputError(
                 f"precision: {precision!r} is unknown; expected one of {', '.join(PRECISIONS)}"
             )
-        # an autocast region around the call must not reach the geometry; the networks open their
-        # own
+        # the geometry must not run in a caller's autocast region; the networks open their own
         with torch.autocast(images.device.type, enabled=False):
             return self._forward(
                 images, cameras, vertices, cameras if rays is None else rays, PRECISIONS[precision]
@@ -162,11 +161,11 @@ class HGM(nn.Module):
         return HGMOutput(merged, unet, body)
 
     def compile_networks(self) -> None:
-        """Compile the networks whose shapes stay the same (torch.compile); names of weights do not
+        """Compile the networks whose shapes are constant (torch.compile); names of weights do not
         change.
 
-        The first pass takes minutes, later processes find what was compiled. Raises InputError
-        without a compiler (see `prepare_compiling`).
+        The first pass takes minutes; later processes use the compiled code from the cache. Raises
+        InputError without a compiler (see `prepare_compiling`).
         """
         prepare_compiling()
         for network in [
@@ -200,14 +199,14 @@ class HGM(nn.Module):
         return _sequence(features, views)
 
     def _initialize(self) -> None:
-        """Splats start of a fitting size, half opaque and unrotated; offsets and features start
-        small around that."""
+        """Splats start with a suitable size, half opaque and unrotated; the random part of the
+        outputs is small."""
         c = self.config
         outputs = [(self.conv, c.initial_scale), (self.merge.conv_out, c.initial_scale)]
         if c.use_body:
             outputs.append((self.body.head.conv_out, c.initial_body_scale))
-            nn.init.normal_(self.body.tokens.weight, std=0.1)  # else they drown the image features
-        # a prior must not drown in the networks' first, random outputs
+            nn.init.normal_(self.body.tokens.weight, std=0.1)  # more hides the image features
+        # the networks' first, random outputs must stay small next to a prior
         gain = PRIOR_GAIN if c.prior else 1.0
         with torch.no_grad():
             for layer, scale in outputs:

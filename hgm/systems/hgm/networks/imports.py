@@ -1,4 +1,4 @@
-"""From a published checkpoint to a model folder of ours."""
+"""Converts a published checkpoint to a model folder of this package."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from hgm.systems.hgm.networks.files import save_model
 from hgm.systems.hgm.networks.hgm import HGM
 from hgm.systems.hgm.networks.release import BODIES, LGM, Adopted, Counts, adopt, fitting, kind_of
 
-SEED = 0  # of the weights that a checkpoint lacks
+SEED = 0  # of the random weights that a checkpoint lacks
 
 
 def import_weights(path: str | Path, out: str | Path, config: HGMConfig) -> tuple[HGM, Adopted]:
-    """Write `weights.safetensors` and `model.json` from a checkpoint of LGM or of the released HGM,
-    which it tells apart.
+    """Write `weights.safetensors` and `model.json` from a checkpoint of LGM or of the released HGM;
+    which of the two it is follows from its keys.
 
-    `config` gives the widths, `HGMConfig.paper()` those of the published files, and the number of
-    input views, which a file does not tell; weights of the release make it a `legacy` one. The same
-    file gives the same bytes. Raises InputError for a file that is missing, damaged, of neither
-    kind or of other widths; then nothing is written.
+    `config` has the widths, `HGMConfig.paper()` those of the published files, and the number of
+    input views, which a file does not tell. Weights of the released HGM make a `legacy` model. The
+    same file gives the same bytes. Raises InputError for a file that is missing, damaged, of
+    neither kind or of other widths; nothing is written then.
     """
     if config.views not in (1, 2):
         raise InputError(f"views: expected 1 (coarse) or 2 (fusion), got {config.views}")
@@ -60,7 +60,8 @@ def start_from_lgm(model: HGM, path: str | Path) -> Adopted:
 
 
 def summary(model: HGM, adopted: Adopted) -> Iterator[str]:
-    """Lines that say what was taken from where, what is new and what was left out."""
+    """Lines that say which parts came from the checkpoint, which are new and which keys were
+    ignored."""
     yield from _table("mapped", adopted.taken)
     yield from _table("new, with initial weights", adopted.new)
     yield from _table("ignored", adopted.ignored)

@@ -10,8 +10,8 @@ from hgm.nets.widths import UNetWidths
 
 
 class MixNet(UNet):
-    """Features [B, Cin, N] of N Gaussians in sequence order -> raw Gaussians [B, 14, N]; any N,
-    padded with zeros."""
+    """Features [B, Cin, N] of N Gaussians in sequence order -> raw Gaussians [B, 14, N]. Any N: the
+    sequence is padded with zeros."""
 
     def __init__(
         self,

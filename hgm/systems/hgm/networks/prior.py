@@ -1,9 +1,9 @@
-"""A starting point for training from nothing in minutes: each Gaussian begins on its pixel's ray,
-in its pixel's color.
+"""A starting point for trainings of minutes: each Gaussian starts on the ray of its pixel, in the
+color of its pixel.
 
-The paper's networks predict positions and colors outright and take days; they have no such prior,
-nor has `paper()`. With it, what the networks learn are offsets to these numbers, before the
-activations. docs/deviations.md lists it.
+The networks then learn offsets to these numbers, which are added before the activations. The
+paper's networks predict positions and colors without such a prior and train for days;
+`HGMConfig.paper()` has none either. docs/deviations.md lists it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from hgm.gaussians import CHANNELS
 
 SURFACE = 0.08  # NU in front of the pelvis, along the optical axis: about half the depth of a body
 OPAQUE = 1.5
-CLEAR = -4.0  # on the opacity's logit, for the person and for the white background
-WHITE = 0.97  # a pixel whose darkest channel is above is background
-NEARER = 20.0  # per NU: how sharply a vertex prefers the camera that it is closer to
+CLEAR = -4.0  # logits of opacity, for the person (OPAQUE) and for the white background (CLEAR)
+WHITE = 0.97  # a pixel whose darkest channel is above this value is background
+NEARER = 20.0  # per NU: sharpness of the choice of the nearest camera for a vertex
 
 
 def pixel_prior(images: Tensor, cameras: Cameras, size: int) -> Tensor:
-    """images [B, V, 3, H, W] over white, cameras [B, V] -> [B, V*size*size, 14], added to the raw
-    maps in raster order."""
+    """images [B, V, 3, H, W] over white, cameras [B, V] -> [B, V*size*size, 14] in raster order, to
+    be added to the raw maps."""
     batch, views = images.shape[:2]
     small = cameras.resized(size)
     origin, direction = small.rays()  # [B, V, 3, h, w]
@@ -34,7 +34,7 @@ def pixel_prior(images: Tensor, cameras: Cameras, size: int) -> Tensor:
     colors = F.interpolate(images.flatten(0, 1), (size, size), mode="area").unflatten(
         0, (batch, views)
     )
-    # a pixel at the outline is half white: not the person's
+    # a pixel at the outline, partly white, does not count as person
     lightest = F.adaptive_max_pool2d(images.amin(2), size)[:, :, None]
     person = (lightest < WHITE).to(images)
     prior = images.new_zeros(batch, views, CHANNELS, size, size)
@@ -45,8 +45,8 @@ def pixel_prior(images: Tensor, cameras: Cameras, size: int) -> Tensor:
 
 
 def vertex_prior(images: Tensor, cameras: Cameras, vertices: Tensor) -> Tensor:
-    """Colors of vertices [B, P, 3] as logits [B, P, 3]: the pixel that each falls on in the input
-    view it is closest to."""
+    """Colors of vertices [B, P, 3] as logits [B, P, 3]: the color of the pixel that a vertex
+    projects to, in the input view whose camera is nearest."""
     pixels, depth = cameras.project(vertices[:, None])  # [B, V, P, 2], [B, V, P]
     grid = pixels / pixels.new_tensor([cameras.width, cameras.height]) * 2 - 1
     colors = F.grid_sample(
@@ -56,12 +56,12 @@ def vertex_prior(images: Tensor, cameras: Cameras, vertices: Tensor) -> Tensor:
         padding_mode="border",
     )
     colors = colors[:, :, 0].unflatten(0, images.shape[:2]).movedim(2, -1)  # [B, V, P, 3]
-    # what a camera is closer to than another does not hang on how far away it stands
+    # depths relative to the pelvis, so that the choice does not depend on how far away a camera is
     pelvis = cameras.world_to_camera[..., 2, 3]
     share = torch.softmax(-NEARER * (depth - (pelvis - pelvis[:, :1])[..., None]), 1)[..., None]
     return color_logits((colors * share).sum(1).detach())
 
 
 def color_logits(colors: Tensor) -> Tensor:
-    """Inverse of the color activation 0.5 tanh + 0.5, kept off its flat ends."""
+    """Inverse of the color activation 0.5 tanh + 0.5, with colors clamped away from 0 and 1."""
     return torch.atanh(2 * colors.clamp(0.03, 0.97) - 1)

@@ -1,4 +1,4 @@
-"""Weights of others: which key of a published LGM or a released HGM checkpoint is which of ours."""
+"""Published weights: which key of an LGM or a released HGM checkpoint is which key of our model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hgm.systems.hgm.networks.hgm import HGM
 RENAMES = [
     (r"(unet|conv)\.(.+)", r"\1.\2"),
     (r"res\.(.+)", r"merge.\1"),
-    (r"net\.(.+)", r"body.head.\1"),  # called in the release's code, but built nowhere
+    (r"net\.(.+)", r"body.head.\1"),  # called in the release's code, which never builds it
     (r"c\.weight", r"body.tokens.weight"),
     (r"xyzc_attn\.w_qs\.weight", r"body.attention.query.weight"),
     (r"xyzc_attn\.w_ks\.weight", r"body.attention.key.weight"),
@@ -43,7 +43,7 @@ IN_BLOCK = {
 DECODER = re.compile(r"unet2\.(?:upconv(\d)\.conv|iconv(\d))\.(conv|bn)\.(.+)")
 SPARSE = re.compile(r"xyzc_net\.net\.(\d)\.(\d)\.(.+)")
 
-# the loss's network and the body model, which their authors' modules carry along
+# keys of the loss's network and of the body model, which the authors save with their model
 IGNORED = ("lpips_loss.", "m_smplx.")
 BODY_HEAD = "body.head."  # ours
 TOKENS = "c.weight"  # the release's
@@ -51,7 +51,7 @@ BODIES = {10475: "SMPL-X", 6890: "SMPL"}  # vertices a token table may have
 
 
 def our_key(key: str) -> str | None:
-    """Our name of a key of LGM or of the released HGM, or None where it has no counterpart."""
+    """Our name of a key of LGM or of the released HGM; None where we have no counterpart."""
     for pattern, ours in RENAMES:
         if match := re.fullmatch(pattern, key):
             return match.expand(ours)
@@ -76,7 +76,7 @@ def our_key(key: str) -> str | None:
 
 @dataclass(frozen=True)
 class Kind:
-    """One sort of checkpoint, and the parts of ours (beginnings of keys) that it does not hold."""
+    """One kind of checkpoint, and the parts of our model (beginnings of keys) that it lacks."""
 
     title: str
     lacks: tuple[str, ...]
@@ -90,8 +90,8 @@ RELEASE_WITH_HEAD = Kind("the released HGM", ())
 
 
 def kind_of(keys: Iterable[str], *, source: str) -> Kind:
-    """LGM's checkpoints hold a U-Net and its output layer, HGM's hold more. Raises InputError for
-    keys of neither."""
+    """The kind of a checkpoint: LGM's has a U-Net and its output layer, HGM's has more. Raises
+    InputError for keys of neither."""
     names = []
     for key in keys:
         if not key.startswith(IGNORED):
@@ -110,8 +110,8 @@ def kind_of(keys: Iterable[str], *, source: str) -> Kind:
 def fitting(
     config: HGMConfig, tensors: Mapping[str, Tensor], kind: Kind, *, source: str
 ) -> HGMConfig:
-    """`config` with what the weights of the released HGM need: its faults, one key a view, the
-    tokens of its body model."""
+    """`config` changed to fit weights of the released HGM: with its faults, one attention key for
+    each view, and the number of vertices of its body model."""
     if kind is LGM:
         return config
     if TOKENS not in tensors:
@@ -128,27 +128,26 @@ def fitting(
     return config.replace(vertices=shape[0], legacy=True, patch=1, spare_layers=True)
 
 
-Counts = dict[str, tuple[int, int]]  # tensors and parameters of a part
+Counts = dict[str, tuple[int, int]]  # part -> number of tensors and of parameters
 
 
 @dataclass(frozen=True)
 class Adopted:
-    """What a model took from a checkpoint, by part; normalization statistics are tensors but not
-    parameters."""
+    """What a model took from a checkpoint, by part. Normalization statistics count as tensors but
+    not as parameters."""
 
     kind: Kind
     taken: Counts
-    new: Counts  # what the file does not hold; these keep their initial weights
-    ignored: Counts  # of the file, by the first word of its keys
+    new: Counts  # parts that the file lacks; they keep their initial weights
+    ignored: Counts  # keys of the file that are not used, by their first word
 
 
 def adopt(model: HGM, tensors: Mapping[str, Tensor], *, source: str) -> Adopted:
-    """Fill a model with the tensors of a checkpoint of LGM or of the released HGM, by name and all
-    of them.
+    """Fill a model with all tensors of a checkpoint of LGM or of the released HGM, by name.
 
-    Sparse kernels are turned from spconv's layout, half precision becomes float32. Raises
-    InputError, naming `source` and the key, for one that is missing, unknown or misshapen; the
-    model is then as before.
+    Sparse kernels are converted from spconv's layout, half precision to float32. Raises InputError
+    that names `source` and the key where a tensor is missing, unknown or has the wrong shape; the
+    model is unchanged then.
     """
     kind = kind_of(tensors, source=source)
     own = model.state_dict()
@@ -190,8 +189,8 @@ def adopt(model: HGM, tensors: Mapping[str, Tensor], *, source: str) -> Adopted:
 
 
 def _part(name: str) -> str:
-    """First word of our key; two words in the body branch, whose modules come from different
-    places, and of spare layers."""
+    """The part that a key of our model belongs to: its first word, or its first two words in the
+    body branch, whose modules come from different places, and in spare layers."""
     first, second = name.split(".")[:2]
     return f"{first}.{second}" if first == "body" or second.endswith("_2") else first
 

@@ -1,1 +1,2 @@
-"""HGM's page: tables, comparisons, people and what was done, from the files of one run."""
+"""The content of HGM's report: tables, comparisons, people and methods, from the files of one
+run."""

@@ -1,4 +1,4 @@
-"""The pictures of the stages, gathered for the page."""
+"""Pictures of the stages for the report."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ABLATION_SUBJECTS = 4
 
 
 def data_sheets(run: Run, assets: Assets) -> list[Shot]:
-    """The views of the first scan of each split: color, mask and, where they were rendered, depth
-    and normals from top to bottom."""
+    """The views of the first scan of each split; from top to bottom color, mask and, where they
+    were rendered, depth and normals."""
     shown: dict[str, tuple[str, Path]] = {}
     for row in run.scans:
         folder = run.place.views / row.get("chunk", "") / row.get("scan", "")
@@ -50,7 +50,7 @@ def data_sheets(run: Run, assets: Assets) -> list[Shot]:
 
 
 def pair_sheet(run: Run, assets: Assets) -> Shot | None:
-    """Conditions above their targets."""
+    """The conditions of the ControlNet pairs above their targets."""
     folders = [p for p in sorted(run.place.pairs.glob("*/")) if (p / "condition.png").is_file()][
         :PAIR_COLUMNS
     ]
@@ -65,7 +65,8 @@ def pair_sheet(run: Run, assets: Assets) -> Shot | None:
 
 
 def ablation_shots(run: Run, assets: Assets) -> list[tuple[str, list[Shot]]]:
-    """For the first subjects: every variant from the side above the back, and the truth."""
+    """For the first subjects: every variant and the truth, each seen from the side (above) and from
+    behind (below)."""
     found = []
     for subject in run.main[:ABLATION_SUBJECTS]:
         shots = []

@@ -1,4 +1,4 @@
-"""The run's CSV tables as rows and cells of the page."""
+"""The run's CSV tables as rows and cells of the report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hgm.systems.hgm.report.run import Run
 def images(
     metrics: Sequence[str] = ("psnr", "ssim", "ms_ssim", "lpips"), *, mean: bool = True
 ) -> list[Column]:
-    """Columns of the three definitions."""
+    """Columns of the image metrics in their three definitions."""
     subject = {"subject": MEAN} if mean else {}
     found: list[Column] = [("standard", m, {**subject, "definition": "standard"}) for m in metrics]
     found += [
@@ -35,7 +35,7 @@ table = partial(grid, labels=COLUMNS, row_name=row_name)
 
 
 def scales_remark(run: Run) -> str:
-    """Says so where images were too small for the five scales of MS-SSIM."""
+    """A remark where images were too small for the five scales of MS-SSIM, else an empty text."""
     counts = {
         int(n) for s in run.subjects if (n := s.number("views", "ms_ssim_scales")) is not None
     }
@@ -49,13 +49,13 @@ def scales_remark(run: Run) -> str:
 
 
 def lacking_remark(run: Run) -> str:
-    """Says which means of other methods are over fewer subjects."""
+    """A remark that names the subjects that results of other methods lack, else an empty text."""
     parts = [f"{name} lacks {', '.join(sorted(failed))}" for name, failed in run.lacking.items()]
     return f" {'; '.join(parts)}: its means are over the others." if parts else ""
 
 
 def grids(run: Run) -> list[Grid]:
-    """Every table of the page but the comparison with the paper."""
+    """Every table of the report except the comparison with the paper."""
     nvs, geometry, smplx, back = (run.table(n) for n in ("nvs", "geometry", "smplx", "backview"))
     subjects = list(
         dict.fromkeys(r["subject"] for r in nvs if r.get("subject") and r["subject"] != MEAN)

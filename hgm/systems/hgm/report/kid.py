@@ -1,4 +1,4 @@
-"""KID of a run's back views: a measure of the whole set of subjects, not of one."""
+"""KID of a run's back views, which is measured on the whole set of subjects."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ File = Callable[[Subject], Path | None]
 
 
 def back_view_kid(run: Run, weights: str | Path | None, *, seed: int = 0) -> dict[str, KID | None]:
-    """KID between the true back views and those of each variant, its pictures (Table 7) and its
-    renders, and of each other method; None for all without the weights.
+    """KID between the true back views and those of each variant, both its pictures (paper table 7)
+    and its renders, and of each other method. None for all without the weights.
 
-    A few dozen subjects make one subset of all images. Raises InputError on an unusable weight
+    With a few dozen subjects, all images form one subset. Raises InputError for an unusable weight
     file.
     """
     network = load_inception(weights)
@@ -46,7 +46,7 @@ def _rendered(subject: Subject) -> Path | None:
 def _kid(
     subjects: list[Subject], picture: File, network: Inception | None, seed: int
 ) -> KID | None:
-    """KID of one picture of each subject that has a true back view beside it; None without any, or
+    """KID of one picture of each subject that has a true back view; None without such subjects or
     without the network."""
     pairs = [(picture(s), s.back("truth")) for s in subjects]
     there = [(a, b) for a, b in pairs if a is not None and b is not None]

@@ -1,5 +1,5 @@
-"""What was done, in sentences that are filled from the configuration; one whose sections are
-missing is left out."""
+"""The method of a run in sentences that are filled from its configuration; a sentence whose
+sections are missing is left out."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ PLAIN = {"torch": "plain torch"}
 
 
 def say(config: Mapping[str, Any], text: str, **more: Any) -> str | None:
-    """A sentence with the values of `{section[key]}` and of `more`; None where the configuration
-    lacks one of the sections. Raises KeyError for a key that its section lacks."""
+    """A sentence with the values of `{section[key]}` and of `more` filled in; None where the
+    configuration lacks one of the sections. Raises KeyError where a section lacks the key."""
     fields = {re.split(r"[\[.]", name)[0] for _, name, _, _ in Formatter().parse(text) if name}
     return text.format(**{**config, **more}) if fields <= config.keys() | more.keys() else None
 
@@ -96,7 +96,7 @@ def _loss(config: Mapping[str, Any]) -> str:
 
 
 def _back_views(fusion: Mapping[str, Any]) -> str:
-    """What the fusion saw as back view in its training."""
+    """The back views that the fusion was trained with."""
     share = fusion["back_share"]
     parts = []
     first = (
@@ -134,7 +134,7 @@ def _base(base: Mapping[str, Any]) -> str:
 
 
 def _absent(weights: Mapping[str, Any]) -> str | None:
-    """Which metrics the run cannot have."""
+    """Which metrics are missing in the run, for lack of weights."""
     absent = [
         name
         for name, keys in (("LPIPS", ("vgg16", "lpips")), ("KID", ("inception",)))
@@ -149,8 +149,8 @@ def _absent(weights: Mapping[str, Any]) -> str | None:
 
 
 def _backends(run: Run) -> str | None:
-    """What splatted and convolved; where machines or rules differed, which rules worked with
-    which."""
+    """Which backends splatted and computed sparse convolutions; with the rules of each, where rules
+    used different ones."""
     parts = []
     for kind, title in BACKENDS.items():
         used = run.backends.get(kind, {})
@@ -165,7 +165,7 @@ def _backends(run: Run) -> str | None:
 
 
 def measured_views(run: Run) -> str:
-    """In which views pictures were compared (hgm.images.viewpoints)."""
+    """The views in which images were measured (hgm.images.viewpoints)."""
     found = {
         FOUR if s.viewpoints.front in s.viewpoints.measured else OTHERS
         for s in run.main
@@ -176,7 +176,7 @@ def measured_views(run: Run) -> str:
 
 def methods(run: Run) -> list[str]:
     """Paragraphs of plain text. Raises KeyError where a section of the configuration lacks a key
-    that a sentence states."""
+    that a sentence uses."""
     config = run.config
     scans, networks, back, body, measured = ([] for _ in range(5))
     if "scans" in config:

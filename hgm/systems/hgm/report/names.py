@@ -1,4 +1,4 @@
-"""What variants, baselines, metrics and stages are called on the page."""
+"""Names of variants, baselines, metrics and stages in the report."""
 
 from hgm.systems.hgm.variants import RENDER
 
@@ -46,6 +46,6 @@ COLUMNS = {
 
 
 def row_name(row: str) -> str:
-    """Title of a table's row."""
+    """The title of a row of a table."""
     name = VARIANT_NAMES.get(row.removesuffix(RENDER), row)
     return f"{name}, render" if row.endswith(RENDER) and name != row else name

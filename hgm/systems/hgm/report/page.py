@@ -1,4 +1,5 @@
-"""HGM's page: people from one photo, the ablation in pictures and in numbers, the data."""
+"""The sections of HGM's report: people, each from one photo; the ablation in pictures and numbers;
+the data."""
 
 from __future__ import annotations
 
@@ -77,7 +78,7 @@ OTHER_DATA = (
 
 
 class HGMReport(Report):
-    """The content of the page of a run of HGM."""
+    """The content of the report of a run of HGM."""
 
     SYSTEM = "hgm"
     KICKER = "Generalizable Human Gaussians from one photo"
@@ -106,7 +107,7 @@ class HGMReport(Report):
         return _headlines(self.run)
 
     def hero(self) -> Any:
-        """The first person that can be turned, else the first."""
+        """The person shown at the top: the first that the viewer can show, else the first."""
         turned = [one for one in self.people if one.viewer]
         return next(iter([*turned, *self.people]), None)
 
@@ -165,7 +166,7 @@ class HGMReport(Report):
         return [Sheet(title, pairs.picture, pairs.caption, pairs.caption)] if pairs else []
 
     def pages(self) -> Iterable[Page]:
-        """One for each person."""
+        """One page for each person."""
         shown = self.people
         for before, person, after in zip([None, *shown], shown, [*shown[1:], None], strict=False):
             values = {"person": person, "before": before, "after": after}
@@ -193,10 +194,10 @@ def build_report(
     paper: Path | None = None,
     viewer: Path = VIEWER,
 ) -> Path:
-    """`hgm.report.page.build_page` of a run of HGM.
+    """`hgm.report.page.build_page` for a run of HGM.
 
-    run: results/<run>, its tables written before (`hgm.systems.hgm.report.tables.write_tables`).
-    config: the resolved configuration. paper: resources/paper/hgm.yaml unless given.
+    run: results/<run>, where `hgm.systems.hgm.report.tables.write_tables` has written the tables.
+    config: the resolved configuration. paper: resources/paper/hgm.yaml by default.
     """
     return build_page(
         Run(run, config),

@@ -1,4 +1,4 @@
-"""Everything that the pages show of each person."""
+"""What the report shows of each person."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ EDGE = 512
 
 @dataclass(frozen=True)
 class Viewer:
-    """Scripts with what can be turned; size: edge of the training pictures in pixels."""
+    """The data scripts that the interactive viewer of a person loads. size: edge of the training
+    pictures in pixels."""
 
     size: int
     gaussians: str | None
@@ -27,7 +28,7 @@ class Viewer:
 
 @dataclass(frozen=True)
 class Angle:
-    """One measured view: ours over the truth, and their difference."""
+    """One measured view: the render, the truth, and their difference."""
 
     degrees: int
     ours: Picture | None
@@ -37,7 +38,8 @@ class Angle:
 
 @dataclass(frozen=True)
 class Person:
-    """One subject of the main variant; `page` is its own page, `thumb` its place in the gallery."""
+    """One subject of the main variant. page: path of its own page; thumb: its picture in the
+    gallery."""
 
     name: str
     page: str
@@ -50,11 +52,12 @@ class Person:
     mesh: Shot
     viewer: Viewer | None
     numbers: list[tuple[str, str]]
-    files: list[str]  # what a reader may want to open, as paths inside the run
+    files: list[str]  # files that a reader may want to open, as paths inside the run
 
 
 def people(run: Run, assets: Assets, *, turned: bool) -> list[Person]:
-    """One for each subject of the main variant, by name; `turned`: with data for the viewer."""
+    """One person for each subject of the main variant, by name. turned: include the data for the
+    interactive viewer."""
     limit = share(len(run.main))
     return [
         _person(
@@ -118,7 +121,7 @@ def _person(subject: Subject, page: str, viewer: Viewer | None, assets: Assets) 
 
 
 def _all_views(seen: Viewpoints | None) -> str:
-    """The caption of all views side by side."""
+    """The caption of the picture with all views side by side."""
     step = 360 / len(seen) if seen else 0.0
     even = seen is not None and all(
         abs(seen.angles[i] - k * step) < 0.5 for k, i in enumerate(seen.ring)
@@ -154,7 +157,7 @@ def _viewer(run: Run, subject: Subject, assets: Assets, limit: int) -> Viewer | 
 
 
 def _numbers(subject: Subject) -> list[tuple[str, str]]:
-    """The few numbers in the head of a page; those that are not available are left out."""
+    """The main metrics for the head of a page, without those that are not available."""
     wanted = [
         ("PSNR", ("views", "standard", "psnr"), "{:.2f} dB"),
         ("SSIM", ("views", "standard", "ssim"), "{:.3f}"),

@@ -1,5 +1,5 @@
-"""The files of one run as the report reads them. Whatever is absent is None or empty: a report
-never fails on a gap."""
+"""The files of one run, read for the report. What is absent is None or empty, since a report must
+not fail on missing files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from hgm.systems.hgm.run_folder import HGMFolder
 from hgm.systems.hgm.variants import ORDER
 from hgm.systems.hgm.variants import VARIANTS as SETTINGS
 
-PAPER_TEST = [f"{i:04d}" for i in range(505, 526)]  # THuman2.0 test scans of the paper
-# CustomHumans scans of the paper, whose names are not published
+PAPER_TEST = [f"{i:04d}" for i in range(505, 526)]  # the paper's test scans of THuman2.0
+# number of the paper's test scans of CustomHumans, whose names are not published -> data set
 PAPER_COUNTS = {45: "customhumans", 10: "customhumans10"}
 PAPER_HUMMAN = RESOURCES / "splits" / "humman_sherf_test.txt"
 
@@ -34,13 +34,13 @@ class Run(BaseRun):
 
     @property
     def place(self) -> HGMFolder:
-        """What lies where in the folder."""
+        """The paths of the run."""
         return HGMFolder(self.folder)
 
     @cached_property
     def tested(self) -> list[str]:
-        """Test subjects that the configuration names, those that were set aside too; the measured
-        ones where it cannot be read."""
+        """The test subjects that the configuration names, those set aside included; where the
+        configuration cannot be read, the measured ones."""
         try:
             return sorted(parse_ids(with_home(self.config["scans"]["test"])))
         except (InputError, KeyError, TypeError, AttributeError):
@@ -48,8 +48,8 @@ class Run(BaseRun):
 
     @cached_property
     def first_bodies(self) -> dict[str, str]:
-        """What made the first bodies of each variant, as its bodies say
-        (hgm.body.estimators.labels); where they say nothing, what the configuration says."""
+        """By variant, what made the first bodies, from the labels in the files of its bodies
+        (hgm.body.estimators.labels) or else from the configuration."""
         configured = (
             DISTURBED_BODIES
             if self.setting("estimate", "source") == DISTURBED_BODIES
@@ -65,15 +65,15 @@ class Run(BaseRun):
 
     @property
     def disturbed(self) -> bool:
-        """Whether real scans start from their own fits disturbed, so that no number compares with
-        one of the paper."""
+        """Whether the first bodies of real scans are their own true fits, disturbed, so that no
+        number can be compared with the paper's."""
         return not self.standin and DISTURBED_BODIES in self.first_bodies.values()
 
     @property
     def dataset(self) -> str:
-        """A data set of resources/paper/hgm.yaml where the run was to measure exactly the paper's
-        test people, or as many where they are not named; else a name that matches no table of the
-        paper."""
+        """The data set of resources/paper/hgm.yaml whose test people this run measures: exactly the
+        paper's, or as many where the paper does not name them. Otherwise a name that matches no
+        table of the paper."""
         if self.standin:
             return "standin"
         source = str(self.setting("scans", "test_source") or self.setting("scans", "source"))
@@ -89,8 +89,8 @@ class Run(BaseRun):
 
     @cached_property
     def rivals(self) -> dict[str, list[Subject]]:
-        """Measured subjects of other methods by their names, in the order of the configuration
-        (evaluate.baselines)."""
+        """Measured subjects of other methods by the name of the method, in the order of the
+        configuration (evaluate.baselines)."""
         wanted = {s.name for s in self.main}
         found = {}
         for name in self.setting("evaluate", "baselines") or ():
@@ -107,7 +107,7 @@ class Run(BaseRun):
 
     @cached_property
     def lacking(self) -> dict[str, dict[str, str]]:
-        """Test subjects that another method's results lack, and why, by the method's name."""
+        """By the name of another method, the test subjects that its results lack, and why."""
         found: dict[str, dict[str, str]] = {}
         for name in self.setting("evaluate", "baselines") or ():
             for path in sorted(self.place.rivals(name).glob("*.json")):
@@ -115,7 +115,7 @@ class Run(BaseRun):
         return {name: failed for name, failed in found.items() if failed}
 
     def records(self) -> Iterator[tuple[str, Path]]:
-        """Rules, and the files that say what their jobs worked with, in the order of the run; a
+        """Rules with the files that record the backends of their jobs, in the order of the run. A
         file may be absent."""
         variants = {
             name: SETTINGS[name]
@@ -141,7 +141,7 @@ class Run(BaseRun):
 
 
 def _source(path: Path | None) -> str:
-    """What a body's file says of where it comes from; empty where there is none."""
+    """The source that the file of a body records; empty where there is none."""
     import numpy as np
 
     if path is None:

@@ -1,5 +1,5 @@
-"""How fast a result of HGM is rendered and how long a person takes, from the measures of the
-jobs."""
+"""The rate at which results of HGM are rendered, and the time for each person, from the
+measurements of the jobs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from hgm.report.costs import number
 from hgm.report.speed import members
 
-STAGES = ("refine", "coarse", "back_view", "fusion", "mesh")  # of one person, in order
+STAGES = ("refine", "coarse", "back_view", "fusion", "mesh")  # stages of one person, in order
 
 
 def measures(folder: Path, variant: str) -> dict[str, float]:
-    """Medians over the people of one variant from results/<run>/benchmarks: `frames_per_second` and
-    `size` of the turntable, seconds of each of STAGES, and of all together as `person` where none
-    is lacking. What was not measured is left out."""
+    """Medians over the people of one variant, from results/<run>/benchmarks: `frames_per_second`
+    and `size` of the turntable, seconds of each of STAGES, and their sum as `person` where all are
+    known. What was not measured is left out."""
     made = members(folder / "reconstruct" / variant)
     found: dict[str, list[Any]] = {
         name: [m.get(name) for m in made] for name in ("frames_per_second", "size")

@@ -1,4 +1,4 @@
-"""The tables of a run as CSV: its subjects' metrics.json put together, and the comparison with the
+"""The tables of a run as CSV, from the metrics.json of its subjects, and the comparison with the
 paper."""
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ SURFACE = ("chamfer_cm", "p2s_cm", "s2p_cm", "normal_consistency")
 BODY = ("initial_mpjpe_mm", "mpjpe_mm", "initial_pa_mpjpe_mm", "pa_mpjpe_mm")
 BASELINES = ("coarse", "textured_body", "copy_nearest")
 TABLES = ("nvs", "geometry", "ablation", "smplx", "backview", "paper_vs_ours")
-WITHOUT_BODIES = "copy_nearest"  # the one row of a run that no body has a part in
-# variants with bodies of their own, besides the main one's
+WITHOUT_BODIES = "copy_nearest"  # the only row for which no body is used
+# variants with other bodies than the main one
 BODY_VARIANTS = ("front_only", "pymafx", "pymafx_front_only")
-# where a baseline's numbers are
+# table -> its metrics that other methods can have
 TABLE_METRICS = {"nvs": IMAGE, "geometry": SURFACE, "backview": (*IMAGE, "kid_e3")}
 
 
 def _table(rows: list[dict[str, Any]], columns: Iterable[str]) -> pd.DataFrame:
-    """A frame with these columns; numbers are float, with NaN for what is not available."""
+    """A frame with these columns. Numbers are float, with NaN where a number is not available."""
     names = list(columns)
     frame = pd.DataFrame(rows, columns=names)
     numbers = [n for n in names if n in (*IMAGE, *SURFACE, *BODY, "kid_e3")]
@@ -40,8 +40,8 @@ def _table(rows: list[dict[str, Any]], columns: Iterable[str]) -> pd.DataFrame:
 
 
 def with_means(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Rows `mean` over subjects after the others, one for each combination of `keys`; `subjects`
-    counts the rows behind it.
+    """The frame with rows `mean` over subjects appended, one for each combination of `keys`; column
+    `subjects` counts the rows behind a mean.
 
     A number that a subject lacks is left out of the mean.
     """
@@ -72,7 +72,7 @@ def _image_rows(
 
 
 def _rival_rows(run: Run, where: str) -> list[dict[str, Any]]:
-    """Image metrics of other methods."""
+    """Rows with the image metrics of other methods."""
     return [
         row
         for name, subjects in run.rivals.items()
@@ -82,8 +82,7 @@ def _rival_rows(run: Run, where: str) -> list[dict[str, Any]]:
 
 def nvs(run: Run) -> pd.DataFrame:
     """Novel views of the main variant, of its simple baselines and of other methods: method,
-    subject, definition, image metrics (Tables 1, 2).
-    """
+    subject, definition, image metrics (paper tables 1 and 2)."""
     rows = _image_rows(run.main, ("views",), "method", run.variants[0]) if run.main else []
     for name in BASELINES:
         if any(name in (s.metrics.get("baselines") or {}) for s in run.main):
@@ -95,9 +94,9 @@ def nvs(run: Run) -> pd.DataFrame:
 
 
 def back_view(run: Run, kid: Mapping[str, KID | None]) -> pd.DataFrame:
-    """The back view alone: for each variant the picture of the back that the fusion sees (Table 7)
-    and the render of its Gaussians, for the simple baselines and other methods what they have;
-    `kid` by method goes into the rows of the means."""
+    """The back view alone: for each variant the picture of the back that the fusion gets (paper
+    table 7) and the render of its Gaussians; for the simple baselines and other methods their
+    renders. `kid`, by method, goes into the rows of the means."""
     rows = [
         row
         for v in run.variants
@@ -117,8 +116,8 @@ def back_view(run: Run, kid: Mapping[str, KID | None]) -> pd.DataFrame:
 
 
 def geometry(run: Run) -> pd.DataFrame:
-    """Surface errors of each variant and of other methods, without and with rigid alignment (Table
-    3)."""
+    """Surface errors of each variant and of other methods, without and with rigid alignment (paper
+    table 3)."""
     rows = [
         {
             "variant": s.variant,
@@ -135,8 +134,8 @@ def geometry(run: Run) -> pd.DataFrame:
 
 
 def smplx(run: Run) -> pd.DataFrame:
-    """Joint errors before and after the refinement, of the main variant and of those with bodies of
-    their own (Table 6)."""
+    """Joint errors before and after the refinement, for the main variant and those with other
+    bodies (paper table 6)."""
     subjects = (
         [*run.main, *(s for name in BODY_VARIANTS if name != run.variants[0] for s in run.of(name))]
         if run.main
@@ -150,15 +149,14 @@ def smplx(run: Run) -> pd.DataFrame:
 
 
 def ablation(run: Run) -> pd.DataFrame:
-    """Means of each variant (Table 4): images under every definition, unaligned surfaces, and over
-    how many subjects.
-    """
+    """Means of each variant (paper table 4): images in every definition, unaligned surfaces, and
+    the number of subjects."""
     frame = _variants(run)
     return frame[frame["subject"] == MEAN].drop(columns="subject").reset_index(drop=True)
 
 
 def _variants(run: Run) -> pd.DataFrame:
-    """The same with the rows of each subject."""
+    """The same with a row for each subject."""
     rows = [
         {
             "variant": s.variant,
@@ -183,11 +181,11 @@ def our_place(
     baselines: Collection[str],
     bodies: Mapping[str, str],
 ) -> Place | None:
-    """Table, row and column in which this workflow has the number `key` of a row of the paper; None
-    where it has none.
+    """Table, row and column of this run with the number `key` of a row of the paper; None where the
+    run has none.
 
-    A row of one estimator is found by whose `bodies` a variant has, another method's among the
-    baselines, by its name.
+    A row of the paper for one estimator belongs to the variant whose `bodies` that estimator made;
+    a row for another method belongs to the one of `baselines` with its name.
     """
     if "ours" in row:
         ours = row["ours"]
@@ -203,7 +201,7 @@ def our_place(
 
 
 def _by(estimator: str, made: str | None) -> bool:
-    """Whether bodies are an estimator's; the disturbed truth stands for PIXIE's."""
+    """Whether bodies are an estimator's; disturbed true fits count as PIXIE's."""
     return made == estimator or (made == DISTURBED_BODIES and estimator == PIXIE.title)
 
 
@@ -216,11 +214,11 @@ def compared(
     *,
     tested: int,
 ) -> pd.DataFrame:
-    """`hgm.report.paper.paper_vs_ours` for HGM: other methods' rows are compared with the
-    `baselines` of the same names, and numbers from disturbed `bodies` with none. `bodies`: what
-    made the first bodies of each variant (`Run.first_bodies`)."""
+    """`hgm.report.paper.paper_vs_ours` for HGM. Rows of other methods are compared with the
+    `baselines` of the same names; numbers from disturbed `bodies` are compared with none. bodies:
+    by variant, what made its first bodies (`Run.first_bodies`)."""
     made = bodies or {}
-    # rows that the run has no variant for
+    # for rows of the paper for which the run has no variant
     others = DISTURBED_BODIES if DISTURBED_BODIES in made.values() else ""
 
     def find(row: Mapping[str, Any], table: Mapping[str, Any], key: str) -> Place | None:
@@ -234,8 +232,8 @@ def compared(
 
 
 def _with_bodies(frame: pd.DataFrame, run: Run) -> pd.DataFrame:
-    """A table with the column `bodies`; the simple baselines have those of the main variant, other
-    methods none of ours."""
+    """A table with the column `bodies`: for the simple baselines the bodies of the main variant,
+    for other methods empty."""
     made = run.first_bodies
     first = made.get(run.variants[0], "") if run.variants else ""
     own = {**dict.fromkeys(BASELINES, first), **made, WITHOUT_BODIES: ""}
@@ -247,13 +245,13 @@ def _with_bodies(frame: pd.DataFrame, run: Run) -> pd.DataFrame:
 def write_tables(
     run: Run, paper: str | Path, *, kid: Mapping[str, KID | None] | None = None
 ) -> dict[str, pd.DataFrame]:
-    """Write tables/{nvs,geometry,ablation,smplx,backview,paper_vs_ours}.csv of a run and return
-    them.
+    """Write tables/{nvs,geometry,ablation,smplx,backview,paper_vs_ours}.csv of a run and return the
+    tables by name.
 
-    paper: resources/paper/hgm.yaml. kid: KID of the back view by method, where it could be had.
-    Cells that are not available are empty. Tables of real scans end with a column `bodies`: what
-    made the first bodies behind a row. The bytes depend on the subjects' metrics.json and on what
-    their bodies say of themselves.
+    paper: resources/paper/hgm.yaml. kid: KID of the back view by method, where it was measured.
+    Cells that are not available are empty. Tables of real scans have a last column `bodies`: what
+    made the first bodies behind a row. The bytes depend on the metrics.json of the subjects and on
+    the labels of their bodies.
     """
     frames = {
         "nvs": nvs(run),

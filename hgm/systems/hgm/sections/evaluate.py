@@ -22,19 +22,19 @@ VariantName = Literal[
 
 
 class Evaluate(Section):
-    """Variants, points and other methods."""
+    """Which variants and other methods are measured, and on how many points."""
 
     variants: list[VariantName] = described(
         ["full", "no_body", "no_refine", "one_view", "no_diffusion", "front_only"],
-        "rows of the ablation (paper tables 4 and 6)",
+        "variants to run, the rows of the ablation (paper tables 4 and 6)",
     )
     surface_samples: int = described(
-        100_000, "points for Chamfer distance and normal consistency (not published)", ge=100
+        100_000, "points on each mesh for distances and normal consistency (not published)", ge=100
     )
     baselines: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")], FileName] = (
         described(
             {},
-            "other methods' results, folders by name, measured by the same code "
+            "other methods to measure by the same code: name and folder of results of each "
             "(docs/baselines.md)",
         )
     )

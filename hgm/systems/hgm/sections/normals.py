@@ -1,4 +1,4 @@
-"""The net that reads normals from a picture, in the place of ICON's: section `normals`."""
+"""The net that predicts normals from a picture, in the place of ICON's: section `normals`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from hgm.core.settings import Count, Section, described
 
 
 class Normals(Section):
-    """Widths of the net and its training; the paper takes ICON's."""
+    """Widths of the net and its training; the paper uses ICON's net."""
 
     icon: str | None = described(
         None, "ICON's normal.ckpt (paper); without it the run trains a small net of its own"
     )
     channels: list[Count] = described(
-        [64, 128, 256], "widths of the net that reads normals (stands for ICON's)", min_length=1
+        [64, 128, 256], "widths of the run's own net, which replaces ICON's (ours)", min_length=1
     )
-    steps: int = described(6000, "training steps (not in the paper)", ge=1)
-    batch: int = described(8, "pictures a step", ge=1)
+    steps: int = described(6000, "training steps (ours)", ge=1)
+    batch: int = described(8, "pictures in a step", ge=1)
     lr: float = described(1e-3, "peak learning rate", gt=0)

@@ -11,12 +11,12 @@ from hgm.train.settings import Optimization
 
 
 class Network(Section):
-    """The networks and how they are computed."""
+    """The networks, and how they are computed."""
 
     preset: Literal["tiny", "small", "medium", "paper"] = described(
         "paper", "widths of the networks, listed in hgm/systems/hgm/networks/config.py (paper)"
     )
-    overrides: dict[str, JsonValue] = described({}, "single fields of the preset to change")
+    overrides: dict[str, JsonValue] = described({}, "fields of the preset to change, by name")
     precision: Literal["fp32", "bf16"] = described(
         "bf16", "autocast inside the networks; bf16 needs a GPU (not published)"
     )
@@ -24,7 +24,7 @@ class Network(Section):
         False, "compile the networks (torch.compile); the first step takes minutes"
     )
     sparse_backend: Literal["auto", "torch", "spconv"] = described(
-        "auto", "of sparse convolution; auto: spconv on a GPU if it works"
+        "auto", "backend of sparse convolution; auto: spconv on a GPU where it works, else torch"
     )
 
 
@@ -39,7 +39,7 @@ class Loss(Section):
         ge=0,
     )
     structure: float = described(
-        0.1, "weight of 1 - SSIM, which takes the place of LPIPS without its weights (ours)", ge=0
+        0.1, "weight of 1 - SSIM, which replaces LPIPS where its weights are not given (ours)", ge=0
     )
 
 
@@ -50,20 +50,23 @@ class HGMTraining(Optimization):
     lr: float = described(4e-4, "peak learning rate (release)", gt=0)
     weight_decay: float = described(0.05, "AdamW weight decay (release)", ge=0)
     clip: float = described(1.0, "largest gradient norm (release)", gt=0)
-    accumulate: int = described(4, "micro-batches a step, shared by the GPUs (paper)", ge=1)
-    batch: int = described(1, "scans a micro-batch (paper)", ge=1)
+    accumulate: int = described(4, "micro-batches in a step, shared by the GPUs (paper)", ge=1)
+    batch: int = described(1, "scans in a micro-batch (paper)", ge=1)
     gpus: int = described(
         1, "processes that share a step's micro-batches, each on a GPU of its own", ge=1
     )
-    warmup: float = described(0.02, "share of the steps on the way up (release)", gt=0, lt=1)
+    warmup: float = described(
+        0.02, "share of the steps with a rising learning rate (release)", gt=0, lt=1
+    )
     supervised: int = described(
-        12, "views a step is compared with (paper); fewer where a scan has fewer", ge=1
+        12, "views of a scan that renders are compared with (paper); at most all that it has", ge=1
     )
     turn: bool = described(
         False,
-        "draw any view as the front: as many times the data as there are views (release: off)",
+        "draw a random view as the front, which multiplies the data by the number of views "
+        "(release: off)",
     )
-    validate_every: int = described(1000, "steps between validation pictures", ge=1)
+    validate_every: int = described(1000, "steps between validations", ge=1)
 
 
 class Coarse(HGMTraining):
@@ -71,15 +74,15 @@ class Coarse(HGMTraining):
 
     early: float = described(
         0.3,
-        "share of the steps after which the unconverged model for the pairs is taken (not "
-        "published)",
+        "share of the steps after which the model is saved that renders the pairs, unconverged "
+        "on purpose (not published)",
         gt=0,
         le=1,
     )
     lgm: str | None = described(
         None,
-        "LGM's published big checkpoint, to start the U-Net from (docs/weights.md); needs preset "
-        "paper",
+        "file of LGM's published big checkpoint to start the U-Net from (docs/weights.md); needs "
+        "preset paper",
     )
 
 
@@ -87,11 +90,11 @@ class Fusion(HGMTraining):
     """The two-view HGM."""
 
     warm_start: bool = described(
-        False, "start from the coarse weights, not from random ones (paper)"
+        False, "start from the coarse weights; off: from random ones (paper)"
     )
     back_share: float = described(
         0.0,
-        "share of samples whose back view is an unconverged render, not the true one (paper)",
+        "share of samples whose back view is an unconverged render; others: the true one (paper)",
         ge=0,
         le=1,
     )
@@ -103,6 +106,6 @@ class Fusion(HGMTraining):
     )
     lgm: str | None = described(
         None,
-        "LGM's published big checkpoint, to start the U-Net from; needs preset paper, warm_start: "
-        "false",
+        "file of LGM's published big checkpoint to start the U-Net from; needs preset paper and "
+        "warm_start: false",
     )
