@@ -1,4 +1,4 @@
-"""Answers that a process remembers, forgotten for a test."""
+"""Clears the caches of functions for a test."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,8 @@ from typing import Any
 
 @contextmanager
 def asked_anew(*functions: Any) -> Iterator[None]:
-    """Cached functions know nothing at the beginning of the block, and nothing of it after."""
+    """Cached functions start the block with empty caches, and their caches are cleared again after
+    it."""
     for function in functions:
         function.cache_clear()
     try:

@@ -1,5 +1,5 @@
-"""View folders of the bare body, blue in front and red behind, as the workflow renders scans: data
-to train and refine on."""
+"""View folders of the bare body, blue in front and red behind, in the form in which the workflow
+renders scans; data to train and refine on."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from hgm.splat.surfels import Surfels, pixel_size
 
 
 def ten(size: int) -> Cameras:
-    """Ten cameras that are not the rig: turned, at several heights and distances, with principal
-    points off the middle; view 7 is in front and view 2 behind."""
+    """Ten cameras that differ from the rig: rotated, at several heights and distances, with
+    principal points off the center. View 7 is in front and view 2 behind."""
     # distance, azimuth, elevation
     eyes = [(2.1 + 0.05 * i, 36.0 * (i - 7) - 9, 10.0 - 2 * i) for i in range(10)]
     w2c = torch.cat([orbit(1, radius=r, start=a, elevation=e).world_to_camera for r, a, e in eyes])
@@ -31,8 +31,8 @@ def ten(size: int) -> Cameras:
 def write_views(
     folder: Path, model: BodyModel, *, seed: int, size: int = 64, rig: Cameras | None = None
 ) -> BodyParameters:
-    """Views of a body in a random pose, by HGM's rig if no other is given, with its fit beside the
-    pictures; returns the fit."""
+    """Write views of a body in a random pose, by HGM's rig or the given one, with the fit beside
+    the pictures; returns the fit."""
     rig = orbit(size=size) if rig is None else rig
     pose = 0.1 * torch.randn(63, generator=torch.Generator().manual_seed(seed))
     params = model.zeros().replace(body_pose=pose)
@@ -60,8 +60,8 @@ def write_views(
 def painted(
     vertices: Tensor, model: BodyModel, rig: Cameras, *, turned: Tensor | None = None
 ) -> Gaussians:
-    """The Gaussians that `write_views` draws of a body [P, 3]; the same ones where the body was
-    `turned`, if it was."""
+    """The Gaussians of a body [P, 3] that `write_views` renders. turned: other vertices of the same
+    body; the Gaussians then move with them and keep their colors."""
     surfels = Surfels.of(vertices, model.faces)
     size = pixel_size(rig)
     discs, moved = (

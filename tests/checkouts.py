@@ -1,5 +1,5 @@
-"""Checkouts in folders of any name, each with an environment of its own whose packages are those
-that the tests run in."""
+"""Checkouts in folders of any name, each with an environment of its own that uses the packages of
+the tests."""
 
 import shutil
 import site
@@ -24,7 +24,7 @@ FILES = (*WORKFLOW, "Makefile", "pyproject.toml", "requirements.lock", "README.m
 
 
 def copy_checkout(folder: Path, names: tuple[str, ...] = FILES) -> Path:
-    """Its files in a new folder."""
+    """Copy files of the checkout to a new folder."""
     folder.mkdir(parents=True)
     for source in map(ROOT.joinpath, names):
         if source.is_dir():
@@ -37,7 +37,8 @@ def copy_checkout(folder: Path, names: tuple[str, ...] = FILES) -> Path:
 
 
 def make_environment(folder: Path) -> Path:
-    """`make env` without a download: .venv of a checkout, ready; returns its site-packages."""
+    """Make .venv of a checkout as `make env` does, but without a download; returns its
+    site-packages."""
     subprocess.run(
         [sys.executable, "-I", "-m", "venv", "--without-pip", ".venv"], cwd=folder, check=True
     )

@@ -1,5 +1,5 @@
-"""One thread unless HGM_THREADS says otherwise: the fastest on shared cores; Ctrl-C works in what
-tests start."""
+"""Runs tests with one thread unless HGM_THREADS says otherwise, which is fastest on shared cores,
+and in an order that keeps all processes busy. Ctrl-C works in processes that tests start."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ import pytest
 import torch
 
 TESTS = Path(__file__).parent
-# What takes longest begins first, lest one process ends alone; two files that need no finished run
-# are between the one that makes it and those that wait for it.
+# The longest files start first, so that no process is left alone with one of them at the end.
+# Between the file that makes the finished run and those that wait for it are two that need no run.
 FIRST = (
     "runs/test_runs.py",
     "workflow/test_environment_installs.py",
@@ -24,15 +24,15 @@ FIRST = (
     "runs",
 )
 torch.set_num_threads(int(os.environ["HGM_THREADS"]))
-# as in a shell's background, and then of all that the tests start
+# a background process of a shell ignores SIGINT, and so would all processes that the tests start
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As jobs on a CPU have it in each process: the sums of several threads have no fixed order,
-    and bytes differ from run to run."""
+    """One thread, as jobs on a CPU have: the sums of several threads have no fixed order, so bytes
+    would differ from run to run."""
     before = torch.get_num_threads()
     for name in ("OMP_NUM_THREADS", "HGM_THREADS"):
         monkeypatch.setenv(name, "1")
@@ -50,8 +50,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With `-m gpu` only tests/gpu is imported: other files may need what a machine with a GPU
-    lacks."""
+    """With `-m gpu` only tests/gpu is imported, since other files may need packages that a machine
+    with a GPU lacks."""
     elsewhere = TESTS in collection_path.parents and not collection_path.is_relative_to(
         TESTS / "gpu"
     )

@@ -1,5 +1,5 @@
-"""Files as PIXIE, PyMAF-X and others write them, of one known body, made with the smplx package's
-own layer."""
+"""Files in the formats of PIXIE, PyMAF-X and others for one known body, made with the layer of the
+smplx package."""
 
 import pickle
 from functools import cache
@@ -60,8 +60,8 @@ def known(models: Path, gender: str = "male", *, eyes: bool = True) -> Known:
 
 
 def write_pixie(folder: Path, name: str, body: Known, camera: np.ndarray, **changes: Any) -> Path:
-    """`--saveParam True --savePred True` of demo_fit_body.py: tensors without their batch
-    dimension, pickle protocol 2."""
+    """Files as demo_fit_body.py with `--saveParam True --savePred True` writes them: tensors
+    without their batch dimension, pickle protocol 2."""
 
     def f32(x: np.ndarray) -> np.ndarray:
         return np.asarray(x, np.float32)
@@ -97,8 +97,8 @@ def write_pixie(folder: Path, name: str, body: Known, camera: np.ndarray, **chan
 
 
 def pixie_pixels(points: np.ndarray, camera: np.ndarray) -> np.ndarray:
-    """Points [N, 3] in the photo: the crop of body_datasets.py, `batch_orth_proj`, and back as
-    `recover_position` does."""
+    """Points [N, 3] projected to pixels of the photo: the crop of body_datasets.py,
+    `batch_orth_proj`, and the inverse of the crop as in `recover_position`."""
     left, top, right, bottom = BOX
     size = int(max(right - left, bottom - top) * 1.1)
     x = right - (right - left) / 2
@@ -114,8 +114,8 @@ def pixie_pixels(points: np.ndarray, camera: np.ndarray) -> np.ndarray:
 def write_pymafx(
     path: Path, body: Known, camera: np.ndarray, names: list[str], **changes: Any
 ) -> Path:
-    """`output.pkl` of apps/demo_smplx.py for people of whom the last is `body`; batches of two,
-    tensors of torch."""
+    """`output.pkl` as apps/demo_smplx.py writes it, for several people of whom `body` is the last:
+    batches of two, tensors of torch."""
     count = len(names)
 
     def rows(value: np.ndarray) -> np.ndarray:
@@ -159,12 +159,12 @@ def write_pymafx(
 def orig_cam(
     camera: np.ndarray, center: np.ndarray, edge: float, photo: float = 512.0
 ) -> np.ndarray:
-    """`convert_crop_cam_to_orig_img`: the camera (sx, sy, tx, ty) of the whole photo."""
+    """The camera (sx, sy, tx, ty) of the whole photo, by `convert_crop_cam_to_orig_img`."""
     s = camera[0] * edge / photo
     return np.array([s, s, *((center - photo / 2) / (photo / 2) / s + camera[1:])])
 
 
 def pymafx_pixels(points: np.ndarray, camera: np.ndarray) -> np.ndarray:
-    """Points [N, 3] in the photo, by the camera of the whole photo."""
+    """Points [N, 3] projected to pixels of the photo, by the camera of the whole photo."""
     whole = orig_cam(camera, (BOX[:2] + BOX[2:]) / 2, 530.0)
     return (whole[:2] * (points[:, :2] + whole[2:]) + 1) / 2 * 512

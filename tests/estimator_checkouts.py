@@ -1,5 +1,5 @@
-"""Checkouts of PIXIE and PyMAF-X with an interpreter each, in which tests/estimator_program.py
-stands for the programs."""
+"""Checkouts of PIXIE and PyMAF-X, each with an interpreter, in which tests/estimator_program.py
+takes the place of the programs."""
 
 import json
 import shlex
@@ -23,8 +23,8 @@ NOTHING_WRONG: dict[str, Any] = {
 
 
 def write_checkout(folder: Path, name: str, views: Path, **changes: Any) -> Path:
-    """A checkout of the program `name` that knows the true fits below `views`, all chunks;
-    `changes` of NOTHING_WRONG."""
+    """A checkout of the program `name` that knows the true fits below `views`, of all chunks;
+    `changes` replace entries of NOTHING_WRONG."""
     for file in PROGRAMS[name].needs:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         if file.endswith(".py"):
@@ -42,13 +42,13 @@ def write_checkout(folder: Path, name: str, views: Path, **changes: Any) -> Path
 
 
 def change(checkout: Path, **changes: Any) -> None:
-    """What goes wrong from now on."""
+    """Set what goes wrong from now on."""
     path = checkout / "data/standin.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 def calls(checkout: Path) -> list[str]:
-    """The pictures that the program has looked at, in order; forgotten by the next question."""
+    """The pictures that the program has opened since the last call, in order."""
     path = checkout / "data/calls.txt"
     found = path.read_text().split() if path.exists() else []
     path.unlink(missing_ok=True)

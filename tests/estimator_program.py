@@ -1,10 +1,10 @@
 """Takes the place of PIXIE's `demos/demo_fit_body.py` and of PyMAF-X's `apps/demo_smplx.py` in the
-tests: their command lines and their files, of the true fits with noise. A checkout
+tests: it has their command lines and writes their files, from the true fits with noise. A checkout
 (tests/estimator_checkouts.py) holds it under both names.
 
-`data/standin.json` of the checkout says where rendered views with true fits are, how large the
-noise is, what goes wrong at which picture, and where results lie ready, which saves the time to
-make them; `data/calls.txt` gets a line for each picture.
+`data/standin.json` of the checkout holds the folder of rendered views with true fits, the size of
+the noise, what goes wrong at which picture, and a folder of results made before, which saves the
+time to make them. `data/calls.txt` gets a line for each picture.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ if not PLAN["ready"]:
 def body(
     name: str, size: int, model: BodyModel
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, float]:
-    """Matrices by group, vertices in meters with y down, the pelvis in pixels and pixels per meter:
-    of the true fit of a picture that is called like a scan, else of a body at rest."""
+    """Matrices by group, vertices in meters with y down, the pelvis in pixels, and pixels per
+    meter: of the true fit where the picture has the name of a scan, else of a body at rest."""
     fit = next(iter(sorted(Path(PLAN["views"]).glob(f"*/{name}/smplx.npz"))), None)
     params = model.zeros()
     per_meter = 0.75
@@ -77,8 +77,8 @@ def body(
 
 
 def told(name: str) -> None:
-    """Note the picture, and do what is to go wrong at it; what is killed goes well the next
-    time."""
+    """Record the picture, and do what is to go wrong at it. A picture at which the process kills
+    itself works the next time."""
     with open(CHECKOUT / "data/calls.txt", "a") as file:
         file.write(f"{name}\n")
     once = CHECKOUT / f"data/killed_{name}"

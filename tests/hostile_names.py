@@ -1,10 +1,10 @@
-"""Names that a file system takes and a careless program trips over; a command that runs one of them
-leaves a file PWNED."""
+"""File names that a file system allows and careless programs misread; a command that a shell
+executes from one of them creates a file PWNED."""
 
 PWNED = "pwned"
-# as an input file of a rule: without the four characters that Snakemake's patterns consist of
+# for an input file of a rule: without {}<>, which are special in Snakemake
 NAME = (
     f'it\'s a "q"\n$(touch {PWNED})`touch {PWNED}`; touch {PWNED} & é漢😀 *?[a] \\n #%s -x : =,~!|'
 )
-# as a folder that files lie in
+# for a folder
 FOLDER = f"{NAME} {{x}} {{{{y}}}} <results>"

@@ -1,5 +1,5 @@
-"""The system of docs/new-system.md in a checkout: the smallest that there can be. The tests of what
-machines do to runs use it, since a whole run takes seconds."""
+"""The system of docs/new-system.md in a copy of the checkout. Tests of runs under kills, faults and
+schedulers use it, since a whole run takes seconds."""
 
 import re
 from pathlib import Path
@@ -12,12 +12,12 @@ NAMED = re.compile(r"```python\n(SYSTEMS = .*)\n```")
 
 
 def files() -> dict[str, str]:
-    """The files that the page writes, with their text."""
+    """The files that the page defines, by path."""
     return dict(FILE.findall(PAGE.read_text()))
 
 
 def write_system(folder: Path, names: tuple[str, ...] = WORKFLOW) -> Path:
-    """A copy of the checkout's `names` with the page's system in it."""
+    """Copy the checkout's `names` to `folder` and add the system of the page."""
     copy_checkout(folder, names)
     for name, text in files().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,16 @@
-"""A pretended CUDA device on a machine without one: tensors say cuda:0, the CPU computes, and what
-CUDA refuses is refused.
+"""A pretended CUDA device on a machine without one: tensors report cuda:0, the CPU computes, and
+what CUDA refuses is refused.
 
-Refused are operands on two devices, numpy's view of a CUDA tensor, random numbers of a CPU
+Refused are operands on two devices, a numpy view of a CUDA tensor, random numbers from a CPU
 generator, and more memory than the device has (or than `torch.cuda.set_per_process_memory_fraction`
-leaves). A test under it shows that code puts all it needs on the device. It shows nothing of
-kernels, streams, asynchronous errors or numbers of a real one, and torch.compile does not run on
-it.
+leaves). A test with it shows that code puts everything it needs on the device. It shows nothing
+about kernels, streams, asynchronous errors or the numbers of a real device, and torch.compile does
+not run on it.
 
-No compiler and no CUDA build of torch is needed: a tensor is a wrapper around one of the CPU
-(`__torch_dispatch__`). Python is told that it is on cuda:0, torch's C++ that it is on xla:0, since
-on a device of type cuda it would look for guards, hooks and streams that only a CUDA build has; a
-build without XLA has none of that device either, and it gets the guard of the meta device.
+It needs no compiler and no CUDA build of torch: a tensor is a wrapper around a CPU tensor
+(`__torch_dispatch__`). Python sees it on cuda:0. torch's C++ sees it on xla:0, since for a device
+of type cuda it would look for guards, hooks and streams that only a CUDA build has. A build without
+XLA has no guard for that device either; it gets the guard of the meta device.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from unittest import mock
 
 import torch
 
-# the mode below needs it, and it lists the functions of torch when they are the real ones
+# imported before torch is patched: the mode below needs it, and on import it lists functions of
+# torch
 import torch._dynamo
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -38,13 +39,13 @@ from torch.utils._pytree import tree_map
 
 NAME = "pretended CUDA device"
 MEMORY = 4 * 2**30  # bytes
-# for Python, for C++, where the numbers are
+# the device for Python, for C++, and of the numbers
 CUDA = torch.device("cuda", 0)
 PLACE = torch.device("xla", 0)
 CPU = torch.device("cpu")
 AUTOCAST = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCUDA)
 META = torch._C.DispatchKeySet(torch._C.DispatchKey.Meta)
-# packages that bring kernels of their own
+# packages that have kernels of their own
 KERNELS = ("gsplat", "diff_gaussian_rasterization", "spconv")
 KINDS = {"xla": 9, "meta": 14}  # c10/core/DeviceType.h
 aten = torch.ops.aten
@@ -55,7 +56,7 @@ INDEXED = {
     aten._index_put_impl_.default,
 }
 COPIES = {aten._to_copy.default, aten.copy_.default}  # between devices
-# and all pointwise ones
+# operations that accept a CPU scalar, besides all pointwise ones
 SCALARS = {
     aten.fill_.Tensor,
     aten.masked_fill.Tensor,
@@ -65,7 +66,7 @@ SCALARS = {
 
 
 class Memory:
-    """What the live tensors of the device take; views of one another count once."""
+    """The memory of the live tensors of the device; tensors that share a storage count once."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -97,7 +98,7 @@ memory = Memory(MEMORY)
 
 
 class OnCuda(Tensor):
-    """A tensor of the device; `held` is the CPU's that has its numbers."""
+    """A tensor of the device; `held` is the CPU tensor with its numbers."""
 
     held: Tensor
     device = CUDA
@@ -174,7 +175,7 @@ class OnCuda(Tensor):
 
 
 class _Mode(TorchDispatchMode):
-    """Sees what makes tensors on the device, where no argument is on it yet."""
+    """Handles operations that make tensors on the device and have no argument on it."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -186,7 +187,7 @@ class _Mode(TorchDispatchMode):
 
 
 class _Names(TorchFunctionMode):
-    """Replaces cuda by what C++ knows the device as."""
+    """Replaces cuda by the device that C++ knows."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -217,8 +218,8 @@ def _on_cuda(device: Any) -> bool:
 
 
 def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """One operation: check where its operands are, let the CPU compute, and put the result where
-    CUDA would."""
+    """One operation: checks the devices of its operands, computes on the CPU, and puts the result
+    where CUDA would."""
     tensors = list(_tensors([*args, *kwargs.values()]))
     here = [x for x in tensors if isinstance(x, OnCuda)]
     others = [x for x in tensors if not isinstance(x, OnCuda)]
@@ -259,8 +260,8 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:
-    """Of an operation's arguments, which are tensors or lists of them; what torch's own walk finds,
-    in a tenth of its time."""
+    """The tensors among an operation's arguments, which are tensors or lists of them. Finds the
+    same as torch's own tree walk in a tenth of the time."""
     for x in values:
         if isinstance(x, Tensor):
             yield x
@@ -275,8 +276,8 @@ def _held(x: Any) -> Any:
 
 
 def _refuse_mixed(func: Any, args: Any, others: list[Tensor]) -> None:
-    """CUDA takes a CPU's tensor as an index, and one without dimensions in place of a number:
-    nothing else, nor a result there."""
+    """Raises RuntimeError for CPU tensors among the operands, which CUDA accepts only as an index
+    or, without dimensions, in place of a number."""
     if func in INDEXED:
         if not isinstance(args[0], OnCuda):
             raise RuntimeError(
@@ -336,7 +337,7 @@ def _gives(value: Any) -> Callable[..., Any]:
     return lambda *_, **__: value
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {  # of torch.cuda
+FUNCTIONS: dict[str, Callable[..., Any]] = {  # replacements in torch.cuda
     "is_available": _gives(True),
     "is_initialized": _gives(True),
     "device_count": _gives(1),
@@ -367,7 +368,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {  # of torch.cuda
 
 
 def _set_guard() -> None:
-    """XLA gets the meta device's guard, which does nothing
+    """Give XLA the guard of the meta device, which does nothing
     (c10/core/impl/DeviceGuardImplInterface.h)."""
     c10 = ctypes.CDLL(str(Path(torch.__file__).parent / "lib/libc10.so"))
     guards = (ctypes.c_void_p * (max(KINDS.values()) + 1)).in_dll(
@@ -381,7 +382,7 @@ def _set_guard() -> None:
 
 
 def _put_back(name: str, module: Any) -> None:
-    """A module that was hidden; `_put_back` itself stands for none."""
+    """Restore a module that was hidden; `_put_back` itself as value means that there was none."""
     if module is _put_back:
         del sys.modules[name]
     else:
@@ -390,7 +391,7 @@ def _put_back(name: str, module: Any) -> None:
 
 @contextlib.contextmanager
 def pretended_cuda() -> Iterator[None]:
-    """torch sees one CUDA device, for this thread's work inside the block."""
+    """Inside the block, torch has one CUDA device, in this thread."""
     _set_guard()
     lifts = torch._C._only_lift_cpu_tensors()
     with contextlib.ExitStack() as stack:
@@ -424,9 +425,9 @@ def pretended_cuda() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quick_splatting() -> Iterator[None]:
-    """On the pretended device the compiled CPU renderer draws in the place of the one in plain
-    torch, whose many operations take a hundred times as long there; pictures and gradients are the
-    same to rounding, and stay on the device."""
+    """On the pretended device, the compiled CPU renderer replaces the one in plain torch, whose
+    many operations take a hundred times as long there. Pictures and gradients agree up to rounding
+    and stay on the device."""
     import numba  # noqa: F401  # a machine without it keeps the other
 
     from hgm.cameras import Cameras

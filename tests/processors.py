@@ -1,15 +1,15 @@
-"""The numeric tests as other x86-64 processors run them: the libraries held to older instruction
-sets, and two threads.
+"""Runs the numeric tests as on other x86-64 processors: with the libraries limited to older
+instruction sets, and with two threads.
 
-A processor decides which kernels a library takes; kernels differ in the order of their sums and in
-fused multiply-add, and so numbers differ in their last digits. What a test claims has to hold for
-all of them. `make test-isa` runs this; one limit on one folder:
+The processor decides which kernels a library uses. Kernels differ in the order of sums and in the
+use of fused multiply-add, so results differ in their last digits. Tests have to pass for all of
+them. `make test-isa` runs this; one limit on one folder:
 
     .venv/bin/python tests/processors.py --only sse4 --tests tests/nets
 
-At the end stands a table: limit, tests, seconds, and the libraries whose numbers the limit changes
-on this machine; an empty last column says that the limit takes nothing away here. What pytest says
-lies in the folder of --logs. Exit status 1 where a test failed.
+The output ends with a table: limit, tests, seconds, and the libraries whose results the limit
+changes on this machine; an empty last column says that the limit changes nothing here. The output
+of pytest is in the folder of --logs. The exit status is 1 where a test failed.
 """
 
 import argparse
@@ -30,7 +30,7 @@ import numpy as np
 from numpy.core import _multiarray_umath as core
 
 ROOT = Path(__file__).resolve().parents[1]
-WITHOUT_NUMBERS = (  # tests of files, texts and processes; whatever is not named here is run
+WITHOUT_NUMBERS = (  # tests of files, texts and processes, left out; all others are run
     "cli",
     "core",
     "devices",
@@ -45,7 +45,7 @@ WITHOUT_NUMBERS = (  # tests of files, texts and processes; whatever is not name
     "trust",
     "workflow",
 )
-# that numpy has kernels for, of this machine's
+# instruction sets of this machine for which numpy has kernels
 FEATURES = [name for name in core.__cpu_dispatch__ if core.__cpu_features__[name]]
 
 AVX2 = {  # of Intel's Haswell and AMD's Zen, without AVX-512
@@ -83,7 +83,7 @@ LIMITS: dict[str, dict[str, str]] = {
     "native": {},
     "avx2": merged(AVX2.values()),
     "sse4": merged(SSE4.values()),
-    # kernels of their own
+    # libraries with kernels of their own, one at a time
     **{f"{library.lower()}-avx2": AVX2[library] for library in ("oneDNN", "MKL", "OpenBLAS")},
     **{f"{library.lower()}-sse4": variables for library, variables in SSE4.items()},
     "two-threads": dict.fromkeys(THREADS, "2"),
@@ -91,7 +91,7 @@ LIMITS: dict[str, dict[str, str]] = {
 
 
 class Row(NamedTuple):
-    """What came of the tests under one limit."""
+    """The results of the tests under one limit."""
 
     limit: str
     passed: int
@@ -102,7 +102,8 @@ class Row(NamedTuple):
 
 
 def environment(limit: str) -> dict[str, str]:
-    """This process's, with one thread, no other limit, and then this one."""
+    """The environment of this process with one thread, without other limits, and with this
+    limit."""
     known = set(merged([*AVX2.values(), *SSE4.values()]))
     return {
         **{k: v for k, v in os.environ.items() if k not in known},
@@ -112,7 +113,7 @@ def environment(limit: str) -> dict[str, str]:
 
 
 def fingerprints() -> dict[str, str]:
-    """For each library a digest of numbers that it computes in this process."""
+    """By library, a digest of numbers that it computes in this process."""
     import numba
     import torch
     from scipy import linalg
@@ -122,7 +123,7 @@ def fingerprints() -> dict[str, str]:
     narrow = random.random((200, 300)).astype(np.float32)
 
     @numba.njit(fastmath=True)
-    def total(x):  # the order of the sum is that of the vector's width
+    def total(x):  # the order of the sum depends on the width of the vector unit
         sum_ = 0.0
         for i in range(x.size):
             sum_ += x[i] * x[i]
@@ -160,7 +161,7 @@ def chosen(tests: list[str]) -> list[str]:
 
 
 def run(limit: str, tests: list[str], workers: int, logs: Path, native: dict[str, str]) -> Row:
-    """The tests under a limit; what pytest says goes to `logs`."""
+    """Run the tests under a limit; the output of pytest goes to `logs`."""
     start = time.monotonic()
     report = logs / f"{limit}.xml"
     report.unlink(missing_ok=True)

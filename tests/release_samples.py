@@ -1,5 +1,5 @@
-"""Checkpoints with the key names of others, filled by a closed formula that any program can
-repeat."""
+"""Checkpoints with the key names of LGM and the released HGM, filled by a formula that any program
+can repeat."""
 
 import zlib
 
@@ -35,8 +35,8 @@ def noise(key: str, *shape: int) -> Tensor:
 
 
 def filled(key: str, *shape: int) -> Tensor:
-    """The value of a tensor of a checkpoint: kernels of unit gain, norms and variances around one,
-    the rest around zero."""
+    """The value of a tensor of a checkpoint: kernels with unit gain, norms and variances around
+    one, all else around zero."""
     if key.endswith("num_batches_tracked"):
         return torch.tensor(7)
     if key.startswith("c."):
@@ -48,8 +48,8 @@ def filled(key: str, *shape: int) -> Tensor:
 
 
 def release_keys(model: HGM) -> list[str]:
-    """Keys of the released network, written out from its module tree; the U-Nets' names are
-    ours."""
+    """Keys of the released network, written out from its module tree; within the U-Nets, the names
+    are the same as ours."""
     own = list(model.state_dict())
     keys = [k for k in own if k.startswith(("unet.", "conv."))]
     keys += [k.replace("merge.", "res.", 1) for k in own if k.startswith("merge.")]
@@ -81,7 +81,7 @@ def release_keys(model: HGM) -> list[str]:
 
 
 def lgm_keys(model: HGM) -> list[str]:
-    """Keys of LGM's network of the model's U-Net widths."""
+    """Keys of LGM's network with the U-Net widths of the model."""
     return [k for k in model.state_dict() if k.startswith(("unet.", "conv.")) and "out_2" not in k]
 
 

@@ -1,5 +1,5 @@
-"""Small scans and views for tests, in the layouts of the data sets: the stand-in body itself or any
-mesh, textured with colored cells; views are drawn without a renderer."""
+"""Small scans and views for tests, in the layouts of the data sets: the stand-in body or any mesh,
+textured with colored cells. Views are drawn without a renderer."""
 
 import json
 import pickle
@@ -27,7 +27,7 @@ from hgm.standin.body import core
 
 
 def write_male_model(folder: Path) -> Path:
-    """The male stand-in model as the only file of a models folder."""
+    """A models folder with only the male stand-in model."""
     (folder / "smplx").mkdir(parents=True)
     np.savez(folder / "smplx" / "SMPLX_MALE.npz", **core.model("male"))
     return folder
@@ -42,7 +42,7 @@ def write_obj(
     texture: Image.Image,
 ) -> Path:
     """An OBJ with one vt for each vertex, its MTL and its texture (JPEG, or PNG where every byte
-    has to stay)."""
+    must be kept)."""
     folder.mkdir(parents=True, exist_ok=True)
     image = "material0.png" if texture.format == "PNG" else "material0.jpeg"
     texture.save(folder / image, quality=92)
@@ -57,7 +57,7 @@ def write_obj(
 
 
 def cells(seed: int, count: int = 16, size: int = 16, lossless: bool = False) -> Image.Image:
-    """count x count cells of one color each, `size` texels wide."""
+    """An image of count x count cells, `size` texels wide, each of one color."""
     colors = np.random.default_rng(seed).integers(0, 256, (count, count, 3), np.uint8)
     image = Image.fromarray(colors.repeat(size, 0).repeat(size, 1))
     image.format = "PNG" if lossless else None
@@ -65,8 +65,7 @@ def cells(seed: int, count: int = 16, size: int = 16, lossless: bool = False) ->
 
 
 def person(seed: int) -> BodyParameters:
-    """A standing person with lowered arms, a little different for each seed, turned by any
-    angle."""
+    """A standing person with lowered arms; shape, pose and orientation depend on the seed."""
     generator = torch.Generator().manual_seed(seed)
     noise = BodyParameters.zeros().map(lambda x: 0.1 * torch.randn(x.shape, generator=generator))
     body = noise.body_pose.reshape(21, 3).clone()
@@ -79,8 +78,8 @@ def person(seed: int) -> BodyParameters:
 
 
 def write_person(root: Path, name: str, model: BodyModel, *, seed: int) -> ScanFiles:
-    """The body of `person(seed)` as a scan with its exact fit, placed and scaled as released scans
-    are."""
+    """The body of `person(seed)` as a scan with its exact fit, positioned and scaled as in the
+    released scans."""
     params = person(seed)
     rng = np.random.default_rng(seed)
     scale = rng.uniform(0.4, 0.6)
@@ -103,8 +102,8 @@ def write_person(root: Path, name: str, model: BodyModel, *, seed: int) -> ScanF
 
 
 def write_view_folder(folder: Path, model: BodyModel, cameras: Cameras, *, seed: int) -> Path:
-    """The body of `person(seed)` as seen by cameras [V] (a point for each pixel, colored by place)
-    as a view folder."""
+    """The body of `person(seed)` seen by cameras [V], as a view folder: its points, colored by
+    their position, each drawn to one pixel."""
     params = person(seed).replace(global_orient=torch.zeros(3))
     with torch.no_grad():
         body = canonical(model, params)
@@ -134,8 +133,8 @@ def write_view_folder(folder: Path, model: BodyModel, cameras: Cameras, *, seed:
 def write_custom_humans(
     root: Path, name: str, scan: CanonicalScan, mesh: ObjMesh, fit: Fit, texture: Image.Image
 ) -> None:
-    """A scan as CustomHumans has it: in meters of its person, facing +z with the pelvis at the
-    origin; a PNG, a JSON fit."""
+    """A scan in the layout of CustomHumans: in meters of the person, facing +z, pelvis at the
+    origin, with a PNG texture and a JSON fit."""
     folder = root / "mesh" / f"{name}_subject"
     fits = root / "smplx" / f"{name}_subject"
     folder.mkdir(parents=True)
@@ -159,8 +158,9 @@ def write_custom_humans(
 
 
 def smpl_arrays(model: BodyModel) -> dict[str, np.ndarray]:
-    """An SMPL file whose joints are those of the stand-in: the first 6890 vertices, and a regressor
-    that gives the joints of the template and of the first ten shape components exactly."""
+    """The arrays of an SMPL file with the joints of the stand-in: its first 6890 vertices, and a
+    regressor that gives the joints of the template and of the first ten shape components
+    exactly."""
     count = 6890
     template = model.v_template[:count].double().numpy()
     shapes = model.shape_basis[:10].reshape(10, -1, 3)[:, :count].double().numpy()
@@ -181,8 +181,8 @@ def smpl_arrays(model: BodyModel) -> dict[str, np.ndarray]:
 def write_humman(
     root: Path, name: str, model: BodyModel, *, seed: int, size: tuple[int, int] = (320, 180)
 ) -> np.ndarray:
-    """The first frame of a sequence: the body of `person(seed)` among ten cameras, gray on green.
-    Returns its vertices [10475, 3] in the world, which is the frame of camera 0."""
+    """The first frame of a HuMMan sequence: the body of `person(seed)` among ten cameras, gray on
+    green. Returns its vertices [10475, 3] in the world frame, which is that of camera 0."""
     width, height = size
     folder = root / name
     params = person(seed).replace(
@@ -202,7 +202,7 @@ def write_humman(
     ring = ring.double()
     first = torch.linalg.inv(ring[0])
     poses = (ring @ first).numpy()  # world: the frame of camera 0
-    # where the person stands and how
+    # position and orientation of the person
     upright = ring[0, :3, :3].numpy()
     pelvis = ring[0, :3, 3].numpy()
     R = upright @ rotation_matrix(params.global_orient.double().numpy())

@@ -1,4 +1,4 @@
-"""A program on a pseudo-terminal, and what stands on it when it has ended."""
+"""A program on a pseudo-terminal, and the text on the terminal when the program has ended."""
 
 import os
 import pty
@@ -14,8 +14,8 @@ PART = re.compile(r"\x1b\[(\d*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n]+)")
 
 
 def screen(text: str) -> list[str]:
-    """The lines that a terminal shows: of its commands those for the cursor up, erasing and
-    colors."""
+    """The lines that a terminal shows. Of its control sequences, cursor up, erasing and colors are
+    supported."""
     lines = [""]
     row = 0
     column = 0
@@ -42,7 +42,7 @@ def screen(text: str) -> list[str]:
 
 
 def _read(to: "OnTerminal | ErrorsOnTerminal", descriptor: int) -> None:
-    """Add to `text` until the other end is closed."""
+    """Append output to `text` until the other end is closed."""
     while True:
         try:
             piece = os.read(descriptor, 65536)
@@ -55,7 +55,7 @@ def _read(to: "OnTerminal | ErrorsOnTerminal", descriptor: int) -> None:
 
 
 class OnTerminal:
-    """Standard output and error of a program are a terminal; `text` is what it wrote so far."""
+    """A program whose standard output and error are a terminal; `text` is what it wrote so far."""
 
     def __init__(self, command: list[str], folder: Path, **environment: str) -> None:
         ours, theirs = pty.openpty()
@@ -74,14 +74,15 @@ class OnTerminal:
         self._reader.start()
 
     def end(self, seconds: float = 300) -> int:
-        """Wait for its end; the exit status."""
+        """Wait for the end of the program; returns its exit status."""
         status = self.process.wait(seconds)
         self._reader.join(10)
         return status
 
 
 class ErrorsOnTerminal:
-    """Standard error of this process is a pseudo-terminal; `text` is what it wrote until `end`."""
+    """Standard error of this process is a pseudo-terminal; `text` is what was written until
+    `end`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ours, theirs = pty.openpty()

@@ -1,4 +1,4 @@
-"""The commands in the documents' blocks, as words."""
+"""The commands in the code blocks of the documents, split into words."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ SHELL = {"", "sh", "bash"}  # languages of blocks that may hold commands
 
 
 def program(line: str) -> str:
-    """First word without assignments and folder, with `python -m x` as x."""
+    """The first word of a command, without assignments and folder; x for `python -m x`."""
     words = split(line)[0]
     if words[1:2] == ["-m"] and words[0].startswith("python") and len(words) > 2:
         return words[2]
@@ -20,8 +20,8 @@ def program(line: str) -> str:
 
 
 def split(line: str) -> list[list[str]]:
-    """Words of the simple commands of a line; comments, prompts, assignments, redirections and
-    folders of programs are gone."""
+    """The words of each simple command in a line, without comments, prompts, assignments,
+    redirections and folders of programs."""
     lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars="&|;>")
     lexer.whitespace_split = True
     lexer.commenters = "#"
@@ -41,7 +41,7 @@ def split(line: str) -> list[list[str]]:
 
 
 def plain(words: list[str]) -> list[str]:
-    """A command of a loop without the loop's own words."""
+    """A command inside a shell loop, without the loop's keywords."""
     if words[:1] in (["for"], ["done"], ["…"]):
         return []
     return words[1:] if words[:1] == ["do"] else words

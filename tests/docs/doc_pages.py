@@ -13,8 +13,8 @@ FENCE = re.compile(r"^( *)```(\S*)[^\n]*\n(.*?)^\1```[ ]*$", re.MULTILINE | re.D
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: where it starts, its language (may be empty), its text, and what stands
-    before it."""
+    """A fenced block: where it starts, its language (may be empty), its text, and the text before
+    it."""
 
     page: str
     line: int

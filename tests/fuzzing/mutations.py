@@ -1,5 +1,4 @@
-"""Seeded faults of files: what crashes, bad disks, bad downloads and other people's scripts leave
-behind."""
+"""Seeded faults of files, as crashes, bad disks, bad downloads and foreign scripts make them."""
 
 import copy
 import random
@@ -76,7 +75,7 @@ def flipped(data: bytes, rng: random.Random) -> bytes:
 
 
 def flipped_head(data: bytes, rng: random.Random) -> bytes:
-    """Faults where a format keeps its lengths and names."""
+    """Faults in the first bytes, where formats keep their lengths and names."""
     size = min(len(data), 400)
     return flipped(data[:size], rng) + data[size:]
 
@@ -107,7 +106,7 @@ def zeroed(data: bytes, rng: random.Random) -> bytes:
 
 
 def huge_number(data: bytes, rng: random.Random) -> bytes:
-    """One number of a text becomes one that no field can hold."""
+    """One number of a text becomes too large for any type."""
     found = list(NUMBER.finditer(data))
     if not found:
         return cut(data, rng)
@@ -159,7 +158,7 @@ def text(data: bytes, rng: random.Random) -> bytes:
 
 
 def _places(data: Any) -> list[tuple[Any, Any]]:
-    """Every (container, key) of nested lists and dicts; few of a long list."""
+    """Every (container, key) of nested lists and dicts; of a long list only a few."""
     keys = (
         list(data)
         if isinstance(data, dict)
@@ -171,7 +170,7 @@ def _places(data: Any) -> list[tuple[Any, Any]]:
 
 
 def structure(data: Any, rng: random.Random, wrong: tuple[Any, ...] = WRONG) -> Any:
-    """A copy of nested plain data with one value removed, added, or replaced by one of a wrong
+    """A copy of nested plain data with one value removed, added, or replaced by a value of a wrong
     type, size or range."""
     if rng.random() < 0.1:
         return rng.choice(wrong)

@@ -1,8 +1,8 @@
-"""`python -m tests.gpu`: the checks of this folder and short benches on this machine's CUDA device,
-as one JSON file.
+"""`python -m tests.gpu`: the checks of this folder and short benchmarks on this machine's CUDA
+device, as one JSON file.
 
-Each check's outcome and figures are there, with card, driver and versions; what the time does not
-reach is named as not run.
+The file has the outcome and figures of each check, with card, driver and versions. Checks for which
+no time is left are listed as not run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PACKAGES = (
     "numba",
     "open3d",
 )
-BENCHES = {  # words of `hgm bench`, by how much each is worth when time is short
+BENCHES = {  # arguments of `hgm bench`, the most important benchmark first
     "splatting": ["--only", "splatting-backward", "volume"],
     "networks": ["--only", "coarse", "fusion", "--precision", "bf16"],
     "training": ["--only", "training", "--precision", "bf16", "--batch", "2"],
@@ -41,7 +41,7 @@ BENCHES = {  # words of `hgm bench`, by how much each is worth when time is shor
 
 
 class Outcomes:
-    """A pytest plugin that keeps what became of each check, the last phase that matters."""
+    """A pytest plugin that records the outcome of each check, from its last relevant phase."""
 
     def __init__(self, until: float, said: dict[str, Any]) -> None:
         self.until = until
@@ -76,7 +76,7 @@ class Outcomes:
 
 
 def machine() -> dict[str, Any]:
-    """Card, driver and versions; None for what is not there."""
+    """Card, driver and versions; None for what is missing."""
     import torch
 
     query = None
@@ -114,7 +114,8 @@ def check(report: dict[str, Any], until: float, pretended: bool) -> None:
 
 
 def bench(report: dict[str, Any], until: float, preset: str, folder: Path) -> None:
-    """Each in a process of its own, so that one that fails or takes too long spoils no other."""
+    """Each benchmark runs in a process of its own, so that one that fails or takes too long does
+    not affect the others."""
     report["benches"] = {}
     for name, words in BENCHES.items():
         out = folder / f"bench_{name}.json"
@@ -182,7 +183,7 @@ def main() -> int:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     report: dict[str, Any] = {"pretended": args.pretended_cuda, "machine": machine()}
     check(report, end - 0.5 * 60 * args.minutes, args.pretended_cuda)
-    args.out.write_text(json.dumps(report, indent=1) + "\n")  # whatever becomes of the benches
+    args.out.write_text(json.dumps(report, indent=1) + "\n")  # before the benches, which may fail
     if not args.pretended_cuda:
         bench(report, end, args.preset, args.out.parent)
         args.out.write_text(json.dumps(report, indent=1) + "\n")

@@ -1,9 +1,9 @@
-"""Checks of a CUDA device. With `--pretended-cuda` they run on a pretended one, but for those that
-need `real`.
+"""Checks on a CUDA device. With `--pretended-cuda` they run on a pretended one, except those that
+need the fixture `real`.
 
 They need torch, numpy, scipy, pydantic, PyYAML, safetensors, pillow, diffusers, transformers, smplx
-and trimesh, and nothing else of the environment: neither Open3D nor Blender, numba, Snakemake or
-joblib.
+and trimesh, but no other package of the environment: neither Open3D nor Blender, numba, Snakemake
+or joblib.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""A sphere off the center, as analytic depth maps and as Gaussians."""
+"""A sphere off the origin, as analytic depth maps and as Gaussians."""
 
 import math
 
@@ -13,7 +13,7 @@ RADIUS = 0.4
 
 
 def sphere_depth(cameras: Cameras) -> Tensor:
-    """Planar depth [C, 1, H, W] of the sphere, 0 beside it."""
+    """Planar depth [C, 1, H, W] of the sphere, 0 where it is not hit."""
     origin, ray = cameras.rays()
     offset = origin - CENTER[:, None, None]
     b = (offset * ray).sum(1, keepdim=True)

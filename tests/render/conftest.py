@@ -1,4 +1,4 @@
-"""A renderer of its own for each test: Blender has one scene in a process."""
+"""A new renderer for each test, since Blender has one scene in a process."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A results folder as a finished run leaves it, with drawn pictures and made-up numbers."""
+"""A results folder like that of a finished run, with drawn pictures and made-up numbers."""
 
 import functools
 import json
@@ -254,7 +254,7 @@ def write_benchmarks(folder: Path) -> None:
 
 
 def write_times(folder: Path) -> None:
-    """What jobs measure of each person."""
+    """Write what jobs measure for each person."""
     stages = {"coarse": 1.0, "back_view": 2.5, "fusion": 1.5}
     for i in range(3):
         made = {
@@ -274,8 +274,8 @@ def write_times(folder: Path) -> None:
 
 
 def write_jobs(folder: Path) -> None:
-    """Records of four rules, one of them with two jobs; what `a` made reaches `d` directly as well
-    as through `b`."""
+    """Write records of four rules, one of them with two jobs; the output of `a` reaches `d` both
+    directly and through `b`."""
     jobs = {
         "a": ("a", {}, {"out": "a.txt"}),
         "b/0": ("b", {"x": "a.txt"}, {"out": "b0.txt"}),
@@ -290,7 +290,8 @@ def write_jobs(folder: Path) -> None:
 
 
 def write_run(run: Path) -> dict[str, Any]:
-    """Fill `run` with everything a run leaves but tables and report; returns the configuration."""
+    """Fill `run` with everything that a run writes except tables and report; returns the
+    configuration."""
     config: Mapping[str, Any] = resolve({"run": "fixture"})
     for variant in ("full", "no_diffusion", "one_view", "no_refine", "no_body"):
         for index, name in enumerate(SUBJECTS):
@@ -344,6 +345,6 @@ def write_run(run: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A finished run (do not write into it) and its configuration."""
+    """A finished run and its configuration; tests must not write to it."""
     run = tmp_path_factory.mktemp("results") / "fixture"
     return run, write_run(run)

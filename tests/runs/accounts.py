@@ -1,4 +1,4 @@
-"""The accounts of a local cluster: a MariaDB and a slurmdbd in its folder."""
+"""The job accounts of a local cluster: a MariaDB and a slurmdbd in its folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def available() -> bool:
 
 
 def make_database(folder: Path) -> None:
-    """An empty database without passwords; it is reached from this machine only."""
+    """An empty database without passwords, which only this machine can reach."""
     subprocess.run(
         [
             "mariadb-install-db",
@@ -32,7 +32,7 @@ def make_database(folder: Path) -> None:
 
 
 def database_command(folder: Path, port: int) -> list[str]:
-    """The server of `make_database`, in the foreground."""
+    """The command that runs the server of `make_database` in the foreground."""
     return [
         "--no-defaults",
         f"--datadir={folder}/db",
@@ -49,7 +49,7 @@ def database_command(folder: Path, port: int) -> list[str]:
 
 
 def settings(folder: Path, user: str, host: str, port: int, database_port: int) -> str:
-    """slurmdbd.conf."""
+    """The text of slurmdbd.conf."""
     return "\n".join(
         [
             "AuthType=auth/munge",

@@ -1,5 +1,5 @@
-"""What the jobs of a plan ask for, by Snakemake itself; a dry run does not show it for rules that
-have a message."""
+"""The resources that the jobs of a plan request, from Snakemake itself; the output of a dry run
+does not have them for rules with a message."""
 
 import json
 import os
@@ -34,7 +34,7 @@ print("asked " + json.dumps(jobs))
 
 @dataclass(frozen=True)
 class Asked:
-    """By the first attempt of a rule's jobs."""
+    """What the jobs of a rule request at their first attempt."""
 
     threads: int
     gpus: int
@@ -42,7 +42,7 @@ class Asked:
 
 
 def asked(space: Workspace, *configs: Path) -> dict[str, Asked]:
-    """By rule; jobs of one rule ask for the same."""
+    """The requests by rule; all jobs of a rule request the same."""
     command = [
         sys.executable,
         "-c",

@@ -1,5 +1,5 @@
-"""A real SLURM of several nodes on this one machine, in a folder of its own: munge, controller and
-node daemons, declared GPUs, and accounts where a database is installed."""
+"""A real SLURM with several nodes on this one machine, in a folder of its own: munge, controller
+and node daemons, declared GPUs, and accounts where a database is installed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CGROUPS = [Path("/sys/fs/cgroup/freezer"), Path("/sys/fs/cgroup/memory")]
 
 
 def missing() -> str:
-    """Why there can be no cluster here; empty where there can."""
+    """Why no cluster can run here; empty where one can."""
     lacking = [name for name in PROGRAMS if program(name) is None]
     return (
         f"SLURM is not installed (no {', '.join(lacking)}; Debian: apt-get install slurm-wlm)"
@@ -32,10 +32,10 @@ def missing() -> str:
 
 class Cluster:
     """`nodes` nodes <name>1, <name>2, …; the first `gpu_nodes` have two GPUs each. Partitions:
-    main, gpu, scav (preempted by both).
+    main, gpu, scav (whose jobs the other two preempt).
 
-    Clusters at the same time need different names, since the kernel's groups of processes are
-    called after the nodes.
+    Clusters that run at the same time need different names, since the kernel's control groups are
+    named after the nodes.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For programs that use the cluster."""
+        """The environment for programs that use the cluster."""
         return {
             **os.environ,
             "SLURM_CONF": f"{self.folder}/etc/slurm.conf",
@@ -144,7 +144,7 @@ class Cluster:
         return self.slurm("squeue", "--noheader", f"--format={fields}").splitlines()
 
     def release(self) -> None:
-        """Start requeued jobs now; SLURM holds them back for two minutes."""
+        """Start requeued jobs now; SLURM delays them by two minutes."""
 
         def started() -> bool:
             waiting = [
@@ -164,8 +164,8 @@ class Cluster:
         wait_until(lambda: "is UP" in self.slurm("scontrol", "ping"), "the controller")
 
     def kill_controller(self, *, saved: bool = True) -> None:
-        """kill -9. SLURM writes its state every few seconds; not saved: what it did just now may be
-        forgotten."""
+        """kill -9. SLURM saves its state every few seconds; with saved=False, what it did last may
+        be forgotten."""
         if saved:
             self.slurm("scontrol", "reconfigure")
             time.sleep(1)
@@ -176,7 +176,7 @@ class Cluster:
         self._spawn(node, "slurmd", "-D", "-f", f"{self.folder}/etc/slurm.conf", "-N", node)
 
     def mend(self) -> None:
-        """Empty and whole again: no jobs, all daemons, no node that SLURM has drained."""
+        """Restore an idle cluster: no jobs, all daemons running, no drained node."""
         if "slurmctld" not in self.daemons:
             self.start_controller()
         self.slurm("scancel", "--me")
@@ -197,18 +197,19 @@ class Cluster:
         wait_until(whole, "an idle cluster", 120, pause=0.5)
 
     def kill_slurmd(self, node: str) -> None:
-        """Only the daemon: jobs of the node go on."""
+        """Kill only the daemon; jobs of the node continue."""
         self._end(node, signal.SIGKILL)
 
     def power_off(self, node: str) -> None:
-        """The daemon and all that works on the node; SLURM is told at once."""
+        """Kill the daemon and everything that works on the node; SLURM is informed at once."""
         self._end(node, signal.SIGKILL)
         for pid in self._step_daemons(node):
             _kill_tree(pid)
         self.slurm("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=power")
 
     def clock_off(self, node: str, seconds: int) -> None:
-        """Programs of jobs on a node see another time and stamp files with it. 0 undoes it."""
+        """Jobs on a node see a clock that is off by so many seconds, and stamp files with it. 0
+        undoes it."""
         place = self.folder / f"prolog/{node}"
         place.write_text(
             f'echo "export LD_PRELOAD={FAKETIME}"\necho "export FAKETIME={seconds:+d}"\n'
@@ -243,7 +244,8 @@ class Cluster:
             process.wait()
 
     def _step_daemons(self, node: str = "") -> list[int]:
-        """Of a node, or of all: they hold a socket in its spool folder."""
+        """Process ids of the step daemons of a node, or of all nodes: those that hold a socket in
+        its spool folder."""
         place = f"{self.folder}/spool/{node}{'/' if node else ''}"
         lines = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
         sockets = {
@@ -275,7 +277,7 @@ def _listens(port: int) -> bool:
 
 
 def _free_ports(count: int) -> int:
-    """The first of `count` ports that nobody listens on."""
+    """The first of `count` consecutive ports on which nothing listens."""
     for _ in range(100):
         first = random.randrange(20000, 30000)
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
@@ -286,7 +288,7 @@ def _free_ports(count: int) -> int:
 
 
 def wait_until(true, what: str, seconds: float = 60.0, pause: float = 0.1) -> None:
-    """Wait for a condition. Raises TimeoutError naming `what`."""
+    """Wait for a condition. Raises TimeoutError with `what` in its message."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(subprocess.SubprocessError):

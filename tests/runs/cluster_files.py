@@ -1,5 +1,5 @@
-"""The files that a local cluster is made of: its configuration, keys and devices, and SLURM's
-commands as its jobs find them."""
+"""The files of a local cluster: its configuration, keys and devices, and the SLURM commands that
+its jobs use."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cluster import Cluster
 
-DAEMONS = "/usr/sbin"  # where Debian has them, which is not in every PATH
+DAEMONS = "/usr/sbin"  # Debian's folder of daemons, which is not in every PATH
 COMMANDS = ("srun", "sbatch", "squeue", "scancel", "scontrol", "sinfo", "sacct", "sacctmgr")
 
 
 def write_files(cluster: Cluster) -> None:
-    """slurm.conf and what belongs to it, in the folder of a cluster."""
+    """Write slurm.conf and the files that belong to it to the folder of a cluster."""
     folder = cluster.folder
     host = host_name()
     key = folder / "etc/munge.key"
@@ -127,12 +127,12 @@ def write_files(cluster: Cluster) -> None:
         f'#!/bin/sh\nplace={folder}/prolog/$SLURMD_NODENAME\n[ ! -f "$place" ] || . "$place"\n'
     )
     prolog.chmod(0o755)
-    # libfaketime takes Python's sleep, until a moment of the monotonic clock, for one until a
-    # moment of the day
+    # Python's sleep waits until a moment of the monotonic clock, which libfaketime takes for a time
+    # of day
     (folder / "clock/sitecustomize.py").write_text(
         "import select, time\ntime.sleep = lambda s: select.select((), (), (), s) and None\n"
     )
-    for name in COMMANDS:  # programs in jobs find this cluster and not that of the machine
+    for name in COMMANDS:  # programs in jobs use this cluster, not one of the machine
         path = folder / "bin" / name
         path.write_text(
             f'#!/bin/sh\nSLURM_CONF={folder}/etc/slurm.conf exec /usr/bin/{name} "$@"\n'
@@ -151,7 +151,7 @@ def _devices(folder: Path) -> Path:
 
 
 def program(name: str) -> str | None:
-    """The path of an installed program, None without it."""
+    """The path of an installed program; None where it is not installed."""
     return shutil.which(name, path=f"{os.environ['PATH']}:{DAEMONS}")
 
 

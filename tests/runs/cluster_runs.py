@@ -1,4 +1,4 @@
-"""The workflow in a working folder of its own, on the local cluster."""
+"""Runs of the workflow in a working folder of its own, on the local cluster."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUICK = ("--slurm-safe-init-seconds-before-status-checks", "1", "--latency-wait"
 
 
 class ClusterRun(Workspace):
-    """As a Workspace, with profiles/slurm and a site file of the local cluster."""
+    """A Workspace with profiles/slurm and a site file of the local cluster."""
 
     def __init__(
         self,
@@ -43,10 +43,10 @@ class ClusterRun(Workspace):
             f"gpu: {{slurm_partition: {gpu_partition}, gres: {gres}}}\n"
         )
         self.log = folder / "head.log"
-        self.path = str(root)  # PYTHONPATH of the heads
+        self.path = str(root)  # PYTHONPATH of the head processes
 
     def forget_training(self, rule: str) -> None:
-        """All of a training, as if it were the only job left to do."""
+        """Delete all files of a training, so that it is the only job left to do."""
         shutil.rmtree(self.results / rule)
         shutil.rmtree(self.results / f"state/{rule}")
         (self.results / f"logs/{rule}.log").unlink()
@@ -93,23 +93,23 @@ class ClusterRun(Workspace):
         return self.said()[before:]
 
     def end(self, head: subprocess.Popen) -> None:
-        """Wait for a head's success."""
+        """Wait until a head process ends; asserts that it succeeded."""
         head.wait()
         assert head.returncode == 0, self.said()[-6000:]
 
     def said(self) -> str:
-        """All that the heads printed."""
+        """Everything that the head processes printed."""
         return self.log.read_text() if self.log.exists() else ""
 
     def submitted(self) -> list[str]:
-        """Ids of all SLURM jobs that heads of this folder submitted."""
+        """Ids of all SLURM jobs that head processes of this folder submitted."""
         logs = sorted(self.folder.glob(".snakemake/log/*.snakemake.log"))
         return [job for log in logs for job in re.findall(r"is SLURM job (\d+) ", log.read_text())]
 
     @contextmanager
     def held(self, job: str, sign: str = "") -> Iterator[Held]:
-        """A job of the run, `<rule>` or `<rule>/<chunk>`, stopped in its work (SIGSTOP) until the
-        block ends: at once, or when a file of the results is there that fits the pattern `sign`."""
+        """A job of the run, `<rule>` or `<rule>/<chunk>`, paused (SIGSTOP) until the block ends: from
+        its start, or from when a file of the results exists that fits the pattern `sign`."""
         log = self.results / f"logs/{job}.log"
         line = re.compile(r"on \S+, process (\d+)\n")
         wait_until(
@@ -133,14 +133,14 @@ class ClusterRun(Workspace):
                 os.kill(process, signal.SIGCONT)
 
     def wait_for_word(self, word: str, seconds: float = 60) -> None:
-        """Until a head has said something."""
+        """Wait until a head process has printed a text."""
         wait_until(
             lambda: word in self.said(), f"{word!r}; heads said {self.said()[-3000:]}", seconds
         )
 
 
 class Held:
-    """A stopped job: its process, its SLURM id, its node, since when."""
+    """A paused job: its process, its SLURM id, its node, and since when."""
 
     def __init__(self, process: int, job_id: str, node: str) -> None:
         self.process = process

@@ -28,8 +28,8 @@ def shared(tmp_path_factory) -> Path:
 
 @contextmanager
 def once(shared: Path, name: str) -> Iterator[bool]:
-    """Whether something that is made once for all test processes is still to be made; the others
-    wait for it."""
+    """Yields whether something that is made once for all test processes is still to be made; other
+    processes wait meanwhile."""
     with open(shared / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield not (shared / f"{name}.done").exists()
@@ -38,8 +38,8 @@ def once(shared: Path, name: str) -> Iterator[bool]:
 
 @pytest.fixture(scope="session")
 def calm(shared) -> Workspace:
-    """An undisturbed run of HGM's tiny preset, made once for all test processes: to look at and to
-    copy, not to change. Its folder lies in its home folder."""
+    """An undisturbed run of HGM's tiny preset, made once for all test processes; tests may read and
+    copy it, not change it. Its folder is inside its home folder."""
     with once(shared, "calm") as missing:
         space = Workspace(shared / "calm")
         if missing:
@@ -62,7 +62,8 @@ def tint(shared) -> Path:
 
 @pytest.fixture(scope="session")
 def tint_calm(shared, tint) -> Workspace:
-    """An undisturbed run of its tiny preset: to look at and to copy, not to change."""
+    """An undisturbed run of that system's tiny preset; tests may read and copy it, not change
+    it."""
     with once(shared, "tint_calm") as missing:
         space = Workspace(shared / "tint_calm", tint)
         if missing:
@@ -72,8 +73,7 @@ def tint_calm(shared, tint) -> Workspace:
 
 @pytest.fixture(scope="session")
 def tint_trained(shared, tint_calm) -> Workspace:
-    """The same with a training that takes long enough to be stopped in it; the file LONGER says
-    so."""
+    """The same run with a training that takes long enough to be stopped (the preset LONGER)."""
     folder = shared / "tint_trained"
     with once(shared, "tint_trained") as missing:
         if missing:

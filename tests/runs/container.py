@@ -1,6 +1,6 @@
-"""The container of envs/hgm.def as far as it comes about without an engine: its files in a folder,
-its Python packages in an environment that sees those of the tests, its programs started as they are
-there."""
+"""The container of envs/hgm.def, imitated without a container engine: its files in a folder, its
+Python packages in an environment that also has those of the tests, its programs started as in the
+container."""
 
 import os
 import re
@@ -14,13 +14,13 @@ from pathlib import Path
 from workspace import ROOT
 
 DEFINITION = ROOT / "envs/hgm.def"
-PLACE = "/opt/hgm"  # of the checkout's files in the container
-# as pip writes it
+PLACE = "/opt/hgm"  # folder of the checkout's files in the container
+# the launcher that pip writes
 LAUNCHER = "#!{python}\nimport sys\nfrom snakemake.cli import main\nsys.exit(main())\n"
 
 
 def section(name: str) -> list[str]:
-    """The commands or lines of a section of the definition, `files` or `apprun hgm`."""
+    """The commands or lines of a section of the definition, such as `files` or `apprun hgm`."""
     found = re.search(
         rf"^%{name}\n(.*?)(?=^%|\Z)", DEFINITION.read_text(), re.MULTILINE | re.DOTALL
     )
@@ -30,7 +30,7 @@ def section(name: str) -> list[str]:
 
 
 class Container:
-    """`folder`/hgm stands for /opt/hgm, `folder`/python for the container's Python."""
+    """`folder`/hgm takes the place of /opt/hgm, `folder`/python that of the container's Python."""
 
     def __init__(self, folder: Path) -> None:
         self.place = folder / "hgm"
@@ -59,11 +59,11 @@ class Container:
         launcher.chmod(0o755)
 
     def here(self, text: str) -> str:
-        """Paths of the container as they are in the tests."""
+        """A text with the paths of the container replaced by those in the tests."""
         return text.replace(PLACE, str(self.place))
 
     def do(self, command: str, folder: Path) -> str:
-        """The output of a command in the container, in a working folder."""
+        """The output of a command in the container, run in a working folder."""
         lines = [*section("environment"), command]
         environment = {
             name: value

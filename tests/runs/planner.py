@@ -1,4 +1,4 @@
-"""Many dry runs for the price of one start: Snakemake is imported once, each plan is made in a
+"""Many dry runs with one start of Snakemake: it is imported once, and each plan is made in a
 fork."""
 
 import json
@@ -27,7 +27,7 @@ for line in sys.stdin:
 
 
 class Planner:
-    """Asks what Snakemake would run in a workspace."""
+    """Finds what Snakemake would run in a workspace."""
 
     def __init__(self, space: Workspace) -> None:
         self.space = space
@@ -53,7 +53,7 @@ class Planner:
             return text
 
     def rules(self, *arguments: str) -> set[str]:
-        """The rules that would run; their number of jobs is left out."""
+        """The names of the rules that would run."""
         text = self.output(*arguments, "--dry-run")
         if "Nothing to be done" in text:
             return set()

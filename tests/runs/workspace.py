@@ -1,4 +1,4 @@
-"""A working folder apart from the checkout: the presets linked, the results its own."""
+"""A working folder apart from the checkout, with links to the presets and results of its own."""
 
 import os
 import shutil
@@ -10,14 +10,14 @@ from checkouts import ROOT
 
 from hgm.core.keys import folder_digest
 
-LINKED = ("config",)  # named from there; all else is found in the checkout
+LINKED = ("config",)  # presets are named relative to it; all else is found in the checkout
 TINY = ("--configfile", "config/hgm/tiny.yaml", "--cores", "2")
 TINT = ("--configfile", "config/tint/tiny.yaml", "--cores", "2")  # of the system in new_system.py
-# in the environment of a run, not in its results
+# values in the environment of a run that must not get into its results
 MARKED = {"USER": "user-b26f", "LOGNAME": "user-b26f", "HGM_TOKEN": "token-7c41"}
-FIELD = ("results/tiny/field/weights.safetensors", *TINT)  # its training
-LONGER = "config/tint/longer.yaml"  # on top: a training of some seconds
-# of a run's folders; they tell of the machine and of time
+FIELD = ("results/tiny/field/weights.safetensors", *TINT)  # a target: the training
+LONGER = "config/tint/longer.yaml"  # in addition to TINT: a training of some seconds
+# folders of a run whose content depends on the machine and on time
 NO_PRODUCTS = {"logs", "benchmarks", "state", "report", "standin"}
 
 
@@ -34,16 +34,17 @@ class Workspace:
 
     @property
     def results(self) -> Path:
-        """Of a tiny preset."""
+        """The results folder of a tiny preset."""
         return self.folder / "results/tiny"
 
     def copied_to(self, folder: Path) -> "Workspace":
-        """The same in another folder, with all times, so that it looks as finished there."""
+        """A copy of the workspace in another folder, with the times of files, so that the run is
+        finished there too."""
         shutil.copytree(self.folder, folder, symlinks=True)
         return Workspace(folder, self.root)
 
     def products(self) -> dict[str, str]:
-        """A hash of each kind of product of a tiny preset."""
+        """A hash of each kind of product of a run of a tiny preset."""
         folders = {path for path in self.results.iterdir() if path.is_dir()}
         return {path.name: folder_digest(path) for path in folders if path.name not in NO_PRODUCTS}
 
@@ -61,7 +62,8 @@ class Workspace:
         ]
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        """In a session of its own, so that all of it can be killed at once."""
+        """Start Snakemake in a session of its own, so that all of its processes can be killed at
+        once."""
         environment = {**os.environ, "PYTHONPATH": str(self.root)}
         return subprocess.Popen(
             self.command(*arguments),
@@ -80,7 +82,7 @@ class Workspace:
         return output
 
     def hgm(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
-        """The command in this folder."""
+        """Run the `hgm` command in this folder."""
         return subprocess.run(
             [sys.executable, "-m", "hgm.cli", *map(str, words)],
             cwd=self.folder,
@@ -91,7 +93,7 @@ class Workspace:
 
 
 def cut(path: Path) -> None:
-    """Lose the second half of a file, at its old time."""
+    """Remove the second half of a file and keep its time."""
     stamp = path.stat()
     os.truncate(path, stamp.st_size // 2)
     os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))

@@ -1,4 +1,4 @@
-"""One small person as a scan and as views."""
+"""One small person, as a scan and as views."""
 
 from pathlib import Path
 

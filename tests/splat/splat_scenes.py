@@ -1,5 +1,5 @@
-"""Scenes for the splatting tests and a brute-force renderer: every pixel against every Gaussian,
-straight from the paper."""
+"""Scenes for the splatting tests, and a brute-force renderer that evaluates every Gaussian at every
+pixel by the formulas of the paper."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ NAMES = ("means", "opacities", "scales", "quats", "colors")
 def make_gaussians(
     count: int, seed: int = 0, scenes: int | None = None, scale: float = 0.05
 ) -> Gaussians:
-    """A ball of Gaussians of radius about 0.6; float32. Leading dimension `scenes` if given."""
+    """A ball of Gaussians with a radius of about 0.6, float32, with a leading dimension `scenes` if
+    given."""
     generator = torch.Generator().manual_seed(seed)
     shape = (count,) if scenes is None else (scenes, count)
 
@@ -32,7 +33,8 @@ def make_gaussians(
 
 
 def make_cameras(count: int, width: int = 48, height: int = 48) -> Cameras:
-    """Cameras [count] around the ball; fx, fy and the principal point differ and are off center."""
+    """Cameras [count] around the ball, with different fx and fy and the principal point off the
+    center."""
     angle = torch.arange(count) * 0.9 + 0.2
     eyes = 1.5 * torch.stack([angle.sin(), 0.3 * angle.cos(), angle.cos()], -1)
     K = intrinsics(width, height).expand(count, 3, 3).clone()
@@ -138,7 +140,7 @@ def dense_ellipsoids(
         alpha = (opacity * torch.exp(-distance2 / 2)).clamp(max=0.99)
         alpha = torch.where(alpha < 1 / 255, 0.0, alpha)
         passed = torch.cumprod(1 - alpha, 1)
-        # transmittance only falls: from the first such Gaussian on
+        # transmittance only decreases, so this ends the list of Gaussians at the first such one
         alpha = torch.where(passed <= 1e-4, 0.0, alpha)
         passed = torch.cumprod(1 - alpha, 1)
         weight = alpha * torch.cat([torch.ones_like(passed[:, :1]), passed[:, :-1]], 1)

@@ -46,7 +46,8 @@ class Folder:
         self.write("run.json", json.dumps({"config": self.plan.config}))
 
     def finish(self, *names: str, seconds: float | None = None, gpu: bool = False) -> None:
-        """Do the named jobs, or all; gpu: on GPUs, as far as they ask for one."""
+        """Write the outputs of the named jobs, or of all; gpu: record a GPU for those that request
+        one."""
         for name in names or self.jobs:
             if name != "record":
                 for output in self.jobs[name].outputs:
@@ -79,7 +80,7 @@ def another(tmp_path):
 
 @pytest.fixture
 def working():
-    """Other processes that work on jobs, as far as their logs show."""
+    """Starts processes that hold the locks of logs, as jobs do while they work."""
     processes = []
 
     def start(log):

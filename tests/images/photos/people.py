@@ -1,5 +1,5 @@
-"""A drawn person that casts no doubt about where it has to land, and the network input made of it
-by plain arithmetic."""
+"""A drawn person whose place in the result is known exactly, and the network input made of it by
+plain arithmetic."""
 
 from functools import cache
 from pathlib import Path
@@ -43,7 +43,7 @@ def scene(
     at: tuple[int, int] = (120, 150),
     color=(255, 255, 255),
 ) -> Image.Image:
-    """An RGB picture with the person on one color."""
+    """An RGB picture with the person on a background of one color."""
     picture = Image.new("RGB", size, color)
     cut_out = person(height)
     picture.paste(cut_out, at, cut_out)
@@ -52,8 +52,8 @@ def scene(
 
 @cache
 def expected(size: int = 128) -> tuple[torch.Tensor, torch.Tensor]:
-    """rgb [3, size, size] over white and mask [1, size, size]: 0.72 of the image high, centered,
-    every pixel the mean under it."""
+    """rgb [3, size, size] over white and mask [1, size, size]: the person 0.72 of the image high,
+    centered; every pixel is the mean of the area that it covers."""
     cut_out = person(UNIT * 4)
     fine = 16 * size
     high = round(0.72 * fine)
@@ -68,14 +68,14 @@ def expected(size: int = 128) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def seen(path: Path, image: Image.Image, size: int = 128, mattings=PLAIN, **save) -> FramedPerson:
-    """What the networks see of a picture saved to `path`."""
+    """The network input that is made of a picture saved to `path`."""
     image.save(path, **save)
     return open_photo(Photo(path.stem, path), size, mattings)
 
 
 def close(found: FramedPerson, mean: float = 0.004, size: int = 128) -> None:
-    """The networks' input is the expected one: on average, and at no pixel far off but on the
-    outline."""
+    """Asserts that the network input is the expected one: close on average, and far off at no pixel
+    except on the outline."""
     rgb, mask = expected(size)
     assert found.image.shape == rgb.shape and found.mask.shape == mask.shape
     assert (found.image - rgb).abs().mean() < mean, float((found.image - rgb).abs().mean())

@@ -1,4 +1,4 @@
-"""A tiny base, views and pairs that the tests share; nothing is fetched."""
+"""A tiny base, views and pairs that the tests share; nothing is downloaded."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The free stand-in body, one posed person, and ray casting as an independent judge."""
+"""The free stand-in body, one posed person, and ray casting as an independent reference."""
 
 import numpy as np
 import open3d as o3d
@@ -21,7 +21,7 @@ def model() -> BodyModel:
 
 @pytest.fixture(scope="session")
 def person(model: BodyModel) -> BodyParameters:
-    """Arms half down and bent, a step forward, a bit of everything else."""
+    """Arms half lowered and bent, a step forward, small rotations of all other joints."""
     generator = torch.Generator().manual_seed(1)
     pose = 0.08 * torch.randn(21, 3, generator=generator)
     pose[15, 2] -= 1.0
@@ -44,7 +44,7 @@ def surfels(model: BodyModel) -> Surfels:
 
 
 class Caster:
-    """First and last surfaces of a mesh along the rays of cameras, by Open3D."""
+    """The first and the last surface of a mesh along the rays of cameras, by Open3D."""
 
     def __init__(self, vertices: Tensor, faces: Tensor) -> None:
         self.scene = o3d.t.geometry.RaycastingScene(nthreads=1)
@@ -53,8 +53,8 @@ class Caster:
         )
 
     def __call__(self, cameras: Cameras, *, last: bool = False) -> tuple[Tensor, Tensor]:
-        """Hit [C, 1, H, W] as 0 or 1, and the outward normal [C, 3, H, W] of the face that was
-        hit."""
+        """Whether a ray hits, [C, 1, H, W] as 0 or 1, and the outward normal [C, 3, H, W] of the
+        face that it hits."""
         origin, ray = cameras.rays()
         origin, ray = (origin + 4 * ray, -ray) if last else (origin, ray)
         rays = torch.cat([origin, ray], 1).movedim(1, -1).contiguous().numpy()
