@@ -154,7 +154,7 @@ def test_what_no_run_has_measured_is_not_known(tint_calm, tmp_path):
 
 def test_its_page_shows_the_people(tint_calm):
     page = (tint_calm.results / "report/index.html").read_text()
-    assert "The color of a place" in page and "learned, front" in page and "Color field" in page
+    assert "The color at a position" in page and "learned, front" in page and "Color field" in page
     assert "Stand-in humans" in page and "PSNR" in page
     for name in re.findall(r'src="(assets/[^"]+)"', page):
         assert (tint_calm.results / "report" / name).stat().st_size > 0
