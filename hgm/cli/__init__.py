@@ -14,7 +14,7 @@ from hgm.core.verbs import Verbs
 from hgm.errors import InputError, Interrupted
 from hgm.systems import SYSTEMS, optional_part
 
-# the verbs of every system; those of single systems come before them
+# verbs that no single system adds; those that one adds come before them
 VERBS = (
     data.add_standin,
     data.add_doctor,

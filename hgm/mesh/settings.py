@@ -1,4 +1,4 @@
-"""How Gaussians become a mesh: the section `mesh` of a configuration."""
+"""The extraction of meshes from Gaussians: section `mesh` of a configuration."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ class Mesh(Section):
     seven times as long (normalized units).
     """
 
-    cameras: int = described(20, "depth renders on a Fibonacci sphere (release)", ge=4)
-    size: int = described(512, "edge of the depth renders (release)", ge=32)
+    cameras: int = described(
+        20, "number of depth renders, from cameras on a Fibonacci sphere (release)", ge=4
+    )
+    size: int = described(512, "edge of the depth renders in pixels (release)", ge=32)
     voxel: float = described(VOXEL, "edge of a TSDF voxel in normalized units (release)", gt=0)
     truncation: float = described(0.05, "TSDF truncation in normalized units (release)", gt=0)
     min_triangles: int = described(
         200,
-        "smaller clusters are dropped (release); of the release's voxel, scaled with the area of a "
-        "voxel's side",
+        "clusters with fewer triangles are dropped (release); the number is for the release's "
+        "voxel and is scaled for others, inversely to the area of a voxel's side",
         ge=0,
     )
-    smoothing: int = described(5, "iterations of the simple filter (release)", ge=0)
+    smoothing: int = described(5, "iterations of Open3D's simple smoothing filter (release)", ge=0)
     refine_steps: int = described(
         100, "steps of the normal-guided refinement; 0 = none (not published)", ge=0
     )

@@ -1,4 +1,4 @@
-"""The published weights that measures need: the section `weights` of a configuration."""
+"""The published weights that metrics need: section `weights` of a configuration."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from hgm.core.settings import Section, described
 
 
 class Weights(Section):
-    """Files that a user brings; measures without theirs are left out."""
+    """Files that a user brings; metrics without their weights are not available."""
 
     vgg16: str | None = described(
         None, "torchvision's vgg16-397923af.pth; without it LPIPS is not available"
     )
-    lpips: str | None = described(None, "LPIPS heads for VGG (lpips/weights/v0.1/vgg.pth)")
+    lpips: str | None = described(
+        None, "LPIPS heads for VGG (lpips/weights/v0.1/vgg.pth); without it LPIPS is not available"
+    )
     inception: str | None = described(
         None, "weights-inception-2015-12-05-6726825d.pth; without it KID is not available"
     )

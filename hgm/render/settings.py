@@ -11,7 +11,7 @@ class Rendering(Section):
     """Size and quality of the views of a scan."""
 
     size: int = described(512, "edge of the rendered images in pixels (paper)", ge=16)
-    samples: int = described(16, "Cycles samples a pixel (not published)", ge=1)
+    samples: int = described(16, "samples of Cycles for each pixel (not published)", ge=1)
     device: Literal["cpu", "gpu", "auto"] = described(
-        "cpu", "Cycles device; a GPU's pixels differ in the last bits"
+        "cpu", "device of Cycles; pixels of a GPU differ in the last bits"
     )

@@ -19,8 +19,8 @@ class Optimization(Section):
     lr: float = described(..., "peak learning rate", gt=0)
     weight_decay: float = described(0.05, "AdamW weight decay", ge=0)
     clip: float = described(1.0, "largest gradient norm", gt=0)
-    accumulate: int = described(1, "micro-batches a step", ge=1)
-    ema: float = described(0.0, "decay of averaged weights; 0 = none", ge=0, lt=1)
+    accumulate: int = described(1, "micro-batches in a step", ge=1)
+    ema: float = described(0.0, "decay of the moving average of weights; 0: no average", ge=0, lt=1)
 
 
 class Optimizer(Section):
@@ -40,9 +40,9 @@ class Schedule(Section):
     """How the learning rate changes over the steps (`hgm.train.schedules`)."""
 
     name: Literal["constant", "onecycle", "onecycle_linear", "cosine", "milestones"] = described(
-        "onecycle", "course of the learning rate"
+        "onecycle", "shape of the learning rate's schedule"
     )
-    warmup: float = described(0.02, "onecycle: share of the steps on the way up", gt=0, lt=1)
+    warmup: float = described(0.02, "onecycle: share of the steps with a rising rate", gt=0, lt=1)
     floor: float = described(0.0, "cosine: share of the rate that is left at the end", ge=0, le=1)
     milestones: list[Count] = described([], "milestones: steps after which the rate is multiplied")
     factor: float = described(0.1, "milestones: by which it is multiplied", gt=0, le=1)

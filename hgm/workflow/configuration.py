@@ -29,7 +29,7 @@ class RunConfig(Section):
     """The keys that every system's configuration begins with; each system adds its sections."""
 
     system: str = described(
-        DEFAULT, "which system is run; without this key, a file changes the demo, config.yaml"
+        DEFAULT, "system to run; a file without this key changes values of the demo, config.yaml"
     )
     run: str = described(
         "demo",

@@ -129,7 +129,7 @@ class RunForecast:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether jobs are left whose time nothing tells."""
+        """Whether jobs are left whose time cannot be estimated."""
         return self.note == UNKNOWN
 
 

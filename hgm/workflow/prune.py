@@ -20,7 +20,7 @@ from hgm.workflow.plan import Plan
 
 STANDIN = "standin"
 TEMPORARY = "temporary"
-SCANS = "THuman2.0_Release"  # of the stand-ins; their fits and body models are small and stay
+SCANS = "THuman2.0_Release"  # of the stand-ins; their small fits and body models are kept
 
 
 @dataclass(frozen=True)

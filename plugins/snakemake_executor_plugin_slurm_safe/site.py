@@ -112,7 +112,7 @@ def request(job: Any, site: Site) -> Request:
         resources.setdefault("nodes", 1)
     if gpus and gres is not None:
         resources.setdefault(GRES, f"{gres}:{gpus}")
-        # sbatch starts one task per GPU
+        # sbatch counts one task for each GPU
         resources.setdefault("cpus_per_task", -(-job.threads // int(gpus)))
     if longest is not None and resources.get("runtime"):
         resources["runtime"] = min(int(resources["runtime"]), int(longest))

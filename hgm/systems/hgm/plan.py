@@ -1,4 +1,5 @@
-"""What HGM's rules ask of a configuration: plain values, no heavy import."""
+"""What HGM's rules need to know about a configuration, as plain values; it imports no heavy
+package."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Plan(PeoplePlan):
-    """What HGM's rules need to know about a configuration."""
+    """The plan of a run of HGM."""
 
     ON_DEVICE = requests.ON_DEVICE
 
@@ -45,8 +46,9 @@ class Plan(PeoplePlan):
             )
 
     def _check_first_bodies(self) -> None:
-        """Raises InputError where the place of an estimator or of its files is not named, or is
-        none for Snakemake. Whether it is there matters only to a run that comes to it."""
+        """Raises InputError where the configuration does not name the folder of an estimator or of
+        its files, or where Snakemake would misread its path. Whether the folder exists is checked
+        only in a run that needs it."""
         section = self.config["estimate"]
         for name in {
             *self.estimators,
@@ -64,11 +66,12 @@ class Plan(PeoplePlan):
 
     @property
     def listed(self) -> Any:
-        """Scans of lists in files, and photos of folders."""
+        """The scans with split and chunk, and the photos with their files."""
         return [super().listed, [[photo.name, *map(str, photo.files)] for photo in self.photos]]
 
     def people(self, rule: str, wildcards: Mapping[str, str]) -> Sequence[str]:
-        """Scans of a chunk, or photos: all of them, or those without a body."""
+        """The scans of a chunk; for photos all of them, or, for an estimator, those without a
+        body."""
         if rule == "photos":
             return [photo.name for photo in self.photos]
         if wildcards.get("people") == "photos":
@@ -77,21 +80,21 @@ class Plan(PeoplePlan):
 
     @property
     def own_normals(self) -> bool:
-        """Whether the run trains its own net that reads normals: where bodies or meshes are refined
-        by it and none is given."""
+        """Whether the run trains its own normal net: where bodies or meshes are refined by normals
+        and no published net is configured."""
         return self.config["normals"]["icon"] is None and bool(
             self.refining_normals or self.meshing_normals
         )
 
     @property
     def refining_normals(self) -> dict[str, Any]:
-        """The section of that net for the refinement of bodies; empty where it uses none, so that
-        the net changes nothing there."""
+        """Section `normals` for the refinement of bodies; empty where that uses no normals, so that
+        a change of the section does not rerun it."""
         return self.config["normals"] if self.config["refine"]["normal"] > 0 else {}
 
     @property
     def meshing_normals(self) -> bool:
-        """Whether meshes are refined by such a net."""
+        """Whether meshes are refined by normals."""
         return self.config["mesh"]["refine_steps"] > 0
 
     @property
@@ -101,7 +104,7 @@ class Plan(PeoplePlan):
 
     @property
     def unconverged_backs(self) -> bool:
-        """Whether the fusion training sees the pairs' renders as back views."""
+        """Whether the fusion training takes renders of the pairs as back views."""
         return self.config["fusion"]["back_share"] > 0
 
     @property
@@ -110,42 +113,43 @@ class Plan(PeoplePlan):
 
     @property
     def main_variant(self) -> str | None:
-        """The variant that the report is about; the simple baselines are measured once, beside its
-        results."""
+        """The variant that the report presents. The simple baselines are measured once, with this
+        variant."""
         return min(self.variants, key=ORDER.index, default=None)
 
     @property
     def baselines(self) -> dict[str, str]:
-        """Folders of other methods' results by name."""
+        """Other methods: name -> folder of results."""
         return self.config["evaluate"]["baselines"]
 
     def baseline_files(self, method: str, chunk: str) -> list[str]:
-        """Another method's files of the subjects of a chunk, as far as they are there."""
+        """Another method's files for the subjects of a chunk, as far as they exist."""
         return self.users(baseline_files(self.baselines[method], self.members(chunk)))
 
     @property
     def estimators(self) -> list[str]:
-        """The programs that are run for first bodies of test people, in the order of
+        """The programs that estimate first bodies of test people in this run, in the order of
         hgm.body.estimators."""
         asked = {VARIANTS[name].source(self.config["estimate"]) for name in self.variants}
         return [name for name in PROGRAMS if name in asked]
 
     @property
     def photo_estimator(self) -> str | None:
-        """The program that is run on photos without a body beside them."""
+        """The program that estimates bodies of photos without one; None where the variant of the
+        photos needs no program."""
         variant = VARIANTS[self.photo_variant]
         source = variant.source(self.config["estimate"])
         return source if variant.body and source in PROGRAMS else None
 
     @property
     def photos_to_estimate(self) -> list[Photo]:
-        """The photos without a body beside them, where a program is to find one."""
+        """The photos for which a program estimates a body: those without a body file."""
         return (
             [photo for photo in self.photos if photo.body is None] if self.photo_estimator else []
         )
 
     def first_source(self, suffix: str) -> str:
-        """Where the first bodies of a folder come from, by the suffix of its name
+        """The source of the first bodies in a folder, by the suffix of the folder's name
         (hgm.systems.hgm.variants)."""
         return next(
             (v.estimator for v in VARIANTS.values() if v.first == suffix and suffix),
@@ -153,14 +157,15 @@ class Plan(PeoplePlan):
         )
 
     def refining(self, suffix: str) -> dict[str, Any]:
-        """Section `refine` for the refined bodies of a folder, by the suffix of its name."""
+        """Section `refine` for the refined bodies in a folder, by the suffix of the folder's
+        name."""
         return next(
             v.refining(self.config["refine"]) for v in VARIANTS.values() if v.side_views == suffix
         )
 
     def estimator_files(self, name: str) -> list[str]:
-        """The files of a program's checkout that decide its results; says so where one is not
-        there, before Snakemake names it."""
+        """The files of a program's checkout that decide its results. Logs an error that explains
+        which one is missing, before Snakemake reports a missing input."""
         found = self.users(Installed.configured(name, self.config["estimate"]).files)
         if found:
             try:
@@ -170,34 +175,34 @@ class Plan(PeoplePlan):
         return found
 
     def estimator_python(self, name: str) -> list[str]:
-        """The interpreter of a program."""
+        """The interpreter of a program's environment."""
         return self.users([Installed.configured(name, self.config["estimate"]).python])
 
     @property
     def photo_files(self) -> list[str]:
-        """Photos of the configuration with the masks and bodies beside them."""
+        """The photos that the configuration names, and the masks and bodies beside them."""
         return self.users(file for photo in self.photos for file in photo.files)
 
     def _complain(self, line: str) -> None:
-        """Once, however often Snakemake asks."""
+        """Log an error once, however often Snakemake evaluates the inputs."""
         if line not in self._said:
             self._said.add(line)
             log.error("configuration: %s", line)
 
     def given_bodies(self, chunk: str) -> list[str]:
-        """Files of first bodies that a user brings for the people of a chunk, as far as they are
-        there."""
+        """Files of first bodies that a user brings for the people of a chunk, as far as they
+        exist."""
         return self.users(estimate_files(self.config["estimate"]["folder"], self.members(chunk)))
 
     @property
     def measuring(self) -> dict[str, Any]:
-        """How results are measured; which ones is left out, so that more of them change no other
-        job."""
+        """The settings of measurements. The lists of variants and methods are not among them, so
+        that a longer list reruns no other job."""
         return {"surface_samples": self.config["evaluate"]["surface_samples"]}
 
     @property
     def photo_variant(self) -> str:
-        """Networks and steps of the photos: the first variant."""
+        """The variant that reconstructs photos: the first one that the configuration names."""
         return self.variants[0] if self.variants else "full"
 
     def gpus(self, rule: str) -> int:
@@ -214,8 +219,8 @@ class Plan(PeoplePlan):
 
 
 def _photos(places: list[str], variant: str, estimator: str | None) -> list[Photo]:
-    """The photos of `images`. Raises InputError for one that is not there or lacks the body that
-    the variant needs, with no `estimator` to find it."""
+    """The photos that `images` names. Raises InputError for a photo that does not exist, or that
+    lacks the body which the variant needs where no `estimator` finds it."""
     try:
         photos = find_photos([Path(place) for place in places])
     except InputError as error:
