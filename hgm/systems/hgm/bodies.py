@@ -1,4 +1,4 @@
-"""First estimates of the test subjects' bodies and their refinement (paper section 3.2)."""
+"""First estimates of the test subjects' bodies and their refinement (paper section 3.4)."""
 
 from __future__ import annotations
 

@@ -30,8 +30,10 @@ from hgm.images.photos.sources import BODY, Photo, find_photos
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import save_image, view_path
 
-PHOTO_SIZE = 512  # pixels of the square picture of a photo for a program; as the paper's views
-IDLE_RUNS = 2  # after as many runs in a row without a result, the fault is not a picture's
+PHOTO_SIZE = (
+    512  # pixels, the edge of the square picture that a program gets; as in the paper's views
+)
+IDLE_RUNS = 2  # runs in a row without a result, after which no picture is to blame
 
 log = logging.getLogger(__name__)
 # writes the picture of a person as PNG; raises InputError where there is none

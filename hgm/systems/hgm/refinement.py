@@ -1,7 +1,7 @@
 """SMPL-X refinement: 45 steps that fit an estimated body to silhouettes, most of them renders of
 Gaussians of the frozen coarse HGM.
 
-Paper section 3.2: loss = 10 front + 1 side + 0.5 normal over 12 views. The front target is the mask
+Paper section 3.4: loss = 10 front + 1 side + 0.5 normal over 12 views. The front target is the mask
 of the input; the side targets are the coverage (alpha) of HGM's Gaussians. The first round takes
 the Gaussians of the image branch alone, since a badly aligned body spoils the merged ones; every 15
 steps HGM runs again with the current body. Optimizer, learning rates and priors are not published;
@@ -66,7 +66,7 @@ def refine_body(
     `gaussians_from(None)` returns the Gaussians [N] of HGM's image branch, `gaussians_from(vertices
     [10475, 3] NU)` those merged with this body. It is called once in each round, without gradients.
     `normals_from(vertices)` returns the target normals for view 0, of any size; it is called in
-    every step (paper section 3.2) unless the weight of normals is zero. `progress(step, vertices,
+    every step (paper section 3.4) unless the weight of normals is zero. `progress(step, vertices,
     joints)` is called with the body of every step, for logs of an error that only the caller can
     compute.
 

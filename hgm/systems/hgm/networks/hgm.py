@@ -205,7 +205,7 @@ class HGM(nn.Module):
         outputs = [(self.conv, c.initial_scale), (self.merge.conv_out, c.initial_scale)]
         if c.use_body:
             outputs.append((self.body.head.conv_out, c.initial_body_scale))
-            nn.init.normal_(self.body.tokens.weight, std=0.1)  # more hides the image features
+            nn.init.normal_(self.body.tokens.weight, std=0.1)  # 1 would hide image features
         # the networks' first, random outputs must stay small next to a prior
         gain = PRIOR_GAIN if c.prior else 1.0
         with torch.no_grad():
