@@ -108,8 +108,8 @@ class ClusterRun(Workspace):
 
     @contextmanager
     def held(self, job: str, sign: str = "") -> Iterator[Held]:
-        """A job of the run, `<rule>` or `<rule>/<chunk>`, paused (SIGSTOP) until the block ends: from
-        its start, or from when a file of the results exists that fits the pattern `sign`."""
+        """A job of the run, `<rule>` or `<rule>/<chunk>`, paused (SIGSTOP) until the block ends:
+        from its start, or from when a file of the results exists that fits the pattern `sign`."""
         log = self.results / f"logs/{job}.log"
         line = re.compile(r"on \S+, process (\d+)\n")
         wait_until(
