@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hgm.core.job import Job
+from hgm.core.keys import key_of
 from hgm.core.manifests import read_json, write_json
 from hgm.core.progress import Progress
 from hgm.errors import InputError
@@ -192,6 +193,36 @@ def do_items(
     )
     write_json(manifest, outcome.manifest(job.rule))
     return outcome
+
+
+def do_members(
+    job: Job,
+    before: str,
+    work: Work,
+    *,
+    reads: Sequence[str],
+    backends: Mapping[str, str] | None = None,
+) -> Outcome:
+    """`do_items` for the members that another stage finished, whose manifest is the input `before`:
+    each again when its own result there changes, the parameters do, or one of `reads`, the digests
+    of whatever else decides all results.
+
+    What the work returns is kept beside the seconds that it took (`MemberTimes`), not in the mark.
+    """
+    keys = outcome_in(job.path(before)).members
+    times = MemberTimes.of(job)
+
+    def timed(name: str, out: Path) -> None:
+        with times.measured(name) as measures:
+            measures.update(work(name, out) or {})
+
+    return do_items(
+        job,
+        sorted(keys),
+        key=lambda name: key_of(dict(job.params), keys[name], list(reads)),
+        work=timed,
+        backends=backends,
+    )
 
 
 class MemberTimes:

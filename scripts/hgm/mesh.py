@@ -2,45 +2,20 @@
 
 from pathlib import Path
 
-from hgm.core.devices import select_device
-from hgm.core.items import MemberTimes, do_items, outcome_in
+from hgm.core.items import do_members
 from hgm.core.job import Job, run
-from hgm.core.keys import key_of
-from hgm.mesh.settings import Mesh
-from hgm.scans.data_source import body_model
-from hgm.systems.hgm.backends import job_backends
-from hgm.systems.hgm.meshing import mesh_folder
-from hgm.systems.hgm.normal_estimators import reader_of_normals
-from hgm.systems.hgm.run_folder import input_folder
+from hgm.systems.hgm.pipeline.equipment import Equipment
+from hgm.systems.hgm.pipeline.mesh import MeshStep
 
 
 def main(job: Job) -> None:
-    params = job.params
-    device = select_device(params["device"])
-    settings = Mesh(**params["mesh"])
-    backends = job_backends(params, device)
-    estimator, weights = reader_of_normals(
-        params["normals"],
-        input_folder(job, "normals"),
-        device,
-        backends["splat"],
-        wanted=settings.refine_steps > 0,
-    )
-    faces = body_model(params["scans"], job.run).faces
-    keys = outcome_in(job.path("subjects")).members
-    times = MemberTimes.of(job)
+    equipment = Equipment.of_job(job)
+    step = MeshStep.of(equipment)
 
     def work(subject: str, out: Path) -> None:
-        with times.measured(subject):
-            mesh_folder(out, faces, estimator, settings, device=device, backend=backends["splat"])
+        step.do_folder(out)
 
-    do_items(
-        job,
-        sorted(keys),
-        key=lambda s: key_of(dict(params), keys[s], weights),
-        work=work,
-        backends=backends,
-    )
+    do_members(job, "subjects", work, reads=step.digests, backends=equipment.backends)
 
 
 if __name__ == "__main__":

@@ -1,55 +1,24 @@
 """Reconstruct the subjects of one chunk and one variant from one picture each."""
 
 from pathlib import Path
+from typing import Any
 
-from hgm.core.devices import select_device
-from hgm.core.items import MemberTimes, do_items, outcome_in
+from hgm.core.items import do_members
 from hgm.core.job import Job, run
-from hgm.core.keys import key_of
-from hgm.systems.hgm.backends import job_backends
-from hgm.systems.hgm.reconstruction import load_reconstructor
-from hgm.systems.hgm.run_folder import Networks
-from hgm.systems.hgm.sections.reconstruct import Reconstruct
-from hgm.systems.hgm.subjects import reconstruct_subject
-from hgm.systems.hgm.variants import VARIANTS
+from hgm.systems.hgm.pipeline.equipment import Equipment
+from hgm.systems.hgm.pipeline.reconstruct import ReconstructStep
 
 
 def main(job: Job) -> None:
-    params = job.params
-    device = select_device(params["device"])
-    backends = job_backends(params, device)
-    reconstructor = load_reconstructor(
-        Networks.of(job),
-        params,
-        device=device,
-        backends=backends,
-        compiled=params["network"]["compile"],
-    )
-    output = Reconstruct(**params["reconstruct"])
-    keys = outcome_in(job.path("bodies")).members
-    models = job.digests("coarse", "fusion", "back_view")
-    times = MemberTimes.of(job)
+    equipment = Equipment.of_job(job)
+    step = ReconstructStep.of(equipment)
+    views, bodies = (job.path(name).parent for name in ("views", "bodies"))
 
-    def work(subject: str, out: Path) -> None:
-        with times.measured(subject) as measures:
-            found = reconstruct_subject(
-                job.path("views").parent / subject,
-                job.path("bodies").parent / subject,
-                out,
-                reconstructor,
-                VARIANTS[job.wildcards["variant"]],
-                output,
-                backend=backends["splat"],
-            )
-            measures.update(found)
+    def work(subject: str, out: Path) -> dict[str, Any]:
+        return step.do_rendered(views / subject, bodies / subject, out)
 
-    do_items(
-        job,
-        sorted(keys),
-        key=lambda s: key_of(dict(params), keys[s], models),
-        work=work,
-        backends=backends,
-    )
+    reads = job.digests("coarse", "fusion", "back_view")
+    do_members(job, "bodies", work, reads=reads, backends=equipment.backends)
 
 
 if __name__ == "__main__":

@@ -2,55 +2,23 @@
 
 from pathlib import Path
 
-from hgm.core.devices import select_device
-from hgm.core.items import MemberTimes, do_items, outcome_in
+from hgm.core.items import do_members
 from hgm.core.job import Job, run
-from hgm.core.keys import key_of
-from hgm.scans.data_source import body_model
-from hgm.systems.hgm.backends import job_backends
-from hgm.systems.hgm.normal_estimators import reader_of_normals
-from hgm.systems.hgm.reconstruction import load_reconstructor
-from hgm.systems.hgm.run_folder import Networks
-from hgm.systems.hgm.sections.bodies import Refine
-from hgm.systems.hgm.subjects import refine_rendered
+from hgm.systems.hgm.pipeline.equipment import Equipment
+from hgm.systems.hgm.pipeline.networks import load_networks
+from hgm.systems.hgm.pipeline.refine import RefineStep
 
 
 def main(job: Job) -> None:
-    params = job.params
-    device = select_device(params["device"])
-    backends = job_backends(params, device)
-    networks = Networks.of(job)
-    model = body_model(params["scans"], job.run, device)
-    reconstructor = load_reconstructor(networks, params, device=device, backends=backends)
-    section = params["normals"]  # empty where the weight of normals is zero
-    normals, read = reader_of_normals(
-        section, networks.normals, device, backends["splat"], wanted=bool(section)
-    )
-    settings = Refine(**params["refine"])
-    keys = outcome_in(job.path("bodies")).members
-    weights = [*job.digests("coarse"), *read]
-    times = MemberTimes.of(job)
+    equipment = Equipment.of_job(job)
+    step = RefineStep.of(equipment, load_networks(equipment))
+    views, bodies = (job.path(name).parent for name in ("views", "bodies"))
 
     def work(subject: str, out: Path) -> None:
-        with times.measured(subject):
-            refine_rendered(
-                job.path("views").parent / subject,
-                job.path("bodies").parent / subject,
-                out,
-                model,
-                reconstructor,
-                settings,
-                normals=normals,
-                backend=backends["splat"],
-            )
+        step.do_rendered(views / subject, bodies / subject, out)
 
-    do_items(
-        job,
-        sorted(keys),
-        key=lambda s: key_of(dict(params), keys[s], weights),
-        work=work,
-        backends=backends,
-    )
+    reads = job.digests("coarse") + step.digests
+    do_members(job, "bodies", work, reads=reads, backends=equipment.backends)
 
 
 if __name__ == "__main__":

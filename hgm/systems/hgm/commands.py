@@ -65,22 +65,21 @@ def _reconstruct(args: argparse.Namespace) -> int:
     from hgm.images.photos.sources import find_photos
     from hgm.systems.hgm.estimators import estimate_photos
     from hgm.systems.hgm.photos import PhotoPipeline, reconstruct_photos
+    from hgm.systems.hgm.pipeline.equipment import Equipment
     from hgm.systems.hgm.run_folder import HGMFolder
     from hgm.workflow.finished import finished_config
 
     photos = find_photos(args.images, masks=args.mask, bodies=args.body)
     with Progress(f"reading the networks of {args.run}"):
         config = finished_config(args.run)
-        variant = VARIANTS[args.variant]
         run = HGMFolder(args.run)
-        networks = run.networks(variant)
-        pipeline = PhotoPipeline.of(
-            networks, run, config, args.variant, device=args.device, mesh=args.mesh
-        )
-    source = variant.source(config["estimate"])
-    if pipeline.model is not None and source in PROGRAMS:
+        networks = run.networks(VARIANTS[args.variant])
+        equipment = Equipment.of(config, networks, run, args.variant, device=args.device)
+        pipeline = PhotoPipeline.of(equipment, mesh=args.mesh)
+    source = equipment.variant.source(config["estimate"])
+    if pipeline.refine is not None and source in PROGRAMS:
         photos = estimate_photos(
-            photos, source, config["estimate"], args.out, device=pipeline.reconstructor.device
+            photos, source, config["estimate"], args.out, device=equipment.device
         )
     outcome = reconstruct_photos(photos, pipeline, args.out)
     for path, notes in outcome.notes.items():

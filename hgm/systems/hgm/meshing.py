@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hgm.body.files import load_body
 from hgm.gaussians import Gaussians
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_image, resize, save_image
@@ -22,25 +21,6 @@ from hgm.systems.hgm.normal_estimators import NormalEstimator
 
 if TYPE_CHECKING:
     import trimesh
-
-
-def mesh_folder(
-    folder: Path,
-    faces: Tensor,
-    normals: NormalEstimator | None,
-    settings: Mesh,
-    *,
-    device: str,
-    backend: str,
-) -> None:
-    """Mesh the subject whose folder holds its Gaussians and body; without an estimator of normals
-    the mesh is not refined."""
-    gaussians = Gaussians.load_ply(folder / "gaussians.ply").to(device)
-    if normals is None:
-        mesh_without_normals(gaussians, folder, settings, backend=backend)
-        return
-    vertices = torch.from_numpy(load_body(folder / "smplx.npz")["vertices"])
-    mesh_subject(gaussians, vertices, faces, normals, folder, settings, backend=backend)
 
 
 def mesh_subject(

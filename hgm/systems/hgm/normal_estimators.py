@@ -152,17 +152,6 @@ def estimator_digest(normals: Mapping[str, Any], own: Path | None) -> str:
     return file_digest(Path(icon) if icon is not None else _there(own) / WEIGHTS)
 
 
-def reader_of_normals(
-    normals: Mapping[str, Any], own: Path | None, device: str, backend: str, *, wanted: bool
-) -> tuple[NormalEstimator | None, list[str]]:
-    """The estimator, and the hash of its weights as a part of a key; None and an empty list where
-    it is not wanted."""
-    if not wanted:
-        return None, []
-    estimator = load_estimator(normals, own, device=device, backend=backend)
-    return estimator, [estimator_digest(normals, own)]
-
-
 def _there(own: Path | None) -> Path:
     if own is None:
         raise InputError("normals: no net was trained in this run; set normals.icon")

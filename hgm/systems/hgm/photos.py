@@ -4,47 +4,31 @@ photos that a configuration names."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
 
 from hgm.body.estimates import read_estimate
 from hgm.body.estimators.labels import GIVEN
 from hgm.body.model import BodyModel
-from hgm.core.devices import select_device
 from hgm.core.manifests import write_json
 from hgm.core.progress import Progress
-from hgm.core.run_folder import RunFolder
 from hgm.errors import InputError
 from hgm.images.photos.framing import FramedPerson, open_photo
 from hgm.images.photos.learned import mattings_without_mask
 from hgm.images.photos.matting import Matting
 from hgm.images.photos.sources import Photo
-from hgm.images.viewpoints import Viewpoints, of_the_rig
+from hgm.images.viewpoints import of_the_rig
 from hgm.images.views import save_image
-from hgm.mesh.settings import Mesh
-from hgm.scans.data_source import body_model
-from hgm.systems.hgm.backends import job_backends
-from hgm.systems.hgm.bodies import place_subject, refine_subject
 from hgm.systems.hgm.contact import write_contact_sheet
 from hgm.systems.hgm.estimate import BodyEstimate
-from hgm.systems.hgm.meshing import mesh_subject, mesh_without_normals
-from hgm.systems.hgm.normal_estimators import NormalEstimator, load_estimator
-from hgm.systems.hgm.reconstruction import (
-    STAGES,
-    Reconstruction,
-    Reconstructor,
-    load_reconstructor,
-    write_reconstruction,
-)
-from hgm.systems.hgm.run_folder import Networks
-from hgm.systems.hgm.sections.bodies import Refine
-from hgm.systems.hgm.sections.reconstruct import Reconstruct
-from hgm.systems.hgm.variants import VARIANTS, Variant
+from hgm.systems.hgm.pipeline.equipment import Equipment
+from hgm.systems.hgm.pipeline.mesh import MeshStep
+from hgm.systems.hgm.pipeline.reconstruct import ReconstructStep
+from hgm.systems.hgm.pipeline.refine import RefineStep
+from hgm.systems.hgm.pipeline.seen import Seen
+from hgm.systems.hgm.reconstruction import STAGES
 
 Announce = Callable[[str], None]  # called with the name of a stage when it begins
 
@@ -61,84 +45,54 @@ class PhotoResults:
 
 @dataclass(frozen=True)
 class PhotoPipeline:
-    """Everything that reconstructing photos needs, loaded once."""
+    """Photos through all steps of a variant, everything loaded once."""
 
-    reconstructor: Reconstructor
-    variant: Variant
-    size: int  # edge of the input picture of the networks in pixels
-    backends: Mapping[str, str]  # of `job_backends`
-    output: Reconstruct
-    refine: Refine
-    model: BodyModel | None  # None where the networks have no body branch
-    mesh: Mesh | None  # None: no mesh
-    # for the refinement of body or mesh; None where neither is refined by normals
-    normals: NormalEstimator | None
-    mattings: tuple[Matting, ...]  # find the person in photos without a mask
+    equipment: Equipment
+    refine: RefineStep | None  # None where the networks have no body branch
+    reconstruct: ReconstructStep
+    mesh: MeshStep | None  # None: no mesh
+    mattings: tuple[Matting, ...]  # tell people from background in photos without a mask
 
     @classmethod
-    def of(
-        cls,
-        networks: Networks,
-        run: RunFolder,
-        config: Mapping[str, Any],
-        variant: str,
-        *,
-        device: str = "auto",
-        mesh: bool = False,
-    ) -> PhotoPipeline:
-        """The pipeline of one variant of a run. config: the resolved configuration, or those
-        sections of it that are used here. Raises InputError where networks are missing."""
-        chosen = VARIANTS[variant]
-        device = select_device(device)
-        backends = job_backends(config, device)
-        refine = Refine(**chosen.refining(config["refine"]))
-        reads_normals = chosen.body and (
-            (mesh and config["mesh"]["refine_steps"] > 0) or (chosen.refined and refine.normal > 0)
+    def of(cls, equipment: Equipment, *, mesh: bool) -> PhotoPipeline:
+        """With all that the variant needs loaded. Raises InputError where a network is not
+        there."""
+        variant = equipment.variant
+        reads_normals = variant.body and (
+            equipment.refines_by_normals or (mesh and equipment.meshes_by_normals)
         )
-        networks.require(variant, normals=reads_normals and config["normals"]["icon"] is None)
-        reconstructor = load_reconstructor(
-            networks,
-            config,
-            device=device,
-            backends=backends,
-            compiled=config["network"]["compile"],
+        equipment.networks.require(
+            equipment.name, normals=reads_normals and equipment.config["normals"]["icon"] is None
         )
-        with_body = chosen.body and reconstructor.coarse.config.use_body
+        reconstruct = ReconstructStep.of(equipment)
+        networks = reconstruct.reconstructor
+        with_body = variant.body and networks.coarse.config.use_body
         return cls(
-            reconstructor,
-            chosen,
-            config["rendering"]["size"],
-            backends,
-            output=Reconstruct(**config["reconstruct"]),
-            refine=refine,
-            model=body_model(config["scans"], run, device) if with_body else None,
-            mesh=Mesh(**config["mesh"]) if mesh else None,
-            normals=load_estimator(
-                config["normals"], networks.normals, device=device, backend=backends["splat"]
-            )
-            if with_body and reads_normals
-            else None,
-            mattings=mattings_without_mask(),
+            equipment,
+            RefineStep.of(equipment, networks) if with_body else None,
+            reconstruct,
+            MeshStep.of(equipment, with_body=with_body) if mesh else None,
+            mattings_without_mask(),
         )
 
     @property
-    def views(self) -> Viewpoints:
-        """The views of a result, with the cut and centered photo as the front view: the rig that
-        the networks were trained on."""
-        return of_the_rig(self.size)
+    def digests(self) -> list[str]:
+        """Hash of the weights of the estimator of normals, if a step uses it, for keys."""
+        steps = [step for step in (self.refine, self.mesh) if step is not None]
+        return sorted({digest for step in steps for digest in step.digests})
 
     @property
     def stages(self) -> tuple[str, ...]:
         """The stages of one photo in order; metrics.json has the seconds of each."""
         return (
             "read",
-            *(["refine"] if self.model else []),
+            *(["refine"] if self.refine else []),
             *STAGES,
             "write",
             *(["mesh"] if self.mesh else []),
         )
 
-    def reconstruct(
+    def do(
         self, photo: Photo, folder: Path, announce: Announce = lambda stage: None
     ) -> FramedPerson:
         """Write all files of one photo to `folder`, `metrics.json` last. Raises InputError with
@@ -153,31 +107,24 @@ class PhotoPipeline:
             seconds[stage] = time.perf_counter() - begun
 
         with timed("read"):
-            person = open_photo(photo, self.size, self.mattings)
-            start = self._estimate(photo)
+            size = self.reconstruct.reconstructor.size
+            person = open_photo(photo, size, self.mattings)
+            seen = Seen(person.image, person.mask, of_the_rig(size))
+            start = None if self.refine is None else first_body(photo, self.refine.model)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "metrics.json").unlink(missing_ok=True)
         vertices = None
-        if start is not None:
+        if self.refine is not None and start is not None:
             with timed("refine"):
-                vertices = self._body(start, person, folder)
-        result = self.reconstructor.reconstruct(
-            person.image, vertices, self.variant, self.views, announce=announce
-        )
+                vertices = self.refine.do(seen, start, folder)
+        result = self.reconstruct.do(seen, vertices, announce=announce)
         seconds |= result.seconds
         with timed("write"):
-            write_reconstruction(
-                result,
-                person.image,
-                folder,
-                self.output,
-                self.views.cameras,
-                backend=self.backends["splat"],
-            )
+            self.reconstruct.write(result, seen, folder)
             save_image(folder / "mask.png", person.mask)
         if self.mesh is not None:
             with timed("mesh"):
-                self._mesh(result, vertices, folder, self.mesh)
+                self.mesh.do(result.gaussians, vertices, folder)
         write_json(
             folder / "metrics.json",
             {
@@ -188,56 +135,21 @@ class PhotoPipeline:
         )
         return person
 
-    def _estimate(self, photo: Photo) -> BodyEstimate | None:
-        if self.model is None:
-            return None
-        if photo.body is None and photo.lacks:
-            raise InputError(f"{photo.path}: no first SMPL-X estimate: {photo.lacks}")
-        if photo.body is None:
-            raise InputError(
-                f"{photo.path}: no first SMPL-X estimate; give --body FILE, put "
-                f"{photo.path.stem}.npz beside the photo, or take networks that need none: "
-                "--variant no_body"
-            )
-        seen = read_estimate(photo.body, self.model, photo.subject or photo.path.stem)
-        # The photo has been cut out and centered, so a camera in the body's file does not apply to
-        # it.
-        return BodyEstimate(seen.params, GIVEN + photo.body.name)
 
-    def _body(self, start: BodyEstimate, person: FramedPerson, folder: Path) -> Tensor:
-        """Vertices [10475, 3] NU, refined if the variant refines bodies."""
-        assert self.model is not None
-        camera = self.views.cameras[self.views.front]
-        if not self.variant.refined:
-            return place_subject(start, person.mask, self.model, camera, folder)
-        return refine_subject(
-            start,
-            person.image,
-            person.mask,
-            camera,
-            self.model,
-            self.reconstructor,
-            folder,
-            self.refine,
-            normals=self.normals,
-            backend=self.backends["splat"],
+def first_body(photo: Photo, model: BodyModel) -> BodyEstimate:
+    """The body that the refinement of a photo starts from. Raises InputError where it has none or
+    its file is not readable."""
+    if photo.body is None and photo.lacks:
+        raise InputError(f"{photo.path}: no first SMPL-X estimate: {photo.lacks}")
+    if photo.body is None:
+        raise InputError(
+            f"{photo.path}: no first SMPL-X estimate; give --body FILE, put "
+            f"{photo.path.stem}.npz beside the photo, or take networks that need none: "
+            "--variant no_body"
         )
-
-    def _mesh(
-        self, result: Reconstruction, vertices: Tensor | None, folder: Path, settings: Mesh
-    ) -> None:
-        if vertices is None or self.model is None or self.normals is None:
-            mesh_without_normals(result.gaussians, folder, settings, backend=self.backends["splat"])
-            return
-        mesh_subject(
-            result.gaussians,
-            vertices,
-            self.model.faces,
-            self.normals,
-            folder,
-            settings,
-            backend=self.backends["splat"],
-        )
+    seen = read_estimate(photo.body, model, photo.subject or photo.path.stem)
+    # The photo has been cut out and centered, so a camera in the body's file does not apply to it.
+    return BodyEstimate(seen.params, GIVEN + photo.body.name)
 
 
 class TimeLeft:
@@ -295,7 +207,7 @@ def reconstruct_photos(photos: Sequence[Photo], pipeline: PhotoPipeline, out: Pa
                 )
 
             try:
-                person = pipeline.reconstruct(photo, out / photo.name, announce)
+                person = pipeline.do(photo, out / photo.name, announce)
                 results.done[photo.name] = out / photo.name
                 results.notes[str(photo.path)] = (*person.notes, *_namesake(photo))
             except InputError as error:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,9 +21,7 @@ from hgm.splat import render
 from hgm.systems.hgm.back_view.refiner import BackViewRefiner
 from hgm.systems.hgm.back_view.settings import BackView
 from hgm.systems.hgm.networks.hgm import HGM, HGMOutput
-from hgm.systems.hgm.run_folder import Networks
 from hgm.systems.hgm.sections.reconstruct import Reconstruct
-from hgm.systems.hgm.training import load_hgm
 from hgm.systems.hgm.variants import Variant
 
 log = logging.getLogger(__name__)
@@ -150,45 +147,6 @@ class Reconstructor:
                 result = self._run(self.fusion, images, sides, vertices).merged[0]
         timed("fusion", at)
         return Reconstruction(coarse, back_coarse, back, result, seconds)
-
-
-def load_reconstructor(
-    networks: Networks,
-    config: Mapping[str, Any],
-    *,
-    device: str,
-    backends: Mapping[str, str],
-    compiled: bool = False,
-) -> Reconstructor:
-    """Trained networks, read from their folders.
-
-    config: sections `rendering`, `network` and, for a back view, `back_view` of the configuration.
-    backends: the result of `hgm.systems.hgm.backends.job_backends`. compiled: compile the networks
-    by torch.compile, which takes minutes and pays off for many photos only.
-    """
-    sparse = backends["sparse"]
-    coarse = load_hgm(networks.coarse, device=device, sparse_backend=sparse)
-    fusion = (
-        load_hgm(networks.fusion, device=device, sparse_backend=sparse) if networks.fusion else None
-    )
-    refiner = (
-        BackViewRefiner.load(networks.base, networks.controlnet, device)
-        if networks.base and networks.controlnet
-        else None
-    )
-    for network in (coarse, fusion, refiner):
-        if compiled and network is not None:
-            network.compile_networks()
-    return Reconstructor(
-        coarse,
-        fusion,
-        refiner,
-        size=config["rendering"]["size"],
-        back_view=BackView(**config["back_view"]) if "back_view" in config else None,
-        device=device,
-        backend=backends["splat"],
-        precision=config["network"]["precision"],
-    )
 
 
 def write_reconstruction(

@@ -67,9 +67,9 @@ class HGMFolder(RunFolder):
 
 @dataclass(frozen=True)
 class Networks:
-    """Folders of the networks of a variant; None for those that it does not use."""
+    """Folders of the networks of a variant; None for those that it, or the job, does not use."""
 
-    coarse: Path
+    coarse: Path | None = None
     fusion: Path | None = None
     base: Path | None = None
     controlnet: Path | None = None
@@ -80,17 +80,17 @@ class Networks:
         """The networks among the inputs of a job."""
         base, controlnet = [path.parent for path in job.paths("back_view")] or (None, None)
         return cls(
-            coarse=job.path("coarse").parent,
-            fusion=input_folder(job, "fusion"),
+            coarse=_folder(job, "coarse"),
+            fusion=_folder(job, "fusion"),
             base=base,
             controlnet=controlnet,
-            normals=input_folder(job, "normals"),
+            normals=_folder(job, "normals"),
         )
 
     def require(self, variant: str, *, normals: bool) -> None:
         """Raises InputError unless the networks of a variant exist, and, with `normals`, the run's
         own net of normals."""
-        needed = [self.coarse / WEIGHTS]
+        needed = [self.coarse / WEIGHTS] if self.coarse else []
         needed += [self.fusion / WEIGHTS] if self.fusion else []
         needed += [self.base / "model_index.json"] if self.base else []
         needed += [self.controlnet / "config.json"] if self.controlnet else []
@@ -103,6 +103,6 @@ class Networks:
                 )
 
 
-def input_folder(job: Job, name: str) -> Path | None:
+def _folder(job: Job, name: str) -> Path | None:
     """The folder of an optional input of a job; None where the job does not have it."""
     return next((path.parent for path in job.paths(name)), None)

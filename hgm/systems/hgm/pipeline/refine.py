@@ -1,0 +1,62 @@
+"""The first step: a first body becomes the body of the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from hgm.body.model import BodyModel
+from hgm.systems.hgm.bodies import load_estimate, place_subject, refine_subject
+from hgm.systems.hgm.estimate import BodyEstimate
+from hgm.systems.hgm.normal_estimators import NormalEstimator
+from hgm.systems.hgm.pipeline.equipment import Equipment
+from hgm.systems.hgm.pipeline.seen import BODY, Seen
+from hgm.systems.hgm.reconstruction import Reconstructor
+
+
+@dataclass(frozen=True)
+class RefineStep:
+    """Refines bodies against the silhouettes of the coarse model, or only places them where the
+    variant does not refine."""
+
+    equipment: Equipment
+    reconstructor: Reconstructor  # whose coarse model is asked
+    model: BodyModel
+    normals: NormalEstimator | None  # pull the body, where their weight is not zero
+
+    @classmethod
+    def of(cls, equipment: Equipment, reconstructor: Reconstructor) -> RefineStep:
+        """With the body model, and the estimator of normals where it is used, loaded."""
+        normals = equipment.normals if equipment.refines_by_normals else None
+        return cls(equipment, reconstructor, equipment.body, normals)
+
+    @property
+    def digests(self) -> list[str]:
+        """Hash of the weights of the estimator of normals, if there is one, for keys."""
+        return [] if self.normals is None else [self.equipment.normals_digest]
+
+    def do(self, seen: Seen, first: BodyEstimate, out: Path) -> Tensor:
+        """Write `smplx.npz` and, if refined, `refinement.tsv` to `out`; returns the vertices
+        [10475, 3] in normalized units."""
+        equipment = self.equipment
+        if not equipment.variant.refined:
+            return place_subject(first, seen.mask, self.model, seen.camera, out)
+        return refine_subject(
+            first,
+            seen.image,
+            seen.mask,
+            seen.camera,
+            self.model,
+            self.reconstructor,
+            out,
+            equipment.refine,
+            normals=self.normals,
+            backend=equipment.splat,
+        )
+
+    def do_rendered(self, view_folder: Path, estimate: Path, out: Path) -> None:
+        """The same of the front view of a view folder, from the first body in the folder
+        `estimate`."""
+        self.do(Seen.rendered(view_folder), load_estimate(estimate / BODY), out)
