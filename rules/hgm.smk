@@ -105,7 +105,7 @@ rule pairs:
     """Render the back view of every training scan with the unconverged coarse model, downsampled, next to the truth."""
     input:
         views=training_views,
-        coarse="<results>/coarse/early.safetensors",
+        coarse=["<results>/coarse/early.safetensors", "<results>/coarse/model.json"],
     output:
         manifest=ensure("<results>/pairs/manifest.json", non_empty=True),
     log:
@@ -292,7 +292,7 @@ rule refine:
         models=body_models,
         views="<results>/views/{chunk}/manifest.json",
         bodies="<results>/bodies/estimated{first}/{chunk}.json",
-        coarse="<results>/coarse/weights.safetensors",
+        coarse=network("coarse"),
         normals=refining_normal_net,
     output:
         manifest=ensure(

@@ -39,10 +39,14 @@ def variant_of(wildcards):
     return VARIANTS[wildcards.get("variant", plan.photo_variant)]
 
 
+def network(folder):
+    """The files of trained networks in a folder: their weights and what their sizes are read from."""
+    return [f"<results>/{folder}/{name}" for name in ("weights.safetensors", "model.json")]
+
+
 def coarse_model(wildcards):
     """The coarse networks of a variant."""
-    suffix = variant_of(wildcards).branch
-    return f"<results>/coarse{suffix}/weights.safetensors"
+    return network(f"coarse{variant_of(wildcards).branch}")
 
 
 def fusion_model(wildcards):
@@ -50,7 +54,7 @@ def fusion_model(wildcards):
     variant = variant_of(wildcards)
     if not variant.two_view:
         return []
-    return f"<results>/fusion{variant.branch}/weights.safetensors"
+    return network(f"fusion{variant.branch}")
 
 
 def back_view_models(wildcards):
@@ -62,7 +66,7 @@ def back_view_models(wildcards):
 
 def normal_net(wildcards):
     """The normal net that the run trains; none where published weights are configured."""
-    return "<results>/normals/weights.safetensors" if plan.own_normals else []
+    return network("normals") if plan.own_normals else []
 
 
 def meshing_normal_net(wildcards):

@@ -18,7 +18,10 @@ def main(job: Job) -> None:
     device = select_device(params["device"])
     backends = job_backends(params, device)
     coarse = load_hgm(
-        job.path("coarse").parent, weights=EARLY, device=device, sparse_backend=backends["sparse"]
+        job.paths("coarse")[0].parent,
+        weights=EARLY,
+        device=device,
+        sparse_backend=backends["sparse"],
     )
     renderer = BackRenderer(
         coarse,

@@ -310,7 +310,5 @@ def load_hgm(
 ) -> HGM:
     """A trained HGM that `train_hgm` wrote, frozen and in evaluation mode; with `weights=EARLY` the
     unconverged one."""
-    model = load_model(folder, device, sparse_backend=sparse_backend)
-    if weights != WEIGHTS:
-        load_tensors(model, folder / weights)
+    model = load_model(folder, device, weights=weights, sparse_backend=sparse_backend)
     return model.requires_grad_(False)

@@ -25,26 +25,29 @@ def save_model(model: HGM, folder: str | Path) -> None:
 
 
 def load_model(
-    folder: str | Path, device: str | torch.device = "cpu", *, sparse_backend: str = "auto"
+    folder: str | Path,
+    device: str | torch.device = "cpu",
+    *,
+    weights: str = WEIGHTS,
+    sparse_backend: str = "auto",
 ) -> HGM:
-    """The model in a folder that `save_model` wrote, in eval mode. Raises InputError for a file
-    that is missing, damaged or of another model."""
+    """The model in a folder that `save_model` wrote, in eval mode; `weights` names another file of
+    its weights there. Raises InputError for a file that is missing, damaged or of another model."""
     path = Path(folder) / MODEL
     try:
         config = HGMConfig.from_json(json.loads(path.read_text()))
     except FileNotFoundError:
         raise InputError(
-            f"{path}: no such file; expected a folder with {MODEL} and {WEIGHTS}"
+            f"{path}: no such file; expected a folder with {MODEL} and {weights}"
         ) from None
     except InputError:
         raise
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); write the model again") from None
-    tensors = read_tensors(Path(folder) / WEIGHTS)
-    with torch.device("meta"):  # the meta device allocates nothing: sizes are checked first
-        require_equal_shapes(
-            HGM(config, sparse_backend=sparse_backend), tensors, source=str(Path(folder) / WEIGHTS)
-        )
+    file = Path(folder) / weights
+    tensors = read_tensors(file)
+    with torch.device("meta"):  # it allocates nothing: sizes are checked first
+        require_equal_shapes(HGM(config, sparse_backend=sparse_backend), tensors, source=str(file))
     model = HGM(config, sparse_backend=sparse_backend)
-    assign(model, tensors, source=str(Path(folder) / WEIGHTS))
+    assign(model, tensors, source=str(file))
     return model.to(device).eval()
