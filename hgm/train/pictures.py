@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hgm.cameras import Cameras
 from hgm.images.views import load_cameras, load_picture
 from hgm.train.prefetch import STORE
 
@@ -66,13 +67,13 @@ class Pictures:
     def __init__(self, folders: Iterable[Path], *, limit: int = STORE) -> None:
         """Raises InputError where a folder's cameras.json, from which the places follow, cannot be
         read."""
-        rigs = {Path(folder): load_cameras(folder) for folder in folders}
+        self._rigs = {Path(folder): load_cameras(folder) for folder in folders}
         marks = 0
-        start = sum(len(rig) for rig in rigs.values())
+        start = sum(len(rig) for rig in self._rigs.values())
         self.end = start + limit
         self.full = False
         self._slots = dict[Path, Slots]()
-        for folder, rig in rigs.items():
+        for folder, rig in self._rigs.items():
             slots = self._slots[folder] = Slots(len(rig), rig.height, rig.width, marks, start)
             marks = marks + slots.views
             start = start + slots.views * slots.size
@@ -89,7 +90,8 @@ class Pictures:
         weakref.finalize(self, os.close, file)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": DupFd(self._file)}
+        # a process that is spawned would be handed an open file for each tensor
+        return {**self.__dict__, "_file": DupFd(self._file), "_rigs": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -99,6 +101,12 @@ class Pictures:
     def held(self) -> int:
         """Bytes of memory, for all who share it."""
         return 512 * os.fstat(self._file).st_blocks
+
+    def cameras(self, folder: Path) -> Cameras:
+        """The cameras [V] of a folder, read once a process."""
+        if folder not in self._rigs:
+            self._rigs[folder] = load_cameras(folder)
+        return self._rigs[folder]
 
     def view(self, folder: Path, index: int) -> tuple[Tensor, Tensor]:
         """rgb uint8 [3, H, W] and mask uint8 [1, H, W]. Raises InputError for a missing or damaged

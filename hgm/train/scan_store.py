@@ -12,7 +12,6 @@ from torch import Tensor
 from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.images.viewpoints import Viewpoints
-from hgm.images.views import load_cameras
 from hgm.train.pictures import Pictures
 
 
@@ -31,7 +30,6 @@ class ScanStore:
         self.folders = [Path(f) for f in folders]
         self.pictures = Pictures(self.folders) if pictures is None else pictures
         self._bodies: dict[int, Tensor] = {}
-        self._rigs: dict[int, Cameras] = {}
         self._views: dict[int, Viewpoints] = {}
 
     def __len__(self) -> int:
@@ -55,6 +53,5 @@ class ScanStore:
         return self._views[scan]
 
     def cameras(self, scan: int) -> Cameras:
-        if scan not in self._rigs:
-            self._rigs[scan] = load_cameras(self.folders[scan])
-        return self._rigs[scan]
+        """The cameras [V] of its views."""
+        return self.pictures.cameras(self.folders[scan])

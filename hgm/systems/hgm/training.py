@@ -142,9 +142,15 @@ def train_hgm(
     the same `batch` and `accumulate`, except for rounding. Raises InputError for unusable data or
     weights and SliceEnded at the deadline.
     """
-    for folder in training.validation:
-        Viewpoints.read(folder)
-    fewest = min((len(Viewpoints.read(folder)) for folder in training.scans), default=0)
+    # validation views are never read ahead, so they are stored first
+    pictures = Pictures([*training.validation, *training.scans])
+
+    def views(folders: Sequence[Path]) -> list[int]:
+        """The number of views in each folder. Raises InputError for cameras of no use."""
+        return [len(Viewpoints.of(pictures.cameras(folder), folder)) for folder in folders]
+
+    views(training.validation)
+    fewest = min(views(training.scans), default=0)
     section = training.section
     if 0 < fewest < section.supervised:  # all samples of a batch have the same number of views
         log.info(
@@ -156,8 +162,6 @@ def train_hgm(
         training = dataclasses.replace(
             training, section=section.model_copy(update={"supervised": fewest})
         )
-    # validation views are never read ahead, so they are stored first
-    pictures = Pictures([*training.validation, *training.scans])
     arguments = (config, training, pictures, out, state, init, perceptual, deadline)
     if section.gpus == 1:
         _train(SINGLE, *arguments)

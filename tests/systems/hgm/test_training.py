@@ -2,7 +2,8 @@
 learns."""
 
 import csv
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -234,3 +235,17 @@ def test_settings_come_from_the_configuration():
     assert made.section.steps == 7 and made.section.lr == 0.01 and made.inputs == ("front",)
     nets = network(made.network, 64, views=2, body=False)
     assert nets.voxel == 0.05 and nets.views == 2 and not nets.use_body
+
+
+def test_the_cameras_of_each_scan_are_read_once(rendered, tmp_path, monkeypatch):
+    read: Counter[Path] = Counter()
+    text = Path.read_text
+
+    def counted(path: Path, *rest, **options) -> str:
+        read[path] += path.name == "cameras.json"
+        return text(path, *rest, **options)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    apart = replace(small(rendered, steps=2), scans=rendered[1:])
+    train_hgm(HGMConfig.tiny(), apart, tmp_path / "out", tmp_path / "state")
+    assert +read == Counter(folder / "cameras.json" for folder in rendered)
