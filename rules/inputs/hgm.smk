@@ -41,7 +41,9 @@ def variant_of(wildcards):
 
 def network(folder):
     """The files of trained networks in a folder: their weights and what their sizes are read from."""
-    return [f"<results>/{folder}/{name}" for name in ("weights.safetensors", "model.json")]
+    return [
+        f"<results>/{folder}/{name}" for name in ("weights.safetensors", "model.json")
+    ]
 
 
 def coarse_model(wildcards):
