@@ -143,6 +143,14 @@ class Cluster:
         """Waiting and running jobs."""
         return self.slurm("squeue", "--noheader", f"--format={fields}").splitlines()
 
+    def kill_jobs(self) -> None:
+        """Kill all processes of all jobs without warning, as a node that runs out of memory
+        does."""
+        for job in self.jobs():
+            with contextlib.suppress(subprocess.CalledProcessError):  # it may just have ended
+                self.slurm("scancel", "--signal=KILL", "--full", job)
+        wait_until(lambda: not self.jobs(), "an empty queue")
+
     def release(self) -> None:
         """Start requeued jobs now; SLURM delays them by two minutes."""
 

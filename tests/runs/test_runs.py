@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from cluster import missing, wait_until
+from cluster_runs import ON_CLUSTER, ClusterRun
 from hostile_names import FOLDER, NAME, PWNED
 from workspace import MARKED, ROOT, TINY, Workspace
 
@@ -37,16 +39,21 @@ def finished(calm, tmp_path_factory) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory) -> Workspace:
-    """A run that was killed three times and then finished, in a folder whose name is a trap for
-    shells and patterns."""
-    space = Workspace(tmp_path_factory.mktemp("killed") / FOLDER)
-    results = space.folder / "results/tiny"
-    kill_when(space, results / "views/train000/0*", 0.5)  # render: one scan done, the others not
-    kill_when(space, results / "state/coarse/*", 0.2)  # coarse: in its first steps
-    kill_when(space, results / "state/controlnet/*", 0.2)
-    space.run(*TINY)
-    return space
+def killed(request, tmp_path_factory) -> Workspace:
+    """A run that was killed three times and then finished, on SLURM where there is one, in a folder
+    whose name is a trap for shells and patterns."""
+    folder = tmp_path_factory.mktemp("killed") / FOLDER
+    space = Workspace(folder)
+    wanted = TINY
+    if not missing():
+        space = ClusterRun(request.getfixturevalue("cluster"), folder)
+        wanted = ON_CLUSTER
+    kill_when(space, wanted, "views/train000/0*", 0.5)  # render: one scan done, the others not
+    kill_when(space, wanted, "state/coarse/*", 0.2)  # coarse: in its first steps
+    kill_when(space, wanted, "state/controlnet/*", 0.2)
+    space.run(*wanted)
+    assert not isinstance(space, ClusterRun) or len(space.submitted()) > 26
+    return Workspace(folder)
 
 
 def test_every_named_file_is_there(calm, tmp_path):
@@ -160,16 +167,19 @@ def test_a_second_run_does_nothing(finished):
     assert "Nothing to be done" in finished.run(*TINY)
 
 
-def kill_when(space: Workspace, sign: Path | None, delay: float) -> None:
-    """Start the run, wait for a sign of life of a stage, then kill all of it without warning."""
-    process = space.start(*TINY)
-    deadline = time.monotonic() + 600
-    while sign is not None and not any(sign.parent.glob(sign.name)):
-        assert process.poll() is None and time.monotonic() < deadline, f"{sign} never came"
-        time.sleep(0.05)
+def kill_when(space: Workspace, wanted: tuple[str, ...], sign: str, delay: float) -> None:
+    """Start a run, wait for a sign of life of a stage, a pattern of its files, then kill all of it
+    without warning."""
+    process = space.start(*wanted)
+    wait_until(
+        lambda: any(space.results.glob(sign)) or process.poll() is not None, sign, 600, pause=0.05
+    )
+    assert process.poll() is None
     time.sleep(delay)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    if isinstance(space, ClusterRun):
+        space.cluster.kill_jobs()
 
 
 def test_killed_runs_in_a_hostile_folder_end_with_the_bytes_of_an_undisturbed_one(finished, killed):

@@ -1,4 +1,5 @@
-"""The workflow on a real SLURM of three nodes."""
+"""Runs of the smallest system (new_system.py) on a real SLURM of three nodes; test_runs.py has one
+of HGM."""
 
 import csv
 import os
@@ -7,25 +8,26 @@ from pathlib import Path
 
 import pytest
 from cluster_runs import ON_CLUSTER, TRAINED, ClusterRun
+from workspace import TINT
 
 
 @pytest.fixture
-def empty(cluster, tmp_path) -> ClusterRun:
+def empty(cluster, tint, tmp_path) -> ClusterRun:
     """An empty working folder on the cluster."""
-    return ClusterRun(cluster, tmp_path / "work")
+    return ClusterRun(cluster, tmp_path / "work", tint)
 
 
-def test_the_tiny_preset_ends_with_the_bytes_of_a_local_run(empty, calm, cluster):
-    said = empty.run(*ON_CLUSTER)
-    assert "26 of 26" in said and len(empty.submitted()) == 26
-    assert empty.products() == calm.products()
-    assert "Nothing to be done" in empty.run(*ON_CLUSTER)
+def test_a_run_ends_with_the_bytes_of_a_local_one(empty, tint_calm, cluster):
+    said = empty.run(*TINT[:2])
+    assert "11 of 11" in said and len(empty.submitted()) == 11
+    assert empty.products() == tint_calm.products()
+    assert "Nothing to be done" in empty.run(*TINT[:2])
     if cluster.has_accounts:
         [path] = empty.folder.glob("logs/slurm/efficiency_report_*.csv")
         rows = list(csv.DictReader(path.open()))
         assert [row["job"] for row in rows] == empty.submitted() and {
-            "coarse",
-            "mesh/full/test000",
+            "field",
+            "points/train000",
         } <= {row["name"] for row in rows}
         assert {row["state"] for row in rows} == {"COMPLETED"}
         assert all(
@@ -102,7 +104,7 @@ def test_jobs_see_nothing_of_another_environment(empty, tmp_path):
         "del sys.modules['numpy']\nimport numpy\n"
     )
     empty.path = os.pathsep.join([str(tmp_path), empty.path])
-    empty.run("results/tiny/standin/models.json", *ON_CLUSTER)
+    empty.run("results/tiny/standin/models.json", *TINT[:2])
     assert (empty.results / "standin/models.json").exists()
 
 
