@@ -13,14 +13,16 @@ import pytest
 import torch
 
 TESTS = Path(__file__).parent
-# The longest files start first, so that no process is left alone with one of them at the end.
-# Between the file that makes the finished run and those that wait for it are two that need no run.
+# The longest files start first, so that no process is left alone with one of them at the end: two
+# that compute all the time, and two that mostly wait for SLURM.
 FIRST = (
     "runs/test_runs.py",
     "workflow/test_environment_installs.py",
-    "devices/test_gpu_checks.py",
     "runs/test_slurm_faults.py",
+    "runs/test_slurm_outages.py",
+    "devices/test_gpu_checks.py",
     "runs/test_faults.py",
+    "runs/test_estimator_rules.py",
     "runs",
 )
 torch.set_num_threads(int(os.environ["HGM_THREADS"]))
