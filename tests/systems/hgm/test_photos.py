@@ -7,17 +7,14 @@ import os
 import shutil
 from pathlib import Path
 
-from checkouts import ROOT
-
-os.environ["HF_HUB_OFFLINE"] = "1"
-
 import numpy as np
 import pytest
 import torch
-import yaml
+from checkouts import ROOT
 from estimate_files import FLIP, known, write_pixie, write_pymafx
 from PIL import Image
 from terminal import ErrorsOnTerminal, screen
+from untrained_run import write_untrained_run
 
 from hgm.body.files import load_body
 from hgm.cameras import orbit
@@ -27,19 +24,7 @@ from hgm.core.manifests import read_json, write_json
 from hgm.core.progress import Progress
 from hgm.gaussians import Gaussians
 from hgm.images.views import load_image
-from hgm.nets.normal_net import NormalNet
-from hgm.nets.weights import save_tensors
-from hgm.standin.body import core
-from hgm.systems.hgm.back_view.base import Base, open_base
-from hgm.systems.hgm.back_view.controlnet import build_controlnet
-from hgm.systems.hgm.back_view.settings import DiffusionBase
-from hgm.systems.hgm.back_view.small_base import build_scheduler, build_unet, build_vae, save_base
-from hgm.systems.hgm.back_view.text import make_text_encoder, make_tokenizer
-from hgm.systems.hgm.networks.config import HGMConfig
-from hgm.systems.hgm.networks.files import save_model
-from hgm.systems.hgm.networks.hgm import HGM
 from hgm.systems.hgm.photos import TimeLeft
-from hgm.workflow import configuration
 
 CAMERA = np.array([0.93, 0.04, 0.31])
 FILES = {
@@ -56,46 +41,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    """results/<run> as a finished run of the tiny preset leaves it, untrained."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("results") / "tiny"
-    data = yaml.safe_load((ROOT / "config/hgm/tiny.yaml").read_text())
-    data["refine"] = {"iterations": 2, "every": 1}
-    data["reconstruct"] = {"size": 32, "turntable_size": 32, "turntable_frames": 2}
-    data["mesh"] = {
-        "cameras": 6,
-        "size": 48,
-        "voxel": 0.04,
-        "truncation": 0.1,
-        "min_triangles": 0,
-        "refine_steps": 2,
-    }
-    write_json(folder / "run.json", {"config": configuration.resolve(data)})
-    (folder / "standin/models/smplx").mkdir(parents=True)
-    np.savez(folder / "standin/models/smplx/SMPLX_MALE.npz", **core.model("male"))
-    for suffix, body in (("", True), ("_no_body", False)):
-        for stage, views in (("coarse", 1), ("fusion", 2)):
-            save_model(HGM(HGMConfig.tiny(views, use_body=body)), folder / f"{stage}{suffix}")
-    net = NormalNet((8, 16))
-    save_tensors(net.state_dict(), folder / "normals/weights.safetensors")
-    write_json(folder / "normals/model.json", {"channels": [8, 16]})
-    sizes = DiffusionBase(
-        vae_channels=[8, 8],
-        latent_channels=4,
-        unet_channels=[8, 16],
-        heads=2,
-        text_width=8,
-    )
-    base = Base(
-        build_vae(sizes, 64),
-        build_unet(sizes, 64),
-        make_text_encoder(8, 0, 2),
-        make_tokenizer(),
-        build_scheduler(),
-    )
-    save_base(base, folder / "base", {})
-    build_controlnet(open_base(folder / "base"), 0).save_pretrained(folder / "controlnet")
-    return folder
+    return write_untrained_run(tmp_path_factory.mktemp("results") / "tiny")
 
 
 @pytest.fixture
