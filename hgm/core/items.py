@@ -6,6 +6,7 @@ its reason, and the others go on.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -135,16 +136,18 @@ def for_each(
     work: Work,
     may_lack_all: bool = False,
     backends: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Do `work(name, folder)` for every member whose folder has no mark of the same key, or whose
     files are not whole any more.
 
     The outcome names the `backends` and the facts of all members, those that were finished before
-    included. InputError of a member becomes its reason in `failed`; if no member is left, an
-    InputError with the first reason is raised, unless all may be lacking.
+    included. InputError of a member becomes its reason in `failed`, and no empty folder stays; if
+    no member is left, an InputError with the first reason is raised, unless all may be lacking.
+    progress: shows the members as they are worked on; without it one step each.
     """
     outcome = Outcome()
-    progress = Progress(stage, len(names))
+    progress = progress or Progress(stage, len(names))
     for name in progress.each(names, str):
         try:
             identity = key(name)
@@ -160,7 +163,9 @@ def for_each(
             log.info("%s %s: done", stage, name)
         except InputError as error:
             outcome.failed[name] = str(error)
-            log.error("%s %s: set aside: %s", stage, name, error)
+            log.info("%s %s: set aside: %s", stage, name, error)  # for the log of a job
+            with contextlib.suppress(OSError):  # holds something, or was never made
+                folder(name).rmdir()
     if outcome.failed and not outcome.members and not may_lack_all:
         name, reason = next(iter(outcome.failed.items()))
         raise InputError(

@@ -46,7 +46,7 @@ class DataSource:
 
     @property
     def model_file(self) -> Path:
-        return self.models / "smplx" / f"SMPLX_{self.gender.upper()}.npz"
+        return _model_file(self.models, self.gender)
 
     @cached_property
     def model(self) -> BodyModel:
@@ -78,3 +78,12 @@ def models_folder(scans: Mapping[str, Any], run: RunFolder) -> Path:
 def body_model(scans: Mapping[str, Any], run: RunFolder, device: str = "cpu") -> BodyModel:
     """The body model of the fits, on a device."""
     return BodyModel.load(models_folder(scans, run), scans["gender"]).to(device)
+
+
+def body_model_file(scans: Mapping[str, Any], run: RunFolder) -> Path:
+    """The file that `body_model` reads."""
+    return _model_file(models_folder(scans, run), scans["gender"])
+
+
+def _model_file(models: Path, gender: str) -> Path:
+    return models / "smplx" / f"SMPLX_{gender.upper()}.npz"

@@ -4,16 +4,19 @@ photos that a configuration names."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hgm.body.estimates import read_estimate
 from hgm.body.estimators.labels import GIVEN
 from hgm.body.model import BodyModel
+from hgm.core.code_keys import code_key
+from hgm.core.items import for_each
+from hgm.core.keys import file_digest, key_of
 from hgm.core.manifests import write_json
-from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.images.photos.framing import FramedPerson, open_photo
 from hgm.images.photos.learned import mattings_without_mask
@@ -21,8 +24,10 @@ from hgm.images.photos.matting import Matting
 from hgm.images.photos.sources import Photo
 from hgm.images.viewpoints import of_the_rig
 from hgm.images.views import save_image
+from hgm.scans.data_source import body_model_file
 from hgm.systems.hgm.contact import write_contact_sheet
 from hgm.systems.hgm.estimate import BodyEstimate
+from hgm.systems.hgm.photo_progress import PhotoProgress
 from hgm.systems.hgm.pipeline.equipment import Equipment
 from hgm.systems.hgm.pipeline.mesh import MeshStep
 from hgm.systems.hgm.pipeline.reconstruct import ReconstructStep
@@ -30,6 +35,16 @@ from hgm.systems.hgm.pipeline.refine import RefineStep
 from hgm.systems.hgm.pipeline.seen import Seen
 from hgm.systems.hgm.reconstruction import STAGES
 
+# of the configuration, which decide the result of a photo
+SECTIONS = (
+    "rendering",
+    "network",
+    "back_view",
+    "refine",
+    "reconstruct",
+    "mesh",
+    "normals",
+)
 Announce = Callable[[str], None]  # called with the name of a stage when it begins
 
 
@@ -61,9 +76,8 @@ class PhotoPipeline:
         reads_normals = variant.body and (
             equipment.refines_by_normals or (mesh and equipment.meshes_by_normals)
         )
-        equipment.networks.require(
-            equipment.name, normals=reads_normals and equipment.config["normals"]["icon"] is None
-        )
+        own_normals = reads_normals and equipment.config["normals"]["icon"] is None
+        equipment.networks.require(equipment.name, normals=own_normals)
         reconstruct = ReconstructStep.of(equipment)
         networks = reconstruct.reconstructor
         with_body = variant.body and networks.coarse.config.use_body
@@ -80,6 +94,22 @@ class PhotoPipeline:
         """Hash of the weights of the estimator of normals, if a step uses it, for keys."""
         steps = [step for step in (self.refine, self.mesh) if step is not None]
         return sorted({digest for step in steps for digest in step.digests})
+
+    @property
+    def identity(self) -> str:
+        """A key of all that decides what becomes of a photo besides its own files."""
+        equipment = self.equipment
+        own_normals = bool(self.digests) and equipment.config["normals"]["icon"] is None
+        files = equipment.networks.files(normals=own_normals)
+        if self.refine is not None:
+            files.append(body_model_file(equipment.config["scans"], equipment.run))
+        return key_of(
+            {name: equipment.config[name] for name in SECTIONS},
+            [equipment.name, equipment.device, dict(equipment.backends), self.mesh is not None],
+            [file_digest(file) for file in files],
+            self.digests,
+            code_key(__file__),
+        )
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -152,40 +182,13 @@ def first_body(photo: Photo, model: BodyModel) -> BodyEstimate:
     return BodyEstimate(seen.params, GIVEN + photo.body.name)
 
 
-class TimeLeft:
-    """Measures how long the stages of photos take, and predicts the time left."""
-
-    def __init__(self, stages: Sequence[str], photos: int) -> None:
-        self.stages = stages
-        self.photos = photos
-        self.took: dict[str, list[float]] = {stage: [] for stage in stages}
-        self.now: tuple[str, float] | None = None  # the current stage and when it began
-
-    def begin(self, stage: str, photos_done: int) -> float | None:
-        """A stage of the next photo begins. Returns the seconds until all photos are done, None
-        until every stage has been measured once."""
-        self.end()
-        self.now = stage, time.perf_counter()
-        if not all(self.took.values()):
-            return None
-        mean = {name: sum(times) / len(times) for name, times in self.took.items()}
-        ahead = sum(mean[name] for name in self.stages[self.stages.index(stage) :])
-        return ahead + (self.photos - photos_done - 1) * sum(mean.values())
-
-    def end(self) -> None:
-        """The current stage has ended."""
-        if self.now is not None:
-            stage, begun = self.now
-            self.took[stage].append(time.perf_counter() - begun)
-            self.now = None
-
-
 def reconstruct_photos(photos: Sequence[Photo], pipeline: PhotoPipeline, out: Path) -> PhotoResults:
-    """Reconstruct photos one after the other to `out`/<name>, then write `out`/contact.png of those
-    that succeeded.
+    """Reconstruct photos one after the other into `out`/<name>, each once, then `out`/contact.png
+    of those that succeeded.
 
-    A bad photo is noted and the others go on. Shows photo, stage and time left. Raises InputError
-    where `out` cannot be made.
+    A bad photo is noted and the others go on. A photo whose folder holds its result of the same
+    body, networks, settings and code is not done again. Shows photo, stage and time left. Raises
+    InputError where `out` cannot be made.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -193,29 +196,40 @@ def reconstruct_photos(photos: Sequence[Photo], pipeline: PhotoPipeline, out: Pa
         raise InputError(
             f"--out: {out} cannot be made ({error.strerror}); name a folder of yours"
         ) from None
-    results = PhotoResults()
-    time_left = TimeLeft(pipeline.stages, len(photos))
-    with Progress("reconstruct", len(photos) * len(pipeline.stages)) as progress:
-        for i, photo in enumerate(photos):
+    by_name = {photo.name: photo for photo in photos}
+    all_share = pipeline.identity
 
-            def announce(stage: str, photos_done: int = i, name: str = photo.name) -> None:
-                left = time_left.begin(stage, photos_done)
-                progress.update(
-                    photos_done * len(time_left.stages) + time_left.stages.index(stage),
-                    f"{name}: {stage}",
-                    left,
-                )
+    def work(name: str, folder: Path) -> Mapping[str, Any]:
+        person = pipeline.do(by_name[name], folder, progress.begin)
+        return {"notes": list(person.notes)}
 
-            try:
-                person = pipeline.do(photo, out / photo.name, announce)
-                results.done[photo.name] = out / photo.name
-                results.notes[str(photo.path)] = (*person.notes, *_namesake(photo))
-            except InputError as error:
-                results.failed[str(photo.path)] = str(error)
-            time_left.end()
-            progress.update((i + 1) * len(time_left.stages), photo.name)
+    with PhotoProgress(pipeline.stages, len(photos)) as progress:
+        outcome = for_each(
+            by_name,
+            "reconstruct",
+            folder=lambda name: out / name,
+            key=lambda name: key_of(all_share, [_content(p) for p in by_name[name].files]),
+            work=work,
+            may_lack_all=True,
+            backends=pipeline.equipment.backends,
+            progress=progress,
+        )
+    results = PhotoResults({name: out / name for name in outcome.members})
+    for name, photo in by_name.items():
+        if name in outcome.failed:
+            results.failed[str(photo.path)] = outcome.failed[name]
+        else:
+            results.notes[str(photo.path)] = (*outcome.facts[name]["notes"], *_namesake(photo))
     write_contact_sheet(results.done, out / "contact.png")
     return results
+
+
+def _content(file: Path) -> str | None:
+    """Hash of a file; of one that cannot be read None, since its reader says what is wrong."""
+    try:
+        return file_digest(file)
+    except OSError:
+        return None
 
 
 def _namesake(photo: Photo) -> tuple[str, ...]:

@@ -87,15 +87,25 @@ class Networks:
             normals=_folder(job, "normals"),
         )
 
+    def files(self, *, normals: bool) -> list[Path]:
+        """The files that decide what the networks do, with or without the run's own net of
+        normals. The manifests hold a hash of all that their networks consist of."""
+        trained = [self.coarse, self.fusion, self.normals if normals else None]
+        diffusion = ((self.base, "model_index.json"), (self.controlnet, "config.json"))
+        return [
+            *(folder / name for folder in trained if folder for name in (WEIGHTS, "model.json")),
+            *(
+                folder / name
+                for folder, index in diffusion
+                if folder
+                for name in (index, "manifest.json")
+            ),
+        ]
+
     def require(self, variant: str, *, normals: bool) -> None:
         """Raises InputError unless the networks of a variant exist, and, with `normals`, the run's
         own net of normals."""
-        needed = [self.coarse / WEIGHTS] if self.coarse else []
-        needed += [self.fusion / WEIGHTS] if self.fusion else []
-        needed += [self.base / "model_index.json"] if self.base else []
-        needed += [self.controlnet / "config.json"] if self.controlnet else []
-        needed += [self.normals / WEIGHTS] if normals and self.normals else []
-        for file in needed:
+        for file in self.files(normals=normals):
             if not file.is_file():
                 raise InputError(
                     f"{file}: no such file, which variant {variant} needs; finish the run (with "

@@ -24,7 +24,7 @@ from hgm.core.manifests import read_json, write_json
 from hgm.core.progress import Progress
 from hgm.gaussians import Gaussians
 from hgm.images.views import load_image
-from hgm.systems.hgm.photos import TimeLeft
+from hgm.systems.hgm.photo_progress import TimeLeft
 
 CAMERA = np.array([0.93, 0.04, 0.31])
 FILES = {
@@ -438,7 +438,7 @@ def test_a_terminal_shows_photo_stage_and_time_left(run, photos, tmp_path, monke
 
 def test_the_time_left_is_that_of_the_stages_seen(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("hgm.systems.hgm.photos.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("hgm.systems.hgm.photo_progress.time.perf_counter", lambda: now[0])
     time_left = TimeLeft(("read", "mesh"), 3)
 
     def photo(done: int, read: float, mesh: float) -> list[float | None]:
@@ -527,3 +527,29 @@ def test_the_photos_of_a_run_are_done_once(run, photos):
     assert (results / "ann/gaussians.ply").stat().st_mtime_ns == before and (
         results / "bob/mesh.glb"
     ).exists()
+
+
+def test_a_photo_is_done_once(run, photos, tmp_path, capsys):
+    """A second call does what is new or changed, and tells of all."""
+    (photos / "torn.png").unlink()
+    (photos / "bob.npz").write_bytes((photos / "ann.npz").read_bytes())
+    out = tmp_path / "out"
+    words = ["reconstruct", str(photos), "--run", str(run), "--out", str(out), "--device", "cpu"]
+
+    def done(*more: str) -> dict[str, int]:
+        assert main([*words, *more]) == 0
+        told = capsys.readouterr()
+        assert told.out == f"{out}: 2 reconstructed, 0 failed\n"
+        assert told.err == f"warning: {photos}/bob.png: 2 people found; the largest is taken\n"
+        return {name: (out / name / "metrics.json").stat().st_mtime_ns for name in ("ann", "bob")}
+
+    first = done()
+    assert done() == first
+    Image.open(photos / "ann.jpg").rotate(180).save(photos / "ann.jpg", quality=95)
+    turned = done()
+    assert turned["ann"] > first["ann"] and turned["bob"] == first["bob"]
+    (out / "bob/gaussians.ply").unlink()
+    mended = done()
+    assert mended["ann"] == turned["ann"] and mended["bob"] > turned["bob"]
+    other = done("--variant", "no_refine")
+    assert min(other[name] - mended[name] for name in other) > 0

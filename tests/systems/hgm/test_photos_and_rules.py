@@ -96,9 +96,12 @@ def test_a_photo_and_a_subject_of_one_picture_and_body_become_equal_files(
     assert main([*map(str, words), "--variant", variant, "--device", "cpu"]) == 0
     photo = tmp_path / "out" / NAME
 
-    expected = {path.name: path for folder in (body, subject) for path in folder.iterdir()}
-    expected = {name: path for name, path in expected.items() if not name.startswith(".")}
-    assert set(expected) == {path.name for path in photo.iterdir()} - {"mask.png", "metrics.json"}
+    def files_of(*folders: Path) -> dict[str, Path]:
+        visible = (path for folder in folders for path in folder.glob("[!.]*"))
+        return {path.name: path for path in visible}
+
+    expected = files_of(body, subject)
+    assert set(expected) == set(files_of(photo)) - {"mask.png", "metrics.json"}
     meshes = {"mesh.glb", "mesh.png"}
     for name in set(expected) - meshes:
         assert (photo / name).read_bytes() == expected[name].read_bytes(), name

@@ -16,7 +16,6 @@ from hgm.scans.data_source import body_model
 from hgm.systems.hgm.backends import job_backends
 from hgm.systems.hgm.normal_estimators import NormalEstimator, estimator_digest, load_estimator
 from hgm.systems.hgm.run_folder import Networks
-from hgm.systems.hgm.sections.bodies import Refine
 from hgm.systems.hgm.variants import VARIANTS, Variant
 
 
@@ -67,15 +66,10 @@ class Equipment:
         """The backend that renders Gaussians."""
         return self.backends["splat"]
 
-    @cached_property
-    def refine(self) -> Refine:
-        """How the variant's bodies are refined."""
-        return Refine(**self.variant.refining(self.config["refine"]))
-
     @property
     def refines_by_normals(self) -> bool:
         """Whether normals of the picture pull the body."""
-        return self.variant.refined and self.refine.normal > 0
+        return self.variant.refined and bool(self.config["refine"]["normal"] > 0)
 
     @property
     def meshes_by_normals(self) -> bool:

@@ -14,6 +14,7 @@ from hgm.systems.hgm.normal_estimators import NormalEstimator
 from hgm.systems.hgm.pipeline.equipment import Equipment
 from hgm.systems.hgm.pipeline.seen import BODY, Seen
 from hgm.systems.hgm.reconstruction import Reconstructor
+from hgm.systems.hgm.sections.bodies import Refine
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,16 @@ class RefineStep:
 
     equipment: Equipment
     reconstructor: Reconstructor  # whose coarse model is asked
+    settings: Refine
     model: BodyModel
     normals: NormalEstimator | None  # pull the body, where their weight is not zero
 
     @classmethod
     def of(cls, equipment: Equipment, reconstructor: Reconstructor) -> RefineStep:
         """With the body model, and the estimator of normals where it is used, loaded."""
+        settings = Refine(**equipment.variant.refining(equipment.config["refine"]))
         normals = equipment.normals if equipment.refines_by_normals else None
-        return cls(equipment, reconstructor, equipment.body, normals)
+        return cls(equipment, reconstructor, settings, equipment.body, normals)
 
     @property
     def digests(self) -> list[str]:
@@ -51,7 +54,7 @@ class RefineStep:
             self.model,
             self.reconstructor,
             out,
-            equipment.refine,
+            self.settings,
             normals=self.normals,
             backend=equipment.splat,
         )
