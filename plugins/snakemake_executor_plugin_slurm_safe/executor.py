@@ -72,15 +72,18 @@ class ExecutorSettings(slurm.ExecutorSettings):
     )
 
 
+PATTERNS = ("%", "\\")  # what SLURM does not take as it stands in the path of a log
+
+
 class Executor(slurm.Executor):
     """Submits, watches and adopts the SLURM jobs of one working folder."""
 
     def __post_init__(self, test_mode: bool = False) -> None:
         super().__post_init__(test_mode)
-        if "%" in os.getcwd():
+        if found := [sign for sign in PATTERNS if sign in os.getcwd()]:
             raise WorkflowError(
-                f"{os.getcwd()!r}: SLURM takes % in the path of a log for a pattern; move to a "
-                "folder without it"
+                f"{os.getcwd()!r}: SLURM takes {found[0]} in the path of a log for a pattern; move "
+                "to a folder without it"
             )
         prefix = self.workflow.executor_settings.jobname_prefix or "snakemake"
         # one name for all head processes of a folder, so that each finds the jobs of those before

@@ -114,3 +114,12 @@ def test_no_output_of_the_shell_is_trusted(small, tint_trained, tmp_path):
     run.forget_training("field")
     run.run(*TRAINED)
     assert not list(tmp_path.rglob("pwned")) and run.products() == tint_trained.products()
+
+
+@pytest.mark.parametrize("name", ["100%", r"a\b"])
+def test_a_folder_that_slurm_cannot_name_is_told_before_anything_runs(
+    cluster, tint, tmp_path, name
+):
+    run = ClusterRun(cluster, tmp_path / name, tint)
+    assert run.start(*TINT[:2]).wait() == 1 and run.submitted() == []
+    assert "in the path of a log for a pattern; move to a folder" in run.said()
