@@ -32,6 +32,7 @@ def test_a_bad_member_is_noted_and_the_others_go_on(tmp_path):
         and list(outcome.members) == ["a", "c"]
     )
     assert outcome.manifest("stage")["failed"] == {"b": "b: broken"}
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "c"}  # no empty folder of b
 
 
 def test_nothing_left_is_an_error(tmp_path):
