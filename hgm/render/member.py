@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hgm.core.files import atomic_folder
-from hgm.core.keys import file_digest
 from hgm.core.settings import Section, described
 from hgm.errors import ScanError
 from hgm.render.settings import Rendering
@@ -70,19 +69,11 @@ class MemberTask:
 
 def member_key(files: ScanFiles, settings: MemberRendering, common: str = "") -> str:
     """Hash of everything that decides a view folder: the files of the scan and its fit, the
-    settings and `common`.
-
-    All files beside the OBJ count, so that the material and the texture do, whatever their names.
-    Raises ScanError.
+    settings and `common`. Raises ScanError.
     """
     digest = hashlib.sha256(json.dumps([common, settings.model_dump()], sort_keys=True).encode())
-    try:
-        for path in [*sorted(p for p in files.obj.parent.iterdir() if p.is_file()), files.fit]:
-            digest.update(f"\n{path.name} {file_digest(path)}".encode())
-    except OSError as error:
-        raise ScanError(
-            f"{error.filename}: cannot be read ({error.strerror}); scan {files.name} needs it"
-        ) from None
+    for line in files.digests():
+        digest.update(f"\n{line}".encode())
     return digest.hexdigest()
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from hgm.core.keys import file_digest
 from hgm.errors import InputError, ScanError
 
 SCAN_FOLDERS = ("THuman2.0_Release", "THuman2.1_Release", "scans", "model", "")
@@ -22,6 +23,18 @@ class ScanFiles:
     name: str  # four digits
     obj: Path
     fit: Path
+
+    def digests(self) -> list[str]:
+        """Name and hash of each file that decides what the scan is, for keys. All files beside the
+        OBJ count, so that the material and the texture do, whatever their names. Raises
+        ScanError."""
+        try:
+            beside = sorted(path for path in self.obj.parent.iterdir() if path.is_file())
+            return [f"{path.name} {file_digest(path)}" for path in [*beside, self.fit]]
+        except OSError as error:
+            raise ScanError(
+                f"{error.filename}: cannot be read ({error.strerror}); scan {self.name} needs it"
+            ) from None
 
 
 def scan_folder(root: str | Path) -> Path:

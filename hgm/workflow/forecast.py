@@ -23,18 +23,8 @@ from hgm.workflow.timetable import wall_seconds
 # and scaled from jobs of other sizes. Tests compare runs with these.
 SAME = 1.25
 SCALED = 2.0
-# … scaled, for rules that were not measured at two sizes and for `refine`, whose jobs differed by
-# more than SCALED
+# … scaled, for the rules that the system names (FARTHER of its part `work`)
 FARTHER = 3.0
-FARTHER_RULES = (
-    "refine",
-    "evaluate",
-    "baseline",
-    "photos",
-    "report",
-    "estimate_pixie",
-    "estimate_pymafx",
-)
 # note of a rule that no run has measured and whose work the system does not compute
 UNKNOWN = "not known"
 
@@ -43,6 +33,7 @@ UNKNOWN = "not known"
 class Figure:
     """What one job of an earlier run took."""
 
+    system: str
     run: str
     rule: str
     name: str
@@ -72,6 +63,7 @@ def read_figures(results: Path, card: Card | None = None) -> list[Figure]:
                 on_gpu = _claimed(folder.log(name))
                 found.append(
                     Figure(
+                        plan.system,
                         run.name,
                         job.rule,
                         job.name,
@@ -133,11 +125,16 @@ class RunForecast:
         return self.note == UNKNOWN
 
 
+def of_rule(rule: str, plan: Plan, figures: Iterable[Figure]) -> list[Figure]:
+    """The figures of a rule of the plan's system; another system's rule may have its name."""
+    return [f for f in figures if f.rule == rule and f.system == plan.system]
+
+
 def seconds_of(job: PlannedJob, plan: Plan, figures: Iterable[Figure]) -> float | None:
     """Seconds that a job would take: its work times the seconds per work that jobs of its rule and
     size took, those of the same name where there are any. None where no such job was measured."""
     size = repr(size_of(plan, job.rule))
-    fitting = [f for f in figures if f.rule == job.rule and f.size == size]
+    fitting = [f for f in of_rule(job.rule, plan, figures) if f.size == size]
     same = [f for f in fitting if f.name == job.name]
     chosen = same or fitting
     if not chosen:
@@ -173,7 +170,7 @@ def _estimate(
     left = [job for job in jobs if job.name not in done]
     size = repr(size_of(plan, rule))
     on_gpu = card.gpu and any(job.gpus for job in jobs)
-    fitting = [f for f in figures if f.rule == rule and f.on_gpu == on_gpu]
+    fitting = [f for f in of_rule(rule, plan, figures) if f.on_gpu == on_gpu]
     found = {job.name: _seconds(job, plan, fitting, card, on_gpu) for job in left}
     each = {name: seconds for name, seconds in found.items() if seconds is not None}
     zero = Range()
@@ -214,13 +211,14 @@ def _seconds(
     ratios = [f.seconds / f.computed.likely for f in fitting if f.computed is not None]
     if not ratios:
         return plain
-    return Range.within(plain.likely * statistics.median(ratios), factor_of(job.rule))
+    return Range.within(plain.likely * statistics.median(ratios), factor_of(job.rule, plan.system))
 
 
-def factor_of(rule: str) -> float:
+def factor_of(rule: str, system: str) -> float:
     """The factor by which a job of a rule may differ from an estimate scaled from jobs of other
     sizes."""
-    return FARTHER if rule in FARTHER_RULES else SCALED
+    work = optional_part(system, "work")
+    return FARTHER if work and rule in work.FARTHER else SCALED
 
 
 def table(

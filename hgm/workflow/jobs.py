@@ -93,10 +93,13 @@ def readers_of(jobs: Sequence[PlannedJob]) -> dict[str, set[str]]:
 
 
 def size_of(plan: Plan, rule: str) -> dict[str, Any]:
-    """The settings that decide what one member or sample of a rule costs, with their values."""
-    found = {}
+    """The settings that decide what one member or sample of a rule costs, with their values: all of
+    them but the run's name where the system does not say which."""
     tables = optional_part(plan.system, "tables")
-    for key in tables.DEPENDS_ON.get(rule, ()) if tables else ():
+    if tables is None:
+        return {key: value for key, value in plan.config.items() if key != "run"}
+    found = {}
+    for key in tables.DEPENDS_ON.get(rule, ()):
         value: Any = plan.config
         for name in key.split("."):
             value = value[name]

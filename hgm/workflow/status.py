@@ -29,7 +29,7 @@ SHOWN = ("loss", "validation_psnr")
 
 
 @dataclass(frozen=True)
-class Seen:
+class JobState:
     """The state of a job, as its files show it. `note`: its progress, or why it failed; `where`:
     machine and GPU; `left`: seconds it still needs, None where unknown."""
 
@@ -42,20 +42,20 @@ class Seen:
 
 def look(
     job: PlannedJob, results: Path, now: float | None = None, *, done: bool | None = None
-) -> Seen:
+) -> JobState:
     """The state of one job: running while the lock of its log is held, else done when its outputs
     exist. `done` overrides the latter where it is known (`hgm.workflow.jobs.finished`)."""
     log = RunFolder(results).log(job.name)
     if is_held(log):
         note, left = progress_of(job, results, log, time.time() if now is None else now)
-        return Seen(job, "running", note, _where(log), left)
+        return JobState(job, "running", note, _where(log), left)
     if job.is_made(results) if done is None else done:
-        return Seen(job, "done")
+        return JobState(job, "done")
     lines = _lines(log)
     if not lines:
-        return Seen(job, "waiting")
+        return JobState(job, "waiting")
     if lines[-1].startswith(SLICE_ENDED):
-        return Seen(job, "stopped", lines[-1].removeprefix(SLICE_ENDED))
+        return JobState(job, "stopped", lines[-1].removeprefix(SLICE_ENDED))
     errors = [
         i for i, line in enumerate(lines) if line.startswith(("error: ", "unexpected failure"))
     ]
@@ -65,9 +65,11 @@ def look(
             if lines[errors[-1]].startswith("error: ")
             else lines[-1]
         )
-        return Seen(job, "failed", reason, _where(log))
+        return JobState(job, "failed", reason, _where(log))
     note, _ = progress_of(job, results, log, 0.0)
-    return Seen(job, "stopped", f"ended without a word, {note}" if note else "ended without a word")
+    return JobState(
+        job, "stopped", f"ended without a word, {note}" if note else "ended without a word"
+    )
 
 
 def _lines(log: Path) -> list[str]:
@@ -130,7 +132,7 @@ def _training(state: Path, since: float) -> tuple[str, float | None]:
     return note, (steps - step) / rate if rate > 0 else None
 
 
-def set_aside(seen: Sequence[Seen], results: Path) -> list[tuple[str, str, str]]:
+def set_aside(seen: Sequence[JobState], results: Path) -> list[tuple[str, str, str]]:
     """Job, member and reason for each member that a finished job left out."""
     found = []
     for one in seen:
@@ -169,7 +171,7 @@ def describe(plan: Plan, results: Path, figures: Sequence[Figure]) -> str:
     jobs = planned_jobs(plan)
     done = finished(jobs, results)
     seen = [look(job, results, done=job.name in done) for job in jobs]
-    rules: dict[str, list[Seen]] = {}
+    rules: dict[str, list[JobState]] = {}
     for one in seen:
         rules.setdefault(one.job.rule, []).append(one)
     rows = [("rule", *STATES, "")]
@@ -187,18 +189,18 @@ def describe(plan: Plan, results: Path, figures: Sequence[Figure]) -> str:
     return "\n".join([*text, "", _outlook(seen, plan, figures)]) + "\n"
 
 
-def _count(jobs: Sequence[Seen], state: State) -> str:
+def _count(jobs: Sequence[JobState], state: State) -> str:
     count = sum(one.state == state for one in jobs)
     return str(count) if count else "."
 
 
-def _line(one: Seen) -> str:
+def _line(one: JobState) -> str:
     left = f"{clock(one.left)} left" if one.left is not None else ""
     where = f"({one.where})" if one.where else ""
     return "  " + "  ".join(part for part in (one.job.name, one.note, left, where) if part)
 
 
-def _outlook(seen: Sequence[Seen], plan: Plan, figures: Sequence[Figure]) -> str:
+def _outlook(seen: Sequence[JobState], plan: Plan, figures: Sequence[Figure]) -> str:
     open_jobs = [one for one in seen if one.state != "done"]
     if not open_jobs:
         return "Finished."

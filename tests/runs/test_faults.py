@@ -54,6 +54,7 @@ def disk(tint_calm, tmp_path):
 def without_field(space: Workspace) -> None:
     shutil.rmtree(space.results / "field")
     shutil.rmtree(space.results / "state/field")
+    (space.results / "logs/field.log").unlink()
 
 
 def failing(space: Workspace, *arguments: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from checkouts import FILES, WORKFLOW
 from cluster import wait_until
 from new_system import PAGE, files, write_system
+from PIL import Image
 from workspace import ROOT, TINT, Workspace
 
 sys.path.append(str(ROOT / "tests/docs"))
@@ -117,22 +118,40 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tint_calm, tmp_path):
     assert "Nothing to be done" in space.run(*TINT)
 
 
-def test_every_command_knows_its_run(tint_calm):
+def test_every_command_knows_its_run(tint_calm, tmp_path):
+    space = tint_calm.copied_to(tmp_path / "work")
     run = ("--run", "results/tiny")
-    status = tint_calm.hgm("status", *run).stdout
+    status = space.hgm("status", *run).stdout
     assert re.search(r"^field +1 ", status, re.MULTILINE) and status.endswith("Finished.\n")
-    plan = tint_calm.hgm("plan", *TINT[:2]).stdout
+    plan = space.hgm("plan", *TINT[:2]).stdout
     assert re.search(r"^points +3 +0 .* done$", plan, re.MULTILINE) and "disk" not in plan
-    pruned = tint_calm.hgm("prune", *run, "--dry-run").stdout
+    pruned = space.hgm("prune", *run, "--dry-run").stdout
     assert "results/tiny/state/field" in pruned and "standin" in pruned
-    doctor = tint_calm.hgm("doctor", *TINT[:2])
+    doctor = space.hgm("doctor", *TINT[:2])
     assert "THuman2.0 scans" in doctor.stdout and "ControlNet" not in doctor.stdout
-    replayed = tint_calm.hgm("replay", "results/tiny/logs/points/train000.job.json")
+    replayed = space.hgm("replay", "results/tiny/logs/points/train000.job.json")
     assert replayed.returncode == 0, replayed.stderr
-    exported = tint_calm.folder / "person.spz"
+    exported = space.folder / "person.spz"
     person = "results/tiny/subjects/learned/0505"
-    assert tint_calm.hgm("export", person, "--out", exported).returncode == 0
+    assert space.hgm("export", person, "--out", exported).returncode == 0
     assert exported.stat().st_size > 0
+    longer = space.hgm("plan", "--configfile", "config/tint/demo.yaml").stdout
+    # a run of 20 steps says nothing about 2,000
+    assert re.search(r"^field .* not known$", longer, re.MULTILINE)
+    photo = space.folder / person / "novel_00.png"
+    done = space.hgm("reconstruct", photo, *run, "--out", tmp_path / "mine")
+    assert done.returncode == 1 and "is a run of system tint; expected one of hgm" in done.stderr
+
+
+def test_another_texture_gives_other_points(tint_calm, tmp_path):
+    space = tint_calm.copied_to(tmp_path / "work")
+    [texture] = space.results.glob("standin/THuman2.0_Release/0000/*.jpeg")
+    points = space.results / "points/train000/0000/points.safetensors"
+    before = points.read_bytes()
+    Image.new("RGB", (128, 128), "red").save(texture)
+    done = space.hgm("replay", space.results / "logs/points/train000.job.json")
+    assert done.returncode == 0, done.stderr
+    assert points.read_bytes() != before
 
 
 def test_its_commands_work(tint_calm):

@@ -6,28 +6,16 @@ checkout is a copy, so that its files can be changed.
 """
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checkouts import WORKFLOW, copy_checkout
 from planner import Planner
-from workspace import ROOT, Workspace
+from workspace import Workspace
 
 PRESET = "config/hgm/tiny.yaml"
-COPIED = (
-    "Snakefile",
-    "rules",
-    "scripts",
-    "hgm",
-    "envs",
-    "config",
-    "config.yaml",
-    "profiles",
-    "resources",
-    "plugins",
-)
 # what follows from a rule, itself included
 AFTER = {
     "report": {"report"},
@@ -52,14 +40,7 @@ AFTER["standin"] = {"standin"} | AFTER["catalogue"]
 @pytest.fixture(scope="module")
 def planner(tmp_path_factory) -> Iterator[Planner]:
     folder = tmp_path_factory.mktemp("reruns")
-    checkout = folder / "checkout"
-    checkout.mkdir()
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copyfile(source, checkout / name)
+    checkout = copy_checkout(folder / "checkout", WORKFLOW)
     made = Planner(Workspace(folder / "work", checkout))
     finish(made, "--configfile", PRESET, "--cores", "1")
     yield made

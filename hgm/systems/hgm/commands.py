@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from hgm.core.verbs import Verbs
+from hgm.errors import InputError
 from hgm.systems.hgm.variants import VARIANTS
 
 
@@ -72,6 +73,10 @@ def _reconstruct(args: argparse.Namespace) -> int:
     photos = find_photos(args.images, masks=args.mask, bodies=args.body)
     with Progress(f"reading the networks of {args.run}"):
         config = finished_config(args.run)
+        if config["system"] != "hgm":
+            raise InputError(
+                f"--run: {args.run} is a run of system {config['system']}; expected one of hgm"
+            )
         run = HGMFolder(args.run)
         networks = run.networks(VARIANTS[args.variant])
         equipment = Equipment.of(config, networks, run, args.variant, device=args.device)

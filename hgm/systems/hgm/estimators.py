@@ -41,7 +41,7 @@ Draw = Callable[[Path], object]
 
 
 @dataclass
-class Seen:
+class ProgramResults:
     """The results of runs of a program. files: by person, the program's files by the name under
     which they are kept. reasons: by person, why there is no result."""
 
@@ -116,8 +116,8 @@ def estimate_people(
     todo = [name for name in people if not finished(folder / name, stage, keys[name])]
     copies: dict[Path, Path] = {}
     with tempfile.TemporaryDirectory(prefix="hgm-estimator-") as scratch:
-        seen = (
-            _see(
+        results = (
+            _run_program(
                 installed,
                 {name: people[name] for name in todo},
                 Path(scratch),
@@ -126,20 +126,20 @@ def estimate_people(
                 60 * minutes,
             )
             if todo
-            else Seen()
+            else ProgramResults()
         )
 
         def work(name: str, out: Path) -> None:
-            if name in seen.reasons:
-                raise InputError(seen.reasons[name])
-            for place, file in seen.files[name].items():
+            if name in results.reasons:
+                raise InputError(results.reasons[name])
+            for place, file in results.files[name].items():
                 _keep(file, out / place, copies)
 
-        there = [name for name in people if name not in todo or name in seen.files]
-        if seen.stopped:
+        there = [name for name in people if name not in todo or name in results.files]
+        if results.stopped:
             for_each(there, stage, folder=lambda n: folder / n, key=lambda n: keys[n], work=work)
             raise Interrupted(
-                f"{installed.program.title} {seen.stopped}; run again, with more memory if it "
+                f"{installed.program.title} {results.stopped}; run again, with more memory if it "
                 "happens again"
             )
         return for_each(
@@ -147,18 +147,18 @@ def estimate_people(
         )
 
 
-def _see(
+def _run_program(
     installed: Installed,
     people: Mapping[str, Draw],
     scratch: Path,
     log_file: Path,
     device: str,
     seconds: float,
-) -> Seen:
+) -> ProgramResults:
     """Run the program until every picture has a result or a reason. After a failure it runs again
     without the picture at which it failed."""
     program = installed.program
-    seen = Seen()
+    results = ProgramResults()
     idle = 0
     turn = 0
     drawn: dict[str, Path] = {}
@@ -167,7 +167,7 @@ def _see(
             draw(scratch / f"{picture_name(name)}.png")
             drawn[name] = scratch / f"{picture_name(name)}.png"
         except InputError as error:
-            seen.reasons[name] = str(error)
+            results.reasons[name] = str(error)
     rest = sorted(drawn, key=picture_name)  # the order in which the programs work
     while rest:
         place = scratch / f"run{turn}"
@@ -187,25 +187,25 @@ def _see(
             files = program.files(place, picture_name(name))
             try:
                 _check(files, place / RESULTS, picture_name(name), program.title)
-                seen.files[name] = files
+                results.files[name] = files
             except InputError as error:
                 lacking[name] = str(error)
         gave = len(rest) > len(lacking)
         rest = list(lacking)
         if ended.stopped:
-            seen.stopped = ended.how
+            results.stopped = ended.how
             break
         if ended.code == 0:
-            seen.reasons |= lacking
+            results.reasons |= lacking
             break
         idle = 0 if gave else idle + 1
         if idle == IDLE_RUNS:
             raise InputError(f"{program.title} {ended.how}; all that it said is in {log_file}")
         if rest:
-            seen.reasons[rest[0]] = f"{program.title} {ended.how} at the picture of {rest[0]}"
+            results.reasons[rest[0]] = f"{program.title} {ended.how} at the picture of {rest[0]}"
         rest = rest[1:]
         turn = turn + 1
-    return seen
+    return results
 
 
 def _check(files: Mapping[str, Path], results: Path, picture: str, title: str) -> None:

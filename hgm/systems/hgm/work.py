@@ -47,6 +47,19 @@ HALF = 0.55  # bytes with bf16 over bytes with float32; norms and losses stay fl
 FROZEN = 2.6  # forward and backward of a frozen U-Net that passes gradients on, in forward passes
 
 
+# rules whose time, scaled from jobs of other sizes, is less certain: those that were not measured
+# at two sizes, and `refine`, whose jobs differed by more than others
+FARTHER = (
+    "refine",
+    "evaluate",
+    "baseline",
+    "photos",
+    "report",
+    "estimate_pixie",
+    "estimate_pymafx",
+)
+
+
 @dataclass(frozen=True)
 class Sizes:
     """The sizes in a configuration that decide the work of its jobs."""

@@ -4,7 +4,7 @@ needs."""
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,24 +15,6 @@ from hgm.workflow.configuration import Config
 
 LIST = RESOURCES / "assets.yaml"
 GIVEN = "given"
-Kind = Literal[
-    "scans",
-    "fits",
-    "customhumans",
-    "humman",
-    "smpl",
-    "body_model",
-    "estimates",
-    "base",
-    "controlnet",
-    "vgg16",
-    "lpips",
-    "inception",
-    "lgm",
-    "icon",
-    "pixie",
-    "pymafx",
-]
 
 
 class _Row(BaseModel):
@@ -61,7 +43,7 @@ class Asset(_Row):
     key: str | None = None  # configuration key of its path
     when: list[dict[str, str]] = []  # alternatives: it is needed where all conditions of one hold
     rules: list[str] = []  # names of the rules that read it
-    check: Kind | None = None
+    check: str | None = None  # one of `hgm.workflow.doctor.checks` or of a system's part `doctor`
     layout: list[str] = []  # files below the path, as patterns
     size: str | None = None  # as published, where `files` has none
     folder: str | None = None  # of the download; None for a single file

@@ -144,7 +144,7 @@ def test_jobs_of_the_smallest_sizes_forecast_those_of_the_demo_s(name):
         for plan in smallest_and_demo()
     )
     measured_tiny, measured_demo = JOBS[name]
-    allowed = factor_of(name.split("/")[0])
+    allowed = factor_of(name.split("/")[0], "hgm")
     assert 1 / allowed < measured_tiny * demo / tiny / measured_demo < allowed
     assert 1 / 2.5 < demo / measured_demo < 2.5  # also by the rates alone
 

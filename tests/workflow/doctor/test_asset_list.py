@@ -9,8 +9,10 @@ from checkouts import ROOT
 
 from hgm.body.estimators.programs import PROGRAMS
 from hgm.errors import InputError
+from hgm.systems import part
 from hgm.workflow.configuration import load, parse
 from hgm.workflow.doctor import guide
+from hgm.workflow.doctor.checks import CHECKS
 from hgm.workflow.doctor.entries import Asset, load_assets
 
 
@@ -36,6 +38,11 @@ def test_every_key_is_one_of_the_configuration(listed):
     for asset in listed.values():
         for key in ([asset.key] if asset.key else []) + [key for way in asset.when for key in way]:
             assert hasattr(getattr(default, key.split(".")[0]), key.split(".")[1]), key
+
+
+def test_every_check_is_one_that_there_is(listed):
+    known = CHECKS | part("hgm", "doctor").CHECKS
+    assert {asset.check for asset in listed.values()} - {None} == set(known)
 
 
 def test_the_named_rules_get_the_section_of_the_key(listed):
