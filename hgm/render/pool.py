@@ -170,22 +170,26 @@ class _Pool:
         reason = worker.end()
         if worker.item is None:
             if worker.process.returncode and self.queue:
-                raise InputError(f"the renderer does not start: {reason}")
+                raise InputError(f"the process that works on {self.noun}s does not start: {reason}")
             return
         item = worker.item
         if worker.stopped_from_outside():
-            self.killed.append(f"{item.label}: the renderer was stopped at it ({reason})")
+            self.killed.append(
+                f"{item.label}: the process that worked on it was stopped ({reason})"
+            )
             if self.queue:
                 self._start(job)
             return
         self.rejected[item.name] = (
-            f"{item.label}: the renderer died of it ({reason}); set it aside or run again"
+            f"{item.label}: the process that worked on it died ({reason}); set it aside or run "
+            "again"
         )
         self.crashes += 1
         if self.crashes >= CRASHES and not self.done:
             raise InputError(
-                f"{item.label}: the renderer died of this {self.noun} and of {CRASHES - 1} before "
-                f"it ({reason}); try hgm doctor"
+                f"{item.label}: the process that worked on this {self.noun} died, as did those of "
+                f"{CRASHES - 1} before it ({reason}); the installation is the likely cause, which "
+                "hgm doctor checks"
             )
         self._report(item)
         if self.queue:

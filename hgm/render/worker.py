@@ -33,8 +33,9 @@ class Task(Protocol):
         cleared up even after a crash. Raises InputError where no item can be done."""
 
     def do(self, item: Mapping[str, Any], folder: Path) -> Mapping[str, Any] | None:
-        """Do an item, {"name", ...}, in its folder; what is returned, plain data, is kept in its
-        mark. Raises InputError for an item that is unusable."""
+        """Do an item, {"name", ...}, in its folder, which may not exist yet, or hold files of an
+        earlier result; what is returned, plain data, is kept in its mark. Raises InputError for an
+        item that is unusable."""
 
     def close(self) -> None:
         """Let go of what is held."""

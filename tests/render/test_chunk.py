@@ -208,7 +208,8 @@ def test_a_killed_worker_costs_no_scan(
     """As by the kernel when memory has run out: the job fails after the other scans, and the next
     one makes up for it."""
     with pytest.raises(
-        Interrupted, match=r"0001\.obj: the renderer was stopped at it \(SIGKILL\); run again"
+        Interrupted,
+        match=r"0001\.obj: the process that worked on it was stopped \(SIGKILL\); run again",
     ):
         render_with_a_signal(signal.SIGKILL, root, tmp_path, models)
     assert {path.name for path in tmp_path.iterdir() if path.name[0] != "."} == {"0000", "0002"}
