@@ -118,7 +118,9 @@ class Renderer:
             item.matrix_world = _matrix(transform)
         self.points = checked.mesh.vertices @ transform[:3, :3].T + transform[:3, 3]
 
-    def load_surface(self, faces: np.ndarray, uvs: np.ndarray, texture: np.ndarray | Path) -> None:
+    def load_surface(
+        self, faces: np.ndarray, uvs: np.ndarray, texture: np.ndarray | str | Path
+    ) -> None:
         """Put a surface into the world, to be placed by `move`.
 
         faces [F, 3]: indices into the vertices that `move` is given. uvs [F, 3, 2]: texture

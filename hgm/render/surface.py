@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hgm.core.npz import numbers_of
 from hgm.errors import InputError
 from hgm.scans.preflight import check_texture
 
@@ -29,8 +30,8 @@ class Surface:
     def of(cls, faces: np.ndarray, uvs: np.ndarray) -> Surface:
         """Check faces [F, 3] and the texture coordinates [F, 3, 2] of their corners; see
         `Renderer.load_surface`. Raises InputError."""
-        faces = np.asarray(faces)
-        uvs = np.asarray(uvs)
+        faces = numbers_of(faces, "surface: faces")
+        uvs = numbers_of(uvs, "surface: uvs")
         if faces.ndim != 2 or faces.shape[1] != 3 or not len(faces) or faces.dtype.kind not in "iu":
             raise InputError(
                 "surface: faces must be whole numbers [F, 3] of at least one face, got "
@@ -53,7 +54,7 @@ class Surface:
     def placed(self, vertices: np.ndarray) -> np.ndarray:
         """Those of the vertices [V, 3] that belong to a face, float64 [U, 3]. Raises
         InputError."""
-        vertices = np.asarray(vertices, np.float64)
+        vertices = numbers_of(vertices, "surface: vertices").astype(np.float64)
         if vertices.ndim != 2 or vertices.shape[1] != 3:
             raise InputError(f"surface: vertices must be [V, 3], got {list(vertices.shape)}")
         if self.count is not None and len(vertices) != self.count:
@@ -72,7 +73,7 @@ class Surface:
 
     def shaded(self, shade: np.ndarray, count: int) -> np.ndarray:
         """The shade of those of `count` vertices, float32 [U]. Raises InputError."""
-        shade = np.asarray(shade, np.float32)
+        shade = numbers_of(shade, "surface: shade").astype(np.float32)
         if shade.shape != (count,):
             raise InputError(
                 f"surface: shade must be [{count}], a number for every vertex, got "
@@ -83,16 +84,18 @@ class Surface:
         return shade[self.used]
 
 
-def texture_file(texture: np.ndarray | Path, folder: Path) -> Path:
+def texture_file(texture: np.ndarray | str | Path, folder: Path) -> Path:
     """The file of a texture: the given one, or a PNG in `folder` with the bytes of an image [H, W,
     3]. Raises InputError for what is no image."""
-    if isinstance(texture, Path):
-        if not texture.is_file():
-            raise InputError(f"{texture}: no such file; it is the texture of the surface")
-        check_texture(texture)
-        return texture
+    if isinstance(texture, str | Path):
+        path = Path(texture)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; it is the texture of the surface")
+        check_texture(path)
+        return path
     from PIL import Image
 
+    texture = numbers_of(texture, "surface: the texture")
     if texture.ndim != 3 or texture.shape[2] != 3 or not texture.size or texture.dtype != np.uint8:
         raise InputError(
             f"surface: the texture must be uint8 [H, W, 3] or a path, got {texture.dtype} "

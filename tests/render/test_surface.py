@@ -221,6 +221,10 @@ GREY = np.full((4, 4, 3), 128, np.uint8)
         ({"texture": GREY / 255}, "must be uint8 [H, W, 3] or a path, got float64 [4, 4, 3]"),
         ({"texture": GREY[..., 0]}, "got uint8 [4, 4]"),
         ({"texture": Path("none.png")}, "none.png: no such file"),
+        ({"texture": "none.png"}, "none.png: no such file"),
+        ({"texture": [["red"]]}, "surface: the texture does not hold numbers"),
+        ({"faces": [[0, 1, 2], [0, 2]]}, "surface: faces does not hold numbers"),
+        ({"uvs": CORNERS * 1j}, "surface: uvs does not hold numbers"),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )
@@ -236,6 +240,14 @@ def test_what_cannot_be_loaded(renderer: Renderer, given: dict[str, Any], text: 
     assert (renderer.render(orbit(size=16)[0]).rgba[8, 8] == [128, 128, 128, 255]).all()
 
 
+def test_a_texture_is_also_a_path_as_text(renderer: Renderer, tmp_path: Path) -> None:
+    vertices, faces, _ = quad()
+    Image.fromarray(GREY).save(tmp_path / "grey.png")
+    renderer.load_surface(faces, CORNERS, str(tmp_path / "grey.png"))
+    renderer.move(vertices)
+    assert (renderer.render(orbit(size=16)[0]).rgba[8, 8] == [128, 128, 128, 255]).all()
+
+
 def test_what_cannot_be_moved(renderer: Renderer, tmp_path: Path) -> None:
     vertices, faces, _ = quad()
     view = orbit(size=16)[0]
@@ -248,6 +260,9 @@ def test_what_cannot_be_moved(renderer: Renderer, tmp_path: Path) -> None:
         (vertices[:3], "the index 3, but there are 3 vertices"),
         (vertices[:, :2], r"must be \[V, 3\], got \[4, 2\]"),
         (np.where(vertices == 0, np.nan, vertices), "4 of 4 vertices are not finite"),
+        (vertices.astype(str), "surface: vertices does not hold numbers"),
+        ([*vertices[:3], [0.0]], "surface: vertices does not hold numbers"),
+        (vertices * 1j, "surface: vertices does not hold numbers"),
     ]:
         with pytest.raises(InputError, match=text):
             renderer.move(wrong)
@@ -255,6 +270,9 @@ def test_what_cannot_be_moved(renderer: Renderer, tmp_path: Path) -> None:
         (np.ones(3), r"shade must be \[4\]"),
         (np.array([0, 0.5, 1, 1.5]), "outside 0 to 1"),
         (np.array([0, 0.5, 1, np.nan]), "outside 0 to 1"),
+        (np.array(["0", "0", "1", "1"]), "surface: shade does not hold numbers"),
+        ([0, 0, [1], 1], "surface: shade does not hold numbers"),
+        (np.full(4, 1j), "surface: shade does not hold numbers"),
     ]:
         with pytest.raises(InputError, match=text):
             renderer.move(vertices, shade)
