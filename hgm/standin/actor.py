@@ -11,6 +11,7 @@ import numpy as np
 
 from hgm.body.joints import HAND_WIDTH, HANDS, WIDTHS
 from hgm.core.keys import derived_seed
+from hgm.core.npz import numbers_of
 from hgm.errors import InputError, ScanError
 from hgm.standin.assets import load_assets
 from hgm.standin.body.pose import STRIDING
@@ -162,16 +163,16 @@ def random_stream(seed: int, part: str) -> np.random.Generator:
 def frame_of(parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """One frame of SMPL-X parameters, each [1,width] float64; what is not given is zero.
 
-    Raises InputError for a name that is not known, another shape, and numbers that are not finite.
+    Raises InputError for a name that is not known, another shape, and what is not finite numbers.
     """
-    unknown = sorted(set(parameters) - set(SIZES) - set(OTHER_KEYS))
-    if unknown:
-        raise InputError(
-            f"parameters: {unknown[0]!r} is not one of {', '.join([*SIZES, *OTHER_KEYS])}"
-        )
+    known = (*SIZES, *OTHER_KEYS)
+    for name in parameters:
+        if name not in known:
+            raise InputError(f"parameters: {name!r} is not one of {', '.join(known)}")
     frame = {}
     for name, widths in SIZES.items():
-        value = np.asarray(parameters.get(name, np.zeros(widths[0])), np.float64)
+        given = parameters.get(name, np.zeros(widths[0]))
+        value = numbers_of(given, f"parameters: {name}").astype(np.float64)
         width = value.shape[-1] if value.ndim else 0
         if width not in widths or value.size != width:
             wanted = " or ".join(f"[{width}]" for width in widths)

@@ -3,6 +3,7 @@ they are."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -197,10 +198,15 @@ def test_an_actor_may_do_without_a_skirt() -> None:
         ({"left_hand_pose": np.zeros(6)}, r"expected \[12\] or \[45\]"),
         ({"transl": np.float64(1)}, r"transl has the shape \[\]"),
         ({"jaw_pose": np.array([0, np.nan, 0])}, "jaw_pose holds numbers that are not finite"),
+        ({"jaw_pose": ["a", "b", "c"]}, "parameters: jaw_pose does not hold numbers"),
+        ({"jaw_pose": ["0", "0", "1"]}, "parameters: jaw_pose does not hold numbers"),
+        ({"jaw_pose": [[0.0], [0.0, 1.0]]}, "parameters: jaw_pose does not hold numbers"),
+        ({"jaw_pose": np.full(3, 1j)}, "parameters: jaw_pose does not hold numbers"),
+        ({1: np.zeros(3), "jaw": np.zeros(3)}, "parameters: 1 is not one of global_orient"),
     ],
 )
 def test_what_is_no_frame_is_refused(
-    actor: Actor, parameters: dict[str, np.ndarray], message: str
+    actor: Actor, parameters: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
         actor.posed(parameters)
