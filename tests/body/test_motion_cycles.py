@@ -4,6 +4,7 @@ correlate."""
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -165,14 +166,30 @@ def test_a_motion_of_one_frame() -> None:
     ("arguments", "message"),
     [
         (("run", 10), "motion: 'run' is not one of walk, wave, dance, squat, stretch, random"),
-        (("walk", 0), "motion walk: 0 frames, expected at least 1"),
+        (("walk", 0), "motion walk: frames is 0, expected a whole number from 1 on"),
+        (("walk", 2.5), r"motion walk: frames is 2\.5, expected a whole number from 1 on"),
+        (("walk", "ten"), "motion walk: frames is ten, expected a whole number"),
+        (("walk", 10, 30.0, -1), "motion walk: seed is -1, expected a whole number from 0 on"),
+        (("walk", 10, 30.0, 0.5), r"motion walk: seed is 0\.5, expected a whole number"),
         (("walk", 10, 0.0), r"motion walk: fps is 0\.0, expected a positive number"),
         (("walk", 10, float("nan")), "motion walk: fps is nan"),
+        (("walk", 10, "fast"), "motion walk: fps is fast, expected a positive number"),
     ],
 )
-def test_bad_requests(arguments: tuple[str, int], message: str) -> None:
+def test_bad_requests(arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(InputError, match=message):
         cycle(*arguments)
+
+
+@pytest.mark.parametrize("name", sorted(set(CYCLES) - {"walk"}))
+def test_only_a_walk_travels(name: str) -> None:
+    with pytest.raises(InputError, match=f"motion {name}: it cannot travel, only walk can"):
+        cycle(name, 10, travel=True)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    given = cycle("walk", np.int64(4), np.float32(25), np.uint8(3))  # type: ignore
+    assert np.array_equal(given.body_pose, cycle("walk", 4, 25.0, 3).body_pose)
 
 
 def test_no_torch_is_loaded_for_a_motion() -> None:

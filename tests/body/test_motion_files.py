@@ -1,5 +1,6 @@
 """Files of motions: each layout as its data set writes it, the way back, and what is refused."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,15 @@ def test_round_trip(tmp_path: Path) -> None:
         first = path.read_bytes()
         write_motion(path, again)
         assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize("width", [0, 11, 300])
+def test_betas_that_no_reader_takes_are_not_written(tmp_path: Path, width: int) -> None:
+    motion = dataclasses.replace(cycle("wave", 3), betas=np.zeros((1, width), np.float32))
+    message = rf"a\.npz: betas is \(1, {width}\), expected \(1, 10 or 16\)"
+    with pytest.raises(InputError, match=message):
+        write_motion(tmp_path / "a.npz", motion)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failed_write_leaves_the_old_file(

@@ -8,6 +8,7 @@ period later where the sides alternate.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -33,15 +34,22 @@ def cycle(
     of the rest pose, and a foot that stands stays where it is, up to what the legs of the body that
     is moved differ from those of `hgm.body.motion.planting`. `walk` goes on the spot, as on a
     treadmill; with `travel` it goes forward, along +z. `random` does not move in space, so its feet
-    leave the ground. Raises InputError for another name, for no frames, and for a rate that is not
-    positive.
+    leave the ground. Raises InputError for another name, for frames and a seed that are not whole
+    numbers from 1 and from 0 on, for a rate that is not positive, and for `travel` of another
+    motion than `walk`.
     """
     if name not in CYCLES:
         raise InputError(f"motion: {name!r:.40} is not one of {', '.join(CYCLES)}")
-    if frames < 1:
-        raise InputError(f"motion {name}: {frames} frames, expected at least 1")
-    if not (np.isfinite(fps) and fps > 0):
+    for what, given, least in (("frames", frames, 1), ("seed", seed, 0)):
+        if not (isinstance(given, Integral) and given >= least):
+            raise InputError(
+                f"motion {name}: {what} is {given!s:.40}, expected a whole number from {least} on"
+            )
+    if not (isinstance(fps, Real) and np.isfinite(fps) and fps > 0):
         raise InputError(f"motion {name}: fps is {fps}, expected a positive number")
+    walks = name == "walk"
+    if travel and not walks:
+        raise InputError(f"motion {name}: it cannot travel, only walk can; leave travel out")
     rng = np.random.default_rng(seed)
     if name == "random":
         moving = random_curves(frames, rng)
@@ -50,7 +58,6 @@ def cycle(
         tempo, size, start = rng.uniform([0.93, 0.88, 0.0], [1.07, 1.0, 1.0])
         phase = 2 * np.pi * (start + np.arange(frames) / fps * tempo / period)
         moving = pose(phase, size)
-        walks = name == "walk"
         transl = planted(
             moving["global_orient"], moving["body_pose"], _stance(phase) if walks else None
         )

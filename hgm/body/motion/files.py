@@ -60,7 +60,9 @@ def read_motion(path: str | Path) -> Motion:
 
 def write_motion(path: str | Path, motion: Motion) -> None:
     """Write a motion in AvatarReX's layout, with three keys that its own files lack: leye_pose,
-    reye_pose and fps. Equal motions give equal bytes."""
+    reye_pose and fps. Equal motions give equal bytes. Raises InputError for betas of a width that
+    `read_motion` refuses."""
+    _betas(motion.betas, path)
     arrays = {name: getattr(motion, name) for name in TABLES}
     with atomic_write(path) as file:
         np.savez(file, **arrays, fps=np.float64(motion.fps))
