@@ -19,6 +19,8 @@ from hgm.body.parameters import BodyParameters
 from hgm.core.npz import numbers_of, read_npz
 from hgm.errors import InputError
 
+BODY_FILE = "smplx.npz"  # in the folder of a person or of the views of a scan
+
 
 def save_body(
     path: Path,

@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 from hgm.body.canonical import UNITS_PER_METER, CanonicalBody, canonical
-from hgm.body.files import PlacedBody
+from hgm.body.files import BODY_FILE, PlacedBody
 from hgm.body.fits import load_fit
 from hgm.body.model import BodyModel
 from hgm.cameras import Cameras, orbit
@@ -34,7 +34,6 @@ from hgm.scans.thuman import FIT_FILE, FIT_FOLDERS
 
 INVERSE_DEPTH = 2.0**15  # of a meter
 BODIES = "smplx"
-BODY_FILE = "smplx.npz"
 VIEW = re.compile(r"(.+)_(\d{3})")
 QUALITY = 95  # of the JPEGs, OpenCV's default
 ALIGNED = 1e-6  # view 0 nearer to the front camera than this needs no turn of the world

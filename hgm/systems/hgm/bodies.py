@@ -14,7 +14,7 @@ from torch import Tensor
 from hgm.body.estimates import read_estimate
 from hgm.body.estimators.files import estimate_file
 from hgm.body.estimators.labels import GIVEN, REFINED
-from hgm.body.files import load_body, parameters, save_body
+from hgm.body.files import BODY_FILE, load_body, parameters, save_body
 from hgm.body.model import BodyModel
 from hgm.cameras import Cameras, orbit
 from hgm.core.keys import derived_seed
@@ -35,7 +35,7 @@ def estimate_subject(
 ) -> None:
     """Write the true fit of a rendered scan, disturbed by seeded noise, in place of the result of
     an estimator. `source` in the file says so."""
-    params = parameters(view_folder / "smplx.npz")
+    params = parameters(view_folder / BODY_FILE)
     estimate = disturb(params, model, seed=derived_seed(seed, view_folder.name), mpjpe_mm=mpjpe_mm)
     _save_estimate(estimate, model, view_folder, out)
 
@@ -77,7 +77,7 @@ def place_subject(
     with torch.no_grad():
         vertices, joints = place(model(estimate.params), scale, translation)
     save_body(
-        out / "smplx.npz",
+        out / BODY_FILE,
         estimate.params,
         source=estimate.source,
         scale=scale,
@@ -141,7 +141,7 @@ def refine_subject(
         backend=backend,
     )
     save_body(
-        out / "smplx.npz",
+        out / BODY_FILE,
         refined.params,
         source=REFINED + start.source,
         scale=refined.scale,

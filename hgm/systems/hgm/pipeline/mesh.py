@@ -8,14 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hgm.body.files import load_body
+from hgm.body.files import BODY_FILE, load_body
 from hgm.body.model import BodyModel
 from hgm.gaussians import Gaussians
 from hgm.mesh.settings import Mesh
 from hgm.systems.hgm.meshing import mesh_subject, mesh_without_normals
 from hgm.systems.hgm.normal_estimators import NormalEstimator
 from hgm.systems.hgm.pipeline.equipment import Equipment
-from hgm.systems.hgm.pipeline.seen import BODY
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,8 @@ class MeshStep:
         """The same of the Gaussians and the body that the folder of a person holds."""
         gaussians = Gaussians.load_ply(out / "gaussians.ply").to(self.equipment.device)
         vertices = (
-            None if self.normals is None else torch.from_numpy(load_body(out / BODY)["vertices"])
+            None
+            if self.normals is None
+            else torch.from_numpy(load_body(out / BODY_FILE)["vertices"])
         )
         self.do(gaussians, vertices, out)

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hgm.body.files import load_body
+from hgm.body.files import BODY_FILE, load_body
 from hgm.systems.hgm.pipeline.equipment import Equipment
 from hgm.systems.hgm.pipeline.networks import load_networks
-from hgm.systems.hgm.pipeline.seen import BODY, Seen
+from hgm.systems.hgm.pipeline.seen import Seen
 from hgm.systems.hgm.reconstruction import Reconstruction, Reconstructor, write_reconstruction
 from hgm.systems.hgm.sections.reconstruct import Reconstruct
 
@@ -66,10 +66,10 @@ class ReconstructStep:
         the folder `body`. Returns what was measured: seconds of the stages, frames a second of the
         film and their size."""
         seen = Seen.rendered(view_folder)
-        vertices = torch.from_numpy(load_body(body / BODY)["vertices"])
+        vertices = torch.from_numpy(load_body(body / BODY_FILE)["vertices"])
         result = self.do(seen, vertices if self.equipment.variant.body else None)
         rate = self.write(result, seen, out)
-        shutil.copyfile(body / BODY, out / BODY)
+        shutil.copyfile(body / BODY_FILE, out / BODY_FILE)
         return {
             "stages": dict(result.seconds),
             "frames_per_second": rate,

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from torch import Tensor
 
+from hgm.body.files import BODY_FILE
 from hgm.body.model import BodyModel
 from hgm.systems.hgm.bodies import load_estimate, place_subject, refine_subject
 from hgm.systems.hgm.estimate import BodyEstimate
 from hgm.systems.hgm.normal_estimators import NormalEstimator
 from hgm.systems.hgm.pipeline.equipment import Equipment
-from hgm.systems.hgm.pipeline.seen import BODY, Seen
+from hgm.systems.hgm.pipeline.seen import Seen
 from hgm.systems.hgm.reconstruction import Reconstructor
 from hgm.systems.hgm.sections.bodies import Refine
 
@@ -62,4 +63,4 @@ class RefineStep:
     def do_rendered(self, view_folder: Path, estimate: Path, out: Path) -> None:
         """The same of the front view of a view folder, from the first body in the folder
         `estimate`."""
-        self.do(Seen.rendered(view_folder), load_estimate(estimate / BODY), out)
+        self.do(Seen.rendered(view_folder), load_estimate(estimate / BODY_FILE), out)

@@ -11,8 +11,6 @@ from hgm.cameras import Cameras
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_image, view_path
 
-BODY = "smplx.npz"  # in the folder of a person: the body that a step found
-
 
 @dataclass(frozen=True)
 class Seen:
