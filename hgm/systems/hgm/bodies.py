@@ -29,6 +29,8 @@ from hgm.systems.hgm.refinement import place_in_mask, refine_body
 from hgm.systems.hgm.sections.bodies import Refine
 from hgm.train.loop import write_history
 
+REFINEMENT = "refinement.tsv"  # in the folder of a person: the steps of the refinement
+
 
 def estimate_subject(
     view_folder: Path, model: BodyModel, out: Path, *, seed: int, mpjpe_mm: float
@@ -149,7 +151,7 @@ def refine_subject(
         vertices=refined.vertices,
         joints=refined.joints,
     )
-    write_history(out / "refinement.tsv", refined.history)
+    write_history(out / REFINEMENT, refined.history)
     return refined.vertices
 
 

@@ -22,6 +22,10 @@ from hgm.systems.hgm.normal_estimators import NormalEstimator
 if TYPE_CHECKING:
     import trimesh
 
+# in the folder of a person
+MESH = "mesh.glb"
+PICTURE = "mesh.png"
+
 
 def mesh_subject(
     gaussians: Gaussians,
@@ -59,5 +63,5 @@ def mesh_without_normals(
 
 def write_mesh(mesh: trimesh.Trimesh, out: Path) -> None:
     """`mesh.glb` and its picture `mesh.png`."""
-    save_mesh(out / "mesh.glb", mesh)
-    save_image(out / "mesh.png", mesh_picture(mesh))
+    save_mesh(out / MESH, mesh)
+    save_image(out / PICTURE, mesh_picture(mesh))

@@ -12,6 +12,7 @@ from typing import Any
 
 from hgm.body.estimates import read_estimate
 from hgm.body.estimators.labels import GIVEN
+from hgm.body.files import BODY_FILE
 from hgm.body.model import BodyModel
 from hgm.core.code_keys import code_key
 from hgm.core.items import for_each
@@ -25,8 +26,10 @@ from hgm.images.photos.sources import Photo
 from hgm.images.viewpoints import of_the_rig
 from hgm.images.views import save_image
 from hgm.scans.data_source import body_model_file
+from hgm.systems.hgm.bodies import REFINEMENT
 from hgm.systems.hgm.contact import write_contact_sheet
 from hgm.systems.hgm.estimate import BodyEstimate
+from hgm.systems.hgm.meshing import MESH, PICTURE
 from hgm.systems.hgm.photo_progress import PhotoProgress
 from hgm.systems.hgm.pipeline.equipment import Equipment
 from hgm.systems.hgm.pipeline.mesh import MeshStep
@@ -45,6 +48,8 @@ SECTIONS = (
     "mesh",
     "normals",
 )
+# what some variants and commands do not write
+OPTIONAL = (BODY_FILE, REFINEMENT, MESH, PICTURE)
 Announce = Callable[[str], None]  # called with the name of a stage when it begins
 
 
@@ -125,8 +130,8 @@ class PhotoPipeline:
     def do(
         self, photo: Photo, folder: Path, announce: Announce = lambda stage: None
     ) -> FramedPerson:
-        """Write all files of one photo to `folder`, `metrics.json` last. Raises InputError with
-        what is wrong with the photo."""
+        """Write all files of one photo to `folder`, `metrics.json` last; those of an earlier result
+        that this one lacks are deleted. Raises InputError with what is wrong with the photo."""
         seconds: dict[str, float] = {}
 
         @contextmanager
@@ -142,7 +147,8 @@ class PhotoPipeline:
             seen = Seen(person.image, person.mask, of_the_rig(size))
             start = None if self.refine is None else first_body(photo, self.refine.model)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "metrics.json").unlink(missing_ok=True)
+        for name in ("metrics.json", *OPTIONAL):
+            (folder / name).unlink(missing_ok=True)
         vertices = None
         if self.refine is not None and start is not None:
             with timed("refine"):

@@ -184,6 +184,20 @@ def test_networks_without_a_body_branch_need_no_body(run, photos, tmp_path):
     }
 
 
+def test_no_file_of_an_earlier_result_lies_beside_a_new_one(run, photos, tmp_path):
+    """A body and a mesh of other Gaussians would be taken for those of the new ones."""
+    folder = tmp_path / "out/bob"
+    folder.mkdir(parents=True)
+    for name in ("smplx.npz", "refinement.tsv", "mesh.glb", "mesh.png", "gaussians.ply", "mine"):
+        (folder / name).write_text("old")
+    words = ["reconstruct", photos / "bob.png", "--run", run, "--out", folder.parent]
+    assert main([*map(str, words), "--variant", "no_body", "--device", "cpu"]) == 0
+    made = {p.name for p in folder.iterdir()}
+    assert not made & {"smplx.npz", "refinement.tsv", "mesh.glb", "mesh.png"}
+    assert made >= FILES and (folder / "gaussians.ply").read_bytes() != b"old"
+    assert (folder / "mine").read_text() == "old"  # not the workflow's
+
+
 def test_without_refinement_the_given_body_is_placed_in_the_mask(run, photos, tmp_path):
     out = tmp_path / "out"
     assert (
