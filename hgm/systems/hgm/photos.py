@@ -32,10 +32,10 @@ from hgm.systems.hgm.estimate import BodyEstimate
 from hgm.systems.hgm.meshing import MESH, PICTURE
 from hgm.systems.hgm.photo_progress import PhotoProgress
 from hgm.systems.hgm.pipeline.equipment import Equipment
+from hgm.systems.hgm.pipeline.input_view import InputView
 from hgm.systems.hgm.pipeline.mesh import MeshStep
 from hgm.systems.hgm.pipeline.reconstruct import ReconstructStep
 from hgm.systems.hgm.pipeline.refine import RefineStep
-from hgm.systems.hgm.pipeline.seen import Seen
 from hgm.systems.hgm.reconstruction import STAGES
 
 # of the configuration, which decide the result of a photo
@@ -144,7 +144,7 @@ class PhotoPipeline:
         with timed("read"):
             size = self.reconstruct.reconstructor.size
             person = open_photo(photo, size, self.mattings)
-            seen = Seen(person.image, person.mask, of_the_rig(size))
+            view = InputView(person.image, person.mask, of_the_rig(size))
             start = None if self.refine is None else first_body(photo, self.refine.model)
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("metrics.json", *OPTIONAL):
@@ -152,11 +152,11 @@ class PhotoPipeline:
         vertices = None
         if self.refine is not None and start is not None:
             with timed("refine"):
-                vertices = self.refine.do(seen, start, folder)
-        result = self.reconstruct.do(seen, vertices, announce=announce)
+                vertices = self.refine.do(view, start, folder)
+        result = self.reconstruct.do(view, vertices, announce=announce)
         seconds |= result.seconds
         with timed("write"):
-            self.reconstruct.write(result, seen, folder)
+            self.reconstruct.write(result, view, folder)
             save_image(folder / "mask.png", person.mask)
         if self.mesh is not None:
             with timed("mesh"):
@@ -183,9 +183,9 @@ def first_body(photo: Photo, model: BodyModel) -> BodyEstimate:
             f"{photo.path.stem}.npz beside the photo, or take networks that need none: "
             "--variant no_body"
         )
-    seen = read_estimate(photo.body, model, photo.subject or photo.path.stem)
+    found = read_estimate(photo.body, model, photo.subject or photo.path.stem)
     # The photo has been cut out and centered, so a camera in the body's file does not apply to it.
-    return BodyEstimate(seen.params, GIVEN + photo.body.name)
+    return BodyEstimate(found.params, GIVEN + photo.body.name)
 
 
 def reconstruct_photos(photos: Sequence[Photo], pipeline: PhotoPipeline, out: Path) -> PhotoResults:

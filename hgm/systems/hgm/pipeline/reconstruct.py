@@ -13,8 +13,8 @@ from torch import Tensor
 
 from hgm.body.files import BODY_FILE, load_body
 from hgm.systems.hgm.pipeline.equipment import Equipment
+from hgm.systems.hgm.pipeline.input_view import InputView
 from hgm.systems.hgm.pipeline.networks import load_networks
-from hgm.systems.hgm.pipeline.seen import Seen
 from hgm.systems.hgm.reconstruction import Reconstruction, Reconstructor, write_reconstruction
 from hgm.systems.hgm.sections.reconstruct import Reconstruct
 
@@ -39,7 +39,7 @@ class ReconstructStep:
 
     def do(
         self,
-        seen: Seen,
+        view: InputView,
         vertices: Tensor | None,
         *,
         announce: Callable[[str], None] = lambda stage: None,
@@ -47,17 +47,17 @@ class ReconstructStep:
         """vertices: of the body, [10475, 3] in normalized units, None where nobody knows it.
         `announce` is called as by `Reconstructor.reconstruct`."""
         return self.reconstructor.reconstruct(
-            seen.image, vertices, self.equipment.variant, seen.views, announce=announce
+            view.image, vertices, self.equipment.variant, view.views, announce=announce
         )
 
-    def write(self, result: Reconstruction, seen: Seen, out: Path) -> float:
+    def write(self, result: Reconstruction, view: InputView, out: Path) -> float:
         """Write the files of `write_reconstruction` and return the frames a second of its film."""
         return write_reconstruction(
             result,
-            seen.image,
+            view.image,
             out,
             self.output,
-            seen.views.cameras,
+            view.views.cameras,
             backend=self.equipment.splat,
         )
 
@@ -65,10 +65,10 @@ class ReconstructStep:
         """Write what the front view of a view folder becomes to `out`, with a copy of the body in
         the folder `body`. Returns what was measured: seconds of the stages, frames a second of the
         film and their size."""
-        seen = Seen.rendered(view_folder)
+        view = InputView.rendered(view_folder)
         vertices = torch.from_numpy(load_body(body / BODY_FILE)["vertices"])
-        result = self.do(seen, vertices if self.equipment.variant.body else None)
-        rate = self.write(result, seen, out)
+        result = self.do(view, vertices if self.equipment.variant.body else None)
+        rate = self.write(result, view, out)
         shutil.copyfile(body / BODY_FILE, out / BODY_FILE)
         return {
             "stages": dict(result.seconds),

@@ -13,7 +13,7 @@ from hgm.systems.hgm.bodies import load_estimate, place_subject, refine_subject
 from hgm.systems.hgm.estimate import BodyEstimate
 from hgm.systems.hgm.normal_estimators import NormalEstimator
 from hgm.systems.hgm.pipeline.equipment import Equipment
-from hgm.systems.hgm.pipeline.seen import Seen
+from hgm.systems.hgm.pipeline.input_view import InputView
 from hgm.systems.hgm.reconstruction import Reconstructor
 from hgm.systems.hgm.sections.bodies import Refine
 
@@ -41,17 +41,17 @@ class RefineStep:
         """Hash of the weights of the estimator of normals, if there is one, for keys."""
         return [] if self.normals is None else [self.equipment.normals_digest]
 
-    def do(self, seen: Seen, first: BodyEstimate, out: Path) -> Tensor:
+    def do(self, view: InputView, first: BodyEstimate, out: Path) -> Tensor:
         """Write `smplx.npz` and, if refined, `refinement.tsv` to `out`; returns the vertices
         [10475, 3] in normalized units."""
         equipment = self.equipment
         if not equipment.variant.refined:
-            return place_subject(first, seen.mask, self.model, seen.camera, out)
+            return place_subject(first, view.mask, self.model, view.camera, out)
         return refine_subject(
             first,
-            seen.image,
-            seen.mask,
-            seen.camera,
+            view.image,
+            view.mask,
+            view.camera,
             self.model,
             self.reconstructor,
             out,
@@ -63,4 +63,4 @@ class RefineStep:
     def do_rendered(self, view_folder: Path, estimate: Path, out: Path) -> None:
         """The same of the front view of a view folder, from the first body in the folder
         `estimate`."""
-        self.do(Seen.rendered(view_folder), load_estimate(estimate / BODY_FILE), out)
+        self.do(InputView.rendered(view_folder), load_estimate(estimate / BODY_FILE), out)

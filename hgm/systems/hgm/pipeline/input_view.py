@@ -1,4 +1,4 @@
-"""What the pipeline starts from: one picture of a person, and where it was taken from."""
+"""What the pipeline starts from: one picture of a person, and its camera."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hgm.images.views import load_image, view_path
 
 
 @dataclass(frozen=True)
-class Seen:
+class InputView:
     """One picture of a person, cut out."""
 
     image: Tensor  # [3, H, W] in [0, 1] over white
@@ -21,7 +21,7 @@ class Seen:
     views: Viewpoints  # the front one took the picture, the others its result is seen from
 
     @classmethod
-    def rendered(cls, folder: Path) -> Seen:
+    def rendered(cls, folder: Path) -> InputView:
         """The front view of a view folder. Raises InputError for views that cannot be used."""
         views = Viewpoints.read(folder)
         image, mask = (load_image(view_path(folder, kind, views.front)) for kind in ("rgb", "mask"))
