@@ -1,6 +1,7 @@
 """Checkouts in folders of any name, each with an environment of its own that uses the packages of
 the tests."""
 
+import os
 import shutil
 import site
 import subprocess
@@ -49,3 +50,16 @@ def make_environment(folder: Path) -> Path:
     for name in (".ready", ".viewer"):
         (folder / ".venv" / name).touch()
     return packages
+
+
+def said(folder: Path, *command: str) -> str:
+    """What a command of Python prints that succeeds, with the packages of a checkout."""
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr

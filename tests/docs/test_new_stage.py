@@ -1,14 +1,12 @@
 """docs/new-stage.md as it stands: its files in a copy of the checkout, tested, planned and run."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from checkouts import said
 from doc_pages import ROOT, blocks
 
 PAGE = ROOT / "docs/new-stage.md"
@@ -23,15 +21,6 @@ COPIED = (
     "profiles",
     "plugins",
 )
-
-
-def run(folder: Path, *command: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
-    done = subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +47,7 @@ def checkout(tmp_path_factory) -> Path:
     settings = re.sub(r"( +)(evaluate: Evaluate = .*\n)", rf"\1\2\1{line.strip()}\n", settings)
     (folder / "hgm/systems/hgm/settings.py").write_text(settings)
     (folder / "docs").mkdir()
-    run(folder, "-m", "hgm.cli", "config", "--write")
+    said(folder, "-m", "hgm.cli", "config", "--write")
     shutil.copyfile(ROOT / "Snakefile", folder / "Snakefile")
     rules = (folder / "rules/hgm.smk").read_text()
     after = "rule mesh:\n"
@@ -68,14 +57,14 @@ def checkout(tmp_path_factory) -> Path:
 
 
 def test_its_test_passes(checkout):
-    assert "1 passed" in run(
+    assert "1 passed" in said(
         checkout, "-m", "pytest", "-p", "no:cacheprovider", "tests/systems/hgm/test_sizes.py"
     )
 
 
 def test_it_is_planned_with_what_it_needs(checkout):
     target = "results/tiny/subjects/full/test000.sizes.json"
-    output = run(
+    output = said(
         checkout,
         "-m",
         "snakemake",
@@ -111,7 +100,7 @@ def test_its_script_does_the_job(checkout):
         "params": {"sizes": {"min_opacity": 0.1}},
     }
     (checkout / "job.json").write_text(json.dumps(job))
-    run(checkout, "scripts/hgm/sizes.py", "job.json")
+    said(checkout, "scripts/hgm/sizes.py", "job.json")
     assert json.loads((subjects / "0505/sizes.json").read_text()) == pytest.approx(
         {"gaussians": 2, "height_m": 1.0}, abs=1e-3
     )

@@ -1,12 +1,9 @@
 """A rule that is new in `rules/` is planned, counted and shown without a further list."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from checkouts import WORKFLOW, copy_checkout
+from checkouts import WORKFLOW, copy_checkout, said
 
 RULE = """
 rule greet:
@@ -36,18 +33,6 @@ def checkout(tmp_path_factory) -> Path:
     text = text.replace("\n\nonstart:", '\ninclude: "rules/greet.smk"\n\n\nonstart:')
     (folder / "Snakefile").write_text(text)
     return folder
-
-
-def said(folder: Path, *command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def row(text: str) -> list[str]:

@@ -4,12 +4,11 @@ every command knows them."""
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from checkouts import FILES, WORKFLOW
+from checkouts import FILES, WORKFLOW, said
 from cluster import wait_until
 from new_system import PAGE, files, write_system
 from PIL import Image
@@ -31,18 +30,6 @@ def checkout(tmp_path_factory) -> Path:
     write_system(folder, (*FILES, "docs", "mkdocs.yml"))
     said(folder, "-m", "hgm.cli", "config", "--write")
     return folder
-
-
-def said(folder: Path, *command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
 
 
 def texts(folder: Path, names: tuple[str, ...]) -> dict[str, bytes]:
