@@ -72,6 +72,7 @@ LISTED = {
     ): "becomes the user's own estimator, a list of words",
     ("hgm/nets/lightning.py", "pickle.Unpickler"): "the unpickler that imports nothing",
     ("hgm/nets/lightning.py", "torch.load without weights_only=True"): "with that unpickler",
+    ("hgm/render/worker.py", "importlib.import_module"): "of a task that a module of ours names",
     ("hgm/splat/gsplat_kernels.py", "importlib.import_module"): "of a name written there",
     ("hgm/systems/__init__.py", "importlib.import_module"): "of a system that is listed there",
     (
