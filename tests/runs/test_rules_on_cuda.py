@@ -23,6 +23,7 @@ from hgm.core.checkout import script_of
 from hgm.core.job import Job, load_job
 from hgm.core.manifests import read_json
 from hgm.gaussians import Gaussians
+from hgm.systems.hgm.photos import SECTIONS
 
 NAMED = re.compile(r'^\s+(\*\*settings\(.*)?"device",', re.MULTILINE)
 RULE = re.compile(r"^rule (\w+):\n((?:(?!rule ).*\n)*)", re.MULTILINE)
@@ -130,18 +131,7 @@ def test_bodies_without_a_place_are_refined_on_cuda(results, tmp_path):
     photo = tmp_path / "ann.png"
     shutil.copyfile(results / "subjects/full/0505/input.png", photo)
     shutil.copyfile(results / "bodies/estimated/0505/smplx.npz", photo.with_suffix(".npz"))
-    names = (
-        "device",
-        "splat",
-        "rendering",
-        "network",
-        "back_view",
-        "refine",
-        "reconstruct",
-        "mesh",
-        "normals",
-        "scans",
-    )
+    names = ("device", "splat", "scans", *SECTIONS)
     for variant in ("full", "no_refine"):
         out = results / f"photos_{variant}"
         given = {

@@ -12,17 +12,17 @@ T = TypeVar("T")
 
 
 class TimeLeft:
-    """How long the stages of photos take, and so the time left."""
+    """Measures how long the stages of photos take, and predicts the time left."""
 
     def __init__(self, stages: Sequence[str], photos: int) -> None:
         self.stages = stages
         self.photos = photos
         self.took: dict[str, list[float]] = {stage: [] for stage in stages}
-        self.now: tuple[str, float] | None = None  # the stage at hand and when it began
+        self.now: tuple[str, float] | None = None  # the current stage and when it began
 
     def begin(self, stage: str, photos_done: int) -> float | None:
-        """A stage of the next photo begins. Seconds until all photos are done, once every stage has
-        been seen."""
+        """A stage of the next photo begins. Returns the seconds until all photos are done, None
+        until every stage has been measured once."""
         self.end()
         self.now = stage, time.perf_counter()
         if not all(self.took.values()):
@@ -32,7 +32,7 @@ class TimeLeft:
         return ahead + (self.photos - photos_done - 1) * sum(mean.values())
 
     def end(self) -> None:
-        """The stage at hand is over."""
+        """The current stage has ended."""
         if self.now is not None:
             stage, begun = self.now
             self.took[stage].append(time.perf_counter() - begun)
@@ -59,7 +59,7 @@ class PhotoProgress(Progress):
             self.update((i + 1) * len(self.stages), self.photo)
 
     def begin(self, stage: str) -> None:
-        """A stage of the photo at hand begins."""
+        """A stage of the current photo begins."""
         left = self.time_left.begin(stage, self.photos_done)
         step = self.photos_done * len(self.stages) + self.stages.index(stage)
         self.update(step, f"{self.photo}: {stage}", left)

@@ -25,6 +25,7 @@ from hgm.core.progress import Progress
 from hgm.gaussians import Gaussians
 from hgm.images.views import load_image
 from hgm.systems.hgm.photo_progress import TimeLeft
+from hgm.systems.hgm.photos import SECTIONS
 
 CAMERA = np.array([0.93, 0.04, 0.31])
 FILES = {
@@ -497,18 +498,7 @@ def test_the_photos_of_a_run_are_done_once(run, photos):
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     settings = read_json(run / "run.json")["config"]
-    names = (
-        "device",
-        "splat",
-        "rendering",
-        "network",
-        "back_view",
-        "refine",
-        "reconstruct",
-        "mesh",
-        "normals",
-        "scans",
-    )
+    names = ("device", "splat", "scans", *SECTIONS)
     files = [
         photos / name for name in ("ann.jpg", "ann.npz", "bob.png", "bob_mask.png", "torn.png")
     ]
