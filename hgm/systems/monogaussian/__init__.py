@@ -1,0 +1,1 @@
+"""MonoGaussianAvatar (SIGGRAPH 2024): a head avatar from one portrait video."""
