@@ -18,6 +18,7 @@ from hgm.systems import SYSTEMS, optional_part
 VERBS = (
     data.add_standin,
     data.add_doctor,
+    results.add_animate,
     results.add_export_views,
     results.add_export,
     results.add_view,

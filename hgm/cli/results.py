@@ -131,3 +131,60 @@ def _view(args: argparse.Namespace) -> int:
         scene = load_scene(find_result(args.result), args.run)
     serve(scene, host=args.host, port=args.port, shots=args.shots, browser=not args.no_browser)
     return 0
+
+
+def add_animate(verbs: Verbs) -> None:
+    p = verbs.add(
+        "animate",
+        "drive an avatar of a finished run by a motion, and film it",
+        "hgm animate --run results/monogaussian --motion sweep --view orbit --out sweep",
+        _animate,
+    )
+    p.add_argument(
+        "--run", type=Path, required=True, help="folder of a finished run, results/<run>"
+    )
+    p.add_argument(
+        "--motion",
+        required=True,
+        help="the name of a motion that the run's system knows, or a file (docs/monogaussian.md)",
+    )
+    p.add_argument(
+        "--view",
+        default="front",
+        choices=["front", "orbit", "own"],
+        help="camera: in front, around the head, or the motion's own (front)",
+    )
+    p.add_argument("--out", type=Path, required=True, help="folder for the film and the Gaussians")
+    p.add_argument("--variant", help="avatar to drive; by default the first of the run")
+    p.add_argument("--size", type=int, default=512, help="edge of the pictures in pixels (512)")
+    p.add_argument("--frames", type=int, default=90, help="pictures of a made motion (90)")
+    p.add_argument("--fps", type=int, help="pictures a second; by default the motion's own, or 30")
+    p.add_argument("--device", default="auto", help="cpu, cuda or auto")
+
+
+def _animate(args: argparse.Namespace) -> int:
+    from hgm.errors import InputError
+    from hgm.systems import optional_part
+    from hgm.workflow.finished import finished_config
+
+    config = finished_config(args.run)
+    performer = optional_part(config["system"], "animate")
+    if performer is None:
+        raise InputError(
+            f"--run: {args.run} is a run of system {config['system']}, which makes no avatar that "
+            "moves"
+        )
+    film = performer.animate(
+        args.run,
+        config,
+        args.motion,
+        args.out,
+        view=args.view,
+        variant=args.variant,
+        size=args.size,
+        frames=args.frames,
+        fps=args.fps,
+        device=args.device,
+    )
+    sys.stdout.write(f"{film}: written\n")
+    return 0

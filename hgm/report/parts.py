@@ -46,6 +46,24 @@ class Strip:
 
 
 @dataclass(frozen=True)
+class Clip:
+    """A captioned film; without one the page says that it is not available."""
+
+    caption: str
+    path: str | None  # relative to the page
+
+
+@dataclass(frozen=True)
+class Films:
+    """Captioned films side by side under a title."""
+
+    kind: ClassVar[str] = "films"
+    title: str
+    clips: Sequence[Clip]
+    label: str
+
+
+@dataclass(frozen=True)
 class Sheet:
     """One wide picture under a title, scrolled sideways where there is no room."""
 
