@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from hgm.core.settings import Section
 from hgm.errors import InputError
@@ -16,6 +17,8 @@ from hgm.systems import DEFAULT, part
 
 # the part of a description that says where the default is from: (paper), (release), (paper eq. 6)
 WHOSE = re.compile(r"\((paper|release)( [^():;]*)?\)")
+
+LONGEST = 160  # characters of a default that a comment of the demo repeats
 
 
 def to_yaml(system: str, demo: Mapping[str, Any]) -> str:
@@ -104,16 +107,23 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any, str]]:
 def _line(indent: str, key: str, value: Any, default: Any, text: str) -> list[str]:
     """The line of one key of a demo, with the default in its comment; no line where the value is
     the default."""
-    if value == default:
+    if value == plain(default):
         return []
+    if len(_scalar(default)) > LONGEST:
+        return [f"{indent}{key}: {_scalar(value)}  # {text}; not the default"]
     said, count = WHOSE.subn(rf"(\g<1>\g<2>: {_scalar(default)})", text, count=1)
     remark = said if count else f"{text}; default: {_scalar(default)}"
     return [f"{indent}{key}: {_scalar(value)}  # {remark}"]
 
 
 def _scalar(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=200).strip()
+    text = yaml.safe_dump(plain(value), default_flow_style=True, sort_keys=False, width=10000).strip()
     return text.removesuffix("...").strip()
+
+
+def plain(value: Any) -> Any:
+    """A value with its sections as mappings."""
+    return to_jsonable_python(value)
 
 
 def _table_head() -> list[str]:
@@ -121,5 +131,5 @@ def _table_head() -> list[str]:
 
 
 def _row(key: str, default: Any, demo: Any, text: str) -> str:
-    shown = "" if demo == default else f"`{_scalar(demo)}`"
+    shown = "" if demo == plain(default) else f"`{_scalar(demo)}`"
     return f"| `{key}` | `{_scalar(default)}` | {shown} | {text} |"

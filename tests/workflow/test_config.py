@@ -10,7 +10,7 @@ import pytest
 import yaml
 from checkouts import ROOT
 
-from hgm import systems
+from hgm import cli, systems
 from hgm.cli import main
 from hgm.core.manifests import write_json
 from hgm.core.settings import Section
@@ -133,7 +133,7 @@ def test_a_configuration_that_names_its_system_stands_on_the_papers_values(tmp_p
 
 @pytest.fixture
 def two_systems(monkeypatch, tmp_path):
-    """HGM and a second system, whose only section is `avatar`."""
+    """HGM and a second system, whose only section is `avatar`, and no other."""
     (tmp_path / "more/systems/other").mkdir(parents=True)
     code = (
         "from hgm.core.settings import Section, described\n"
@@ -146,7 +146,7 @@ def two_systems(monkeypatch, tmp_path):
     (tmp_path / "more/systems/other/__init__.py").write_text("")
     (tmp_path / "more/systems/other/settings.py").write_text(code)
     monkeypatch.setattr(systems, "__path__", [*systems.__path__, str(tmp_path / "more/systems")])
-    for module in (systems, configuration):
+    for module in (systems, configuration, cli):
         monkeypatch.setattr(module, "SYSTEMS", ("hgm", "other"))
     yield
     for name in [name for name in sys.modules if name.startswith("hgm.systems.other")]:
@@ -154,7 +154,7 @@ def two_systems(monkeypatch, tmp_path):
 
 
 def test_a_system_that_is_not_there_is_one_line_with_those_that_are():
-    with pytest.raises(InputError, match=r"^system: 'posegausian' is not known; .* one of hgm$"):
+    with pytest.raises(InputError, match=r"^system: 'posegausian' is not known; .* one of hgm, monogaussian$"):
         configuration.parse({"system": "posegausian"})
 
 
@@ -200,7 +200,7 @@ def test_make_says_in_one_line_that_a_system_has_no_demo():
         ["make", "--silent", "demo-nobody"], cwd=ROOT, text=True, capture_output=True
     )
     assert done.returncode != 0
-    assert done.stdout == "There is no config/nobody/demo.yaml; the systems are: hgm\n"
+    assert done.stdout == "There is no config/nobody/demo.yaml; the systems are: hgm monogaussian\n"
 
 
 def test_the_check_says_the_system(tmp_path, monkeypatch, capsys):
