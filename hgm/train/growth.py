@@ -2,8 +2,9 @@
 
 A module that grows has a method `evolve(step, generator)`: after `step` steps it may put parameters
 of other numbers of rows in place of its own, and returns for each of them, by name, which rows of
-the old one they go on from: int64 [new rows], an index of an old row, or NEW. The generator depends
-on (seed, step) only, so that all processes of a training do the same.
+the old one they go on from: int64 [new rows], an index of an old row, or NEW. A parameter of which
+no row goes on is as new to the optimizer. Buffers may change their shapes too. The generator
+depends on (seed, step) only, so that all processes of a training do the same.
 """
 
 from __future__ import annotations
@@ -31,14 +32,15 @@ def follow(
     kept: Mapping[str, Tensor],
 ) -> None:
     """Put the module's new parameters in the place of those that it had `before`, by name: the
-    moments of a row that goes on stay with it, those of a new one are 0."""
+    moments of a row that goes on stay with it, those of a new one are 0. Where no row goes on, the
+    optimizer begins anew with the parameter, its count of steps included."""
     now = dict(module.named_parameters())
     swapped = {before[name]: now[name] for name in kept}
     for group in optimizer.param_groups:
         group["params"] = [swapped.get(p, p) for p in group["params"]]
     for name, rows in kept.items():
         state = optimizer.state.pop(before[name], None)
-        if state:
+        if state and bool((rows != NEW).any()):
             optimizer.state[now[name]] = {
                 key: carried(value, rows)
                 if isinstance(value, Tensor) and value.shape == before[name].shape
@@ -72,9 +74,14 @@ def set_parameter(module: nn.Module, name: str, value: Tensor) -> None:
 
 
 def reshape(module: nn.Module, saved: Mapping[str, Any]) -> None:
-    """Give a growing module's parameters the shapes of saved tensors by name, so that these can be
-    loaded; their values are left open."""
+    """Give a growing module's parameters and buffers the shapes of saved tensors by name, so that
+    these can be loaded; their values are left open."""
     for name, parameter in dict(module.named_parameters()).items():
         wanted = saved.get(name)
         if isinstance(wanted, Tensor) and wanted.shape != parameter.shape:
             set_parameter(module, name, parameter.new_empty(wanted.shape))
+    for name, buffer in dict(module.named_buffers()).items():
+        wanted = saved.get(name)
+        if isinstance(wanted, Tensor) and wanted.shape != buffer.shape:
+            place, _, last = name.rpartition(".")
+            setattr(module.get_submodule(place), last, buffer.new_empty(wanted.shape))

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 # a step and its row of the history, to which it may add
 Hook = Callable[[int, dict[str, float]], None]
 LossFn = Callable[[int, torch.Generator, slice], tuple[Tensor, dict[str, Tensor]]]
+# samples of a micro-batch, where they change: of a step, counted from 0
+BatchOf = Callable[[int], int]
 # beside the weights: what is told of a training and changes nothing that follows
 RECORD = "training.json"
 SHOW_SECONDS = 5.0  # between two writings of progress.json
@@ -51,7 +53,7 @@ def fit(
     state: Path,
     optimizer: Optimizer | None = None,
     schedule: Schedule | None = None,
-    batch: int = 1,
+    batch: int | BatchOf = 1,
     ranks: Ranks = SINGLE,
     deadline: Deadline | None = None,
     validate: Callable[[int], Mapping[str, float]] | None = None,
@@ -70,7 +72,8 @@ def fit(
     (seed, step, micro-batch) only. `part` is all samples until a device runs out of memory; then
     the step is done again with half as many samples at a time, down to one, and the gradients of
     the parts are summed: a step sees the same samples and the loss curve stays (batch statistics
-    apart). A module with a method `evolve` grows (`hgm.train.growth`).
+    apart). `batch` may differ from step to step: a function of the step, counted from 0. A module
+    with a method `evolve` grows (`hgm.train.growth`).
 
     State goes to the folder `state`; a killed call goes on from it and, on one model of CPU, ends
     with the same bits as an undisturbed one. The processes of a `ranks` share each step's
@@ -126,7 +129,7 @@ class _Training:
         stage: str,
         seed: int,
         state: Path,
-        batch: int,
+        batch: int | BatchOf,
         ranks: Ranks,
         save_seconds: float,
         relief: str,
@@ -136,7 +139,9 @@ class _Training:
         self.optimization = optimization
         self.stage = stage
         self.seed = seed
-        self.batch = batch
+        steps = range(optimization.steps)
+        self.batch_of: BatchOf = batch if callable(batch) else lambda step: batch
+        largest = max(map(batch, steps)) if callable(batch) else batch
         self.ranks = ranks
         self.relief = relief
         self.device = next(module.parameters()).device
@@ -148,7 +153,7 @@ class _Training:
         )
         found = self.stored.load(self.optimizer, self.rates)
         self.step: int = found.get("step", 0)
-        self.at_once = min(batch, found.get("at_once", batch))
+        self.at_once = min(largest, found.get("at_once", largest))
         self.history: list[dict[str, float]] = found.get("history", [])
         self.backends = {kind: list(names) for kind, names in found.get("backends", {}).items()}
         self.progress = Progress(stage, optimization.steps)
@@ -198,7 +203,8 @@ class _Training:
                 self.ranks.statistics(self.module),
             ):
                 return self._gradients()
-            self.at_once = halved(self.at_once, self.stage, self.relief)
+            tried = min(self.at_once, self.batch_of(self.step))
+            self.at_once = halved(tried, self.stage, self.relief)
             self.optimizer.zero_grad(set_to_none=True)
             for buffer, before in zip(self.module.buffers(), buffers, strict=True):
                 buffer.copy_(before)
@@ -208,11 +214,12 @@ class _Training:
     def _gradients(self) -> dict[str, Tensor]:
         """Add up the gradients of this process's micro-batches; returns the sums to log."""
         accumulate = self.optimization.accumulate
+        batch = self.batch_of(self.step)
         sums: dict[str, Tensor] = {}
         for micro in self.ranks.micro_batches(accumulate):
-            for part in parts(self.batch, self.at_once):
+            for part in parts(batch, self.at_once):
                 generator = generator_of(self.seed, self.stage, self.step, micro)
-                share = (part.stop - part.start) / self.batch / accumulate
+                share = (part.stop - part.start) / batch / accumulate
                 beginning = [part.start] if part.start else []
                 names = (self.seed, self.stage, self.step, micro, "global", *beginning)
                 on_gpu = [self.device] if self.device.type == "cuda" else []

@@ -34,6 +34,10 @@ class Optimizer(Section):
     rates: dict[str, Rate] = described(
         {}, "peak learning rates of parameters by a pattern of their names; the first one that fits"
     )
+    sparse: list[str] = described(
+        [],
+        "patterns of parameters of which a step moves only those rows that have a gradient (adam)",
+    )
 
 
 class Schedule(Section):

@@ -101,6 +101,12 @@ class Avatar(Section):
     least_opacity: float = described(
         0.1, "points whose opacity never reached this in an epoch are dropped", ge=0, lt=1
     )
+    warm_steps: int = described(
+        0,
+        "steps in which the deformer first learns the head model's motion, without pictures (0 as "
+        "released)",
+        ge=0,
+    )
     lr: float = described(1e-4, "learning rate of networks and points", gt=0)
     lr_milestones: list[Share] = described(
         [0.8, 1.0], "shares of the training after which the rate is halved"
