@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from hgm.body.model import BODY_JOINTS, BodyModel
+from hgm.body.model_pickles import SPARSE, numbers
 from hgm.body.parameters import BodyParameters
 from hgm.core.npz import read_npz
 from hgm.core.pickles import load_pickle
@@ -37,23 +38,6 @@ class Smpl:
         return self.regressor @ (self.template + self.shapes @ betas)
 
 
-class _Columns:
-    """What stands for scipy's sparse matrix by columns while a pickle is read."""
-
-    data: np.ndarray
-    indices: np.ndarray
-    indptr: np.ndarray
-    _shape: tuple[int, int]
-
-    def dense(self) -> np.ndarray:
-        out = np.zeros(tuple(self._shape))
-        out[self.indices, np.repeat(np.arange(out.shape[1]), np.diff(self.indptr))] = self.data
-        return out
-
-
-SPARSE = {(module, "csc_matrix"): _Columns for module in ("scipy.sparse.csc", "scipy.sparse._csc")}
-
-
 def smpl_file(models: str | Path) -> Path:
     """`models/smpl/SMPL_NEUTRAL.npz` where there is one, else the pickle beside it, there or
     not."""
@@ -69,12 +53,7 @@ def load_smpl(models: str | Path) -> Smpl:
         template, shapes = (
             np.asarray(data[key], np.float64) for key in ("v_template", "shapedirs")
         )
-        regressor = data["J_regressor"]
-        regressor = (
-            regressor.dense()
-            if isinstance(regressor, _Columns)
-            else np.asarray(regressor, np.float64)
-        )
+        regressor = np.asarray(numbers(data["J_regressor"], (JOINTS, VERTICES)), np.float64)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise InputError(
             f"{path}: lacks v_template, shapedirs or J_regressor ({error}); expected the SMPL model"
