@@ -117,7 +117,9 @@ def _line(indent: str, key: str, value: Any, default: Any, text: str) -> list[st
 
 
 def _scalar(value: Any) -> str:
-    text = yaml.safe_dump(plain(value), default_flow_style=True, sort_keys=False, width=10000).strip()
+    text = yaml.safe_dump(
+        plain(value), default_flow_style=True, sort_keys=False, width=10000
+    ).strip()
     return text.removesuffix("...").strip()
 
 

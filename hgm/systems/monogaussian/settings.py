@@ -10,7 +10,7 @@ from pydantic import Field
 
 from hgm.core.settings import FileName, Section, described
 from hgm.errors import InputError
-from hgm.metrics.settings import Weights
+from hgm.metrics.settings import PerceptualWeights
 from hgm.systems.monogaussian.variants import VARIANTS
 from hgm.workflow.configuration import RunConfig
 
@@ -171,7 +171,9 @@ class Config(RunConfig):
     avatar: Avatar = described(Avatar(), "the avatar and its training")
     evaluate: Evaluate = described(Evaluate(), "variants and measures")
     animate: Animate = described(Animate(), "films of the avatars")
-    weights: Weights = described(Weights(), "published weights of metrics that a user brings")
+    weights: PerceptualWeights = described(
+        PerceptualWeights(), "published weights of metrics and losses that a user brings"
+    )
 
     def check(self) -> None:
         """Raises InputError for values that are valid one by one but contradict each other."""

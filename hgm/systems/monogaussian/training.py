@@ -33,7 +33,9 @@ from hgm.train.settings import Optimization, Optimizer, Schedule
 STAGE = "avatar"
 TRACKING = "tracking.npz"
 NO_CLIP = 1e9  # the release clips no gradients
-RELIEF = "lower avatar.batch, avatar.batch_points or the points of avatar.bands, or use a larger GPU"
+RELIEF = (
+    "lower avatar.batch, avatar.batch_points or the points of avatar.bands, or use a larger GPU"
+)
 
 
 class Pictures(Protocol):
@@ -60,9 +62,7 @@ class Footage:
         return found.to(device).float() / 255
 
 
-def rendered(
-    gaussians: Gaussians, cameras: Cameras, shift: Tensor | None, backend: str
-) -> Tensor:
+def rendered(gaussians: Gaussians, cameras: Cameras, shift: Tensor | None, backend: str) -> Tensor:
     """Pictures [B, 3, S, S] over white of B frames, each by its own camera [B], all in one call;
     shift [B, 3] is added to the cameras' translations."""
     if shift is not None:

@@ -9,16 +9,20 @@ from checkouts import ROOT
 
 from hgm.body.estimators.programs import PROGRAMS
 from hgm.errors import InputError
-from hgm.systems import part
+from hgm.systems import SYSTEMS, part
 from hgm.workflow.configuration import load, parse
 from hgm.workflow.doctor import guide
 from hgm.workflow.doctor.checks import CHECKS
 from hgm.workflow.doctor.entries import Asset, load_assets
 
 
+# sections of files: what in a rule says that it reads them
+READ_BY = {"scans": "plan.sources|chunk_sources", "video": "head_files|_clips|test_clip"}
+DEFAULTS = [parse({"system": system}) for system in SYSTEMS]
+
+
 def rules_with_section(section: str) -> set[str]:
-    """Rules whose parameters hold a section of the configuration (or, for the scans, where they
-    are)."""
+    """Rules whose parameters hold a section of the configuration, or which read its files."""
     found = set()
     for path in (ROOT / "rules").glob("*.smk"):
         for name, body in re.findall(
@@ -26,22 +30,22 @@ def rules_with_section(section: str) -> set[str]:
         ):
             settings = re.search(r"settings\((.*?)\)", body, re.S)
             named = re.findall(r'"(\w+)"', settings[1]) if settings else []
-            if section in named or (
-                section == "scans" and re.search("plan.sources|chunk_sources", body)
-            ):
+            if section in named or re.search(READ_BY.get(section, "^$"), body):
                 found.add(name)
     return found
 
 
 def test_every_key_is_one_of_the_configuration(listed):
-    default = parse({})
     for asset in listed.values():
         for key in ([asset.key] if asset.key else []) + [key for way in asset.when for key in way]:
-            assert hasattr(getattr(default, key.split(".")[0]), key.split(".")[1]), key
+            section, name = key.split(".")
+            assert any(hasattr(getattr(one, section, None), name) for one in DEFAULTS), key
 
 
 def test_every_check_is_one_that_there_is(listed):
-    known = CHECKS | part("hgm", "doctor").CHECKS
+    known = dict(CHECKS)
+    for system in SYSTEMS:
+        known |= part(system, "doctor").CHECKS
     assert {asset.check for asset in listed.values()} - {None} == set(known)
 
 
@@ -58,7 +62,8 @@ def test_every_path_of_the_configuration_is_an_asset(listed):
     """A `str | None` of the configuration is a path that a user brings; each has a row."""
     paths = {
         f"{name}.{key}"
-        for name, field in type(parse({})).model_fields.items()
+        for default in DEFAULTS
+        for name, field in type(default).model_fields.items()
         if hasattr(field.annotation, "model_fields")
         for key, inner in field.annotation.model_fields.items()
         if inner.annotation == str | None
