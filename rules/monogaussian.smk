@@ -110,7 +110,8 @@ rule head_avatar:
         runtime=1440,
         gpu=plan.gpus("head_avatar"),
     params:
-        **settings("seed", "device", "splat", "compat", "avatar", "weights"),
+        **settings("seed", "device", "splat", "compat", "avatar"),
+        vgg16=plan.config["weights"]["vgg16"],
         size=plan.config["video"]["size"],
         code=plan.code("head_avatar"),
     message:

@@ -17,7 +17,11 @@ from hgm.workflow.doctor.entries import Asset, load_assets
 
 
 # sections of files: what in a rule says that it reads them
-READ_BY = {"scans": "plan.sources|chunk_sources", "video": "head_files|_clips|test_clip"}
+READ_BY = {
+    "scans": "plan.sources|chunk_sources",
+    "video": "head_files|_clips|test_clip",
+    "weights": r'config\["weights"\]',
+}
 DEFAULTS = [parse({"system": system}) for system in SYSTEMS]
 
 
@@ -54,8 +58,10 @@ def test_the_named_rules_get_the_section_of_the_key(listed):
         if asset.key:
             assert set(asset.rules) <= rules_with_section(asset.key.split(".")[0]), asset.name
             assert asset.rules
-    for name in ("vgg16", "lpips_heads"):
-        assert set(listed[name].rules) == rules_with_section("weights")
+    found = rules_with_section("weights")
+    assert set(listed["vgg16"].rules) == found
+    # an avatar's loss has the trunk alone
+    assert set(listed["lpips_heads"].rules) == found - {"head_avatar"}
 
 
 def test_every_path_of_the_configuration_is_an_asset(listed):
