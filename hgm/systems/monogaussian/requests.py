@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from hgm.systems.monogaussian.course import Course
+from hgm.systems.monogaussian.settings import Avatar
 from hgm.train.prefetch import STORE
 
 Config = Mapping[str, Any]
@@ -14,6 +16,7 @@ Config = Mapping[str, Any]
 ON_DEVICE = ("head_avatar", "head_evaluate", "reanimate")
 MB = 1e6
 MARGIN = 1.25
+MANY = 10**6  # frames: more than the largest step has
 STEP = 500  # requests are multiples of STEP megabytes
 # megabytes of a process with its libraries; CUDA: what its context and libraries add
 PROCESS = 700
@@ -37,14 +40,9 @@ def memory_mb(config: Config, rule: str, frames: int) -> int:
 
 def largest_step(config: Config) -> tuple[int, int]:
     """Points and frames of the step that needs most memory."""
-    avatar = config["avatar"]
-    steps = [(band["points"], frames_of_step(avatar, band["points"])) for band in avatar["bands"]]
+    course = Course(Avatar(**config["avatar"]), MANY)
+    steps = {(epoch.points, epoch.batch) for epoch in course.epochs}
     return max(steps, key=lambda step: step[0] * bytes_of_point(config, step[1]))
-
-
-def frames_of_step(avatar: Config, points: int) -> int:
-    """Frames in a step with so many points (the release's code)."""
-    return int(max(1, min(avatar["batch_points"] // points, avatar["batch"])))
 
 
 def bytes_of_point(config: Config, batch: int) -> float:

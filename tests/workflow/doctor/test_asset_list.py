@@ -15,7 +15,6 @@ from hgm.workflow.doctor import guide
 from hgm.workflow.doctor.checks import CHECKS
 from hgm.workflow.doctor.entries import Asset, load_assets
 
-
 # sections of files: what in a rule says that it reads them
 READ_BY = {
     "scans": "plan.sources|chunk_sources",
