@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from checkouts import ROOT
 
 from hgm.errors import InputError
 from hgm.systems.monogaussian.plan import Plan
+from hgm.workflow import configuration
 
 STANDIN = {"system": "monogaussian"}
 
@@ -102,3 +104,21 @@ def test_requests_follow_the_sizes():
     tiny = Plan({**STANDIN, "device": "cpu", "avatar": {"bands": bands}})
     assert tiny.memory("head_avatar") < small.memory("head_avatar")
     assert small.gpus("head_avatar") == 0 and Plan(STANDIN).gpus("head_avatar") == 1
+
+
+PRESETS = ROOT / "config/monogaussian"
+
+
+@pytest.mark.parametrize("name", ["demo", "tiny", "paper", "noise"])
+def test_presets_are_valid_and_undo_nothing(name):
+    paths = [PRESETS / f"{base}.yaml" for base in (["demo"] if name == "noise" else []) + [name]]
+    assert configuration.read_files(paths).system == "monogaussian"
+    below = configuration.read_files(paths[:-1]) if paths[:-1] else configuration.parse(STANDIN)
+    stood_on = below.model_dump(mode="json")
+    for section, values in configuration.read(paths[-1]).items():
+        for key, value in values.items() if isinstance(values, dict) else ():
+            assert stood_on[section][key] != value, f"{section}.{key}"
+
+
+def test_every_preset_is_tested():
+    assert {path.stem for path in PRESETS.glob("*.yaml")} == {"demo", "tiny", "paper", "noise"}
