@@ -173,3 +173,49 @@ def test_processes_that_share_a_step_grow_alike(tmp_path):
     launch(2, "cpu", grow_in_ranks, tmp_path / "two")
     found = torch.load(tmp_path / "two/state.pt", weights_only=True)["module"]["points"]
     torch.testing.assert_close(found, alone.points.detach())
+
+
+class Counted(Cloud):
+    """Its buffer grows with the points, and the optimizer begins anew before the step `anew`."""
+
+    def __init__(self, anew: int = 0) -> None:
+        super().__init__(births=(3,))
+        self.anew = anew
+        self.register_buffer("seen", torch.zeros(4))
+
+    def loss(self, step: int, generator: torch.Generator, part: slice):
+        self.seen = self.seen + self.points.detach().sum(1)
+        return super().loss(step, generator, part)
+
+    def evolve(self, step: int, generator: torch.Generator):
+        kept = super().evolve(step, generator)
+        if kept:
+            self.seen = torch.cat([self.seen, torch.zeros(1)])
+        if step == self.anew:
+            return {name: torch.full((len(p),), NEW) for name, p in self.named_parameters()}
+        return kept
+
+
+def test_a_buffer_that_grew_survives_a_stop(tmp_path):
+    calm, cut = Counted(), Counted()
+    train(calm, tmp_path / "calm")
+
+    class Fifth(Deadline):
+        calls = 0
+
+        def passed(self, reserve: float = 0.0) -> bool:
+            self.calls += 1
+            return self.calls == 5
+
+    with pytest.raises(SliceEnded):
+        train(cut, tmp_path / "cut", deadline=Fifth(None))
+    again = Counted()
+    train(again, tmp_path / "cut")
+    assert len(again.seen) == 5 and torch.equal(again.seen, calm.seen)
+
+
+def test_without_rows_that_go_on_the_optimizer_begins_anew(tmp_path):
+    cloud = Counted(anew=5)
+    train(cloud, tmp_path, steps=8, optimizer=Optimizer(name="adam"))
+    states = torch.load(tmp_path / "state.pt", weights_only=True)["optimizer"]["state"].values()
+    assert [float(s["step"]) for s in states] == [3.0, 3.0]

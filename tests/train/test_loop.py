@@ -227,3 +227,31 @@ def test_history_table_has_every_column(tmp_path):
         tmp_path / "h.tsv", [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25, "psnr": 20.0}]
     )
     assert (tmp_path / "h.tsv").read_text() == "step\tloss\tpsnr\n1\t0.5\t\n2\t0.25\t20\n"
+
+
+def test_a_steps_samples_may_change_and_still_fit_into_memory(tmp_path):
+    """Each step is the mean over its own samples, also where they are taken one by one."""
+    batches = [3, 3, 1, 2]
+
+    def run(name: str, *, full: bool) -> tuple[torch.Tensor, list[list[int]]]:
+        torch.manual_seed(0)
+        module = nn.Linear(2, 1)
+        shown: list[list[int]] = []
+
+        def loss(step, generator, part):
+            samples = torch.randn(batches[step], 2, generator=generator)[part]
+            if full and len(samples) > 1:
+                raise torch.OutOfMemoryError
+            shown.append([step, part.start, part.stop])
+            return module(samples).square().mean(), {}
+
+        pace = Optimization(steps=4, lr=0.1, weight_decay=0)
+        fit(module, loss, pace, stage="s", seed=0, state=tmp_path / name, batch=batches.__getitem__)
+        return module.weight.detach(), shown
+
+    whole, shown = run("whole", full=False)
+    assert shown == [[0, 0, 3], [1, 0, 3], [2, 0, 1], [3, 0, 2]]
+    single, shown = run("single", full=True)
+    torch.testing.assert_close(single, whole, rtol=1e-5, atol=1e-6)
+    assert shown == [[0, 0, 1], [0, 1, 2], [0, 2, 3], [1, 0, 1], [1, 1, 2], [1, 2, 3], [2, 0, 1],
+                     [3, 0, 1], [3, 1, 2]]  # fmt: skip

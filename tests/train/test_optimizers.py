@@ -49,3 +49,58 @@ def test_a_pattern_of_names_has_a_rate_of_its_own():
 def test_a_pattern_that_fits_nothing_is_named(rates):
     with pytest.raises(InputError, match=repr(list(rates)[-1])):
         make_optimizer(net(), PACE, Optimizer(rates=rates))
+
+
+class Frames(nn.Module):
+    """A table with a row for each frame, and a network that all frames share."""
+
+    def __init__(self, sparse: bool = False) -> None:
+        super().__init__()
+        start = torch.arange(12.0).reshape(6, 2) / 10
+        self.table = nn.Embedding.from_pretrained(start, freeze=False, sparse=sparse)
+        self.shared = nn.Parameter(torch.ones(2))
+
+    def loss(self, frames: list[int]) -> torch.Tensor:
+        return ((self.table(torch.tensor(frames)) - self.shared) ** 3).sum()
+
+
+def test_sparse_rows_step_as_torchs_sparse_adam_does():
+    steps = [[0, 2], [2, 5], [1, 2], [0, 5], [5]]
+    ours, theirs = Frames(), Frames(sparse=True)
+    pace = Optimization(steps=5, lr=0.01, weight_decay=0)
+    optimizer = make_optimizer(
+        ours, pace, Optimizer(name="adam", sparse=["table.*"], rates={"table.*": 0.05})
+    )
+    dense = torch.optim.Adam([theirs.shared], lr=0.01)
+    sparse = torch.optim.SparseAdam(theirs.table.parameters(), lr=0.05)
+    for i, frames in enumerate(steps):
+        for module, steppers in ((ours, [optimizer]), (theirs, [dense, sparse])):
+            before = module.table.weight.detach().clone()
+            for stepper in steppers:
+                stepper.zero_grad()
+            module.loss(frames).backward()
+            for stepper in steppers:
+                stepper.step()
+            moved = (module.table.weight != before).any(1).nonzero()[:, 0].tolist()
+            assert moved == sorted(frames)
+        torch.testing.assert_close(ours.table.weight, theirs.table.weight)
+        torch.testing.assert_close(ours.shared, theirs.shared)
+        if i == 2:  # what is saved goes on as if nothing had happened
+            saved = optimizer.state_dict()
+            optimizer = make_optimizer(
+                ours, pace, Optimizer(name="adam", sparse=["table.*"], rates={"table.*": 0.05})
+            )
+            optimizer.load_state_dict(saved)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "pace", "match"),
+    [
+        (Optimizer(name="adam", sparse=["points"]), {"weight_decay": 0.0}, "'points'"),
+        (Optimizer(name="adamw", sparse=["0.*"]), {"weight_decay": 0.0}, "only adam"),
+        (Optimizer(name="adam", sparse=["0.*"]), {}, "without weight decay"),
+    ],
+)
+def test_sparse_rows_are_for_adam_without_decay(optimizer, pace, match):
+    with pytest.raises(InputError, match=match):
+        make_optimizer(net(), Optimization(steps=1, lr=0.1, **pace), optimizer)

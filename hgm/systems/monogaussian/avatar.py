@@ -80,6 +80,10 @@ class HeadAvatar(nn.Module):
     points: nn.Parameter  # [N, 3] in the learned canonical space
     nearest: Tensor  # [N] vertex of the head, int64
     radius: Tensor  # [] head units, of the finished avatar
+    # of the head's vertices, in a bound avatar
+    bound_weights: Tensor
+    bound_pose_shapes: Tensor
+    bound_expressions: Tensor
 
     def __init__(
         self, design: Design, points: Tensor, skeleton: Skeleton, bound_to: Directions | None = None

@@ -14,6 +14,7 @@ from hgm.systems.monogaussian.deformer import softplus
 
 LAYERS = 7
 SKIP = 4  # the layer that sees the encoded position again
+UNTURNED = (1.0, 0.0, 0.0, 0.0)  # near which rotations begin, as quaternions
 
 
 class Look(NamedTuple):
@@ -60,17 +61,16 @@ class Geometry(nn.Module):
         self.trunk = nn.ModuleList(layers)
         self.color = _head(width, 2, 3)
         self.scale = _head(width, 1, 3)
-        self.rotation = _head(width, 0, 4)
-        self.opacity = _head(width, 0, 1)
-        with torch.no_grad():
-            self.rotation[-1].bias[0] += 1  # near no rotation
+        self.rotation = _head(width, 1, 4)
+        self.opacity = _head(width, 1, 1)
 
     def forward(self, points: Tensor) -> Look:
         inputs = encoded(points, self.frequencies)
         x = inputs
         for i, layer in enumerate(self.trunk):
             x = softplus(layer(torch.cat([x, inputs], -1) / math.sqrt(2) if i == SKIP else x))
-        return Look(self.color(x), self.scale(x), self.rotation(x), self.opacity(x))
+        rotation = self.rotation(x) + x.new_tensor(UNTURNED)
+        return Look(self.color(x), self.scale(x), rotation, self.opacity(x))
 
 
 class Correction(nn.Module):

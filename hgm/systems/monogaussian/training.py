@@ -33,9 +33,7 @@ from hgm.train.settings import Optimization, Optimizer, Schedule
 STAGE = "avatar"
 TRACKING = "tracking.npz"
 NO_CLIP = 1e9  # the release clips no gradients
-RELIEF = (
-    "lower avatar.batch, avatar.batch_points or the points of avatar.bands, or use a larger GPU"
-)
+RELIEF = "lower avatar.batch_points or the points of avatar.bands, or use a larger device"
 
 
 class Pictures(Protocol):

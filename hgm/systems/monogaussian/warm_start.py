@@ -1,5 +1,5 @@
-"""The deformer's warm start: before any picture is seen, it learns to move places around the head as
-their nearest vertices move.
+"""The deformer's warm start: before any picture is seen, it learns to move places around the head
+as their nearest vertices move.
 
 The release begins with a deformer that moves nothing. In a training of a thousand steps the
 pictures are then explained by whatever moves first, and the expressions come too late.
