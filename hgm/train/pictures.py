@@ -1,4 +1,4 @@
-"""Decoded pictures of scans, kept once for all threads and processes of a training."""
+"""Decoded pictures, kept once for all threads and processes of a training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import os
 import tempfile
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from multiprocessing.reduction import DupFd
 from pathlib import Path
@@ -20,24 +20,25 @@ from hgm.images.views import load_cameras, load_picture
 from hgm.train.prefetch import STORE
 
 log = logging.getLogger(__name__)
-CHANNELS = 4  # bytes of a pixel: its color and its mask
-KEPT = b"\x01"  # the mark of a view that is there whole
+CHANNELS = 4  # bytes of a view's pixel: its color and its mask
+KEPT = b"\x01"  # the mark of a picture that is there whole
 
 
 @dataclass(frozen=True)
 class Slots:
-    """Where the views of a scan have their marks and their bytes in the file."""
+    """Where the pictures of one folder have their marks and their bytes in the file."""
 
-    views: int
+    pictures: int
+    channels: int
     height: int
     width: int
-    marks: int  # of the first view, a byte each
-    start: int  # of the first view's picture
+    marks: int  # of the first picture, a byte each
+    start: int  # of the first picture
 
     @property
     def size(self) -> int:
-        """Bytes of a view."""
-        return CHANNELS * self.height * self.width
+        """Bytes of a picture."""
+        return self.channels * self.height * self.width
 
 
 def _unnamed() -> int:
@@ -50,33 +51,33 @@ def _unnamed() -> int:
             return os.dup(file.fileno())
 
 
-class Pictures:
-    """Views as bytes in memory: whoever needs one first decodes it, all others read it.
+class PictureMemory:
+    """Pictures as bytes in memory: whoever needs one first decodes it, all others read it.
 
     They are in a file of Linux's memory (memfd) that has no name and goes with the last process
     that holds it, however that ends; neither a disk nor the size of /dev/shm limits it. Pickled for
     a process that is about to be spawned it is the same file there. It is read by copying, since
-    what is mapped would be counted as memory of each process. Two that decode the same view at once
-    write the same bytes.
+    what is mapped would be counted as memory of each process. Two that decode the same picture at
+    once write the same bytes.
 
-    Kept are the first views that fit into `limit` bytes, in the order of the folders, and the
-    others are decoded each time: a training goes through all of them again and again, and a store
+    Kept are the first pictures that fit into `limit` bytes, in the order of the folders, and the
+    others are decoded each time: a training goes through all of them again and again, and a memory
     that forgot the oldest would forget each before its turn.
     """
 
-    def __init__(self, folders: Iterable[Path], *, limit: int = STORE) -> None:
-        """Raises InputError where a folder's cameras.json, from which the places follow, cannot be
-        read."""
-        self._rigs = {Path(folder): load_cameras(folder) for folder in folders}
+    def __init__(
+        self, folders: Mapping[Path, tuple[int, int, int, int]], *, limit: int = STORE
+    ) -> None:
+        """`folders`: how many pictures each has, and their channels, height and width."""
         marks = 0
-        start = sum(len(rig) for rig in self._rigs.values())
+        start = sum(count for count, *_ in folders.values())
         self.end = start + limit
         self.full = False
         self._slots = dict[Path, Slots]()
-        for folder, rig in self._rigs.items():
-            slots = self._slots[folder] = Slots(len(rig), rig.height, rig.width, marks, start)
-            marks = marks + slots.views
-            start = start + slots.views * slots.size
+        for folder, shape in folders.items():
+            slots = self._slots[folder] = Slots(*shape, marks, start)
+            marks = marks + slots.pictures
+            start = start + slots.pictures * slots.size
         if start > self.end:
             log.info(
                 "decoded pictures: %d MB of %d are kept in memory, the rest is decoded each time",
@@ -91,7 +92,7 @@ class Pictures:
 
     def __getstate__(self) -> dict[str, Any]:
         # a process that is spawned would be handed an open file for each tensor
-        return {**self.__dict__, "_file": DupFd(self._file), "_rigs": {}}
+        return {**self.__dict__, "_file": DupFd(self._file)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -102,33 +103,24 @@ class Pictures:
         """Bytes of memory, for all who share it."""
         return 512 * os.fstat(self._file).st_blocks
 
-    def cameras(self, folder: Path) -> Cameras:
-        """The cameras [V] of a folder, read once a process."""
-        if folder not in self._rigs:
-            self._rigs[folder] = load_cameras(folder)
-        return self._rigs[folder]
-
-    def view(self, folder: Path, index: int) -> tuple[Tensor, Tensor]:
-        """rgb uint8 [3, H, W] and mask uint8 [1, H, W]. Raises InputError for a missing or damaged
-        file and for a picture that is not of the cameras' size."""
+    def picture(self, folder: Path, index: int, decode: Callable[[], Tensor]) -> Tensor:
+        """A picture uint8 [C, H, W], which `decode` makes where it is not kept."""
         slots = self._slots[folder]
         mark = slots.marks + index
         start = slots.start + index * slots.size
-        has_room = 0 <= index < slots.views and start + slots.size <= self.end
+        has_room = 0 <= index < slots.pictures and start + slots.size <= self.end
         if has_room and os.pread(self._file, 1, mark) == KEPT:
-            picture = torch.empty(CHANNELS, slots.height, slots.width, dtype=torch.uint8)
+            shape = slots.channels, slots.height, slots.width
+            picture = torch.empty(shape, dtype=torch.uint8)
             if os.preadv(self._file, [picture.numpy().data], start) == slots.size:
-                return picture[:3], picture[3:]
-        parts = [
-            load_picture(folder, kind, index, slots.height, slots.width) for kind in ("rgb", "mask")
-        ]
-        picture = (torch.cat(parts) * 255).round().to(torch.uint8)
+                return picture
+        picture = decode()
         if has_room and not self.full:
             self._keep(picture, mark, start)
-        return picture[:3], picture[3:]
+        return picture
 
     def _keep(self, picture: Tensor, mark: int, start: int) -> None:
-        """Store a view's bytes, then its mark, so that nobody reads a view that is not whole."""
+        """Store a picture's bytes, then its mark, so that nobody reads one that is not whole."""
         try:
             if os.pwrite(self._file, picture.numpy().data, start) == picture.numel():
                 os.pwrite(self._file, KEPT, mark)
@@ -140,3 +132,43 @@ class Pictures:
                 self.held // 10**6,
                 error.strerror,
             )
+
+
+class Pictures(PictureMemory):
+    """The rendered views of scans, folder by folder."""
+
+    def __init__(self, folders: Iterable[Path], *, limit: int = STORE) -> None:
+        """Raises InputError where a folder's cameras.json, from which the places follow, cannot be
+        read."""
+        self._rigs = {Path(folder): load_cameras(folder) for folder in folders}
+        super().__init__(
+            {
+                folder: (len(rig), CHANNELS, rig.height, rig.width)
+                for folder, rig in self._rigs.items()
+            },
+            limit=limit,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_rigs": {}}
+
+    def cameras(self, folder: Path) -> Cameras:
+        """The cameras [V] of a folder, read once a process."""
+        if folder not in self._rigs:
+            self._rigs[folder] = load_cameras(folder)
+        return self._rigs[folder]
+
+    def view(self, folder: Path, index: int) -> tuple[Tensor, Tensor]:
+        """rgb uint8 [3, H, W] and mask uint8 [1, H, W]. Raises InputError for a missing or damaged
+        file and for a picture that is not of the cameras' size."""
+
+        def decode() -> Tensor:
+            slots = self._slots[folder]
+            parts = [
+                load_picture(folder, kind, index, slots.height, slots.width)
+                for kind in ("rgb", "mask")
+            ]
+            return (torch.cat(parts) * 255).round().to(torch.uint8)
+
+        picture = self.picture(folder, index, decode)
+        return picture[:3], picture[3:]
