@@ -9,14 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from hgm.body.flame import FEATURE
 from hgm.body.kinematics import blended, skin
-from hgm.systems.monogaussian.subject import (
-    BONES,
-    EXPRESSIONS,
-    FEATURE,
-    Directions,
-    Skeleton,
-)
+from hgm.systems.monogaussian.clip import EXPRESSION
+from hgm.systems.monogaussian.subject import BONES, Directions, Skeleton
 
 SHARPNESS = 20  # of the softmax that makes skinning weights
 BETA = 100  # of the softplus between layers, which is nearly a ReLU and smooth
@@ -39,7 +35,7 @@ class Deformer(nn.Module):
         self.trunk = nn.ModuleList(
             weight_norm(nn.Linear(3 if i == 0 else width, width)) for i in range(4)
         )
-        self.shapes = nn.Linear(width, 3 * (FEATURE + EXPRESSIONS + 1))
+        self.shapes = nn.Linear(width, 3 * (FEATURE + EXPRESSION + 1))
         self.skinning = weight_norm(nn.Linear(width, width))
         self.bones = nn.Linear(width, BONES)
         for layer in (self.shapes, self.bones):
@@ -51,12 +47,12 @@ class Deformer(nn.Module):
         x = points
         for layer in self.trunk:
             x = softplus(layer(x))
-        pose, expression, offset = self.shapes(x).split([3 * FEATURE, 3 * EXPRESSIONS, 3], -1)
+        pose, expression, offset = self.shapes(x).split([3 * FEATURE, 3 * EXPRESSION, 3], -1)
         weights = torch.softmax(SHARPNESS * self.bones(softplus(self.skinning(x))), -1)
         return offset, Directions(
             weights,
             pose.unflatten(-1, (FEATURE, 3)),
-            expression.unflatten(-1, (EXPRESSIONS, 3)),
+            expression.unflatten(-1, (EXPRESSION, 3)),
         )
 
 

@@ -15,15 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hgm.body.flame import PARENTS, HeadModel
+from hgm.body.flame import JOINTS, PARENTS, POSE, HeadModel
 from hgm.body.kinematics import pose_joints, rotation_matrices
+from hgm.systems.monogaussian.clip import EXPRESSION, SCALE
 
-SCALE = 4.0  # head units in a meter
-EXPRESSIONS = 50  # coefficients that clips hold
-SHAPES = 100
-POSE = 15  # axis-angle of root, neck, jaw, left and right eye
-FEATURE = 36  # entries of the rotation matrices less the identity, of all joints but the root
-BONES = 6  # the ghost, which stays where it is, and FLAME's five joints
+BONES = 1 + len(JOINTS)  # the ghost, which stays where it is, and FLAME's joints
 JAW = 0.4  # radians by which the mouth of the canonical space is open
 
 
@@ -95,14 +91,14 @@ class SubjectHead:
         """shape [100]; expression [50]: the mean of the training clips."""
         _, joints = model.shaped(shape)
         joint_shapes = torch.einsum(
-            "jv,vdc->jdc", model.regressor, model.expressions[..., :EXPRESSIONS]
+            "jv,vdc->jdc", model.regressor, model.expressions[..., :EXPRESSION]
         )
         skeleton = Skeleton(SCALE * joints, SCALE * joint_shapes, expression)
         vertices = model(shape[None], expression[None], skeleton.pose[None]).vertices[0]
         directions = Directions(
             torch.cat([model.weights.new_zeros(len(model.weights), 1), model.weights], 1),
             SCALE * model.pose_shapes.movedim(0, 1),
-            SCALE * model.expressions[..., :EXPRESSIONS].movedim(-1, 1),
+            SCALE * model.expressions[..., :EXPRESSION].movedim(-1, 1),
         )
         return cls(skeleton, SCALE * vertices, directions)
 

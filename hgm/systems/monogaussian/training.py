@@ -18,6 +18,7 @@ from hgm.core.processes import Deadline
 from hgm.gaussians import Gaussians
 from hgm.splat import backend_for, render
 from hgm.systems.monogaussian.avatar import Design, HeadAvatar
+from hgm.systems.monogaussian.clip import Clip
 from hgm.systems.monogaussian.course import Course, Epoch
 from hgm.systems.monogaussian.losses import VGGLoss, head_loss, picture_loss
 from hgm.systems.monogaussian.points import refilled, sphere, survivors
@@ -37,19 +38,25 @@ RELIEF = "lower avatar.batch_points or the points of avatar.bands, or use a larg
 
 
 class Pictures(Protocol):
-    """The pictures of a clip's frames, decoded on demand."""
+    """The pictures of a clip's frames, decoded on demand (`ClipPictures`)."""
 
     def image(self, frame: int) -> Tensor: ...  # uint8 [3, S, S], over white
 
 
 @dataclass(frozen=True)
 class Footage:
-    """The training frames of a subject: what a tracker said of them, and their pictures."""
+    """Frames of a subject: what a tracker said of them, and their pictures."""
 
     expression: Tensor  # [F, 50]
     pose: Tensor  # [F, 15]
     cameras: Cameras  # [F], head units
     pictures: Pictures
+
+    @classmethod
+    def of(cls, clip: Clip, pictures: Pictures, size: int) -> Footage:
+        """Of a clip, or of several that are joined."""
+        expression, pose = torch.from_numpy(clip.expression), torch.from_numpy(clip.pose)
+        return cls(expression, pose, clip.cameras(size), pictures)
 
     def __len__(self) -> int:
         return len(self.pose)

@@ -1,0 +1,195 @@
+"""Measures of an avatar on a clip that shows the avatar itself, so that what they must be is known;
+and its films."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from small_head import motion, subject, tiny
+
+from hgm.cameras import Cameras
+from hgm.errors import InputError
+from hgm.gaussians import Gaussians
+from hgm.images.views import load_image
+from hgm.systems.monogaussian.animation import animate
+from hgm.systems.monogaussian.avatar import Design, HeadAvatar
+from hgm.systems.monogaussian.clip import Clip
+from hgm.systems.monogaussian.clip_pictures import ClipPictures
+from hgm.systems.monogaussian.evaluation import (
+    HeldOut,
+    Means,
+    erode_dilate,
+    evaluate_avatar,
+    landmark_box,
+)
+from hgm.systems.monogaussian.settings import Evaluate
+from hgm.systems.monogaussian.training import rendered
+from hgm.systems.monogaussian.variants import VARIANTS
+
+SIZE = 32
+FRAMES = 3
+# evenly, in the picture's middle: 20 of 32 pixels and a margin
+MOUTH = np.stack([np.linspace(-0.5, 0.5, 20), np.linspace(-0.4, 0.4, 20)], 1)
+
+
+@pytest.fixture(scope="module")
+def avatar() -> HeadAvatar:
+    head = subject(motion(20)[0])
+    torch.manual_seed(0)
+    design = Design.of(tiny(), VARIANTS["bound"], SIZE)
+    avatar = HeadAvatar(design, head.vertices[::20].clone(), head.skeleton, head.directions)
+    avatar.geometry.color[-1].weight.data *= 20
+    avatar.find_nearest(head)
+    avatar.radius.fill_(0.05)
+    return avatar.requires_grad_(False).eval()
+
+
+@pytest.fixture(scope="module")
+def clip(avatar, tmp_path_factory) -> Clip:
+    """Frames that show the avatar, the left half as clothes."""
+    folder = tmp_path_factory.mktemp("subject") / "clip"
+    expression, pose = motion(FRAMES, seed=9)
+    world_to_camera = np.tile(np.diag([1.0, -1, -1, 1]), (FRAMES, 1, 1))
+    world_to_camera[:, 2, 3] = 3
+    landmarks = np.zeros((FRAMES, 70, 2))
+    landmarks[:, 36:48] = MOUTH[:12] - 0.1
+    landmarks[:, 48:68] = MOUTH
+    arrays = {
+        "focal": np.full((FRAMES, 2), 1.6),
+        "center": np.full((FRAMES, 2), 0.5),
+        "world_to_camera": world_to_camera,
+        "keypoints": landmarks,
+    }
+    clip = Clip(
+        name="clip",
+        names=("1", "2", "3"),
+        folders=(folder,) * FRAMES,
+        shape=np.zeros(100, np.float32),
+        expression=expression.numpy(),
+        pose=pose.numpy(),
+        **{name: array.astype(np.float32) for name, array in arrays.items()},
+    )
+    shown = rendered(avatar(expression, pose), clip.cameras(SIZE), None, "torch")
+    labels = np.zeros((SIZE, SIZE), np.uint8)
+    labels[:, : SIZE // 2] = 16
+    for i, picture in enumerate((shown.clamp(0, 1) * 255).round().byte().movedim(1, -1).numpy()):
+        for kind, data in (
+            ("image", picture), ("mask", np.full((SIZE, SIZE), 255, np.uint8)), ("semantic", labels),
+        ):  # fmt: skip
+            clip.path(kind, i).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(data).save(clip.path(kind, i))
+    return clip
+
+
+def measured(avatar, clip: Clip, out: Path, protocol: str = "frozen", **more):
+    return evaluate_avatar(
+        avatar,
+        clip,
+        ClipPictures([clip], SIZE),
+        out,
+        subject="subject1",
+        variant="bound",
+        protocol=protocol,
+        settings=Evaluate(refine_steps=30, refine_lr=0.01),
+        training=tiny(),
+        standin=True,
+        **more,
+    )
+
+
+def test_the_clips_own_avatar_is_measured_as_equal(avatar, clip, tmp_path):
+    record = measured(avatar, clip, tmp_path)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == record
+    assert record["system"] == "monogaussian" and record["standin"] is True
+    assert set(record["images"]) == {"full", "no_cloth", "mouth", "eyes"}
+    full = record["images"]["full"]["standard"]
+    assert full["mae"] < 1.5 / 255 and full["psnr"] > 45 and full["ssim"] > 0.99
+    assert full["lpips"] is None
+    assert record["images"]["full"]["released_code"]["psnr"] < full["psnr"]
+    for i, name in enumerate(clip.names):
+        shown = load_image(tmp_path / "frames" / f"{name}.png")
+        assert float((shown - load_image(clip.path("image", i))).abs().max()) < 2 / 255
+
+
+def test_numbers_are_means_over_frames_of_pictures_regions(avatar, clip, tmp_path):
+    other = dataclasses.replace(clip, pose=np.zeros_like(clip.pose))
+    images = measured(avatar, other, tmp_path)["images"]
+    squares, half, box = [], [], []
+    for i, name in enumerate(clip.names):
+        shown = load_image(tmp_path / "frames" / f"{name}.png").numpy()
+        square = (shown - load_image(clip.path("image", i)).numpy()) ** 2
+        squares.append(square.mean())
+        half.append(square[:, :, SIZE // 2 :].sum() / square.size)
+        # 8 to 24 and 9.6 to 22.4 pixels, with a quarter of 16 on each side
+        box.append(square[:, 5:27, 4:28].mean())
+    for region, values in (("full", squares), ("no_cloth", half), ("mouth", box)):
+        expected = np.mean(-10 * np.log10(values))
+        assert images[region]["standard"]["psnr"] == pytest.approx(expected, abs=0.1)
+
+
+def test_imavatars_protocol_fits_what_the_clip_says(avatar, clip, tmp_path):
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.03, clip.pose.shape).astype(np.float32)
+    other = dataclasses.replace(clip, pose=clip.pose + noise)
+    frozen = measured(avatar, other, tmp_path / "a")["images"]["full"]["standard"]
+    fitted = measured(avatar, other, tmp_path / "b", "imavatar")["images"]["full"]["standard"]
+    assert fitted["mae"] < 0.8 * frozen["mae"] and fitted["psnr"] > frozen["psnr"] + 1
+
+
+def test_other_cameras_are_measured_by_themselves(avatar, clip, tmp_path):
+    cameras = clip.cameras(SIZE)[:1]
+    white = HeldOut("left25", 1, cameras, torch.full((3, SIZE, SIZE), 255, dtype=torch.uint8))
+    images = measured(avatar, clip, tmp_path, held_out=[white])["images"]
+    shown = load_image(tmp_path / "frames/2_left25.png")
+    expected = float((1 - shown).abs().mean())
+    assert images["held_out"]["standard"]["mae"] == pytest.approx(expected, abs=2e-3)
+
+
+def test_erosion_and_dilation_are_the_least_and_the_largest():
+    image = torch.rand(1, 3, 9, 11, generator=torch.Generator().manual_seed(0)).numpy()[0]
+    from scipy.ndimage import grey_dilation, grey_erosion
+
+    eroded = np.stack([grey_erosion(c, size=3, mode="constant", cval=np.inf) for c in image])
+    expected = np.stack([grey_dilation(c, size=3, mode="constant", cval=-np.inf) for c in eroded])
+    np.testing.assert_array_equal(erode_dilate(torch.from_numpy(image)[None])[0].numpy(), expected)
+
+
+def test_a_box_outside_the_picture_measures_nothing():
+    assert landmark_box(np.array([[2.0, 2.0], [2.5, 2.5]]), 64) == (64, 64, 64, 64)
+    means = Means(None)
+    means.add("mouth", "standard", torch.zeros(1, 3, 0, 0), torch.zeros(1, 3, 0, 0))
+    assert means.table() == {}
+
+
+def cameras(frames: int) -> Cameras:
+    K = torch.tensor([[50.0, 0, 16], [0, 50, 16], [0, 0, 1]])
+    w2c = torch.diag(torch.tensor([1.0, -1, -1, 1]))
+    w2c[2, 3] = 3
+    return Cameras(K.expand(frames, 3, 3), w2c.expand(frames, 4, 4), SIZE, SIZE)
+
+
+def test_a_film_and_its_clouds(avatar, tmp_path):
+    expression, pose = motion(4, seed=2)
+    for name in ("one", "two"):
+        animate(avatar, expression, pose, cameras(4), tmp_path / name, fps=10)
+    for name in ("rgb.mp4", "canonical.ply", "deformed.ply"):
+        data = (tmp_path / "one" / name).read_bytes()
+        assert data and data == (tmp_path / "two" / name).read_bytes()
+    first = Gaussians.load_ply(tmp_path / "one/deformed.ply")
+    expected = avatar(expression[:1], pose[:1])[0]
+    torch.testing.assert_close(first.means, expected.means)
+    still = Gaussians.load_ply(tmp_path / "one/canonical.ply")
+    torch.testing.assert_close(still.means, avatar.points.detach())
+
+
+def test_drivers_that_are_no_use_are_named(avatar, tmp_path):
+    expression, pose = motion(4, seed=2)
+    with pytest.raises(InputError, match="4 expressions, 3 poses"):
+        animate(avatar, expression, pose[:3], cameras(4), tmp_path)
+    pose[2, 5] = float("nan")
+    with pytest.raises(InputError, match="pose of frame 2"):
+        animate(avatar, expression, pose, cameras(4), tmp_path)
