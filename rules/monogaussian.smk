@@ -95,7 +95,8 @@ rule head_avatar:
     output:
         weights=ensure("<results>/avatar/{variant}/weights.safetensors", non_empty=True),
         points=ensure("<results>/avatar/{variant}/points.npz", non_empty=True),
-        model_json=ensure("<results>/avatar/{variant}/model.json", non_empty=True),
+        design=ensure("<results>/avatar/{variant}/model.json", non_empty=True),
+        tracking=ensure("<results>/avatar/{variant}/tracking.npz", non_empty=True),
         history=ensure("<results>/avatar/{variant}/history.tsv", non_empty=True),
     log:
         "<logs>/head_avatar/{variant}.log",
@@ -123,11 +124,10 @@ rule head_avatar:
 rule head_evaluate:
     """Measure an avatar on the test clip, by one protocol."""
     input:
-        model=head_files,
         check="<results>/check/check.json",
-        avatar="<results>/avatar/{variant}/weights.safetensors",
+        weights="<results>/avatar/{variant}/weights.safetensors",
         points="<results>/avatar/{variant}/points.npz",
-        model_json="<results>/avatar/{variant}/model.json",
+        design="<results>/avatar/{variant}/model.json",
         clip=test_clip,
     output:
         metrics=ensure(
@@ -145,8 +145,9 @@ rule head_evaluate:
         runtime=growing(240),
         gpu=plan.gpus("head_evaluate"),
     params:
-        **settings("seed", "device", "splat", "compat", "weights"),
+        **settings("device", "splat", "avatar", "weights"),
         size=plan.config["video"]["size"],
+        subject=plan.config["video"]["subject"],
         standin=plan.standin,
         evaluate=plan.measuring,
         code=plan.code("head_evaluate"),
@@ -159,11 +160,10 @@ rule head_evaluate:
 rule reanimate:
     """Drive an avatar by another clip, by one expression after the other, or look at it from around."""
     input:
-        model=head_files,
         check="<results>/check/check.json",
-        avatar="<results>/avatar/{variant}/weights.safetensors",
+        weights="<results>/avatar/{variant}/weights.safetensors",
         points="<results>/avatar/{variant}/points.npz",
-        model_json="<results>/avatar/{variant}/model.json",
+        design="<results>/avatar/{variant}/model.json",
         clips=training_clips,
         driver=driver_files,
     output:
@@ -186,7 +186,7 @@ rule reanimate:
         runtime=growing(240),
         gpu=plan.gpus("reanimate"),
     params:
-        **settings("device", "splat", "compat"),
+        **settings("device", "splat"),
         animate=plan.filming,
         code=plan.code("reanimate"),
     message:

@@ -1,1 +1,37 @@
-"""Placeholder."""
+"""Measure an avatar on the test clip by one protocol."""
+
+from hgm.core.devices import select_device
+from hgm.core.job import Job, run
+from hgm.metrics.lpips import load_lpips
+from hgm.systems.monogaussian.avatar import HeadAvatar
+from hgm.systems.monogaussian.clip_pictures import ClipPictures
+from hgm.systems.monogaussian.evaluation import evaluate_avatar
+from hgm.systems.monogaussian.losses import VGGLoss
+from hgm.systems.monogaussian.settings import Avatar, Evaluate
+from hgm.systems.monogaussian.setup import clips_of
+
+
+def main(job: Job) -> None:
+    params = job.params
+    weights = params["weights"]
+    device = select_device(params["device"])
+    [clip] = clips_of(job.paths("clip"))
+    evaluate_avatar(
+        HeadAvatar.load(job.path("weights").parent, device),
+        clip,
+        ClipPictures([clip], params["size"]),
+        job.path("metrics").parent,
+        subject=params["subject"],
+        variant=job.wildcards["variant"],
+        protocol=job.wildcards["protocol"],
+        settings=Evaluate(**params["evaluate"]),
+        training=Avatar(**params["avatar"]),
+        standin=params["standin"],
+        lpips=load_lpips(weights["vgg16"], weights["lpips"]),
+        vgg=VGGLoss.load(weights["vgg16"]),
+        backend=params["splat"],
+    )
+
+
+if __name__ == "__main__":
+    run(main)
