@@ -84,6 +84,15 @@ def read_rows(path: Path, delimiter: str) -> list[dict[str, str]]:
         return []
 
 
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The rows of a training's history with what each says; empty where there is none."""
+    rows = (
+        {k: x for k, v in row.items() if (x := number(v)) is not None}
+        for row in read_rows(path, "\t")
+    )
+    return [row for row in rows if "step" in row]
+
+
 @dataclass(frozen=True)
 class Run:
     """One results folder. A system's own `Run` adds what only its runs have."""
@@ -180,12 +189,8 @@ class Run:
         found = {}
         for path in sorted(self.folder.glob("*/history*.tsv")):
             part = path.stem.removeprefix("history").strip("_")
-            rows = [
-                {k: x for k, v in row.items() if (x := number(v)) is not None}
-                for row in read_rows(path, "\t")
-            ]
-            if any("step" in row for row in rows):
-                found[f"{path.parent.name} {part}".strip()] = [row for row in rows if "step" in row]
+            if rows := read_history(path):
+                found[f"{path.parent.name} {part}".strip()] = rows
         return found
 
     @cached_property

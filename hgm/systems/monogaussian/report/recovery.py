@@ -1,0 +1,67 @@
+"""How far the parameters of disturbed training clips are from the truth, before and after they were
+learned with the avatar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from hgm.errors import InputError
+from hgm.report.parts import Part, TextTable
+from hgm.systems.monogaussian.clip import concatenated, read_clip
+from hgm.systems.monogaussian.report.run import Run
+from hgm.systems.monogaussian.standin_video import read_truth
+
+
+def recoveries(run: Run) -> list[Part]:
+    """A table of the errors of each variant; nothing where the parameters were exact."""
+    try:
+        clips = [read_clip(folder, pictures=False) for folder in _folders(run)]
+        truths = [read_truth(clip) for clip in clips]
+    except InputError:
+        return []
+    if not clips or any(truth is None for truth in truths):
+        return []
+    expression, pose = (
+        np.concatenate([truth[i] for truth in truths if truth is not None]) for i in (0, 1)
+    )
+    given = concatenated(clips)
+    rows = [_row("as given", given.expression, given.pose, expression, pose)]
+    for variant in run.variants:
+        learned = run.learned_tracking(variant)
+        if {"expression", "pose"} <= learned.keys() and len(learned["pose"]) == len(pose):
+            rows.append(_row(variant, learned["expression"], learned["pose"], expression, pose))
+    return [TextTable("Errors of the training parameters", rows)]
+
+
+def _folders(run: Run) -> list[Path]:
+    """The folders of the training clips that the run made itself."""
+    names = run.setting("video", "train") or []
+    subject = run.setting("video", "subject")
+    return [run.folder / "video" / subject / subject / name for name in names if run.standin]
+
+
+def _row(
+    name: str,
+    expression: np.ndarray,
+    pose: np.ndarray,
+    true_expression: np.ndarray,
+    true_pose: np.ndarray,
+) -> dict[str, str]:
+    """Root mean squares over frames; of expressions over the coefficients that move, as a share of
+    each one's deviation."""
+    spread = true_expression.std(0)
+    moves = spread > 0
+    shares = (expression - true_expression)[:, moves] / spread[moves]
+    turns = np.rad2deg(pose - true_pose)
+    groups = {"head": slice(0, 6), "jaw": slice(6, 9), "eyes": slice(9, 15)}
+    return {
+        "parameters": name,
+        **{f"{part} (°)": f"{_rms(turns[:, where]):.2f}" for part, where in groups.items()},
+        "expression (share of its deviation)": f"{_rms(shares):.3f}",
+    }
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.square(values).mean()))
