@@ -48,24 +48,25 @@ DEFINITIONS = {
 }
 SHOWN = 5  # frames of the test clip
 TRACKING = (
-    "The head model, placed by the parameters of each clip, over its pictures: what follows is only "
-    "as good as this fits. The check ends the run where it does not."
+    "The head model, placed by the parameters of each clip, over its pictures: what follows is "
+    "only as good as this fits. The check ends the run where it does not."
 )
 AVATARS = (
-    "Frames of the test clip, whose motion no avatar has seen: the truth, and each avatar driven by "
-    "the clip's own parameters."
+    "Frames of the test clip, whose motion no avatar has seen: the truth, and each avatar driven "
+    "by the clip's own parameters."
 )
 NUMBERS = (
     "Means over the frames of the test clip. Boxes around mouth and eyes come from the landmarks; "
     "other cameras saw the same frames from the sides, where no training picture was taken."
 )
 FILMS = (
-    "Each expression on its own from nothing to its largest in the training clips and back, and the "
-    "head from around."
+    "Each expression on its own from nothing to its largest in the training clips and back, and "
+    "the head from around."
 )
 RECOVERY = (
-    "The training parameters of this run were given errors. The training learns them along with the "
-    "avatar; here is how far they are from the truth before and after, over the training frames."
+    "The training parameters of this run were given errors. The training learns them along with "
+    "the avatar; here is how far they are from the truth before and after, over the training "
+    "frames."
 )
 
 
@@ -82,8 +83,8 @@ class HeadReport(Report):
     SYSTEM = "monogaussian"
     KICKER = "A head avatar from one portrait video"
     LEAD = (
-        "One video of a head in, an avatar of 3D Gaussians out that any expression and pose drives: "
-        "data, training, re-animation and measurement of this run on one page."
+        "One video of a head in, an avatar of 3D Gaussians out that any expression and pose "
+        "drives: data, training, re-animation and measurement of this run on one page."
     )
     STAGES: ClassVar[Mapping[str, str]] = {
         name: f"Avatar: {variant.title}" for name, variant in VARIANTS.items()
@@ -238,8 +239,8 @@ class HeadReport(Report):
             "The loss is L1 + "
             f"{avatar['ssim']:g} · (1 − SSIM)"
             + (f" + {avatar['vgg']:g} · VGG" if vgg else ", without the VGG loss")
-            + f" + the distance from the head model's motion with weight {avatar['flame']:g}, which "
-            "is halved as the training goes on.",
+            + f" + the distance from the head model's motion with weight {avatar['flame']:g}, "
+            "which is halved as the training goes on.",
             f"Adam with a learning rate of {avatar['lr']:g}; each frame's expression, pose and "
             f"camera shift learn with {avatar['tracking_lr']:g} from "
             f"{100 * avatar['tracking_start']:.0f} % of the training on.",

@@ -1,0 +1,124 @@
+"""Head avatars, whole: the tiny preset's run, killed in every rule and gone on with to the same
+bytes, and found by every command."""
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from cluster import wait_until
+from workspace import Workspace
+
+HEADS = ("--configfile", "config/monogaussian/tiny.yaml", "--cores", "2")
+RUN = ("--run", "results/tiny")
+RULES = (
+    "head_model",
+    "head_video",
+    "tracking_check",
+    "head_avatar",
+    "head_evaluate",
+    "reanimate",
+    "report",
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Workspace:
+    """An undisturbed run."""
+    space = Workspace(tmp_path_factory.mktemp("heads") / "work")
+    space.run(*HEADS)
+    return space
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory) -> Workspace:
+    """A run that was killed in each of its rules, as soon as the rule had begun."""
+    space = Workspace(tmp_path_factory.mktemp("killed") / "work")
+    for rule in RULES:
+        kill_in(space, rule)
+    space.run(*HEADS)
+    return space
+
+
+def kill_in(space: Workspace, rule: str) -> None:
+    """Start the run, and kill all of it once a job of the rule has begun."""
+    process = space.start(*HEADS)
+
+    def begun() -> bool:
+        logs = [
+            *space.results.glob(f"logs/{rule}.log"),
+            *space.results.glob(f"logs/{rule}/**/*.log"),
+        ]
+        return bool(logs) or process.poll() is not None
+
+    wait_until(begun, rule, 300, pause=0.02)
+    assert process.poll() is None, rule
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_run_killed_in_every_rule_ends_with_the_same_bytes(finished, killed):
+    assert killed.products() == finished.products()
+    assert "Nothing to be done" in killed.run(*HEADS)
+
+
+def test_every_named_file_is_there(finished):
+    for name in (
+        "standin/models/FLAME2020/generic_model.pkl",
+        "video/subject1/subject1/train/image/12.png",
+        "video/subject1/subject1/test/flame_params.json",
+        "check/overlay.png",
+        "avatar/full/points.npz",
+        "subjects/full/frozen/frames/1.png",
+        "animations/full/sweep/rgb.mp4",
+        "animations/full/orbit/canonical.ply",
+        "report/index.html",
+    ):
+        assert (finished.results / name).stat().st_size > 0, name
+    metrics = json.loads((finished.results / "subjects/full/frozen/metrics.json").read_text())
+    assert metrics["system"] == "monogaussian" and metrics["standin"] is True
+    assert metrics["images"]["full"]["standard"]["psnr"] > 5
+    table = (finished.results / "tables/reenactment.csv").read_text()
+    assert table.count("\n") > 10 and "held_out" in table
+    assert "other data set" in (finished.results / "tables/paper_vs_ours.csv").read_text()
+
+
+def test_every_command_knows_its_run(finished, tmp_path):
+    space = finished.copied_to(tmp_path / "work")
+    status = space.hgm("status", *RUN).stdout
+    assert status.endswith("Finished.\n")
+    for rule in RULES:
+        assert re.search(rf"^{rule} +\d", status, re.MULTILINE), rule
+    plan = space.hgm("plan", *HEADS[:2]).stdout
+    assert re.search(r"^head_avatar +1 +0 .* done$", plan, re.MULTILINE) and "disk" in plan
+    pruned = space.hgm("prune", *RUN, "--dry-run").stdout
+    assert "results/tiny/state/head_avatar" in pruned
+    doctor = space.hgm("doctor", *HEADS[:2])
+    assert "FLAME 2020" in doctor.stdout and "THuman2.0" not in doctor.stdout
+    replayed = space.hgm("replay", "results/tiny/logs/head_evaluate/full/frozen.job.json")
+    assert replayed.returncode == 0, replayed.stderr
+
+
+def test_an_avatar_is_driven_and_filmed(finished, tmp_path):
+    clip = "results/tiny/video/subject1/subject1/test/flame_params.json"
+    for motion, view in (("sweep", "orbit"), (clip, "own")):
+        out = tmp_path / view
+        words = ("--motion", motion, "--view", view, "--frames", "6", "--size", "64")
+        done = finished.hgm("animate", *RUN, *words, "--out", out)
+        assert done.returncode == 0 and "rgb.mp4: written" in done.stdout, done.stderr
+        assert (out / "rgb.mp4").stat().st_size > 0
+    done = finished.hgm("animate", *RUN, "--motion", "no_such", "--out", tmp_path / "x")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "no_such" in done.stderr
+
+
+def test_the_page_shows_avatars_and_films(finished):
+    folder = finished.results / "report"
+    page = (folder / "index.html").read_text()
+    for text in ("A head avatar", "A stand-in, no real person", "Tracking", "Sweep", "Orbit"):
+        assert text in page, text
+    sources = re.findall(r'src="(assets/[^"]+)"', page)
+    assert any(name.endswith(".mp4") for name in sources)
+    for name in sources:
+        assert (folder / Path(name)).stat().st_size > 0
