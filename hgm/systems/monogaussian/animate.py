@@ -1,0 +1,120 @@
+"""What drives the avatars of a run, by its name or file; and the verb `hgm animate`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hgm.errors import InputError
+from hgm.systems.monogaussian.animation import FILM
+from hgm.systems.monogaussian.animation import animate as film
+from hgm.systems.monogaussian.avatar import MODEL, HeadAvatar
+from hgm.systems.monogaussian.clip import Clip, concatenated, read_clip
+from hgm.systems.monogaussian.driving import Driving
+from hgm.systems.monogaussian.plan import CLIP, FILMS, Plan
+
+FPS = 30  # of motions that do not say it
+
+
+def driving(
+    motion: str | Path, clips: Sequence[Clip], frames: int, view: str = "own"
+) -> tuple[Driving, int]:
+    """A motion as it drives avatars of these training clips, and its frames a second.
+
+    motion: `sweep` or `orbit`, of so many frames; a flame_params.json; or the npz file of a body's
+    motion, of which neck, head, jaw, eyes and face are taken. view: `front` is the camera of the
+    clips' first frame, `orbit` goes around, `own` is the motion's, in front where it has none.
+    Raises InputError for a motion that is not there, damaged or not finite.
+    """
+    whole = concatenated(clips)
+    found, fps = _moving(motion, whole, frames)
+    if view == "orbit":
+        around = Driving.orbit(whole, len(found))
+        found = dataclasses.replace(found, world_to_camera=around.world_to_camera)
+    elif view == "front":
+        one = whole.world_to_camera[:1]
+        found = dataclasses.replace(found, world_to_camera=one.repeat(len(found), 0))
+    if view != "own":
+        found = dataclasses.replace(
+            found,
+            focal=np.repeat(whole.focal[:1], len(found), 0),
+            center=np.repeat(whole.center[:1], len(found), 0),
+        )
+    return found, fps
+
+
+def _moving(motion: str | Path, clip: Clip, frames: int) -> tuple[Driving, int]:
+    if motion == "sweep":
+        return Driving.sweep(clip, frames), FPS
+    if motion == "orbit":
+        return Driving.orbit(clip, frames), FPS
+    path = Path(motion)
+    if path.suffix == ".npz":
+        from hgm.body.motion import read_motion
+
+        given = read_motion(path)
+        return Driving.from_motion(given, clip), round(given.fps)
+    if path.name != CLIP:
+        raise InputError(
+            f"--motion: {motion} is none of {', '.join(FILMS)}, of the run's clips, a {CLIP}, or a "
+            "body's motion (.npz)"
+        )
+    return Driving.from_clip(read_clip(path.parent, pictures=False)), FPS
+
+
+def animate(
+    run: Path,
+    config: Mapping[str, Any],
+    motion: str,
+    out: Path,
+    *,
+    view: str = "front",
+    variant: str | None = None,
+    size: int = 512,
+    frames: int = 90,
+    fps: int | None = None,
+    device: str = "auto",
+) -> Path:
+    """Drive an avatar of the finished run by a motion (see `driving`; or the name of one of the
+    run's clips) and write its film and Gaussians to `out`; returns the film. Raises InputError as
+    `driving`, and where the run has no such avatar."""
+    from hgm.core.devices import select_device
+
+    plan = Plan(config)
+    chosen = variant or plan.variants[0]
+    folder = run / "avatar" / chosen
+    if not (folder / MODEL).is_file():
+        known = ", ".join(sorted(p.parent.name for p in run.glob(f"avatar/*/{MODEL}"))) or "none"
+        raise InputError(f"--variant: {run} has no avatar {chosen}; it has {known}")
+    clips = {name: Path(plan.clip(name).replace("<results>", str(run))) for name in plan.clips}
+    training = [read_clip(clips[name].parent, pictures=False) for name in plan.training_clips]
+    driver, own_fps = driving(str(clips.get(motion, motion)), training, frames, view)
+    write_film(
+        HeadAvatar.load(folder, select_device(device)),
+        driver,
+        out,
+        size=size,
+        fps=fps or own_fps,
+        backend=config["splat"],
+    )
+    return out / FILM
+
+
+def write_film(
+    avatar: HeadAvatar, driver: Driving, out: Path, *, size: int, fps: int, backend: str
+) -> None:
+    """`hgm.systems.monogaussian.animation.animate` by a driver, in pictures of `size` pixels."""
+    film(
+        avatar,
+        torch.from_numpy(driver.expression),
+        torch.from_numpy(driver.pose),
+        driver.cameras(size),
+        out,
+        fps=fps,
+        backend=backend,
+    )
