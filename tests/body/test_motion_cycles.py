@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from hgm.body.joints import ACROSS, BODY_NAMES, LIMITS, split_joint
 from hgm.body.model import BodyModel
 from hgm.body.motion import CYCLES, Motion, cycle
+from hgm.body.motion.curves import Channel, independent_curves
 from hgm.errors import InputError
 
 NUMBERS = (
@@ -199,3 +200,15 @@ def test_no_torch_is_loaded_for_a_motion() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_curves_of_independent_channels_do_not_correlate_from_their_window_on() -> None:
+    those = [Channel("pose", i, -1.0, 2.0) for i in range(14)]
+    for seed in range(8):
+        for frames in (40, 47, 63, 80, 100, 120, 600):
+            rng = np.random.default_rng(seed)
+            curves = independent_curves(those, frames, rng, window=40)
+            matrix = np.corrcoef(curves.T)
+            np.fill_diagonal(matrix, 0)
+            assert np.abs(matrix).max() < 0.3, (seed, frames)
+            assert curves.min() >= -1 and curves.max() <= 2 and (np.ptp(curves, 0) > 2).all()

@@ -7,6 +7,7 @@ correlate.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,13 +59,37 @@ FACE = (  # fast, as a face is
 )
 
 
+def independent_curves(
+    channels: Sequence[Channel],
+    frames: int,
+    rng: np.random.Generator,
+    *,
+    window: int = WINDOW,
+    first: int = 1,
+) -> np.ndarray:
+    """Curves [F, C] of channels, each in its range and of a frequency or phase of its own: over
+    `window` frames and more, no two correlate above 0.3 in absolute value.
+
+    first: number of the lowest frequency, for channels that move beside others. Time is counted in
+    frames, whatever their rate.
+    """
+    steps = first + np.arange((len(channels) + 1) // 2)
+    shares = SPACING * steps + SHIFT * (2 * (steps * GOLDEN % 1) - 1)
+    starts = rng.uniform(0, 1, len(steps))
+    turns = np.outer(np.arange(frames) / window, shares) + starts
+    waves = np.concatenate([np.sin(2 * np.pi * turns), np.cos(2 * np.pi * turns)], 1)
+    curves = np.zeros((frames, len(channels)))
+    for wave, i in zip(waves.T, rng.permutation(len(channels)), strict=False):
+        low, high = channels[i].low, channels[i].high
+        size = rng.uniform(0.8, 1.0) * rng.choice([-1, 1])
+        curves[:, i] = (high + low) / 2 + size * (high - low) / 2 * wave
+    return curves
+
+
 def random_curves(frames: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """The arrays of a random motion of `frames` frames: body_pose, jaw_pose and expression move,
-    the body stands where it is and faces +z.
-
-    Over any WINDOW frames, no two columns that move correlate above 0.3 in absolute value. Time is
-    counted in frames, whatever their rate.
-    """
+    the body stands where it is and faces +z. Over any WINDOW frames, no two columns that move
+    correlate above 0.3 in absolute value."""
     arrays = {
         "global_orient": np.zeros((frames, 3)),
         "body_pose": np.zeros((frames, 3 * len(BODY_NAMES))),
@@ -73,14 +98,8 @@ def random_curves(frames: int, rng: np.random.Generator) -> dict[str, np.ndarray
     }
     first = 1
     for group in (BODY, FACE):
-        steps = first + np.arange(len(group) // 2)
-        first += len(steps)
-        shares = SPACING * steps + SHIFT * (2 * (steps * GOLDEN % 1) - 1)
-        starts = rng.uniform(0, 1, len(steps))
-        turns = np.outer(np.arange(frames) / WINDOW, shares) + starts
-        curves = np.concatenate([np.sin(2 * np.pi * turns), np.cos(2 * np.pi * turns)], 1)
-        for curve, channel in zip(curves.T, rng.permutation(np.array(group, object)), strict=True):
-            size = rng.uniform(0.8, 1.0) * rng.choice([-1, 1])
-            middle, half = (channel.high + channel.low) / 2, (channel.high - channel.low) / 2
-            arrays[channel.table][:, channel.column] = middle + size * half * curve
+        curves = independent_curves(group, frames, rng, first=first)
+        for channel, curve in zip(group, curves.T, strict=True):
+            arrays[channel.table][:, channel.column] = curve
+        first += len(group) // 2
     return arrays
