@@ -1,0 +1,86 @@
+"""Pictures of some of a clip's frames by cameras that no training sees, which only a stand-in has:
+`held_out/<camera>/<k>.png` over white, and held_out.json beside flame_params.json, in its terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hgm.cameras import Cameras
+from hgm.core.manifests import read_json, write_json
+from hgm.errors import InputError
+from hgm.images.views import load_image, resize
+from hgm.systems.monogaussian.clip import cameras_of, from_world_mats, intrinsics_of, world_mats
+
+FOLDER = "held_out"
+LIST = "held_out.json"
+ADVICE = "delete it and make the video again"
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Held-out cameras of a clip, C of them, all of which see the same frames."""
+
+    folder: Path  # of the clip
+    frames: tuple[str, ...]  # names of the frames that they see
+    cameras: tuple[str, ...]  # their names
+    focal: np.ndarray  # [C, 2] as shares of the picture's width and height
+    center: np.ndarray  # [C, 2] likewise
+    world_to_camera: np.ndarray  # [C, 4, 4] in OpenCV's axes
+
+    def rig(self, size: int) -> Cameras:
+        """The cameras [C], float32, of pictures of this width and height in pixels."""
+        return cameras_of(self.focal, self.center, self.world_to_camera, size)
+
+    def path(self, camera: str, frame: str) -> Path:
+        """The picture of a frame by a camera."""
+        return self.folder / FOLDER / camera / f"{frame}.png"
+
+    def image(self, camera: str, frame: str, size: int) -> Tensor:
+        """That picture over white, uint8 [3, S, S]. Raises InputError where it cannot be read."""
+        image = load_image(self.path(camera, frame))[:3].expand(3, -1, -1)
+        return (resize(image, size) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def write_held_out(held_out: HeldOut) -> None:
+    """Write held_out.json into the clip's folder."""
+    matrices = world_mats(held_out.world_to_camera)
+    cameras = {
+        name: {
+            "intrinsics": intrinsics_of(held_out.focal[i], held_out.center[i]),
+            "world_mat": matrices[i].tolist(),
+        }
+        for i, name in enumerate(held_out.cameras)
+    }
+    data = {"frames": list(held_out.frames), "cameras": cameras}
+    write_json(held_out.folder / LIST, data)
+
+
+def read_held_out(folder: str | Path) -> HeldOut | None:
+    """The held-out cameras of the clip in a folder; None where it has none. Raises InputError for a
+    damaged file."""
+    folder = Path(folder)
+    path = folder / LIST
+    if not path.exists():
+        return None
+    data = read_json(path, ADVICE)
+    try:
+        cameras = tuple(sorted(data["cameras"]))
+        frames = tuple(str(frame) for frame in data["frames"])
+        rows = [data["cameras"][name] for name in cameras]
+        intrinsics = np.array([row["intrinsics"] for row in rows], np.float32).reshape(-1, 4)
+        matrices = np.array([row["world_mat"] for row in rows], np.float32).reshape(-1, 3, 4)
+    except (LookupError, TypeError, ValueError):
+        raise InputError(f"{path}: names no frames and cameras; {ADVICE}") from None
+    return HeldOut(
+        folder,
+        frames,
+        cameras,
+        focal=intrinsics[:, :2] * np.array([-1, 1], np.float32),
+        center=intrinsics[:, 2:],
+        world_to_camera=from_world_mats(matrices, path, cameras),
+    )
