@@ -78,7 +78,7 @@ def clip(avatar, tmp_path_factory) -> Clip:
     labels[:, : SIZE // 2] = 16
     for i, picture in enumerate((shown.clamp(0, 1) * 255).round().byte().movedim(1, -1).numpy()):
         for kind, data in (
-            ("image", picture), ("mask", np.full((SIZE, SIZE), 255, np.uint8)), ("semantic", labels),
+            ("image", picture), ("mask", np.full_like(labels, 255)), ("semantic", labels),
         ):  # fmt: skip
             clip.path(kind, i).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(data).save(clip.path(kind, i))
