@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,9 +72,8 @@ def rendered(gaussians: Gaussians, cameras: Cameras, shift: Tensor | None, backe
     """Pictures [B, 3, S, S] over white of B frames, each by its own camera [B], all in one call;
     shift [B, 3] is added to the cameras' translations."""
     if shift is not None:
-        packed = gaussians.packed()
-        moved = packed[..., :3] + world_shift(shift, cameras.world_to_camera)
-        gaussians = Gaussians.from_packed(torch.cat([moved, packed[..., 3:]], -1))
+        means = gaussians.means + world_shift(shift, cameras.world_to_camera)
+        gaussians = dataclasses.replace(gaussians, means=means)
     return render(gaussians, cameras[:, None], backend=backend).rgb[:, 0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -41,3 +42,9 @@ VARIANTS: Mapping[str, Variant] = {
     ),
     "released": Variant("as released, faults included", released=RELEASED),
 }
+
+
+def variant_of(name: str, compat: str) -> Variant:
+    """A variant by its name; under `released` with the release's faults."""
+    variant = VARIANTS[name]
+    return dataclasses.replace(variant, released=RELEASED) if compat == "released" else variant

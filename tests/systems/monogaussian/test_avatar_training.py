@@ -12,11 +12,13 @@ from hgm.core.processes import Deadline
 from hgm.errors import InputError, SliceEnded
 from hgm.systems.monogaussian.avatar import HeadAvatar
 from hgm.systems.monogaussian.course import Course
+from hgm.systems.monogaussian.deformer import Deformer
 from hgm.systems.monogaussian.points import refilled, sphere, survivors
 from hgm.systems.monogaussian.settings import Avatar
 from hgm.systems.monogaussian.tracking import world_shift
 from hgm.systems.monogaussian.training import frame_order, rendered, train_avatar
-from hgm.systems.monogaussian.variants import VARIANTS
+from hgm.systems.monogaussian.variants import RELEASED, VARIANTS, variant_of
+from hgm.systems.monogaussian.warm_start import warm_start
 from hgm.train.growth import NEW
 
 
@@ -82,6 +84,30 @@ def test_every_variant_trains(film, tmp_path):
         avatar = train(film, tmp_path / name, name, tiny(epochs=2, warm_steps=2))
         with torch.no_grad():
             assert bool(avatar(film.expression, film.pose).packed().isfinite().all())
+
+
+def test_under_compat_all_variants_have_the_releases_faults():
+    assert all(variant_of(name, "released").released == RELEASED for name in VARIANTS)
+    assert variant_of("bound", "released").bound
+    assert all(variant_of(name, "repaired") is VARIANTS[name] for name in VARIANTS)
+
+
+def test_a_warm_deformer_moves_as_the_nearest_vertices_do(film, tmp_path):
+    head = subject(film.expression)
+    places = head.vertices[::50]
+    wanted = head.directions.at(head.nearest(places))
+    errors = []
+    for steps in (1, 150):
+        torch.manual_seed(0)
+        deformer = Deformer(32)
+        warm_start(deformer, head, tiny(warm_steps=steps), tmp_path / str(steps), seed=0)
+        with torch.no_grad():
+            _, learned = deformer(places)
+        errors.append([
+            float((getattr(learned, name) - getattr(wanted, name)).abs().mean())
+            for name in ("weights", "expressions")
+        ])  # fmt: skip
+    assert errors[1][0] < 0.5 * errors[0][0] and errors[1][1] < 0.9 * errors[0][1]
 
 
 def test_an_epochs_order_has_all_frames_and_no_two_are_alike():
