@@ -24,7 +24,7 @@ from hgm.systems.monogaussian.course import Course, Epoch
 from hgm.systems.monogaussian.losses import VGGLoss, head_loss, picture_loss
 from hgm.systems.monogaussian.points import refilled, sphere, survivors
 from hgm.systems.monogaussian.settings import Avatar
-from hgm.systems.monogaussian.subject import SubjectHead
+from hgm.systems.monogaussian.subject import Directions, SubjectHead
 from hgm.systems.monogaussian.tracking import Frames, Tracking, world_shift
 from hgm.systems.monogaussian.variants import Variant
 from hgm.systems.monogaussian.warm_start import warm_start
@@ -185,15 +185,18 @@ def train_avatar(
     cameras = footage.cameras.to(place)
     variance = footage.expression.var(0).clamp(min=settings.variance_floor).to(place)
     halvings = [course.step_at(share) for share in settings.flame_milestones]
-    orders: dict[int, Tensor] = {}
+    # of the epoch at hand: the order of its frames, and what its points are drawn towards
+    current: dict[int, tuple[Tensor, Directions | None]] = {}
 
     def loss(step: int, _: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         epoch = course.epoch_of(step)
-        if epoch.index not in orders:
-            orders.clear()
-            orders[epoch.index] = frame_order(seed, epoch, len(footage))
+        if epoch.index not in current:
+            current.clear()
+            wanted = None if variant.bound else head.directions.at(avatar.nearest)
+            current[epoch.index] = (frame_order(seed, epoch, len(footage)), wanted)
+        order, wanted = current[epoch.index]
         first = (step - epoch.first) * epoch.batch
-        drawn = orders[epoch.index][first : first + course.batch(step)][part]
+        drawn = order[first : first + course.batch(step)][part]
         index = drawn.to(place)
         frames, shift = training.frames(step, index)
         ready = avatar.ready()
@@ -202,8 +205,7 @@ def train_avatar(
         pictures = rendered(gaussians, cameras[index], shift, backend)
         total, parts = picture_loss(pictures, footage.images(drawn, place), settings, vgg)
         weight = settings.flame * 0.5 ** sum(step >= halving for halving in halvings)
-        if avatar.deformer is not None and weight > 0:
-            wanted = head.directions.at(avatar.nearest)
+        if wanted is not None and weight > 0:
             parts["head"] = head_loss(ready.anchored.directions, wanted, variance)
             total = total + weight * parts["head"]
         parts["points"] = total.new_tensor(float(len(avatar.points)))
