@@ -8,7 +8,7 @@ from hgm.systems.monogaussian.clip_pictures import ClipPictures
 from hgm.systems.monogaussian.evaluation import evaluate_avatar
 from hgm.systems.monogaussian.losses import VGGLoss
 from hgm.systems.monogaussian.settings import Avatar, Evaluate
-from hgm.systems.monogaussian.setup import clips_of
+from hgm.systems.monogaussian.setup import clips_of, held_out_views
 
 
 def main(job: Job) -> None:
@@ -26,6 +26,7 @@ def main(job: Job) -> None:
         protocol=job.wildcards["protocol"],
         settings=Evaluate(**params["evaluate"]),
         training=Avatar(**params["avatar"]),
+        held_out=held_out_views(clip, params["size"]),
         standin=params["standin"],
         lpips=load_lpips(weights["vgg16"], weights["lpips"]),
         vgg=VGGLoss.load(weights["vgg16"]),

@@ -32,6 +32,7 @@ from hgm.systems.monogaussian.training import Footage, rendered
 log = logging.getLogger(__name__)
 METRICS = "metrics.json"
 FRAMES = "frames"
+TRUTH = "truth"
 AT_ONCE = 8  # frames that are refined together
 CLOTH = (15, 16)  # of CelebAMask's labels: necklace, clothes
 # of the 68 landmarks, which come first of a frame's 70
@@ -153,8 +154,8 @@ def evaluate_avatar(
     vgg: VGGLoss | None = None,
     backend: str = "auto",
 ) -> Mapping[str, Any]:
-    """Measure and write `metrics.json` and `frames/`, the avatar's pictures of the clip; returns
-    the record.
+    """Measure and write `metrics.json`, the avatar's pictures of the clip (`frames/`) and the
+    clip's own (`truth/`); returns the record.
 
     protocol `frozen` drives the avatar by the clip's own parameters, `imavatar` fits these to the
     clip's pictures first. Numbers are means over frames, `standard` of the pictures as they are,
@@ -183,13 +184,13 @@ def evaluate_avatar(
             prediction = draw(frame, footage.cameras[frame : frame + 1])
             target = footage.images(torch.tensor([frame]), device)
             _measure(means, clip, pictures, frame, prediction, target)
-            save_image(out / FRAMES / f"{name}.png", prediction[0])
+            _save(out, name, prediction, target)
             for view in others[frame]:
                 prediction = draw(frame, view.cameras)
                 target = view.image[None].to(device).float() / 255
                 means.add("held_out", "standard", prediction, target)
                 means.add("held_out", "released_code", erode_dilate(prediction), target)
-                save_image(out / FRAMES / f"{name}_{view.camera}.png", prediction[0])
+                _save(out, f"{name}_{view.camera}", prediction, target)
     record = {
         **subject_record("monogaussian", subject, variant, standin=standin, images=means.table()),
         "protocol": protocol,
@@ -199,6 +200,12 @@ def evaluate_avatar(
     }
     write_json(out / METRICS, record)
     return record
+
+
+def _save(out: Path, name: str, prediction: Tensor, target: Tensor) -> None:
+    """Write a picture [1, 3, H, W] and what it should be."""
+    save_image(out / FRAMES / f"{name}.png", prediction[0])
+    save_image(out / TRUTH / f"{name}.png", target[0])
 
 
 def _measure(

@@ -1,17 +1,17 @@
-"""What several jobs are set up from: clips, the head of their subject, a variant."""
+"""What several jobs are set up from: clips, the head of their subject, other cameras' views."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from hgm.body.flame import HeadModel
 from hgm.systems.monogaussian.clip import Clip, read_clip
+from hgm.systems.monogaussian.evaluation import HeldOut
+from hgm.systems.monogaussian.held_out import read_held_out
 from hgm.systems.monogaussian.subject import SubjectHead
-from hgm.systems.monogaussian.variants import RELEASED, VARIANTS, Variant
 
 
 def clips_of(files: Sequence[Path], *, pictures: bool = True) -> list[Clip]:
@@ -28,7 +28,15 @@ def subject_head(model: Path, clip: Clip) -> SubjectHead:
     )
 
 
-def variant_of(name: str, compat: str) -> Variant:
-    """The variant of this name; with the release's faults where `compat` is "released"."""
-    variant = VARIANTS[name]
-    return replace(variant, released=RELEASED) if compat == "released" else variant
+def held_out_views(clip: Clip, size: int) -> list[HeldOut]:
+    """What other cameras saw of a clip's frames; nothing where there were none."""
+    found = read_held_out(clip.folder)
+    if found is None:
+        return []
+    rig = found.rig(size)
+    return [
+        HeldOut(camera, clip.names.index(frame), rig[i : i + 1], found.image(camera, frame, size))
+        for i, camera in enumerate(found.cameras)
+        for frame in found.frames
+        if frame in clip.names
+    ]
