@@ -122,9 +122,10 @@ class Actor:
         InputError for another name, shape or number.
         """
         frame = frame_of(parameters)
-        return np.concatenate(self.places(self._body(frame))) + frame["transl"]
+        return np.concatenate(self.places(self.body_in(frame))) + frame["transl"]
 
-    def _body(self, frame: Mapping[str, np.ndarray]) -> Posed:
+    def body_in(self, frame: Mapping[str, np.ndarray]) -> Posed:
+        """The actor's body in a frame that `frame_of` gave, without its `transl`."""
         return pose_body(load_assets().skeleton, {**frame, "betas": self.body.fit["betas"]})
 
     def places(self, posed: Posed) -> list[np.ndarray]:
@@ -139,7 +140,7 @@ class Actor:
     @functools.cached_property
     def joints(self) -> np.ndarray:
         """The joints of the body in the rest pose [55,3]."""
-        return self._body(frame_of({})).joints
+        return self.body_in(frame_of({})).joints
 
     @functools.cached_property
     def texture(self) -> np.ndarray:

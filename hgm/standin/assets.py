@@ -88,8 +88,7 @@ def load_assets() -> StandinAssets:
     """The assets of this installation, built once a process."""
     from PIL import Image
 
-    with np.load(core.RESOURCES / "wardrobe.npz") as file:
-        wardrobe = {key: file[key] for key in file.files}
+    wardrobe = core.resource("wardrobe.npz")
     masks = (
         np.asarray(Image.open(core.RESOURCES / "skin_masks.png").convert("RGB"), np.float32) / 255
     )

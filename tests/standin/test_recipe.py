@@ -11,7 +11,7 @@ import torch
 from hgm.body.model import BodyModel
 from hgm.errors import MissingDependency
 from hgm.standin.body import core, hands, skeleton
-from hgm.standin.body.core import from_grid, pack, to_grid, unpack
+from hgm.standin.body.packing import from_grid, pack, to_grid, unpack
 from tools.standin_recipe import __main__ as command
 from tools.standin_recipe import eyes, features, landmarks, rig, sample, spaces, topology
 from tools.standin_recipe.compact import compact

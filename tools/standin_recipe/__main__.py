@@ -1,5 +1,5 @@
-"""Build the stand-in's assets: `python -m tools.standin_recipe OUT` writes core.npz, wardrobe.npz
-and skin_masks.png."""
+"""Build the stand-in's assets: `python -m tools.standin_recipe OUT` writes core.npz, wardrobe.npz,
+head.npz and skin_masks.png."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hgm.errors import InputError
 from hgm.images.views import save_png
 from tools.standin_recipe import sample
 from tools.standin_recipe.build import build
-from tools.standin_recipe.compact import compact
+from tools.standin_recipe.compact import compact, compact_head
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,6 +44,7 @@ def _write(out: Path, people: int) -> None:
     for name, arrays in (
         ("core", compact(assets.models, assets.mirror)),
         ("wardrobe", assets.wardrobe),
+        ("head", compact_head(assets.head)),
     ):
         with atomic_write(out / f"{name}.npz") as file:
             np.savez_compressed(file, **arrays)

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hgm.standin.assets import FILE_GENDER
 from hgm.standin.body import correctives, hands
 from hgm.standin.body.core import EXPRESSION_COLUMNS, GENDERS, SHAPE_COLUMNS
+from hgm.standin.body.packing import barycentric, micrometers
 from hgm.standin.body.skeleton import INDEX, PARENTS
-from tools.standin_recipe import landmarks, spaces, topology, wardrobe
-from tools.standin_recipe.rig import Rigged, rig
+from tools.standin_recipe import head, landmarks, spaces, topology, wardrobe
+from tools.standin_recipe.head import FreeHead
+from tools.standin_recipe.rig import rig
 from tools.standin_recipe.sample import Samples
 
 
@@ -22,6 +25,7 @@ class RecipeAssets:
     models: dict[str, dict[str, np.ndarray]]  # SMPL-X arrays by gender
     mirror: np.ndarray  # [10475]
     wardrobe: dict[str, np.ndarray]
+    head: FreeHead
 
 
 def build(samples: Samples) -> RecipeAssets:
@@ -38,13 +42,20 @@ def build(samples: Samples) -> RecipeAssets:
         "female": shapes.coefficients[samples.female].mean(0),
     }
     regressor = spaces.joint_regressor(vertices, rigged.joints, weights, mesh.mirror)
+    # in meters of the mean adult
+    actions = samples.actions.astype(np.float64).mean(0) * rigged.scale
+    on_body = _on_body(actions, mesh)
+    mixtures = spaces.expression_mixtures(
+        on_body, [str(name) for name in samples.action_names], head.EXPRESSIONS
+    )
+    expressions = np.tensordot(on_body, mixtures, (0, 0))
     shared = {
         "f": mesh.faces.astype(np.uint32),
         "vt": mesh.uv,
         "ft": mesh.uv_faces.astype(np.uint32),
         "weights": micrometers(weights),
         "J_regressor": regressor,
-        "shapedirs": _shapedirs(shapes, _expressions(samples, rigged, mesh)),
+        "shapedirs": _shapedirs(shapes, expressions[:, :, : spaces.COMPONENTS]),
         "kintree_table": np.array([[2**32 - 1, *PARENTS[1:]], range(len(PARENTS))], np.uint32),
         **_hands(),
         **_landmarks(vertices.mean(0), rigged.joints.mean(0), weights, mesh),
@@ -55,23 +66,27 @@ def build(samples: Samples) -> RecipeAssets:
         basis = correctives.pose_basis(gender, template, regressor @ template, weights)
         models[gender] = {"v_template": micrometers(template), "posedirs": basis, **shared}
     return RecipeAssets(
-        models, mesh.mirror, wardrobe.wardrobe(samples, rigged, mesh, shapes, means)
+        models,
+        mesh.mirror,
+        wardrobe.wardrobe(samples, rigged, mesh, shapes, means),
+        head.build(
+            samples,
+            rigged,
+            mesh,
+            shapes,
+            models[FILE_GENDER],
+            means[FILE_GENDER],
+            np.tensordot(actions, mixtures, (0, 0)),
+        ),
     )
 
 
-def micrometers(values: np.ndarray) -> np.ndarray:
-    """Rounded to six decimals in float32, as float64: a grid that packs without loss."""
-    return np.round(values.astype(np.float32), 6).astype(np.float64)
-
-
-def _expressions(samples: Samples, rigged: Rigged, mesh: topology.Topology) -> np.ndarray:
-    """Expression components [10475, 3, 20] in meters of the mean adult; the eyeballs stay."""
+def _on_body(actions: np.ndarray, mesh: topology.Topology) -> np.ndarray:
+    """Facial actions [A, V, 3] of hm08 on the body's vertices [A, 10475, 3]; the eyeballs stay."""
     skin = mesh.source >= 0
-    actions = np.zeros((samples.actions.shape[1], len(skin), 3))
-    actions[:, skin] = (
-        samples.actions.astype(np.float64).mean(0)[:, mesh.source[skin]] * rigged.scale
-    )
-    return spaces.expression_components(actions, [str(name) for name in samples.action_names])
+    on_body = np.zeros((len(actions), len(skin), 3))
+    on_body[:, skin] = actions[:, mesh.source[skin]]
+    return on_body
 
 
 def _shapedirs(shapes: spaces.ShapeSpace, expressions: np.ndarray) -> np.ndarray:
@@ -101,11 +116,7 @@ def _landmarks(
     )
     return {
         "lmk_faces_idx": face,
-        "lmk_bary_coords": _barycentric(uv),
+        "lmk_bary_coords": barycentric(uv),
         "dynamic_lmk_faces_idx": contour_face,
-        "dynamic_lmk_bary_coords": _barycentric(contour_uv),
+        "dynamic_lmk_bary_coords": barycentric(contour_uv),
     }
-
-
-def _barycentric(uv: np.ndarray) -> np.ndarray:
-    return np.concatenate([1 - uv.sum(-1, keepdims=True), uv], -1).astype(np.float64)

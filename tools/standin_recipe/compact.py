@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hgm.standin.body.core import GENDERS, SHAPE_COLUMNS, pack, to_grid
+from hgm.standin.body.core import GENDERS, SHAPE_COLUMNS
+from hgm.standin.body.packing import pack, to_grid
 from hgm.standin.body.skeleton import EYE_FACES
+from tools.standin_recipe.head import FreeHead
 
 COMPONENTS = 20  # of shape and of expression
 
@@ -29,12 +31,6 @@ def compact(
     }
     shapes = _symmetric(neutral["shapedirs"][:, :, :COMPONENTS], mirror)[half]
     expressions = _on_grid(neutral["shapedirs"][:, :, SHAPE_COLUMNS : SHAPE_COLUMNS + COMPONENTS])
-    weights = _on_grid(neutral["weights"])[half]
-    rows, joints = np.nonzero(weights)
-    regressor = np.nonzero(neutral["J_regressor"])
-    faces = neutral["f"].astype(np.int64)
-    body = len(faces) // 2 - EYE_FACES
-    left = np.concatenate([faces[:body], faces[2 * body : 2 * body + EYE_FACES]])
     return {
         "mirror": mirror.astype(np.uint16),
         "template": pack(
@@ -48,21 +44,79 @@ def compact(
         ),
         "shapes": pack(shapes.transpose(2, 1, 0)),
         "expressions": pack(expressions.transpose(2, 1, 0)),
-        "weight_count": np.bincount(rows, minlength=len(half)).astype(np.uint8),
-        "weight_joint": joints.astype(np.uint8),
-        "weight_value": pack(weights[rows, joints]),
-        "regressor_joint": regressor[0].astype(np.uint8),
-        "regressor_vertex": regressor[1].astype(np.uint16),
-        "regressor_value": neutral["J_regressor"][regressor].astype(np.float64),
-        "faces": pack(left.T),
+        **_weights(neutral["weights"][half]),
+        **_regressor(neutral["J_regressor"]),
+        "faces": _left_faces(neutral["f"]),
         "uv": pack(to_grid(neutral["vt"]).T),
         "uv_faces": pack(neutral["ft"].T),
         "hand_mean": neutral["hands_meanl"],
         "hand_components": neutral["hands_componentsl"],
-        "landmark_face": neutral["lmk_faces_idx"].astype(np.uint16),
-        "landmark_uv": neutral["lmk_bary_coords"][..., 1:].astype(np.float32),
-        "contour_face": neutral["dynamic_lmk_faces_idx"].astype(np.uint16),
-        "contour_uv": neutral["dynamic_lmk_bary_coords"][..., 1:].astype(np.float32),
+        **_landmarks(
+            neutral["lmk_faces_idx"],
+            neutral["lmk_bary_coords"],
+            neutral["dynamic_lmk_faces_idx"],
+            neutral["dynamic_lmk_bary_coords"],
+        ),
+    }
+
+
+def compact_head(head: FreeHead) -> dict[str, np.ndarray]:
+    """The arrays of head.npz, which `hgm.standin.head` expands. Raises ValueError as `compact`
+    does."""
+    arrays, mirror = head.arrays, head.mirror
+    half = np.flatnonzero(mirror >= np.arange(len(mirror)))
+    return {
+        "mirror": mirror.astype(np.uint16),
+        "template": pack(_symmetric(arrays["v_template"], mirror)[half].T),
+        "shapes": pack(_symmetric(arrays["shapedirs"], mirror)[half].transpose(2, 1, 0)),
+        "expressions": pack(_on_grid(arrays["expressions"]).transpose(2, 1, 0)),
+        **_weights(arrays["weights"][half]),
+        **_regressor(arrays["J_regressor"]),
+        "faces": _left_faces(arrays["f"]),
+        **_landmarks(
+            arrays["static_lmk_faces_idx"],
+            arrays["static_lmk_bary_coords"],
+            arrays["dynamic_lmk_faces_idx"],
+            arrays["dynamic_lmk_bary_coords"],
+        ),
+    }
+
+
+def _weights(weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Sparse skinning weights of [V, J]."""
+    rows, joints = np.nonzero(weights)
+    return {
+        "weight_count": np.bincount(rows, minlength=len(weights)).astype(np.uint8),
+        "weight_joint": joints.astype(np.uint8),
+        "weight_value": pack(_on_grid(weights)[rows, joints]),
+    }
+
+
+def _regressor(regressor: np.ndarray) -> dict[str, np.ndarray]:
+    joints, vertices = np.nonzero(regressor)
+    return {
+        "regressor_joint": joints.astype(np.uint8),
+        "regressor_vertex": vertices.astype(np.uint16),
+        "regressor_value": regressor[joints, vertices].astype(np.float64),
+    }
+
+
+def _left_faces(faces: np.ndarray) -> np.ndarray:
+    """The left half of faces in the order left skin, right skin, left eye, right eye, packed."""
+    skin = len(faces) // 2 - EYE_FACES
+    left = np.concatenate([faces[:skin], faces[2 * skin : 2 * skin + EYE_FACES]])
+    return pack(left.astype(np.int64).T)
+
+
+def _landmarks(
+    face: np.ndarray, place: np.ndarray, contour_face: np.ndarray, contour_place: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Landmarks by their faces and barycentric coordinates, without the first of these."""
+    return {
+        "landmark_face": face.astype(np.uint16),
+        "landmark_uv": place[..., 1:].astype(np.float32),
+        "contour_face": contour_face.astype(np.uint16),
+        "contour_uv": contour_place[..., 1:].astype(np.float32),
     }
 
 

@@ -62,9 +62,9 @@ def shape_space(vertices: np.ndarray, mirror: np.ndarray, waist_height: float) -
     return ShapeSpace(mean, components * signs, coefficients * signs)
 
 
-def expression_components(actions: np.ndarray, names: list[str]) -> np.ndarray:
-    """Expression components [V, 3, 20] of facial actions [A, V, 3]: those of random, nearly
-    symmetric mixes."""
+def expression_mixtures(actions: np.ndarray, names: list[str], count: int) -> np.ndarray:
+    """How much [A, count] of each facial action [A, V, 3] is in each expression component: the
+    components are the principal ones of random, nearly symmetric mixes."""
     rng = np.random.default_rng(11)
     mixes = np.zeros((EXPRESSIONS, len(names)))
     for mix in mixes:
@@ -76,7 +76,9 @@ def expression_components(actions: np.ndarray, names: list[str]) -> np.ndarray:
                 mix[k] = np.clip(mix[names.index(partner)] + rng.normal(0, 0.06), 0, 1)
             elif rng.random() < 0.22:
                 mix[k] = rng.beta(1.3, 2.2)
-    return principal(np.tensordot(mixes - mixes.mean(0), actions, 1), COMPONENTS)[0]
+    mixes -= mixes.mean(0)
+    _, coefficients = principal(np.tensordot(mixes, actions, 1), count)
+    return mixes.T @ coefficients / len(mixes)
 
 
 def joint_regressor(
@@ -102,7 +104,7 @@ def joint_regressor(
         ring = _ring(mean, centers[j], rng)
         if MIRROR[j] == j:
             ring = np.unique(np.concatenate([ring, mirror[ring]]))
-        regressor[j, ring] = _convex_fit(vertices[::5, ring], joints[::5, j], centers[j])
+        regressor[j, ring] = convex_fit(vertices[::5, ring], joints[::5, j], centers[j])
         if MIRROR[j] == j:
             regressor[j] = 0.5 * (regressor[j] + regressor[j][mirror])
         regressor[j] /= regressor[j].sum()
@@ -121,7 +123,7 @@ def _ring(mean: np.ndarray, center: np.ndarray, rng: np.random.Generator) -> np.
     return np.unique(np.concatenate([near[:NEAREST], rng.permutation(near)[:CANDIDATES]]))
 
 
-def _convex_fit(points: np.ndarray, targets: np.ndarray, center: np.ndarray) -> np.ndarray:
+def convex_fit(points: np.ndarray, targets: np.ndarray, center: np.ndarray) -> np.ndarray:
     """Non-negative weights [C], close to a sum of one, that bring points [N, C, 3] to targets [N,
     3]."""
     from scipy.optimize import nnls

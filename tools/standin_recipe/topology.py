@@ -8,6 +8,7 @@ two holes of 17 edges each.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,19 +129,26 @@ def _importance(
 
 
 def decimate(
-    mesh: Decimator, side: np.ndarray, *, total: int = BODY_VERTICES, hole: int = HOLE_EDGES
+    mesh: Decimator,
+    side: np.ndarray,
+    *,
+    total: int = BODY_VERTICES,
+    hole: int = HOLE_EDGES,
+    midline_share: float = MIDLINE_SHARE,
+    fixed: Collection[int] = (),
 ) -> None:
     """Shrink a left half until both halves together have `total` vertices (odd), with `hole` edges
-    around the eye.
+    around the eye; the vertices `fixed` of another rim stay.
 
     Both halves share the midline: 2 * left + middle = total, so the midline keeps an odd number of
     vertices.
     """
-    rim = {v for v in mesh.boundary if side[v] > 0}
+    rim = {v for v in mesh.boundary if side[v] > 0 and v not in fixed}
     mesh.collapse(len(rim) - hole, lambda v: v in rim)
     rim &= mesh.alive
+    rim.update(fixed)
     middle = sum(side[v] == 0 for v in mesh.alive)
-    target = middle - int(MIDLINE_SHARE * middle)
+    target = middle - int(midline_share * middle)
     target -= (target + 1) % 2
     mesh.collapse(middle - target, lambda v: side[v] == 0)
     left = len(mesh.alive) - target
@@ -176,7 +184,7 @@ def _assemble(
     uv = np.concatenate([samples.uv, 0.5 + 0.02 * sphere[:, :2]])
     uv_faces = np.concatenate([corners, right_corners, ball + iris, ball[:, ::-1] + iris])
     kept, uv_faces = np.unique(uv_faces, return_inverse=True)
-    mirror = _mirror(len(middle), len(left))
+    mirror = mirror_table(len(middle), len(left))
     order = _order(source, mirror, {name: number[v] for name, v in named.items()}, rigged)
     place = np.argsort(order)
     return Topology(
@@ -207,17 +215,16 @@ def _uv_partners(samples: Samples, side: np.ndarray) -> dict[tuple[int, int], in
     return partner
 
 
-def _mirror(middle: int, left: int) -> np.ndarray:
-    """The mirror table [10475] of vertices in the order midline, left, right, left eye, right
-    eye."""
-    eyes = np.arange(EYE_VERTICES)
+def mirror_table(middle: int, left: int) -> np.ndarray:
+    """The mirror table of vertices in the order midline, left, right, left eye, right eye."""
+    eyes = middle + 2 * left + np.arange(EYE_VERTICES)
     return np.concatenate(
         [
             np.arange(middle),
             middle + left + np.arange(left),
             middle + np.arange(left),
-            RIGHT_EYE + eyes,
-            LEFT_EYE + eyes,
+            eyes + EYE_VERTICES,
+            eyes,
         ]
     )
 

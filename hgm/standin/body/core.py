@@ -18,7 +18,16 @@ from hgm.core.files import atomic_write
 from hgm.core.progress import Progress
 from hgm.errors import InputError
 from hgm.standin.body import correctives, hands
-from hgm.standin.body.skeleton import EYE_FACES, JOINTS, MIRROR, PARENTS, VERTICES
+from hgm.standin.body.packing import (
+    barycentric,
+    both_sides,
+    from_grid,
+    stored_faces,
+    stored_regressor,
+    stored_weights,
+    unpack,
+)
+from hgm.standin.body.skeleton import JOINTS, MIRROR, PARENTS, VERTICES
 
 RESOURCES = checkout.RESOURCES / "standin"
 GENDERS = ("neutral", "male", "female")
@@ -29,7 +38,6 @@ MARKER_TEXT = """These body models are free stand-ins in SMPL-X's file format. T
 Their shape, expression and hand components differ from SMPL-X's: parameters do not carry over.
 Numbers measured with them say nothing about real data. License: CC0 1.0, see LICENSE and NOTICE.
 """
-MICROMETRES = 1e6  # steps per meter; lengths are kept to this grid, exactly
 
 
 def model(gender: str) -> dict[str, np.ndarray]:
@@ -58,13 +66,7 @@ def write_models(folder: str | Path) -> list[Path]:
             f"{folder}: holds body models that are not stand-ins; choose another folder for the "
             "stand-ins"
         )
-    for name, text in (
-        (MARKER, MARKER_TEXT),
-        ("LICENSE", _text("LICENSE")),
-        ("NOTICE", _text("NOTICE")),
-    ):
-        with atomic_write(folder / name, "w") as file:
-            file.write(text)
+    write_marker(folder, MARKER_TEXT)
     with Progress("body models", len(files)) as progress:
         for gender, path in progress.each(
             list(zip(GENDERS, files, strict=True)), lambda one: one[0]
@@ -72,6 +74,15 @@ def write_models(folder: str | Path) -> list[Path]:
             with atomic_write(path) as file:
                 np.savez_compressed(file, **model(gender))
     return files
+
+
+def write_marker(folder: Path, text: str) -> None:
+    """Write STANDIN with this text, LICENSE and NOTICE into a folder of stand-ins."""
+    for name in ("LICENSE", "NOTICE"):
+        with atomic_write(folder / name, "w") as file:
+            file.write((RESOURCES / name).read_text())
+    with atomic_write(folder / MARKER, "w") as file:
+        file.write(text)
 
 
 def is_standin(folder: str | Path) -> bool:
@@ -86,16 +97,21 @@ def expand(core: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
     return {gender: {**_gendered_arrays(core, shared, gender), **shared} for gender in GENDERS}
 
 
-@functools.cache
-def _core() -> dict[str, np.ndarray]:
-    path = RESOURCES / "core.npz"
+def resource(name: str) -> dict[str, np.ndarray]:
+    """The arrays of one of the stand-ins' files. Raises InputError where it is missing."""
+    path = RESOURCES / name
     try:
         with np.load(path) as data:
             return {key: data[key] for key in data.files}
     except OSError as error:
         raise InputError(
-            f"{path}: the stand-in body is missing from this installation ({error})"
+            f"{path}: this part of the stand-ins is missing from this installation ({error})"
         ) from None
+
+
+@functools.cache
+def _core() -> dict[str, np.ndarray]:
+    return resource("core.npz")
 
 
 @functools.cache
@@ -114,31 +130,13 @@ def _frozen(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _text(name: str) -> str:
-    return (RESOURCES / name).read_text()
-
-
-def _half(mirror: np.ndarray) -> np.ndarray:
-    """The vertices whose data are stored: of every mirrored pair the first, and the midline."""
-    return np.flatnonzero(mirror >= np.arange(len(mirror)))
-
-
-def _both_sides(values: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Values [H, 3, ...] of the stored half -> [10475, 3, ...], x mirrored."""
-    half = _half(mirror)
-    full = np.empty((len(mirror), *values.shape[1:]), values.dtype)
-    full[mirror[half]] = values * np.reshape([-1, 1, 1], (3, *[1] * (values.ndim - 2)))
-    full[half] = values
-    return full
-
-
 def _gendered_arrays(
     core: Mapping[str, np.ndarray], shared: Mapping[str, np.ndarray], gender: str
 ) -> dict[str, np.ndarray]:
     """The two arrays that depend on the gender."""
     planes = unpack(core["template"])  # [3, 3, H]: neutral, then male and female relative to it
     steps = planes[0] if gender == GENDERS[0] else planes[0] + planes[GENDERS.index(gender)]
-    template = from_grid(_both_sides(steps.T, core["mirror"].astype(np.int64))).astype(np.float64)
+    template = from_grid(both_sides(steps.T, core["mirror"].astype(np.int64))).astype(np.float64)
     basis = correctives.pose_basis(
         gender, template, shared["J_regressor"] @ template, shared["weights"]
     )
@@ -149,21 +147,19 @@ def _shared_arrays(core: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Everything but the two arrays that depend on the gender."""
     mirror = core["mirror"].astype(np.int64)
     shapedirs = np.zeros((VERTICES, 3, SHAPE_COLUMNS + EXPRESSION_COLUMNS), np.float32)
-    shapes = _both_sides(unpack(core["shapes"]).transpose(2, 1, 0), mirror)  # [10475, 3, 20]
+    shapes = both_sides(unpack(core["shapes"]).transpose(2, 1, 0), mirror)  # [10475, 3, 20]
     expressions = unpack(core["expressions"]).transpose(2, 1, 0)
     shapedirs[:, :, : shapes.shape[2]] = from_grid(shapes)
     shapedirs[:, :, SHAPE_COLUMNS : SHAPE_COLUMNS + expressions.shape[2]] = from_grid(expressions)
-    regressor = np.zeros((len(JOINTS), VERTICES))
-    regressor[core["regressor_joint"], core["regressor_vertex"]] = core["regressor_value"]
     mean = core["hand_mean"]
     rows = core["hand_components"]
     coefficients = hands.coefficients(mean, rows)
     numbers = np.array({name: i for i, name in enumerate(JOINTS)}, dtype=object)
     return {
-        "f": _faces(unpack(core["faces"]).T, mirror),
+        "f": stored_faces(core, mirror),
         "shapedirs": shapedirs,
-        "weights": _weights(core, mirror),
-        "J_regressor": regressor,
+        "weights": stored_weights(core, mirror, MIRROR),
+        "J_regressor": stored_regressor(core, (len(JOINTS), VERTICES)),
         "kintree_table": np.array([[2**32 - 1, *PARENTS[1:]], range(len(PARENTS))], np.uint32),
         "hands_meanl": mean.copy(),
         "hands_meanr": mean * hands.MIRROR,
@@ -172,63 +168,12 @@ def _shared_arrays(core: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         "hands_coeffsl": coefficients,
         "hands_coeffsr": coefficients.copy(),
         "lmk_faces_idx": core["landmark_face"].astype(np.int64),
-        "lmk_bary_coords": _barycentric(core["landmark_uv"]),
+        "lmk_bary_coords": barycentric(core["landmark_uv"]),
         "dynamic_lmk_faces_idx": core["contour_face"].astype(np.int64),
-        "dynamic_lmk_bary_coords": _barycentric(core["contour_uv"]),
+        "dynamic_lmk_bary_coords": barycentric(core["contour_uv"]),
         "vt": from_grid(unpack(core["uv"]).T).astype(np.float64),
         "ft": unpack(core["uv_faces"]).T.astype(np.uint32),
         "joint2num": numbers,
         "part2num": numbers.copy(),
         "allow_pickle": np.array(True),
     }
-
-
-def _faces(stored: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Faces [20908, 3] uint32: left body, right body, left eye, right eye; the left ones are
-    stored."""
-    other = mirror[stored][:, ::-1]
-    body = len(stored) - EYE_FACES
-    return np.concatenate([stored[:body], other[:body], stored[body:], other[body:]]).astype(
-        np.uint32
-    )
-
-
-def _weights(core: Mapping[str, np.ndarray], mirror: np.ndarray) -> np.ndarray:
-    """Skinning weights [10475, 55] float64 from the sparse weights of the stored half."""
-    half = _half(mirror)
-    weights = np.zeros((VERTICES, len(JOINTS)))
-    rows = np.repeat(half, core["weight_count"])
-    values = from_grid(unpack(core["weight_value"]))
-    weights[mirror[rows], np.array(MIRROR)[core["weight_joint"]]] = values
-    weights[rows, core["weight_joint"]] = values
-    return weights
-
-
-def _barycentric(uv: np.ndarray) -> np.ndarray:
-    """Barycentric coordinates [..., 3] float64 of float32 (u, v)."""
-    return np.concatenate([1 - uv.sum(-1, keepdims=True), uv], -1).astype(np.float64)
-
-
-def pack(values: np.ndarray) -> np.ndarray:
-    """Integers [..., n] -> uint8 [bytes, ..., n] that compress well; `unpack` gives them back
-    exactly."""
-    steps = np.diff(values.astype(np.int64), axis=-1, prepend=0)
-    zigzag = (steps << 1) ^ (steps >> 63)  # small magnitudes of either sign become small numbers
-    planes = max(1, (int(zigzag.max(initial=0)).bit_length() + 7) // 8)
-    return np.stack([(zigzag >> (8 * i)) & 255 for i in range(planes)]).astype(np.uint8)
-
-
-def unpack(planes: np.ndarray) -> np.ndarray:
-    """The int64 [..., n] of `pack`."""
-    zigzag = sum(plane.astype(np.int64) << (8 * i) for i, plane in enumerate(planes))
-    return np.cumsum((zigzag >> 1) ^ -(zigzag & 1), axis=-1)
-
-
-def to_grid(meters: np.ndarray) -> np.ndarray:
-    """Lengths in meters -> whole micrometers, int64."""
-    return np.rint(np.asarray(meters, np.float64) * MICROMETRES).astype(np.int64)
-
-
-def from_grid(steps: np.ndarray) -> np.ndarray:
-    """Whole micrometers -> float32 meters."""
-    return (steps / MICROMETRES).astype(np.float32)

@@ -83,14 +83,31 @@ def pose_basis(
     joints [55, 3] and skinning weights [10475, 55] of one gender."""
     basis = np.zeros((VERTICES, 3, 9 * (len(PARENTS) - 1)), np.float32)
     for joint, vectors in _rotations(gender).items():
-        w = weights[:, descendants(joint)].sum(1)  # how much of a vertex turns with the joint
-        near = np.flatnonzero((w > 0.01) & (w < 0.99))
-        position = np.clip(w[near] * (len(WEIGHTS) - 1), 0, len(WEIGHTS) - 1.001)
-        lower = position.astype(int)
-        part = (position - lower)[:, None, None, None]
-        table = _regression(vectors)
-        maps = (1 - part) * table[lower] + part * table[lower + 1]
-        offsets = np.einsum("vfab,vb->vaf", maps, vertices[near] - joints[joint])
-        basis[near, :, 9 * (joint - 1) : 9 * joint] = GAIN * offsets
+        w = weights[:, descendants(joint)].sum(1)
+        basis[:, :, 9 * (joint - 1) : 9 * joint] = _offsets(vectors, w, vertices - joints[joint])
+    return _rounded(basis)
+
+
+def joint_basis(gender: str, joint: int, w: np.ndarray, arms: np.ndarray) -> np.ndarray:
+    """The nine columns [V, 3, 9] that one joint has in the basis of this gender, for any vertices:
+    shares w [V] of what turns with the joint, and vectors [V, 3] from it to the vertices."""
+    return _rounded(_offsets(_rotations(gender)[joint], w, arms))
+
+
+def _offsets(vectors: np.ndarray, w: np.ndarray, arms: np.ndarray) -> np.ndarray:
+    """Offsets [V, 3, 9] float32 by the numbers of R - I, where a share w [V] of a vertex turns with
+    the joint; none where nearly all of it or nothing does."""
+    near = np.flatnonzero((w > 0.01) & (w < 0.99))
+    position = np.clip(w[near] * (len(WEIGHTS) - 1), 0, len(WEIGHTS) - 1.001)
+    lower = position.astype(int)
+    part = (position - lower)[:, None, None, None]
+    table = _regression(vectors)
+    maps = (1 - part) * table[lower] + part * table[lower + 1]
+    offsets = np.zeros((len(w), 3, 9), np.float32)
+    offsets[near] = GAIN * np.einsum("vfab,vb->vaf", maps, arms[near])
+    return offsets
+
+
+def _rounded(basis: np.ndarray) -> np.ndarray:
     basis[np.abs(basis) < SMALLEST] = 0
     return np.round(basis, 5)
