@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,13 @@ from hgm.cameras import Cameras
 from hgm.core.manifests import read_json, write_json
 from hgm.errors import InputError
 from hgm.images.views import load_image, resize
-from hgm.systems.monogaussian.clip import cameras_of, from_world_mats, intrinsics_of, world_mats
+from hgm.systems.monogaussian.clip import (
+    Clip,
+    cameras_of,
+    from_world_mats,
+    intrinsics_of,
+    world_mats,
+)
 
 FOLDER = "held_out"
 LIST = "held_out.json"
@@ -44,6 +51,16 @@ class HeldOut:
         """That picture over white, uint8 [3, S, S]. Raises InputError where it cannot be read."""
         image = load_image(self.path(camera, frame))[:3].expand(3, -1, -1)
         return (resize(image, size) * 255).round().clamp(0, 255).to(torch.uint8)
+
+    def views(self, clip: Clip, size: int) -> Iterator[tuple[str, int, Cameras, Tensor]]:
+        """Camera by camera, of each frame that the clip still has: the camera's name, the frame's
+        index in the clip, the camera [1], and the picture uint8 [3, S, S]."""
+        rig = self.rig(size)
+        places = {name: i for i, name in enumerate(clip.names)}
+        for i, camera in enumerate(self.cameras):
+            for frame in self.frames:
+                if frame in places:
+                    yield camera, places[frame], rig[i : i + 1], self.image(camera, frame, size)
 
 
 def write_held_out(held_out: HeldOut) -> None:
