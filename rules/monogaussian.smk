@@ -34,8 +34,6 @@ rule head_model:
 
 rule head_video:
     """Render a clip of a stand-in's head and shoulders, with its exact parameters."""
-    input:
-        model="<results>/standin/models/FLAME2020/generic_model.pkl",
     output:
         parameters=ensure(plan.made_clip, non_empty=True),
     log:

@@ -14,10 +14,11 @@ from hgm.systems.monogaussian.variants import variant_of
 def main(job: Job) -> None:
     params = job.params
     device = select_device(params["device"])
+    [model] = job.paths("model")
     pictures = ClipPictures(clips_of(job.paths("clips")), params["size"])
     train_avatar(
         Footage.of(pictures.clip, pictures, params["size"]),
-        subject_head(job.path("model"), pictures.clip),
+        subject_head(model, pictures.clip),
         Avatar(**params["avatar"]),
         variant_of(job.wildcards["variant"], params["compat"]),
         job.path("weights").parent,

@@ -9,7 +9,8 @@ from hgm.systems.monogaussian.setup import clips_of
 
 def main(job: Job) -> None:
     files = [path for path in job.paths("clips") if path.name == PARAMETERS]
-    check_tracking(clips_of(files), HeadModel.load(job.path("model")), job.path("check").parent)
+    [model] = job.paths("model")
+    check_tracking(clips_of(files), HeadModel.load(model), job.path("check").parent)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,224 @@
+"""The video of a stand-in person who moves head and face, with exact parameters in FLAME's terms.
+
+Neck, head, jaw, eyes and expression follow curves that do not correlate, since an avatar that is
+trained on others takes one parameter for another: slow curves of few frequencies cost 5 dB on a
+clip of another motion. Shoulders and clothes stay.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hgm.body.flame import HeadModel
+from hgm.body.motion.curves import Channel, independent_curves
+from hgm.core.keys import derived_seed, key_of
+from hgm.core.manifests import read_json, write_json
+from hgm.errors import InputError
+from hgm.render.pool import Item, do_in_workers
+from hgm.standin.actor import SMALLEST_TEXTURE, Actor
+from hgm.standin.head import head_arrays, head_landmarks, head_parameters
+from hgm.systems.monogaussian import held_out
+from hgm.systems.monogaussian.clip import EXPRESSION, KEYPOINTS, POSE, SCALE, Clip, write_clip
+from hgm.systems.monogaussian.held_out import HeldOut, write_held_out
+from hgm.systems.monogaussian.portrait import FOCAL, HELD_OUT, TASK, Portrait, Sitter, body_frame
+from hgm.systems.monogaussian.settings import Standin, Video
+
+STAGE = "head_frame"
+TRUTH = "truth.json"
+KINDS = ("image", "mask", "semantic")
+WINDOW = 40  # frames over which no two parameters correlate
+GAZE = 9  # first column of the left eye's rotation; the right eye's is three further
+CHUNK = 64  # frames that are posed at once
+EYES = (3, 4)  # joints of the head model
+CHANNELS = (
+    *(Channel("pose", i, -size, size) for i, size in enumerate((0.1, 0.2, 0.06))),  # neck
+    *(Channel("pose", 3 + i, -size, size) for i, size in enumerate((0.13, 0.3, 0.08))),  # head
+    Channel("pose", 6, 0.0, 0.3),  # jaw
+    *(Channel("pose", GAZE + i, -size, size) for i, size in enumerate((0.12, 0.22))),
+    *(Channel("expression", i, -2.0, 2.0) for i in range(5)),
+)
+
+
+def parameters(frames: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Expressions [F, 50] and poses [F, 15] of a clip. Over 40 frames and more, no two of the
+    columns that move correlate above 0.3, but those of the two eyes, which look the same way."""
+    tables = {"expression": np.zeros((frames, EXPRESSION)), "pose": np.zeros((frames, POSE))}
+    curves = independent_curves(CHANNELS, frames, rng, window=WINDOW)
+    for channel, curve in zip(CHANNELS, curves.T, strict=True):
+        tables[channel.table][:, channel.column] = curve
+    tables["pose"][:, GAZE + 3 :] = tables["pose"][:, GAZE : GAZE + 3]
+    return tables["expression"].astype(np.float32), tables["pose"].astype(np.float32)
+
+
+def make_clip(
+    folder: Path,
+    video: Video,
+    standin: Standin,
+    *,
+    seed: int,
+    frames: Path,
+    workers: int = 1,
+    common: str = "",
+    progress: Callable[[int, str], None] | None = None,
+) -> Clip:
+    """Make the clip that `folder` is called after, and write it there in IMavatar's format,
+    flame_params.json last.
+
+    The test clip is also seen by held-out cameras (`held_out.py`). The parameters of other clips
+    have the errors that `standin` asks for, and truth.json beside them is what they are without.
+
+    frames: folder for rendered frames, each of which is done once for its key; it is deleted at the
+    end. workers: processes, a core each. common: digest of whatever else decides the pictures.
+    Raises InputError for a frame that cannot be rendered, and as `do_in_workers`.
+    """
+    is_test = folder.name == video.test
+    count = standin.test_frames if is_test else standin.train_frames
+    names = tuple(str(i + 1) for i in range(count))
+    apart = names[:: standin.held_out_every] if is_test else ()
+    expression, pose = parameters(
+        count, np.random.default_rng(derived_seed(seed, "clip", folder.name))
+    )
+    actor = Actor.of(standin.person, SMALLEST_TEXTURE, skirts=False)
+    still = head_parameters(actor, body_frame(np.zeros(POSE), np.zeros(EXPRESSION)))
+    sitter = Sitter(actor, still.transform[:3, 3])
+    portrait = Portrait(
+        person=standin.person,
+        texture=standin.texture,
+        size=video.size,
+        origin=sitter.origin.tolist(),
+    )
+    items = []
+    for i, name in enumerate(names):
+        data = {
+            "pose": pose[i].tolist(),
+            "expression": expression[i].tolist(),
+            "held_out": name in apart,
+        }
+        items.append(Item(name, key_of(portrait.model_dump(), data, common), data))
+    outcome = do_in_workers(
+        TASK,
+        items,
+        frames,
+        portrait,
+        stage=STAGE,
+        noun="frame",
+        workers=workers,
+        progress=progress,
+    )
+    if outcome.failed:
+        number, reason = next(iter(outcome.failed.items()))
+        raise InputError(f"{folder}: frame {number} cannot be rendered: {reason}")
+    _gather(frames, folder, names, apart)
+
+    camera = sitter.camera(video.size)
+    clip = Clip(
+        name=folder.name,
+        shape=still.shape.astype(np.float32),
+        names=names,
+        folders=(folder,) * count,
+        focal=np.full((count, 2), FOCAL, np.float32),
+        center=np.full((count, 2), 0.5, np.float32),
+        expression=expression,
+        pose=pose,
+        world_to_camera=np.tile(camera.world_to_camera.numpy().astype(np.float32), (count, 1, 1)),
+        keypoints=np.zeros((count, KEYPOINTS, 2), np.float32),
+    )
+    clip = dataclasses.replace(clip, keypoints=landmarks_seen(clip))
+    if is_test:
+        matrices = [sitter.camera(video.size, a).world_to_camera for a in HELD_OUT.values()]
+        write_held_out(
+            HeldOut(
+                folder,
+                apart,
+                tuple(HELD_OUT),
+                focal=clip.focal[:1].repeat(len(HELD_OUT), 0),
+                center=clip.center[:1].repeat(len(HELD_OUT), 0),
+                world_to_camera=torch.stack(matrices).numpy().astype(np.float32),
+            )
+        )
+    elif standin.pose_noise or standin.expression_noise:
+        truth = {"expression": expression.tolist(), "pose": pose.tolist()}
+        write_json(folder / TRUTH, truth)
+        noise = np.random.default_rng(derived_seed(seed, "noise", folder.name))
+        clip = disturbed(clip, standin, noise)
+    write_clip(clip, folder)
+    shutil.rmtree(frames)
+    return clip
+
+
+def landmarks_seen(clip: Clip) -> np.ndarray:
+    """Where a clip's cameras see the 68 landmarks of its head, as if from the front, and its two
+    pupils: [F, 70, 2] float32, from -1 (left, top) to 1."""
+    head = HeadModel.of(head_arrays())
+    table = head_landmarks()
+    corners = head.faces[torch.from_numpy(table["full_lmk_faces_idx"][0])]  # [68, 3]
+    shares = torch.from_numpy(table["full_lmk_bary_coords"][0]).float()[..., None]
+    eyeballs = (head.weights[:, eye] > 0.5 for eye in EYES)
+    pupils = [int(torch.where(own, head.template[:, 2], -1).argmax()) for own in eyeballs]
+    cameras = clip.cameras(1)
+    found = []
+    for start in range(0, len(clip), CHUNK):
+        part = slice(start, start + CHUNK)
+        expression = torch.from_numpy(clip.expression[part])
+        shape = torch.from_numpy(clip.shape).expand(len(expression), -1)
+        with torch.no_grad():
+            posed = head(shape, expression, torch.from_numpy(clip.pose[part])).vertices
+        points = torch.cat([(posed[:, corners] * shares).sum(2), posed[:, pupils]], 1)
+        found.append(2 * cameras[part].project(SCALE * points)[0] - 1)
+    return torch.cat(found).numpy()
+
+
+def disturbed(clip: Clip, standin: Standin, rng: np.random.Generator) -> Clip:
+    """A clip whose poses are off by `pose_noise` degrees about each axis, and whose expressions by
+    the share `expression_noise` of each coefficient's deviation over the clip (both deviations of
+    normal noise, anew in each frame)."""
+    turn = np.deg2rad(standin.pose_noise) * rng.normal(size=clip.pose.shape)
+    spread = standin.expression_noise * clip.expression.std(0)
+    change = spread * rng.normal(size=clip.expression.shape)
+    return dataclasses.replace(
+        clip,
+        pose=(clip.pose + turn).astype(np.float32),
+        expression=(clip.expression + change).astype(np.float32),
+    )
+
+
+def read_truth(clip: Clip) -> tuple[np.ndarray, np.ndarray] | None:
+    """The true expressions [F, 50] and poses [F, 15] of a clip of `make_clip`, float32; None where
+    the clip's own are true, or nothing is known. Raises InputError for a damaged file."""
+    path = clip.folder / TRUTH
+    if not path.exists():
+        return None
+    data = read_json(path, "delete it and make the video again")
+    try:
+        expression, pose = (np.array(data[key], np.float32) for key in ("expression", "pose"))
+        chosen = [int(name) - 1 for name in clip.names]
+        return expression.reshape(-1, EXPRESSION)[chosen], pose.reshape(-1, POSE)[chosen]
+    except (LookupError, TypeError, ValueError):
+        raise InputError(
+            f"{path}: does not hold the parameters of {len(clip)} frames; delete it and make the "
+            "video again"
+        ) from None
+
+
+def _gather(frames: Path, folder: Path, names: Sequence[str], apart: Sequence[str]) -> None:
+    """Put the pictures of the frames' folders where the format wants them: links, where the file
+    system has them, so that an interrupted run finds its frames again."""
+    places = {kind: (names, f"{kind}.png") for kind in KINDS}
+    places |= {f"{held_out.FOLDER}/{camera}": (apart, f"{camera}.png") for camera in HELD_OUT}
+    for kind in (*KINDS, held_out.FOLDER):
+        shutil.rmtree(folder / kind, ignore_errors=True)
+    for place, (members, file) in places.items():
+        for name in members:
+            target = folder / place / f"{name}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(frames / name / file, target)
+            except OSError:
+                shutil.copyfile(frames / name / file, target)
