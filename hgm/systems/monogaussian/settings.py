@@ -108,6 +108,7 @@ class Avatar(Section):
         ge=0,
     )
     lr: float = described(1e-4, "learning rate of networks and points", gt=0)
+    deformer_lr: float = described(1e-4, "that of the deformer", gt=0)
     lr_milestones: list[Share] = described(
         [0.8, 1.0], "shares of the training after which the rate is halved"
     )

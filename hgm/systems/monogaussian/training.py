@@ -218,7 +218,7 @@ def train_avatar(
         stage=STAGE,
         seed=seed,
         state=state,
-        optimizer=_optimizer(settings),
+        optimizer=_optimizer(settings, avatar),
         schedule=_schedule(course, variant),
         batch=course.batch,
         deadline=deadline,
@@ -234,8 +234,12 @@ def train_avatar(
     return avatar.requires_grad_(False).eval()
 
 
-def _optimizer(settings: Avatar) -> Optimizer:
-    rates = {"tracking.*": settings.tracking_lr} if settings.tracking_lr > 0 else {}
+def _optimizer(settings: Avatar, avatar: HeadAvatar) -> Optimizer:
+    rates = {}
+    if avatar.deformer is not None:
+        rates["avatar.deformer.*"] = settings.deformer_lr
+    if settings.tracking_lr > 0:
+        rates["tracking.*"] = settings.tracking_lr
     return Optimizer(name="adam", rates=rates, sparse=["tracking.*"])
 
 
