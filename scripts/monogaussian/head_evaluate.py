@@ -6,9 +6,10 @@ from hgm.metrics.lpips import load_lpips
 from hgm.systems.monogaussian.avatar import HeadAvatar
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
 from hgm.systems.monogaussian.evaluation import evaluate_avatar
+from hgm.systems.monogaussian.held_out import read_held_out
 from hgm.systems.monogaussian.losses import VGGLoss
 from hgm.systems.monogaussian.settings import Avatar, Evaluate
-from hgm.systems.monogaussian.setup import clips_of, held_out_views
+from hgm.systems.monogaussian.setup import clips_of
 
 
 def main(job: Job) -> None:
@@ -26,7 +27,7 @@ def main(job: Job) -> None:
         protocol=job.wildcards["protocol"],
         settings=Evaluate(**params["evaluate"]),
         training=Avatar(**params["avatar"]),
-        held_out=held_out_views(clip, params["size"]),
+        held_out=read_held_out(clip.folder),
         standin=params["standin"],
         lpips=load_lpips(weights["vgg16"], weights["lpips"]),
         vgg=VGGLoss.load(weights["vgg16"]),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from hgm.splat import backend_for
 from hgm.systems.monogaussian.avatar import HeadAvatar
 from hgm.systems.monogaussian.clip import Clip
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
+from hgm.systems.monogaussian.held_out import HeldOut
 from hgm.systems.monogaussian.losses import VGGLoss, picture_loss
 from hgm.systems.monogaussian.settings import Avatar, Evaluate
 from hgm.systems.monogaussian.training import Footage, rendered
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 METRICS = "metrics.json"
 FRAMES = "frames"
 TRUTH = "truth"
+HELD_OUT = "held_out"  # the region of all held-out cameras; with _<camera> that of one
 AT_ONCE = 8  # frames that are refined together
 CLOTH = (15, 16)  # of CelebAMask's labels: necklace, clothes
 # of the 68 landmarks, which come first of a frame's 70
@@ -40,16 +41,6 @@ EYES = slice(36, 48)
 MOUTH = slice(48, 68)
 MARGIN = 0.25  # of a box's longer side, by which it is wider than its landmarks
 LPIPS_LEAST = 32  # pixels; of less the trunk leaves nothing
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """A frame of the clip as another camera saw it."""
-
-    camera: str  # its name
-    frame: int  # of the clip
-    cameras: Cameras  # [1]
-    image: Tensor  # uint8 [3, S, S], over white
 
 
 def erode_dilate(images: Tensor) -> Tensor:
@@ -148,7 +139,7 @@ def evaluate_avatar(
     protocol: str,
     settings: Evaluate,
     training: Avatar,
-    held_out: Sequence[HeldOut] = (),
+    held_out: HeldOut | None = None,
     standin: bool,
     lpips: LPIPS | None = None,
     vgg: VGGLoss | None = None,
@@ -170,9 +161,6 @@ def evaluate_avatar(
         expression, pose = refined(avatar, footage, settings, training, backend=backend, vgg=vgg)
     means = Means(lpips)
     ready = avatar.ready()
-    others: dict[int, list[HeldOut]] = defaultdict(list)
-    for view in held_out:
-        others[view.frame].append(view)
 
     def draw(frame: int, cameras: Cameras) -> Tensor:
         e, p = expression[frame : frame + 1].to(device), pose[frame : frame + 1].to(device)
@@ -185,12 +173,15 @@ def evaluate_avatar(
             target = footage.images(torch.tensor([frame]), device)
             _measure(means, clip, pictures, frame, prediction, target)
             _save(out, name, prediction, target)
-            for view in others[frame]:
-                prediction = draw(frame, view.cameras)
-                target = view.image[None].to(device).float() / 255
-                means.add("held_out", "standard", prediction, target)
-                means.add("held_out", "released_code", erode_dilate(prediction), target)
-                _save(out, f"{name}_{view.camera}", prediction, target)
+        for camera, frame, cameras, image in (
+            held_out.views(clip, pictures.size) if held_out else ()
+        ):
+            prediction = draw(frame, cameras)
+            target = image[None].to(device).float() / 255
+            for region in (HELD_OUT, f"{HELD_OUT}_{camera}"):
+                means.add(region, "standard", prediction, target)
+                means.add(region, "released_code", erode_dilate(prediction), target)
+            _save(out, f"{clip.names[frame]}_{camera}", prediction, target)
     record = {
         **subject_record("monogaussian", subject, variant, standin=standin, images=means.table()),
         "protocol": protocol,

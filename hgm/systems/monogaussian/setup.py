@@ -1,4 +1,4 @@
-"""What several jobs are set up from: clips, the head of their subject, other cameras' views."""
+"""What several jobs are set up from: clips, the head of their subject."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import torch
 
 from hgm.body.flame import HeadModel
 from hgm.systems.monogaussian.clip import Clip, read_clip
-from hgm.systems.monogaussian.evaluation import HeldOut
-from hgm.systems.monogaussian.held_out import read_held_out
 from hgm.systems.monogaussian.subject import SubjectHead
 
 
@@ -26,17 +24,3 @@ def subject_head(model: Path, clip: Clip) -> SubjectHead:
         torch.from_numpy(clip.shape),
         torch.from_numpy(clip.expression).mean(0),
     )
-
-
-def held_out_views(clip: Clip, size: int) -> list[HeldOut]:
-    """What other cameras saw of a clip's frames; nothing where there were none."""
-    found = read_held_out(clip.folder)
-    if found is None:
-        return []
-    rig = found.rig(size)
-    return [
-        HeldOut(camera, clip.names.index(frame), rig[i : i + 1], found.image(camera, frame, size))
-        for i, camera in enumerate(found.cameras)
-        for frame in found.frames
-        if frame in clip.names
-    ]

@@ -20,12 +20,12 @@ from hgm.systems.monogaussian.avatar import Design, HeadAvatar
 from hgm.systems.monogaussian.clip import Clip
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
 from hgm.systems.monogaussian.evaluation import (
-    HeldOut,
     Means,
     erode_dilate,
     evaluate_avatar,
     landmark_box,
 )
+from hgm.systems.monogaussian.held_out import HeldOut
 from hgm.systems.monogaussian.settings import Evaluate
 from hgm.systems.monogaussian.training import rendered
 from hgm.systems.monogaussian.variants import VARIANTS
@@ -141,12 +141,22 @@ def test_imavatars_protocol_fits_what_the_clip_says(avatar, clip, tmp_path):
 
 
 def test_other_cameras_are_measured_by_themselves(avatar, clip, tmp_path):
-    cameras = clip.cameras(SIZE)[:1]
-    white = HeldOut("left25", 1, cameras, torch.full((3, SIZE, SIZE), 255, dtype=torch.uint8))
-    images = measured(avatar, clip, tmp_path, held_out=[white])["images"]
-    shown = load_image(tmp_path / "frames/2_left25.png")
-    expected = float((1 - shown).abs().mean())
-    assert images["held_out"]["standard"]["mae"] == pytest.approx(expected, abs=2e-3)
+    """One of them stands where the clip's camera does and saw nothing but white."""
+    matrix = clip.world_to_camera[:1].repeat(2, 0)
+    matrix[1, 0, 3] = 0.5
+    numbers = clip.focal[:1].repeat(2, 0), clip.center[:1].repeat(2, 0), matrix
+    held_out = HeldOut(tmp_path / "clip", ("2",), ("left", "right"), *numbers)
+    for camera in held_out.cameras:
+        path = held_out.path(camera, "2")
+        path.parent.mkdir(parents=True)
+        Image.fromarray(np.full((SIZE, SIZE, 3), 255, np.uint8)).save(path)
+    images = measured(avatar, clip, tmp_path, held_out=held_out)["images"]
+    shown = [load_image(tmp_path / f"frames/2_{camera}.png") for camera in held_out.cameras]
+    expected = [float((1 - picture).abs().mean()) for picture in shown]
+    found = [images[f"held_out_{camera}"]["standard"]["mae"] for camera in held_out.cameras]
+    assert found == pytest.approx(expected, abs=2e-3)
+    assert images["held_out"]["standard"]["mae"] == pytest.approx(np.mean(found))
+    assert torch.equal(shown[0], load_image(tmp_path / "frames/2.png"))
 
 
 def test_erosion_and_dilation_are_the_least_and_the_largest():
@@ -165,7 +175,7 @@ def test_a_box_outside_the_picture_measures_nothing():
     assert means.table() == {}
 
 
-def cameras(frames: int) -> Cameras:
+def front(frames: int) -> Cameras:
     K = torch.tensor([[50.0, 0, 16], [0, 50, 16], [0, 0, 1]])
     w2c = torch.diag(torch.tensor([1.0, -1, -1, 1]))
     w2c[2, 3] = 3
@@ -175,7 +185,7 @@ def cameras(frames: int) -> Cameras:
 def test_a_film_and_its_clouds(avatar, tmp_path):
     expression, pose = motion(4, seed=2)
     for name in ("one", "two"):
-        animate(avatar, expression, pose, cameras(4), tmp_path / name, fps=10)
+        animate(avatar, expression, pose, front(4), tmp_path / name, fps=10)
     for name in ("rgb.mp4", "canonical.ply", "deformed.ply"):
         data = (tmp_path / "one" / name).read_bytes()
         assert data and data == (tmp_path / "two" / name).read_bytes()
@@ -189,7 +199,7 @@ def test_a_film_and_its_clouds(avatar, tmp_path):
 def test_drivers_that_are_no_use_are_named(avatar, tmp_path):
     expression, pose = motion(4, seed=2)
     with pytest.raises(InputError, match="4 expressions, 3 poses"):
-        animate(avatar, expression, pose[:3], cameras(4), tmp_path)
+        animate(avatar, expression, pose[:3], front(4), tmp_path)
     pose[2, 5] = float("nan")
     with pytest.raises(InputError, match="pose of frame 2"):
-        animate(avatar, expression, pose, cameras(4), tmp_path)
+        animate(avatar, expression, pose, front(4), tmp_path)
