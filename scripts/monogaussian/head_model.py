@@ -1,8 +1,7 @@
 """Write the stand-in head in FLAME 2020's format."""
 
-from hgm.standin.head import write_head
-
 from hgm.core.job import Job, run
+from hgm.standin.head import write_head
 
 
 def main(job: Job) -> None:
