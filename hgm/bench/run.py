@@ -35,6 +35,10 @@ class Settings(Protocol):
     def dtypes(self) -> Sequence[torch.dtype]:
         """Of the matrix products whose rate is a floor."""
 
+    @property
+    def summary(self) -> str:
+        """What is timed, in a line."""
+
     def described(self) -> dict[str, Any]:
         """As plain data."""
 
@@ -123,6 +127,7 @@ def describe(settings: Settings, rates: Rates) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "kernel_threads": threads(),
         "clock": clock_name(settings.device),
+        "summary": settings.summary,
         **settings.described(),
         "repeats": settings.repeats,
         "rates": dataclasses.asdict(rates),

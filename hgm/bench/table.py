@@ -61,9 +61,7 @@ def preamble(about: Mapping[str, Any]) -> str:
     return (
         f"{about['device']}; torch {about['torch']}; threads: {about['threads']} torch, "
         f"{about['kernel_threads']} kernels\n"
-        f"preset {about['preset']}; networks {about['networks']}; training batch "
-        f"{about['batch']}, {about['supervised']} views; {about['clock']}, median of up to "
-        f"{about['repeats']} runs\n"
+        f"{about['summary']}; {about['clock']}, median of up to {about['repeats']} runs\n"
         f"floor: FLOPs / {rates['matmul'] / 1e9:.4g} GFLOP/s + bytes / {rates['copy'] / 1e9:.4g} "
         "GB/s, both rates measured here\n"
         f"memory: {memory}; over ours: over the stage's first row\n"

@@ -88,6 +88,14 @@ class Settings:
         names = {"fp32", self.precision, *(["bf16"] if self.on_cuda else [])}
         return [PRECISIONS[name] for name in sorted(names)]
 
+    @property
+    def summary(self) -> str:
+        """What was timed, in a line."""
+        return (
+            f"preset {self.preset}; networks {self.networks}; training batch {self.batch}, "
+            f"{self.sizes.supervised} views"
+        )
+
     def described(self) -> dict[str, Any]:
         return {
             "preset": self.preset,

@@ -1,0 +1,1 @@
+"""What `hgm bench --system monogaussian` times: training, films, the deformation."""
