@@ -1,0 +1,312 @@
+"""The video of a stand-in: exact parameters in FLAME's terms, channels that do not correlate, every
+frame done once, and the gate that such a clip passes and one with a wrong sign does not."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hgm.body.flame import HeadModel
+from hgm.errors import InputError
+from hgm.standin.actor import Actor
+from hgm.standin.head import head_arrays, head_parameters
+from hgm.systems.monogaussian.check import check_tracking
+from hgm.systems.monogaussian.clip import SCALE, read_clip, write_clip
+from hgm.systems.monogaussian.clip_pictures import ClipPictures
+from hgm.systems.monogaussian.held_out import read_held_out
+from hgm.systems.monogaussian.portrait import HELD_OUT, Sitter, body_frame
+from hgm.systems.monogaussian.settings import Standin, Video
+from hgm.systems.monogaussian.standin_video import (
+    disturbed,
+    landmarks_seen,
+    make_clip,
+    parameters,
+    read_truth,
+)
+
+VIDEO = Video(size=64)
+STANDIN = Standin(
+    person=7,
+    texture=128,
+    train_frames=6,
+    test_frames=5,
+    held_out_every=4,
+    pose_noise=3.0,
+    expression_noise=0.05,
+)
+MAKE = """
+import sys
+from pathlib import Path
+from hgm.systems.monogaussian.settings import Standin, Video
+from hgm.systems.monogaussian.standin_video import make_clip
+video, standin, folder, frames = sys.argv[1:]
+make_clip(
+    Path(folder),
+    Video.model_validate_json(video),
+    Standin.model_validate_json(standin),
+    seed=0,
+    frames=Path(frames),
+)
+"""
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def actor() -> Actor:
+    return Actor.of(STANDIN.person, 128, skirts=False)
+
+
+@pytest.fixture(scope="module")
+def head() -> HeadModel:
+    return HeadModel.of(head_arrays())
+
+
+@pytest.fixture(scope="module")
+def test_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The test clip, whose making was killed after its first frame and done again."""
+    root = tmp_path_factory.mktemp("killed")
+    folder, frames = root / "test", root / "frames"
+    argv = [VIDEO.model_dump_json(), STANDIN.model_dump_json(), str(folder), str(frames)]
+    process = subprocess.Popen([sys.executable, "-c", MAKE, *argv], start_new_session=True)
+    try:
+        while not list(frames.glob("*/.head_frame.json")):
+            assert process.poll() is None
+            time.sleep(0.02)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not (folder / "flame_params.json").exists()
+    first = frames / "1" / "image.png"
+    written = first.stat().st_mtime_ns
+    make_clip(folder, VIDEO, STANDIN, seed=0, frames=frames)
+    assert (folder / "image/1.png").stat().st_mtime_ns == written  # not done again
+    return folder
+
+
+def test_a_killed_video_is_finished_to_the_same_bytes(test_clip: Path, tmp_path: Path) -> None:
+    make_clip(tmp_path / "test", VIDEO, STANDIN, seed=0, frames=tmp_path / "frames")
+    found = files(tmp_path / "test")
+    assert found == files(test_clip)
+    assert not (tmp_path / "frames").exists() and not (test_clip.parent / "frames").exists()
+    pictures = {f"{kind}/{k}.png" for kind in ("image", "mask", "semantic") for k in range(1, 6)}
+    pictures |= {f"held_out/{camera}/{k}.png" for camera in HELD_OUT for k in (1, 5)}
+    assert set(found) == {*pictures, "flame_params.json", "held_out.json"}
+
+
+def test_pictures_show_a_head_its_neck_and_its_clothes(test_clip: Path) -> None:
+    clip = read_clip(test_clip)
+    pictures = ClipPictures([clip], 64)
+    moved = []
+    for i in range(len(clip)):
+        mask, labels = pictures.mask(i)[0], pictures.semantic(i)
+        assert set(labels.unique().tolist()) == {0, 1, 14, 16, 17}
+        agree = ((mask > 127) == (labels > 0)).float().mean()
+        assert agree > 0.98
+        assert (mask[-1] > 0).float().mean() > 0.9 and not mask[:3].any()  # shoulders, not cut
+        face = (labels == 1).float()
+        assert 0.1 < face.mean() < 0.35
+        assert ((mask > 0) & (mask < 255)).any()  # soft
+        moved.append(face)
+    assert len({tuple(face.flatten().tolist()) for face in moved}) == len(moved)
+    raw = np.asarray(Image.open(clip.path("image", 0)))
+    assert (raw[0, 0] == 128).all()  # gray where nobody is; the reader puts white there
+    assert (pictures.image(0)[:, 0, 0] == 255).all()
+
+
+def test_held_out_cameras_see_the_same_head_from_the_side(test_clip: Path) -> None:
+    held_out = read_held_out(test_clip)
+    clip = read_clip(test_clip)
+    assert held_out is not None and held_out.frames == ("1", "5")
+    front = clip.cameras(64)[0].centers.numpy()
+    joint = np.array([0, front[1], 0])  # the heads's axis, about
+    for i, name in enumerate(held_out.cameras):
+        center = held_out.rig(64)[i].centers.numpy()
+        turn = np.degrees(
+            np.arctan2(*(center - joint)[[0, 2]]) - np.arctan2(*(front - joint)[[0, 2]])
+        )
+        assert abs(turn - HELD_OUT[name]) < 8 and np.sign(turn) == np.sign(HELD_OUT[name])
+        assert held_out.image(name, "1", 64).float().mean() < 250
+
+
+def test_parameters_of_the_clip_are_those_of_the_person_in_the_pictures(
+    actor: Actor, head: HeadModel
+) -> None:
+    """The head model with the clip's parameters lies on the person's skin, in the clip's world."""
+    expression, pose = parameters(3, np.random.default_rng(0))
+    for e, p in zip(expression, pose, strict=True):
+        found = head_parameters(actor, body_frame(p, e))
+        np.testing.assert_allclose(found.pose, p, atol=1e-7)
+        np.testing.assert_allclose(found.expression, e, atol=1e-7)
+        still = head_parameters(actor, body_frame(np.zeros(15), np.zeros(50)))
+        np.testing.assert_allclose(found.transform, still.transform, atol=1e-9)
+        sitter = Sitter(actor, still.transform[:3, 3])
+        skin = sitter.vertices(p, e)[: len(actor.pieces[0].weights)]
+        inputs = (torch.from_numpy(np.float32(x)) for x in (found.shape, e, p))
+        vertices = SCALE * head(*inputs).vertices.numpy()
+        above = vertices[:, 1] > vertices[:, 1].min() + 0.25
+        from scipy.spatial import cKDTree
+
+        distance = cKDTree(skin).query(vertices[above])[0] / SCALE
+        assert np.median(distance) < 0.002, np.median(distance)
+
+
+def test_no_two_channels_correlate() -> None:
+    for seed in range(6):
+        for frames in (40, 57, 100, 400):
+            expression, pose = parameters(frames, np.random.default_rng(seed))
+            columns = np.concatenate([pose[:, :12], expression], 1)  # the eyes look the same way
+            moving = columns[:, np.ptp(columns, 0) > 1e-3]
+            assert moving.shape[1] == 14
+            matrix = np.corrcoef(moving.T)
+            np.fill_diagonal(matrix, 0)
+            assert np.abs(matrix).max() < 0.3, (seed, frames)
+            assert np.array_equal(pose[:, 9:12], pose[:, 12:])
+            assert pose[:, 6].min() >= 0 and 0.2 < pose[:, 6].max() <= 0.3
+
+
+def test_clips_move_each_in_its_own_way(test_clip: Path, tmp_path: Path) -> None:
+    from hgm.core.keys import derived_seed
+
+    first, second = (
+        parameters(200, np.random.default_rng(derived_seed(0, "clip", name)))[1][:, 4]
+        for name in ("train", "test")
+    )
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.9
+
+
+def test_landmarks_are_on_the_face(test_clip: Path) -> None:
+    clip = read_clip(test_clip)
+    pictures = ClipPictures([clip], 64)
+    for i, points in enumerate(clip.keypoints):
+        pixels = ((points + 1) / 2 * 64).astype(int)
+        labels = pictures.semantic(i)[pixels[17:, 1], pixels[17:, 0]]
+        assert (labels == 1).float().mean() > 0.9
+        mouth, brows, pupils = points[48:68].mean(0), points[17:27].mean(0), points[68:]
+        assert brows[1] < pupils[:, 1].mean() < mouth[1]  # y is down
+        # the person's left eye, the first, is on the right
+        assert pupils[0, 0] > pupils[1, 0] + 0.08
+        assert points[36:42, 0].mean() < points[42:48, 0].mean()
+    np.testing.assert_allclose(landmarks_seen(clip), clip.keypoints, atol=1e-5)
+
+
+def test_noise_is_of_the_size_that_is_asked_for(test_clip: Path) -> None:
+    few = read_clip(test_clip)
+    clip = few[np.zeros(500, int)]
+    clip = dataclasses.replace(clip, expression=np.random.default_rng(0).normal(0, 2, (500, 50)))
+    clip.expression[:, 7] = 1.0
+    noisy = disturbed(clip, STANDIN, np.random.default_rng(1))
+    assert abs(np.degrees(noisy.pose - clip.pose).std() - 3) < 0.1
+    change = noisy.expression - clip.expression
+    assert abs(np.delete(change, 7, 1).std() / 2 - 0.05) < 0.002
+    assert not change[:, 7].any()  # what never moves has no deviation
+    assert read_truth(few) is None  # the test clip's parameters are true
+
+
+def test_a_training_clip_keeps_its_truth(tmp_path: Path) -> None:
+    standin = STANDIN.model_copy(update={"train_frames": 2})
+    make_clip(tmp_path / "train", VIDEO, standin, seed=0, frames=tmp_path / "frames")
+    clip = read_clip(tmp_path / "train")
+    truth = read_truth(clip)
+    assert truth is not None and not (tmp_path / "train/held_out.json").exists()
+    true_expression, true_pose = truth
+    from hgm.core.keys import derived_seed
+
+    expression, pose = parameters(2, np.random.default_rng(derived_seed(0, "clip", "train")))
+    assert np.array_equal(true_expression, expression) and np.array_equal(true_pose, pose)
+    assert 0.5 < np.degrees(np.abs(clip.pose - pose)).mean() < 5
+    assert np.array_equal(read_truth(clip[[1]])[1], pose[1:])
+    (tmp_path / "train/truth.json").write_text('{"expression": []}')
+    with pytest.raises(InputError, match=r"truth\.json.*make the video again"):
+        read_truth(clip)
+
+
+def test_the_gate_lets_a_stand_in_pass(test_clip: Path, head: HeadModel, tmp_path: Path) -> None:
+    result = check_tracking([read_clip(test_clip)], head, tmp_path)["clips"]["test"]
+    assert result["fits"] and result["cause"] is None and result["compared"] == "face"
+    assert result["iou"] > 0.9 and len(result["frames"]) == 5
+    assert json.loads((tmp_path / "check.json").read_text())["clips"]["test"] == result
+    assert np.asarray(Image.open(tmp_path / "overlay.png")).shape == (256, 5 * 256, 3)
+
+
+Change = Callable[[dict[str, Any]], Any]
+
+
+def matrices(change: Callable[[np.ndarray], np.ndarray]) -> Change:
+    def all_frames(data: dict[str, Any]) -> None:
+        for frame in data["frames"]:
+            frame["world_mat"] = change(np.array(frame["world_mat"])).tolist()
+
+    return all_frames
+
+
+def focal(x: float, y: float) -> Change:
+    def both(data: dict[str, Any]) -> None:
+        data["intrinsics"][0] *= x
+        data["intrinsics"][1] *= y
+
+    return both
+
+
+WRONG: dict[str, tuple[Change, str]] = {
+    "fx": (focal(-1, 1), "the head is mirrored: fx has the wrong sign"),
+    "fy": (focal(1, -1), "the head is upside down"),
+    "OpenCV's axes": (
+        matrices(lambda m: np.diag([1, -1, -1]) @ m),
+        r"world_mat is in OpenCV's axes, the format's are OpenGL's",
+    ),
+    "OpenCV's terms": (
+        lambda data: (matrices(lambda m: np.diag([1, -1, -1]) @ m)(data), focal(-1, 1)(data)),
+        r"world_mat and fx are in OpenCV's terms",
+    ),
+    "meters": (matrices(lambda m: m * [1, 1, 1, 0.25]), "translations are in meters"),
+    "twice head units": (matrices(lambda m: m * [1, 1, 1, 4]), "translations are 4 times too"),
+    "another camera": (matrices(lambda m: m + np.array([0, 0, 0, 0.7])), "no single wrong sign"),
+}
+
+
+@pytest.mark.parametrize("with_labels", [True, False])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_the_gate_names_what_is_wrong(
+    test_clip: Path, head: HeadModel, tmp_path: Path, wrong: str, with_labels: bool
+) -> None:
+    folder = tmp_path / "test"
+    folder.mkdir()
+    for kind in ("image", "mask", *(["semantic"] if with_labels else [])):
+        (folder / kind).symlink_to(test_clip / kind)
+    data = json.loads((test_clip / "flame_params.json").read_text())
+    change, message = WRONG[wrong]
+    change(data)
+    (folder / "flame_params.json").write_text(json.dumps(data))
+    with pytest.raises(InputError, match=message) as found:
+        check_tracking([read_clip(folder)[:3]], head, tmp_path)
+    assert f"{folder}/flame_params.json: the head does not fit" in str(found.value)
+    assert (tmp_path / "overlay.png").exists() and (tmp_path / "check.json").exists()
+
+
+def test_the_gate_works_without_labels(test_clip: Path, head: HeadModel, tmp_path: Path) -> None:
+    """Above the chin, where hair is more than the model has."""
+    folder = tmp_path / "test"
+    clip = read_clip(test_clip)
+    write_clip(clip, folder)
+    for kind in ("image", "mask"):
+        (folder / kind).symlink_to(test_clip / kind)
+    result = check_tracking([read_clip(folder)], head, tmp_path)["clips"]["test"]
+    assert result["fits"] and result["compared"] == "above the chin" and result["iou"] > 0.6
