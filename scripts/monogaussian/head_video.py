@@ -1,25 +1,23 @@
 """Film a clip of the stand-in's head."""
 
 from hgm.core.job import Job, run
-from hgm.systems.monogaussian.settings import Standin, Video
+from hgm.systems.monogaussian.settings import Staging
 from hgm.systems.monogaussian.standin_video import make_clip
 
 
 def main(job: Job) -> None:
     params = job.params
     section = dict(params["standin"])
-    frames = section.pop("frames")
-    is_test = section["held_out_every"] > 0
+    count = section.pop("frames")
+    folder = job.path("parameters").parent
     make_clip(
-        job.path("parameters").parent,
-        Video(size=params["size"], test=job.wildcards["clip"] if is_test else "none"),
-        Standin(
-            **{**section, "held_out_every": max(1, section["held_out_every"])},
-            train_frames=frames,
-            test_frames=frames,
-        ),
+        folder,
+        Staging(**section),
+        count=count,
+        size=params["size"],
         seed=params["seed"],
-        frames=job.run.path / "video" / "frames" / job.wildcards["clip"],
+        frames=folder / "frames",
+        workers=job.threads,
         common=params["code"],
     )
 

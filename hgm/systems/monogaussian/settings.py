@@ -38,15 +38,16 @@ class Video(Section):
     size: int = described(512, "edge of the pictures in pixels (paper)", ge=16)
 
 
-class Standin(Section):
-    """The stand-in's video."""
+class Staging(Section):
+    """What one clip of a stand-in shows."""
 
     person: int = described(7, "seed of the stand-in person", ge=0)
     texture: int = described(2048, "edge of its texture in pixels", ge=128)
-    train_frames: int = described(3000, "frames of a training clip", ge=2)
-    test_frames: int = described(750, "frames of the test clip", ge=2)
     held_out_every: int = described(
-        8, "frames of the test clip from one that four other cameras see to the next", ge=1
+        8,
+        "frames of the test clip from one that four other cameras see to the next; 0: they see "
+        "none",
+        ge=0,
     )
     pose_noise: float = described(
         0.0, "error that the training clips' poses are given, deviation in degrees", ge=0
@@ -54,6 +55,13 @@ class Standin(Section):
     expression_noise: float = described(
         0.0, "error of their expressions, as a share of each coefficient's deviation", ge=0
     )
+
+
+class Standin(Staging):
+    """The stand-in's video."""
+
+    train_frames: int = described(3000, "frames of a training clip", ge=2)
+    test_frames: int = described(750, "frames of the test clip", ge=2)
 
 
 class Band(Section):

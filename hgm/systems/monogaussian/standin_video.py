@@ -28,7 +28,7 @@ from hgm.systems.monogaussian import held_out
 from hgm.systems.monogaussian.clip import EXPRESSION, KEYPOINTS, POSE, SCALE, Clip, write_clip
 from hgm.systems.monogaussian.held_out import HeldOut, write_held_out
 from hgm.systems.monogaussian.portrait import FOCAL, HELD_OUT, TASK, Portrait, Sitter, body_frame
-from hgm.systems.monogaussian.settings import Standin, Video
+from hgm.systems.monogaussian.settings import Staging
 
 STAGE = "head_frame"
 TRUTH = "truth.json"
@@ -59,39 +59,38 @@ def parameters(frames: int, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
 
 def make_clip(
     folder: Path,
-    video: Video,
-    standin: Standin,
+    staging: Staging,
     *,
+    count: int,
+    size: int,
     seed: int,
     frames: Path,
     workers: int = 1,
     common: str = "",
     progress: Callable[[int, str], None] | None = None,
 ) -> Clip:
-    """Make the clip that `folder` is called after, and write it there in IMavatar's format,
-    flame_params.json last.
+    """Make the clip of `count` frames that `folder` is called after, and write it there in
+    IMavatar's format, flame_params.json last.
 
-    The test clip is also seen by held-out cameras (`held_out.py`). The parameters of other clips
-    have the errors that `standin` asks for, and truth.json beside them is what they are without.
+    Some frames are also seen by held-out cameras (`held_out.py`), where `staging` asks for them. Of
+    parameters with errors truth.json beside them says what they are without.
 
     frames: folder for rendered frames, each of which is done once for its key; it is deleted at the
     end. workers: processes, a core each. common: digest of whatever else decides the pictures.
     Raises InputError for a frame that cannot be rendered, and as `do_in_workers`.
     """
-    is_test = folder.name == video.test
-    count = standin.test_frames if is_test else standin.train_frames
     names = tuple(str(i + 1) for i in range(count))
-    apart = names[:: standin.held_out_every] if is_test else ()
+    apart = names[:: staging.held_out_every] if staging.held_out_every else ()
     expression, pose = parameters(
         count, np.random.default_rng(derived_seed(seed, "clip", folder.name))
     )
-    actor = Actor.of(standin.person, SMALLEST_TEXTURE, skirts=False)
+    actor = Actor.of(staging.person, SMALLEST_TEXTURE, skirts=False)
     still = head_parameters(actor, body_frame(np.zeros(POSE), np.zeros(EXPRESSION)))
     sitter = Sitter(actor, still.transform[:3, 3])
     portrait = Portrait(
-        person=standin.person,
-        texture=standin.texture,
-        size=video.size,
+        person=staging.person,
+        texture=staging.texture,
+        size=size,
         origin=sitter.origin.tolist(),
     )
     items = []
@@ -117,7 +116,7 @@ def make_clip(
         raise InputError(f"{folder}: frame {number} cannot be rendered: {reason}")
     _gather(frames, folder, names, apart)
 
-    camera = sitter.camera(video.size)
+    camera = sitter.camera(size)
     clip = Clip(
         name=folder.name,
         shape=still.shape.astype(np.float32),
@@ -131,8 +130,10 @@ def make_clip(
         keypoints=np.zeros((count, KEYPOINTS, 2), np.float32),
     )
     clip = dataclasses.replace(clip, keypoints=landmarks_seen(clip))
-    if is_test:
-        matrices = [sitter.camera(video.size, a).world_to_camera for a in HELD_OUT.values()]
+    for name in (TRUTH, held_out.LIST):  # of the same clip made otherwise
+        (folder / name).unlink(missing_ok=True)
+    if apart:
+        matrices = [sitter.camera(size, a).world_to_camera for a in HELD_OUT.values()]
         write_held_out(
             HeldOut(
                 folder,
@@ -143,11 +144,11 @@ def make_clip(
                 world_to_camera=torch.stack(matrices).numpy().astype(np.float32),
             )
         )
-    elif standin.pose_noise or standin.expression_noise:
+    if staging.pose_noise or staging.expression_noise:
         truth = {"expression": expression.tolist(), "pose": pose.tolist()}
         write_json(folder / TRUTH, truth)
         noise = np.random.default_rng(derived_seed(seed, "noise", folder.name))
-        clip = disturbed(clip, standin, noise)
+        clip = disturbed(clip, staging, noise)
     write_clip(clip, folder)
     shutil.rmtree(frames)
     return clip
@@ -175,12 +176,12 @@ def landmarks_seen(clip: Clip) -> np.ndarray:
     return torch.cat(found).numpy()
 
 
-def disturbed(clip: Clip, standin: Standin, rng: np.random.Generator) -> Clip:
+def disturbed(clip: Clip, staging: Staging, rng: np.random.Generator) -> Clip:
     """A clip whose poses are off by `pose_noise` degrees about each axis, and whose expressions by
     the share `expression_noise` of each coefficient's deviation over the clip (both deviations of
     normal noise, anew in each frame)."""
-    turn = np.deg2rad(standin.pose_noise) * rng.normal(size=clip.pose.shape)
-    spread = standin.expression_noise * clip.expression.std(0)
+    turn = np.deg2rad(staging.pose_noise) * rng.normal(size=clip.pose.shape)
+    spread = staging.expression_noise * clip.expression.std(0)
     change = spread * rng.normal(size=clip.expression.shape)
     return dataclasses.replace(
         clip,

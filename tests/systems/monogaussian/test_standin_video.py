@@ -26,7 +26,7 @@ from hgm.systems.monogaussian.clip import SCALE, read_clip, write_clip
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
 from hgm.systems.monogaussian.held_out import read_held_out
 from hgm.systems.monogaussian.portrait import HELD_OUT, Sitter, body_frame
-from hgm.systems.monogaussian.settings import Standin, Video
+from hgm.systems.monogaussian.settings import Staging
 from hgm.systems.monogaussian.standin_video import (
     disturbed,
     landmarks_seen,
@@ -35,29 +35,17 @@ from hgm.systems.monogaussian.standin_video import (
     read_truth,
 )
 
-VIDEO = Video(size=64)
-STANDIN = Standin(
-    person=7,
-    texture=128,
-    train_frames=6,
-    test_frames=5,
-    held_out_every=4,
-    pose_noise=3.0,
-    expression_noise=0.05,
-)
+SIZE = 64
+TEST = Staging(person=7, texture=128, held_out_every=4)
+TRAIN = Staging(person=7, texture=128, held_out_every=0, pose_noise=3.0, expression_noise=0.05)
 MAKE = """
 import sys
 from pathlib import Path
-from hgm.systems.monogaussian.settings import Standin, Video
+from hgm.systems.monogaussian.settings import Staging
 from hgm.systems.monogaussian.standin_video import make_clip
-video, standin, folder, frames = sys.argv[1:]
-make_clip(
-    Path(folder),
-    Video.model_validate_json(video),
-    Standin.model_validate_json(standin),
-    seed=0,
-    frames=Path(frames),
-)
+staging, folder, frames = sys.argv[1:]
+made = Staging.model_validate_json(staging)
+make_clip(Path(folder), made, count=5, size=64, seed=0, frames=Path(frames))
 """
 
 
@@ -71,7 +59,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def actor() -> Actor:
-    return Actor.of(STANDIN.person, 128, skirts=False)
+    return Actor.of(TEST.person, 128, skirts=False)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +72,7 @@ def test_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The test clip, whose making was killed after its first frame and done again."""
     root = tmp_path_factory.mktemp("killed")
     folder, frames = root / "test", root / "frames"
-    argv = [VIDEO.model_dump_json(), STANDIN.model_dump_json(), str(folder), str(frames)]
+    argv = [TEST.model_dump_json(), str(folder), str(frames)]
     process = subprocess.Popen([sys.executable, "-c", MAKE, *argv], start_new_session=True)
     try:
         while not list(frames.glob("*/.head_frame.json")):
@@ -96,13 +84,13 @@ def test_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert not (folder / "flame_params.json").exists()
     first = frames / "1" / "image.png"
     written = first.stat().st_mtime_ns
-    make_clip(folder, VIDEO, STANDIN, seed=0, frames=frames)
+    make_clip(folder, TEST, count=5, size=SIZE, seed=0, frames=frames)
     assert (folder / "image/1.png").stat().st_mtime_ns == written  # not done again
     return folder
 
 
 def test_a_killed_video_is_finished_to_the_same_bytes(test_clip: Path, tmp_path: Path) -> None:
-    make_clip(tmp_path / "test", VIDEO, STANDIN, seed=0, frames=tmp_path / "frames")
+    make_clip(tmp_path / "test", TEST, count=5, size=SIZE, seed=0, frames=tmp_path / "frames")
     found = files(tmp_path / "test")
     assert found == files(test_clip)
     assert not (tmp_path / "frames").exists() and not (test_clip.parent / "frames").exists()
@@ -212,7 +200,7 @@ def test_noise_is_of_the_size_that_is_asked_for(test_clip: Path) -> None:
     clip = few[np.zeros(500, int)]
     clip = dataclasses.replace(clip, expression=np.random.default_rng(0).normal(0, 2, (500, 50)))
     clip.expression[:, 7] = 1.0
-    noisy = disturbed(clip, STANDIN, np.random.default_rng(1))
+    noisy = disturbed(clip, TRAIN, np.random.default_rng(1))
     assert abs(np.degrees(noisy.pose - clip.pose).std() - 3) < 0.1
     change = noisy.expression - clip.expression
     assert abs(np.delete(change, 7, 1).std() / 2 - 0.05) < 0.002
@@ -221,8 +209,8 @@ def test_noise_is_of_the_size_that_is_asked_for(test_clip: Path) -> None:
 
 
 def test_a_training_clip_keeps_its_truth(tmp_path: Path) -> None:
-    standin = STANDIN.model_copy(update={"train_frames": 2})
-    make_clip(tmp_path / "train", VIDEO, standin, seed=0, frames=tmp_path / "frames")
+    frames = tmp_path / "frames"
+    make_clip(tmp_path / "train", TRAIN, count=2, size=SIZE, seed=0, frames=frames)
     clip = read_clip(tmp_path / "train")
     truth = read_truth(clip)
     assert truth is not None and not (tmp_path / "train/held_out.json").exists()
