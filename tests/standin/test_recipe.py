@@ -144,6 +144,17 @@ def test_decimation_spares_what_matters_and_says_when_it_cannot() -> None:
         mesh.collapse(len(mesh.alive), lambda v: side[v] > 0)
 
 
+def test_a_rim_that_is_fixed_stays() -> None:
+    points, faces, corners, side = half_ball()
+    mesh = Decimator(points, faces, corners, np.ones(len(points)))
+    rim = {v for v in mesh.boundary if side[v] > 0}
+    topology.decimate(mesh, side, total=701, hole=0, midline_share=0.1, fixed=rim)
+    assert rim <= mesh.alive
+    middle = sum(side[v] == 0 for v in mesh.alive)
+    assert 2 * len(mesh.alive) - middle == 701
+    assert middle == pytest.approx(0.9 * (side == 0).sum(), abs=2)
+
+
 def test_eyeball_is_a_closed_sphere_of_the_right_size() -> None:
     vertices, faces = eyes.eyeball()
     assert vertices.shape == (skeleton.EYE_VERTICES, 3) and faces.shape == (skeleton.EYE_FACES, 3)
@@ -286,6 +297,23 @@ def test_principal_components() -> None:
     np.testing.assert_allclose(coefficients.T @ coefficients / 40, np.eye(5), atol=1e-9)
     norms = np.linalg.norm(components.reshape(30, 5), axis=0)
     np.testing.assert_allclose(norms, np.linalg.svd(offsets.reshape(40, 30))[1][:5] / np.sqrt(40))
+
+
+def test_expression_components_are_the_principal_ones() -> None:
+    """They are at right angles, the largest first, and do not depend on how many are asked for."""
+    rng = np.random.default_rng(6)
+    names = ["blinkLeft", "blinkRight", "smile", "frown", "pucker", "jawOpen"]
+    actions = rng.normal(size=(6, 50, 3)) * np.array([5, 5, 3, 2, 1, 9])[:, None, None]
+    mixtures = spaces.expression_mixtures(actions, names, 3)
+    assert mixtures.shape == (6, 3) and not mixtures[5].any()  # a joint opens the jaw
+    components = np.tensordot(mixtures, actions, (0, 0)).reshape(3, -1)
+    angles = components @ components.T
+    np.testing.assert_allclose(angles, np.diag(np.diag(angles)), atol=1e-6 * angles.max())
+    assert (np.diff(np.diag(angles)) < 0).all()
+    # the first is a blink of both eyes
+    np.testing.assert_allclose(mixtures[0, 0], mixtures[1, 0], rtol=0.2)
+    more = spaces.expression_mixtures(actions, names, 5)
+    np.testing.assert_allclose(more[:, :3], mixtures, atol=1e-12)
 
 
 def test_shape_space_of_known_people(mirror: np.ndarray, neutral: dict[str, np.ndarray]) -> None:

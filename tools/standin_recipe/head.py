@@ -16,7 +16,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from hgm.standin.body.core import SHAPE_COLUMNS
-from hgm.standin.body.packing import barycentric, micrometers
+from hgm.standin.body.packing import MICROMETRES, barycentric, micrometers, to_grid
 from hgm.standin.body.skeleton import EYE_VERTICES, INDEX, RIGHT_EYE, VERTICES
 from hgm.standin.head import JOINTS
 from tools.standin_recipe import landmarks, topology
@@ -180,12 +180,14 @@ def _assemble(mesh: Decimator, side: np.ndarray, mirror: np.ndarray) -> HeadMesh
 
 
 def _weights(weights: np.ndarray) -> np.ndarray:
-    """Skinning weights [V, 5] of the body's [V, 55]: what the head has no joint for stays with the
-    root."""
-    own = np.round(weights[:, [INDEX[joint] for joint in JOINTS]].astype(np.float32), 6)
-    own = own.astype(np.float64)
-    own[:, 0] = np.round(1 - own[:, 1:].sum(1), 6)
-    return own
+    """Skinning weights [V, 5] of the body's [V, 55]; what the head has no joint for stays with the
+    root. Whole millionths that sum to one."""
+    own = weights[:, [INDEX[joint] for joint in JOINTS]]
+    own[:, 0] = np.maximum(1 - own[:, 1:].sum(1), 0)
+    steps = to_grid(own)
+    largest = np.arange(len(steps)), own.argmax(1)
+    steps[largest] += to_grid(np.ones(len(steps))) - steps.sum(1)
+    return steps / MICROMETRES
 
 
 def _regressor(
