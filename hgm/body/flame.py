@@ -161,7 +161,7 @@ def read_head(path: str | Path) -> HeadArrays:
     if not file.is_file():
         raise InputError(
             f"{file}: no such head model; get FLAME 2020 (generic_model.pkl) with an account of "
-            "flame.is.tue.mpg.de, or leave video.models out to use the stand-in"
+            "flame.is.tue.mpg.de; a run without a video of its own writes a free stand-in"
         )
     if "2023" in file.name:
         raise InputError(f"{file}: this is FLAME 2023 by its name; {EXPECTED}")
@@ -193,7 +193,7 @@ def _array(file: Path, data: dict[str, Any], key: str) -> np.ndarray:
         raise InputError(f"{file}: {key} {why}; {EXPECTED}".splitlines()[0]) from None
     if array.shape != shape:
         raise InputError(f"{file}: {key} is {array.shape}, expected {shape}; {EXPECTED}")
-    if not np.isfinite(array.astype(np.float64)).all():
+    if not np.isfinite(array).all():
         raise InputError(f"{file}: {key} holds numbers that are not finite; get the file again")
     return array
 

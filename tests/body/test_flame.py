@@ -270,10 +270,8 @@ def test_sparse_matrices_that_are_none(
     """What scipy would take the file's word for, and write where it has no memory."""
     ones = np.ones(VERTICES), np.zeros(VERTICES, int), np.arange(VERTICES + 1)
     matrix = csc_matrix(ones, shape=(5, VERTICES))
-    path = written(tmp_path / "generic_model.pkl", {**data, "J_regressor": matrix})
-    np.testing.assert_array_equal(read_head(path).regressor, matrix.toarray())
     vars(matrix).update(change)
-    written(path, {**data, "J_regressor": matrix})
+    path = written(tmp_path / "generic_model.pkl", {**data, "J_regressor": matrix})
     with pytest.raises(InputError, match=f"J_regressor .*{words}") as caught:
         read_head(path)
     assert "\n" not in str(caught.value)
