@@ -29,7 +29,7 @@ JAW = 2  # joint of the head model
 # The least mean overlap. FLAME has no hair and ends at the neck: where label maps tell the face
 # from these, only what is not one of these is compared; else all that is above the chin.
 LEAST = {"face": 0.85, "above the chin": 0.6}
-CLEARLY = 0.05  # by which another reading of the file has to fit better to be named
+CLEARLY = 0.05  # by which another reading of the file, which fits, has to fit better to be named
 OVERLAY = np.array([255, 80, 40])  # the head's color in the overlay
 
 MIRRORED = "the head is mirrored: fx has the wrong sign, since the format stores it reversed"
@@ -110,11 +110,11 @@ def _of_clip(clip: Clip, head: HeadModel, backend: str) -> dict[str, Any]:
     overlap = float(overlaps.mean())
     others = {cause: float(comparison.overlaps(*change).mean()) for cause, change in CAUSES.items()}
     cause, best = max(others.items(), key=lambda item: item[1])
-    explained = best > overlap + CLEARLY
+    least = LEAST[comparison.compared]
+    explained = best > overlap + CLEARLY and best >= least
     if not explained and (part.focal[:, 0] < 0).any():
         # a face is nearly its mirror image, but no camera mirrors
         cause, explained = MIRRORED, True
-    least = LEAST[comparison.compared]
     return {
         "iou": overlap,
         "least": least,

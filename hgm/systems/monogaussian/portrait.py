@@ -4,7 +4,7 @@ each frame, in processes of `hgm.render.pool`."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class PortraitTask:
         """Settings as `Portrait` dumps them. Raises InputError without bpy."""
         portrait = Portrait.model_validate(settings)
         self.sitter = Sitter(
-            Actor.of(portrait.person, portrait.texture, skirts=False), portrait.origin
+            Actor.of(portrait.person, portrait.texture, skirts=False), np.array(portrait.origin)
         )
         self.camera = self.sitter.camera(portrait.size)
         self.others = {n: self.sitter.camera(portrait.size, a) for n, a in HELD_OUT.items()}
@@ -89,10 +89,10 @@ class Sitter:
     """A stand-in person in the world of its clip: axes as the body's, the origin that of the head
     model, the unit a quarter of a meter."""
 
-    def __init__(self, actor: Actor, origin: Sequence[float]) -> None:
+    def __init__(self, actor: Actor, origin: np.ndarray) -> None:
         """origin [3]: of the head model, in the axes and meters of the body."""
         self.actor = actor
-        self.origin = np.array(origin)
+        self.origin = origin
         heights = actor.rest[actor.faces, 1].max(1)
         # [F], whether a face can be in a picture
         self.seen = heights > actor.joints[INDEX["neck"], 1] - CUT
