@@ -183,7 +183,8 @@ def train_avatar(
     tracking = Tracking(footage.expression, footage.pose).to(place)
     training = AvatarTraining(avatar, tracking, course, head, variant)
     cameras = footage.cameras.to(place)
-    variance = footage.expression.var(0).clamp(min=settings.variance_floor).to(place)
+    variance = footage.expression.var(0, correction=0).clamp(min=settings.variance_floor)
+    variance = variance.to(place)
     halvings = [course.step_at(share) for share in settings.flame_milestones]
     # of the epoch at hand: the order of its frames, and what its points are drawn towards
     current: dict[int, tuple[Tensor, Directions | None]] = {}
