@@ -11,14 +11,13 @@ import torch
 from PIL import Image
 from small_head import motion, subject, tiny
 
-from hgm.cameras import Cameras
-from hgm.errors import InputError
 from hgm.gaussians import Gaussians
 from hgm.images.views import load_image
-from hgm.systems.monogaussian.animation import animate
+from hgm.systems.monogaussian.animation import animate, frames_of
 from hgm.systems.monogaussian.avatar import Design, HeadAvatar
 from hgm.systems.monogaussian.clip import Clip
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
+from hgm.systems.monogaussian.driving import Driving
 from hgm.systems.monogaussian.evaluation import (
     Means,
     erode_dilate,
@@ -175,31 +174,20 @@ def test_a_box_outside_the_picture_measures_nothing():
     assert means.table() == {}
 
 
-def front(frames: int) -> Cameras:
-    K = torch.tensor([[50.0, 0, 16], [0, 50, 16], [0, 0, 1]])
-    w2c = torch.diag(torch.tensor([1.0, -1, -1, 1]))
-    w2c[2, 3] = 3
-    return Cameras(K.expand(frames, 3, 3), w2c.expand(frames, 4, 4), SIZE, SIZE)
-
-
-def test_a_film_and_its_clouds(avatar, tmp_path):
-    expression, pose = motion(4, seed=2)
+def test_a_film_and_its_clouds(avatar, clip, tmp_path):
+    driving = Driving.orbit(clip, 4)
     for name in ("one", "two"):
-        animate(avatar, expression, pose, front(4), tmp_path / name, fps=10)
+        animate(avatar, driving, tmp_path / name, size=SIZE, fps=10)
     for name in ("rgb.mp4", "canonical.ply", "deformed.ply"):
         data = (tmp_path / "one" / name).read_bytes()
         assert data and data == (tmp_path / "two" / name).read_bytes()
     first = Gaussians.load_ply(tmp_path / "one/deformed.ply")
-    expected = avatar(expression[:1], pose[:1])[0]
-    torch.testing.assert_close(first.means, expected.means)
+    shown = torch.from_numpy(driving.expression[:1]), torch.from_numpy(driving.pose[:1])
+    torch.testing.assert_close(first.means, avatar(*shown).means[0])
     still = Gaussians.load_ply(tmp_path / "one/canonical.ply")
     torch.testing.assert_close(still.means, avatar.points.detach())
 
 
-def test_drivers_that_are_no_use_are_named(avatar, tmp_path):
-    expression, pose = motion(4, seed=2)
-    with pytest.raises(InputError, match="4 expressions, 3 poses"):
-        animate(avatar, expression, pose[:3], front(4), tmp_path)
-    pose[2, 5] = float("nan")
-    with pytest.raises(InputError, match="pose of frame 2"):
-        animate(avatar, expression, pose, front(4), tmp_path)
+def test_a_clips_film_shows_what_is_measured(avatar, clip):
+    for i, (_, picture) in enumerate(frames_of(avatar, Driving.from_clip(clip), SIZE)):
+        assert float((picture - load_image(clip.path("image", i))).abs().max()) < 2 / 255
