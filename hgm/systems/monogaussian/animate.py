@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from hgm.errors import InputError
 from hgm.systems.monogaussian.animation import FILM
@@ -94,7 +93,7 @@ def animate(
     clips = {name: Path(plan.clip(name).replace("<results>", str(run))) for name in plan.clips}
     training = [read_clip(clips[name].parent, pictures=False) for name in plan.training_clips]
     driver, own_fps = driving(str(clips.get(motion, motion)), training, frames, view)
-    write_film(
+    film(
         HeadAvatar.load(folder, select_device(device)),
         driver,
         out,
@@ -103,18 +102,3 @@ def animate(
         backend=config["splat"],
     )
     return out / FILM
-
-
-def write_film(
-    avatar: HeadAvatar, driver: Driving, out: Path, *, size: int, fps: int, backend: str
-) -> None:
-    """`hgm.systems.monogaussian.animation.animate` by a driver, in pictures of `size` pixels."""
-    film(
-        avatar,
-        torch.from_numpy(driver.expression),
-        torch.from_numpy(driver.pose),
-        driver.cameras(size),
-        out,
-        fps=fps,
-        backend=backend,
-    )
