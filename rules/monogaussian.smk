@@ -44,7 +44,7 @@ rule head_video:
         environment("render")
     threads: 1
     resources:
-        mem_mb=growing(2000),
+        mem_mb=growing(4000),
         runtime=growing(240),
     params:
         **settings("seed"),

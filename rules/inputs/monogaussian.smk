@@ -25,12 +25,12 @@ def all_clips(wildcards):
 
 def training_clips(wildcards):
     """Parameters of the training clips."""
-    return [plan.clip(clip) for clip in plan.training_clips]
+    return [file for clip in plan.training_clips for file in plan.parameters(clip)]
 
 
 def test_clip(wildcards):
     """Parameters of the test clip."""
-    return plan.clip(plan.clips[-1])
+    return plan.parameters(plan.clips[-1])
 
 
 def driver_files(wildcards):

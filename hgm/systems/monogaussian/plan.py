@@ -111,6 +111,11 @@ class Plan(plan.Plan):
         )
         return self.users([path, *sorted(map(str, pictures))])
 
+    def parameters(self, name: str) -> list[str]:
+        """The file of a clip's parameters, as an input of a job."""
+        path = self.clip(name)
+        return [path] if self.standin else self.users([path])
+
     def driver_files(self, name: str) -> list[str]:
         """The file of parameters that a driver follows; none for a film that needs none."""
         if name in FILMS:
@@ -118,8 +123,7 @@ class Plan(plan.Plan):
         for path in self.config["animate"]["files"]:
             if driver_of(path) == name:
                 return self.users([path])
-        path = self.clip(name)
-        return [path] if self.standin else self.users([path])
+        return self.parameters(name)
 
     def head_files(self) -> list[str]:
         """The head model that the run writes, or the file that a user brings."""

@@ -3,6 +3,9 @@ configuration."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from hgm.systems.monogaussian.plan import Plan
 from hgm.workflow.cards import Range
 from hgm.workflow.jobs import PlannedJob, planned_jobs
@@ -27,7 +30,8 @@ def _of(plan: Plan, job: PlannedJob) -> float:
         case "head_video":
             return job.work * FRAME * pixels
         case "head_avatar":
-            return STATE * (parameters(plan) + 3 * points)
+            numbers = point_parameters(config) + correction_parameters(config)
+            return STATE * (numbers + 3 * points)
         case "head_evaluate":
             return job.work * RESULT * pixels
         case "reanimate":
@@ -36,10 +40,12 @@ def _of(plan: Plan, job: PlannedJob) -> float:
             return 0.0
 
 
-def parameters(plan: Plan) -> float:
-    """Parameters of the networks, about: squares of the widths."""
-    avatar = plan.config["avatar"]
-    deformer, geometry, correction = (
-        avatar[f"{name}_width"] for name in ("deformer", "geometry", "correction")
-    )
-    return float(4 * deformer**2 + 268 * deformer + 11 * geometry**2 + 6.4 * correction**2)
+def point_parameters(config: Mapping[str, Any]) -> float:
+    """Parameters of the networks that are asked for each point once, about."""
+    deformer, geometry = (config["avatar"][f"{name}_width"] for name in ("deformer", "geometry"))
+    return float(4 * deformer**2 + 268 * deformer + 11 * geometry**2)
+
+
+def correction_parameters(config: Mapping[str, Any]) -> float:
+    """Those of the network that is asked for each point in each frame."""
+    return float(6.4 * config["avatar"]["correction_width"] ** 2)
