@@ -151,8 +151,8 @@ def read_clip(folder: str | Path, *, pictures: bool = True) -> Clip:
     data = read_json(path, ADVICE)
     if not isinstance(data, dict):
         raise InputError(f"{path}: expected intrinsics, shape_params and frames; {ADVICE}")
-    intrinsics = _numbers(data, "intrinsics", (4,), str(path))
-    shape = _numbers(data, "shape_params", (SHAPE,), str(path))
+    intrinsics = finite_numbers(data, "intrinsics", (4,), str(path))
+    shape = finite_numbers(data, "shape_params", (SHAPE,), str(path))
     if not intrinsics[:2].all():
         raise InputError(f"{path}: intrinsics: a focal length is 0; {ADVICE}")
     frames = _require(data, "frames", str(path))
@@ -164,7 +164,7 @@ def read_clip(folder: str | Path, *, pictures: bool = True) -> Clip:
     tables = {
         key: np.stack(
             [
-                _numbers(f, key, size, f"{path}: frame {k}")
+                finite_numbers(f, key, size, f"{path}: frame {k}")
                 for f, k in zip(frames, names, strict=True)
             ]
         )
@@ -247,8 +247,11 @@ def _require(data: Mapping[str, Any], key: str, where: str) -> Any:
     return data[key]
 
 
-def _numbers(data: Mapping[str, Any], key: str, shape: tuple[int, ...], where: str) -> np.ndarray:
-    """The finite numbers of a key, float32."""
+def finite_numbers(
+    data: Mapping[str, Any], key: str, shape: tuple[int, ...], where: str
+) -> np.ndarray:
+    """The numbers of a key, float32. Raises InputError, which begins with `where`, for a missing
+    key, another shape, and what is not finite numbers."""
     with np.errstate(over="ignore"):
         array = numbers_of(_require(data, key, where), f"{where}: {key}").astype(np.float32)
     if array.shape != shape:

@@ -54,6 +54,8 @@ class ClipPictures:
                 labels = np.asarray(file.resize((self.size, self.size), Image.Resampling.NEAREST))
         except Exception as error:  # a damaged file can raise anything from the decoder
             raise InputError(f"{path}: not a readable image ({error})") from None
+        if labels.ndim == 3 and (labels == labels[..., :1]).all():
+            labels = labels[..., 0]  # gray, saved as a color picture
         if labels.ndim != 2 or labels.max() not in LABELS:
             raise InputError(
                 f"{path}: expected one channel of labels from 0 to {LABELS[-1]}, got "

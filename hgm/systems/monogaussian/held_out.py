@@ -18,6 +18,7 @@ from hgm.images.views import load_image, resize
 from hgm.systems.monogaussian.clip import (
     Clip,
     cameras_of,
+    finite_numbers,
     from_world_mats,
     intrinsics_of,
     world_mats,
@@ -86,18 +87,21 @@ def read_held_out(folder: str | Path) -> HeldOut | None:
         return None
     data = read_json(path, ADVICE)
     try:
-        cameras = tuple(sorted(data["cameras"]))
         frames = tuple(str(frame) for frame in data["frames"])
-        rows = [data["cameras"][name] for name in cameras]
-        intrinsics = np.array([row["intrinsics"] for row in rows], np.float32).reshape(-1, 4)
-        matrices = np.array([row["world_mat"] for row in rows], np.float32).reshape(-1, 3, 4)
-    except (LookupError, TypeError, ValueError):
+        rows = dict(sorted(data["cameras"].items()))
+        where = {name: f"{path}: cameras: {name}" for name in rows}
+        intrinsics = [finite_numbers(rows[n], "intrinsics", (4,), where[n]) for n in rows]
+        matrices = [finite_numbers(rows[n], "world_mat", (3, 4), where[n]) for n in rows]
+    except (LookupError, TypeError, AttributeError):
         raise InputError(f"{path}: names no frames and cameras; {ADVICE}") from None
+    if not rows:
+        raise InputError(f"{path}: names no cameras; {ADVICE}")
+    numbers = np.stack(intrinsics)
     return HeldOut(
         folder,
         frames,
-        cameras,
-        focal=intrinsics[:, :2] * np.array([-1, 1], np.float32),
-        center=intrinsics[:, 2:],
-        world_to_camera=from_world_mats(matrices, path, cameras),
+        tuple(rows),
+        focal=numbers[:, :2] * np.array([-1, 1], np.float32),
+        center=numbers[:, 2:],
+        world_to_camera=from_world_mats(np.stack(matrices), path, tuple(rows)),
     )

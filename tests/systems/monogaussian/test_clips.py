@@ -95,6 +95,17 @@ def test_pictures_are_over_white_by_their_soft_masks(tmp_path: Path) -> None:
     labels = pictures.semantic(3)
     assert labels.dtype == torch.uint8 and labels[2, 2] == 17 and labels[12, 12] == 0
     assert pictures.has_semantic(3)
+    path = clips[0].path("semantic", 3)
+    Image.open(path).convert("RGB").save(path)
+    assert torch.equal(pictures.semantic(3), labels)
+    Image.new("RGB", (32, 32), (1, 2, 3)).save(path)
+    with pytest.raises(InputError, match=r"semantic/4\.png: expected one channel of labels"):
+        pictures.semantic(3)
+    Image.new("L", (32, 32), 255).save(path)
+    with pytest.raises(InputError, match=r"labels from 0 to 18.*up to 255"):
+        pictures.semantic(3)
+    path.unlink()
+    assert not pictures.has_semantic(3)
 
 
 def test_pictures_that_are_kept_need_no_file(tmp_path: Path) -> None:
