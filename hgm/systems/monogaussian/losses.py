@@ -82,8 +82,8 @@ def head_loss(learned: Directions, wanted: Directions, variance: Tensor) -> Tens
     An expression's part is divided by the variance [50] of its coefficient in the training clips:
     what moves much is seen in the pictures and may be learned from them.
     """
-    skinning = (learned.weights - wanted.weights).square().mean()
-    poses = (ENLARGED * (learned.pose_shapes - wanted.pose_shapes)).square().mean()
-    squares = (ENLARGED * (learned.expressions - wanted.expressions)).square().mean((0, 2))
+    skinning = F.mse_loss(learned.weights, wanted.weights)
+    poses = F.mse_loss(learned.pose_shapes, wanted.pose_shapes)
+    squares = F.mse_loss(learned.expressions, wanted.expressions, reduction="none").mean((0, 2))
     expressions = (squares / variance).mean() / len(variance)
-    return SKINNING * skinning + DIRECTIONS * (poses + expressions)
+    return SKINNING * skinning + DIRECTIONS * ENLARGED**2 * (poses + expressions)
