@@ -2,10 +2,55 @@
 
 from __future__ import annotations
 
+import builtins
+import importlib
+import sys
+from types import ModuleType
+from typing import Any
+
 import numpy as np
 
 from hgm.core.processes import threads
 from hgm.errors import MissingDependency
+
+# parts of Open3D that it imports with itself, and with them scikit-learn, pandas, plotly and Dash
+HEAVY = ("ml", "visualization")
+
+
+def import_open3d() -> Any:
+    """The package open3d, whose parts for learning and for windows are loaded when they are first
+    asked for: every process of a run would import them for nothing, which takes longer than all
+    the rest. A notebook has them at once, since Open3D sets up its windows there. Raises
+    MissingDependency without Open3D."""
+    if "open3d" in sys.modules or hasattr(builtins, "get_ipython"):
+        return _open3d()
+    empty = {f"open3d.{part}": ModuleType(f"open3d.{part}") for part in HEAVY}
+    sys.modules.update(empty)  # what is there is not imported
+    try:
+        open3d = _open3d()
+    finally:
+        for name in empty:
+            sys.modules.pop(name, None)
+    open3d.__getattr__ = _part
+    return open3d
+
+
+def _open3d() -> Any:
+    try:
+        import open3d
+    except ModuleNotFoundError as error:
+        if error.name != "open3d":
+            raise
+        raise MissingDependency(
+            "the package open3d is missing; get it with: pip install open3d"
+        ) from None
+    return open3d
+
+
+def _part(name: str) -> ModuleType:
+    if name not in HEAVY:
+        raise AttributeError(f"module 'open3d' has no attribute {name!r}", name=name)
+    return importlib.import_module(f"open3d.{name}")
 
 
 class RayMesh:
@@ -18,14 +63,7 @@ class RayMesh:
 
     def __init__(self, vertices: np.ndarray, faces: np.ndarray) -> None:
         """From vertices [V, 3] and faces [F, 3]. Raises MissingDependency without Open3D."""
-        try:
-            import open3d
-        except ModuleNotFoundError as error:
-            if error.name != "open3d":
-                raise
-            raise MissingDependency(
-                "the package open3d is missing; get it with: pip install open3d"
-            ) from None
+        open3d = import_open3d()
         self.threads = threads()
         self.tensor = open3d.core.Tensor
         self.scene = open3d.t.geometry.RaycastingScene(nthreads=self.threads)

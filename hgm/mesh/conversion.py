@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hgm.geometry.rays import import_open3d
+
 if TYPE_CHECKING:
     import trimesh
 
@@ -30,7 +32,7 @@ def colors_of(mesh: trimesh.Trimesh) -> np.ndarray:
 
 def to_open3d(mesh: trimesh.Trimesh) -> Any:
     """open3d.geometry.TriangleMesh."""
-    import open3d as o3d
+    o3d = import_open3d()
 
     out = o3d.geometry.TriangleMesh(
         o3d.utility.Vector3dVector(np.asarray(mesh.vertices)),

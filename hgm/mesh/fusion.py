@@ -13,6 +13,7 @@ from torch import Tensor
 from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
+from hgm.geometry.rays import import_open3d
 
 if TYPE_CHECKING:
     import trimesh
@@ -45,7 +46,7 @@ class Volume:
     """Open3D's scalable volume with HGM's constants; takes depth maps, gives a mesh."""
 
     def __init__(self, *, voxel: float, truncation: float) -> None:
-        from open3d.pipelines import integration
+        integration = import_open3d().pipelines.integration
 
         self._volume = integration.ScalableTSDFVolume(
             voxel_length=voxel,
@@ -56,7 +57,7 @@ class Volume:
     def integrate(self, cameras: Cameras, colors: Tensor, depth: Tensor) -> None:
         """Add views: colors [C, 3, H, W] in [0, 1] and planar depth [C, 1, H, W] in NU, 0 where
         nothing was hit."""
-        import open3d as o3d
+        o3d = import_open3d()
 
         K = cameras.K.double().cpu().numpy()
         w2c = cameras.world_to_camera.double().cpu().numpy()

@@ -1,5 +1,8 @@
 """Rays that meet a mesh, and its nearest points."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -31,3 +34,29 @@ def test_a_wrong_number_of_threads_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HGM_THREADS", "none")
     with pytest.raises(InputError, match="HGM_THREADS"):
         RayMesh(VERTICES, FACES)
+
+
+LOADED = """
+import sys
+from hgm.geometry.rays import RayMesh
+RayMesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]])
+assert not {"sklearn", "pandas", "dash"} & set(sys.modules)
+import open3d
+assert callable(open3d.visualization.draw_plotly) and "dash" in sys.modules
+assert not hasattr(open3d, "nothing")
+from open3d import ml
+assert ml.datasets and "sklearn" in sys.modules
+"""
+IN_A_NOTEBOOK = """
+import builtins
+class ZMQInteractiveShell: pass
+builtins.get_ipython = ZMQInteractiveShell
+from hgm.geometry.rays import import_open3d
+assert callable(import_open3d().visualization.webrtc_server.enable_webrtc)
+"""
+
+
+@pytest.mark.parametrize("program", [LOADED, IN_A_NOTEBOOK], ids=["job", "notebook"])
+def test_parts_of_open3d_are_loaded_when_they_are_asked_for(program: str) -> None:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
