@@ -13,6 +13,9 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+from collections import defaultdict
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -31,6 +34,7 @@ WHEELS = (
     if list((ROOT / "wheels").glob("*.whl"))
     else []
 )
+PACKAGES = Path(sysconfig.get_path("purelib"))  # of the environment of the tests
 OLD_PIP = "22.0.4"  # of PIXIE's Python 3.7
 
 pytestmark = pytest.mark.slow
@@ -77,14 +81,18 @@ class Fresh:
 
     def link(self, lines: list[str]) -> None:
         """The packages of the lines, as the environment of the tests has them, and nothing of what
-        they need."""
+        they need: a link to each folder that no other package writes to, else to its files."""
         (packages,) = self.folder.glob("lib/python*/site-packages")
         for line in [*lines, "setuptools"]:  # which conda's Python brings
-            for file in metadata.files(line.split("==")[0]) or []:
-                # not programs beside Python; some are listed twice
-                if ".." not in file.parts and not (packages / file).exists():
-                    (packages / file).parent.mkdir(parents=True, exist_ok=True)
-                    link_or_copy(Path(str(file.locate())), packages / file)
+            name = canonicalize_name(line.split("==")[0])
+            for file in written_by(name):
+                whole = owners()[file.parts[0]] == {name}
+                place = packages / (file.parts[0] if whole else file)
+                if not place.is_symlink():  # a folder that is linked already, or listed twice
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.symlink_to(
+                        Path(sysconfig.get_path("purelib")) / place.relative_to(packages)
+                    )
 
     def faults(self, lines: list[str]) -> list[str]:
         """What pip finds wrong with the packages that are there, and how they differ from the
@@ -98,14 +106,20 @@ class Fresh:
         ]
 
 
-def link_or_copy(source: Path, place: Path) -> None:
-    try:
-        os.link(source, place)
-    except FileNotFoundError:  # bytecode that was never written
-        if source.suffix != ".pyc":
-            raise
-    except OSError:  # on another disk
-        shutil.copyfile(source, place)
+def written_by(package: str) -> list[metadata.PackagePath]:
+    """The files of a package in the folder of packages, hence no programs beside Python."""
+    return [file for file in metadata.files(package) or [] if ".." not in file.parts]
+
+
+@cache
+def owners() -> dict[str, set[str]]:
+    """Which packages have files in each folder of the folder of packages, or are that file."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for package in metadata.distributions():
+        name = canonicalize_name(package.metadata["Name"])
+        for file in written_by(name):
+            found[file.parts[0]].add(name)
+    return found
 
 
 def differences(installed: list[str], listed: list[str]) -> list[str]:
