@@ -4,7 +4,6 @@ and normals."""
 from pathlib import Path
 
 import numpy as np
-import open3d as o3d
 import pytest
 import torch
 from PIL import Image
@@ -12,9 +11,12 @@ from synthetic_scans import cells, write_obj
 
 from hgm.cameras import Cameras, look_at, orbit
 from hgm.errors import InputError, ScanError
+from hgm.geometry.rays import import_open3d
 from hgm.render.blender import Frame, Renderer
 from hgm.scans.preflight import preflight
 from hgm.scans.thuman import ScanFiles
+
+o3d = import_open3d()
 
 
 def show(

@@ -1,7 +1,6 @@
 """The free stand-in body, one posed person, and ray casting as an independent reference."""
 
 import numpy as np
-import open3d as o3d
 import pytest
 import torch
 from torch import Tensor
@@ -10,8 +9,11 @@ from hgm.body.canonical import CanonicalBody, canonical
 from hgm.body.model import BodyModel
 from hgm.body.parameters import BodyParameters
 from hgm.cameras import Cameras
+from hgm.geometry.rays import import_open3d
 from hgm.splat.surfels import Surfels
 from hgm.standin.body import core
+
+o3d = import_open3d()
 
 
 @pytest.fixture(scope="session")
