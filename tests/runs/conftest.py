@@ -10,7 +10,7 @@ import pytest
 from cluster import Cluster, missing
 from cluster_runs import ClusterRun
 from new_system import write_system
-from workspace import FIELD, LONGER, MARKED, TINT, TINY, Workspace
+from workspace import FIELD, FORKING, LONGER, MARKED, TINT, TINY, Workspace
 
 
 @pytest.fixture
@@ -38,15 +38,15 @@ def once(shared: Path, name: str) -> Iterator[bool]:
 
 @pytest.fixture(scope="session")
 def calm(shared) -> Workspace:
-    """An undisturbed run of HGM's tiny preset, made once for all test processes; tests may read and
-    copy it, not change it. Its folder is inside its home folder."""
+    """An undisturbed run of HGM's tiny preset, made once for all test processes, its jobs forks of
+    one process; tests may read and copy it, not change it. Its folder is inside its home folder."""
     with once(shared, "calm") as missing:
         space = Workspace(shared / "calm")
         if missing:
             with pytest.MonkeyPatch.context() as patch:
                 for name, value in {"HOME": str(shared), **MARKED}.items():
                     patch.setenv(name, value)
-                space.run(*TINY)
+                space.run(*TINY, head=FORKING)
     return space
 
 
@@ -56,7 +56,7 @@ def tint(shared) -> Path:
     with once(shared, "checkout") as missing:
         if missing:
             folder = write_system(shared / "checkout")
-            (folder / LONGER).write_text("field: {steps: 2000}\n")
+            (folder / LONGER).write_text("field: {steps: 600}\n")
     return shared / "checkout"
 
 

@@ -18,8 +18,9 @@ import yaml
 from cluster import missing, wait_until
 from cluster_runs import ON_CLUSTER, ClusterRun
 from hostile_names import FOLDER, NAME, PWNED
-from workspace import MARKED, ROOT, TINY, Workspace
+from workspace import FORKING, MARKED, ROOT, TINY, Workspace
 
+from hgm.cli import main
 from hgm.export.result import find_result
 from hgm.export.viewer.scene import load_scene
 from hgm.systems.hgm.plan import Plan
@@ -62,7 +63,8 @@ def killed(request, tmp_path_factory) -> Workspace:
 def test_every_named_file_is_there(calm, tmp_path):
     """Of a run of every variant of the ablation, gone on with from one of two."""
     space = calm.copied_to(tmp_path / "work")
-    space.run(*TINY, "--config", f"evaluate={{variants: [{', '.join(VARIANTS)}]}}")
+    variants = f"evaluate={{variants: [{', '.join(VARIANTS)}]}}"
+    space.run(*TINY, "--config", variants, head=FORKING)
     results = space.results
     for name in (
         "run.json",
@@ -186,6 +188,7 @@ def kill_when(space: Workspace, wanted: tuple[str, ...], sign: str, delay: float
 
 
 def test_killed_runs_in_a_hostile_folder_end_with_the_bytes_of_an_undisturbed_one(finished, killed):
+    """Each job of one is a process of its own, those of the other are forks."""
     assert killed.products() == finished.products()
     assert (
         not any(path.name == PWNED for path in killed.folder.parent.rglob("*"))
@@ -213,63 +216,41 @@ def test_a_run_leaves_no_secret(calm):
         assert host not in words, path
 
 
-def command(space: Workspace, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    """`hgm` in a working folder, done well."""
-    done = space.hgm(*words)
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-def test_the_command_takes_hostile_paths(killed):
+def test_the_command_takes_hostile_paths(killed, monkeypatch, capsys):
+    """The first is a process of its own, as all of them are to a user."""
     folder = killed.folder / NAME
     run = "results/tiny"
     folder.mkdir()
     subject = killed.folder / run / "subjects/full/0505"
     shutil.copy(subject / "input.png", folder / f"{NAME}.png")
     shutil.copy(subject / "smplx.npz", folder / f"{NAME}.npz")
-    (folder / f"{NAME}.yaml").write_text("{}")
+    changes = folder / f"{NAME}.yaml"
+    changes.write_text("{}")
     out = folder / f"-o {NAME}"
-    assert (
-        "1 reconstructed, 0 failed"
-        in command(killed, "reconstruct", folder, "--run", run, "--out", out).stdout
-    )
+    done = killed.hgm("reconstruct", folder, "--run", run, "--out", out)
+    assert done.returncode == 0 and "1 reconstructed, 0 failed" in done.stdout, done.stderr
+    monkeypatch.chdir(killed.folder)
+
+    def said(*words: str | Path) -> str:
+        """What a command says that is done well."""
+        assert main([*map(str, words)]) == 0, capsys.readouterr().err
+        return capsys.readouterr().out
+
+    small = ("--size", "32", "--frames", "2")
     for suffix in (".ply", ".spz", ".glb", ".png", ".gif", ".mp4"):
         result = subject if suffix == ".glb" else out / NAME
-        command(
-            killed,
-            "export",
-            result,
-            "--out",
-            folder / f"{NAME}{suffix}",
-            "--size",
-            "32",
-            "--frames",
-            "2",
-        )
+        said("export", result, "--out", folder / f"{NAME}{suffix}", *small)
         assert (folder / f"{NAME}{suffix}").stat().st_size > 0
     assert len(load_scene(find_result(out / NAME)).gaussians) > 0
-    command(killed, "export-views", "results/tiny/views/test000/0505", "--out", folder / "views")
-    command(
-        killed,
-        "pack",
-        "--configfile",
-        "config/hgm/tiny.yaml",
-        folder / f"{NAME}.yaml",
-        "--out",
-        folder / f"{NAME}.zip",
-    )
-    there = Workspace(folder / "there")
-    command(
-        there,
-        "unpack",
-        folder / f"{NAME}.zip",
-        "--configfile",
-        "config/hgm/tiny.yaml",
-        folder / f"{NAME}.yaml",
-    )
-    assert "Finished." in command(killed, "status", "--run", killed.folder / run).stdout
-    assert "MiB" in command(killed, "prune", "--run", killed.folder / run, "--dry-run").stdout
-    command(killed, "replay", killed.folder / run / "logs/record.job.json")
+    said("export-views", "results/tiny/views/test000/0505", "--out", folder / "views")
+    configuration = ("--configfile", "config/hgm/tiny.yaml", changes)
+    said("pack", *configuration, "--out", folder / f"{NAME}.zip")
+    monkeypatch.chdir(Workspace(folder / "there").folder)
+    said("unpack", folder / f"{NAME}.zip", *configuration)
+    monkeypatch.chdir(killed.folder)
+    assert "Finished." in said("status", "--run", killed.folder / run)
+    assert "MiB" in said("prune", "--run", killed.folder / run, "--dry-run")
+    said("replay", killed.folder / run / "logs/record.job.json")
     assert not any(path.name == PWNED for path in killed.folder.parent.rglob("*"))
 
 
@@ -311,7 +292,14 @@ def test_a_broken_scan_is_set_aside_and_the_rest_goes_on(finished, tmp_path):
         )
     )
     space.run(
-        "--configfile", "config/hgm/tiny.yaml", str(changes), "--cores", "2", "--until", "render"
+        "--configfile",
+        "config/hgm/tiny.yaml",
+        str(changes),
+        "--cores",
+        "2",
+        "--until",
+        "render",
+        head=FORKING,
     )
     results = space.folder / "results/tiny"
     rejected = (results / "rejected.tsv").read_text().splitlines()
@@ -357,11 +345,11 @@ def test_what_reruns_when_something_changes(finished):
     assert "Nothing to be done" in finished.run(*TINY, "--dry-run")
 
 
-def test_no_job_used_more_memory_than_it_asks_for(calm):
+def test_no_job_used_more_memory_than_it_asks_for(killed):
     """As far as Snakemake saw it: it looks now and then, and may miss the peak of a short job."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     plan = Plan({**load(ROOT / "config/hgm/tiny.yaml").model_dump(mode="json"), "device": device})
-    folder = calm.results / "benchmarks"
+    folder = killed.results / "benchmarks"
     most: dict[str, float] = {}
     for job in planned_jobs(plan):
         rows = (folder / f"{job.name}.jsonl").read_text().splitlines()
