@@ -124,7 +124,7 @@ def asked(workspace, tmp_path) -> Path:
 
 
 def test_programs_are_planned_for_each_chunk_and_for_the_photos(workspace, asked):
-    found = counts(workspace.run("--configfile", "config/hgm/tiny.yaml", str(asked), "--dry-run"))
+    found = counts(workspace.plan("--configfile", "config/hgm/tiny.yaml", str(asked)))
     assert (
         found["estimate_pixie"] == 2
         and found["estimate_pymafx"] == 1
@@ -155,9 +155,7 @@ def test_a_run_without_its_estimator_is_refused_before_anything_is_done(workspac
         workspace, "--dry-run", "--config", "estimate={source: fits}"
     )
     assert set(
-        counts(
-            workspace.run("--configfile", "config/hgm/tiny.yaml", str(asked), "--dry-run", "views")
-        )
+        counts(workspace.plan("views", "--configfile", "config/hgm/tiny.yaml", str(asked)))
     ) >= {"render", "views"}
 
 

@@ -23,7 +23,7 @@ def counts(output: str) -> dict[str, int]:
 
 
 def test_the_tiny_preset_plans_every_rule(workspace):
-    found = counts(workspace.run("--configfile", "config/hgm/tiny.yaml", "--dry-run"))
+    found = counts(workspace.plan("--configfile", "config/hgm/tiny.yaml"))
     assert found == {
         "body_model": 1,
         "standin": 3,
@@ -57,9 +57,7 @@ def planned(preset: str | Path) -> dict[str, int]:
 
 
 def test_variants_share_what_they_do_not_change(workspace):
-    found = counts(
-        workspace.run("--dry-run", "--config", "evaluate={variants: [full, no_diffusion]}")
-    )
+    found = counts(workspace.plan("--config", "evaluate={variants: [full, no_diffusion]}"))
     assert found["coarse"] == found["fusion"] == 1 and found["reconstruct"] == 2
 
 
@@ -88,9 +86,7 @@ def test_other_methods_are_measured_beside_ours(workspace):
     folder.mkdir(parents=True)
     (folder / "mesh.obj").write_text("v 0 0 0\n")
     found = counts(
-        workspace.run(
-            "--dry-run", "--config", "evaluate={variants: [full], baselines: {sith: theirs}}"
-        )
+        workspace.plan("--config", "evaluate={variants: [full], baselines: {sith: theirs}}")
     )
     assert found["baseline"] == 1 and found["evaluate"] == 1
     plan = Plan({"evaluate": {"baselines": {"sith": str(folder.parent)}}})
@@ -139,11 +135,10 @@ def test_a_named_gpu_that_is_lacking_ends_a_run_before_anything_runs(
 def test_fusion_waits_for_what_it_reads(workspace, tmp_path, settings, needed):
     (tmp_path / "fusion.yaml").write_text(f"fusion: {{{settings}}}\n")
     found = counts(
-        workspace.run(
+        workspace.plan(
             "results/demo/fusion/weights.safetensors",
             "--configfile",
             str(tmp_path / "fusion.yaml"),
-            "--dry-run",
         )
     )
     assert (
@@ -165,7 +160,7 @@ def test_fusion_starts_from_one_set_of_weights():
 
 
 def test_named_targets(workspace):
-    assert set(counts(workspace.run("--dry-run", "views"))) == {
+    assert set(counts(workspace.plan("views"))) == {
         "body_model",
         "standin",
         "catalogue",
@@ -179,13 +174,11 @@ def test_photos_of_the_configuration_are_one_more_job(workspace, tmp_path):
     for name in ("a.png", "a.npz", "b.jpg", "b.npz", "b_mask.png"):
         (tmp_path / name).touch()
     found = counts(
-        workspace.run(
-            "--configfile", "config/hgm/tiny.yaml", "--dry-run", "--config", f"images=[{tmp_path}]"
-        )
+        workspace.plan("--configfile", "config/hgm/tiny.yaml", "--config", f"images=[{tmp_path}]")
     )
     assert found["photos"] == 1 and found["total"] == 28
     without_body = ("--config", f"images=[{tmp_path / 'b.jpg'}]", "evaluate={variants: [no_body]}")
-    only = counts(workspace.run("--dry-run", "results/demo/photos/manifest.json", *without_body))
+    only = counts(workspace.plan("results/demo/photos/manifest.json", *without_body))
     # coarse: of the pairs, and its own
     assert only["coarse"] == 2 and only["fusion"] == only["controlnet"] == only["photos"] == 1
     assert not {"normals", "estimate", "refine", "reconstruct", "mesh"} & set(only)
@@ -198,9 +191,7 @@ def test_normals_of_icon_take_the_place_of_the_trained_net(workspace, tmp_path):
         f"normals: {{icon: {tmp_path / 'normal.ckpt'}}}\nimages: [{tmp_path / 'a.png'}]\n"
     )
     found = counts(
-        workspace.run(
-            "--configfile", "config/hgm/tiny.yaml", str(tmp_path / "icon.yaml"), "--dry-run"
-        )
+        workspace.plan("--configfile", "config/hgm/tiny.yaml", str(tmp_path / "icon.yaml"))
     )
     assert found["photos"] == 1 and found["mesh"] == 2 and "normals" not in found
     assert (

@@ -160,7 +160,7 @@ def test_packed_views_are_taken_for_its_own_by_another_machine(finished, tmp_pat
             text=True,
         )
         assert done.returncode == 0, done.stderr
-    planned = set(re.findall(r"^(\w+) +\d+$", there.run(*TINY, "--dry-run"), re.MULTILINE))
+    planned = set(re.findall(r"^(\w+) +\d+$", there.plan(*TINY), re.MULTILINE))
     assert {"coarse", "evaluate", "report"} <= planned and not {
         "standin",
         "catalogue",
@@ -317,13 +317,12 @@ def test_what_reruns_when_something_changes(finished):
 
     def planned(changes: str) -> set[str]:
         (finished.folder / "changes.yaml").write_text(changes)
-        output = finished.run(
+        output = finished.plan(
             "--configfile",
             "config/hgm/tiny.yaml",
             str(finished.folder / "changes.yaml"),
             "--cores",
             "2",
-            "--dry-run",
         )
         return {
             line.split()[0]
@@ -342,7 +341,7 @@ def test_what_reruns_when_something_changes(finished):
         "pairs",
     } & fusion
     os.utime(finished.folder / "results/tiny/views/train000/manifest.json")
-    assert "Nothing to be done" in finished.run(*TINY, "--dry-run")
+    assert "Nothing to be done" in finished.plan(*TINY)
 
 
 def test_no_job_used_more_memory_than_it_asks_for(killed):

@@ -40,7 +40,7 @@ def furnished(workspace: Workspace) -> Workspace:
 
 
 def test_the_preset_plans_every_rule_but_the_stand_ins(furnished):
-    found = counts(furnished.run("--configfile", PRESET, "--dry-run"))
+    found = counts(furnished.plan("--configfile", PRESET))
     assert found == {
         "catalogue": 1,
         "render": 20 + 1 + 1,
@@ -67,9 +67,7 @@ def test_the_preset_plans_every_rule_but_the_stand_ins(furnished):
 def test_the_two_trainings_wait_for_the_renders_only(furnished):
     """Fusion reads neither the coarse weights nor the pairs, as in the paper."""
     found = counts(
-        furnished.run(
-            "--configfile", PRESET, "--dry-run", "results/thuman2/fusion/weights.safetensors"
-        )
+        furnished.plan("results/thuman2/fusion/weights.safetensors", "--configfile", PRESET)
     )
     assert set(found) == {"catalogue", "render", "fusion", "total"}
 
@@ -78,9 +76,7 @@ def test_customhumans_goes_on_top(furnished):
     """The same training, two chunks of other test scans."""
     ids = furnished.folder / "data" / "customhumans_test.txt"
     ids.write_text("\n".join(f"{i:04d}" for i in range(45)))
-    found = counts(
-        furnished.run("--configfile", PRESET, "config/hgm/customhumans.yaml", "--dry-run")
-    )
+    found = counts(furnished.plan("--configfile", PRESET, "config/hgm/customhumans.yaml"))
     assert (
         found["render"] == 20 + 1 + 2
         and found["coarse"] == 2
@@ -91,7 +87,7 @@ def test_customhumans_goes_on_top(furnished):
 
 def test_humman_goes_on_top(furnished):
     """Table 2: the networks of the variant that it has, and SHERF's sequences in one chunk."""
-    found = counts(furnished.run("--configfile", PRESET, "config/hgm/humman.yaml", "--dry-run"))
+    found = counts(furnished.plan("--configfile", PRESET, "config/hgm/humman.yaml"))
     assert (
         found["render"] == 20 + 1 + 1
         and found["coarse"] == found["fusion"] == found["normals"] == 1
@@ -111,7 +107,7 @@ def test_pymafx_goes_on_top(furnished):
     for name in (*PYMAFX.needs, ".venv/bin/python"):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).touch()
-    found = counts(furnished.run("--configfile", PRESET, "config/hgm/pymafx.yaml", "--dry-run"))
+    found = counts(furnished.plan("--configfile", PRESET, "config/hgm/pymafx.yaml"))
     assert (
         found["estimate_pixie"] == found["estimate_pymafx"] == 1
         and found["estimate"] == 2

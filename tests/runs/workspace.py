@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from checkouts import ROOT
+from heads import heads_in
 
 from hgm.core.keys import folder_digest
 
@@ -83,6 +84,10 @@ class Workspace:
         output, _ = process.communicate()
         assert process.returncode == 0, output[-4000:]
         return output
+
+    def plan(self, *arguments: str) -> str:
+        """What Snakemake says of a run that it would do, a plan that succeeds (--dry-run)."""
+        return heads_in(self.root).output(*self.command("--dry-run", *arguments)[3:])
 
     def hgm(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         """Run the `hgm` command in this folder."""
