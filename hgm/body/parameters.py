@@ -51,7 +51,7 @@ class BodyParameters:
             )
         try:
             _ = self.shape
-        except RuntimeError:
+        except ValueError:
             shapes = {name: tuple(value.shape) for name, value in self.items()}
             raise ValueError(f"batch shapes do not fit together: {shapes}") from None
 
@@ -85,7 +85,8 @@ class BodyParameters:
     @property
     def shape(self) -> torch.Size:
         """The common batch shape."""
-        return torch.broadcast_shapes(*(value.shape[:-1] for _, value in self.items()))
+        # torch.broadcast_shapes imports SymPy, which a short job waits for
+        return torch.Size(np.broadcast_shapes(*(value.shape[:-1] for _, value in self.items())))
 
     @property
     def hand_components(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -89,7 +90,7 @@ def render(
             f"background must be three numbers without gradient, got shape {tuple(back.shape)}"
         )
 
-    lead = torch.broadcast_shapes(gaussians.shape[:-1], cameras.shape[:-1])
+    lead = torch.Size(np.broadcast_shapes(gaussians.shape[:-1], cameras.shape[:-1]))
     gaussians = Gaussians(
         *(
             _flat(x, gaussians.means.ndim - 2, lead)

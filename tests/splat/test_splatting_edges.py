@@ -199,7 +199,7 @@ def test_misuse_is_answered_in_one_line() -> None:
         render(gaussians, cameras, background=(1.0,))
     with pytest.raises(ValueError, match="near"):
         render(gaussians, cameras, near=0.0)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match="shape mismatch"):
         render(
             make_gaussians(3, scenes=3),
             Cameras(cameras.K[:, None], cameras.world_to_camera[:, None], 8, 8),
