@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hgm.body.flame import HeadModel
 from hgm.cameras import Cameras
+from hgm.core.keys import folder_digest
 from hgm.core.manifests import write_json
 from hgm.errors import InputError
 from hgm.images.views import save_png
@@ -123,6 +124,8 @@ def _of_clip(clip: Clip, head: HeadModel, backend: str) -> dict[str, Any]:
         "cause": cause if explained else None,
         "frames": dict(zip(part.names, overlaps.tolist(), strict=True)),
         "set_aside": dict(clip.set_aside),
+        # of all files: who works on the pictures depends on this file, not on each of them
+        "content": folder_digest(clip.folder),
         "overlays": comparison.overlays(),
     }
 

@@ -260,6 +260,19 @@ def test_the_gate_lets_a_stand_in_pass(test_clip: Path, head: HeadModel, tmp_pat
     assert np.asarray(Image.open(tmp_path / "overlay.png")).shape == (256, 5 * 256, 3)
 
 
+def test_the_gate_notes_the_content_of_every_picture(
+    test_clip: Path, head: HeadModel, tmp_path: Path
+) -> None:
+    """Trainings depend on its file alone."""
+    folder = tmp_path / "test"
+    shutil.copytree(test_clip, folder)
+    clip = read_clip(folder)[:1]
+    before = check_tracking([clip], head, tmp_path)["clips"]["test"]["content"]
+    assert check_tracking([clip], head, tmp_path)["clips"]["test"]["content"] == before
+    shutil.copyfile(folder / "image/1.png", folder / "image/5.png")  # of no frame that is compared
+    assert check_tracking([clip], head, tmp_path)["clips"]["test"]["content"] != before
+
+
 Change = Callable[[dict[str, Any]], Any]
 
 
