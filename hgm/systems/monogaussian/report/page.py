@@ -153,7 +153,13 @@ class HeadReport(Report):
             return []
         return [
             Sheet("Head model over the pictures", picture, "Outline of the head over each frame"),
-            *(Note(line) for line in self.run.check.get("said", [])),
+            *(
+                Note(
+                    f"Clip {name}: overlap (IoU) {found['iou']:.3f} in {found['compared']}, "
+                    f"{found['least']:.2f} needed; {len(found['set_aside'])} frames set aside."
+                )
+                for name, found in self.run.check.get("clips", {}).items()
+            ),
         ]
 
     def _avatars(self) -> list[Part]:
