@@ -137,7 +137,7 @@ def add_animate(verbs: Verbs) -> None:
     p = verbs.add(
         "animate",
         "drive an avatar of a finished run by a motion, and film it",
-        "hgm animate --run results/monogaussian --motion sweep --view orbit --out sweep",
+        "hgm animate --run results/head --motion sweep --view orbit --out sweep",
         _animate,
     )
     p.add_argument(
@@ -146,7 +146,7 @@ def add_animate(verbs: Verbs) -> None:
     p.add_argument(
         "--motion",
         required=True,
-        help="the name of a motion that the run's system knows, or a file (docs/monogaussian.md)",
+        help="the name of a motion that the run's system knows, or a file",
     )
     p.add_argument(
         "--view",

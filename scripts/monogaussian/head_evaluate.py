@@ -7,7 +7,6 @@ from hgm.systems.monogaussian.avatar import HeadAvatar
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
 from hgm.systems.monogaussian.evaluation import evaluate_avatar
 from hgm.systems.monogaussian.held_out import read_held_out
-from hgm.systems.monogaussian.losses import VGGLoss
 from hgm.systems.monogaussian.settings import Avatar, Evaluate
 from hgm.systems.monogaussian.setup import clips_of
 
@@ -30,7 +29,6 @@ def main(job: Job) -> None:
         held_out=read_held_out(clip.folder),
         standin=params["standin"],
         lpips=load_lpips(weights["vgg16"], weights["lpips"]),
-        vgg=VGGLoss.load(weights["vgg16"]),
         backend=params["splat"],
     )
 

@@ -7,8 +7,10 @@ import re
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cluster import wait_until
+from PIL import Image
 from workspace import Workspace
 
 HEADS = ("--configfile", "config/monogaussian/tiny.yaml", "--cores", "2")
@@ -79,7 +81,15 @@ def test_every_named_file_is_there(finished):
         assert (finished.results / name).stat().st_size > 0, name
     metrics = json.loads((finished.results / "subjects/full/frozen/metrics.json").read_text())
     assert metrics["system"] == "monogaussian" and metrics["standin"] is True
-    assert metrics["images"]["full"]["standard"]["psnr"] > 5
+    frozen = finished.results / "subjects/full/frozen"
+    found = []
+    for path in sorted((frozen / "truth").glob("[0-9].png")):
+        pictures = [
+            np.asarray(Image.open(p), float) / 255 for p in (path, frozen / "frames" / path.name)
+        ]
+        found.append(-10 * np.log10(np.square(pictures[0] - pictures[1]).mean()))
+    assert len(found) == 4
+    assert metrics["images"]["full"]["standard"]["psnr"] == pytest.approx(np.mean(found), abs=0.05)
     table = (finished.results / "tables/reenactment.csv").read_text()
     assert table.count("\n") > 10 and "held_out" in table
     assert "other data set" in (finished.results / "tables/paper_vs_ours.csv").read_text()

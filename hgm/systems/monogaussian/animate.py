@@ -84,6 +84,10 @@ def animate(
     `driving`, and where the run has no such avatar."""
     from hgm.core.devices import select_device
 
+    least = {"--frames": (frames, 1), "--size": (size, 16), "--fps": (fps, 1)}
+    for name, (value, lowest) in least.items():
+        if value is not None and value < lowest:
+            raise InputError(f"{name}: {value}; expected {lowest} or more")
     plan = Plan(config)
     chosen = variant or plan.variants[0]
     folder = run / "avatar" / chosen

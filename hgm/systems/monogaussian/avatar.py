@@ -114,7 +114,8 @@ class HeadAvatar(nn.Module):
             offset, directions = self.deformer(self.points)
             canonical = self.points + offset
         anchored = anchor(canonical, directions, self.skeleton)
-        return Ready(anchored, self.geometry(self.points))
+        # how a point looks does not move it (release)
+        return Ready(anchored, self.geometry(self.points.detach()))
 
     def forward(
         self,

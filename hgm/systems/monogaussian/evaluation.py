@@ -25,7 +25,8 @@ from hgm.systems.monogaussian.avatar import HeadAvatar
 from hgm.systems.monogaussian.clip import Clip
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
 from hgm.systems.monogaussian.held_out import HeldOut
-from hgm.systems.monogaussian.losses import VGGLoss, picture_loss
+from hgm.systems.monogaussian.losses import picture_loss
+from hgm.systems.monogaussian.requests import AT_ONCE
 from hgm.systems.monogaussian.settings import Avatar, Evaluate
 from hgm.systems.monogaussian.training import Footage, rendered
 
@@ -34,7 +35,6 @@ METRICS = "metrics.json"
 FRAMES = "frames"
 TRUTH = "truth"
 HELD_OUT = "held_out"  # the region of all held-out cameras; with _<camera> that of one
-AT_ONCE = 8  # frames that are refined together
 CLOTH = (15, 16)  # of CelebAMask's labels: necklace, clothes
 # of the 68 landmarks, which come first of a frame's 70
 EYES = slice(36, 48)
@@ -101,10 +101,9 @@ def refined(
     training: Avatar,
     *,
     backend: str,
-    vgg: VGGLoss | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Expressions [F, 50] and poses [F, 15] fitted to the footage's pictures from those given, as
-    IMavatar and the release do before they measure."""
+    IMavatar and the release do before they measure, by L1 and SSIM alone."""
     device = avatar.points.device
     cameras = footage.cameras.to(device)
     ready = avatar.ready()
@@ -120,7 +119,7 @@ def refined(
         for _ in range(settings.refine_steps):
             gaussians = avatar(expression, pose, ready=ready)
             prediction = rendered(gaussians, cameras[frames.to(device)], None, backend)
-            loss, _ = picture_loss(prediction, pictures, training, vgg)
+            loss, _ = picture_loss(prediction, pictures, training, None)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -142,7 +141,6 @@ def evaluate_avatar(
     held_out: HeldOut | None = None,
     standin: bool,
     lpips: LPIPS | None = None,
-    vgg: VGGLoss | None = None,
     backend: str = "auto",
 ) -> Mapping[str, Any]:
     """Measure and write `metrics.json`, the avatar's pictures of the clip (`frames/`) and the
@@ -155,10 +153,11 @@ def evaluate_avatar(
     """
     device = avatar.points.device
     backend = backend_for(backend, device)
+    lpips = None if lpips is None else lpips.to(device)
     footage = Footage.of(clip, pictures, pictures.size)
     expression, pose = footage.expression, footage.pose
     if protocol == "imavatar":
-        expression, pose = refined(avatar, footage, settings, training, backend=backend, vgg=vgg)
+        expression, pose = refined(avatar, footage, settings, training, backend=backend)
     means = Means(lpips)
     ready = avatar.ready()
 

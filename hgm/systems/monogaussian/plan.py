@@ -4,8 +4,10 @@ no heavy package."""
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from hgm.workflow import plan
 from hgm.workflow.plan import check_pattern
 
 CLIP = "flame_params.json"
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"  # of a driver, which results are called after
 HEAD_SUFFIXES = (".pkl", ".npz")  # of a head model that is named as a file
 FILMS = ("sweep", "orbit")  # drivers that no file holds
 
@@ -32,6 +35,26 @@ class Plan(plan.Plan):
                 check_pattern(f"video.{key}", video[key])
         for path in self.config["animate"]["files"]:
             check_pattern("animate.files", path)
+        self._check_drivers()
+
+    def _check_drivers(self) -> None:
+        """Raises InputError for drivers that are not known, and for names that several have."""
+        made = self.config["animate"]
+        for name in made["drivers"]:
+            known = (*FILMS, *self.clips)
+            if name not in known and (self.standin or not Path(self.clip(name)).is_file()):
+                raise InputError(
+                    f"animate.drivers: {name} is neither one of {', '.join(known)} nor another "
+                    "clip of the subject"
+                )
+        for path in made["files"]:
+            name = driver_of(path)
+            if name in FILMS or not re.fullmatch(NAME, name):
+                raise InputError(
+                    f"animate.files: {path}: its driver is called as the file's folder, {name!r}; "
+                    f"rename the folder: letters, digits, dots, dashes, but none of "
+                    f"{', '.join(FILMS)}"
+                )
         if doubled := [name for name, count in Counter(self.drivers).items() if count > 1]:
             raise InputError(
                 f"animate: two drivers are called {doubled[0]}; a file's is that of its folder"
@@ -131,7 +154,10 @@ class Plan(plan.Plan):
         if models is None:
             return ["<results>/standin/models/FLAME2020/generic_model.pkl"]
         place = Path(models)
-        return self.users([place if place.suffix in HEAD_SUFFIXES else place / "generic_model.pkl"])
+        if place.suffix in HEAD_SUFFIXES:
+            return self.users([place])
+        converted = place / "generic_model.npz"  # which is read before the pickle
+        return self.users([converted if converted.is_file() else place / "generic_model.pkl"])
 
     def people(self, rule: str, wildcards: Mapping[str, str]) -> Sequence[str]:
         """The frames of a stand-in's clip, which one job makes one after the other."""
@@ -149,7 +175,7 @@ class Plan(plan.Plan):
         except (OSError, ValueError, KeyError, TypeError):
             return 750 if clip == self.config["video"]["test"] else 3000
 
-    @property
+    @cached_property
     def training_frames(self) -> int:
         """Frames of all training clips."""
         return sum(map(self.frames, self.training_clips))

@@ -36,12 +36,12 @@ def refilled(
     points: Tensor, kept: Tensor, count: int, spread: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """The kept points [K] of all [N, 3], and copies of random ones of them up to `count`, each
-    moved by up to `spread` along every axis: points [count, 3], and the old row of each [count],
-    NEW for a copy. More than `count` stay as many as they are."""
+    moved within a cube of width `spread` around it (release): points [count, 3], and the old row of
+    each [count], NEW for a copy. More than `count` stay as many as they are."""
     copies = max(count - len(kept), 0)
     device = points.device
     sources = kept[torch.randint(len(kept), (copies,), generator=generator).to(device)]
-    moves = spread * (2 * torch.rand(copies, 3, generator=generator) - 1).to(points)
+    moves = spread * (torch.rand(copies, 3, generator=generator) - 0.5).to(points)
     rows = torch.cat([kept, kept.new_full((copies,), NEW)])
     born = torch.cat([points[kept], points[sources] + moves])
     return carried(points, rows, born), rows

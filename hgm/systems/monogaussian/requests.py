@@ -16,6 +16,7 @@ Config = Mapping[str, Any]
 ON_DEVICE = ("head_avatar", "head_evaluate", "reanimate")
 MB = 1e6
 MARGIN = 1.25
+AT_ONCE = 8  # frames of a test clip that are refined together
 MANY = 10**6  # frames: more than the largest step has
 STEP = 500  # requests are multiples of STEP megabytes
 # megabytes of a process with its libraries; CUDA: what its context and libraries add
@@ -32,6 +33,7 @@ def memory_mb(config: Config, rule: str, frames: int) -> int:
     needed = float(PROCESS) + (CUDA if rule in ON_DEVICE and config["device"] != "cpu" else 0)
     if rule in ON_DEVICE:
         points, batch = largest_step(config)
+        batch = max(batch, AT_ONCE) if rule == "head_evaluate" else batch
         needed += (points * bytes_of_point(config, batch) + pixels(config, batch) * PIXEL) / MB
     if rule == "head_avatar":
         needed += min(frames * 4 * config["video"]["size"] ** 2, STORE) / MB

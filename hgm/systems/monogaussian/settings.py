@@ -45,8 +45,7 @@ class Staging(Section):
     texture: int = described(2048, "edge of its texture in pixels", ge=128)
     held_out_every: int = described(
         8,
-        "frames of the test clip from one that four other cameras see to the next; 0: they see "
-        "none",
+        "every so many frames of the test clip are also seen by four other cameras; 0: none",
         ge=0,
     )
     pose_noise: float = described(
@@ -102,7 +101,11 @@ class Avatar(Section):
         "largest scale of a Gaussian at 512 pixels, head units; grows as pictures shrink",
         gt=0,
     )
-    epochs: int = described(100, "passes over all training frames (600 as released)", ge=1)
+    epochs: int = described(
+        100,
+        "passes over all training frames; the release makes 600, of which 100 end the bands",
+        ge=1,
+    )
     batch: int = described(8, "frames in a step, at most", ge=1)
     batch_points: int = described(102400, "points in a step, over all its frames, at most", ge=1)
     bands: list[Band] = described(_bands(), "the course of points and radii", min_length=1)
@@ -198,6 +201,11 @@ class Config(RunConfig):
             raise InputError(
                 "video.models: a real video needs FLAME 2020, whose parameters it holds; give the "
                 "folder of generic_model.pkl (docs/monogaussian.md)"
+            )
+        if video.root is None and video.models is not None:
+            raise InputError(
+                "video.models: a stand-in's video has the parameters of the stand-in's head, which "
+                "the run writes; leave video.models out, or give video.root"
             )
         bands = self.avatar.bands
         if bands[0].start != 0 or any(b.start <= a.start for a, b in pairwise(bands)):

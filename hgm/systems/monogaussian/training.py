@@ -177,6 +177,7 @@ def train_avatar(
         head.directions if variant.bound else None,
     ).to(place)
     head = head.to(place)
+    vgg = None if vgg is None else vgg.to(place)
     if avatar.deformer is not None and settings.warm_steps:
         warm_start(avatar.deformer, head, settings, state / "warm", seed=seed, deadline=deadline)
     avatar.find_nearest(head)

@@ -248,7 +248,7 @@ def test_points_go_on_or_are_copied():
     assert grown[:5].equal(points[kept])
     moves = grown[5:, None] - points[kept]
     distance = moves.abs().amax(-1).amin(1)
-    assert bool((distance <= 0.5).all()) and float(distance.max()) > 0.25
+    assert bool((distance <= 0.25).all()) and float(distance.max()) > 0.125
 
 
 def test_first_points_are_a_cube_brought_to_a_sphere():

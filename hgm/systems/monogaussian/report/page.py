@@ -39,7 +39,7 @@ LABELS: Mapping[str, Label] = {
     "lpips": ("LPIPS", 4, "lower"),
 }
 PROTOCOLS = {
-    "frozen": "True parameters of the test clip",
+    "frozen": "The test clip's own parameters",
     "imavatar": "After fitting expression and pose to the test pictures",
 }
 DEFINITIONS = {
@@ -51,17 +51,15 @@ TRACKING = (
     "The head model, placed by the parameters of each clip, over its pictures: what follows is "
     "only as good as this fits. The check ends the run where it does not."
 )
-AVATARS = (
-    "Frames of the test clip, whose motion no avatar has seen: the truth, and each avatar driven "
-    "by the clip's own parameters."
-)
+AVATARS = "Frames of the test clip, whose motion no avatar has seen: the picture, and each avatar."
 NUMBERS = (
-    "Means over the frames of the test clip. Boxes around mouth and eyes come from the landmarks; "
-    "other cameras saw the same frames from the sides, where no training picture was taken."
+    "Means over the frames of the test clip. Boxes around mouth and eyes come from the landmarks. "
+    "Other cameras, which only a stand-in's video has, saw some of these frames from the sides, "
+    "where no training picture was taken."
 )
 FILMS = (
-    "Each expression on its own from nothing to its largest in the training clips and back, and "
-    "the head from around."
+    "A sweep shows one expression at a time, from its mean in the training clips to two deviations "
+    "above and below; an orbit the head from other sides; other films follow a clip."
 )
 RECOVERY = (
     "The training parameters of this run were given errors. The training learns them along with "
@@ -152,7 +150,11 @@ class HeadReport(Report):
         if picture is None:
             return []
         return [
-            Sheet("Head model over the pictures", picture, "Outline of the head over each frame"),
+            Sheet(
+                "Head model over the pictures",
+                picture,
+                "The head model tinted over frames of each clip",
+            ),
             *(
                 Note(
                     f"Clip {name}: overlap (IoU) {found['iou']:.3f} in {found['compared']}, "

@@ -6,12 +6,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from hgm.errors import InputError
 from hgm.report.parts import Part, TextTable
 from hgm.systems.monogaussian.clip import concatenated, read_clip
 from hgm.systems.monogaussian.report.run import Run
 from hgm.systems.monogaussian.standin_video import read_truth
+from hgm.systems.monogaussian.tracking import parameter_errors
 
 
 def recoveries(run: Run) -> list[Part]:
@@ -42,26 +44,11 @@ def _folders(run: Run) -> list[Path]:
     return [run.folder / "video" / subject / subject / name for name in names if run.standin]
 
 
-def _row(
-    name: str,
-    expression: np.ndarray,
-    pose: np.ndarray,
-    true_expression: np.ndarray,
-    true_pose: np.ndarray,
-) -> dict[str, str]:
-    """Root mean squares over frames; of expressions over the coefficients that move, as a share of
-    each one's deviation."""
-    spread = true_expression.std(0)
-    moves = spread > 0
-    shares = (expression - true_expression)[:, moves] / spread[moves]
-    turns = np.rad2deg(pose - true_pose)
-    groups = {"head": slice(0, 6), "jaw": slice(6, 9), "eyes": slice(9, 15)}
+def _row(name: str, *tables: np.ndarray) -> dict[str, str]:
+    """tables: expression, pose, and both as they truly are."""
+    errors = parameter_errors(*(torch.from_numpy(table) for table in tables))
     return {
         "parameters": name,
-        **{f"{part} (°)": f"{_rms(turns[:, where]):.2f}" for part, where in groups.items()},
-        "expression (share of its deviation)": f"{_rms(shares):.3f}",
+        "rotations of the joints (mean, °)": f"{errors['pose_degrees']:.2f}",
+        "expression (rms, share of its deviation)": f"{errors['expression']:.3f}",
     }
-
-
-def _rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.square(values).mean()))
