@@ -103,7 +103,7 @@ class Avatar(Section):
     )
     epochs: int = described(
         100,
-        "passes over all training frames; the release makes 600, of which 100 end the bands",
+        "passes over all training frames, of which the bands are shares",
         ge=1,
     )
     batch: int = described(8, "frames in a step, at most", ge=1)
