@@ -19,20 +19,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from hgm.cameras import Cameras
 from hgm.core.files import atomic_write
 from hgm.core.manifests import read_json
 from hgm.core.npz import numbers_of
 from hgm.errors import InputError
+from hgm.systems.monogaussian.usable_frames import usable_frames
 
 log = logging.getLogger(__name__)
 PARAMETERS = "flame_params.json"
 SHAPE, EXPRESSION, POSE, KEYPOINTS = 100, 50, 15, 70  # numbers of FLAME, and landmarks
 SCALE = 4.0  # units of the clips' world in a meter
-FEW = 20  # frames; fewer make no avatar
-COVERED = 128  # of a mask's 255: a mask that nowhere reaches it shows nobody
 SAME = 1e-4  # by which the shapes of a subject's clips may differ
 DECA_POSE = 6
 ARRAYS = (
@@ -141,7 +139,7 @@ def concatenated(clips: Sequence[Clip]) -> Clip:
 
 def read_clip(folder: str | Path, *, pictures: bool = True) -> Clip:
     """The clip in a folder. Without `pictures` its frames need no files, as where it only drives an
-    avatar; with them, frames whose mask is of another size or empty are set aside.
+    avatar; with them, frames whose pictures `usable_frames` cannot use are set aside.
 
     Raises InputError for a file that is missing, damaged or no such clip, for frames without
     pictures, and where all frames are set aside.
@@ -182,7 +180,7 @@ def read_clip(folder: str | Path, *, pictures: bool = True) -> Clip:
         world_to_camera=from_world_mats(tables["world_mat"], path, names),
         keypoints=tables["flame_keypoints"],
     )
-    return _with_pictures(clip) if pictures else clip
+    return usable_frames(clip) if pictures else clip
 
 
 def write_clip(clip: Clip, folder: str | Path) -> Path:
@@ -291,42 +289,6 @@ def _names(frames: Sequence[Mapping[str, Any]], path: Path) -> tuple[str, ...]:
         twice = next(n for n in numbers if numbers.count(n) > 1)
         raise InputError(f"{path}: file_path: frame {twice} is there twice; {ADVICE}")
     return tuple(names)
-
-
-def _with_pictures(clip: Clip) -> Clip:
-    """The frames of a clip that have usable masks."""
-    for kind in ("image", "mask"):
-        missing = [i for i in range(len(clip)) if not clip.path(kind, i).is_file()]
-        if missing:
-            raise InputError(
-                f"{clip.path(kind, missing[0])}: no such file, though {PARAMETERS} has the frame "
-                f"({len(missing)} of {len(clip)} frames lack theirs); add the pictures or remove "
-                "the frames"
-            )
-    reasons = {i: why for i in range(len(clip)) if (why := _mask_fault(clip, i))}
-    for i, why in reasons.items():
-        log.warning("%s: frame set aside: %s", clip.path("mask", i), why)
-    if len(reasons) == len(clip):
-        raise InputError(f"{clip.path('mask', 0)}: {reasons[0]}; no frame of the clip can be used")
-    kept = [i for i in range(len(clip)) if i not in reasons]
-    if len(kept) < FEW:
-        log.warning("%s: %d frames are few; an avatar needs %d", clip.folder, len(kept), FEW)
-    set_aside = {clip.names[i]: why for i, why in reasons.items()}
-    return dataclasses.replace(clip[kept], set_aside=set_aside)
-
-
-def _mask_fault(clip: Clip, frame: int) -> str:
-    """Why a frame's mask cannot be used, or nothing."""
-    try:
-        with Image.open(clip.path("image", frame)) as image:
-            size = image.size
-        with Image.open(clip.path("mask", frame)) as mask:
-            if mask.size != size:
-                return f"the mask is {list(mask.size)}, the image {list(size)} pixels"
-            highest = np.asarray(mask.convert("L")).max()
-    except Exception as error:  # a damaged file can raise anything from the decoder
-        return f"not a readable image ({error})"
-    return "" if highest >= COVERED else "the mask is empty"
 
 
 def _box(keypoints: np.ndarray) -> list[float]:

@@ -1,7 +1,6 @@
 """Clips in IMavatar's format: both ways, cameras, pictures, and what is refused."""
 
 import json
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -212,31 +211,3 @@ def test_what_is_no_json_of_a_clip_is_refused(tmp_path: Path, content: str) -> N
     (tmp_path / "flame_params.json").write_text(content)
     with pytest.raises(InputError, match=r"flame_params\.json.*export the tracked clip again"):
         read_clip(tmp_path)
-
-
-def test_frames_of_unusable_masks_are_set_aside(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    clip = write_random_clip(tmp_path)
-    Image.new("L", (16, 32), 255).save(clip.path("mask", 2))
-    Image.new("L", (32, 32), 100).save(clip.path("mask", 5))
-    clip.path("mask", 7).write_bytes(clip.path("mask", 7).read_bytes()[:60])
-    caplog.set_level(logging.WARNING)
-    found = read_clip(tmp_path)
-    assert len(found) == 21 and found.names[:4] == ("1", "2", "4", "5")
-    assert np.array_equal(found.pose, np.delete(clip.pose, [2, 5, 7], 0))
-    assert found.set_aside["3"] == "the mask is [16, 32], the image [32, 32] pixels"
-    assert found.set_aside["6"] == "the mask is empty"
-    assert found.set_aside["8"].startswith("not a readable image")
-    assert "mask/6.png: frame set aside: the mask is empty" in caplog.text
-    assert "few" not in caplog.text
-    for i in range(24):
-        Image.new("L", (32, 32), 0).save(clip.path("mask", i))
-    with pytest.raises(InputError, match=r"mask/1\.png: the mask is empty; no frame"):
-        read_clip(tmp_path)
-
-
-def test_few_frames_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write_random_clip(tmp_path, 19)
-    assert len(read_clip(tmp_path)) == 19
-    assert "19 frames are few" in caplog.text
