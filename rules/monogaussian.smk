@@ -58,17 +58,19 @@ rule head_video:
 
 
 rule tracking_check:
-    """Check that the head model, placed by each clip's parameters, covers the head in its pictures."""
+    """Check that the head model, placed by a clip's parameters, covers the head in its pictures."""
     input:
         model=head_files,
-        clips=all_clips,
+        clip=clip_files,
     output:
-        check=ensure("<results>/check/check.json", non_empty=True),
-        overlay=ensure("<results>/check/overlay.png", non_empty=True),
+        check=ensure("<results>/check/{clip}.json", non_empty=True),
+        overlay=ensure("<results>/check/{clip}.png", non_empty=True),
     log:
-        "<logs>/tracking_check.log",
+        "<logs>/tracking_check/{clip}.log",
     benchmark:
-        "<benchmarks>/tracking_check.jsonl"
+        "<benchmarks>/tracking_check/{clip}.jsonl"
+    # all clips are checked before anything is trained
+    priority: 2
     conda:
         environment("evaluate")
     threads: 1
@@ -76,10 +78,9 @@ rule tracking_check:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        size=plan.config["video"]["size"],
         code=plan.code("tracking_check"),
     message:
-        "Checking the head's tracking"
+        "Checking the head's tracking ({wildcards.clip})"
     script:
         "../scripts/monogaussian/tracking_check.py"
 
@@ -88,7 +89,7 @@ rule head_avatar:
     """Train the avatar: points in a canonical space, their deformation, their looks."""
     input:
         model=head_files,
-        check="<results>/check/check.json",
+        checks=checks("json", plan.training_clips),
         clips=training_clips,
     output:
         weights=ensure("<results>/avatar/{variant}/weights.safetensors", non_empty=True),
@@ -122,7 +123,7 @@ rule head_avatar:
 rule head_evaluate:
     """Measure an avatar on the test clip, by one protocol."""
     input:
-        check="<results>/check/check.json",
+        checks=checks("json", plan.clips[-1:]),
         weights="<results>/avatar/{variant}/weights.safetensors",
         points="<results>/avatar/{variant}/points.npz",
         design="<results>/avatar/{variant}/model.json",
@@ -158,7 +159,7 @@ rule head_evaluate:
 rule reanimate:
     """Drive an avatar by another clip, by one expression after the other, or look at it from around."""
     input:
-        check="<results>/check/check.json",
+        checks=checks("json", plan.training_clips),
         weights="<results>/avatar/{variant}/weights.safetensors",
         points="<results>/avatar/{variant}/points.npz",
         design="<results>/avatar/{variant}/model.json",
@@ -196,7 +197,8 @@ rule reanimate:
 rule report:
     """Collect the tables and build the page that opens offline."""
     input:
-        check="<results>/check/check.json",
+        checks=checks("json", plan.clips),
+        overlays=checks("png", plan.clips),
         metrics=expand(
             "<results>/subjects/{variant}/{protocol}/metrics.json",
             variant=plan.variants,

@@ -18,9 +18,14 @@ def staging(wildcards):
     return plan.staging(wildcards.clip)
 
 
-def all_clips(wildcards):
-    """All files of the clips of the run."""
-    return [file for clip in plan.clips for file in plan.clip_files(clip)]
+def clip_files(wildcards):
+    """All files of a clip."""
+    return plan.clip_files(wildcards.clip)
+
+
+def checks(kind, clips):
+    """What the checks of clips write: kind is json, what was found, or png, the overlay."""
+    return expand(f"<results>/check/{{clip}}.{kind}", clip=clips)
 
 
 def training_clips(wildcards):

@@ -1,4 +1,4 @@
-"""Check that the head model fits the pictures of the clips."""
+"""Check that the head model fits the pictures of a clip."""
 
 from hgm.body.flame import HeadModel
 from hgm.core.job import Job, run
@@ -8,9 +8,15 @@ from hgm.systems.monogaussian.setup import clips_of
 
 
 def main(job: Job) -> None:
-    files = [path for path in job.paths("clips") if path.name == PARAMETERS]
+    [clip] = clips_of([path for path in job.paths("clip") if path.name == PARAMETERS])
     [model] = job.paths("model")
-    check_tracking(clips_of(files), HeadModel.load(model), job.path("check").parent)
+    check_tracking(
+        clip,
+        HeadModel.load(model),
+        job.path("check"),
+        job.path("overlay"),
+        job.run.log(job.name).with_suffix(".png"),
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ against the masks. A wrong sign, axis or unit shows here, before an avatar is tr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hgm.body.flame import HeadModel
 from hgm.cameras import Cameras
-from hgm.core.keys import folder_digest
+from hgm.core.keys import digest, file_digest
 from hgm.core.manifests import write_json
 from hgm.errors import InputError
 from hgm.images.views import save_png
@@ -21,8 +21,9 @@ from hgm.splat.silhouettes import silhouettes
 from hgm.splat.surfels import Surfels
 from hgm.systems.monogaussian.clip import PARAMETERS, SCALE, Clip
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
+from hgm.systems.monogaussian.held_out import LIST, read_held_out
 
-FRAMES = 8  # of each clip that are looked at
+FRAMES = 8  # of a clip that are looked at
 SIZE, SHOWN = 128, 256  # pixels: of what is compared, and of the overlay
 CELL = 0.04  # edge of the patches of the head's surface, head units
 NOT_FACE = (14, 15, 16, 17, 18)  # CelebAMask: neck, necklace, cloth, hair, hat
@@ -67,34 +68,57 @@ CAUSES: dict[str, tuple[tuple[int, int, int], float]] = {
 }
 
 
+NO_CAUSE = (
+    "no single wrong sign, axis or unit explains it: look at the overlay, and whether the "
+    "parameters are those of FLAME 2020"
+)
+
+
 def check_tracking(
-    clips: Sequence[Clip], head: HeadModel, out: Path, *, backend: str = "auto"
+    clip: Clip, head: HeadModel, check: Path, overlay: Path, failed: Path, *, backend: str = "auto"
 ) -> dict[str, Any]:
-    """Compare clips with the head; write overlay.png, a row for each clip, and check.json into
-    `out`, and return what this says. Raises InputError where a clip does not fit: its overlap (IoU)
-    is below LEAST, or another reading of its file fits clearly better."""
-    found = {clip.name: _of_clip(clip, head, backend) for clip in clips}
-    rows = [np.concatenate(result.pop("overlays"), 1) for result in found.values()]
-    width = max(row.shape[1] for row in rows)
-    rows = [
-        np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255)
-        for row in rows
+    """Compare a clip with the head; write what was found as JSON to `check` and the head over the
+    frames that were compared to `overlay`, and return what was found.
+
+    Raises InputError where the clip does not fit: its overlap (IoU) is below LEAST, or another
+    reading of its file fits clearly better. The overlay is then at `failed`, which has to be no
+    output of the job, since those are deleted with a job that fails.
+    """
+    found, picture = _compared(clip, head, backend)
+    failed.unlink(missing_ok=True)
+    if not found["fits"]:
+        save_png(failed, picture)
+        raise InputError(f"{clip.folder / PARAMETERS}: {_fault(found)} (see {failed})")
+    save_png(overlay, picture)
+    write_json(check, found)
+    return found
+
+
+def content_digest(clip: Clip) -> str:
+    """A hash of the files that jobs read of a clip: its parameters, the pictures of its frames, and
+    those of other cameras. Other files beside them do not count."""
+    kinds = ("image", "mask", "semantic")
+    paths = [clip.path(kind, i) for kind in kinds for i in range(len(clip))]
+    held_out = read_held_out(clip.folder)
+    if held_out is not None:
+        paths.append(clip.folder / LIST)
+        paths += [held_out.path(c, k) for c in held_out.cameras for k in held_out.frames]
+    lines = [
+        f"{path.relative_to(clip.folder).as_posix()} {file_digest(path)}"
+        for path in [clip.folder / PARAMETERS, *paths]
+        if path.is_file()
     ]
-    save_png(out / "overlay.png", np.concatenate(rows))
-    write_json(out / "check.json", {"clips": found})
-    for clip in clips:
-        result = found[clip.name]
-        if not result["fits"]:
-            cause = result["cause"] or (
-                "no single wrong sign, axis or unit explains it: look at the overlay, and whether "
-                "the parameters are those of FLAME 2020"
-            )
-            raise InputError(
-                f"{clip.folder / PARAMETERS}: the head does not fit the pictures, their overlap is "
-                f"{result['iou']:.2f}, expected {result['least']:.2f} or more; {cause} (see "
-                f"{out / 'overlay.png'})"
-            )
-    return {"clips": found}
+    return digest("\n".join(lines))
+
+
+def _fault(found: Mapping[str, Any]) -> str:
+    """What is wrong with a clip that does not fit."""
+    if found["iou"] >= found["least"]:  # as a mirrored head does, which is nearly the same area
+        return str(found["cause"])
+    return (
+        f"the head does not fit the pictures, their overlap is {found['iou']:.2f}, expected "
+        f"{found['least']:.2f} or more; {found['cause'] or NO_CAUSE}"
+    )
 
 
 def iou(a: Tensor, b: Tensor) -> Tensor:
@@ -103,7 +127,8 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
     return both / (a | b).sum((1, 2, 3)).clamp(min=1)
 
 
-def _of_clip(clip: Clip, head: HeadModel, backend: str) -> dict[str, Any]:
+def _compared(clip: Clip, head: HeadModel, backend: str) -> tuple[dict[str, Any], np.ndarray]:
+    """What is found of a clip, and its overlay, uint8 [SHOWN, frames * SHOWN, 3]."""
     chosen = np.unique(np.linspace(0, len(clip) - 1, FRAMES).round().astype(int))
     part = clip[chosen]
     comparison = _Comparison(part, head, backend)
@@ -116,7 +141,7 @@ def _of_clip(clip: Clip, head: HeadModel, backend: str) -> dict[str, Any]:
     if not explained and (part.focal[:, 0] < 0).any():
         # a face is nearly its mirror image, but no camera mirrors
         cause, explained = MIRRORED, True
-    return {
+    found = {
         "iou": overlap,
         "least": least,
         "compared": comparison.compared,
@@ -124,10 +149,10 @@ def _of_clip(clip: Clip, head: HeadModel, backend: str) -> dict[str, Any]:
         "cause": cause if explained else None,
         "frames": dict(zip(part.names, overlaps.tolist(), strict=True)),
         "set_aside": dict(clip.set_aside),
-        # of all files: who works on the pictures depends on this file, not on each of them
-        "content": folder_digest(clip.folder),
-        "overlays": comparison.overlays(),
+        # who works on the pictures depends on this file, not on each of them
+        "content": content_digest(clip),
     }
+    return found, np.concatenate(comparison.overlays(), 1)
 
 
 class _Comparison:

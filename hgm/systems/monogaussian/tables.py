@@ -32,5 +32,5 @@ def amount(plan: Plan, rule: str, people: Sequence[str]) -> float:
         case "reanimate":
             return float(plan.config["animate"]["frames"])
         case "tracking_check":
-            return max(1, sum(map(plan.frames, plan.clips)))
+            return max(1, sum(map(plan.frames, plan.clips)) / len(plan.clips))
     return len(people) if people else 1

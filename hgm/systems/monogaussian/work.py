@@ -46,7 +46,7 @@ def work_of(job: PlannedJob, plan: Plan) -> Work:
             views = 1 + (HELD_OUT_VIEWS / every if every else 0)
             return start + Work(host=FILMED + views * FILMED_128 * pixels) * job.work
         case "tracking_check":
-            return start + Work(host=CHECKED) * min(job.work, 8 * len(plan.clips))
+            return start + Work(host=CHECKED) * min(job.work, 8)
         case "head_avatar":
             return start + _training(plan)
         case "head_evaluate":

@@ -4,6 +4,8 @@ frame done once, and the gate that such a clip passes and one with a wrong sign 
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from checkouts import ROOT
 from PIL import Image
 from scipy.spatial import cKDTree
 
 from hgm.body.flame import HeadModel
 from hgm.core.items import Outcome
+from hgm.core.job import Job
 from hgm.errors import InputError
 from hgm.render.pool import Item
 from hgm.standin.actor import Actor
-from hgm.standin.head import head_arrays, head_parameters
+from hgm.standin.head import head_arrays, head_parameters, write_head
 from hgm.systems.monogaussian import standin_video
-from hgm.systems.monogaussian.check import check_tracking
-from hgm.systems.monogaussian.clip import SCALE, read_clip, write_clip
+from hgm.systems.monogaussian.check import check_tracking, content_digest
+from hgm.systems.monogaussian.clip import SCALE, Clip, read_clip, write_clip
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
 from hgm.systems.monogaussian.held_out import read_held_out
 from hgm.systems.monogaussian.portrait import HELD_OUT, Portrait, Sitter, body_frame
@@ -252,25 +256,44 @@ def test_a_frame_that_cannot_be_rendered_ends_the_video(
         make_clip(tmp_path / "train", TRAIN, **OF_TEST, frames=tmp_path / "frames")
 
 
+def gate(clip: Clip, head: HeadModel, out: Path) -> dict[str, Any]:
+    return check_tracking(clip, head, out / "a.json", out / "a.png", out / "logs/a.png")
+
+
 def test_the_gate_lets_a_stand_in_pass(test_clip: Path, head: HeadModel, tmp_path: Path) -> None:
-    result = check_tracking([read_clip(test_clip)], head, tmp_path)["clips"]["test"]
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/a.png").touch()  # of an earlier check that failed
+    result = gate(read_clip(test_clip), head, tmp_path)
     assert result["fits"] and result["cause"] is None and result["compared"] == "face"
     assert result["iou"] > 0.9 and len(result["frames"]) == 5
-    assert json.loads((tmp_path / "check.json").read_text())["clips"]["test"] == result
-    assert np.asarray(Image.open(tmp_path / "overlay.png")).shape == (256, 5 * 256, 3)
+    assert json.loads((tmp_path / "a.json").read_text()) == result
+    assert np.asarray(Image.open(tmp_path / "a.png")).shape == (256, 5 * 256, 3)
+    assert not (tmp_path / "logs/a.png").exists()
 
 
-def test_the_gate_notes_the_content_of_every_picture(
-    test_clip: Path, head: HeadModel, tmp_path: Path
-) -> None:
-    """Trainings depend on its file alone."""
+def test_the_gate_notes_the_content_of_every_picture(test_clip: Path, tmp_path: Path) -> None:
+    """Trainings and measures depend on its file alone; what none of them reads does not count."""
     folder = tmp_path / "test"
     shutil.copytree(test_clip, folder)
-    clip = read_clip(folder)[:1]
-    before = check_tracking([clip], head, tmp_path)["clips"]["test"]["content"]
-    assert check_tracking([clip], head, tmp_path)["clips"]["test"]["content"] == before
-    shutil.copyfile(folder / "image/1.png", folder / "image/5.png")  # of no frame that is compared
-    assert check_tracking([clip], head, tmp_path)["clips"]["test"]["content"] != before
+    clip = read_clip(folder)
+    before = content_digest(clip)
+    (folder / "image/.DS_Store").touch()
+    (folder / "film.mp4").write_bytes(b"x")
+    shutil.copyfile(folder / "image/1.png", folder / "image/99.png")
+    assert content_digest(clip) == before
+    camera = "held_out/left_15"
+    for changed in ("image/4", "mask/4", "semantic/4", f"{camera}/1"):
+        path = folder / f"{changed}.png"
+        kept = path.read_bytes()
+        path.write_bytes(kept + b"x")
+        assert content_digest(clip) != before, changed
+        path.write_bytes(kept)
+    assert content_digest(clip) == before
+    for name in ("flame_params.json", "held_out.json"):
+        path = folder / name
+        path.write_text(path.read_text() + "\n")
+        assert content_digest(clip) != before, name
+        before = content_digest(clip)
 
 
 Change = Callable[[dict[str, Any]], Any]
@@ -325,9 +348,49 @@ def test_the_gate_names_what_is_wrong(
     change(data)
     (folder / "flame_params.json").write_text(json.dumps(data))
     with pytest.raises(InputError, match=message) as found:
-        check_tracking([read_clip(folder)[:3]], head, tmp_path)
-    assert f"{folder}/flame_params.json: the head does not fit" in str(found.value)
-    assert (tmp_path / "overlay.png").exists() and (tmp_path / "check.json").exists()
+        gate(read_clip(folder)[:3], head, tmp_path)
+    told = str(found.value)
+    assert told.startswith(f"{folder}/flame_params.json: ") and told.endswith(
+        f" (see {tmp_path}/logs/a.png)"
+    )
+    # the area of a mirrored head is nearly that of the head, which would contradict the message
+    assert ("expected 0." in told) == (wrong != "fx") and "0.90, expected 0.85" not in told
+    assert (tmp_path / "logs/a.png").exists() and not (tmp_path / "a.json").exists()
+
+
+def test_a_failed_check_leaves_its_overlay_beside_the_log(test_clip: Path, tmp_path: Path) -> None:
+    """Its outputs are deleted by Snakemake; the log's folder is not."""
+    write_head(tmp_path / "FLAME2020")
+    folder = tmp_path / "data/me.1"
+    shutil.copytree(test_clip, folder)
+    data = json.loads((folder / "flame_params.json").read_text())
+    focal(-1, 1)(data)
+    (folder / "flame_params.json").write_text(json.dumps(data))
+    run = tmp_path / "results/mine"
+    job = Job(
+        rule="tracking_check",
+        input={
+            "model": [str(tmp_path / "FLAME2020/generic_model.pkl")],
+            "clip": [str(folder / "flame_params.json"), str(folder / "image/1.png")],
+        },
+        output={
+            "check": str(run / "check/me.1.json"),
+            "overlay": str(run / "check/me.1.png"),
+        },
+        params={},
+        wildcards={"clip": "me.1"},
+        log=str(run / "logs/tracking_check/me.1.log"),
+    )
+    record = tmp_path / "me.job.json"
+    record.write_text(json.dumps(dataclasses.asdict(job)))
+    script = ROOT / "scripts/monogaussian/tracking_check.py"
+    done = subprocess.run(
+        [sys.executable, script, record], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    overlay = run / "logs/tracking_check/me.1.png"
+    assert done.returncode == 1 and f"(see {overlay})" in done.stderr, done.stderr
+    assert np.asarray(Image.open(overlay)).shape == (256, 5 * 256, 3)
+    assert not (run / "check").exists()
 
 
 def test_the_gate_works_without_labels(test_clip: Path, head: HeadModel, tmp_path: Path) -> None:
@@ -337,5 +400,5 @@ def test_the_gate_works_without_labels(test_clip: Path, head: HeadModel, tmp_pat
     write_clip(clip, folder)
     for kind in ("image", "mask"):
         (folder / kind).symlink_to(test_clip / kind)
-    result = check_tracking([read_clip(folder)], head, tmp_path)["clips"]["test"]
+    result = gate(read_clip(folder), head, tmp_path)
     assert result["fits"] and result["compared"] == "above the chin" and result["iou"] > 0.6

@@ -146,23 +146,19 @@ class HeadReport(Report):
         return found
 
     def _tracking(self) -> list[Part]:
-        picture = self.assets.optional(read(self.run.folder / "check" / "overlay.png", 1600))
-        if picture is None:
-            return []
-        return [
-            Sheet(
-                "Head model over the pictures",
-                picture,
-                "The head model tinted over frames of each clip",
-            ),
-            *(
+        parts: list[Part] = []
+        for name, found in self.run.checks.items():
+            picture = self.assets.optional(read(self.run.check(name, "png"), 1600))
+            if picture is not None:
+                alt = f"Frames of clip {name}, the head model tinted over each"
+                parts.append(Sheet(f"Head model over clip {name}", picture, alt))
+            parts.append(
                 Note(
                     f"Clip {name}: overlap (IoU) {found['iou']:.3f} in {found['compared']}, "
                     f"{found['least']:.2f} needed; {len(found['set_aside'])} frames set aside."
                 )
-                for name, found in self.run.check.get("clips", {}).items()
-            ),
-        ]
+            )
+        return parts
 
     def _avatars(self) -> list[Part]:
         run = self.run

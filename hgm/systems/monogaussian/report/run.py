@@ -55,9 +55,14 @@ class Run(run.Run):
         return "standin" if self.standin else "own"
 
     @cached_property
-    def check(self) -> dict[str, Any]:
-        """What the check of the tracking found."""
-        return read_object(self.folder / "check" / "check.json")
+    def checks(self) -> dict[str, dict[str, Any]]:
+        """What the checks of the tracking found, by clip: those trained on, then the test clip."""
+        clips = [*(self.setting("video", "train") or []), self.setting("video", "test")]
+        return {name: found for name in clips if (found := read_object(self.check(name, "json")))}
+
+    def check(self, clip: str, kind: str) -> Path:
+        """What the check of a clip wrote: kind is json or png."""
+        return self.folder / "check" / f"{clip}.{kind}"
 
     @cached_property
     def histories(self) -> dict[str, list[dict[str, float]]]:
