@@ -4,18 +4,20 @@ from hgm.core.home_paths import without_home
 from hgm.core.job import Job, run
 from hgm.core.progress import Progress
 from hgm.report.bundle import paper_of
-from hgm.systems.monogaussian.report.page import build_report
+from hgm.report.page import build_page
+from hgm.systems.monogaussian.report.page import HeadReport
 from hgm.systems.monogaussian.report.run import Run
 from hgm.systems.monogaussian.report.tables import write_tables
 
 
 def main(job: Job) -> None:
     page = job.path("page")
-    shown = without_home(job.params["config"])
+    data = Run(job.run.path, without_home(job.params["config"]))
+    paper = paper_of("monogaussian")
     progress = Progress("report", 2)
-    write_tables(Run(job.run.path, shown), paper_of("monogaussian"))
+    write_tables(data, paper)
     progress.update(1, "page")
-    build_report(job.run.path, page.parent, shown)
+    build_page(data, page.parent, HeadReport, paper=paper)
     progress.update(2)
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from hgm.report.bundle import VIEWER, paper_of
 from hgm.report.content import Headline, Report
 from hgm.report.grids import Grid, Label, grid
-from hgm.report.page import build_page
 from hgm.report.parts import Banner, Clip, Films, Note, Part, Section, Sheet, Strip, shot
 from hgm.report.pictures import error_map, read
 from hgm.systems.monogaussian.report.recovery import recoveries
@@ -261,23 +259,3 @@ def _spread(names: list[str]) -> list[str]:
     """Some of the names, from the first to the last."""
     chosen = np.linspace(0, len(names) - 1, min(SHOWN, len(names))).round().astype(int)
     return [names[i] for i in chosen]
-
-
-def build_report(
-    run: Path,
-    out: Path,
-    config: Mapping[str, Any],
-    *,
-    benchmarks: Path | None = None,
-    paper: Path | None = None,
-    viewer: Path = VIEWER,
-) -> Path:
-    """`hgm.report.page.build_page` for a run of head avatars, whose tables have been written."""
-    return build_page(
-        Run(run, config),
-        out,
-        HeadReport,
-        benchmarks=benchmarks,
-        paper=paper_of("monogaussian") if paper is None else paper,
-        viewer=viewer,
-    )
