@@ -4,6 +4,7 @@ bytes, and found by every command."""
 import json
 import os
 import re
+import shutil
 import signal
 from pathlib import Path
 
@@ -133,3 +134,48 @@ def test_the_page_shows_avatars_and_films(finished):
     assert any(name.endswith(".mp4") for name in sources)
     for name in sources:
         assert (folder / Path(name)).stat().st_size > 0
+
+
+OWN = """
+system: monogaussian
+run: own
+video: {root: data, subject: subject1, size: 64, models: FLAME2020}
+avatar:
+  deformer_width: 16
+  geometry_width: 32
+  correction_width: 16
+  frequencies: 2
+  epochs: 1
+  batch: 4
+  bands: [{start: 0.0, points: 400, radius: 0.0844}]
+evaluate: {variants: [full], protocols: [frozen]}
+animate: {drivers: [orbit], frames: 2, size: 64}
+"""
+
+
+def test_a_users_video_is_taken_as_it_is_and_its_changes_rerun_what_they_concern(
+    finished, tmp_path
+):
+    space = Workspace(tmp_path / "work")
+    shutil.copytree(finished.results / "video", space.folder / "data")
+    shutil.copytree(finished.results / "standin/models/FLAME2020", space.folder / "FLAME2020")
+    (space.folder / "own.yaml").write_text(OWN)
+    wanted = ("--configfile", str(space.folder / "own.yaml"), "--cores", "2")
+    space.run(*wanted)
+    results = space.folder / "results/own"
+    assert (results / "report/index.html").exists() and not (results / "standin").exists()
+    assert "A stand-in" not in (results / "report/index.html").read_text()
+    clips = space.folder / "data/subject1/subject1"
+
+    def planned() -> set[str]:
+        return set(re.findall(r"^(\w+) +\d+$", space.run(*wanted, "--dry-run"), re.MULTILINE))
+
+    assert not planned() & set(RULES)
+    shutil.copyfile(clips / "test/image/1.png", clips / "test/image/2.png")
+    assert planned() >= {"tracking_check", "head_evaluate", "report"}
+    assert "head_avatar" not in planned()
+    shutil.copyfile(clips / "train/image/1.png", clips / "train/image/2.png")
+    assert planned() >= {"head_avatar", "reanimate"}
+    before = (results / "avatar/full/weights.safetensors").read_bytes()
+    space.run(*wanted)
+    assert (results / "avatar/full/weights.safetensors").read_bytes() != before
