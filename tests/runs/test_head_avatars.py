@@ -97,6 +97,38 @@ def test_every_named_file_is_there(finished):
     assert "other data set" in (finished.results / "tables/paper_vs_ours.csv").read_text()
 
 
+def test_another_test_clip_trains_nothing_anew(finished, tmp_path):
+    """Of a stand-in's clips only the test clip has other cameras."""
+    other = tmp_path / "other.yaml"
+    other.write_text("standin: {held_out_every: 2}")
+    planned = finished.plan(*HEADS[:2], str(other), *HEADS[2:])
+    jobs = {line.split()[0] for line in planned.splitlines() if re.match(r"\w+ +\d+$", line)}
+    assert {"head_video", "tracking_check", "head_evaluate", "report"} <= jobs, planned
+    assert not {"head_avatar", "reanimate"} & jobs, planned
+
+
+def test_a_clip_that_does_not_fit_leaves_its_picture(finished, tmp_path):
+    """Snakemake deletes what a failed job has made, but not what lies beside its log."""
+    space = Workspace(tmp_path / "work")
+    shutil.copytree(finished.results / "video", tmp_path / "video")
+    path = tmp_path / "video/subject1/subject1/train/flame_params.json"
+    data = json.loads(path.read_text())
+    data["intrinsics"][0] *= -1
+    path.write_text(json.dumps(data))
+    video = {"root": str(tmp_path / "video")}
+    video["models"] = str(finished.results / "standin/models/FLAME2020")
+    own = tmp_path / "own.yaml"
+    own.write_text(json.dumps({"video": video}))
+    process = space.start(*HEADS[:2], str(own), *HEADS[2:])
+    said, _ = process.communicate()
+    assert process.returncode == 1
+    log = (space.results / "logs/tracking_check/train.log").read_text()
+    assert "the head is mirrored" in log and "logs/tracking_check/train.png)" in log
+    assert (space.results / "logs/tracking_check/train.png").stat().st_size > 0
+    assert not (space.results / "check/train.json").exists()
+    assert not (space.results / "avatar").exists(), said
+
+
 def test_every_command_knows_its_run(finished, tmp_path):
     space = finished.copied_to(tmp_path / "work")
     status = space.hgm("status", *RUN).stdout

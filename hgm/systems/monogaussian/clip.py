@@ -25,7 +25,7 @@ from hgm.core.files import atomic_write
 from hgm.core.manifests import read_json
 from hgm.core.npz import numbers_of
 from hgm.errors import InputError
-from hgm.systems.monogaussian.usable_frames import usable_frames
+from hgm.systems.monogaussian.usable_frames import unusable_frames
 
 log = logging.getLogger(__name__)
 PARAMETERS = "flame_params.json"
@@ -139,7 +139,7 @@ def concatenated(clips: Sequence[Clip]) -> Clip:
 
 def read_clip(folder: str | Path, *, pictures: bool = True) -> Clip:
     """The clip in a folder. Without `pictures` its frames need no files, as where it only drives an
-    avatar; with them, frames whose pictures `usable_frames` cannot use are set aside.
+    avatar; with them, frames whose pictures cannot be used are set aside (`unusable_frames`).
 
     Raises InputError for a file that is missing, damaged or no such clip, for frames without
     pictures, and where all frames are set aside.
@@ -180,7 +180,12 @@ def read_clip(folder: str | Path, *, pictures: bool = True) -> Clip:
         world_to_camera=from_world_mats(tables["world_mat"], path, names),
         keypoints=tables["flame_keypoints"],
     )
-    return usable_frames(clip) if pictures else clip
+    if not pictures:
+        return clip
+    places = range(len(clip))
+    reasons = unusable_frames(*([clip.path(kind, i) for i in places] for kind in ("image", "mask")))
+    kept = [i for i in places if i not in reasons]
+    return dataclasses.replace(clip[kept], set_aside={names[i]: why for i, why in reasons.items()})
 
 
 def write_clip(clip: Clip, folder: str | Path) -> Path:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from hgm.errors import InputError
-
-if TYPE_CHECKING:
-    from hgm.systems.monogaussian.clip import Clip
 
 log = logging.getLogger(__name__)
 FEW = 20  # frames; fewer make no avatar
@@ -20,36 +17,36 @@ COVERED = 128  # of a mask's 255: what reaches it is the person
 DEEP = ("I", "F")  # how Pillow's names of pixels begin that have more than 8 bits
 
 
-def usable_frames(clip: Clip) -> Clip:
-    """The frames of a clip whose pictures can be used, with the reasons why others are set aside: a
-    damaged file, more than 8 bits, a mask of another size, or one that shows nobody or cuts nobody
-    out. Raises InputError for frames without pictures, and where all frames are set aside."""
-    for kind in ("image", "mask"):
-        missing = [i for i in range(len(clip)) if not clip.path(kind, i).is_file()]
+def unusable_frames(images: Sequence[Path], masks: Sequence[Path]) -> dict[int, str]:
+    """The frames of a clip whose pictures cannot be used, and why: a damaged file, more than 8
+    bits, a mask of another size, or one that shows nobody or cuts nobody out. Raises InputError for
+    frames without pictures, and where no frame can be used."""
+    for paths in (images, masks):
+        missing = [path for path in paths if not path.is_file()]
         if missing:
             raise InputError(
-                f"{clip.path(kind, missing[0])}: no such file, though the clip's parameters have "
-                f"the frame ({len(missing)} of {len(clip)} frames lack theirs); add the pictures "
-                "or remove the frames"
+                f"{missing[0]}: no such file, though the clip's parameters have the frame "
+                f"({len(missing)} of {len(paths)} frames lack theirs); add the pictures or remove "
+                "the frames"
             )
-    reasons = {i: why for i in range(len(clip)) if (why := _fault(clip, i))}
+    pairs = zip(images, masks, strict=True)
+    reasons = {i: why for i, (image, mask) in enumerate(pairs) if (why := _fault(image, mask))}
     for i, why in reasons.items():
-        log.warning("%s: frame set aside: %s", clip.path("mask", i), why)
-    if len(reasons) == len(clip):
-        raise InputError(f"{clip.path('mask', 0)}: {reasons[0]}; no frame of the clip can be used")
-    kept = [i for i in range(len(clip)) if i not in reasons]
-    if len(kept) < FEW:
-        log.warning("%s: %d frames are few; an avatar needs %d", clip.folder, len(kept), FEW)
-    set_aside = {clip.names[i]: why for i, why in reasons.items()}
-    return dataclasses.replace(clip[kept], set_aside=set_aside)
+        log.warning("%s: frame set aside: %s", masks[i], why)
+    kept = len(masks) - len(reasons)
+    if not kept:
+        raise InputError(f"{masks[0]}: {reasons[0]}; no frame of the clip can be used")
+    if kept < FEW:
+        log.warning("%s: %d frames are few; an avatar needs %d", masks[0].parents[1], kept, FEW)
+    return reasons
 
 
-def _fault(clip: Clip, frame: int) -> str:
+def _fault(image_path: Path, mask_path: Path) -> str:
     """Why a frame's pictures cannot be used, or nothing."""
     try:
-        with Image.open(clip.path("image", frame)) as image:
+        with Image.open(image_path) as image:
             size, deep = image.size, image.mode.startswith(DEEP)
-        with Image.open(clip.path("mask", frame)) as mask:
+        with Image.open(mask_path) as mask:
             if deep or mask.mode.startswith(DEEP):
                 which = "image" if deep else "mask"
                 return f"the {which} has more than 8 bits a pixel; save it as a PNG of 8 bits"
