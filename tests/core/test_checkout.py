@@ -1,7 +1,10 @@
 """What belongs to the checkout is found from any folder; a file of the working folder goes before
 it."""
 
+import shutil
+
 import pytest
+from checkouts import ROOT
 
 from hgm.cli import main
 from hgm.core import checkout
@@ -43,6 +46,10 @@ def test_the_configuration_that_others_change(elsewhere, monkeypatch):
 def test_generated_files_go_to_the_checkout(elsewhere, monkeypatch):
     (elsewhere / "checkout").mkdir()
     (elsewhere / "checkout/config.yaml").write_text("seed: 3\nrefine: {side: 1.0, front: 2.0}\n")
+    for demo in (ROOT / "config").glob("*/demo.yaml"):
+        place = elsewhere / "checkout" / demo.relative_to(ROOT)
+        place.parent.mkdir(parents=True)
+        shutil.copyfile(demo, place)
     monkeypatch.setattr(checkout, "ROOT", elsewhere / "checkout")
     assert main(["config", "--write"]) == 0
     demo = configuration.read(elsewhere / "checkout/config.yaml")

@@ -70,6 +70,7 @@ LISTED = {
         "hgm/body/estimators/child.py",
         "os.execve",
     ): "becomes the user's own estimator, a list of words",
+    ("hgm/geometry/rays.py", "importlib.import_module"): "of a part that is listed there",
     ("hgm/nets/lightning.py", "pickle.Unpickler"): "the unpickler that imports nothing",
     ("hgm/nets/lightning.py", "torch.load without weights_only=True"): "with that unpickler",
     ("hgm/render/worker.py", "importlib.import_module"): "of a task that a module of ours names",

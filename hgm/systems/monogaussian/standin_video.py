@@ -19,7 +19,7 @@ import torch
 from hgm.body.flame import HeadModel
 from hgm.body.motion.curves import Channel, independent_curves
 from hgm.core.keys import derived_seed, key_of
-from hgm.core.manifests import read_json, write_json
+from hgm.core.manifests import write_json
 from hgm.errors import InputError
 from hgm.render.pool import Item, do_in_workers
 from hgm.standin.actor import SMALLEST_TEXTURE, Actor
@@ -29,9 +29,9 @@ from hgm.systems.monogaussian.clip import EXPRESSION, KEYPOINTS, POSE, SCALE, Cl
 from hgm.systems.monogaussian.held_out import HeldOut, write_held_out
 from hgm.systems.monogaussian.portrait import FOCAL, HELD_OUT, TASK, Portrait, Sitter, body_frame
 from hgm.systems.monogaussian.settings import Staging
+from hgm.systems.monogaussian.truth import TRUTH
 
 STAGE = "head_frame"
-TRUTH = "truth.json"
 KINDS = ("image", "mask", "semantic")
 WINDOW = 40  # frames over which no two parameters correlate
 GAZE = 9  # first column of the left eye's rotation; the right eye's is three further
@@ -188,24 +188,6 @@ def disturbed(clip: Clip, staging: Staging, rng: np.random.Generator) -> Clip:
         pose=(clip.pose + turn).astype(np.float32),
         expression=(clip.expression + change).astype(np.float32),
     )
-
-
-def read_truth(clip: Clip) -> tuple[np.ndarray, np.ndarray] | None:
-    """The true expressions [F, 50] and poses [F, 15] of a clip of `make_clip`, float32; None where
-    the clip's own are true, or nothing is known. Raises InputError for a damaged file."""
-    path = clip.folder / TRUTH
-    if not path.exists():
-        return None
-    data = read_json(path, "delete it and make the video again")
-    try:
-        expression, pose = (np.array(data[key], np.float32) for key in ("expression", "pose"))
-        chosen = [int(name) - 1 for name in clip.names]
-        return expression.reshape(-1, EXPRESSION)[chosen], pose.reshape(-1, POSE)[chosen]
-    except (LookupError, TypeError, ValueError):
-        raise InputError(
-            f"{path}: does not hold the parameters of {len(clip)} frames; delete it and make the "
-            "video again"
-        ) from None
 
 
 def _gather(frames: Path, folder: Path, names: Sequence[str], apart: Sequence[str]) -> None:

@@ -72,7 +72,7 @@ def test_no_script_hands_the_setting_on_as_it_is():
     """But the trainings, where each process asks for the device of its own."""
     found = {
         path.name
-        for path in (ROOT / "scripts").rglob("*.py")
+        for path in (ROOT / "scripts/hgm").rglob("*.py")
         if 'params["splat"]' in path.read_text()
     }
     assert found == {"normals.py"}

@@ -36,8 +36,8 @@ from hgm.systems.monogaussian.standin_video import (
     landmarks_seen,
     make_clip,
     parameters,
-    read_truth,
 )
+from hgm.systems.monogaussian.truth import read_truth
 
 SIZE = 64
 OF_TEST: dict[str, Any] = {"count": 5, "size": SIZE, "seed": 0}

@@ -12,8 +12,8 @@ from hgm.errors import InputError
 from hgm.report.parts import Part, TextTable
 from hgm.systems.monogaussian.clip import concatenated, read_clip
 from hgm.systems.monogaussian.report.run import Run
-from hgm.systems.monogaussian.standin_video import read_truth
 from hgm.systems.monogaussian.tracking import parameter_errors
+from hgm.systems.monogaussian.truth import read_truth
 
 
 def recoveries(run: Run) -> list[Part]:
