@@ -32,19 +32,15 @@ def driving(
     """
     whole = concatenated(clips)
     found, fps = _moving(motion, whole, frames)
-    if view == "orbit":
-        around = Driving.orbit(whole, len(found))
-        found = dataclasses.replace(found, world_to_camera=around.world_to_camera)
-    elif view == "front":
-        one = whole.world_to_camera[:1]
-        found = dataclasses.replace(found, world_to_camera=one.repeat(len(found), 0))
-    if view != "own":
-        found = dataclasses.replace(
-            found,
-            focal=np.repeat(whole.focal[:1], len(found), 0),
-            center=np.repeat(whole.center[:1], len(found), 0),
-        )
-    return found, fps
+    if view == "own":
+        return found, fps
+    seen = (
+        Driving.orbit(whole, len(found))
+        if view == "orbit"
+        else Driving.from_clip(whole[np.zeros(len(found), int)])
+    )
+    cameras = {name: getattr(seen, name) for name in ("focal", "center", "world_to_camera")}
+    return dataclasses.replace(found, **cameras), fps
 
 
 def _moving(motion: str | Path, clip: Clip, frames: int) -> tuple[Driving, int]:

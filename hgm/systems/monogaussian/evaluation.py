@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import defaultdict
 from collections.abc import Mapping
@@ -30,7 +29,6 @@ from hgm.systems.monogaussian.requests import AT_ONCE
 from hgm.systems.monogaussian.settings import Avatar, Evaluate
 from hgm.systems.monogaussian.training import Footage, rendered
 
-log = logging.getLogger(__name__)
 METRICS = "metrics.json"
 FRAMES = "frames"
 TRUTH = "truth"
@@ -48,6 +46,11 @@ def erode_dilate(images: Tensor) -> Tensor:
     measures renders after it, which takes off single bright pixels."""
     eroded = -F.max_pool2d(-images, 3, stride=1, padding=1)
     return F.max_pool2d(eroded, 3, stride=1, padding=1)
+
+
+def defined(prediction: Tensor) -> dict[str, Tensor]:
+    """The picture [1, 3, H, W] that each definition measures."""
+    return {"standard": prediction, "released_code": erode_dilate(prediction)}
 
 
 def landmark_box(points: np.ndarray, size: int) -> tuple[int, int, int, int]:
@@ -177,9 +180,9 @@ def evaluate_avatar(
         ):
             prediction = draw(frame, cameras)
             target = image[None].to(device).float() / 255
-            for region in (HELD_OUT, f"{HELD_OUT}_{camera}"):
-                means.add(region, "standard", prediction, target)
-                means.add(region, "released_code", erode_dilate(prediction), target)
+            for definition, picture in defined(prediction).items():
+                for region in (HELD_OUT, f"{HELD_OUT}_{camera}"):
+                    means.add(region, definition, picture, target)
             _save(out, f"{clip.names[frame]}_{camera}", prediction, target)
     record = {
         **subject_record("monogaussian", subject, variant, standin=standin, images=means.table()),
@@ -215,10 +218,7 @@ def _measure(
     if pictures.has_semantic(frame):
         labels = pictures.semantic(frame).to(target.device)
         cloth = torch.isin(labels, torch.tensor(CLOTH, device=labels.device))
-    for definition, picture in (
-        ("standard", prediction),
-        ("released_code", erode_dilate(prediction)),
-    ):
+    for definition, picture in defined(prediction).items():
         means.add("full", definition, picture, target)
         if cloth is not None:
             white = picture.new_ones(())

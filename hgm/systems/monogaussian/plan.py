@@ -125,14 +125,13 @@ class Plan(plan.Plan):
 
     def clip_files(self, name: str) -> list[str]:
         """The clip that the run makes, or the files of a clip that a user brings."""
-        path = self.clip(name)
         if self.standin:
-            return [path]
-        folder = Path(path).parent
+            return self.parameters(name)
+        folder = Path(self.clip(name)).parent
         pictures = (
             file for kind in ("image", "mask", "semantic") for file in (folder / kind).glob("*.png")
         )
-        return self.users([path, *sorted(map(str, pictures))])
+        return [*self.parameters(name), *self.users(sorted(map(str, pictures)))]
 
     def parameters(self, name: str) -> list[str]:
         """The file of a clip's parameters, as an input of a job."""

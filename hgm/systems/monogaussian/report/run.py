@@ -3,7 +3,7 @@ a report must not fail on missing files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,11 +64,16 @@ class Run(run.Run):
         """What the check of a clip wrote: kind is json or png."""
         return self.folder / "check" / f"{clip}.{kind}"
 
+    @property
+    def asked(self) -> Sequence[str]:
+        """The variants that the configuration asks for; all where it says none."""
+        return self.setting("evaluate", "variants") or self.VARIANTS
+
     @cached_property
     def histories(self) -> dict[str, list[dict[str, float]]]:
         """Training curves by variant."""
         found = {}
-        for name in self.setting("evaluate", "variants") or self.VARIANTS:
+        for name in self.asked:
             rows = run.read_history(self.folder / "avatar" / name / "history.tsv")
             if rows:
                 found[name] = rows
@@ -76,7 +81,7 @@ class Run(run.Run):
 
     def records(self) -> Iterator[tuple[str, Path]]:
         """What the trainings worked with."""
-        for name in self.setting("evaluate", "variants") or self.VARIANTS:
+        for name in self.asked:
             yield "head_avatar", self.folder / "avatar" / name / "training.json"
 
     def film(self, variant: str, driver: str) -> Path | None:
