@@ -1,0 +1,1 @@
+"""PoseGaussian: two calibrated photos of a person to every view between them."""
