@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,11 +71,8 @@ class RectifiedPair:
         )
         if missing := [name for name in ARRAYS if name not in arrays]:
             raise InputError(f"{path}: holds no {missing[0]}; delete it and run again")
-        return cls(
-            *(arrays[name] for name in ARRAYS[:-1]),
-            shift=float(arrays["shift"]),
-            **{name: arrays.get(name) for name in KNOWN},
-        )
+        found: dict[str, Any] = {name: arrays.get(name) for name in (*ARRAYS, *KNOWN)}
+        return cls(**{**found, "shift": float(arrays["shift"])})
 
 
 def _cameras(K: np.ndarray, world_to_camera: np.ndarray, size: int) -> Cameras:
