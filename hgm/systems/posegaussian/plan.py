@@ -1,0 +1,161 @@
+"""What PoseGaussian's rules need to know about a configuration, as plain values; it imports no heavy
+package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hgm.errors import InputError
+from hgm.scans.catalogue import parse_ids
+from hgm.systems.posegaussian import requests
+from hgm.systems.posegaussian.variants import VARIANTS
+from hgm.workflow.people import PeoplePlan
+from hgm.workflow.plan import check_pattern
+
+CAPTURE = "capture"  # the photos of a real rig, as a part
+HARD = "hard"
+
+
+class Plan(PeoplePlan):
+    """The plan of a run of PoseGaussian.
+
+    Its jobs work on parts: a chunk of scans (`test000`), or the test scans of a chunk in a
+    condition (`test000-d45`: cameras 45 degrees apart; `test000-hard`: hard poses).
+    """
+
+    ON_DEVICE = requests.ON_DEVICE
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        for section, key in (("pairs", "root"), ("heatmaps", "folder"), ("capture", "root")):
+            if self.config[section][key] is not None:
+                check_pattern(f"{section}.{key}", self.config[section][key])
+        test = {entry.scan for entry in self.entries if entry.split == "test"}
+        if unknown := [scan for scan in self.hard_scans if scan not in test]:
+            raise InputError(f"evaluate.hard: {unknown[0]} is not among the test scans, scans.test")
+
+    @cached_property
+    def hard_scans(self) -> list[str]:
+        """The test scans that count as hard."""
+        return parse_ids(self.config["evaluate"]["hard"], "evaluate.hard")
+
+    @property
+    def variants(self) -> list[str]:
+        return list(dict.fromkeys(self.config["evaluate"]["variants"]))
+
+    @property
+    def main_variant(self) -> str:
+        """The variant that the report presents; the baselines are measured with it."""
+        return self.variants[0]
+
+    @property
+    def conditions(self) -> list[str]:
+        """In what else the test scans are measured."""
+        spacings = [f"d{degrees:g}" for degrees in self.config["evaluate"]["spacings"]]
+        return [*spacings, *([HARD] if self.hard_scans else [])]
+
+    @property
+    def learning_parts(self) -> list[str]:
+        """Training and validation scans."""
+        return self.learning_chunks
+
+    @cached_property
+    def test_parts(self) -> list[str]:
+        """The test scans, plain and in all conditions."""
+        found = list(self.test_chunks)
+        for condition in self.conditions:
+            parts = (f"{chunk}-{condition}" for chunk in self.test_chunks)
+            found += [part for part in parts if self.scans_of(part)]
+        return found
+
+    @property
+    def measured(self) -> list[str]:
+        """What is shown: the test parts and the photos of a real rig."""
+        return [*self.test_parts, *([CAPTURE] if self.captures else [])]
+
+    @property
+    def captures(self) -> bool:
+        """Whether there are photos of a real rig."""
+        return self.config["capture"]["root"] is not None
+
+    @property
+    def heat(self) -> bool:
+        """Whether any variant sees heat maps."""
+        return any(VARIANTS[name].heat for name in self.variants)
+
+    def sees_heat(self, fusion: str) -> bool:
+        """Whether a variant sees heat maps."""
+        return VARIANTS[fusion].heat
+
+    def scans_of(self, part: str) -> list[str]:
+        """The scans of a part."""
+        chunk, _, condition = part.partition("-")
+        scans = self.members(chunk)
+        return [scan for scan in scans if scan in self.hard_scans] if condition == HARD else scans
+
+    def pairs_of(self, part: str) -> list[str]:
+        """The names of a part's pairs; none of photos, whose frames are not known before."""
+        if part == CAPTURE:
+            return []
+        _, dash, condition = part.partition("-")
+        count = self.sighting(part)["per_scan"]
+        return [
+            f"{scan}{dash}{condition}_{i:03d}" for scan in self.scans_of(part) for i in range(count)
+        ]
+
+    def sighting(self, part: str) -> dict[str, Any]:
+        """Section `pairs` as it is for a part: its own angle and number of pairs."""
+        section = dict(self.config["pairs"])
+        condition = part.partition("-")[2]
+        if condition.startswith("d"):
+            section["degrees"] = float(condition[1:])
+        if condition and self.config["evaluate"]["pairs"] is not None:
+            section["per_scan"] = self.config["evaluate"]["pairs"]
+        return section
+
+    def people(self, rule: str, wildcards: Mapping[str, str]) -> Sequence[str]:
+        """The scans whose views a job renders, the pairs that another one works on, the scans of a
+        chunk."""
+        part = wildcards.get("part", wildcards.get("shots"))
+        if part is None:
+            return super().people(rule, wildcards)
+        return self.scans_of(part) if rule == "stereo_views" else self.pairs_of(part)
+
+    def count_pairs(self, split: str) -> int:
+        """Pairs of a split's scans, without conditions."""
+        return self.count(split) * int(self.config["pairs"]["per_scan"])
+
+    def heat_files(self, part: str) -> list[str]:
+        """The pictures of joints, or the detections, that a user brings for a part."""
+        section = self.config["heatmaps"]
+        if section["folder"] is None or section["source"] == "fits":
+            return []
+        folder = Path(section["folder"])
+        names = set(self.pairs_of(part))
+        return self.users(
+            sorted(str(file) for file in folder.glob("**/*.*") if file.parent.name in names)
+        )
+
+    def capture_files(self) -> list[str]:
+        """The files of a real rig."""
+        root = Path(self.config["capture"]["root"])
+        return self.users(sorted(map(str, (p for p in root.glob("*/*/*") if p.is_file()))))
+
+    def gpus(self, rule: str) -> int:
+        """One GPU for what works on the device, unless the configuration says cpu."""
+        if rule == "stereo_views":
+            return int(self.config["pairs"]["device"] != "cpu")
+        return int(rule in self.ON_DEVICE and self.config["device"] != "cpu")
+
+    def threads(self, rule: str) -> int:
+        """Threads of a job."""
+        return 1
+
+    def memory(self, rule: str) -> int:
+        """Megabytes of host memory of a job."""
+        return requests.memory_mb(
+            self.config, rule, self.count_pairs("train") + self.count_pairs("val")
+        )

@@ -1,0 +1,71 @@
+"""Inputs and parameters of PoseGaussian's rules as functions of their wildcards, and the patterns of the wildcards."""
+
+
+wildcard_constraints:
+    part=r"(train|val|test)\d{3}(-[a-z0-9.]+)?",
+    shots=r"((train|val|test)\d{3}(-[a-z0-9.]+)?|capture)",
+    fusion=r"[a-z_]+",
+
+
+def scans_table(wildcards):
+    """The table of usable scans; none where somebody else rendered the pairs."""
+    return "<results>/scans.tsv" if plan.config["pairs"]["root"] is None else []
+
+
+def part_sources(wildcards):
+    """The settings that locate the scans of a part and the body models of their fits."""
+    return plan.sources_of(wildcards.part.partition("-")[0])
+
+
+def part_scans(wildcards):
+    """Scans of a part."""
+    return plan.scans_of(wildcards.part)
+
+
+def sighting(wildcards):
+    """How a part's pairs are seen."""
+    return plan.sighting(wildcards.part)
+
+
+def heat_files(wildcards):
+    """The pictures of joints, or the detections, that a user brings."""
+    return plan.heat_files(wildcards.part)
+
+
+def heatmaps(wildcards):
+    """The manifest of a part's heat maps; none where no variant sees any."""
+    return f"<results>/render_data/{wildcards.part}.heatmaps.json" if plan.heat else []
+
+
+def learning_pairs(wildcards):
+    """Manifests of the rectified training and validation pairs."""
+    return expand("<results>/rectified/{part}/manifest.json", part=plan.learning_parts)
+
+
+def learning_views(wildcards):
+    """Manifests of their views, the novel ones among them."""
+    return expand("<results>/render_data/{part}.json", part=plan.learning_parts)
+
+
+def pairs_of(wildcards):
+    """The manifest of rectified pairs, of a part or of a real rig."""
+    if wildcards.shots == "capture":
+        return "<results>/capture/manifest.json"
+    return f"<results>/rectified/{wildcards.shots}/manifest.json"
+
+
+def true_views(wildcards):
+    """The manifest of the views between; none of a real rig, which has none."""
+    if wildcards.shots == "capture":
+        return []
+    return f"<results>/render_data/{wildcards.shots}.json"
+
+
+def capture_files(wildcards):
+    """The files of a real rig."""
+    return plan.capture_files()
+
+
+def is_main(wildcards):
+    """Whether the baselines are measured along with a variant: only with the main one."""
+    return wildcards.fusion == plan.main_variant

@@ -1,0 +1,309 @@
+"""PoseGaussian: two calibrated photos of a person to every view between them."""
+
+
+include: "people.smk"
+include: "inputs/posegaussian.smk"
+
+
+rule stereo_views:
+    """Render the stereo pairs of a part's scans and the views between, or take over those that somebody else rendered."""
+    input:
+        scans=scans_table,
+        models=body_models,
+    output:
+        manifest=ensure("<results>/render_data/{part}.json", non_empty=True),
+    log:
+        "<logs>/stereo_views/{part}.log",
+    benchmark:
+        "<benchmarks>/stereo_views/{part}.jsonl"
+    conda:
+        environment("render")
+    threads: 1
+    resources:
+        mem_mb=growing(2500),
+        runtime=growing(240),
+        gpu=plan.gpus("stereo_views"),
+    params:
+        **settings("seed"),
+        pairs=sighting,
+        names=part_scans,
+        scans=part_sources,
+        code=plan.code("stereo_views"),
+    message:
+        "Rendering the pairs of {wildcards.part}"
+    script:
+        "../scripts/posegaussian/stereo_views.py"
+
+
+rule heatmaps:
+    """Draw the pictures of a part's joints, or take over those that a user brings."""
+    input:
+        views="<results>/render_data/{part}.json",
+        models=body_models,
+        given=heat_files,
+    output:
+        manifest=ensure("<results>/render_data/{part}.heatmaps.json", non_empty=True),
+    log:
+        "<logs>/heatmaps/{part}.log",
+    benchmark:
+        "<benchmarks>/heatmaps/{part}.jsonl"
+    conda:
+        environment("render")
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(120),
+    params:
+        **settings("heatmaps"),
+        scans=part_sources,
+        code=plan.code("heatmaps"),
+    message:
+        "Drawing the joints of {wildcards.part}"
+    script:
+        "../scripts/posegaussian/heatmaps.py"
+
+
+rule rectify:
+    """Turn both views of each pair so that their rows correspond."""
+    input:
+        views="<results>/render_data/{part}.json",
+        heatmaps=heatmaps,
+    output:
+        manifest=ensure("<results>/rectified/{part}/manifest.json", non_empty=True),
+    log:
+        "<logs>/rectify/{part}.log",
+    benchmark:
+        "<benchmarks>/rectify/{part}.jsonl"
+    conda:
+        environment("render")
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(120),
+    params:
+        **settings("rectify"),
+        encoding=plan.config["heatmaps"]["encoding"],
+        code=plan.code("rectify"),
+    message:
+        "Rectifying {wildcards.part}"
+    script:
+        "../scripts/posegaussian/rectify.py"
+
+
+rule rig:
+    """Read the photos of a real rig and rectify them."""
+    input:
+        photos=capture_files,
+    output:
+        manifest=ensure("<results>/capture/manifest.json", non_empty=True),
+    log:
+        "<logs>/rig.log",
+    benchmark:
+        "<benchmarks>/rig.jsonl"
+    conda:
+        environment("render")
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(120),
+    params:
+        **settings("capture", "rectify", "heatmaps", "pairs"),
+        heat=plan.heat,
+        code=plan.code("rig"),
+    message:
+        "Reading the photos of the rig"
+    script:
+        "../scripts/posegaussian/rig.py"
+
+
+rule depth:
+    """Train the disparity between the two views of a pair."""
+    input:
+        pairs=learning_pairs,
+        views=learning_views,
+    output:
+        weights=ensure("<results>/depth/{fusion}/weights.safetensors", non_empty=True),
+        design=ensure("<results>/depth/{fusion}/model.json", non_empty=True),
+        history=ensure("<results>/depth/{fusion}/history.tsv", non_empty=True),
+    log:
+        "<logs>/depth/{fusion}.log",
+    benchmark:
+        "<benchmarks>/depth/{fusion}.jsonl"
+    priority: 1
+    conda:
+        environment("train")
+    threads: plan.threads("depth")
+    resources:
+        mem_mb=growing(plan.memory("depth")),
+        runtime=1440,
+        gpu=plan.gpus("depth"),
+    params:
+        **settings("seed", "device", "compat", "network", "depth"),
+        encoding=plan.config["heatmaps"]["encoding"],
+        code=plan.code("depth"),
+    message:
+        "Training the disparity ({wildcards.fusion})"
+    script:
+        "../scripts/posegaussian/depth.py"
+
+
+rule gaussian_maps:
+    """Train the maps of Gaussians by the views between, and the disparity with them."""
+    input:
+        depth=[
+            "<results>/depth/{fusion}/weights.safetensors",
+            "<results>/depth/{fusion}/model.json",
+        ],
+        pairs=learning_pairs,
+        views=learning_views,
+    output:
+        weights=ensure(
+            "<results>/gaussian_maps/{fusion}/weights.safetensors", non_empty=True
+        ),
+        design=ensure("<results>/gaussian_maps/{fusion}/model.json", non_empty=True),
+        history=ensure("<results>/gaussian_maps/{fusion}/history.tsv", non_empty=True),
+    log:
+        "<logs>/gaussian_maps/{fusion}.log",
+    benchmark:
+        "<benchmarks>/gaussian_maps/{fusion}.jsonl"
+    priority: 1
+    conda:
+        environment("train")
+    threads: plan.threads("gaussian_maps")
+    resources:
+        mem_mb=growing(plan.memory("gaussian_maps")),
+        runtime=1440,
+        gpu=plan.gpus("gaussian_maps"),
+    params:
+        **settings("seed", "device", "splat", "compat", "network", "maps"),
+        encoding=plan.config["heatmaps"]["encoding"],
+        code=plan.code("gaussian_maps"),
+    message:
+        "Training the maps of Gaussians ({wildcards.fusion})"
+    script:
+        "../scripts/posegaussian/gaussian_maps.py"
+
+
+rule novel_views:
+    """Make the Gaussians of each pair and the views between its cameras."""
+    input:
+        weights="<results>/gaussian_maps/{fusion}/weights.safetensors",
+        design="<results>/gaussian_maps/{fusion}/model.json",
+        pairs=pairs_of,
+        views=true_views,
+    output:
+        manifest=ensure("<results>/novel_views/{fusion}/{shots}.json", non_empty=True),
+    log:
+        "<logs>/novel_views/{fusion}/{shots}.log",
+    benchmark:
+        "<benchmarks>/novel_views/{fusion}/{shots}.jsonl"
+    conda:
+        environment("evaluate")
+    threads: plan.threads("novel_views")
+    resources:
+        mem_mb=growing(plan.memory("novel_views")),
+        runtime=growing(240),
+        gpu=plan.gpus("novel_views"),
+    params:
+        **settings("device", "splat", "network", "between"),
+        code=plan.code("novel_views"),
+    message:
+        "Rendering between the cameras of {wildcards.shots} ({wildcards.fusion})"
+    script:
+        "../scripts/posegaussian/novel_views.py"
+
+
+rule stereo_evaluate:
+    """Measure disparity and novel views of each pair."""
+    input:
+        made="<results>/novel_views/{fusion}/{part}.json",
+        pairs="<results>/rectified/{part}/manifest.json",
+        views="<results>/render_data/{part}.json",
+    output:
+        manifest=ensure("<results>/evaluations/{fusion}/{part}.json", non_empty=True),
+    log:
+        "<logs>/stereo_evaluate/{fusion}/{part}.log",
+    benchmark:
+        "<benchmarks>/stereo_evaluate/{fusion}/{part}.jsonl"
+    conda:
+        environment("evaluate")
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(240),
+    params:
+        **settings("splat", "weights"),
+        standin=plan.standin,
+        baselines=is_main,
+        code=plan.code("stereo_evaluate"),
+    message:
+        "Measuring {wildcards.part} ({wildcards.fusion})"
+    script:
+        "../scripts/posegaussian/stereo_evaluate.py"
+
+
+rule report:
+    """Collect the tables and build the page that opens offline."""
+    input:
+        evaluations=expand(
+            "<results>/evaluations/{fusion}/{part}.json",
+            fusion=plan.variants,
+            part=plan.test_parts,
+        ),
+        shown=expand(
+            "<results>/novel_views/{fusion}/{shots}.json",
+            fusion=plan.variants,
+            shots=plan.measured,
+        ),
+        histories=expand(
+            "<results>/{stage}/{fusion}/history.tsv",
+            stage=["depth", "gaussian_maps"],
+            fusion=plan.variants,
+        ),
+        run="<results>/run.json",
+    output:
+        page=ensure("<results>/report/index.html", non_empty=True),
+        tables=ensure(
+            expand(
+                "<results>/tables/{table}.csv",
+                table=["novel_views", "disparity", "spacing", "paper_vs_ours"],
+            ),
+            non_empty=True,
+        ),
+    log:
+        "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.jsonl"
+    conda:
+        environment("evaluate")
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        config=plan.config,
+        texts=plan.texts,
+        viewer=plan.viewer,
+        code=plan.code("report"),
+    message:
+        "Building the report"
+    script:
+        "../scripts/posegaussian/report.py"
+
+
+rule pairs:
+    """Only the rectified stereo pairs."""
+    input:
+        expand(
+            "<results>/rectified/{part}/manifest.json",
+            part=[*plan.learning_parts, *plan.test_parts],
+        ),
+
+
+rule models:
+    """Only the trained networks."""
+    input:
+        expand(
+            "<results>/gaussian_maps/{fusion}/weights.safetensors",
+            fusion=plan.variants,
+        ),
