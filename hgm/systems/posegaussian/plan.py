@@ -1,5 +1,5 @@
-"""What PoseGaussian's rules need to know about a configuration, as plain values; it imports no heavy
-package."""
+"""What PoseGaussian's rules need to know about a configuration, as plain values; it imports no
+heavy package."""
 
 from __future__ import annotations
 
