@@ -64,6 +64,39 @@ class Films:
 
 
 @dataclass(frozen=True)
+class Turned:
+    """What the interactive viewer loads. size: edge of the training pictures in pixels."""
+
+    size: int
+    gaussians: str | None
+    mesh: str | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Turntable:
+    """A film, or in its place Gaussians and a mesh to turn."""
+
+    kind: ClassVar[str] = "viewer"
+    name: str
+    film: str | None
+    viewer: Turned | None
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Pictures under a title, of which a slider shows one; `strip` holds all of them side by side,
+    of equal width. ends: what the first and the last one are."""
+
+    kind: ClassVar[str] = "frames"
+    title: str
+    strip: Picture
+    count: int
+    ends: tuple[str, str]
+    alt: str
+
+
+@dataclass(frozen=True)
 class Sheet:
     """One wide picture under a title, scrolled sideways where there is no room."""
 

@@ -17,6 +17,8 @@ from hgm.export.spz import write_spz
 from hgm.gaussians import Gaussians
 from hgm.mesh.conversion import colors_of, with_colors
 from hgm.mesh.io import glb_bytes, load_mesh
+from hgm.report.parts import Turned
+from hgm.report.pictures import Assets
 
 if TYPE_CHECKING:
     import trimesh
@@ -38,6 +40,30 @@ class Solid:
 def share(people: int) -> int:
     """Gaussians, and triangles, of one person among so many."""
     return max(LEAST, min(MOST, ALL // max(people, 1)))
+
+
+def turned(
+    assets: Assets, limit: int, size: int, *, gaussians: Path | None, mesh: Path | None = None
+) -> Turned | None:
+    """What the page's viewer loads of a subject's files, at most `limit` Gaussians and triangles;
+    None where there is nothing to turn. size: edge of the training pictures in pixels."""
+    made = {}
+    for kind, path, pack in (
+        ("gaussians", gaussians, gaussian_solid),
+        ("mesh", mesh, mesh_solid),
+    ):
+        solid = None if path is None else pack(path, limit)
+        if solid is not None:
+            made[kind] = solid
+    if not made:
+        return None
+    words = {"gaussians": "Gaussians", "mesh": "triangles"}
+    notes = [
+        f"{s.count:,}{f' of {s.total:,}' if s.count < s.total else ''} {words[kind]}"
+        for kind, s in made.items()
+    ]
+    scripts = {kind: assets.add(s.script, ".js") for kind, s in made.items()}
+    return Turned(size, scripts.get("gaussians"), scripts.get("mesh"), ", ".join(notes))
 
 
 def script(kind: str, data: bytes) -> bytes:

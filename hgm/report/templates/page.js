@@ -9,6 +9,13 @@
     move(); // a browser remembers where it stood
   }
 
+  for (const pick of document.querySelectorAll("input.pick")) {
+    const frames = pick.previousElementSibling;
+    const show = () => frames.style.setProperty("--shown", pick.value);
+    pick.addEventListener("input", show);
+    show();
+  }
+
   if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
     const seen = new IntersectionObserver((entries) => {
       for (const { isIntersecting, target } of entries) isIntersecting ? target.play().catch(() => {}) : target.pause();

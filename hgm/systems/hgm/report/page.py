@@ -91,7 +91,7 @@ class HGMReport(Report):
 
     def __init__(self, run: Run, assets: Assets, *, viewer: bool) -> None:
         super().__init__(run, assets, viewer=viewer)
-        self.people = people(run, assets, turned=viewer)
+        self.people = people(run, assets, turning=viewer)
 
     def banners(self) -> list[Banner]:
         return [

@@ -5,25 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hgm.images.viewpoints import Viewpoints
-from hgm.report.parts import Shot, shot
+from hgm.report.parts import Shot, Turned, shot
 from hgm.report.pictures import Assets, Picture, error_map, read, sheet
 from hgm.report.run import Subject
-from hgm.report.viewer_data import gaussian_solid, mesh_solid, share
+from hgm.report.viewer_data import share, turned
 from hgm.systems.hgm.report.run import Run
 
 FILES = ("gaussians.ply", "mesh.glb", "smplx.npz", "metrics.json")
 EDGE = 512
-
-
-@dataclass(frozen=True)
-class Viewer:
-    """The data scripts that the interactive viewer of a person loads. size: edge of the training
-    pictures in pixels."""
-
-    size: int
-    gaussians: str | None
-    mesh: str | None
-    note: str
 
 
 @dataclass(frozen=True)
@@ -50,27 +39,27 @@ class Person:
     views: Shot
     film: str | None
     mesh: Shot
-    viewer: Viewer | None
+    viewer: Turned | None
     numbers: list[tuple[str, str]]
     files: list[str]  # files that a reader may want to open, as paths inside the run
 
 
-def people(run: Run, assets: Assets, *, turned: bool) -> list[Person]:
-    """One person for each subject of the main variant, by name. turned: include the data for the
+def people(run: Run, assets: Assets, *, turning: bool) -> list[Person]:
+    """One person for each subject of the main variant, by name. turning: include the data for the
     interactive viewer."""
     limit = share(len(run.main))
     return [
         _person(
             subject,
             f"people/{index + 1:04d}.html",
-            _viewer(run, subject, assets, limit) if turned else None,
+            _viewer(run, subject, assets, limit) if turning else None,
             assets,
         )
         for index, subject in enumerate(run.main)
     ]
 
 
-def _person(subject: Subject, page: str, viewer: Viewer | None, assets: Assets) -> Person:
+def _person(subject: Subject, page: str, viewer: Turned | None, assets: Assets) -> Person:
     seen = subject.viewpoints
     novel, truth = (
         [read(p, EDGE) for p in subject.views(kind)] or [None] * len(seen or ())
@@ -129,30 +118,14 @@ def _all_views(seen: Viewpoints | None) -> str:
     return f"Every {step:g}°, ours above the truth" if even else "Every view, ours above the truth"
 
 
-def _viewer(run: Run, subject: Subject, assets: Assets, limit: int) -> Viewer | None:
-    made = {}
-    for kind, file, pack in (
-        ("gaussians", "gaussians.ply", gaussian_solid),
-        ("mesh", "mesh.glb", mesh_solid),
-    ):
-        path = subject.file(file)
-        solid = None if path is None else pack(path, limit)
-        if solid is not None:
-            made[kind] = solid
-    if not made:
-        return None
-    words = {"gaussians": "Gaussians", "mesh": "triangles"}
-    notes = [
-        f"{s.count:,}{f' of {s.total:,}' if s.count < s.total else ''} {words[kind]}"
-        for kind, s in made.items()
-    ]
-    scripts = {kind: assets.add(s.script, ".js") for kind, s in made.items()}
+def _viewer(run: Run, subject: Subject, assets: Assets, limit: int) -> Turned | None:
     size = run.setting("rendering", "size")
-    return Viewer(
+    return turned(
+        assets,
+        limit,
         size if isinstance(size, int) else EDGE,
-        scripts.get("gaussians"),
-        scripts.get("mesh"),
-        ", ".join(notes),
+        gaussians=subject.file("gaussians.ply"),
+        mesh=subject.file("mesh.glb"),
     )
 
 
