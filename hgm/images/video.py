@@ -1,4 +1,4 @@
-"""Frames to an mp4 that every browser plays, with the same bytes for the same frames."""
+"""Frames to an mp4 that every browser plays, with the same bytes for the same frames, and back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -108,6 +108,19 @@ def write_video(
                 said = log.read().decode("utf-8", "replace").strip()
                 _raise_failure(path, encoder.returncode, said)
         os.replace(part, path)
+
+
+def read_video(path: str | Path) -> Iterator[np.ndarray]:
+    """The frames of a film, uint8 RGB [H, W, 3]. Raises InputError where it cannot be read."""
+    import imageio_ffmpeg
+
+    try:
+        reader = imageio_ffmpeg.read_frames(str(path))
+        width, height = next(reader)["size"]
+        for frame in reader:
+            yield np.frombuffer(frame, np.uint8).reshape(height, width, 3)
+    except (OSError, RuntimeError, StopIteration, KeyError) as error:
+        raise InputError(f"{path}: not a readable film ({error}); make it again") from None
 
 
 def _raise_failure(path: Path, code: int, said: str) -> NoReturn:

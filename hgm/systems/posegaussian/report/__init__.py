@@ -1,0 +1,1 @@
+"""The report of a run of PoseGaussian: its files, tables and sections."""
