@@ -63,6 +63,7 @@ def fit(
     save_seconds: float = 30.0,
     backends: Mapping[str, str] | None = None,
     relief: str = "use a larger device",
+    remedy: str | None = None,
 ) -> list[dict[str, float]]:
     """Train `module` (its parameters that require gradients) in place and return the history, one
     row a step.
@@ -82,7 +83,8 @@ def fit(
     the step and its row of the history after every step. With `ema` > 0 the averaged weights are in
     `module` at the end. `backends`: what the loss works with, by kind; the state keeps those of all
     slices for `write_record`. Raises SliceEnded at the deadline and InputError when the loss is not
-    finite or one sample at a time needs too much memory; `relief` says what helps then.
+    finite, with `remedy`, what helps (a lower `<stage>.lr`, where it is not given), or when one
+    sample at a time needs too much memory, with `relief`.
     """
     training = _Training(
         module,
@@ -97,6 +99,7 @@ def fit(
         ranks=ranks,
         save_seconds=save_seconds,
         relief=relief,
+        remedy=remedy or f"lower {stage}.lr",
     )
     training.note_backends(backends or {})
     while training.step < optimization.steps:
@@ -133,6 +136,7 @@ class _Training:
         ranks: Ranks,
         save_seconds: float,
         relief: str,
+        remedy: str,
     ) -> None:
         self.module = module
         self.loss = loss
@@ -144,6 +148,7 @@ class _Training:
         largest = max(map(batch, steps)) if callable(batch) else batch
         self.ranks = ranks
         self.relief = relief
+        self.remedy = remedy
         self.device = next(module.parameters()).device
         self.average = copy.deepcopy(module).requires_grad_(False) if optimization.ema > 0 else None
         self.stored = State(state, module, self.average)
@@ -176,8 +181,8 @@ class _Training:
         logs: dict[str, float] = dict(zip(sums, values, strict=True))
         if not math.isfinite(logs["loss"]):
             raise InputError(
-                f"{self.stage}: the loss is {logs['loss']} at step {self.step}; lower "
-                f"{self.stage}.lr and start again"
+                f"{self.stage}: the loss is {logs['loss']} at step {self.step}; {self.remedy} and "
+                "start again"
             )
         parameters = [p for p in self.module.parameters() if p.requires_grad]
         self.ranks.add_gradients(parameters)

@@ -195,9 +195,13 @@ def test_snapshots_and_validation_come_when_asked(tmp_path):
     assert taken == [4] and checked == [3, 6, 9, 10]
 
 
-def test_a_loss_that_is_not_finite_is_one_clear_error(tmp_path):
+@pytest.mark.parametrize(
+    ("more", "advice"),
+    [({}, "lower coarse.lr"), ({"remedy": "lower base.vae_lr"}, "lower base.vae_lr")],
+)
+def test_a_loss_that_is_not_finite_is_one_clear_error(tmp_path, more, advice):
     net, _ = problem()
-    with pytest.raises(InputError, match=r"lower coarse\.lr"):
+    with pytest.raises(InputError, match=rf"at step 0; {advice} and start again$"):
         fit(
             net,
             lambda step, g, part: (next(net.parameters()).sum() * float("nan"), {}),
@@ -205,6 +209,7 @@ def test_a_loss_that_is_not_finite_is_one_clear_error(tmp_path):
             stage="coarse",
             seed=0,
             state=tmp_path,
+            **more,
         )
 
 

@@ -27,6 +27,7 @@ SPREADS = (
 )  # deviations of places from the surface, head units: of all but a fifth, and …
 FAR = 0.2  # … of this share
 RATE = 1e-3
+REMEDY = "set avatar.warm_steps: 0, or look for shape_params that no person has,"
 SKINNING = 10.0  # weight of the skinning weights beside directions, which are shares of their size
 LEAST = 0.1  # a column of directions counts as at least so large a share of the largest
 # head units from the root's part of the surface: where the body begins, which is the ghost's
@@ -84,6 +85,7 @@ def warm_start(
         loss,
         Optimization(steps=settings.warm_steps, lr=RATE, weight_decay=0.0, clip=1e9),
         stage="warm_start",
+        remedy=REMEDY,
         seed=seed,
         state=state,
         optimizer=Optimizer(name="adam"),
