@@ -7,13 +7,8 @@ include: "inputs/monogaussian.smk"
 rule head_model:
     """Write the free stand-in head in the format of FLAME 2020."""
     output:
-        model=ensure(
-            "<results>/standin/models/FLAME2020/generic_model.pkl", non_empty=True
-        ),
-        landmarks=ensure(
-            "<results>/standin/models/FLAME2020/landmark_embedding.npy",
-            non_empty=True,
-        ),
+        model=ensure(plan.made_head, non_empty=True),
+        landmarks=ensure(plan.made_landmarks, non_empty=True),
     log:
         "<logs>/head_model.log",
     benchmark:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hgm.body.flame_files import CONVERTED, HEAD_FILE, head_file
 from hgm.body.kinematics import pose_joints, rotation_matrices, skin
 from hgm.body.model_pickles import CHUMPY, SPARSE, numbers
 from hgm.core.npz import read_npz
@@ -38,9 +39,8 @@ SHAPE_OF: dict[str, tuple[int, ...]] = {
     "weights": (VERTICES, len(JOINTS)),
     "kintree_table": (2, len(JOINTS)),
 }
-HEAD_FILE = "generic_model.pkl"
 EXPECTED = (
-    "expected FLAME 2020's generic_model.pkl (flame.is.tue.mpg.de), since the parameters of other "
+    f"expected FLAME 2020's {HEAD_FILE} (flame.is.tue.mpg.de), since the parameters of other "
     "versions do not carry over"
 )
 ROUNDING = 1e-3  # by which weights may miss a sum of 1
@@ -140,16 +140,6 @@ def _offsets(basis: Tensor, coefficients: Tensor) -> Tensor:
     return torch.einsum("vdc,...c->...vd", basis[..., :count], coefficients)
 
 
-def head_file(path: str | Path) -> Path:
-    """The model's file: `path` itself, or in a folder generic_model.npz where there is one, else
-    generic_model.pkl, there or not."""
-    path = Path(path)
-    if not path.is_dir():
-        return path
-    pickled = path / HEAD_FILE
-    return pickled.with_suffix(".npz") if pickled.with_suffix(".npz").is_file() else pickled
-
-
 def read_head(path: str | Path) -> HeadArrays:
     """The arrays of FLAME 2020's pickle, or of an npz of the same keys; a folder or a file is
     given.
@@ -160,7 +150,7 @@ def read_head(path: str | Path) -> HeadArrays:
     file = head_file(path)
     if not file.is_file():
         raise InputError(
-            f"{file}: no such head model; get FLAME 2020 (generic_model.pkl) with an account of "
+            f"{file}: no such head model; get FLAME 2020 ({HEAD_FILE}) with an account of "
             "flame.is.tue.mpg.de; a run without a video of its own writes a free stand-in"
         )
     if "2023" in file.name:
@@ -172,7 +162,7 @@ def read_head(path: str | Path) -> HeadArrays:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    if file.suffix == ".npz":
+    if file.suffix == CONVERTED:
         return read_npz(file, SHAPE_OF, what="head model", advice=EXPECTED)
     data = load_pickle(file, also={**SPARSE, **CHUMPY})
     if not isinstance(data, dict):

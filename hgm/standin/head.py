@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from hgm.body.flame_files import HEAD_FILE, LANDMARKS_FILE
 from hgm.core.files import atomic_write
 from hgm.errors import InputError
 from hgm.standin.actor import Actor, frame_of
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 JOINTS = ("neck", "head", "jaw", "left_eye_smplhf", "right_eye_smplhf")  # by the body's names
 JOINT_MIRROR = (0, 1, 2, 4, 3)
-FILES = ("generic_model.pkl", "landmark_embedding.npy")
 SHAPE_COLUMNS = 300
 EXPRESSION_COLUMNS = 100  # of the file; the stand-in fills the first 20 and 40
 # what a video's parameters hold
@@ -97,7 +97,7 @@ def write_head(folder: str | Path) -> list[Path]:
     that is not ours.
     """
     folder = Path(folder)
-    model, landmarks = (folder / name for name in FILES)
+    model, landmarks = (folder / name for name in (HEAD_FILE, LANDMARKS_FILE))
     if (model.exists() or landmarks.exists()) and not is_standin(folder):
         raise InputError(
             f"{folder}: holds a head model that is not a stand-in; choose another folder for the "

@@ -3,7 +3,7 @@
 from hgm.core.devices import select_device
 from hgm.core.job import Job, run
 from hgm.systems.monogaussian.animate import driving
-from hgm.systems.monogaussian.animation import animate
+from hgm.systems.monogaussian.animation import film_avatar
 from hgm.systems.monogaussian.avatar import HeadAvatar
 from hgm.systems.monogaussian.setup import clips_of
 
@@ -14,7 +14,7 @@ def main(job: Job) -> None:
     files = job.paths("driver")
     motion = str(files[0]) if files else job.wildcards["driver"]
     driver, _ = driving(motion, clips_of(job.paths("clips"), pictures=False), films["frames"])
-    animate(
+    film_avatar(
         HeadAvatar.load(job.path("weights").parent, select_device(params["device"])),
         driver,
         job.path("film").parent,

@@ -3,7 +3,7 @@
 from hgm.body.flame import HeadModel
 from hgm.core.job import Job, run
 from hgm.systems.monogaussian.check import check_tracking
-from hgm.systems.monogaussian.clip import PARAMETERS
+from hgm.systems.monogaussian.layout import PARAMETERS
 from hgm.systems.monogaussian.setup import clips_of
 
 

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from hgm.errors import InputError
-from hgm.systems.monogaussian.animation import FILM
-from hgm.systems.monogaussian.animation import animate as film
+from hgm.systems.monogaussian.animation import FILM, film_avatar
 from hgm.systems.monogaussian.avatar import MODEL, HeadAvatar
-from hgm.systems.monogaussian.clip import Clip, concatenated, read_clip
+from hgm.systems.monogaussian.clip import Clip, concatenated
+from hgm.systems.monogaussian.clip_file import read_clip
 from hgm.systems.monogaussian.driving import Driving
-from hgm.systems.monogaussian.plan import CLIP, FILMS, Plan
+from hgm.systems.monogaussian.layout import PARAMETERS
+from hgm.systems.monogaussian.plan import FILMS, Plan
 
 FPS = 30  # of motions that do not say it
 
@@ -54,10 +55,10 @@ def _moving(motion: str | Path, clip: Clip, frames: int) -> tuple[Driving, int]:
 
         given = read_motion(path)
         return Driving.from_motion(given, clip), round(given.fps)
-    if path.name != CLIP:
+    if path.name != PARAMETERS:
         raise InputError(
-            f"--motion: {motion} is none of {', '.join(FILMS)}, of the run's clips, a {CLIP}, or a "
-            "body's motion (.npz)"
+            f"--motion: {motion} is none of {', '.join(FILMS)}, of the run's clips, a "
+            f"{PARAMETERS}, or a body's motion (.npz)"
         )
     return Driving.from_clip(read_clip(path.parent, pictures=False)), FPS
 
@@ -93,7 +94,7 @@ def animate(
     clips = {name: Path(plan.clip(name).replace("<results>", str(run))) for name in plan.clips}
     training = [read_clip(clips[name].parent, pictures=False) for name in plan.training_clips]
     driver, own_fps = driving(str(clips.get(motion, motion)), training, frames, view)
-    film(
+    film_avatar(
         HeadAvatar.load(folder, select_device(device)),
         driver,
         out,

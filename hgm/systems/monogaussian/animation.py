@@ -39,7 +39,7 @@ def frames_of(
         yield gaussians[0], rendered(gaussians, cameras[one], None, backend)[0].clamp(0, 1)
 
 
-def animate(
+def film_avatar(
     avatar: HeadAvatar,
     driving: Driving,
     out: Path,

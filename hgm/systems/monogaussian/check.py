@@ -19,9 +19,10 @@ from hgm.errors import InputError
 from hgm.images.views import save_png
 from hgm.splat.silhouettes import silhouettes
 from hgm.splat.surfels import Surfels
-from hgm.systems.monogaussian.clip import PARAMETERS, SCALE, Clip
+from hgm.systems.monogaussian.clip import SCALE, Clip
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
-from hgm.systems.monogaussian.held_out import LIST, read_held_out
+from hgm.systems.monogaussian.held_out import read_held_out
+from hgm.systems.monogaussian.layout import HELD_OUT_LIST, KINDS, PARAMETERS
 
 FRAMES = 8  # of a clip that are looked at
 SIZE, SHOWN = 128, 256  # pixels: of what is compared, and of the overlay
@@ -97,11 +98,10 @@ def check_tracking(
 def content_digest(clip: Clip) -> str:
     """A hash of the files that jobs read of a clip: its parameters, the pictures of its frames, and
     those of other cameras. Other files beside them do not count."""
-    kinds = ("image", "mask", "semantic")
-    paths = [clip.path(kind, i) for kind in kinds for i in range(len(clip))]
+    paths = [clip.path(kind, i) for kind in KINDS for i in range(len(clip))]
     held_out = read_held_out(clip.folder)
     if held_out is not None:
-        paths.append(clip.folder / LIST)
+        paths.append(clip.folder / HELD_OUT_LIST)
         paths += [held_out.path(c, k) for c in held_out.cameras for k in held_out.frames]
     lines = [
         f"{path.relative_to(clip.folder).as_posix()} {file_digest(path)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hgm.systems.monogaussian.layout import PARAMETERS
 from hgm.workflow.configuration import Config
 from hgm.workflow.doctor.entries import Asset
 from hgm.workflow.doctor.findings import Finding, State
@@ -20,7 +21,7 @@ def check_head(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
 def check_video(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
     """Whether each clip's parameters are whole and each frame has its picture and mask. Raises
     InputError for the first that is not."""
-    from hgm.systems.monogaussian.clip import PARAMETERS, read_clip
+    from hgm.systems.monogaussian.clip_file import read_clip
 
     video = config.video
     counts = []

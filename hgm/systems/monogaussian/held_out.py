@@ -15,17 +15,15 @@ from hgm.cameras import Cameras
 from hgm.core.manifests import read_json, write_json
 from hgm.errors import InputError
 from hgm.images.views import load_image, resize
-from hgm.systems.monogaussian.clip import (
-    Clip,
-    cameras_of,
+from hgm.systems.monogaussian.clip import Clip, cameras_of
+from hgm.systems.monogaussian.clip_file import (
     finite_numbers,
     from_world_mats,
     intrinsics_of,
     world_mats,
 )
+from hgm.systems.monogaussian.layout import HELD_OUT, HELD_OUT_LIST
 
-FOLDER = "held_out"
-LIST = "held_out.json"
 ADVICE = "delete it and make the video again"
 
 
@@ -46,7 +44,7 @@ class HeldOut:
 
     def path(self, camera: str, frame: str) -> Path:
         """The picture of a frame by a camera."""
-        return self.folder / FOLDER / camera / f"{frame}.png"
+        return self.folder / HELD_OUT / camera / f"{frame}.png"
 
     def image(self, camera: str, frame: str, size: int) -> Tensor:
         """That picture over white, uint8 [3, S, S]. Raises InputError where it cannot be read."""
@@ -75,14 +73,14 @@ def write_held_out(held_out: HeldOut) -> None:
         for i, name in enumerate(held_out.cameras)
     }
     data = {"frames": list(held_out.frames), "cameras": cameras}
-    write_json(held_out.folder / LIST, data)
+    write_json(held_out.folder / HELD_OUT_LIST, data)
 
 
 def read_held_out(folder: str | Path) -> HeldOut | None:
     """The held-out cameras of the clip in a folder; None where it has none. Raises InputError for a
     damaged file."""
     folder = Path(folder)
-    path = folder / LIST
+    path = folder / HELD_OUT_LIST
     if not path.exists():
         return None
     data = read_json(path, ADVICE)

@@ -11,14 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hgm.body.flame_files import HEAD_FILE, LANDMARKS_FILE, head_file
 from hgm.errors import InputError
 from hgm.systems.monogaussian import requests
+from hgm.systems.monogaussian.layout import PARAMETERS, pictures_in
 from hgm.workflow import plan
 from hgm.workflow.plan import check_pattern
 
-CLIP = "flame_params.json"
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"  # of a driver, which results are called after
-HEAD_SUFFIXES = (".pkl", ".npz")  # of a head model that is named as a file
 FILMS = ("sweep", "orbit")  # drivers that no file holds
 
 
@@ -92,13 +92,13 @@ class Plan(plan.Plan):
         """The file of a clip's parameters, which its pictures lie beside."""
         video = self.config["video"]
         root = "<results>/video" if video["root"] is None else video["root"]
-        return f"{root}/{video['subject']}/{video['subject']}/{name}/{CLIP}"
+        return f"{root}/{video['subject']}/{video['subject']}/{name}/{PARAMETERS}"
 
     @property
     def made_clip(self) -> str:
         """The same for each clip that the run makes."""
         subject = self.config["video"]["subject"]
-        return f"<results>/video/{subject}/{subject}/{{clip}}/{CLIP}"
+        return f"<results>/video/{subject}/{subject}/{{clip}}/{PARAMETERS}"
 
     def staging(self, clip: str) -> dict[str, Any]:
         """The settings that decide a stand-in's clip, with its number of frames."""
@@ -127,11 +127,8 @@ class Plan(plan.Plan):
         """The clip that the run makes, or the files of a clip that a user brings."""
         if self.standin:
             return self.parameters(name)
-        folder = Path(self.clip(name)).parent
-        pictures = (
-            file for kind in ("image", "mask", "semantic") for file in (folder / kind).glob("*.png")
-        )
-        return [*self.parameters(name), *self.users(sorted(map(str, pictures)))]
+        pictures = pictures_in(Path(self.clip(name)).parent)
+        return [*self.parameters(name), *self.users(pictures)]
 
     def parameters(self, name: str) -> list[str]:
         """The file of a clip's parameters, as an input of a job."""
@@ -147,16 +144,16 @@ class Plan(plan.Plan):
                 return self.users([path])
         return self.parameters(name)
 
+    # the files of the stand-in head, which the run writes
+    made_head = f"<results>/standin/models/FLAME2020/{HEAD_FILE}"
+    made_landmarks = f"<results>/standin/models/FLAME2020/{LANDMARKS_FILE}"
+
     def head_files(self) -> list[str]:
         """The head model that the run writes, or the file that a user brings."""
         models = self.config["video"]["models"]
         if models is None:
-            return ["<results>/standin/models/FLAME2020/generic_model.pkl"]
-        place = Path(models)
-        if place.suffix in HEAD_SUFFIXES:
-            return self.users([place])
-        converted = place / "generic_model.npz"  # which is read before the pickle
-        return self.users([converted if converted.is_file() else place / "generic_model.pkl"])
+            return [self.made_head]
+        return self.users([head_file(models)])
 
     def people(self, rule: str, wildcards: Mapping[str, str]) -> Sequence[str]:
         """The frames of a stand-in's clip, which one job makes one after the other."""

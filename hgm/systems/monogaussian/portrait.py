@@ -21,6 +21,7 @@ from hgm.render.member import over_white
 from hgm.standin.actor import SMALLEST_TEXTURE, Actor
 from hgm.standin.body.skeleton import INDEX
 from hgm.systems.monogaussian.clip import SCALE
+from hgm.systems.monogaussian.settings import HELD_OUT_CAMERAS
 
 TASK = "hgm.systems.monogaussian.portrait:PortraitTask"
 SAMPLES = 16  # of a pixel
@@ -28,7 +29,6 @@ FOCAL = 2.05  # picture edges
 DISTANCE, ABOVE = 0.85, 0.02  # m from the camera to what it looks at, and above it
 LOOKED_AT = 0.045  # m above the head's joint
 CUT = 0.45  # m below the neck's joint; what is lower is out of the picture
-HELD_OUT = {"right_25": -25.0, "right_15": -15.0, "left_15": 15.0, "left_25": 25.0}  # degrees
 BACKGROUND = 128  # gray: pictures as a camera takes them, to be cut out by their masks
 ARMS = {"left_shoulder": -1.0, "right_shoulder": 1.0}  # radians about z: to the sides
 SKIN, NECK, CLOTH, HAIR, HAT = 1, 14, 16, 17, 18  # CelebAMask's numbers
@@ -53,7 +53,7 @@ class PortraitTask:
     """Renders frames, {"name", "pose", "expression", "held_out"}: a `hgm.render.worker.Task`.
 
     In a frame's folder are image.png (over gray), mask.png (soft) and semantic.png (CelebAMask's
-    labels), and where `held_out` is true a picture over white from each of HELD_OUT.
+    labels), and where `held_out` is true a picture over white from each of HELD_OUT_CAMERAS.
     """
 
     def __init__(self, settings: Mapping[str, Any], scratch: Path) -> None:
@@ -63,7 +63,7 @@ class PortraitTask:
             Actor.of(portrait.person, portrait.texture, skirts=False), np.array(portrait.origin)
         )
         self.camera = self.sitter.camera(portrait.size)
-        self.others = {n: self.sitter.camera(portrait.size, a) for n, a in HELD_OUT.items()}
+        self.others = {n: self.sitter.camera(portrait.size, a) for n, a in HELD_OUT_CAMERAS.items()}
         self.renderer = Renderer(samples=SAMPLES, scratch=scratch)
         actor = self.sitter.actor
         seen = self.sitter.seen

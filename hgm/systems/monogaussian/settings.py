@@ -18,6 +18,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 Protocol = Literal["frozen", "imavatar"]
+# cameras that no training sees: degrees by which they are turned about the head, to the person's
+# left
+HELD_OUT_CAMERAS = {"right_25": -25.0, "right_15": -15.0, "left_15": 15.0, "left_25": 25.0}
 
 
 class Video(Section):

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from hgm.body.flame import HeadModel
-from hgm.systems.monogaussian.clip import Clip, read_clip
+from hgm.systems.monogaussian.clip import Clip
+from hgm.systems.monogaussian.clip_file import read_clip
 from hgm.systems.monogaussian.subject import SubjectHead
 
 

@@ -24,15 +24,14 @@ from hgm.errors import InputError
 from hgm.render.pool import Item, do_in_workers
 from hgm.standin.actor import SMALLEST_TEXTURE, Actor
 from hgm.standin.head import head_arrays, head_landmarks, head_parameters
-from hgm.systems.monogaussian import held_out
-from hgm.systems.monogaussian.clip import EXPRESSION, KEYPOINTS, POSE, SCALE, Clip, write_clip
+from hgm.systems.monogaussian.clip import EXPRESSION, KEYPOINTS, POSE, SCALE, Clip
+from hgm.systems.monogaussian.clip_file import write_clip
 from hgm.systems.monogaussian.held_out import HeldOut, write_held_out
-from hgm.systems.monogaussian.portrait import FOCAL, HELD_OUT, TASK, Portrait, Sitter, body_frame
-from hgm.systems.monogaussian.settings import Staging
-from hgm.systems.monogaussian.truth import TRUTH
+from hgm.systems.monogaussian.layout import HELD_OUT, HELD_OUT_LIST, KINDS, TRUTH
+from hgm.systems.monogaussian.portrait import FOCAL, TASK, Portrait, Sitter, body_frame
+from hgm.systems.monogaussian.settings import HELD_OUT_CAMERAS, Staging
 
 STAGE = "head_frame"
-KINDS = ("image", "mask", "semantic")
 WINDOW = 40  # frames over which no two parameters correlate
 GAZE = 9  # first column of the left eye's rotation; the right eye's is three further
 CHUNK = 64  # frames that are posed at once
@@ -130,17 +129,17 @@ def make_clip(
         keypoints=np.zeros((count, KEYPOINTS, 2), np.float32),
     )
     clip = dataclasses.replace(clip, keypoints=landmarks_seen(clip))
-    for name in (TRUTH, held_out.LIST):  # of the same clip made otherwise
+    for name in (TRUTH, HELD_OUT_LIST):  # of the same clip made otherwise
         (folder / name).unlink(missing_ok=True)
     if apart:
-        matrices = [sitter.camera(size, a).world_to_camera for a in HELD_OUT.values()]
+        matrices = [sitter.camera(size, a).world_to_camera for a in HELD_OUT_CAMERAS.values()]
         write_held_out(
             HeldOut(
                 folder,
                 apart,
-                tuple(HELD_OUT),
-                focal=clip.focal[:1].repeat(len(HELD_OUT), 0),
-                center=clip.center[:1].repeat(len(HELD_OUT), 0),
+                tuple(HELD_OUT_CAMERAS),
+                focal=clip.focal[:1].repeat(len(HELD_OUT_CAMERAS), 0),
+                center=clip.center[:1].repeat(len(HELD_OUT_CAMERAS), 0),
                 world_to_camera=torch.stack(matrices).numpy().astype(np.float32),
             )
         )
@@ -194,8 +193,8 @@ def _gather(frames: Path, folder: Path, names: Sequence[str], apart: Sequence[st
     """Put the pictures of the frames' folders where the format wants them: links, where the file
     system has them, so that an interrupted run finds its frames again."""
     places = {kind: (names, f"{kind}.png") for kind in KINDS}
-    places |= {f"{held_out.FOLDER}/{camera}": (apart, f"{camera}.png") for camera in HELD_OUT}
-    for kind in (*KINDS, held_out.FOLDER):
+    places |= {f"{HELD_OUT}/{camera}": (apart, f"{camera}.png") for camera in HELD_OUT_CAMERAS}
+    for kind in (*KINDS, HELD_OUT):
         shutil.rmtree(folder / kind, ignore_errors=True)
     for place, (members, file) in places.items():
         for name in members:

@@ -7,8 +7,7 @@ import numpy as np
 from hgm.core.manifests import read_json
 from hgm.errors import InputError
 from hgm.systems.monogaussian.clip import EXPRESSION, POSE, Clip
-
-TRUTH = "truth.json"  # beside flame_params.json
+from hgm.systems.monogaussian.layout import TRUTH
 
 
 def read_truth(clip: Clip) -> tuple[np.ndarray, np.ndarray] | None:

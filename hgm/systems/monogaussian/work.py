@@ -6,7 +6,7 @@ from __future__ import annotations
 from hgm.systems.monogaussian.course import Course
 from hgm.systems.monogaussian.plan import Plan
 from hgm.systems.monogaussian.requests import FLOAT, MANY, bytes_of_point
-from hgm.systems.monogaussian.settings import Avatar
+from hgm.systems.monogaussian.settings import HELD_OUT_CAMERAS, Avatar
 from hgm.systems.monogaussian.space import correction_parameters, point_parameters
 from hgm.workflow.cards import Card, Range
 from hgm.workflow.jobs import PlannedJob
@@ -21,7 +21,6 @@ BACKWARD = 3  # forward and backward pass, in forward passes
 START = 4.0
 FILMED = 0.22
 FILMED_128 = 0.05
-HELD_OUT_VIEWS = 4
 CHECKED = 0.1  # a frame
 MEASURED_128 = 0.06  # a frame at 128², with its pictures
 DRAWN_128 = 0.01  # a frame of a film, encoded
@@ -43,7 +42,7 @@ def work_of(job: PlannedJob, plan: Plan) -> Work:
     match job.rule:
         case "head_video":
             every = plan.staging(job.name.rsplit("/", 1)[-1])["held_out_every"]
-            views = 1 + (HELD_OUT_VIEWS / every if every else 0)
+            views = 1 + (len(HELD_OUT_CAMERAS) / every if every else 0)
             return start + Work(host=FILMED + views * FILMED_128 * pixels) * job.work
         case "tracking_check":
             return start + Work(host=CHECKED) * min(job.work, 8)

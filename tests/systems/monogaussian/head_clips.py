@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from hgm.systems.monogaussian.clip import Clip, write_clip
+from hgm.systems.monogaussian.clip import Clip
+from hgm.systems.monogaussian.clip_file import write_clip
 
 
 def random_clip(folder: Path, frames: int = 24, seed: int = 0) -> Clip:

@@ -13,7 +13,7 @@ from small_head import motion, subject, tiny
 
 from hgm.gaussians import Gaussians
 from hgm.images.views import load_image
-from hgm.systems.monogaussian.animation import animate, frames_of
+from hgm.systems.monogaussian.animation import film_avatar, frames_of
 from hgm.systems.monogaussian.avatar import Design, HeadAvatar
 from hgm.systems.monogaussian.clip import Clip
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
@@ -177,7 +177,7 @@ def test_a_box_outside_the_picture_measures_nothing():
 def test_a_film_and_its_clouds(avatar, clip, tmp_path):
     driving = Driving.orbit(clip, 4)
     for name in ("one", "two"):
-        animate(avatar, driving, tmp_path / name, size=SIZE, fps=10)
+        film_avatar(avatar, driving, tmp_path / name, size=SIZE, fps=10)
     for name in ("rgb.mp4", "canonical.ply", "deformed.ply"):
         data = (tmp_path / "one" / name).read_bytes()
         assert data and data == (tmp_path / "two" / name).read_bytes()

@@ -7,7 +7,7 @@ from pretended_cuda import pretended_cuda, quick_splatting
 from small_head import SIZE, footage, subject, tiny
 
 from hgm.metrics.lpips import LPIPS
-from hgm.systems.monogaussian.animation import animate
+from hgm.systems.monogaussian.animation import film_avatar
 from hgm.systems.monogaussian.avatar import HeadAvatar
 from hgm.systems.monogaussian.driving import Driving
 from hgm.systems.monogaussian.evaluation import Means, refined
@@ -47,7 +47,7 @@ def test_an_avatar_lives_on_cuda(tmp_path):
                 np.full((2, 2), 0.5, np.float32),
                 film.cameras.world_to_camera[:2].numpy(),
             )
-            animate(loaded, driver, tmp_path / variant / "film", size=SIZE)
+            film_avatar(loaded, driver, tmp_path / variant / "film", size=SIZE)
         assert expression.isfinite().all() and pose.isfinite().all()
         assert (tmp_path / variant / "film/rgb.mp4").stat().st_size > 0
 

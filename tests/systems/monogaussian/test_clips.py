@@ -12,7 +12,8 @@ from head_clips import random_clip, write_random_clip
 from PIL import Image
 
 from hgm.errors import InputError
-from hgm.systems.monogaussian.clip import ARRAYS, concatenated, read_clip, write_clip
+from hgm.systems.monogaussian.clip import ARRAYS, concatenated
+from hgm.systems.monogaussian.clip_file import read_clip, write_clip
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
 
 

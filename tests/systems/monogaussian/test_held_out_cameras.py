@@ -9,7 +9,8 @@ from head_clips import random_clip
 from PIL import Image
 
 from hgm.errors import InputError
-from hgm.systems.monogaussian.held_out import LIST, HeldOut, read_held_out, write_held_out
+from hgm.systems.monogaussian.held_out import HeldOut, read_held_out, write_held_out
+from hgm.systems.monogaussian.layout import HELD_OUT_LIST
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_list_of_cameras_is_refused(tmp_path: Path, content: str) -> None:
-    (tmp_path / LIST).write_text(content)
+    (tmp_path / HELD_OUT_LIST).write_text(content)
     with pytest.raises(InputError, match=DAMAGED[content]) as found:
         read_held_out(tmp_path)
-    assert str(tmp_path / LIST) in str(found.value)
+    assert str(tmp_path / HELD_OUT_LIST) in str(found.value)

@@ -12,7 +12,7 @@ from head_clips import write_random_clip
 from PIL import Image
 
 from hgm.errors import InputError
-from hgm.systems.monogaussian.clip import read_clip
+from hgm.systems.monogaussian.clip_file import read_clip
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
 
 

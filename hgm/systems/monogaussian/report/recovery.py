@@ -10,7 +10,8 @@ import torch
 
 from hgm.errors import InputError
 from hgm.report.parts import Part, TextTable
-from hgm.systems.monogaussian.clip import concatenated, read_clip
+from hgm.systems.monogaussian.clip import concatenated
+from hgm.systems.monogaussian.clip_file import read_clip
 from hgm.systems.monogaussian.report.run import Run
 from hgm.systems.monogaussian.tracking import parameter_errors
 from hgm.systems.monogaussian.truth import read_truth
