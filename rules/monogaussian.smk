@@ -143,7 +143,7 @@ rule head_evaluate:
         size=plan.config["video"]["size"],
         subject=plan.config["video"]["subject"],
         standin=plan.standin,
-        evaluate=plan.measuring,
+        evaluate=measuring,
         code=plan.code("head_evaluate"),
     message:
         "Measuring the avatar ({wildcards.variant}, {wildcards.protocol})"
@@ -181,7 +181,7 @@ rule reanimate:
         gpu=plan.gpus("reanimate"),
     params:
         **settings("device", "splat"),
-        animate=plan.filming,
+        animate=filming,
         code=plan.code("reanimate"),
     message:
         "Driving the avatar ({wildcards.variant}, {wildcards.driver})"

@@ -18,6 +18,16 @@ def staging(wildcards):
     return plan.staging(wildcards.clip)
 
 
+def measuring(wildcards):
+    """The settings of a protocol's measurements."""
+    return plan.measuring(wildcards.protocol)
+
+
+def filming(wildcards):
+    """The settings of a driver's films."""
+    return plan.filming(wildcards.driver)
+
+
 def clip_files(wildcards):
     """All files of a clip."""
     return plan.clip_files(wildcards.clip)

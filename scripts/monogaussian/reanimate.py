@@ -13,7 +13,8 @@ def main(job: Job) -> None:
     films = params["animate"]
     files = job.paths("driver")
     motion = str(files[0]) if files else job.wildcards["driver"]
-    driver, _ = driving(motion, clips_of(job.paths("clips"), pictures=False), films["frames"])
+    training = clips_of(job.paths("clips"), pictures=False)
+    driver, _ = driving(motion, training, films.get("frames", 0))
     film_avatar(
         HeadAvatar.load(job.path("weights").parent, select_device(params["device"])),
         driver,

@@ -111,17 +111,16 @@ class Plan(plan.Plan):
             section["held_out_every"] = 0
         return {**section, "frames": kinds["test" if is_test else "train"]}
 
-    @property
-    def measuring(self) -> dict[str, Any]:
-        """The settings of measurements. The lists of variants and protocols are not among them, so
-        that a longer list reruns no other job."""
-        section = self.config["evaluate"]
-        return {key: section[key] for key in ("refine_steps", "refine_lr")}
+    def measuring(self, protocol: str) -> dict[str, Any]:
+        """The settings of a protocol's measurements. The lists of variants and protocols are not
+        among them, so that a longer list reruns no other job."""
+        keys = ("refine_steps", "refine_lr") if protocol == "imavatar" else ()
+        return {key: self.config["evaluate"][key] for key in keys}
 
-    @property
-    def filming(self) -> dict[str, Any]:
-        """The settings of films, without the list of drivers."""
-        return {key: self.config["animate"][key] for key in ("frames", "size", "fps")}
+    def filming(self, driver: str) -> dict[str, Any]:
+        """The settings of a driver's films; a clip has its own number of frames."""
+        keys = ("frames", "size", "fps") if driver in FILMS else ("size", "fps")
+        return {key: self.config["animate"][key] for key in keys}
 
     def clip_files(self, name: str) -> list[str]:
         """The clip that the run makes, or the files of a clip that a user brings."""

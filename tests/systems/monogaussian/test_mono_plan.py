@@ -65,6 +65,23 @@ def test_all_files_of_a_users_video_are_inputs(video):
     assert Plan(own(video, models=file)).head_files() == [file]
 
 
+def test_pictures_of_other_cameras_are_inputs_too(video):
+    folder = video / "me/me/other"
+    (folder / "held_out/left").mkdir(parents=True)
+    for name in ("held_out.json", "held_out/left/1.png"):
+        (folder / name).touch()
+    found = Plan(own(video)).clip_files("other")
+    assert len(found) == 7 and str(folder / "held_out/left/1.png") in found
+
+
+def test_jobs_depend_on_the_settings_that_they_use():
+    plan = Plan(STANDIN)
+    assert plan.measuring("frozen") == {}
+    assert plan.measuring("imavatar") == {"refine_steps": 20, "refine_lr": 5e-4}
+    assert plan.filming("orbit") == {"frames": 90, "size": 512, "fps": 30}
+    assert plan.filming("test") == {"size": 512, "fps": 30}
+
+
 def test_a_file_of_another_clip_drives_by_the_name_of_its_folder(video):
     path = str(video / "me/me/other/flame_params.json")
     plan = Plan({**STANDIN, "animate": {"files": [path]}})
