@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from hgm.cameras import Cameras
@@ -23,6 +24,7 @@ from hgm.systems.monogaussian.clip_file import (
     world_mats,
 )
 from hgm.systems.monogaussian.layout import HELD_OUT, HELD_OUT_LIST
+from hgm.systems.monogaussian.usable_frames import TOO_DEEP, is_deep
 
 ADVICE = "delete it and make the video again"
 
@@ -47,8 +49,13 @@ class HeldOut:
         return self.folder / HELD_OUT / camera / f"{frame}.png"
 
     def image(self, camera: str, frame: str, size: int) -> Tensor:
-        """That picture over white, uint8 [3, S, S]. Raises InputError where it cannot be read."""
-        image = load_image(self.path(camera, frame))[:3].expand(3, -1, -1)
+        """That picture over white, uint8 [3, S, S]. Raises InputError where it cannot be read or
+        has more than 8 bits."""
+        path = self.path(camera, frame)
+        image = load_image(path)[:3].expand(3, -1, -1)
+        with Image.open(path) as file:
+            if is_deep(file):
+                raise InputError(f"{path}: the picture {TOO_DEEP}")
         return (resize(image, size) * 255).round().clamp(0, 255).to(torch.uint8)
 
     def views(self, clip: Clip, size: int) -> Iterator[tuple[str, int, Cameras, Tensor]]:

@@ -15,6 +15,12 @@ log = logging.getLogger(__name__)
 FEW = 20  # frames; fewer make no avatar
 COVERED = 128  # of a mask's 255: what reaches it is the person
 DEEP = ("I", "F")  # how Pillow's names of pixels begin that have more than 8 bits
+TOO_DEEP = "has more than 8 bits a pixel; save it as a PNG of 8 bits"
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether an opened picture has more than 8 bits a pixel."""
+    return image.mode.startswith(DEEP)
 
 
 def unusable_frames(images: Sequence[Path], masks: Sequence[Path]) -> dict[int, str]:
@@ -45,11 +51,10 @@ def _fault(image_path: Path, mask_path: Path) -> str:
     """Why a frame's pictures cannot be used, or nothing."""
     try:
         with Image.open(image_path) as image:
-            size, deep = image.size, image.mode.startswith(DEEP)
+            size, deep = image.size, is_deep(image)
         with Image.open(mask_path) as mask:
-            if deep or mask.mode.startswith(DEEP):
-                which = "image" if deep else "mask"
-                return f"the {which} has more than 8 bits a pixel; save it as a PNG of 8 bits"
+            if deep or is_deep(mask):
+                return f"the {'image' if deep else 'mask'} {TOO_DEEP}"
             if mask.size != size:
                 return f"the mask is {list(mask.size)}, the image {list(size)} pixels"
             values = np.asarray(mask.convert("L"))

@@ -52,6 +52,13 @@ def test_views_are_those_of_the_frames_that_a_clip_has(written: HeldOut) -> None
     assert len(list(written.views(clip[:1], 4))) == 2
 
 
+def test_a_picture_of_16_bits_is_refused(written: HeldOut) -> None:
+    path = written.path("left", "9")
+    Image.fromarray(np.full((8, 8), 300, np.uint16)).save(path)
+    with pytest.raises(InputError, match=rf"{path}: the picture has more than 8 bits a pixel"):
+        written.image("left", "9", 4)
+
+
 def test_a_clip_without_held_out_cameras(tmp_path: Path) -> None:
     assert read_held_out(tmp_path) is None
 
