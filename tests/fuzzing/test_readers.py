@@ -1,4 +1,4 @@
-"""700 damaged files through every reader: a right result or one InputError line, soon, and nothing
+"""780 damaged files through every reader: a right result or one InputError line, soon, and nothing
 left behind."""
 
 import io
@@ -44,6 +44,11 @@ from hgm.systems.hgm import settings
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.files import load_model, save_model
 from hgm.systems.hgm.networks.hgm import HGM
+from hgm.systems.monogaussian.clip import ARRAYS as CLIP_ARRAYS
+from hgm.systems.monogaussian.clip import Clip
+from hgm.systems.monogaussian.clip_file import read_clip, write_clip
+from hgm.systems.monogaussian.held_out import HeldOut, read_held_out, write_held_out
+from hgm.systems.monogaussian.truth import read_truth
 from hgm.workflow import configuration
 
 SECONDS = 5  # for one file
@@ -203,6 +208,42 @@ def read_head_file(name: str) -> Callable[[Path], None]:
         assert head.vertices.shape == (5023, 3)
 
     return read
+
+
+def furnish_clip(folder: Path) -> None:
+    """Two frames of a head without pictures, with two other cameras and true parameters."""
+    rng = np.random.default_rng(3)
+    matrices = np.tile(np.diag([1.0, -1, -1, 1]), (2, 1, 1)).astype(np.float32)
+    focal, center = (np.full((2, 2), x, np.float32) for x in (1.5, 0.5))
+    clip = Clip(
+        folder.name,
+        rng.normal(size=100).astype(np.float32),
+        ("1", "2"),
+        (folder,) * 2,
+        focal,
+        center,
+        rng.normal(size=(2, 50)).astype(np.float32),
+        rng.normal(size=(2, 15)).astype(np.float32),
+        matrices,
+        rng.uniform(-1, 1, (2, 70, 2)).astype(np.float32),
+    )
+    write_clip(clip, folder)
+    write_held_out(HeldOut(folder, ("1",), ("left", "right"), focal, center, matrices))
+    truth = {"expression": clip.expression.tolist(), "pose": clip.pose.tolist()}
+    (folder / "truth.json").write_text(json.dumps(truth))
+
+
+def read_whole_clip(folder: Path) -> None:
+    clip = read_clip(folder, pictures=False)
+    finite(clip.shape, *(getattr(clip, name) for name in CLIP_ARRAYS))
+    assert len(clip) >= 1 and clip.keypoints.shape == (len(clip), 70, 2)
+    assert all(int(name) >= 1 for name in clip.names)
+    held_out = read_held_out(folder)
+    assert held_out is not None and held_out.cameras
+    finite(held_out.focal, held_out.center, held_out.world_to_camera)
+    truth = read_truth(clip)
+    assert truth is not None and truth[1].shape == (len(clip), 15)
+    finite(*truth)
 
 
 def renamed_crc(data: bytes, rng: random.Random) -> bytes:
@@ -418,6 +459,11 @@ READERS: dict[str, Reader] = {
     "head, heads": Reader(
         furnish_head, "generic_model.npz", renamed_crc, 10, read_head_file("generic_model.npz")
     ),
+    "clip": Reader(furnish_clip, "flame_params.json", mutations.text, 20, read_whole_clip),
+    "clip, values": Reader(furnish_clip, "flame_params.json", jsoned, 25, read_whole_clip),
+    "cameras of a clip, values": Reader(furnish_clip, "held_out.json", jsoned, 20, read_whole_clip),
+    "truth of a clip, values": Reader(furnish_clip, "truth.json", jsoned, 12, read_whole_clip),
+    "deep clip": Reader(furnish_clip, "flame_params.json", nested, 3, read_whole_clip),
     "motion, bytes": Reader(
         furnish_motion, "smpl_params.npz", mutations.binary, 10, read_moving("smpl_params.npz")
     ),
@@ -520,7 +566,7 @@ def test_a_damaged_file_is_read_rightly_or_refused_in_one_line(name: str, tmp_pa
 
 
 def test_there_are_as_many_files_as_said() -> None:
-    assert sum(reader.count for reader in READERS.values()) == 700
+    assert sum(reader.count for reader in READERS.values()) == 780
 
 
 def test_a_pickle_that_counts_its_objects_wrongly_takes_no_memory_for_them(tmp_path: Path) -> None:

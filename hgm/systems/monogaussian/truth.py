@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from hgm.core.manifests import read_json
+from hgm.core.npz import numbers_of
 from hgm.errors import InputError
 from hgm.systems.monogaussian.clip import EXPRESSION, POSE, Clip
 from hgm.systems.monogaussian.layout import TRUTH
+
+ADVICE = "delete it and make the video again"
 
 
 def read_truth(clip: Clip) -> tuple[np.ndarray, np.ndarray] | None:
@@ -16,13 +19,21 @@ def read_truth(clip: Clip) -> tuple[np.ndarray, np.ndarray] | None:
     path = clip.folder / TRUTH
     if not path.exists():
         return None
-    data = read_json(path, "delete it and make the video again")
-    try:
-        expression, pose = (np.array(data[key], np.float32) for key in ("expression", "pose"))
-        chosen = [int(name) - 1 for name in clip.names]
-        return expression.reshape(-1, EXPRESSION)[chosen], pose.reshape(-1, POSE)[chosen]
-    except (LookupError, TypeError, ValueError):
-        raise InputError(
-            f"{path}: does not hold the parameters of {len(clip)} frames; delete it and make the "
-            "video again"
-        ) from None
+    data = read_json(path, ADVICE)
+    chosen = [int(name) - 1 for name in clip.names]
+    tables = []
+    for key, width in (("expression", EXPRESSION), ("pose", POSE)):
+        if not isinstance(data, dict) or key not in data:
+            raise InputError(f"{path}: the key {key} is missing; {ADVICE}")
+        with np.errstate(over="ignore"):
+            table = numbers_of(data[key], f"{path}: {key}").astype(np.float32)
+        if table.ndim != 2 or table.shape[1] != width or len(table) <= max(chosen):
+            raise InputError(
+                f"{path}: {key} is {list(table.shape)}, expected {width} numbers of each of "
+                f"{max(chosen) + 1} frames; {ADVICE}"
+            )
+        if not np.isfinite(table).all():
+            raise InputError(f"{path}: {key} holds numbers that are not finite; {ADVICE}")
+        tables.append(table[chosen])
+    expression, pose = tables
+    return expression, pose
