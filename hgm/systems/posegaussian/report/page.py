@@ -1,5 +1,5 @@
-"""The sections of PoseGaussian's report: what goes in, the views between the cameras, numbers, other
-angles."""
+"""The sections of PoseGaussian's report: what goes in, the views between the cameras, numbers,
+other angles."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ PAIRS = (
     "photo."
 )
 BETWEEN = (
-    "The slider moves from the left camera to the right one; both photos are the only input. Below, "
-    "the Gaussians themselves, one for each pixel of the person in either photo. Seen from far "
-    "outside the two cameras they have gaps: nobody saw that side."
+    "The slider moves from the left camera to the right one; both photos are the only input. "
+    "Below, the Gaussians themselves, one for each pixel of the person in either photo. Seen from "
+    "far outside the two cameras they have gaps: nobody saw that side."
 )
 NOVEL_VIEWS = (
     "Three cameras between the two that the networks have not seen for these people: the truth, "
@@ -305,9 +305,9 @@ class StereoReport(Report):
             return []
         pairs, depth, maps, network, heat = sections.values()
         return [
-            f"Each scan is seen by {pairs['per_scan']} pairs of cameras, {pairs['degrees']:g}° apart "
-            f"and {pairs['distance']:g} m away, at {pairs['size']} px; the views between have twice "
-            "that.",
+            f"Each scan is seen by {pairs['per_scan']} pairs of cameras, {pairs['degrees']:g}° "
+            f"apart and {pairs['distance']:g} m away, at {pairs['size']} px; the views between "
+            "have twice that.",
             f"The disparity is refined {network['iterations']} times. It was trained for "
             f"{depth['steps']:,} steps of {depth['batch']}, then together with the Gaussians for "
             f"{maps['steps']:,} steps of {maps['batch']} by the views between, with "
