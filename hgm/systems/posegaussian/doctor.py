@@ -1,0 +1,58 @@
+"""Checks of assets and settings that PoseGaussian alone has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hgm.errors import ScanError
+from hgm.workflow.configuration import Config
+from hgm.workflow.doctor.entries import Asset
+from hgm.workflow.doctor.findings import Finding, State
+
+SPLITS = ("train", "val", "test")
+
+
+def check_pairs(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
+    """Whether the first pair of each split can be read. Raises InputError for the first that
+    cannot."""
+    from hgm.systems.posegaussian.layout import PairFiles
+
+    counts = []
+    for split in SPLITS:
+        names = sorted(p.name for p in (path / split / "img").glob("*_*") if p.is_dir())
+        if not names:
+            return "missing", f"{path / split / 'img'}: no folder <scan>_<pair>"
+        PairFiles(path / split, names[0]).photos(None)
+        counts.append(f"{split}: {len(names)} pairs")
+    return "present", "; ".join(counts)
+
+
+def check_capture(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
+    """Whether each frame has both source cameras. Raises ScanError for the first that lacks one."""
+    frames = sorted(p for p in (path / "img").glob("*") if p.is_dir())
+    if not frames:
+        return "missing", f"{path / 'img'}: no folder of a frame"
+    for frame in frames:
+        for camera in config.capture.cameras:
+            picture = frame / f"{camera}.jpg"
+            if not picture.is_file():
+                raise ScanError(f"{picture}: no such file; capture.cameras names its camera")
+    return "present", f"{len(frames)} frames"
+
+
+def findings(config: Config) -> list[Finding]:
+    """A remark where networks learn with heat maps that nobody detected."""
+    if config.heatmaps.source != "fits" or config.scans.source == "standin":
+        return []
+    return [
+        Finding(
+            "heat maps",
+            "present",
+            "heatmaps.source: fits: joints of the scans' own fits, which no detector found; "
+            "MMPose's: docs/posegaussian.md",
+            ("heatmaps",),
+        )
+    ]
+
+
+CHECKS = {"pairs": check_pairs, "capture": check_capture}
