@@ -2,8 +2,8 @@
 runs can be imported.
 
 The lists hold the lock's versions (test_env_files.py), which the environment of the tests has, so
-that packages are linked from there; pip itself installs the smallest list and resolves those for
-GPUs.
+that packages are linked from there; pip itself installs the smallest list, and finds the packages
+for GPUs.
 """
 
 import ast
@@ -18,10 +18,12 @@ from collections import defaultdict
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from checkouts import ROOT
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from hgm.core.code_keys import code_files
@@ -226,21 +228,75 @@ def test_the_workflows_list_installs_and_plans_a_run(fresh):
         )
 
 
+def own_metadata(name: str) -> dict[str, Any]:
+    """What the environment of the tests knows of a package, in the form of pip's reports."""
+    found = metadata.metadata(name)
+    return {
+        "name": name,
+        "version": found["Version"].split("+")[0],
+        "requires_dist": found.get_all("Requires-Dist"),
+    }
+
+
+def unmet(packages: list[dict[str, Any]], lines: list[str]) -> list[str]:
+    """Requirements of packages that a list of pins does not meet, extras that are asked for
+    included; not those of what is left to pip."""
+    pins = {canonicalize_name(name): version for name, version in (x.split("==") for x in lines)}
+    asked: dict[str, set[str]] = defaultdict(lambda: {""})
+    found: set[str] = set()
+    before = -1
+    while before != sum(map(len, asked.values())):  # until nobody asks for a further extra
+        before = sum(map(len, asked.values()))
+        for package in packages:
+            name = canonicalize_name(package["name"])
+            for need in map(Requirement, package.get("requires_dist") or ()):
+                wanted = canonicalize_name(need.name)
+                if FOREIGN.fullmatch(wanted) or not any(
+                    need.marker is None or need.marker.evaluate({"extra": extra})
+                    for extra in asked[name]
+                ):
+                    continue
+                asked[wanted] |= need.extras
+                if wanted not in pins or not need.specifier.contains(pins[wanted]):
+                    found.add(f"{name} needs {need}, listed: {pins.get(wanted)}")
+    return sorted(found)
+
+
 @pytest.mark.skipif(bool(WHEELS), reason="the wheels of make env-offline have none for GPUs")
 @pytest.mark.parametrize("name", ["train-cu126", "photos-cu118", "train-cu130"])
-def test_a_gpu_list_resolves(name, fresh):
-    """What pip would install. The index of torch's CUDA builds is not asked; the GPU's own lines
-    are the same in all files of a variant."""
+def test_a_gpu_list_is_whole(name, fresh):
+    """pip finds the packages that the environment of the tests lacks, or has in another version,
+    and each requirement of all packages is met by a listed version: with every version pinned, a
+    resolver has no more to choose. The index of torch's CUDA builds is not asked; the GPU's own
+    lines are the same in all files of a variant."""
     lines = pip_lines(name)
     assert len(GPU_LINES & set(lines)) == 5
-    done = fresh.install(
-        lines, "--dry-run", "--ignore-installed", "--report", str(fresh.folder / "report.json")
-    )
+    own = read_lock(ROOT / "requirements.lock").values()
+    new = [line for line in lines if line not in own]
+    report = fresh.folder / "report.json"
+    options = ("--dry-run", "--ignore-installed", "--no-deps", "--report", str(report))
+    done = fresh.install(new, *options)
     assert done.returncode == 0, done.stderr[-4000:]
-    chosen = [
-        x["metadata"] for x in json.loads((fresh.folder / "report.json").read_text())["install"]
+    chosen = [found["metadata"] for found in json.loads(report.read_text())["install"]]
+    assert differences([f"{x['name']}=={x['version']}" for x in chosen], new) == []
+    packages = [*chosen, *(own_metadata(line.split("==")[0]) for line in lines if line in own)]
+    assert unmet(packages, lines) == []
+
+
+def test_a_requirement_that_a_list_does_not_meet_is_found():
+    packages = [
+        {"name": "A_a", "requires_dist": ["b>=2", "c[more]", "nvidia-d", "e; extra == 'no'"]},
+        {"name": "c", "requires_dist": ["f<3; extra == 'more'", "g; python_version < '3'"]},
+        {"name": "f"},
     ]
-    assert differences([f"{x['name']}=={x['version']}" for x in chosen], lines) == []
+    assert unmet(packages, ["a-a==1", "b==2.1", "c==1", "f==2"]) == []
+    assert unmet(packages, ["a-a==1", "b==1.9", "c==1", "f==3"]) == [
+        "a-a needs b>=2, listed: 1.9",
+        'c needs f<3; extra == "more", listed: 3',
+    ]
+    assert unmet(packages, ["a-a==1", "b==2", "c==1"]) == [
+        'c needs f<3; extra == "more", listed: None'
+    ]
 
 
 def python37() -> Path | None:
