@@ -9,9 +9,9 @@ from hgm.body.flame import EXPRESSIONS, SHAPES, VERTICES, HeadArrays, HeadModel
 from hgm.cameras import Cameras, intrinsics, look_at
 from hgm.gaussians import Gaussians
 from hgm.splat import render
+from hgm.systems.monogaussian.footage import Footage
 from hgm.systems.monogaussian.settings import Avatar
 from hgm.systems.monogaussian.subject import SubjectHead
-from hgm.systems.monogaussian.training import Footage
 
 MOVING = 3  # expressions that change the head
 TINY = {

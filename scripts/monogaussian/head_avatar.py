@@ -4,10 +4,11 @@ from hgm.core.devices import select_device
 from hgm.core.job import Job, run
 from hgm.core.processes import Deadline
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
+from hgm.systems.monogaussian.footage import Footage
 from hgm.systems.monogaussian.losses import VGGLoss
 from hgm.systems.monogaussian.settings import Avatar
 from hgm.systems.monogaussian.setup import clips_of, subject_head
-from hgm.systems.monogaussian.training import Footage, train_avatar
+from hgm.systems.monogaussian.training import train_avatar
 from hgm.systems.monogaussian.variants import variant_of
 
 

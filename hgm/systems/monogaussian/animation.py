@@ -15,7 +15,7 @@ from hgm.images.views import to_bytes
 from hgm.splat import backend_for
 from hgm.systems.monogaussian.avatar import HeadAvatar
 from hgm.systems.monogaussian.driving import Driving
-from hgm.systems.monogaussian.training import rendered
+from hgm.systems.monogaussian.footage import rendered
 
 FILM = "rgb.mp4"
 CANONICAL = "canonical.ply"

@@ -23,11 +23,11 @@ from hgm.splat import backend_for
 from hgm.systems.monogaussian.avatar import HeadAvatar
 from hgm.systems.monogaussian.clip import Clip
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
+from hgm.systems.monogaussian.footage import Footage, rendered
 from hgm.systems.monogaussian.held_out import HeldOut
 from hgm.systems.monogaussian.losses import picture_loss
 from hgm.systems.monogaussian.requests import AT_ONCE
 from hgm.systems.monogaussian.settings import Avatar, Evaluate
-from hgm.systems.monogaussian.training import Footage, rendered
 
 METRICS = "metrics.json"
 FRAMES = "frames"

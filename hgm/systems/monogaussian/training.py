@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hgm.cameras import Cameras
 from hgm.core.files import atomic_write
 from hgm.core.keys import derived_seed
 from hgm.core.processes import Deadline
 from hgm.gaussians import Gaussians
-from hgm.splat import backend_for, render
+from hgm.splat import backend_for
 from hgm.systems.monogaussian.avatar import Design, HeadAvatar
-from hgm.systems.monogaussian.clip import Clip
 from hgm.systems.monogaussian.course import Course, Epoch
+from hgm.systems.monogaussian.footage import Footage, rendered
 from hgm.systems.monogaussian.losses import VGGLoss, head_loss, picture_loss
 from hgm.systems.monogaussian.points import refilled, sphere, survivors
 from hgm.systems.monogaussian.settings import Avatar
 from hgm.systems.monogaussian.subject import Directions, SubjectHead
-from hgm.systems.monogaussian.tracking import Frames, Tracking, world_shift
+from hgm.systems.monogaussian.tracking import Frames, Tracking
 from hgm.systems.monogaussian.variants import Variant
 from hgm.systems.monogaussian.warm_start import warm_start
 from hgm.train.growth import NEW
@@ -36,45 +32,6 @@ STAGE = "avatar"
 TRACKING = "tracking.npz"
 NO_CLIP = 1e9  # the release clips no gradients
 RELIEF = "lower avatar.batch_points or the points of avatar.bands, or use a larger device"
-
-
-class Pictures(Protocol):
-    """The pictures of a clip's frames, decoded on demand (`ClipPictures`)."""
-
-    def image(self, frame: int) -> Tensor: ...  # uint8 [3, S, S], over white
-
-
-@dataclass(frozen=True)
-class Footage:
-    """Frames of a subject: what a tracker said of them, and their pictures."""
-
-    expression: Tensor  # [F, 50]
-    pose: Tensor  # [F, 15]
-    cameras: Cameras  # [F], head units
-    pictures: Pictures
-
-    @classmethod
-    def of(cls, clip: Clip, pictures: Pictures, size: int) -> Footage:
-        """Of a clip, or of several that are joined."""
-        expression, pose = torch.from_numpy(clip.expression), torch.from_numpy(clip.pose)
-        return cls(expression, pose, clip.cameras(size), pictures)
-
-    def __len__(self) -> int:
-        return len(self.pose)
-
-    def images(self, frames: Tensor, device: torch.device) -> Tensor:
-        """Pictures [B, 3, S, S] in 0-1 over white."""
-        found = torch.stack([self.pictures.image(int(i)) for i in frames])
-        return found.to(device).float() / 255
-
-
-def rendered(gaussians: Gaussians, cameras: Cameras, shift: Tensor | None, backend: str) -> Tensor:
-    """Pictures [B, 3, S, S] over white of B frames, each by its own camera [B], all in one call;
-    shift [B, 3] is added to the cameras' translations."""
-    if shift is not None:
-        means = gaussians.means + world_shift(shift, cameras.world_to_camera)
-        gaussians = dataclasses.replace(gaussians, means=means)
-    return render(gaussians, cameras[:, None], backend=backend).rgb[:, 0]
 
 
 class AvatarTraining(nn.Module):
@@ -145,6 +102,67 @@ def frame_order(seed: int, epoch: Epoch, frames: int) -> Tensor:
     return torch.randperm(frames, generator=generator)
 
 
+class AvatarLoss:
+    """The loss of a training's steps, for `fit`: of their pictures, and of how far the deformer is
+    from the head model."""
+
+    def __init__(
+        self,
+        training: AvatarTraining,
+        footage: Footage,
+        vgg: VGGLoss | None,
+        *,
+        seed: int,
+        backend: str,
+    ) -> None:
+        self.training = training
+        self.footage = footage
+        self.vgg = vgg
+        self.seed = seed
+        self.backend = backend
+        self.device = training.avatar.points.device
+        self.cameras = footage.cameras.to(self.device)
+        settings = training.course.avatar
+        variance = footage.expression.var(0, correction=0).clamp(min=settings.variance_floor)
+        self.variance = variance.to(self.device)
+        self.halvings = [training.course.step_at(share) for share in settings.flame_milestones]
+        # of the epoch at hand: the order of its frames, and what its points are drawn towards
+        self.current: dict[int, tuple[Tensor, Directions | None]] = {}
+
+    def __call__(
+        self, step: int, _: torch.Generator, part: slice
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        training, avatar = self.training, self.training.avatar
+        settings = training.course.avatar
+        epoch = training.course.epoch_of(step)
+        order, wanted = self._of(epoch)
+        first = (step - epoch.first) * epoch.batch
+        drawn = order[first : first + training.course.batch(step)][part]
+        index = drawn.to(self.device)
+        frames, shift = training.frames(step, index)
+        ready = avatar.ready()
+        gaussians = avatar(frames.expression, frames.pose, radius=epoch.radius, ready=ready)
+        training.note_opacities(gaussians)
+        pictures = rendered(gaussians, self.cameras[index], shift, self.backend)
+        truth = self.footage.images(drawn, self.device)
+        total, parts = picture_loss(pictures, truth, settings, self.vgg)
+        weight = settings.flame * 0.5 ** sum(step >= halving for halving in self.halvings)
+        if wanted is not None and weight > 0:
+            parts["head"] = head_loss(ready.anchored.directions, wanted, self.variance)
+            total = total + weight * parts["head"]
+        parts["points"] = total.new_tensor(float(len(avatar.points)))
+        return total, parts
+
+    def _of(self, epoch: Epoch) -> tuple[Tensor, Directions | None]:
+        if epoch.index not in self.current:
+            training = self.training
+            order = frame_order(self.seed, epoch, len(self.footage))
+            bound = training.variant.bound
+            wanted = None if bound else training.head.directions.at(training.avatar.nearest)
+            self.current = {epoch.index: (order, wanted)}
+        return self.current[epoch.index]
+
+
 def train_avatar(
     footage: Footage,
     head: SubjectHead,
@@ -168,14 +186,8 @@ def train_avatar(
     place = torch.device(device)
     backend = backend_for(backend, place)
     course = Course(settings, len(footage))
-    torch.manual_seed(derived_seed(seed, STAGE, "start"))
-    generator = torch.Generator().manual_seed(derived_seed(seed, STAGE, "points"))
-    avatar = HeadAvatar(
-        Design.of(settings, variant, footage.cameras.width),
-        sphere(course.epochs[0].points, head.vertices.mean(0).cpu(), generator),
-        head.skeleton,
-        head.directions if variant.bound else None,
-    ).to(place)
+    design = Design.of(settings, variant, footage.cameras.width)
+    avatar = _first_avatar(design, course.epochs[0].points, head, seed).to(place)
     head = head.to(place)
     vgg = None if vgg is None else vgg.to(place)
     if avatar.deformer is not None and settings.warm_steps:
@@ -183,36 +195,7 @@ def train_avatar(
     avatar.find_nearest(head)
     tracking = Tracking(footage.expression, footage.pose).to(place)
     training = AvatarTraining(avatar, tracking, course, head, variant)
-    cameras = footage.cameras.to(place)
-    variance = footage.expression.var(0, correction=0).clamp(min=settings.variance_floor)
-    variance = variance.to(place)
-    halvings = [course.step_at(share) for share in settings.flame_milestones]
-    # of the epoch at hand: the order of its frames, and what its points are drawn towards
-    current: dict[int, tuple[Tensor, Directions | None]] = {}
-
-    def loss(step: int, _: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
-        epoch = course.epoch_of(step)
-        if epoch.index not in current:
-            current.clear()
-            wanted = None if variant.bound else head.directions.at(avatar.nearest)
-            current[epoch.index] = (frame_order(seed, epoch, len(footage)), wanted)
-        order, wanted = current[epoch.index]
-        first = (step - epoch.first) * epoch.batch
-        drawn = order[first : first + course.batch(step)][part]
-        index = drawn.to(place)
-        frames, shift = training.frames(step, index)
-        ready = avatar.ready()
-        gaussians = avatar(frames.expression, frames.pose, radius=epoch.radius, ready=ready)
-        training.note_opacities(gaussians)
-        pictures = rendered(gaussians, cameras[index], shift, backend)
-        total, parts = picture_loss(pictures, footage.images(drawn, place), settings, vgg)
-        weight = settings.flame * 0.5 ** sum(step >= halving for halving in halvings)
-        if wanted is not None and weight > 0:
-            parts["head"] = head_loss(ready.anchored.directions, wanted, variance)
-            total = total + weight * parts["head"]
-        parts["points"] = total.new_tensor(float(len(avatar.points)))
-        return total, parts
-
+    loss = AvatarLoss(training, footage, vgg, seed=seed, backend=backend)
     history = fit(
         training,
         loss,
@@ -234,6 +217,18 @@ def train_avatar(
     _save_tracking(tracking, out / TRACKING)
     avatar.save(out)
     return avatar.requires_grad_(False).eval()
+
+
+def _first_avatar(design: Design, points: int, head: SubjectHead, seed: int) -> HeadAvatar:
+    """Random networks, and points around the head's middle."""
+    torch.manual_seed(derived_seed(seed, STAGE, "start"))
+    generator = torch.Generator().manual_seed(derived_seed(seed, STAGE, "points"))
+    return HeadAvatar(
+        design,
+        sphere(points, head.vertices.mean(0).cpu(), generator),
+        head.skeleton,
+        head.directions if design.bound else None,
+    )
 
 
 def _optimizer(settings: Avatar, avatar: HeadAvatar) -> Optimizer:

@@ -24,9 +24,9 @@ from hgm.systems.monogaussian.evaluation import (
     evaluate_avatar,
     landmark_box,
 )
+from hgm.systems.monogaussian.footage import rendered
 from hgm.systems.monogaussian.held_out import HeldOut
 from hgm.systems.monogaussian.settings import Evaluate
-from hgm.systems.monogaussian.training import rendered
 from hgm.systems.monogaussian.variants import VARIANTS
 
 SIZE = 32

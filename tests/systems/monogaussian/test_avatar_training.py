@@ -13,10 +13,11 @@ from hgm.errors import InputError, SliceEnded
 from hgm.systems.monogaussian.avatar import HeadAvatar
 from hgm.systems.monogaussian.course import Course
 from hgm.systems.monogaussian.deformer import Deformer
+from hgm.systems.monogaussian.footage import rendered
 from hgm.systems.monogaussian.points import refilled, sphere, survivors
 from hgm.systems.monogaussian.settings import Avatar
 from hgm.systems.monogaussian.tracking import world_shift
-from hgm.systems.monogaussian.training import frame_order, rendered, train_avatar
+from hgm.systems.monogaussian.training import frame_order, train_avatar
 from hgm.systems.monogaussian.variants import RELEASED, VARIANTS, variant_of
 from hgm.systems.monogaussian.warm_start import warm_start
 from hgm.train.growth import NEW

@@ -19,9 +19,9 @@ from hgm.systems.monogaussian.bench.settings import Settings
 from hgm.systems.monogaussian.clip import EXPRESSION, POSE, SHAPE
 from hgm.systems.monogaussian.course import Course
 from hgm.systems.monogaussian.deformer import anchor, deform
+from hgm.systems.monogaussian.footage import rendered
 from hgm.systems.monogaussian.losses import head_loss, picture_loss
 from hgm.systems.monogaussian.subject import SubjectHead
-from hgm.systems.monogaussian.training import rendered
 from hgm.systems.monogaussian.variants import VARIANTS
 
 DISTANCE = 3.4  # head units from the camera to the head
