@@ -118,6 +118,7 @@ rule head_avatar:
 rule head_evaluate:
     """Measure an avatar on the test clip, by one protocol."""
     input:
+        model=head_files,
         checks=checks("json", plan.clips[-1:]),
         weights="<results>/avatar/{variant}/weights.safetensors",
         points="<results>/avatar/{variant}/points.npz",

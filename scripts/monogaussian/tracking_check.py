@@ -3,12 +3,12 @@
 from hgm.body.flame import HeadModel
 from hgm.core.job import Job, run
 from hgm.systems.monogaussian.check import check_tracking
-from hgm.systems.monogaussian.layout import PARAMETERS
 from hgm.systems.monogaussian.setup import clips_of
 
 
 def main(job: Job) -> None:
-    [clip] = clips_of([path for path in job.paths("clip") if path.name == PARAMETERS])
+    parameters, *_ = job.paths("clip")  # its other files follow
+    [clip] = clips_of([parameters])
     [model] = job.paths("model")
     check_tracking(
         clip,

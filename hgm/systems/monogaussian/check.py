@@ -20,6 +20,7 @@ from hgm.images.views import save_png
 from hgm.splat.silhouettes import silhouettes
 from hgm.splat.surfels import Surfels
 from hgm.systems.monogaussian.clip import SCALE, Clip
+from hgm.systems.monogaussian.clip_file import read_lone
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
 from hgm.systems.monogaussian.held_out import read_held_out
 from hgm.systems.monogaussian.layout import HELD_OUT_LIST, KINDS, PARAMETERS
@@ -96,19 +97,28 @@ def check_tracking(
 
 
 def content_digest(clip: Clip) -> str:
-    """A hash of the files that jobs read of a clip: its parameters, the pictures of its frames, and
-    those of other cameras. Other files beside them do not count."""
-    paths = [clip.path(kind, i) for kind in KINDS for i in range(len(clip))]
+    """A hash of the files that jobs read of a clip: its parameters, the pictures of its frames,
+    those of other cameras and of lone expressions. Other files beside them do not count."""
+    paths = _files_of(clip)
+    lone = read_lone(clip.folder)
+    if lone is not None:
+        paths += _files_of(lone)
     held_out = read_held_out(clip.folder)
     if held_out is not None:
         paths.append(clip.folder / HELD_OUT_LIST)
         paths += [held_out.path(c, k) for c in held_out.cameras for k in held_out.frames]
     lines = [
         f"{path.relative_to(clip.folder).as_posix()} {file_digest(path)}"
-        for path in [clip.folder / PARAMETERS, *paths]
+        for path in paths
         if path.is_file()
     ]
     return digest("\n".join(lines))
+
+
+def _files_of(clip: Clip) -> list[Path]:
+    """A clip's parameters and the pictures of its frames."""
+    pictures = [clip.path(kind, i) for kind in KINDS for i in range(len(clip))]
+    return [clip.folder / PARAMETERS, *pictures]
 
 
 def _fault(found: Mapping[str, Any]) -> str:

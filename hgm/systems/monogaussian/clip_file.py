@@ -21,7 +21,7 @@ from hgm.core.manifests import read_json
 from hgm.core.npz import numbers_of
 from hgm.errors import InputError
 from hgm.systems.monogaussian.clip import EXPRESSION, KEYPOINTS, POSE, SHAPE, Clip
-from hgm.systems.monogaussian.layout import PARAMETERS
+from hgm.systems.monogaussian.layout import LONE, PARAMETERS
 from hgm.systems.monogaussian.usable_frames import unusable_frames
 
 # keys of a frame in the file, and their shapes
@@ -85,6 +85,13 @@ def read_clip(folder: str | Path, *, pictures: bool = True) -> Clip:
     reasons = unusable_frames(*([clip.path(kind, i) for i in places] for kind in ("image", "mask")))
     kept = [i for i in places if i not in reasons]
     return dataclasses.replace(clip[kept], set_aside={names[i]: why for i, why in reasons.items()})
+
+
+def read_lone(folder: str | Path) -> Clip | None:
+    """The clip of lone expressions within a stand-in's clip; None where it has none. Raises
+    InputError as `read_clip` does."""
+    inner = Path(folder) / LONE
+    return read_clip(inner, pictures=False) if inner.is_dir() else None
 
 
 def write_clip(clip: Clip, folder: str | Path) -> Path:

@@ -26,8 +26,10 @@ from hgm.systems.monogaussian.clip_pictures import ClipPictures
 from hgm.systems.monogaussian.footage import Footage, rendered
 from hgm.systems.monogaussian.held_out import HeldOut
 from hgm.systems.monogaussian.losses import picture_loss
+from hgm.systems.monogaussian.movement import expression_overlaps, skinning_errors
 from hgm.systems.monogaussian.requests import AT_ONCE
 from hgm.systems.monogaussian.settings import Avatar, Evaluate
+from hgm.systems.monogaussian.subject import SubjectHead
 
 METRICS = "metrics.json"
 FRAMES = "frames"
@@ -142,6 +144,8 @@ def evaluate_avatar(
     settings: Evaluate,
     training: Avatar,
     held_out: HeldOut | None = None,
+    lone: Footage | None = None,
+    head: SubjectHead | None = None,
     standin: bool,
     lpips: LPIPS | None = None,
     backend: str = "auto",
@@ -152,7 +156,9 @@ def evaluate_avatar(
     protocol `frozen` drives the avatar by the clip's own parameters, `imavatar` fits these to the
     clip's pictures first. Numbers are means over frames, `standard` of the pictures as they are,
     `released_code` after `erode_dilate`: of the whole picture, without clothes (white where the
-    label map has them), in the boxes of mouth and eyes, and of other cameras.
+    label map has them), in the boxes of mouth and eyes, and of other cameras. `movement` says how
+    the avatar moves: its skinning beside that of the `head` of its subject, and with a clip of
+    `lone` expressions the pixels that each of them moves.
     """
     device = avatar.points.device
     backend = backend_for(backend, device)
@@ -190,9 +196,22 @@ def evaluate_avatar(
         "clip": clip.name,
         "frames": len(clip),
         "points": len(avatar.points),
+        "movement": _movement(avatar, lone, head, backend),
     }
     write_json(out / METRICS, record)
     return record
+
+
+def _movement(
+    avatar: HeadAvatar, lone: Footage | None, head: SubjectHead | None, backend: str
+) -> dict[str, Any]:
+    """What can be said of how the avatar moves; a bound one has learned no skinning."""
+    found: dict[str, Any] = {}
+    if head is not None and avatar.deformer is not None:
+        found["skinning"] = skinning_errors(avatar, head.to(avatar.points.device))
+    if lone is not None:
+        found["expressions"] = expression_overlaps(avatar, lone, backend)
+    return found
 
 
 def _save(out: Path, name: str, prediction: Tensor, target: Tensor) -> None:

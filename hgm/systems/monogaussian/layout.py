@@ -10,13 +10,13 @@ KINDS = ("image", "mask", "semantic")  # of pictures: `<kind>/<k>.png`
 # pictures of some frames by other cameras, `held_out/<camera>/<k>.png`, and the list of both
 HELD_OUT = "held_out"
 HELD_OUT_LIST = "held_out.json"
+LONE = "lone"  # folder: a clip of a stand-in who shows one expression at a time, each alone
 TRUTH = "truth.json"  # the parameters without the errors that were asked for
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """All pictures in a clip's folder, of its own and of other cameras, and the list of the latter;
-    sorted."""
-    found = [file for kind in KINDS for file in (folder / kind).glob("*.png")]
-    found += (folder / HELD_OUT).glob("*/*.png")
-    found += folder.glob(HELD_OUT_LIST)
-    return sorted(found)
+def files_beside(folder: Path) -> list[Path]:
+    """All files in a clip's folder but its own parameters and their truth: its pictures, those of
+    other cameras with their list, and the clip of lone expressions; sorted."""
+    own = [file for kind in KINDS for file in (folder / kind).glob("*.png")]
+    places = (HELD_OUT_LIST, f"{HELD_OUT}/*/*.png", f"{LONE}/{PARAMETERS}", f"{LONE}/*/*.png")
+    return sorted([*own, *(file for place in places for file in folder.glob(place))])

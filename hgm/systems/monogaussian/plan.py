@@ -14,7 +14,7 @@ from typing import Any
 from hgm.body.flame_files import HEAD_FILE, LANDMARKS_FILE, head_file
 from hgm.errors import InputError
 from hgm.systems.monogaussian import requests
-from hgm.systems.monogaussian.layout import PARAMETERS, pictures_in
+from hgm.systems.monogaussian.layout import PARAMETERS, files_beside
 from hgm.workflow import plan
 from hgm.workflow.plan import check_pattern
 
@@ -108,7 +108,7 @@ class Plan(plan.Plan):
         if is_test:  # it is measured by its true parameters
             section |= {"pose_noise": 0.0, "expression_noise": 0.0}
         else:
-            section["held_out_every"] = 0
+            section |= {"held_out_every": 0, "lone": 0}
         return {**section, "frames": kinds["test" if is_test else "train"]}
 
     def measuring(self, protocol: str) -> dict[str, Any]:
@@ -126,8 +126,8 @@ class Plan(plan.Plan):
         """The clip that the run makes, or the files of a clip that a user brings."""
         if self.standin:
             return self.parameters(name)
-        pictures = pictures_in(Path(self.clip(name)).parent)
-        return [*self.parameters(name), *self.users(pictures)]
+        beside = files_beside(Path(self.clip(name)).parent)
+        return [*self.parameters(name), *self.users(beside)]
 
     def parameters(self, name: str) -> list[str]:
         """The file of a clip's parameters, as an input of a job."""

@@ -51,6 +51,12 @@ class Staging(Section):
         "every so many frames of the test clip are also seen by four other cameras; 0: none",
         ge=0,
     )
+    lone: int = described(
+        5,
+        "expressions that the test clip's person also shows alone, at their two ends; 0: none",
+        ge=0,
+        le=5,
+    )
     pose_noise: float = described(
         0.0, "error that the training clips' poses are given, deviation in degrees", ge=0
     )

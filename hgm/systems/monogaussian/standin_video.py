@@ -10,8 +10,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +29,7 @@ from hgm.standin.head import head_arrays, head_landmarks, head_parameters
 from hgm.systems.monogaussian.clip import EXPRESSION, KEYPOINTS, POSE, SCALE, Clip
 from hgm.systems.monogaussian.clip_file import write_clip
 from hgm.systems.monogaussian.held_out import HeldOut, write_held_out
-from hgm.systems.monogaussian.layout import HELD_OUT, HELD_OUT_LIST, KINDS, TRUTH
+from hgm.systems.monogaussian.layout import HELD_OUT, HELD_OUT_LIST, KINDS, LONE, TRUTH
 from hgm.systems.monogaussian.portrait import FOCAL, TASK, Portrait, Sitter, body_frame
 from hgm.systems.monogaussian.settings import HELD_OUT_CAMERAS, Staging
 
@@ -56,6 +58,76 @@ def parameters(frames: int, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
     return tables["expression"].astype(np.float32), tables["pose"].astype(np.float32)
 
 
+def lone_expressions(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Expressions [F, 50] and poses [F, 15], all 0, of a face at rest and then of the first `count`
+    expressions that move in a clip, each alone at its two ends."""
+    moving = [channel for channel in CHANNELS if channel.table == "expression"][:count]
+    expression = np.zeros((1 + 2 * len(moving), EXPRESSION), np.float32)
+    for i, channel in enumerate(moving):
+        expression[1 + 2 * i : 3 + 2 * i, channel.column] = channel.high, channel.low
+    return expression, np.zeros((len(expression), POSE), np.float32)
+
+
+@dataclass(frozen=True)
+class Filming:
+    """A person before the camera of a clip."""
+
+    staging: Staging
+    size: int  # edge of the pictures in pixels
+    sitter: Sitter
+    shape: np.ndarray  # [100] of the head model
+
+    @classmethod
+    def of(cls, staging: Staging, size: int) -> Filming:
+        actor = Actor.of(staging.person, SMALLEST_TEXTURE, skirts=False)
+        still = head_parameters(actor, body_frame(np.zeros(POSE), np.zeros(EXPRESSION)))
+        sitter = Sitter(actor, still.transform[:3, 3])
+        return cls(staging, size, sitter, still.shape.astype(np.float32))
+
+    @property
+    def portrait(self) -> Portrait:
+        """What the workers that render are told."""
+        return Portrait(
+            person=self.staging.person,
+            texture=self.staging.texture,
+            size=self.size,
+            origin=self.sitter.origin.tolist(),
+        )
+
+    def clip(self, folder: Path, expression: np.ndarray, pose: np.ndarray) -> Clip:
+        """The clip of these expressions [F, 50] and poses [F, 15], whose frames are called from 1
+        on."""
+        count = len(pose)
+        w2c = self.sitter.camera(self.size).world_to_camera.numpy().astype(np.float32)
+        clip = Clip(
+            name=folder.name,
+            shape=self.shape,
+            names=tuple(str(i + 1) for i in range(count)),
+            folders=(folder,) * count,
+            focal=np.full((count, 2), FOCAL, np.float32),
+            center=np.full((count, 2), 0.5, np.float32),
+            expression=expression,
+            pose=pose,
+            world_to_camera=np.tile(w2c, (count, 1, 1)),
+            keypoints=np.zeros((count, KEYPOINTS, 2), np.float32),
+        )
+        return dataclasses.replace(clip, keypoints=landmarks_seen(clip))
+
+    def held_out(self, clip: Clip, apart: Sequence[str]) -> HeldOut:
+        """The other cameras of a clip, which see the frames `apart`."""
+        cameras = [self.sitter.camera(self.size, angle) for angle in HELD_OUT_CAMERAS.values()]
+        return HeldOut(
+            clip.folder,
+            tuple(apart),
+            tuple(HELD_OUT_CAMERAS),
+            focal=clip.focal[:1].repeat(len(cameras), 0),
+            center=clip.center[:1].repeat(len(cameras), 0),
+            world_to_camera=torch.stack([c.world_to_camera for c in cameras])
+            .numpy()
+            .astype(np.float32),
+        )
+
+
 def make_clip(
     folder: Path,
     staging: Staging,
@@ -71,38 +143,26 @@ def make_clip(
     """Make the clip of `count` frames that `folder` is called after, and write it there in
     IMavatar's format, flame_params.json last.
 
-    Some frames are also seen by held-out cameras (`held_out.py`), where `staging` asks for them. Of
-    parameters with errors truth.json beside them says what they are without.
+    Where `staging` asks for it, some frames are also seen by held-out cameras (`held_out.py`), and
+    a clip within the clip shows one expression at a time (`lone_expressions`). Of parameters with
+    errors truth.json beside them says what they are without.
 
     frames: folder for rendered frames, each of which is done once for its key; it is deleted at the
     end. workers: processes, a core each. common: digest of whatever else decides the pictures.
     Raises InputError for a frame that cannot be rendered, and as `do_in_workers`.
     """
-    names = tuple(str(i + 1) for i in range(count))
-    apart = names[:: staging.held_out_every] if staging.held_out_every else ()
-    expression, pose = parameters(
-        count, np.random.default_rng(derived_seed(seed, "clip", folder.name))
-    )
-    actor = Actor.of(staging.person, SMALLEST_TEXTURE, skirts=False)
-    still = head_parameters(actor, body_frame(np.zeros(POSE), np.zeros(EXPRESSION)))
-    sitter = Sitter(actor, still.transform[:3, 3])
-    portrait = Portrait(
-        person=staging.person,
-        texture=staging.texture,
-        size=size,
-        origin=sitter.origin.tolist(),
-    )
-    items = []
-    for i, name in enumerate(names):
-        data = {
-            "pose": pose[i].tolist(),
-            "expression": expression[i].tolist(),
-            "held_out": name in apart,
-        }
-        items.append(Item(name, key_of(portrait.model_dump(), data, common), data))
+    filming = Filming.of(staging, size)
+    curves = np.random.default_rng(derived_seed(seed, "clip", folder.name))
+    clip = filming.clip(folder, *parameters(count, curves))
+    lone = filming.clip(folder / LONE, *lone_expressions(staging.lone)) if staging.lone else None
+    apart = clip.names[:: staging.held_out_every] if staging.held_out_every else ()
+    asked = _asked(clip, "", apart)
+    if lone is not None:
+        asked |= _asked(lone, f"{LONE}_", ())
+    portrait = filming.portrait
     outcome = do_in_workers(
         TASK,
-        items,
+        [Item(n, key_of(portrait.model_dump(), data, common), data) for n, data in asked.items()],
         frames,
         portrait,
         stage=STAGE,
@@ -113,44 +173,37 @@ def make_clip(
     if outcome.failed:
         number, reason = next(iter(outcome.failed.items()))
         raise InputError(f"{folder}: frame {number} cannot be rendered: {reason}")
-    _gather(frames, folder, names, apart)
-
-    camera = sitter.camera(size)
-    clip = Clip(
-        name=folder.name,
-        shape=still.shape.astype(np.float32),
-        names=names,
-        folders=(folder,) * count,
-        focal=np.full((count, 2), FOCAL, np.float32),
-        center=np.full((count, 2), 0.5, np.float32),
-        expression=expression,
-        pose=pose,
-        world_to_camera=np.tile(camera.world_to_camera.numpy().astype(np.float32), (count, 1, 1)),
-        keypoints=np.zeros((count, KEYPOINTS, 2), np.float32),
-    )
-    clip = dataclasses.replace(clip, keypoints=landmarks_seen(clip))
     for name in (TRUTH, HELD_OUT_LIST):  # of the same clip made otherwise
         (folder / name).unlink(missing_ok=True)
+    for name in (*KINDS, HELD_OUT, LONE):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    _gather(frames, folder, clip.names, "", KINDS)
     if apart:
-        matrices = [sitter.camera(size, a).world_to_camera for a in HELD_OUT_CAMERAS.values()]
-        write_held_out(
-            HeldOut(
-                folder,
-                apart,
-                tuple(HELD_OUT_CAMERAS),
-                focal=clip.focal[:1].repeat(len(HELD_OUT_CAMERAS), 0),
-                center=clip.center[:1].repeat(len(HELD_OUT_CAMERAS), 0),
-                world_to_camera=torch.stack(matrices).numpy().astype(np.float32),
-            )
-        )
+        _gather(frames, folder / HELD_OUT, apart, "", HELD_OUT_CAMERAS)
+        write_held_out(filming.held_out(clip, apart))
+    if lone is not None:
+        _gather(frames, folder / LONE, lone.names, f"{LONE}_", KINDS)
+        write_clip(lone, folder / LONE)
     if staging.pose_noise or staging.expression_noise:
-        truth = {"expression": expression.tolist(), "pose": pose.tolist()}
+        truth = {"expression": clip.expression.tolist(), "pose": clip.pose.tolist()}
         write_json(folder / TRUTH, truth)
         noise = np.random.default_rng(derived_seed(seed, "noise", folder.name))
         clip = disturbed(clip, staging, noise)
     write_clip(clip, folder)
     shutil.rmtree(frames)
     return clip
+
+
+def _asked(clip: Clip, prefix: str, apart: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What is rendered of a clip's frames, by their names after a prefix."""
+    return {
+        f"{prefix}{name}": {
+            "pose": clip.pose[i].tolist(),
+            "expression": clip.expression[i].tolist(),
+            "held_out": name in apart,
+        }
+        for i, name in enumerate(clip.names)
+    }
 
 
 def landmarks_seen(clip: Clip) -> np.ndarray:
@@ -189,18 +242,20 @@ def disturbed(clip: Clip, staging: Staging, rng: np.random.Generator) -> Clip:
     )
 
 
-def _gather(frames: Path, folder: Path, names: Sequence[str], apart: Sequence[str]) -> None:
-    """Put the pictures of the frames' folders where the format wants them: links, where the file
-    system has them, so that an interrupted run finds its frames again."""
-    places = {kind: (names, f"{kind}.png") for kind in KINDS}
-    places |= {f"{HELD_OUT}/{camera}": (apart, f"{camera}.png") for camera in HELD_OUT_CAMERAS}
-    for kind in (*KINDS, HELD_OUT):
-        shutil.rmtree(folder / kind, ignore_errors=True)
-    for place, (members, file) in places.items():
-        for name in members:
-            target = folder / place / f"{name}.png"
+def _gather(
+    frames: Path, folder: Path, names: Sequence[str], prefix: str, kinds: Iterable[str]
+) -> None:
+    """Put pictures of the frames' folders, which are called after a prefix and the frame, to
+    `<kind>/<name>.png` in a folder: links, where the file system has them, so that an interrupted
+    run finds its frames again."""
+    for kind in kinds:
+        for name in names:
+            source, target = (
+                frames / f"{prefix}{name}" / f"{kind}.png",
+                folder / kind / f"{name}.png",
+            )
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.link(frames / name / file, target)
+                os.link(source, target)
             except OSError:
-                shutil.copyfile(frames / name / file, target)
+                shutil.copyfile(source, target)

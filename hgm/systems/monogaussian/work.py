@@ -41,9 +41,11 @@ def work_of(job: PlannedJob, plan: Plan) -> Work:
     start = Work(host=START)
     match job.rule:
         case "head_video":
-            every = plan.staging(job.name.rsplit("/", 1)[-1])["held_out_every"]
+            staging = plan.staging(job.name.rsplit("/", 1)[-1])
+            every, lone = staging["held_out_every"], staging["lone"]
             views = 1 + (len(HELD_OUT_CAMERAS) / every if every else 0)
-            return start + Work(host=FILMED + views * FILMED_128 * pixels) * job.work
+            made = Work(host=FILMED + views * FILMED_128 * pixels) * job.work
+            return start + made + Work(host=FILMED + FILMED_128 * pixels) * (2 * lone + bool(lone))
         case "tracking_check":
             return start + Work(host=CHECKED) * min(job.work, 8)
         case "head_avatar":

@@ -24,7 +24,7 @@ from hgm.systems.monogaussian.evaluation import (
     evaluate_avatar,
     landmark_box,
 )
-from hgm.systems.monogaussian.footage import rendered
+from hgm.systems.monogaussian.footage import Footage, rendered
 from hgm.systems.monogaussian.held_out import HeldOut
 from hgm.systems.monogaussian.settings import Evaluate
 from hgm.systems.monogaussian.variants import VARIANTS
@@ -156,6 +156,29 @@ def test_other_cameras_are_measured_by_themselves(avatar, clip, tmp_path):
     assert found == pytest.approx(expected, abs=2e-3)
     assert images["held_out"]["standard"]["mae"] == pytest.approx(np.mean(found))
     assert torch.equal(shown[0], load_image(tmp_path / "frames/2.png"))
+
+
+def test_an_avatar_that_is_filmed_itself_moves_the_same_pixels(avatar, clip, tmp_path):
+    lone = dataclasses.replace(clip, pose=np.zeros_like(clip.pose))
+    expression = torch.zeros(3, 50)
+    expression[1, 0], expression[2, 1] = 20, -20
+    film = Footage(expression, torch.zeros(3, 15), lone.cameras(SIZE), Shown())
+    gaussians = avatar(film.expression, film.pose)
+    Shown.pictures = rendered(gaussians, film.cameras, None, "torch").clamp(0, 1)
+    found = measured(avatar, clip, tmp_path, lone=film, head=subject(motion(20)[0]))["movement"]
+    assert set(found) == {"expressions"}  # a bound avatar has learned no skinning
+    assert {row["expression"] for row in found["expressions"]} == {0, 1}
+    for row in found["expressions"]:
+        assert row["pixels"] > 10 and row["iou"] > 0.95
+
+
+class Shown:
+    """Pictures of a footage."""
+
+    pictures: torch.Tensor
+
+    def image(self, frame: int) -> torch.Tensor:
+        return (self.pictures[frame] * 255).round().byte()
 
 
 def test_erosion_and_dilation_are_the_least_and_the_largest():

@@ -27,9 +27,10 @@ from hgm.standin.head import head_arrays, head_parameters, write_head
 from hgm.systems.monogaussian import standin_video
 from hgm.systems.monogaussian.check import check_tracking, content_digest
 from hgm.systems.monogaussian.clip import SCALE, Clip
-from hgm.systems.monogaussian.clip_file import read_clip, write_clip
+from hgm.systems.monogaussian.clip_file import read_clip, read_lone, write_clip
 from hgm.systems.monogaussian.clip_pictures import ClipPictures
 from hgm.systems.monogaussian.held_out import read_held_out
+from hgm.systems.monogaussian.movement import moved
 from hgm.systems.monogaussian.portrait import Portrait, Sitter, body_frame
 from hgm.systems.monogaussian.settings import HELD_OUT_CAMERAS, Staging
 from hgm.systems.monogaussian.standin_video import (
@@ -42,8 +43,10 @@ from hgm.systems.monogaussian.truth import read_truth
 
 SIZE = 64
 OF_TEST: dict[str, Any] = {"count": 5, "size": SIZE, "seed": 0}
-TEST = Staging(person=7, texture=128, held_out_every=4)
-TRAIN = Staging(person=7, texture=128, held_out_every=0, pose_noise=3.0, expression_noise=0.05)
+TEST = Staging(person=7, texture=128, held_out_every=4, lone=1)
+TRAIN = Staging(
+    person=7, texture=128, held_out_every=0, lone=0, pose_noise=3.0, expression_noise=0.05
+)
 
 
 class Killed(BaseException):
@@ -93,9 +96,14 @@ def test_a_killed_video_is_finished_to_the_same_bytes(test_clip: Path, tmp_path:
     found = files(tmp_path / "test")
     assert found == files(test_clip)
     assert not (tmp_path / "frames").exists() and not (test_clip.parent / "frames").exists()
-    pictures = {f"{kind}/{k}.png" for kind in ("image", "mask", "semantic") for k in range(1, 6)}
+    kinds = ("image", "mask", "semantic")
+    pictures = {f"{kind}/{k}.png" for kind in kinds for k in range(1, 6)}
     pictures |= {f"held_out/{camera}/{k}.png" for camera in HELD_OUT_CAMERAS for k in (1, 5)}
-    assert set(found) == {*pictures, "flame_params.json", "held_out.json"}
+    pictures |= {
+        f"lone/{kind}/{k}.png" for kind in ("image", "mask", "semantic") for k in (1, 2, 3)
+    }
+    lists = {"flame_params.json", "held_out.json", "lone/flame_params.json"}
+    assert set(found) == pictures | lists
 
 
 def test_pictures_show_a_head_its_neck_and_its_clothes(test_clip: Path) -> None:
@@ -132,6 +140,20 @@ def test_held_out_cameras_see_the_same_head_from_the_side(test_clip: Path) -> No
         wanted = HELD_OUT_CAMERAS[name]
         assert abs(turn - wanted) < 8 and np.sign(turn) == np.sign(wanted)
         assert held_out.image(name, "1", 64).float().mean() < 250
+
+
+def test_lone_expressions_move_the_face_alone(test_clip: Path) -> None:
+    lone = read_lone(test_clip)
+    assert lone is not None and len(lone) == 3 and not lone.pose.any()
+    assert lone.expression[:, 0].tolist() == [0, 2, -2] and not lone.expression[:, 1:].any()
+    pictures = ClipPictures([lone], 64)
+    still, *others = (pictures.image(i).float() / 255 for i in range(3))
+    for picture in others:
+        places = (moved(picture[None], still[None])[0, 0] & (pictures.semantic(0) == 1)).nonzero()
+        changed = (picture - still).abs().amax(0) > 0.05
+        assert 5 < changed.sum() < 200 and len(places) > 0
+        low, high = places.min(0).values, places.max(0).values
+        assert bool((low > 10).all()) and bool((high < 54).all())
 
 
 def test_parameters_of_the_clip_are_those_of_the_person_in_the_pictures(
@@ -237,7 +259,7 @@ def test_a_training_clip_keeps_its_truth(rendered: list[Item], tmp_path: Path) -
 
 def test_clips_and_seeds_move_each_in_their_own_way(rendered: list[Item], tmp_path: Path) -> None:
     poses = []
-    exact = Staging(person=7, texture=128, held_out_every=0)
+    exact = Staging(person=7, texture=128, held_out_every=0, lone=0)
     for name, seed in (("a", 0), ("b", 0), ("a", 1)):
         folder = tmp_path / f"{seed}" / name
         frames = tmp_path / "frames"
@@ -284,14 +306,14 @@ def test_the_gate_notes_the_content_of_every_picture(test_clip: Path, tmp_path: 
     shutil.copyfile(folder / "image/1.png", folder / "image/99.png")
     assert content_digest(clip) == before
     camera = "held_out/left_15"
-    for changed in ("image/4", "mask/4", "semantic/4", f"{camera}/1"):
+    for changed in ("image/4", "mask/4", "semantic/4", f"{camera}/1", "lone/image/3"):
         path = folder / f"{changed}.png"
         kept = path.read_bytes()
         path.write_bytes(kept + b"x")
         assert content_digest(clip) != before, changed
         path.write_bytes(kept)
     assert content_digest(clip) == before
-    for name in ("flame_params.json", "held_out.json"):
+    for name in ("flame_params.json", "held_out.json", "lone/flame_params.json"):
         path = folder / name
         path.write_text(path.read_text() + "\n")
         assert content_digest(clip) != before, name

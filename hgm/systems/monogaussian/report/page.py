@@ -13,6 +13,7 @@ from hgm.report.content import Headline, Report
 from hgm.report.grids import Grid, Label, grid
 from hgm.report.parts import Banner, Clip, Films, Note, Part, Section, Sheet, Strip, shot
 from hgm.report.pictures import error_map, read
+from hgm.systems.monogaussian.report.movement import movements
 from hgm.systems.monogaussian.report.recovery import recoveries
 from hgm.systems.monogaussian.report.run import Run
 from hgm.systems.monogaussian.variants import VARIANTS
@@ -58,6 +59,13 @@ NUMBERS = (
 FILMS = (
     "A sweep shows one expression at a time, from its mean in the training clips to two deviations "
     "above and below; an orbit the head from other sides; other films follow a clip."
+)
+MOVEMENT = (
+    "How far the skinning weights that points on the head have learned are from those of their "
+    "nearest vertices of the head model, and the weight of the bone that stays for points on the "
+    "body, which should be near 1. A stand-in's test clip also shows expressions alone: how well "
+    "the pixels that one moves in the avatar's pictures overlap those that it truly moves (IoU). "
+    "Of an expression that moves few pixels most lie at an edge, where half a pixel decides."
 )
 RECOVERY = (
     "The training parameters of this run were given errors. The training learns them along with "
@@ -138,6 +146,9 @@ class HeadReport(Report):
             Section("numbers", "Numbers", NUMBERS, self._numbers(), "Measures"),
             Section("films", "Films", FILMS, self._films(), "Films"),
         ]
+        moved = movements(self.run)
+        if moved:
+            found.append(Section("movement", "Movement", MOVEMENT, moved, "Skinning, expressions"))
         recovered = recoveries(self.run)
         if recovered:
             found.append(Section("recovery", "Recovered tracking", RECOVERY, recovered, "Errors"))
