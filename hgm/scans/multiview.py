@@ -19,23 +19,30 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from hgm.body.canonical import UNITS_PER_METER, CanonicalBody, canonical
 from hgm.body.files import BODY_FILE, PlacedBody
 from hgm.body.fits import load_fit
 from hgm.body.model import BodyModel
 from hgm.cameras import Cameras, orbit
-from hgm.core.files import atomic_write
-from hgm.errors import InputError, ScanError
-from hgm.images.views import DEPTH_UNIT, load_cameras, save_cameras, save_png, view_path
+from hgm.errors import ScanError
+from hgm.images.views import DEPTH_UNIT, load_cameras, save_cameras, view_path
 from hgm.scans.given import GivenView
+from hgm.scans.gps_files import (
+    INVERSE_DEPTH,
+    read_camera,
+    read_image,
+    read_inverse_depth,
+    read_mask,
+    save_camera,
+    save_inverse_depth,
+    save_jpeg,
+    save_mask,
+)
 from hgm.scans.thuman import FIT_FILE, FIT_FOLDERS
 
-INVERSE_DEPTH = 2.0**15  # of a meter
 BODIES = "smplx"
 VIEW = re.compile(r"(.+)_(\d{3})")
-QUALITY = 95  # of the JPEGs, OpenCV's default
 ALIGNED = 1e-6  # view 0 nearer to the front camera than this needs no turn of the world
 
 
@@ -118,10 +125,8 @@ class MultiviewScan:
         return [*views, *frame, self._own if self._own.is_file() else self._fit()]
 
     def picture(self, index: int) -> GivenView:
-        rgb = _image(self._file("img", index), "RGB")
-        mask = _image(self._file("mask", index), "L")
-        if mask.max() == 1:
-            mask = mask * np.uint8(255)  # written as 0 and 1
+        rgb = read_image(self._file("img", index), "RGB")
+        mask = read_mask(self._file("mask", index))
         depth = self._depth(index)
         for kind, image in (("img", rgb), ("mask", mask), ("depth", depth)):
             if image is not None and image.shape[:2] != self._size[::-1]:
@@ -146,7 +151,7 @@ class MultiviewScan:
     @cached_property
     def _size(self) -> tuple[int, int]:
         path = self._file("img", 0)
-        height, width = _image(path, "RGB").shape[:2]
+        height, width = read_image(path, "RGB").shape[:2]
         if width != height:
             raise ScanError(f"{path}: {width} x {height} pixels, expected a square image")
         return width, height
@@ -171,14 +176,10 @@ class MultiviewScan:
         path = self._depth_file(index)
         if path is None:
             return None
-        steps = _image(path, None)
-        if steps.ndim != 2 or steps.dtype.itemsize < 2:
-            raise ScanError(
-                f"{path}: {steps.dtype} {steps.shape}, expected one channel of 16 bits, 2**15 / z"
-            )
-        return np.where(
-            steps > 0, INVERSE_DEPTH * UNITS_PER_METER / np.maximum(steps, 1), 0
-        ).astype(np.float32)
+        q = read_inverse_depth(path)
+        return np.where(q > 0, UNITS_PER_METER / np.maximum(q, 1 / INVERSE_DEPTH), 0).astype(
+            np.float32
+        )
 
     def _scale(self) -> float | None:
         """1.8 m over the height of the person, from the name of the depth file; None where it says
@@ -205,21 +206,7 @@ class MultiviewScan:
 
     def _parameters(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """K [3, 3] and world_to_camera [4, 4] as stored."""
-        K = _array(self._file("intrinsic", index), (3, 3))
-        if K[0, 0] <= 0 or K[1, 1] <= 0 or not np.array_equal(K[2], [0, 0, 1]):
-            raise ScanError(
-                f"{self._file('intrinsic', index)}: not the intrinsics of a pinhole camera in "
-                "pixels"
-            )
-        w2c = np.eye(4)
-        w2c[:3] = _array(self._file("extrinsic", index), (3, 4))
-        R = w2c[:3, :3]
-        if np.abs(R @ R.T - np.eye(3)).max() > 1e-3 or np.linalg.det(R) < 0:
-            raise ScanError(
-                f"{self._file('extrinsic', index)}: its left 3 x 3 part is not a rotation; "
-                "expected world to camera"
-            )
-        return K, w2c
+        return read_camera(self._file("intrinsic", index), self._file("extrinsic", index))
 
 
 def export_views(folder: Path, root: Path, name: str) -> None:
@@ -230,50 +217,22 @@ def export_views(folder: Path, root: Path, name: str) -> None:
     scale = float(placed.body.nu_per_metre) / UNITS_PER_METER
     for i in range(len(cameras)):
         view = f"{name}_{i:03d}"
-        rgb = _image(view_path(folder, "rgb", i), "RGB")
-        mask = _image(view_path(folder, "mask", i), "L")
-        z = _image(view_path(folder, "depth", i), None) * (DEPTH_UNIT / UNITS_PER_METER)
-        steps = np.where(z > 0, np.rint(INVERSE_DEPTH / np.maximum(z, DEPTH_UNIT)), 0)
-        if steps.max() > 65535:
-            raise InputError(
-                f"{view_path(folder, 'depth', i)}: a depth of less than half a meter cannot be "
-                "stored as 2**15 / z"
-            )
-        with atomic_write(root / "img" / view / "0.jpg") as file:
-            Image.fromarray(rgb).save(file, "JPEG", quality=QUALITY, subsampling=0)
-        save_png(root / "mask" / view / "0.png", np.repeat(mask[..., None], 3, -1))
-        save_png(root / "depth" / view / f"{scale}.png", steps.astype(np.uint16))
-        extrinsic = cameras[i].world_to_camera[:3].clone()
-        extrinsic[:, 3] /= UNITS_PER_METER
-        for kind, array in (("intrinsic", cameras[i].K), ("extrinsic", extrinsic)):
-            with atomic_write(root / "parm" / view / f"0_{kind}.npy") as file:
-                np.save(file, array.numpy())
+        rgb = read_image(view_path(folder, "rgb", i), "RGB")
+        mask = read_image(view_path(folder, "mask", i), "L")
+        z = read_image(view_path(folder, "depth", i), None) * (DEPTH_UNIT / UNITS_PER_METER)
+        save_jpeg(root / "img" / view / "0.jpg", rgb)
+        save_mask(root / "mask" / view / "0.png", mask)
+        save_inverse_depth(
+            root / "depth" / view / f"{scale}.png", z, of=view_path(folder, "depth", i)
+        )
+        w2c = cameras[i].world_to_camera.clone()
+        w2c[:3, 3] /= UNITS_PER_METER
+        parm = root / "parm" / view
+        save_camera(
+            parm / "0_intrinsic.npy",
+            parm / "0_extrinsic.npy",
+            cameras[i].K.numpy(),
+            w2c.numpy(),
+        )
     placed.save(root / BODIES / name / BODY_FILE)
     save_cameras(root / BODIES / name, cameras)
-
-
-def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        with open(path, "rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-    except OSError as error:
-        raise ScanError(
-            f"{path}: cannot be read ({error.strerror or error}); expected the camera of a view"
-        ) from None
-    except Exception as error:  # a damaged head can raise anything from its parser
-        raise ScanError(f"{path}: not a readable npy file ({error}); copy it again") from None
-    if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
-        raise ScanError(f"{path}: {array.dtype} {array.shape}, expected finite numbers {shape}")
-    return array.astype(np.float64)
-
-
-def _image(path: Path, mode: str | None) -> np.ndarray:
-    """An image file in a mode of Pillow, or as it is (16 bit)."""
-    try:
-        with Image.open(path) as image:
-            return np.array(image if mode is None else image.convert(mode))
-    except Exception as error:  # a damaged file can raise anything from the decoder
-        raise ScanError(
-            f"{path}: not a readable image ({getattr(error, 'strerror', None) or error}); copy it "
-            "again"
-        ) from None

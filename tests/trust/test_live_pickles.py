@@ -30,7 +30,7 @@ from hgm.metrics.weights import read_weights
 from hgm.nets.checkpoints import read_checkpoint
 from hgm.nets.icon import load_icon
 from hgm.nets.lightning import read_lightning
-from hgm.scans import multiview
+from hgm.scans import gps_files
 from hgm.standin.body import core
 from hgm.systems.hgm.back_view.base import open_base
 from hgm.systems.hgm.back_view.controlnet import open_controlnet
@@ -187,7 +187,7 @@ READERS: list[tuple[str, Callable[[Path], object], str, dict[str, Callable[[Atta
     ("npz", read_npz, ".npz", ARRAYS),
     ("body", BodyParameters.from_npz, ".npz", ARRAYS),
     ("placed body", PlacedBody.load, ".npz", ARRAYS),
-    ("camera", lambda path: multiview._array(path, (3, 3)), ".npy", ARRAYS),
+    ("camera", lambda path: gps_files.read_array(path, (3, 3)), ".npy", ARRAYS),
 ]
 CASES = [
     pytest.param(read, end, make, id=f"{name}, {form}")
