@@ -1,0 +1,220 @@
+"""Stereo pairs in the folders of GPS-Gaussian, written and read: `img mask depth parm heatmap`.
+
+Each of these holds a folder for every pair, `<scan>_<pair>`, with a file for every view: 0 and 1
+are the photos, 2, 3 and 4 the views between them.
+
+- `img/…/<v>.jpg`: RGB, and for the views between also `<v>_hr.jpg` of twice the size; over black.
+- `mask/…/<v>.png`: 8 bits, three equal channels, of the size of `<v>.jpg`. There is none of
+  `<v>_hr.jpg`: the person's box in it is twice that of the mask.
+- `depth/…/<v>.png`: 16 bits, 2**15 / z of the planar depth z in meters, 0 where nothing was hit.
+- `parm/…/<v>_intrinsic.npy` [3, 3] of `<v>.jpg` in pixels, pixel centers at +0.5, and
+  `<v>_extrinsic.npy` [3, 4], world to camera, OpenCV's axes, meters.
+- `heatmap/…/<v>.png` of the photos: joints as a picture, `<v>.npz` where each has a plane of its
+  own.
+
+Pairs that are rendered here have one more file, which other readers of the layout do not look at:
+`parm/…/keypoints.npy`, the person's 17 points of COCO [17, 3] in meters.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hgm.core.npz import read_npz
+from hgm.errors import InputError, ScanError
+from hgm.images.views import save_png
+from hgm.scans import gps_files
+from hgm.systems.posegaussian.photos import PERSON, Photos, stacked
+from hgm.systems.posegaussian.rig import SOURCES
+
+KINDS = ("img", "mask", "depth", "parm", "heatmap")
+CHANNELS = {"jet3": 3, "gray1": 1, "coco17": 17}  # of a heat map, by its encoding
+PLANES = "planes"  # the array of a heat map that is no picture
+MAKE_HEAT = (
+    "make it with MMPose (heatmaps.source: files), have its JSON files read (predictions), or "
+    "have it drawn from the scans' fits (fits)"
+)
+
+
+def pair_name(scan: str, pair: int) -> str:
+    """`0505`, 3 -> `0505_003`."""
+    return f"{scan}_{pair:03d}"
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """The files of one pair below `root`, the folder of its split."""
+
+    root: Path
+    name: str
+
+    def folder(self, kind: str) -> Path:
+        return self.root / kind / self.name
+
+    def image(self, view: int) -> Path:
+        return self.folder("img") / f"{view}.jpg"
+
+    def large_image(self, view: int) -> Path:
+        """That of a view between the photos."""
+        return self.folder("img") / f"{view}_hr.jpg"
+
+    def mask(self, view: int) -> Path:
+        return self.folder("mask") / f"{view}.png"
+
+    def depth(self, view: int) -> Path:
+        return self.folder("depth") / f"{view}.png"
+
+    def camera_files(self, view: int) -> tuple[Path, Path]:
+        """Those of K and of world_to_camera."""
+        parm = self.folder("parm")
+        return parm / f"{view}_intrinsic.npy", parm / f"{view}_extrinsic.npy"
+
+    @property
+    def keypoints_file(self) -> Path:
+        return self.folder("parm") / "keypoints.npy"
+
+    def heat(self, view: int, encoding: str) -> Path:
+        return self.folder("heatmap") / f"{view}.{'npz' if encoding == 'coco17' else 'png'}"
+
+    def remove(self) -> None:
+        """Delete whatever there is of the pair."""
+        for kind in KINDS:
+            shutil.rmtree(self.folder(kind), ignore_errors=True)
+
+    def camera(self, view: int) -> tuple[np.ndarray, np.ndarray]:
+        """K [3, 3] and world_to_camera [4, 4] float64 of a view. Raises ScanError."""
+        return gps_files.read_camera(*self.camera_files(view))
+
+    def keypoints(self) -> np.ndarray:
+        """The points of COCO [17, 3] of a pair that was rendered here. Raises ScanError."""
+        return gps_files.read_array(self.keypoints_file, (17, 3))
+
+    def picture(self, view: int) -> tuple[np.ndarray, np.ndarray]:
+        """rgb uint8 [S, S, 3], black where nobody is, and mask uint8 [S, S] of a view.
+
+        Raises ScanError for files that are missing, damaged or of different sizes, and for a mask
+        with nobody in it.
+        """
+        path = self.mask(view)
+        if not path.is_file():
+            raise ScanError(f"{path}: no such mask; expected the person in {self.image(view).name}")
+        rgb = gps_files.read_image(self.image(view), "RGB")
+        mask = gps_files.read_mask(path)
+        self._require_size(path, mask, rgb)
+        if mask.max() < PERSON:
+            raise ScanError(
+                f"{path}: nobody is in this mask; expected the person at {PERSON} or more"
+            )
+        height, width = mask.shape
+        if height != width:
+            raise ScanError(
+                f"{self.image(view)}: {width} x {height} pixels, expected a square picture"
+            )
+        return np.where(mask[..., None] > 0, rgb, np.uint8(0)), mask
+
+    def large_picture(self, view: int) -> np.ndarray:
+        """rgb uint8 [2S, 2S, 3] of a view between the photos, black where its mask is. Raises
+        ScanError."""
+        path = self.large_image(view)
+        rgb = gps_files.read_image(path, "RGB")
+        mask = gps_files.read_mask(self.mask(view)).repeat(2, 0).repeat(2, 1)
+        self._require_size(path, rgb, mask)
+        return np.where(mask[..., None] > 0, rgb, np.uint8(0))
+
+    def inverse_depth(self, view: int) -> np.ndarray | None:
+        """Inverse depth [S, S] in 1/m; None where the pair has none. Raises ScanError for a file
+        that is damaged, has 8 bits, or holds what is nearer than half a meter."""
+        path = self.depth(view)
+        if not path.is_file():
+            return None
+        q = gps_files.read_inverse_depth(path)
+        if q.max() * gps_files.INVERSE_DEPTH >= gps_files.LARGEST:
+            raise ScanError(
+                f"{path}: somebody is nearer than half a meter, which 16 bits of 2**15 / z do not "
+                "hold; render with the cameras further away"
+            )
+        return q
+
+    def heat_map(self, view: int, encoding: str) -> np.ndarray:
+        """uint8 [S, S, C], RGB where it is in colors. Raises InputError for a file that is missing,
+        damaged, or not of the encoding."""
+        path = self.heat(view, encoding)
+        if not path.is_file():
+            raise InputError(f"{path}: no such heat map; {MAKE_HEAT}")
+        if encoding == "coco17":
+            heat = read_npz(path, (PLANES,), what="heat map").get(PLANES, np.zeros(0, np.uint8))
+        else:
+            heat = gps_files.read_image(path, None)
+            heat = heat[..., None] if heat.ndim == 2 else heat
+        found = heat.shape[-1] if heat.ndim == 3 else 0
+        if found != CHANNELS[encoding] or heat.dtype != np.uint8:
+            raise InputError(
+                f"{path}: {heat.dtype} {heat.shape}, expected {CHANNELS[encoding]} channels of 8 "
+                f"bits, as heatmaps.encoding: {encoding} has them; {MAKE_HEAT}"
+            )
+        return heat
+
+    def photos(self, encoding: str | None) -> Photos:
+        """Both photos with their depth, if it is there, and with heat maps of an encoding. Raises
+        InputError for what is wrong with a file."""
+        files = [self.image(view) for view in SOURCES]
+        pictures = [self.picture(view) for view in SOURCES]
+        images = stacked([rgb for rgb, _ in pictures], files, "picture")
+        cameras = [self.camera(view) for view in SOURCES]
+        depths = [self.inverse_depth(view) for view in SOURCES]
+        known = [depth for depth in depths if depth is not None]
+        if len(known) == 1:
+            raise ScanError(
+                f"{self.folder('depth')}: the depth of one photo; expected both or none"
+            )
+        heat = [self.heat_map(view, encoding) for view in SOURCES] if encoding else []
+        for view in SOURCES:
+            if known:
+                self._require_size(self.depth(view), known[view], images[0])
+            if encoding:
+                self._require_size(self.heat(view, encoding), heat[view], images[0])
+        return Photos(
+            str(self.folder("img")),
+            images,
+            np.stack([mask for _, mask in pictures]),
+            np.stack([K for K, _ in cameras]),
+            np.stack([w2c for _, w2c in cameras]),
+            np.stack(heat) if heat else None,
+            np.stack(known) if known else None,
+        )
+
+    def save_view(
+        self,
+        view: int,
+        rgb: np.ndarray,
+        mask: np.ndarray,
+        depth: np.ndarray,
+        K: np.ndarray,
+        world_to_camera: np.ndarray,
+    ) -> None:
+        """Write a view: rgb uint8 [S, S, 3] over black, mask uint8 [S, S], depth [S, S] in meters,
+        K [3, 3] and world_to_camera [4, 4]. Raises InputError for a depth below half a meter."""
+        gps_files.save_jpeg(self.image(view), rgb)
+        gps_files.save_mask(self.mask(view), mask)
+        gps_files.save_inverse_depth(self.depth(view), depth)
+        gps_files.save_camera(*self.camera_files(view), K, world_to_camera)
+
+    def save_heat_map(self, view: int, heat: np.ndarray, encoding: str) -> None:
+        """Write a heat map uint8 [S, S, C], which `heat_map` reads."""
+        path = self.heat(view, encoding)
+        if encoding == "coco17":
+            with gps_files.atomic_write(path) as file:
+                np.savez_compressed(file, **{PLANES: heat})
+        else:
+            save_png(path, heat if heat.shape[-1] > 1 else heat[..., 0])
+
+    def _require_size(self, path: Path, image: np.ndarray, like: np.ndarray) -> None:
+        if image.shape[:2] != like.shape[:2]:
+            raise ScanError(
+                f"{path}: {image.shape[1]} x {image.shape[0]} pixels, expected {like.shape[1]} x "
+                f"{like.shape[0]} as the pair's other files say"
+            )

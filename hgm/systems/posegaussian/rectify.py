@@ -1,0 +1,157 @@
+"""Two photos of calibrated cameras turned so that their rows correspond, by OpenCV (Bouguet's
+method), and back from the way between the views to depth (spec, section 3).
+
+OpenCV has a pixel's center at whole numbers. `centers` says what becomes of that when K has it at
++0.5: "half" leaves K as it is, as GPS-Gaussian does; "exact" converts K before and after, so that
+nothing is moved; "integer" takes the result of OpenCV for what it says, so that all is half a pixel
+off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from hgm.errors import InputError
+from hgm.systems.posegaussian.batches import FARTHEST
+from hgm.systems.posegaussian.pair import RectifiedPair
+from hgm.systems.posegaussian.photos import PERSON, Photos
+
+Centers = Literal["half", "integer", "exact"]
+BEFORE: dict[Centers, float] = {"half": 0.0, "integer": 0.0, "exact": -0.5}  # added to K's center
+AFTER: dict[Centers, float] = {"half": 0.0, "integer": 0.5, "exact": 0.5}
+VALID = 0.66  # of an eroded mask, from which on the flow is known
+STEP = 0.01  # 1/m: neighbors further apart are not one surface
+STRAIGHT = np.zeros(5)  # coefficients of a lens that bends nothing
+SAME_PLACE = 1e-3  # meters between two cameras that are one
+
+
+def rectify_pair(photos: Photos, centers: Centers = "half") -> RectifiedPair:
+    """Rectify two photos, the left one first whatever their order.
+
+    Raises InputError for cameras at one place, for one above the other, and where the person is
+    not in both rectified pictures.
+    """
+    import cv2
+
+    K, poses, shift, order = _stereo(photos, centers)
+    size = photos.size
+    masks, people, images, heat, q = [], [], [], [], []
+    for side, view in enumerate(order):
+        K_in = _moved(photos.K[view], BEFORE[centers])
+        turn = poses[side][:3, :3] @ photos.world_to_camera[view, :3, :3].T
+        new = _moved(K[side], -AFTER[centers])
+        columns, rows = cv2.initUndistortRectifyMap(
+            K_in, STRAIGHT, turn, new, (size, size), cv2.CV_32FC1
+        )
+
+        def moved(picture: np.ndarray, how: int = cv2.INTER_LINEAR) -> np.ndarray:
+            return cv2.remap(picture, columns, rows, how)  # noqa: B023
+
+        mask = moved(photos.masks[view].astype(np.float32) / 255)
+        masks.append(mask)
+        people.append(moved((photos.masks[view] >= PERSON).astype(np.float32)))
+        images.append(moved(photos.images[view]))
+        if photos.heat is not None:
+            heat.append(_channels(moved, photos.heat[view]))
+        if photos.inverse_depth is not None:
+            given = photos.inverse_depth[view].astype(np.float32)
+            q.append(_turned(moved(given), moved(given, cv2.INTER_NEAREST), turn, new))
+    coverage = np.rint(255 * np.stack(masks)).astype(np.uint8)
+    if (coverage.reshape(2, -1).max(1) < PERSON).any():
+        raise InputError(
+            f"{photos.name}: nobody is in both rectified pictures; expected two cameras that look "
+            "at the same person"
+        )
+    flow, valid = _flow(np.stack(q), people, K, shift) if q else (None, None)
+    return RectifiedPair(
+        np.stack(images),
+        coverage,
+        K,
+        poses,
+        photos.K[order],
+        photos.world_to_camera[order],
+        shift,
+        np.stack(heat) if heat else None,
+        flow,
+        valid,
+    )
+
+
+def _stereo(photos: Photos, centers: Centers) -> tuple[np.ndarray, np.ndarray, float, list[int]]:
+    """Rectified K [2, 3, 3] and world_to_camera [2, 4, 4], the left first, the shift, and the order
+    of the photos."""
+    import cv2
+
+    for order in ([0, 1], [1, 0]):
+        K0, K1 = (_moved(photos.K[view], BEFORE[centers]) for view in order)
+        first, second = photos.world_to_camera[order]
+        relative = second @ np.linalg.inv(first)
+        if np.linalg.norm(relative[:3, 3]) < SAME_PLACE:
+            raise InputError(
+                f"{photos.name}: both cameras are at one place; expected two that stand apart"
+            )
+        size = (photos.size, photos.size)
+        R0, R1, P0, P1, *_ = cv2.stereoRectify(
+            K0, STRAIGHT, K1, STRAIGHT, size, relative[:3, :3], relative[:3, 3], flags=0
+        )
+        if abs(P1[1, 3]) > abs(P1[0, 3]):
+            raise InputError(
+                f"{photos.name}: one camera is above the other; expected them side by side, so "
+                "turn both pictures by 90 degrees, and K and world_to_camera with them"
+            )
+        if P1[0, 3] < 0:
+            break
+    K = np.stack([_moved(P[:, :3], AFTER[centers]) for P in (P0, P1)])
+    poses = np.stack([_rotated(R0, first), _rotated(R1, second)])
+    return K, poses, float(P1[0, 3]), order
+
+
+def _moved(K: np.ndarray, by: float) -> np.ndarray:
+    """K with its principal point moved by so many pixels along both axes."""
+    K = K.copy()
+    K[:2, 2] += by
+    return K
+
+
+def _rotated(R: np.ndarray, world_to_camera: np.ndarray) -> np.ndarray:
+    turned = np.eye(4)
+    turned[:3] = R @ world_to_camera[:3]
+    return turned
+
+
+def _channels(moved: Callable[[np.ndarray], np.ndarray], heat: np.ndarray) -> np.ndarray:
+    """A heat map uint8 [S, S, C] in its new place; OpenCV moves four channels at once."""
+    parts = [moved(heat[..., i : i + 4]) for i in range(0, heat.shape[-1], 4)]
+    return np.concatenate([p if p.ndim == 3 else p[..., None] for p in parts], -1)
+
+
+def _turned(linear: np.ndarray, nearest: np.ndarray, turn: np.ndarray, K: np.ndarray) -> np.ndarray:
+    """Inverse depth [S, S] along the rectified axis from that along the photo's, both at the pixels
+    of the rectified picture; `turn` [3, 3] takes directions of the photo to rectified ones.
+
+    A point at depth z of the ray d, in the photo's axes with d_z = 1 after rectification, has the
+    photo's depth z d_z. Inverse depth is linear along a plane, so that it may be mixed from
+    neighbors, but for those of another surface.
+    """
+    y, x = np.indices(linear.shape)
+    rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(K).T
+    q = np.where(np.abs(linear - nearest) < STEP, linear, nearest)
+    return q * (rays @ turn)[..., 2]
+
+
+def _flow(
+    q: np.ndarray, masks: Sequence[np.ndarray], K: np.ndarray, shift: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Flow float16 and where it is known bool, both [2, S, S], of inverse depth [2, S, S] and masks
+    in 0-1, two of [S, S], which were 0 or 1 before they were moved."""
+    import cv2
+
+    seen = np.stack([cv2.erode(mask, np.ones((3, 3), np.uint8)) > VALID for mask in masks])
+    valid = seen & (q > FARTHEST)
+    cx = K[:, 0, 2]
+    offsets, shifts = cx[::-1] - cx, np.array([shift, -shift])
+    flow = offsets[:, None, None] + shifts[:, None, None] * q
+    return np.where(q > FARTHEST, flow, 0).astype(np.float16), valid
