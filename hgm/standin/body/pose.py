@@ -86,11 +86,16 @@ def sample_pose(rng: np.random.Generator) -> tuple[str, np.ndarray]:
     weights = np.array([TEMPLATES[name].weight for name in names], float)
     name = names[rng.choice(len(names), p=weights / weights.sum())]
     mirrored = rng.random() < 0.5
-    gain = rng.uniform(0.75, 1.1)
-    pose = np.zeros((21, 3))
-    for index, joint_name in enumerate(BODY_NAMES):
-        pose[index] = _sample_joint(TEMPLATES[name].joints, joint_name, mirrored, gain, rng)
-    return name, pose
+    return name, pose_of(TEMPLATES[name], rng, mirrored=mirrored, gain=rng.uniform(0.75, 1.1))
+
+
+def pose_of(
+    template: Template, rng: np.random.Generator, *, mirrored: bool = False, gain: float = 1.0
+) -> np.ndarray:
+    """body_pose [21,3] axis-angle of a template times a gain, plus noise, inside the limits."""
+    return np.stack(
+        [_sample_joint(template.joints, name, mirrored, gain, rng) for name in BODY_NAMES]
+    )
 
 
 def _sample_joint(
