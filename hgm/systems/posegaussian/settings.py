@@ -92,6 +92,9 @@ class Network(Section):
         False, "turn each Gaussian's rotation with its camera; false: as released"
     )
     largest: float = described(0.01, "largest scale of a Gaussian, meters", gt=0)
+    precision: Literal["fp32", "bf16"] = described(
+        "fp32", "autocast inside the network; bf16 needs a GPU (the release used float16)"
+    )
 
 
 class Depth(Optimization):
