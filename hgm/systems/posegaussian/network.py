@@ -45,7 +45,7 @@ class Design:
     rotate_by_camera: bool = False
     largest: float = 0.01  # scale of a Gaussian, meters
     precision: str = "fp32"
-    unused_units: bool = False
+    released: bool = False  # with the release's faults (hgm.systems.posegaussian.released)
 
     @classmethod
     def of(
@@ -68,7 +68,7 @@ class Design:
             rotate_by_camera=settings.rotate_by_camera,
             largest=settings.largest,
             precision=settings.precision,
-            unused_units=compat == "released",
+            released=compat == "released",
         )
 
 
@@ -107,9 +107,12 @@ class PoseGaussian(nn.Module):
         )
         self.stereo = Stereo(widths)
         self.regressor = GaussianMaps(widths) if design.maps else None
-        if design.unused_units:
+        if design.released:
             width = widths.image[-1]
             self.unused = nn.ModuleList(ConvGRU(width, width) for _ in range(UNUSED))
+        for p in self.parameters():
+            if p.ndim == 4:  # convolutions of a CPU are faster so
+                p.data = p.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, batch: StereoBatch, iterations: int | None = None) -> Matching:
         """The flow of all views, after as many refinements as the design has or as are asked for.

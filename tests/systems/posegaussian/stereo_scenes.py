@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from hgm.cameras import Cameras
 from hgm.systems.posegaussian.pair import RectifiedPair
 
 BASELINE = 0.4  # meters
@@ -45,3 +48,26 @@ def slope(size: int = 64, seed: int = 0, *, channels: int = 3, skew: float = 3.0
         images.astype(np.uint8), mask, K, w2c, K, w2c, shift, heat,
         np.where(valid, flow, 0).astype(np.float16), valid,
     )  # fmt: skip
+
+
+class Slopes:
+    """Such pairs as a training reads them; a view between is a picture of one color."""
+
+    def __init__(self, count: int, *, first: int = 0, size: int = 64) -> None:
+        self.seeds = range(first, first + count)
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def pair(self, index: int) -> RectifiedPair:
+        return slope(self.size, self.seeds[index])
+
+    def source_heat(self, index: int) -> np.ndarray:
+        random = np.random.default_rng(self.seeds[index])
+        return random.integers(0, 256, (2, self.size, self.size, 3), np.uint8)
+
+    def novel(self, index: int, view: int) -> tuple[Tensor, Cameras, Tensor]:
+        camera = self.pair(index).cameras[:1].resized(2 * self.size)
+        picture = torch.full((3, 2 * self.size, 2 * self.size), 0.2 * view)
+        return picture, camera, picture[:1] > 0

@@ -24,7 +24,7 @@ def test_parameters_are_those_of_the_release():
     with torch.device("meta"):
         network = PoseGaussian(PAPER)
         none = PoseGaussian(dataclasses.replace(PAPER, heat=0))
-        released = PoseGaussian(dataclasses.replace(PAPER, learned=False, unused_units=True))
+        released = PoseGaussian(dataclasses.replace(PAPER, learned=False, released=True))
     stereo, regressor = network.stereo, network.regressor
     assert size(network.encoder) == 414_384
     assert size(network.fusion.encoder) == 1_013_408
@@ -122,7 +122,7 @@ def test_rotations_may_turn_with_their_camera():
 
 
 def test_a_saved_network_is_the_same(batch, tmp_path):
-    for network in (small(), small(heat=0, maps=False), small(learned=False, unused_units=True)):
+    for network in (small(), small(heat=0, maps=False), small(learned=False, released=True)):
         network.save(tmp_path)
         loaded = PoseGaussian.load(tmp_path)
         assert loaded.design == network.design
