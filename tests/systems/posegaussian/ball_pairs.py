@@ -1,0 +1,88 @@
+"""Stereo pairs of a ball with stripes of smooth color, of which every camera's picture, coverage
+and depth are known by a formula."""
+
+import cv2
+import numpy as np
+import torch
+
+from hgm.cameras import Cameras, look_at
+from hgm.systems.posegaussian.pair import RectifiedPair
+
+CENTER = np.array([0.03, 0.85, -0.02])  # meters
+RADIUS = 0.5
+SAMPLES = 3  # rays on each side of a pixel, for its coverage
+
+
+def rig(degrees: float = 22.5, size: int = 64) -> Cameras:
+    """Two cameras [2] 2 m from a point inside the ball, float64."""
+    return standing([-degrees / 2, degrees / 2], size)
+
+
+def standing(azimuths, size: int) -> Cameras:
+    """Cameras [n] at azimuths in degrees, 8 degrees above the horizon, float64."""
+    a, e = np.radians(azimuths), np.radians(8)
+    target = torch.tensor([0, 0.85, 0], dtype=torch.float64)
+    ways = np.stack([np.sin(a) * np.cos(e), np.full_like(a, np.sin(e)), np.cos(a) * np.cos(e)], -1)
+    f, c = 0.8 * size, size / 2
+    K = torch.tensor([[f, 0, c], [0, f, c + 25 / 1024 * size], [0, 0, 1]], dtype=torch.float64)
+    eyes = target + 2 * torch.from_numpy(ways)
+    return Cameras(K.expand(len(a), 3, 3).clone(), look_at(eyes, target), size, size)
+
+
+def seen(K: np.ndarray, w2c: np.ndarray, size: int):
+    """Color [S, S, 3] over black and coverage [S, S], both 0-1, and planar depth [S, S] at the
+    pixel's center, 0 beside the ball."""
+    sub = (np.arange(SAMPLES * size) + 0.5) / SAMPLES
+    color, hit, _ = _traced(K, w2c, *np.meshgrid(sub, sub))
+
+    def mean(values):
+        return values.reshape(size, SAMPLES, size, SAMPLES, -1).mean((1, 3))
+
+    center = np.arange(size) + 0.5
+    _, _, z = _traced(K, w2c, *np.meshgrid(center, center))
+    return mean(color), mean(hit)[..., 0], z
+
+
+def _traced(K, w2c, x, y):
+    rays = np.stack([(x - K[0, 2]) / K[0, 0], (y - K[1, 2]) / K[1, 1], np.ones_like(x)], -1)
+    c = w2c[:3, :3] @ CENTER + w2c[:3, 3]
+    a, b, d = (rays * rays).sum(-1), rays @ c, c @ c - RADIUS**2
+    root = b * b - a * d
+    z = np.where(root > 0, (b - np.sqrt(np.maximum(root, 0))) / a, 0)
+    points = (rays * z[..., None] - w2c[:3, 3]) @ w2c[:3, :3]
+    color = 0.5 + 0.4 * np.sin(12 * points + [0, 1, 2])
+    return color * (z > 0)[..., None], (z > 0).astype(float), z
+
+
+def ball_pair(degrees: float = 22.5, size: int = 64) -> RectifiedPair:
+    """The pair, as the rectified cameras would have photographed it."""
+    cameras = rig(degrees, size)
+    K, w2c = cameras.K.numpy(), cameras.world_to_camera.numpy()
+    relative = w2c[1] @ np.linalg.inv(w2c[0])
+    R0, R1, P0, P1, *_ = cv2.stereoRectify(
+        K[0], None, K[1], None, (size, size), relative[:3, :3], relative[:3, 3], flags=0
+    )
+    turned = np.tile(np.eye(4), (2, 1, 1))
+    turned[:, :3] = np.stack([R0 @ w2c[0, :3], R1 @ w2c[1, :3]])
+    new_K = np.stack([P0[:, :3], P1[:, :3]])
+    colors, masks, depths = zip(
+        *(seen(k, e, size) for k, e in zip(new_K, turned, strict=True)), strict=True
+    )
+    z = np.stack(depths)
+    shift = float(P1[0, 3])
+    offset = new_K[1, 0, 2] - new_K[0, 0, 2]
+    with np.errstate(divide="ignore"):
+        q = np.where(z > 0, 1 / z, 0)
+    flow = np.stack([offset + shift * q[0], -offset - shift * q[1]]) * (z > 0)
+    masks8 = np.rint(255 * np.stack(masks)).astype(np.uint8)
+    return RectifiedPair(
+        images=np.rint(255 * np.stack(colors)).astype(np.uint8),
+        masks=masks8,
+        K=new_K,
+        world_to_camera=turned,
+        source_K=K,
+        source_world_to_camera=w2c,
+        shift=shift,
+        flow=flow.astype(np.float16),
+        valid=(z > 0) & (masks8 == 255),
+    )
