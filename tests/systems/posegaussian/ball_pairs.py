@@ -1,25 +1,35 @@
 """Stereo pairs of a ball with stripes of smooth color, of which every camera's picture, coverage
 and depth are known by a formula."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from hgm.cameras import Cameras, look_at
+from hgm.systems.posegaussian.batches import StereoBatch
 from hgm.systems.posegaussian.pair import RectifiedPair
+from hgm.systems.posegaussian.points import points_of
 
-CENTER = np.array([0.03, 0.85, -0.02])  # meters
-RADIUS = 0.5
+SIZE = 64
+DEGREES = 22.5
+RATIOS = {2: 0.2, 3: 0.5, 4: 0.9}  # of the views between the cameras
+
+CENTER = np.array([0.25, 0.95, 0.35])  # meters; not where the cameras look, so it moves for them
+RADIUS = 0.4
 SAMPLES = 3  # rays on each side of a pixel, for its coverage
 
 
-def rig(degrees: float = 22.5, size: int = 64) -> Cameras:
-    """Two cameras [2] 2 m from a point inside the ball, float64."""
+def rig(degrees: float = DEGREES, size: int = SIZE) -> Cameras:
+    """The two cameras [2] of a pair, float64."""
     return standing([-degrees / 2, degrees / 2], size)
 
 
 def standing(azimuths, size: int) -> Cameras:
-    """Cameras [n] at azimuths in degrees, 8 degrees above the horizon, float64."""
+    """Cameras [n] 2 m from the point that they look at, 8 degrees above the horizon, at azimuths in
+    degrees, float64."""
     a, e = np.radians(azimuths), np.radians(8)
     target = torch.tensor([0, 0.85, 0], dtype=torch.float64)
     ways = np.stack([np.sin(a) * np.cos(e), np.full_like(a, np.sin(e)), np.cos(a) * np.cos(e)], -1)
@@ -54,7 +64,7 @@ def _traced(K, w2c, x, y):
     return color * (z > 0)[..., None], (z > 0).astype(float), z
 
 
-def ball_pair(degrees: float = 22.5, size: int = 64) -> RectifiedPair:
+def ball_pair(degrees: float = DEGREES, size: int = SIZE) -> RectifiedPair:
     """The pair, as the rectified cameras would have photographed it."""
     cameras = rig(degrees, size)
     K, w2c = cameras.K.numpy(), cameras.world_to_camera.numpy()
@@ -86,3 +96,30 @@ def ball_pair(degrees: float = 22.5, size: int = 64) -> RectifiedPair:
         flow=flow.astype(np.float16),
         valid=(z > 0) & (masks8 == 255),
     )
+
+
+def view_between(ratio: float) -> tuple[Tensor, Tensor, Cameras]:
+    """Picture [3, 2S, 2S] over black, coverage [1, 2S, 2S] and camera [1] of a view between."""
+    camera = standing([DEGREES * (ratio - 0.5)], SIZE).resized(2 * SIZE)
+    color, mask, _ = seen(camera.K[0].numpy(), camera.world_to_camera[0].numpy(), 2 * SIZE)
+    picture = torch.from_numpy(color).movedim(-1, 0).float()
+    return picture, torch.from_numpy(mask)[None].float(), camera.to(torch.float32)
+
+
+class Knowing(nn.Module):
+    """A network that finds the true flow, moved by some pixels; its Gaussians are round points."""
+
+    def __init__(self, pair: RectifiedPair, off: float = 0.0) -> None:
+        super().__init__()
+        batch = StereoBatch.of([pair])
+        nobody = batch.offsets[:, None, None, None]  # infinitely far
+        self.flow = nn.Parameter(torch.where(batch.flow != 0, batch.flow + off, nobody))
+
+    def forward(self, batch):
+        return SimpleNamespace(flows=[self.flow])
+
+    def maps(self, batch, matching):
+        return SimpleNamespace(inverse_depth=batch.inverse_depth(matching.flows[-1]))
+
+    def gaussians(self, batch, maps):
+        return points_of(batch, maps.inverse_depth)
