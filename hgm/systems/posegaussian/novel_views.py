@@ -3,10 +3,9 @@ cameras."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from hgm.core.manifests import write_json
 from hgm.gaussians import Gaussians
 from hgm.images.video import write_video
 from hgm.images.views import save_image, save_png, to_bytes
-from hgm.splat import backend_for, render
+from hgm.splat import backend_for
 from hgm.systems.posegaussian.batches import StereoBatch
 from hgm.systems.posegaussian.between import evenly
 from hgm.systems.posegaussian.disparity import (
@@ -27,6 +26,7 @@ from hgm.systems.posegaussian.disparity import (
 )
 from hgm.systems.posegaussian.network import PoseGaussian
 from hgm.systems.posegaussian.pair import LEFT, RectifiedPair
+from hgm.systems.posegaussian.pictures import pictures_of
 from hgm.systems.posegaussian.points import points_of
 from hgm.systems.posegaussian.settings import Between
 
@@ -35,8 +35,7 @@ POINTS = "points.ply"  # round Gaussians at the predicted depth
 DISPARITY = "disparity.png"  # of the left view
 TRUE_DISPARITY = "disparity_truth.png"  # in the same colors
 FILM = "between.mp4"
-MATCHING = "matching.json"  # how far the disparity is off, and how much was made
-BLACK = (0.0, 0.0, 0.0)
+MATCHING = "matching.json"
 
 
 def novel_file(folder: Path, view: int) -> Path:
@@ -67,20 +66,12 @@ def predict(network: PoseGaussian, pair: RectifiedPair) -> Prediction:
 
 
 @torch.no_grad()
-def pictures_of(
-    gaussians: Gaussians, cameras: Sequence[Cameras] | Cameras, *, backend: str
-) -> Iterator[Tensor]:
-    """A picture [3, H, W] in 0-1 over black for each camera, one after the other: a list of [1], or
-    cameras [n]."""
+def views_of(gaussians: Gaussians, cameras: Cameras, *, backend: str) -> Iterator[Tensor]:
+    """A picture [3, H, W] in 0-1 over black for each of the cameras [n], one after the other."""
     backend = backend_for(backend, gaussians.means.device)
-    each = (
-        [cameras[i : i + 1] for i in range(len(cameras))]
-        if isinstance(cameras, Cameras)
-        else cameras
-    )
-    for camera in each:
-        shown = render(gaussians, camera.to(gaussians.means), backend=backend, background=BLACK)
-        yield shown.rgb[0].clamp(0, 1)
+    for i in range(len(cameras)):
+        camera = cameras[i : i + 1].to(gaussians.means)
+        yield pictures_of([gaussians], camera, backend=backend)[0].clamp(0, 1)
 
 
 def show_pair(
@@ -91,30 +82,27 @@ def show_pair(
     *,
     settings: Between,
     backend: str = "auto",
-) -> dict[str, Any]:
+) -> Prediction:
     """Write a pair's Gaussians and points, its disparity (and the true one, where it is known), a
     picture for each of the views' cameras [1], a film from the left camera to the right one at
-    twice the pair's size, and matching.json, which is returned."""
+    twice the pair's size, and matching.json: the numbers of Gaussians, and how far the disparity is
+    off, None where that is not known."""
     found = predict(network, pair)
     found.gaussians.save_ply(out / GAUSSIANS)
     found.points.save_ply(out / POINTS)
-    pictures = pictures_of(found.gaussians, list(views.values()), backend=backend)
-    for view, picture in zip(views, pictures, strict=True):
+    for view, camera in views.items():
+        [picture] = views_of(found.gaussians, camera, backend=backend)
         save_image(novel_file(out, view), picture)
     way = evenly(pair.source_cameras, settings.frames).resized(2 * pair.size)
-    film = pictures_of(found.gaussians, way, backend=backend)
+    film = views_of(found.gaussians, way, backend=backend)
     write_video(out / FILM, map(to_bytes, film), fps=settings.fps)
     save_disparity(found, out)
-    record: dict[str, Any] = {
-        "gaussians": len(found.gaussians),
-        "points": len(found.points),
-        "disparity": None,
-    }
     batch = found.batch
+    errors = None
     if batch.flow is not None and batch.valid is not None:
-        record["disparity"] = disparity_errors(found.flow, batch.flow, batch.valid)
-    write_json(out / MATCHING, record)
-    return record
+        errors = disparity_errors(found.flow, batch.flow, batch.valid)
+    write_json(out / MATCHING, {"gaussians": len(found.gaussians), "disparity": errors})
+    return found
 
 
 def save_disparity(found: Prediction, out: Path) -> None:

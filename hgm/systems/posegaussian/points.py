@@ -9,7 +9,7 @@ from hgm.systems.posegaussian.batches import StereoBatch
 from hgm.systems.posegaussian.surface import Surface
 
 # the best of those tried with the true depth of stand-ins, at 64 and at 192 pixels
-WIDTH = 0.35  # deviation of a point's Gaussian, in widths of a pixel at its depth
+WIDTH = 0.45  # deviation of a point's Gaussian, in widths of a pixel at its depth
 OPACITY = 0.95  # of a pixel that the person fills; at the edge as much less as the person covers
 
 
