@@ -1,0 +1,163 @@
+"""Measures a pair's pictures from between its cameras, and simple ways to make such pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hgm.cameras import Cameras
+from hgm.core.manifests import read_json, write_json
+from hgm.errors import InputError
+from hgm.gaussians import Gaussians
+from hgm.images.views import load_image
+from hgm.metrics.definitions import subject_record
+from hgm.metrics.images import WINDOW, crop, person_box, psnr, ssim
+from hgm.metrics.lpips import LPIPS
+from hgm.systems.posegaussian.baselines import copy_nearest, oracle
+from hgm.systems.posegaussian.batches import StereoBatch
+from hgm.systems.posegaussian.novel_views import MATCHING, POINTS, novel_file, views_of
+from hgm.systems.posegaussian.pair import RectifiedPair
+from hgm.systems.posegaussian.rig import ratio_of
+
+METRICS = "metrics.json"
+MEASURES = ("psnr", "ssim", "lpips")
+LPIPS_LEAST = 32  # pixels; of less the trunk leaves nothing
+Errors = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class TrueView:
+    """What a camera between those of a pair really sees."""
+
+    picture: Tensor  # [3, H, W] in 0-1, over black
+    mask: Tensor  # [1, H, W]
+    camera: Cameras  # [1]
+    ratio: float  # where it stands: 0 at the left camera of the pair, 1 at the right one
+
+    @classmethod
+    def of(cls, pair: RectifiedPair, picture: Tensor, camera: Cameras, mask: Tensor) -> TrueView:
+        """A view of a pair."""
+        first, second = pair.source_world_to_camera
+        other = camera.world_to_camera[0].double().numpy()
+        return cls(picture, mask, camera, ratio_of(first, second, other))
+
+
+@torch.no_grad()
+def picture_errors(prediction: Tensor, target: Tensor, lpips: LPIPS | None) -> Errors:
+    """PSNR, SSIM and LPIPS of a picture [3, H, W] in 0-1; None where there is no such number."""
+    pair = prediction[None].clamp(0, 1), target[None]
+    least = min(target.shape[-2:])
+    found = {
+        "psnr": psnr(*pair) if least else None,
+        "ssim": ssim(*pair)[0] if least >= WINDOW else None,
+        "lpips": lpips(*pair)[0] if lpips is not None and least >= LPIPS_LEAST else None,
+    }
+    return {name: _finite(value) for name, value in found.items()}
+
+
+def view_errors(prediction: Tensor, truth: TrueView, lpips: LPIPS | None) -> dict[str, Errors]:
+    """Both protocols: `full`, the whole picture over black, and `person_box`, the box around the
+    person's mask, in which black counts less (GPS-Gaussian's paper)."""
+    box = person_box(truth.mask, margin=0.0)
+    return {
+        "full": picture_errors(prediction, truth.picture, lpips),
+        "person_box": picture_errors(crop(prediction, box), crop(truth.picture, box), lpips),
+    }
+
+
+def row_of(
+    predictions: Mapping[int, Tensor], truths: Mapping[int, TrueView], lpips: LPIPS | None
+) -> dict[str, Any]:
+    """What one way to make the views measures: `images`, region -> definition -> mean over the
+    views, and `views`, each with its ratio."""
+    errors = {view: view_errors(predictions[view], truth, lpips) for view, truth in truths.items()}
+    images = {
+        region: {"standard": {m: _mean(e[region][m] for e in errors.values()) for m in MEASURES}}
+        for region in ("full", "person_box")
+    }
+    views = [
+        {"view": view, "ratio": round(truth.ratio, 4), **errors[view]}
+        for view, truth in truths.items()
+    ]
+    return {"images": images, "views": views}
+
+
+def evaluate_pair(
+    folder: Path,
+    pair: RectifiedPair,
+    photos: Tensor,
+    truths: Mapping[int, TrueView],
+    *,
+    variant: str,
+    standin: bool,
+    simple: bool,
+    lpips: LPIPS | None = None,
+    backend: str = "auto",
+) -> dict[str, Any]:
+    """Measure the files that `show_pair` wrote to a pair's folder, and write metrics.json beside
+    them; returns it.
+
+    photos [2, 3, S, S]: of both cameras over black, before rectification. simple: measure also what
+    is the same for every variant, the nearest photo and Gaussians at the true depth. Raises
+    InputError for a picture that is missing, damaged or of another size.
+    """
+    measured = {view: _written(folder, view, truth.camera) for view, truth in truths.items()}
+    others: dict[str, Any] = {
+        "warped_points": _splatted(Gaussians.load_ply(folder / POINTS), truths, backend)
+    }
+    if simple:
+        others["copy_nearest"] = {
+            view: copy_nearest(photos, truth.ratio, truth.camera.width)
+            for view, truth in truths.items()
+        }
+        if pair.flow is not None:
+            [best] = oracle(StereoBatch.of([pair]))
+            others["oracle"] = _splatted(best, truths, backend)
+    row = row_of(measured, truths, lpips)
+    record = {
+        **subject_record(
+            "posegaussian", folder.name, variant, standin=standin, images=row["images"]
+        ),
+        **read_json(folder / MATCHING),
+        "views": row["views"],
+        "baselines": {name: row_of(made, truths, lpips) for name, made in others.items()},
+    }
+    write_json(folder / METRICS, record)
+    return record
+
+
+def _written(folder: Path, view: int, camera: Cameras) -> Tensor:
+    path = novel_file(folder, view)
+    picture = load_image(path)
+    if picture.shape != (3, camera.height, camera.width):
+        raise InputError(
+            f"{path}: is {' x '.join(map(str, picture.shape[:0:-1]))} pixels, expected "
+            f"{camera.width} x {camera.height}; delete it and run again"
+        )
+    return picture
+
+
+def _splatted(
+    gaussians: Gaussians, truths: Mapping[int, TrueView], backend: str
+) -> dict[int, Tensor]:
+    return {
+        view: next(views_of(gaussians, truth.camera, backend=backend))
+        for view, truth in truths.items()
+    }
+
+
+def _finite(value: Tensor | None) -> float | None:
+    number = math.nan if value is None else float(value)
+    return number if math.isfinite(number) else None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known: Sequence[float] = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

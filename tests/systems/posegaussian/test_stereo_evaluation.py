@@ -1,0 +1,112 @@
+"""Measures of a pair: of a ball, of which every picture is known, and a network that knows its
+depth."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from ball_pairs import RATIOS, Knowing, ball_pair, rig, seen, view_between
+
+from hgm.errors import InputError
+from hgm.images.views import load_image, save_image
+from hgm.systems.posegaussian.baselines import copy_nearest
+from hgm.systems.posegaussian.evaluation import TrueView, evaluate_pair
+from hgm.systems.posegaussian.novel_views import show_pair
+from hgm.systems.posegaussian.pair import RectifiedPair
+from hgm.systems.posegaussian.settings import Between
+
+
+@pytest.fixture(scope="module")
+def pair() -> RectifiedPair:
+    return ball_pair()
+
+
+@pytest.fixture(scope="module")
+def truths(pair) -> dict[int, TrueView]:
+    found = {}
+    for view, ratio in RATIOS.items():
+        picture, mask, camera = view_between(ratio)
+        found[view] = TrueView.of(pair, picture, camera, mask)
+    return found
+
+
+@pytest.fixture(scope="module")
+def photos() -> torch.Tensor:
+    """What the two cameras themselves see."""
+    cameras = rig()
+    found = [
+        seen(K.numpy(), w2c.numpy(), cameras.width)[0]
+        for K, w2c in zip(cameras.K, cameras.world_to_camera, strict=True)
+    ]
+    return torch.from_numpy(np.stack(found)).movedim(-1, 1).float()
+
+
+def shown(network, pair, truths, out):
+    cameras = {view: truth.camera for view, truth in truths.items()}
+    show_pair(network, pair, cameras, out, settings=Between(frames=2))
+
+
+@pytest.fixture(scope="module")
+def folder(pair, truths, tmp_path_factory):
+    out = tmp_path_factory.mktemp("subjects") / "0000_000"
+    shown(Knowing(pair), pair, truths, out)
+    return out
+
+
+def measured(folder, pair, photos, truths, **more):
+    options = {"variant": "none", "standin": True, "simple": True, **more}
+    return evaluate_pair(folder, pair, photos, truths, **options)
+
+
+def test_the_measures_of_a_pair(folder, pair, photos, truths):
+    record = measured(folder, pair, photos, truths)
+    assert json.loads((folder / "metrics.json").read_text()) == record
+    assert (record["system"], record["subject"]) == ("posegaussian", "0000_000")
+    assert [view["view"] for view in record["views"]] == list(RATIOS)
+    assert [view["ratio"] for view in record["views"]] == pytest.approx([0.2, 0.5, 0.9], abs=1e-3)
+    assert record["disparity"]["epe"] == 0
+    expected = {"full": [], "person_box": []}
+    for view, truth in truths.items():
+        square = (load_image(folder / f"novel_{view}.png") - truth.picture).square().numpy()
+        inside = truth.mask[0].numpy() > 0.5
+        rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
+        box = square[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        expected["full"].append(-10 * np.log10(square.mean()))
+        expected["person_box"].append(-10 * np.log10(box.mean()))
+    for region, values in expected.items():
+        assert record["images"][region]["standard"]["psnr"] == pytest.approx(np.mean(values))
+        assert [view[region]["psnr"] for view in record["views"]] == pytest.approx(values)
+    full = record["images"]["full"]["standard"]
+    assert 0.8 < full["ssim"] < 1 and full["lpips"] is None
+    assert record["images"]["person_box"]["standard"]["psnr"] < full["psnr"]
+
+
+def test_true_depth_is_better_than_the_nearest_photo_and_than_a_wrong_depth(
+    folder, pair, photos, truths, tmp_path
+):
+    rows = measured(folder, pair, photos, truths)["baselines"]
+    off = tmp_path / "off"
+    shown(Knowing(pair, off=4.0), pair, truths, off)
+    wrong = measured(off, pair, photos, truths, simple=False)
+    assert set(wrong["baselines"]) == {"warped_points"}
+    assert wrong["disparity"] == pytest.approx({"epe": 4, "under_1": 0, "under_3": 0})
+    full = {name: row["images"]["full"]["standard"]["psnr"] for name, row in rows.items()}
+    assert full["oracle"] > full["copy_nearest"] + 3
+    moved = wrong["baselines"]["warped_points"]["images"]["full"]["standard"]["psnr"]
+    assert full["warped_points"] == pytest.approx(full["oracle"]) and full["oracle"] > moved + 3
+
+
+def test_a_damaged_picture_is_named(pair, photos, truths, tmp_path):
+    shown(Knowing(pair), pair, truths, tmp_path)
+    save_image(tmp_path / "novel_3.png", torch.zeros(3, 8, 8))
+    with pytest.raises(InputError, match=r"novel_3\.png: is 8 x 8 pixels, expected 128 x 128"):
+        measured(tmp_path, pair, photos, truths)
+
+
+def test_the_nearest_photo_is_that_of_the_nearer_camera():
+    photos = torch.stack([torch.zeros(3, 4, 4), torch.ones(3, 4, 4)])
+    for ratio, value in ((0.2, 0), (0.5, 0), (0.51, 1), (1.0, 1)):
+        torch.testing.assert_close(
+            copy_nearest(photos, ratio, 8), torch.full((3, 8, 8), value * 1.0)
+        )
