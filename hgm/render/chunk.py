@@ -31,7 +31,7 @@ def render_chunk(
     `code` is part of every key: another value renders everything again. Raises InputError without a
     body model, without bpy, or without a GPU where one is asked for; all else as `do_in_workers`.
     """
-    common = _common(Path(models), settings.gender, code)
+    common = common_key(Path(models), settings.gender, code)
     items = []
     rejected = {}
     for scan in scans:
@@ -55,7 +55,7 @@ def render_chunk(
     )
 
 
-def _common(models: Path, gender: str, code: str) -> str:
+def common_key(models: Path, gender: str, code: str) -> str:
     """What all keys of a chunk share: the body model's contents, Blender's version and the caller's
     code key."""
     path = models / "smplx" / f"SMPLX_{gender.upper()}.npz"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from hgm.body.joints import BODY_NAMES
+from hgm.core.manifests import read_json
+from hgm.core.npz import numbers_of
+from hgm.errors import InputError
 
 NAMES = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear",
@@ -23,3 +28,43 @@ def keypoints_of(vertices: np.ndarray, joints: np.ndarray) -> np.ndarray:
     head = vertices[[vertex_ids["smplx"][name] for name in HEAD]]
     body = joints[[1 + BODY_NAMES.index(name) for name in NAMES[len(HEAD) :]]]
     return np.concatenate([head, body])
+
+
+def detected_keypoints(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The points [17, 2] in pixels and their scores [17] of the person that MMPose is surest of in
+    a picture, from the JSON file that its inferencer or its demo wrote.
+
+    Raises InputError for a file that is missing or damaged, without a person, with other than 17
+    points, and where all scores are 0.
+    """
+    data = read_json(path, "have MMPose write it again, with pred_out_dir")
+    people = data.get("instance_info") if isinstance(data, dict) else data
+    if isinstance(people, list) and len(people) == 1 and isinstance(people[0], list):
+        people = people[0]  # a list for each picture
+    if not isinstance(people, list) or not people:
+        raise InputError(f"{path}: nobody was detected; expected MMPose's list of persons")
+    found = [_person(person, path) for person in people]
+    points, scores = max(found, key=lambda person: float(person[1].mean()))
+    if not scores.any():
+        raise InputError(
+            f"{path}: all scores are 0, so nobody was found; detect with another model"
+        )
+    return points, scores
+
+
+def _person(person: object, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Points and scores of one detected person."""
+    if not isinstance(person, dict) or not {"keypoints", "keypoint_scores"} <= person.keys():
+        raise InputError(f"{path}: expected keypoints and keypoint_scores of each person")
+    points, scores = (
+        numbers_of(person[key], f"{path}: {key}").astype(np.float64)
+        for key in ("keypoints", "keypoint_scores")
+    )
+    if points.ndim != 2 or points.shape[1] < 2 or len(points) != len(NAMES):
+        raise InputError(
+            f"{path}: keypoints are {list(points.shape)}, expected [17, 2]; detect with a model of "
+            "COCO's 17 points"
+        )
+    if scores.shape != (len(NAMES),) or not np.isfinite(points).all():
+        raise InputError(f"{path}: expected 17 finite points and a score of each")
+    return points[:, :2], scores

@@ -33,6 +33,7 @@ from hgm.systems.posegaussian.rig import SOURCES
 
 KINDS = ("img", "mask", "depth", "parm", "heatmap")
 CHANNELS = {"jet3": 3, "gray1": 1, "coco17": 17}  # of a heat map, by its encoding
+View = int | str  # a number, or the name of a real camera
 PLANES = "planes"  # the array of a heat map that is no picture
 MAKE_HEAT = (
     "make it with MMPose (heatmaps.source: files), have its JSON files read (predictions), or "
@@ -55,20 +56,20 @@ class PairFiles:
     def folder(self, kind: str) -> Path:
         return self.root / kind / self.name
 
-    def image(self, view: int) -> Path:
+    def image(self, view: View) -> Path:
         return self.folder("img") / f"{view}.jpg"
 
-    def large_image(self, view: int) -> Path:
+    def large_image(self, view: View) -> Path:
         """That of a view between the photos."""
         return self.folder("img") / f"{view}_hr.jpg"
 
-    def mask(self, view: int) -> Path:
+    def mask(self, view: View) -> Path:
         return self.folder("mask") / f"{view}.png"
 
-    def depth(self, view: int) -> Path:
+    def depth(self, view: View) -> Path:
         return self.folder("depth") / f"{view}.png"
 
-    def camera_files(self, view: int) -> tuple[Path, Path]:
+    def camera_files(self, view: View) -> tuple[Path, Path]:
         """Those of K and of world_to_camera."""
         parm = self.folder("parm")
         return parm / f"{view}_intrinsic.npy", parm / f"{view}_extrinsic.npy"
@@ -77,7 +78,7 @@ class PairFiles:
     def keypoints_file(self) -> Path:
         return self.folder("parm") / "keypoints.npy"
 
-    def heat(self, view: int, encoding: str) -> Path:
+    def heat(self, view: View, encoding: str) -> Path:
         return self.folder("heatmap") / f"{view}.{'npz' if encoding == 'coco17' else 'png'}"
 
     def remove(self) -> None:
@@ -85,7 +86,7 @@ class PairFiles:
         for kind in KINDS:
             shutil.rmtree(self.folder(kind), ignore_errors=True)
 
-    def camera(self, view: int) -> tuple[np.ndarray, np.ndarray]:
+    def camera(self, view: View) -> tuple[np.ndarray, np.ndarray]:
         """K [3, 3] and world_to_camera [4, 4] float64 of a view. Raises ScanError."""
         return gps_files.read_camera(*self.camera_files(view))
 
@@ -93,8 +94,8 @@ class PairFiles:
         """The points of COCO [17, 3] of a pair that was rendered here. Raises ScanError."""
         return gps_files.read_array(self.keypoints_file, (17, 3))
 
-    def picture(self, view: int) -> tuple[np.ndarray, np.ndarray]:
-        """rgb uint8 [S, S, 3], black where nobody is, and mask uint8 [S, S] of a view.
+    def picture(self, view: View) -> tuple[np.ndarray, np.ndarray]:
+        """rgb uint8 [H, W, 3], black where nobody is, and mask uint8 [H, W] of a view.
 
         Raises ScanError for files that are missing, damaged or of different sizes, and for a mask
         with nobody in it.
@@ -109,14 +110,9 @@ class PairFiles:
             raise ScanError(
                 f"{path}: nobody is in this mask; expected the person at {PERSON} or more"
             )
-        height, width = mask.shape
-        if height != width:
-            raise ScanError(
-                f"{self.image(view)}: {width} x {height} pixels, expected a square picture"
-            )
         return np.where(mask[..., None] > 0, rgb, np.uint8(0)), mask
 
-    def large_picture(self, view: int) -> np.ndarray:
+    def large_picture(self, view: View) -> np.ndarray:
         """rgb uint8 [2S, 2S, 3] of a view between the photos, black where its mask is. Raises
         ScanError."""
         path = self.large_image(view)
@@ -125,7 +121,7 @@ class PairFiles:
         self._require_size(path, rgb, mask)
         return np.where(mask[..., None] > 0, rgb, np.uint8(0))
 
-    def inverse_depth(self, view: int) -> np.ndarray | None:
+    def inverse_depth(self, view: View) -> np.ndarray | None:
         """Inverse depth [S, S] in 1/m; None where the pair has none. Raises ScanError for a file
         that is damaged, has 8 bits, or holds what is nearer than half a meter."""
         path = self.depth(view)
@@ -139,24 +135,9 @@ class PairFiles:
             )
         return q
 
-    def heat_map(self, view: int, encoding: str) -> np.ndarray:
-        """uint8 [S, S, C], RGB where it is in colors. Raises InputError for a file that is missing,
-        damaged, or not of the encoding."""
-        path = self.heat(view, encoding)
-        if not path.is_file():
-            raise InputError(f"{path}: no such heat map; {MAKE_HEAT}")
-        if encoding == "coco17":
-            heat = read_npz(path, (PLANES,), what="heat map").get(PLANES, np.zeros(0, np.uint8))
-        else:
-            heat = gps_files.read_image(path, None)
-            heat = heat[..., None] if heat.ndim == 2 else heat
-        found = heat.shape[-1] if heat.ndim == 3 else 0
-        if found != CHANNELS[encoding] or heat.dtype != np.uint8:
-            raise InputError(
-                f"{path}: {heat.dtype} {heat.shape}, expected {CHANNELS[encoding]} channels of 8 "
-                f"bits, as heatmaps.encoding: {encoding} has them; {MAKE_HEAT}"
-            )
-        return heat
+    def heat_map(self, view: View, encoding: str) -> np.ndarray:
+        """uint8 [S, S, C] of a photo. Raises InputError as `read_heat_map`."""
+        return read_heat_map(self.heat(view, encoding), encoding)
 
     def photos(self, encoding: str | None) -> Photos:
         """Both photos with their depth, if it is there, and with heat maps of an encoding. Raises
@@ -164,6 +145,11 @@ class PairFiles:
         files = [self.image(view) for view in SOURCES]
         pictures = [self.picture(view) for view in SOURCES]
         images = stacked([rgb for rgb, _ in pictures], files, "picture")
+        if images.shape[1] != images.shape[2]:
+            raise ScanError(
+                f"{files[0]}: {images.shape[2]} x {images.shape[1]} pixels, expected a square "
+                "picture"
+            )
         cameras = [self.camera(view) for view in SOURCES]
         depths = [self.inverse_depth(view) for view in SOURCES]
         known = [depth for depth in depths if depth is not None]
@@ -189,7 +175,7 @@ class PairFiles:
 
     def save_view(
         self,
-        view: int,
+        view: View,
         rgb: np.ndarray,
         mask: np.ndarray,
         depth: np.ndarray,
@@ -203,7 +189,7 @@ class PairFiles:
         gps_files.save_inverse_depth(self.depth(view), depth)
         gps_files.save_camera(*self.camera_files(view), K, world_to_camera)
 
-    def save_heat_map(self, view: int, heat: np.ndarray, encoding: str) -> None:
+    def save_heat_map(self, view: View, heat: np.ndarray, encoding: str) -> None:
         """Write a heat map uint8 [S, S, C], which `heat_map` reads."""
         path = self.heat(view, encoding)
         if encoding == "coco17":
@@ -218,3 +204,22 @@ class PairFiles:
                 f"{path}: {image.shape[1]} x {image.shape[0]} pixels, expected {like.shape[1]} x "
                 f"{like.shape[0]} as the pair's other files say"
             )
+
+
+def read_heat_map(path: Path, encoding: str) -> np.ndarray:
+    """uint8 [H, W, C], RGB where it is in colors. Raises InputError for a file that is missing,
+    damaged, or not of the encoding."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such heat map; {MAKE_HEAT}")
+    if encoding == "coco17":
+        heat = read_npz(path, (PLANES,), what="heat map").get(PLANES, np.zeros(0, np.uint8))
+    else:
+        heat = gps_files.read_image(path, None)
+        heat = heat[..., None] if heat.ndim == 2 else heat
+    found = heat.shape[-1] if heat.ndim == 3 else 0
+    if found != CHANNELS[encoding] or heat.dtype != np.uint8:
+        raise InputError(
+            f"{path}: {heat.dtype} {heat.shape}, expected {CHANNELS[encoding]} channels of 8 bits, "
+            f"as heatmaps.encoding: {encoding} has them; {MAKE_HEAT}"
+        )
+    return heat

@@ -10,12 +10,15 @@ off.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from hgm.errors import InputError
 from hgm.systems.posegaussian.batches import FARTHEST
+from hgm.systems.posegaussian.check import check_pair
+from hgm.systems.posegaussian.marks import link_files
 from hgm.systems.posegaussian.pair import RectifiedPair
 from hgm.systems.posegaussian.photos import PERSON, Photos
 
@@ -78,6 +81,19 @@ def rectify_pair(photos: Photos, centers: Centers = "half") -> RectifiedPair:
         flow,
         valid,
     )
+
+
+def write_pair(
+    read: Callable[[], Photos], centers: Centers, out: Path, mark: Path
+) -> dict[str, Any]:
+    """Rectify the photos that `read` gives and write them as the file `out`; `mark` is the folder
+    by which a stage notices when it is lost. Returns what `check_pair` finds. Without a result
+    there is no older file either. Raises InputError as `read` and `rectify_pair`."""
+    out.unlink(missing_ok=True)
+    pair = rectify_pair(read(), centers)
+    pair.save(out)
+    link_files([out], mark)
+    return check_pair(pair)
 
 
 def _stereo(photos: Photos, centers: Centers) -> tuple[np.ndarray, np.ndarray, float, list[int]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,12 @@ from hgm.scans import gps_files
 from hgm.scans.thuman import ScanFiles
 from hgm.systems.posegaussian.keypoints import keypoints_of
 from hgm.systems.posegaussian.layout import KINDS, PairFiles, pair_name
+from hgm.systems.posegaussian.marks import link_files
 from hgm.systems.posegaussian.rig import NOVEL, heading_of, pair_cameras, placed
 from hgm.systems.posegaussian.settings import Pairs
 
 TASK = "hgm.systems.posegaussian.views:PairsTask"
+STAGE = "stereo_views"
 MARKS = ".scans"  # beside img: a folder for each scan, with the mark of its pairs
 
 
@@ -33,10 +33,11 @@ class PairsWork(Section):
 
 
 class PairsTask:
-    """Renders the pairs of scans, {"name", "scan", "obj", "fit"}: a `hgm.render.worker.Task`.
+    """Renders the pairs of scans, {"name", "scan", "obj", "fit", "hard"}: a
+    `hgm.render.worker.Task`.
 
-    The pairs are written to the layout around the item's folder `.scans/<name>`, which holds links
-    to their files: by these a file that is lost or cut short is found.
+    The pairs are written to the layout around the item's folder `.scans/<name>`, which holds the
+    mark alone. `hard`: the stand-in of the scan in a hard pose.
     """
 
     def __init__(self, settings: Mapping[str, Any], scratch: Path) -> None:
@@ -58,11 +59,11 @@ class PairsTask:
         root = folder.parent.parent
         remove_pairs(root, item["name"])
         files = ScanFiles(item["scan"], Path(item["obj"]), Path(item["fit"]))
-        heading, keypoints = self.load(files)
+        heading, keypoints = self.load_hard(files) if item["hard"] else self.load(files)
         for pair in range(self.work.pairs.per_scan):
             out = PairFiles(root, pair_name(item["name"], pair))
             self.render_pair(out, item["scan"], pair, heading, keypoints)
-        _link(root, item["name"], folder)
+        link_files(pair_files(root, item["name"]), folder)
         return {"device": self.renderer.device, "blender": self.renderer.version}
 
     def load(self, files: ScanFiles) -> tuple[float, np.ndarray]:
@@ -82,11 +83,25 @@ class PairsTask:
         self.renderer.load(files.obj, checked, transform)
         with torch.no_grad():
             body = self.model(fit.params)
-        points = keypoints_of(
-            *(fit.to_scan(x.double()).numpy() for x in (body.vertices, body.joints))
-        )
+        vertices, joints = (fit.to_scan(x.double()).numpy() for x in (body.vertices, body.joints))
         heading = heading_of(fit.params.global_orient.double().numpy())
-        return heading, points @ transform[:3, :3].T + transform[:3, 3]
+        return heading, moved(keypoints_of(vertices, joints), transform)
+
+    def load_hard(self, files: ScanFiles) -> tuple[float, np.ndarray]:
+        """As `load`, of the stand-in of a scan in a hard pose, with a texture as large as the
+        scan's."""
+        from PIL import Image
+
+        from hgm.scans.preflight import texture_of
+        from hgm.systems.posegaussian.hard import HardStandin
+
+        with Image.open(texture_of(files.obj.with_name("material0.mtl"))) as texture:
+            person = HardStandin.of(files.name, texture.width)
+        transform = placed(person.vertices, self.work.seed, files.name)
+        actor = person.actor
+        self.renderer.load_surface(actor.faces, actor.uvs, actor.texture)
+        self.renderer.move(moved(person.vertices, transform))
+        return 0.0, moved(person.keypoints, transform)
 
     def render_pair(
         self, out: PairFiles, scan: str, pair: int, heading: float, keypoints: np.ndarray
@@ -116,18 +131,18 @@ def over_black(rgba: np.ndarray) -> np.ndarray:
     return ((rgba[..., :3] * alpha + 127) // 255).astype(np.uint8)
 
 
+def moved(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
+    """Points [N, 3] by a similarity [4, 4]."""
+    return points @ transform[:3, :3].T + transform[:3, 3]
+
+
+def pair_files(root: Path, scan: str) -> list[Path]:
+    """All files of a scan's pairs below the folder of its split, but heat maps."""
+    kinds = (kind for kind in KINDS if kind != "heatmap")
+    return [f for kind in kinds for f in sorted((root / kind).glob(f"{scan}_[0-9][0-9][0-9]/*"))]
+
+
 def remove_pairs(root: Path, scan: str) -> None:
     """Delete all pairs of a scan below the folder of its split, leftovers included."""
     for folder in (root / "img").glob(f"{scan}_[0-9][0-9][0-9]"):
         PairFiles(root, folder.name).remove()
-
-
-def _link(root: Path, scan: str, folder: Path) -> None:
-    """Put links to all files of a scan's pairs into a folder, where the file system has links."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for kind in KINDS:
-        for file in (root / kind).glob(f"{scan}_[0-9][0-9][0-9]/*"):
-            link = folder / f"{kind}_{file.parent.name}_{file.name}"
-            with contextlib.suppress(OSError):
-                link.symlink_to(Path("../..") / file.relative_to(root))

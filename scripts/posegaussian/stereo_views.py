@@ -1,0 +1,40 @@
+"""Render the stereo pairs of a part's scans and the views between, or take over those of a user."""
+
+import logging
+from pathlib import Path
+
+from hgm.core.job import Job, run
+from hgm.core.manifests import write_json
+from hgm.core.progress import Progress
+from hgm.errors import InputError
+from hgm.scans.data_source import DataSource
+from hgm.systems.posegaussian.settings import Pairs
+from hgm.systems.posegaussian.stereo_views import render_pairs, take_pairs
+
+
+def main(job: Job) -> None:
+    manifest, part, scans = job.path("manifest"), job.wildcards["part"], job.params["names"]
+    pairs, code = Pairs(**job.params["pairs"]), job.params["code"]
+    if pairs.root is not None:
+        result = take_pairs(Path(pairs.root), scans, part, manifest.parent, code=code)
+    else:
+        result = render_pairs(
+            DataSource.of(job.params["scans"], job.run),
+            scans,
+            part,
+            manifest.parent,
+            pairs,
+            seed=job.params["seed"],
+            workers=job.threads,
+            code=code,
+            progress=Progress(job.rule, len(scans)).update,
+        )
+    for name, reason in result.failed.items():
+        logging.error("set aside %s: %s", name, reason)
+    if scans and not result.members:
+        raise InputError(f"{part}: no pair of {len(scans)} scans can be used; see {job.log}")
+    write_json(manifest, result.manifest(job.rule))
+
+
+if __name__ == "__main__":
+    run(main)
