@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hgm.metrics.images import ssim_map
+from hgm.metrics.images import WINDOW, ssim_map
 from hgm.systems.posegaussian.settings import Maps
 
 DECAY = 0.9**15  # of the first refinement's weight against the last one's
@@ -31,9 +31,27 @@ def end_point_error(flow: Tensor, target: Tensor, valid: Tensor) -> Tensor:
 def picture_loss(
     pictures: Tensor, target: Tensor, settings: Maps
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """L1 and SSIM of pictures [B, 3, H, W] in 0-1, weighted; and the parts to log."""
+    """L1 and SSIM of pictures [B, 3, H, W] in 0-1, weighted; and the parts to log.
+
+    Both are means over the whole picture. Where neither picture shows anything the errors are 0, so
+    only the box around the rest is looked at.
+    """
+    rows, columns = _shown(pictures, target)
+    found, wanted = pictures[..., rows, columns], target[..., rows, columns]
+    windows = pictures[..., WINDOW - 1 :, WINDOW - 1 :].numel()
     parts = {
-        "l1": (pictures - target).abs().mean(),
-        "ssim": 1 - ssim_map(pictures, target).mean(),
+        "l1": (found - wanted).abs().sum() / pictures.numel(),
+        "ssim": (1 - ssim_map(found, wanted)).sum() / windows,
     }
     return settings.l1 * parts["l1"] + settings.ssim * parts["ssim"], parts
+
+
+def _shown(pictures: Tensor, target: Tensor) -> tuple[slice, slice]:
+    """The rows and columns of all windows of SSIM in which a picture is not black."""
+    shown = ((pictures.detach() != 0) | (target != 0)).flatten(0, 1).any(0)
+    found = []
+    for line in (shown.any(1), shown.any(0)):
+        places = line.nonzero()[:, 0].tolist() or [len(line) // 2]
+        first = min(places[0], len(line) - WINDOW)
+        found.append(slice(max(first - WINDOW + 1, 0), max(places[-1], first) + WINDOW))
+    return found[0], found[1]

@@ -214,7 +214,8 @@ def turned(quats: Tensor, rotation: Tensor) -> Tensor:
 
 def _shown(batch: StereoBatch) -> Tensor:
     """Pictures [2B, 3, S, S] in -1-1, 0 outside of the person."""
-    return 2 * batch.images - batch.masks
+    shown = 2 * batch.images - batch.masks
+    return shown.contiguous(memory_format=torch.channels_last)
 
 
 def _design(path: Path) -> Design:

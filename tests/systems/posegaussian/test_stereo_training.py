@@ -11,7 +11,8 @@ from stereo_scenes import Slopes
 
 from hgm.core.processes import Deadline
 from hgm.errors import InputError, SliceEnded
-from hgm.systems.posegaussian.losses import disparity_loss, end_point_error
+from hgm.metrics.images import ssim_map
+from hgm.systems.posegaussian.losses import disparity_loss, end_point_error, picture_loss
 from hgm.systems.posegaussian.network import Design, PoseGaussian
 from hgm.systems.posegaussian.released import weighted_target
 from hgm.systems.posegaussian.samples import NOVEL, drawn, sample_of
@@ -107,6 +108,26 @@ def test_later_refinements_count_more():
             flows[i][1] = 9  # not valid
             assert float(disparity_loss(flows, target, valid)) == pytest.approx(weight)
     assert float(disparity_loss(flows, target, torch.zeros_like(valid))) == 0
+
+
+@pytest.mark.parametrize("place", [(0, 0), (3, 20), (26, 12), (39, 39), None])
+def test_the_loss_of_a_small_picture_is_that_of_the_whole(place):
+    """Against means over all pixels and windows; with the gradient."""
+    generator = torch.Generator().manual_seed(0)
+    one, two = torch.zeros(2, 2, 3, 40, 40, dtype=torch.float64)
+    if place is not None:
+        rows, columns = (slice(x, x + 7) for x in place)
+        one[..., rows, columns].uniform_(generator=generator)
+        two[1, :, rows, columns].uniform_(generator=generator)
+    found, wanted = one.clone().requires_grad_(), one.clone().requires_grad_()
+    settings = Maps()
+    loss, parts = picture_loss(found, two, settings)
+    expected = 0.8 * (wanted - two).abs().mean() + 0.2 * (1 - ssim_map(wanted, two).mean())
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(loss, 0.8 * parts["l1"] + 0.2 * parts["ssim"])
+    loss.backward()
+    expected.backward()
+    torch.testing.assert_close(found.grad, wanted.grad)
 
 
 def test_all_pairs_take_their_turns():

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hgm.systems.posegaussian.nets.blocks import Pointwise
 from hgm.systems.posegaussian.nets.encoders import Encoder
 from hgm.systems.posegaussian.released import drawn_projection
 from hgm.systems.posegaussian.widths import Widths
@@ -25,7 +26,7 @@ class PoseFusion(nn.Module):
         self.encoder = Encoder(channels, widths.pose[0] // 2, widths.pose)
         self.outputs = widths.image[-1]
         inputs = self.outputs + widths.pose[-1]
-        self.projection = nn.Conv2d(inputs, self.outputs, 1) if learned else None
+        self.projection = Pointwise(inputs, self.outputs) if learned else None
 
     def forward(self, features: Tensor, heat: Tensor) -> Tensor:
         size = [edge // SMALLER for edge in heat.shape[-2:]]

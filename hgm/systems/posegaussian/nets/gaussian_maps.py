@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hgm.systems.posegaussian.nets.blocks import Residual
+from hgm.systems.posegaussian.nets.blocks import Pointwise, Residual
 from hgm.systems.posegaussian.nets.encoders import Encoder
 from hgm.systems.posegaussian.widths import Widths
 
@@ -35,7 +35,7 @@ class GaussianMaps(nn.Module):
             nn.Sequential(
                 nn.Conv2d(widths.head, widths.head, 3, 1, 1),
                 nn.ReLU(),
-                nn.Conv2d(widths.head, channels, 1),
+                Pointwise(widths.head, channels),
             )
             for channels in PARTS
         )
@@ -44,11 +44,12 @@ class GaussianMaps(nn.Module):
         self, images: Tensor, inverse_depth: Tensor, features: Sequence[Tensor]
     ) -> list[Tensor]:
         found = self.depth(inverse_depth)
-        x = images.new_zeros(len(images), 0, *features[-1].shape[-2:])
+        coarser: list[Tensor] = []
         for level, seen, shape in zip(
             self.decoder, reversed(features), reversed(found), strict=True
         ):
-            x = level(torch.cat([seen, shape, x], 1))
+            x = level(torch.cat([seen, shape, *coarser], 1))
             x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-        x = F.relu(self.out(torch.cat([x, images, inverse_depth], 1)))
+            coarser = [x]
+        x = F.relu(self.out(torch.cat([*coarser, images, inverse_depth], 1)))
         return [head(x) for head in self.heads]

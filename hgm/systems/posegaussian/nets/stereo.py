@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hgm.systems.posegaussian.nets.blocks import Residual
+from hgm.systems.posegaussian.nets.blocks import Pointwise, Residual
 from hgm.systems.posegaussian.nets.correlation import RowCorrelation
 from hgm.systems.posegaussian.widths import Widths
 
@@ -22,7 +22,7 @@ class MotionEncoder(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.correlation = nn.Sequential(
-            nn.Conv2d(RowCorrelation.SAMPLES, width, 1),
+            Pointwise(RowCorrelation.SAMPLES, width),
             nn.ReLU(),
             nn.Conv2d(width, width, 3, 1, 1),
             nn.ReLU(),
@@ -80,7 +80,7 @@ class Stereo(nn.Module):
         # of the second channel, the flow across the rows, nothing is used (release)
         self.change = _reading(width, widths.hidden, nn.Conv2d(widths.hidden, 2, 3, 1, 1))
         shares = NEIGHBORS * self.factor**2
-        self.shares = _reading(width, widths.hidden, nn.Conv2d(widths.hidden, shares, 1))
+        self.shares = _reading(width, widths.hidden, Pointwise(widths.hidden, shares))
 
     def forward(self, features: Tensor, iterations: int) -> list[Tensor]:
         correlation = RowCorrelation(self.compared(features))
