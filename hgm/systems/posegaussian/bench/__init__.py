@@ -1,0 +1,1 @@
+"""What `hgm bench --system posegaussian` times: training, novel views, the correlation."""
