@@ -37,6 +37,9 @@ class FramedPerson:
     mask: Tensor  # float32 [1, size, size] coverage
     matting: str  # what told the person from the background
     notes: tuple[str, ...] = ()  # what the user should know
+    # what it shows of the upright photo, and may go beyond: left, top, right, bottom in shares of
+    # the photo's width and height
+    box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
 
 
 def open_photo(photo: Photo, size: int, mattings: Sequence[Matting]) -> FramedPerson:
@@ -94,8 +97,18 @@ def frame_person(rgb: np.ndarray, matte: Matte, size: int) -> FramedPerson:
         ]
     )
     mask = planes[3:].clamp(0, 1)
+    height, width = core.shape
     return FramedPerson(
-        (planes[:3] + 1 - mask).clamp(0, 1), mask, matte.source, tuple(_notes(core, others))
+        (planes[:3] + 1 - mask).clamp(0, 1),
+        mask,
+        matte.source,
+        tuple(_notes(core, others)),
+        (
+            ((left + right) / 2 - half) / width,
+            ((top + bottom) / 2 - half) / height,
+            ((left + right) / 2 + half) / width,
+            ((top + bottom) / 2 + half) / height,
+        ),
     )
 
 

@@ -31,6 +31,14 @@ def test_place_does_not_matter(tmp_path, at):
     close(seen(tmp_path / "p.png", scene(at=at)))
 
 
+def test_what_is_shown_of_the_photo_is_known(tmp_path):
+    """Also where it goes beyond the photo: 100 x 200 pixels with their middle at 60, 250."""
+    found = seen(tmp_path / "p.png", scene(200, (400, 500), (10, 150)))
+    half = 200 / 0.72 / 2
+    expected = ((60 - half) / 400, (250 - half) / 500, (60 + half) / 400, (250 + half) / 500)
+    assert found.box == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     "color", [(255, 255, 255), (0, 0, 0), (40, 180, 80), (128, 128, 128), (240, 235, 200)]
 )
