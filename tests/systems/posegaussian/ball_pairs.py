@@ -1,6 +1,7 @@
 """Stereo pairs of a ball with stripes of smooth color, of which every camera's picture, coverage
 and depth are known by a formula."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import cv2
@@ -75,27 +76,31 @@ def ball_pair(degrees: float = DEGREES, size: int = SIZE) -> RectifiedPair:
     turned = np.tile(np.eye(4), (2, 1, 1))
     turned[:, :3] = np.stack([R0 @ w2c[0, :3], R1 @ w2c[1, :3]])
     new_K = np.stack([P0[:, :3], P1[:, :3]])
-    colors, masks, depths = zip(
+    colors, masks, _ = zip(
         *(seen(k, e, size) for k, e in zip(new_K, turned, strict=True)), strict=True
     )
-    z = np.stack(depths)
-    shift = float(P1[0, 3])
-    offset = new_K[1, 0, 2] - new_K[0, 0, 2]
-    with np.errstate(divide="ignore"):
-        q = np.where(z > 0, 1 / z, 0)
-    flow = np.stack([offset + shift * q[0], -offset - shift * q[1]]) * (z > 0)
-    masks8 = np.rint(255 * np.stack(masks)).astype(np.uint8)
-    return RectifiedPair(
+    pair = RectifiedPair(
         images=np.rint(255 * np.stack(colors)).astype(np.uint8),
-        masks=masks8,
+        masks=np.rint(255 * np.stack(masks)).astype(np.uint8),
         K=new_K,
         world_to_camera=turned,
         source_K=K,
         source_world_to_camera=w2c,
-        shift=shift,
-        flow=flow.astype(np.float16),
-        valid=(z > 0) & (masks8 == 255),
+        shift=float(P1[0, 3]),
     )
+    return known_flow(pair)
+
+
+def known_flow(pair: RectifiedPair) -> RectifiedPair:
+    """A pair of the ball with its true flow."""
+    z = np.stack(
+        [seen(k, e, pair.size)[2] for k, e in zip(pair.K, pair.world_to_camera, strict=True)]
+    )
+    offset = pair.K[1, 0, 2] - pair.K[0, 0, 2]
+    q = np.divide(1, z, out=np.zeros_like(z), where=z > 0)
+    flow = np.stack([offset + pair.shift * q[0], -offset - pair.shift * q[1]]) * (z > 0)
+    valid = (z > 0) & (pair.masks == 255)
+    return dataclasses.replace(pair, flow=flow.astype(np.float16), valid=valid)
 
 
 def view_between(ratio: float) -> tuple[Tensor, Tensor, Cameras]:
