@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,31 +21,14 @@ from hgm.metrics.images import WINDOW, crop, person_box, psnr, ssim
 from hgm.metrics.lpips import LPIPS
 from hgm.systems.posegaussian.baselines import copy_nearest, oracle
 from hgm.systems.posegaussian.batches import StereoBatch
+from hgm.systems.posegaussian.dataset import NovelView
 from hgm.systems.posegaussian.novel_views import MATCHING, POINTS, novel_file, views_of
 from hgm.systems.posegaussian.pair import RectifiedPair
-from hgm.systems.posegaussian.rig import ratio_of
 
 METRICS = "metrics.json"
 MEASURES = ("psnr", "ssim", "lpips")
 LPIPS_LEAST = 32  # pixels; of less the trunk leaves nothing
 Errors = dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class TrueView:
-    """What a camera between those of a pair really sees."""
-
-    picture: Tensor  # [3, H, W] in 0-1, over black
-    mask: Tensor  # [1, H, W]
-    camera: Cameras  # [1]
-    ratio: float  # where it stands: 0 at the left camera of the pair, 1 at the right one
-
-    @classmethod
-    def of(cls, pair: RectifiedPair, picture: Tensor, camera: Cameras, mask: Tensor) -> TrueView:
-        """A view of a pair."""
-        first, second = pair.source_world_to_camera
-        other = camera.world_to_camera[0].double().numpy()
-        return cls(picture, mask, camera, ratio_of(first, second, other))
 
 
 @torch.no_grad()
@@ -62,18 +44,18 @@ def picture_errors(prediction: Tensor, target: Tensor, lpips: LPIPS | None) -> E
     return {name: _finite(value) for name, value in found.items()}
 
 
-def view_errors(prediction: Tensor, truth: TrueView, lpips: LPIPS | None) -> dict[str, Errors]:
+def view_errors(prediction: Tensor, truth: NovelView, lpips: LPIPS | None) -> dict[str, Errors]:
     """Both protocols: `full`, the whole picture over black, and `person_box`, the box around the
     person's mask, in which black counts less (GPS-Gaussian's paper)."""
     box = person_box(truth.mask, margin=0.0)
     return {
-        "full": picture_errors(prediction, truth.picture, lpips),
-        "person_box": picture_errors(crop(prediction, box), crop(truth.picture, box), lpips),
+        "full": picture_errors(prediction, truth.rgb, lpips),
+        "person_box": picture_errors(crop(prediction, box), crop(truth.rgb, box), lpips),
     }
 
 
 def row_of(
-    predictions: Mapping[int, Tensor], truths: Mapping[int, TrueView], lpips: LPIPS | None
+    predictions: Mapping[int, Tensor], truths: Mapping[int, NovelView], lpips: LPIPS | None
 ) -> dict[str, Any]:
     """What one way to make the views measures: `images`, region -> definition -> mean over the
     views, and `views`, each with its ratio."""
@@ -93,7 +75,7 @@ def evaluate_pair(
     folder: Path,
     pair: RectifiedPair,
     photos: Tensor,
-    truths: Mapping[int, TrueView],
+    truths: Mapping[int, NovelView],
     *,
     variant: str,
     standin: bool,
@@ -145,7 +127,7 @@ def _written(folder: Path, view: int, camera: Cameras) -> Tensor:
 
 
 def _splatted(
-    gaussians: Gaussians, truths: Mapping[int, TrueView], backend: str
+    gaussians: Gaussians, truths: Mapping[int, NovelView], backend: str
 ) -> dict[int, Tensor]:
     return {
         view: next(views_of(gaussians, truth.camera, backend=backend))

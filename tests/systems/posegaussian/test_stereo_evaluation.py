@@ -3,6 +3,7 @@ depth."""
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,10 +12,13 @@ from ball_pairs import RATIOS, Knowing, ball_pair, rig, seen, view_between
 from hgm.errors import InputError
 from hgm.images.views import load_image, save_image
 from hgm.systems.posegaussian.baselines import copy_nearest
-from hgm.systems.posegaussian.evaluation import TrueView, evaluate_pair
+from hgm.systems.posegaussian.dataset import NovelView
+from hgm.systems.posegaussian.evaluation import evaluate_pair
+from hgm.systems.posegaussian.layout import PairFiles
 from hgm.systems.posegaussian.novel_views import show_pair
 from hgm.systems.posegaussian.pair import RectifiedPair
 from hgm.systems.posegaussian.settings import Between
+from hgm.systems.posegaussian.true_views import novel_cameras, photos_of, true_views
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +27,11 @@ def pair() -> RectifiedPair:
 
 
 @pytest.fixture(scope="module")
-def truths(pair) -> dict[int, TrueView]:
+def truths() -> dict[int, NovelView]:
     found = {}
     for view, ratio in RATIOS.items():
         picture, mask, camera = view_between(ratio)
-        found[view] = TrueView.of(pair, picture, camera, mask)
+        found[view] = NovelView(picture, camera, mask, ratio)
     return found
 
 
@@ -64,11 +68,11 @@ def test_the_measures_of_a_pair(folder, pair, photos, truths):
     assert json.loads((folder / "metrics.json").read_text()) == record
     assert (record["system"], record["subject"]) == ("posegaussian", "0000_000")
     assert [view["view"] for view in record["views"]] == list(RATIOS)
-    assert [view["ratio"] for view in record["views"]] == pytest.approx([0.2, 0.5, 0.9], abs=1e-3)
+    assert [view["ratio"] for view in record["views"]] == [0.2, 0.5, 0.9]
     assert record["disparity"]["epe"] == 0
     expected = {"full": [], "person_box": []}
     for view, truth in truths.items():
-        square = (load_image(folder / f"novel_{view}.png") - truth.picture).square().numpy()
+        square = (load_image(folder / f"novel_{view}.png") - truth.rgb).square().numpy()
         inside = truth.mask[0].numpy() > 0.5
         rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
         box = square[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -110,3 +114,43 @@ def test_the_nearest_photo_is_that_of_the_nearer_camera():
         torch.testing.assert_close(
             copy_nearest(photos, ratio, 8), torch.full((3, 8, 8), value * 1.0)
         )
+
+
+def test_views_are_read_from_the_layout(photos, truths, tmp_path):
+    """From files that are written here: of single color, so that JPEG keeps them."""
+    cameras, size = rig(), 64
+    for kind in ("img", "mask", "parm"):
+        (tmp_path / kind / "0000_000").mkdir(parents=True)
+    white = np.full((size, size, 3), 255, np.uint8)
+    white[:, : size // 2] = 0
+    ends = {0: cameras[:1], 1: cameras[1:]}
+    between = {v: truth.camera.to(torch.float64).resized(size) for v, truth in truths.items()}
+    for view, camera in {**ends, **between}.items():
+        name = tmp_path / "img" / "0000_000" / str(view)
+        cv2.imwrite(f"{name}.jpg", np.full((size, size, 3), 20 * view, np.uint8))
+        cv2.imwrite(f"{name}_hr.jpg", np.full((2 * size, 2 * size, 3), 10 * view, np.uint8))
+        cv2.imwrite(str(tmp_path / "mask" / "0000_000" / f"{view}.png"), white)
+        parm = tmp_path / "parm" / "0000_000"
+        np.save(parm / f"{view}_intrinsic.npy", camera.K[0].numpy())
+        np.save(parm / f"{view}_extrinsic.npy", camera.world_to_camera[0, :3].numpy())
+    files = PairFiles(tmp_path, "0000_000")
+    found = true_views(files, size)
+    assert list(found) == [2, 3, 4]
+    for view, truth in found.items():
+        torch.testing.assert_close(truth.camera.K, truths[view].camera.K)
+        torch.testing.assert_close(
+            truth.camera.world_to_camera, truths[view].camera.world_to_camera
+        )
+        assert truth.ratio == pytest.approx(RATIOS[view], abs=1e-4)
+        inside = torch.zeros(1, 2 * size, 2 * size)
+        inside[..., size:] = 1
+        assert torch.equal(truth.mask, inside)
+        expected = (10 * view / 255 * inside).expand(3, -1, -1)
+        torch.testing.assert_close(truth.rgb, expected, atol=1.5 / 255, rtol=0)
+        torch.testing.assert_close(novel_cameras(files, size)[view].K, truth.camera.K)
+    expected = torch.zeros(2, 3, size, size)
+    expected[1, :, :, size // 2 :] = 20 / 255
+    torch.testing.assert_close(photos_of(files), expected, atol=1.5 / 255, rtol=0)
+    (tmp_path / "img/0000_000/3_hr.jpg").unlink()
+    with pytest.raises(InputError, match=r"3_hr\.jpg"):
+        true_views(files, size)
