@@ -133,7 +133,16 @@ class Avatar(Section):
         [0.8, 1.0], "shares of the training after which the rate is halved"
     )
     tracking_lr: float = described(
-        5e-4, "learning rate of each frame's expression, pose and camera shift; 0: they stay", ge=0
+        5e-4, "learning rate of each frame's expression and pose; 0: they stay", ge=0
+    )
+    shift_lr: float = described(
+        5e-4, "learning rate of each frame's camera shift; 0: cameras stay", ge=0
+    )
+    tracking_prior: float = described(
+        0.0,
+        "weight of the squares by which a frame's numbers depart from what was tracked, which "
+        "keeps those that pictures hardly show (0 as released)",
+        ge=0,
     )
     tracking_start: float = described(
         0.11, "share of the training from which these are learned", ge=0, le=1
@@ -154,8 +163,12 @@ class Avatar(Section):
 class Evaluate(Section):
     """Which variants are made, and how they are measured."""
 
-    variants: list[Literal["full", "no_correction", "no_expression", "bound", "released"]] = (
-        described(list(VARIANTS), "avatars to make; the first is shown first", min_length=1)
+    variants: list[
+        Literal["full", "no_correction", "no_expression", "bound", "given_tracking", "released"]
+    ] = described(
+        [name for name in VARIANTS if name != "given_tracking"],
+        "avatars to make; the first is shown first",
+        min_length=1,
     )
     protocols: list[Protocol] = described(
         ["frozen", "imavatar"],

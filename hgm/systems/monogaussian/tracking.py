@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hgm.body.flame import JOINTS
 from hgm.body.kinematics import rotation_matrices
 
 
@@ -51,19 +52,32 @@ def world_shift(shift: Tensor, world_to_camera: Tensor) -> Tensor:
 def parameter_errors(
     expression: Tensor, pose: Tensor, true_expression: Tensor, true_pose: Tensor
 ) -> dict[str, float]:
-    """How far frames' numbers are from the truth: mean angle of the five joints' rotations in
-    degrees, and root mean square of the expressions' error over those coefficients that move, each
-    divided by its deviation."""
-    turns = [rotation_matrices(p.double().unflatten(-1, (-1, 3))) for p in (pose, true_pose)]
-    between = turns[0].mT @ turns[1]
-    entries = ((2, 1), (0, 2), (1, 0))
-    axis = torch.stack([between[..., i, j] - between[..., j, i] for i, j in entries], -1)
-    trace = between.diagonal(dim1=-2, dim2=-1).sum(-1)
-    angles = torch.atan2(axis.norm(dim=-1), trace - 1)
+    """How far frames' numbers are from the truth, as mean angles in degrees: `pose_degrees` of the
+    five joints' rotations, `head_degrees` of the head in the world, which the rotations of root and
+    neck make together and pictures show far better than either, `jaw_degrees` and `eyes_degrees`;
+    and `expression`, the root mean square of the expressions' error over those coefficients that
+    move, each divided by its deviation."""
+    found, true = (
+        rotation_matrices(p.double().unflatten(-1, (len(JOINTS), 3))) for p in (pose, true_pose)
+    )
+    joints = _degrees_between(found, true)
+    head = _degrees_between(found[:, 0] @ found[:, 1], true[:, 0] @ true[:, 1])
     deviation = true_expression.double().std(0)
     moving = deviation > 0
     errors = (expression - true_expression).double()[:, moving] / deviation[moving]
     return {
-        "pose_degrees": float(torch.rad2deg(angles).mean()),
+        "pose_degrees": float(joints.mean()),
+        "head_degrees": float(head.mean()),
+        "jaw_degrees": float(joints[:, 2].mean()),
+        "eyes_degrees": float(joints[:, 3:].mean()),
         "expression": float(errors.square().mean().sqrt()) if moving.any() else 0.0,
     }
+
+
+def _degrees_between(a: Tensor, b: Tensor) -> Tensor:
+    """The angles [...] between rotations [..., 3, 3]."""
+    between = a.mT @ b
+    entries = ((2, 1), (0, 2), (1, 0))
+    axis = torch.stack([between[..., i, j] - between[..., j, i] for i, j in entries], -1)
+    trace = between.diagonal(dim1=-2, dim2=-1).sum(-1)
+    return torch.rad2deg(torch.atan2(axis.norm(dim=-1), trace - 1))

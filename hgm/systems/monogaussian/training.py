@@ -54,15 +54,17 @@ class AvatarTraining(nn.Module):
         self.head = head
         self.variant = variant
         self.register_buffer("best", torch.zeros(len(avatar.points), device=avatar.points.device))
-        self.learns_tracking = course.avatar.tracking_lr > 0
         self.tracked_from = course.step_at(course.avatar.tracking_start)
 
     def frames(self, step: int, index: Tensor) -> tuple[Frames, Tensor | None]:
         """What is known of frames at a step, and the shift of their cameras, if any."""
+        settings = self.course.avatar
         frames = self.tracking(index)
-        if not (self.learns_tracking and step >= self.tracked_from):
-            return Frames(*(x.detach() for x in frames)), None
-        return frames, None if self.variant.released.fixed_camera else frames.shift
+        learned = self.variant.tracking and step >= self.tracked_from
+        if not (learned and settings.tracking_lr > 0):
+            frames = Frames(frames.expression.detach(), frames.pose.detach(), frames.shift)
+        moving = learned and settings.shift_lr > 0 and not self.variant.released.fixed_camera
+        return frames, frames.shift if moving else None
 
     def note_opacities(self, gaussians: Gaussians) -> None:
         """Remember the best ones of a step's frames."""
@@ -103,8 +105,8 @@ def frame_order(seed: int, epoch: Epoch, frames: int) -> Tensor:
 
 
 class AvatarLoss:
-    """The loss of a training's steps, for `fit`: of their pictures, and of how far the deformer is
-    from the head model."""
+    """The loss of a training's steps, for `fit`: of their pictures, of how far the deformer is from
+    the head model, and the frames' numbers from what was tracked."""
 
     def __init__(
         self,
@@ -150,6 +152,9 @@ class AvatarLoss:
         if wanted is not None and weight > 0:
             parts["head"] = head_loss(ready.anchored.directions, wanted, self.variance)
             total = total + weight * parts["head"]
+        if settings.tracking_prior > 0:
+            parts["tracking"] = departure(frames, self.footage, drawn)
+            total = total + settings.tracking_prior * parts["tracking"]
         parts["points"] = total.new_tensor(float(len(avatar.points)))
         return total, parts
 
@@ -161,6 +166,15 @@ class AvatarLoss:
             wanted = None if bound else training.head.directions.at(training.avatar.nearest)
             self.current = {epoch.index: (order, wanted)}
         return self.current[epoch.index]
+
+
+def departure(frames: Frames, footage: Footage, drawn: Tensor) -> Tensor:
+    """Sum of the squares by which the numbers of drawn frames [B] of a footage are from those that
+    were tracked, as a mean over the frames."""
+    given = (x[drawn].to(frames.pose) for x in (footage.expression, footage.pose))
+    apart = (frames.expression, frames.pose)
+    differences = [a - b for a, b in zip(apart, given, strict=True)] + [frames.shift]
+    return torch.cat(differences, 1).square().sum(1).mean()
 
 
 def train_avatar(
@@ -235,8 +249,9 @@ def _optimizer(settings: Avatar, avatar: HeadAvatar) -> Optimizer:
     rates = {}
     if avatar.deformer is not None:
         rates["avatar.deformer.*"] = settings.deformer_lr
-    if settings.tracking_lr > 0:
-        rates["tracking.*"] = settings.tracking_lr
+    for name, rate in (("shift", settings.shift_lr), ("*", settings.tracking_lr)):
+        if rate > 0:
+            rates[f"tracking.{name}"] = rate
     return Optimizer(name="adam", rates=rates, sparse=["tracking.*"])
 
 

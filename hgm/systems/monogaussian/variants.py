@@ -30,6 +30,7 @@ class Variant:
     correction: bool = True  # the network that corrects each Gaussian from its displacement
     expression: bool = True  # whether the avatar is told the expression
     bound: bool = False  # Gaussians stay at their nearest vertex of the head
+    tracking: bool = True  # whether the frames' parameters are learned along
     released: Released = Released()
 
 
@@ -40,6 +41,7 @@ VARIANTS: Mapping[str, Variant] = {
     "bound": Variant(
         "Gaussians fixed to the nearest vertex of the head", correction=False, bound=True
     ),
+    "given_tracking": Variant("with every frame's parameters as given", tracking=False),
     "released": Variant("as released, faults included", released=RELEASED),
 }
 

@@ -83,3 +83,11 @@ def test_errors_of_tracking_are_angles_and_shares():
     found = parameter_errors(*map(torch.tensor, (expression, pose, true_expression, true_pose)))
     assert found["pose_degrees"] == pytest.approx(np.rad2deg(angles).mean(), rel=1e-9)
     assert found["expression"] == pytest.approx(0.3, rel=1e-9)
+    degrees = np.rad2deg(angles).reshape(6, 5)
+    assert found["jaw_degrees"] == pytest.approx(degrees[:, 2].mean(), rel=1e-9)
+    assert found["eyes_degrees"] == pytest.approx(degrees[:, 3:].mean(), rel=1e-9)
+    heads = [
+        Rotation.from_rotvec(p[:, :3]) * Rotation.from_rotvec(p[:, 3:6]) for p in (pose, true_pose)
+    ]
+    apart = (heads[0].inv() * heads[1]).magnitude()
+    assert found["head_degrees"] == pytest.approx(np.rad2deg(apart).mean(), rel=1e-9)

@@ -198,9 +198,17 @@ def test_only_frames_that_were_seen_change(film, tmp_path):
 
 
 def test_frames_keep_their_numbers_where_nothing_learns_them(film, tmp_path):
-    train(film, tmp_path, settings=tiny(tracking_lr=0.0, epochs=2, tracking_start=0.0))
-    with np.load(tmp_path / "tracking.npz") as tracking:
-        assert (tracking["pose"] == film.pose.numpy()).all() and not tracking["shift"].any()
+    exact = {"tracking_lr": 0.0, "epochs": 2, "tracking_start": 0.0}
+    for name, settings, variant in (
+        ("still", tiny(**exact, shift_lr=0.0), "full"),
+        ("shifted", tiny(**exact), "full"),
+        ("given", tiny(**exact | {"tracking_lr": 5e-4}), "given_tracking"),
+    ):
+        train(film, tmp_path / name, variant, settings)
+        with np.load(tmp_path / name / "tracking.npz") as tracking:
+            assert (tracking["pose"] == film.pose.numpy()).all()
+            assert (tracking["expression"] == film.expression.numpy()).all()
+            assert tracking["shift"].any() == (name == "shifted")
 
 
 def test_a_shift_of_the_camera_is_one_of_its_translation(film, trained):

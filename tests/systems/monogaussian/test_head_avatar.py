@@ -48,6 +48,7 @@ def test_parameters_are_those_of_the_release():
         "no_expression": full,
         "no_correction": full - 26_123,
         "bound": 728_509 + 30,
+        "given_tracking": full,
         "released": full + 4_742,
     }
 

@@ -254,9 +254,10 @@ class HeadReport(Report):
             + (f" + {avatar['vgg']:g} · VGG" if vgg else ", without the VGG loss")
             + f" + the distance from the head model's motion with weight {avatar['flame']:g}, "
             "which is halved as the training goes on.",
-            f"Adam with a learning rate of {avatar['lr']:g}; each frame's expression, pose and "
-            f"camera shift learn with {avatar['tracking_lr']:g} from "
-            f"{100 * avatar['tracking_start']:.0f} % of the training on.",
+            f"Adam with a learning rate of {avatar['lr']:g}; from "
+            f"{100 * avatar['tracking_start']:.0f} % of the training on each frame's expression "
+            f"and pose learn with {avatar['tracking_lr']:g}, its camera shift with "
+            f"{avatar['shift_lr']:g}.",
         ]
 
 

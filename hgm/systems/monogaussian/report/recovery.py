@@ -16,9 +16,18 @@ from hgm.systems.monogaussian.report.run import Run
 from hgm.systems.monogaussian.tracking import parameter_errors
 from hgm.systems.monogaussian.truth import read_truth
 
+ANGLES = {
+    "pose_degrees": "five joints (mean, °)",
+    "head_degrees": "head in the world (°)",
+    "jaw_degrees": "jaw (°)",
+    "eyes_degrees": "eyes (°)",
+}
+PSNR = "PSNR of the test clip (dB)"
+
 
 def recoveries(run: Run) -> list[Part]:
-    """A table of the errors of each variant; nothing where the parameters were exact."""
+    """A table of each variant's errors, beside the PSNR of its avatar on the test clip, whose
+    parameters are true; nothing where those of the training were exact."""
     try:
         clips = [read_clip(folder, pictures=False) for folder in _folders(run)]
         truths = [read_truth(clip) for clip in clips]
@@ -30,11 +39,14 @@ def recoveries(run: Run) -> list[Part]:
         np.concatenate([truth[i] for truth in truths if truth is not None]) for i in (0, 1)
     )
     given = concatenated(clips)
-    rows = [_row("as given", given.expression, given.pose, expression, pose)]
-    for variant in run.variants:
+    rows = [{**_row("as given", given.expression, given.pose, expression, pose), PSNR: "–"}]
+    for variant in run.asked:
         learned = run.learned_tracking(variant)
         if {"expression", "pose"} <= learned.keys() and len(learned["pose"]) == len(pose):
-            rows.append(_row(variant, learned["expression"], learned["pose"], expression, pose))
+            row = _row(variant, learned["expression"], learned["pose"], expression, pose)
+            measured = run.measured(variant, run.headline)
+            value = measured and measured.number("images", "full", "standard", "psnr")
+            rows.append({**row, PSNR: "–" if value is None else f"{value:.2f}"})
     return [TextTable("Errors of the training parameters", rows)]
 
 
@@ -50,6 +62,6 @@ def _row(name: str, *tables: np.ndarray) -> dict[str, str]:
     errors = parameter_errors(*(torch.from_numpy(table) for table in tables))
     return {
         "parameters": name,
-        "rotations of the joints (mean, °)": f"{errors['pose_degrees']:.2f}",
+        **{text: f"{errors[key]:.2f}" for key, text in ANGLES.items()},
         "expression (rms, share of its deviation)": f"{errors['expression']:.3f}",
     }
