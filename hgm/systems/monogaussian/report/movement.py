@@ -9,28 +9,38 @@ from hgm.report.parts import Part, TextTable
 from hgm.systems.monogaussian.report.run import Run
 
 NONE = "–"
+SKINNING = {"head_mean": "head: mean difference", "body_ghost": "body: the bone that stays"}
 
 
 def movements(run: Run) -> list[Part]:
-    """A table of what was measured of each variant; nothing where nothing was."""
-    rows = [
-        {"variant": measured.variant, **_row(measured.metrics["movement"])}
+    """Tables of what was measured of each variant; nothing where nothing was."""
+    found = {
+        name: measured.metrics.get("movement", {})
         for name in run.variants
-        if (measured := run.measured(name, run.headline)) and measured.metrics.get("movement")
-    ]
-    return [TextTable("Movement", rows)] if any(len(row) > 1 for row in rows) else []
-
-
-def _row(movement: Mapping[str, Any]) -> dict[str, str]:
-    skinning = movement.get("skinning", {})
-    row = {
-        "skinning on the head (mean difference)": _text(skinning.get("head_mean"), 3),
-        "weight of the bone that stays, on the body": _text(skinning.get("body_ghost"), 2),
+        if (measured := run.measured(name, run.headline))
     }
-    for found in movement.get("expressions", ()):
-        name = f"expression {found['expression'] + 1} ({found['pixels']} px)"
-        row[name] = _text(found["iou"], 2)
-    return row
+    tables = {
+        "Learned skinning weights": {n: _skinning(m) for n, m in found.items()},
+        "Overlap of moved pixels (IoU)": {n: _overlaps(m) for n, m in found.items()},
+    }
+    return [
+        TextTable(title, [{"variant": name, **row} for name, row in rows.items() if row])
+        for title, rows in tables.items()
+        if any(rows.values())
+    ]
+
+
+def _skinning(movement: Mapping[str, Any]) -> dict[str, str]:
+    found = movement.get("skinning", {})
+    return {text: _text(found[key], 3) for key, text in SKINNING.items() if key in found}
+
+
+def _overlaps(movement: Mapping[str, Any]) -> dict[str, str]:
+    rows = movement.get("expressions", ())
+    return {
+        f"expression {row['expression'] + 1} ({row['pixels']} px)": _text(row["iou"], 2)
+        for row in rows
+    }
 
 
 def _text(value: float | None, digits: int) -> str:
