@@ -2,8 +2,8 @@
 
 
 wildcard_constraints:
-    part=r"(train|val|test)\d{3}(-[a-z0-9.]+)?",
-    shots=r"((train|val|test)\d{3}(-[a-z0-9.]+)?|capture)",
+    part=r"(train|val|test)\d{3}(-(hard|d[\d.]*\d))?",
+    shots=r"((train|val|test)\d{3}(-(hard|d[\d.]*\d))?|capture)",
     fusion=r"[a-z_]+",
 
 

@@ -28,13 +28,11 @@ def main(job: Job) -> None:
             logging.warning("%s: %s", root / "img" / name, remark)
         return found
 
-    outcome = do_items(
-        job,
-        frames_in(root),
-        key=lambda name: key_of(dict(params), frame_key(root, name, cameras, heat)),
-        work=work,
-        folder=lambda name: manifest.parent / ".pairs" / name,
-    )
+    def key(name: str) -> str:
+        return key_of(dict(params), frame_key(root, name, cameras, heat))
+
+    marks = manifest.parent / ".pairs"
+    outcome = do_items(job, frames_in(root), key=key, work=work, folder=lambda name: marks / name)
     write_json(manifest.with_name("checks.json"), outcome.facts)
 
 

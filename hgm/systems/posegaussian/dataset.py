@@ -183,9 +183,11 @@ class PairStore:
         if (index, view) not in self._cameras:
             K, w2c = self.members[index].files.camera(view)
             size = self.contents.size
-            matrices = (torch.from_numpy(matrix)[None].float() for matrix in (K, w2c))
-            camera = Cameras(*matrices, size, size).resized(2 * size)
-            ratio = ratio_of(*self._frame(index).source_world_to_camera, w2c)
+            camera = Cameras(
+                torch.from_numpy(K)[None].float(), torch.from_numpy(w2c)[None].float(), size, size
+            ).resized(2 * size)
+            left, right = self._frame(index).source_world_to_camera
+            ratio = ratio_of(left, right, w2c)
             self._cameras[index, view] = camera, ratio
         return self._cameras[index, view]
 

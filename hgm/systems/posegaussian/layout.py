@@ -81,6 +81,12 @@ class PairFiles:
     def heat(self, view: View, encoding: str) -> Path:
         return self.folder("heatmap") / f"{view}.{'npz' if encoding == 'coco17' else 'png'}"
 
+    def files(self, *, heat: bool = True) -> list[Path]:
+        """Whatever there is of the pair, without heat maps if so asked."""
+        kinds = KINDS if heat else tuple(kind for kind in KINDS if kind != "heatmap")
+        found = (sorted(self.folder(kind).glob("*")) for kind in kinds)
+        return [file for files in found for file in files if file.is_file()]
+
     def remove(self) -> None:
         """Delete whatever there is of the pair."""
         for kind in KINDS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,5 @@ def link_files(files: Iterable[Path], folder: Path) -> None:
     folder.mkdir(parents=True)
     for file in files:
         with contextlib.suppress(OSError):
-            (folder / f"{file.parent.parent.name}_{file.parent.name}_{file.name}").symlink_to(
-                file.resolve()
-            )
+            name = f"{file.parent.parent.name}_{file.parent.name}_{file.name}"
+            (folder / name).symlink_to(os.path.relpath(file, folder))

@@ -13,12 +13,12 @@ from hgm.render.chunk import common_key
 from hgm.render.pool import Item, do_in_workers
 from hgm.scans.data_source import STANDIN, DataSource
 from hgm.scans.sources import SCANS
-from hgm.systems.posegaussian.layout import KINDS, PairFiles, pair_name
+from hgm.systems.posegaussian.layout import PairFiles, pair_name
 from hgm.systems.posegaussian.marks import link_files
 from hgm.systems.posegaussian.parts import HARD, condition_of, folder_of, subject_of
 from hgm.systems.posegaussian.rig import NOVEL
 from hgm.systems.posegaussian.settings import Pairs
-from hgm.systems.posegaussian.views import MARKS, STAGE, TASK, PairsWork, remove_pairs
+from hgm.systems.posegaussian.views import MARKS, STAGE, TASK, PairsWork, pair_folders, remove_pairs
 
 Progress = Callable[[int, str], None]
 
@@ -88,10 +88,10 @@ def take_pairs(given: Path, scans: Sequence[str], part: str, out: Path, *, code:
     """Take over all pairs of the scans in the folder `given`, which holds the split's folder, as
     links in `out/<split>`. A pair that is unusable is set aside, and so is a scan without any."""
     source, root = given / folder_of(part), out / folder_of(part)
-    found = {scan: _pairs_in(source, scan) for scan in scans}
+    found = {scan: [p.name for p in pair_folders(source, scan) if p.is_dir()] for scan in scans}
 
     def key(name: str) -> str:
-        files = _files(PairFiles(source, name))
+        files = PairFiles(source, name).files()
         return key_of(code, [f"{f.parent.parent.name}/{f.name} {file_digest(f)}" for f in files])
 
     def work(name: str, folder: Path) -> None:
@@ -99,11 +99,11 @@ def take_pairs(given: Path, scans: Sequence[str], part: str, out: Path, *, code:
         check_given(pair)
         taken = PairFiles(root, name)
         taken.remove()
-        for file in _files(pair):
+        for file in pair.files():
             link = taken.folder(file.parent.parent.name) / file.name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(file.resolve())
-        link_files(_files(taken), folder)
+        link_files(taken.files(heat=False), folder)
 
     outcome = for_each(
         [name for names in found.values() for name in names],
@@ -133,12 +133,3 @@ def check_given(pair: PairFiles) -> None:
     for view in NOVEL:
         pair.camera(view)
         pair.large_picture(view)
-
-
-def _pairs_in(source: Path, scan: str) -> list[str]:
-    return sorted(p.name for p in (source / "img").glob(f"{scan}_[0-9][0-9][0-9]") if p.is_dir())
-
-
-def _files(pair: PairFiles) -> list[Path]:
-    folders = (pair.folder(kind) for kind in KINDS)
-    return [file for folder in folders for file in sorted(folder.glob("*")) if file.is_file()]

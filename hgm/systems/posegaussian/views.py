@@ -13,7 +13,7 @@ from hgm.errors import ScanError
 from hgm.scans import gps_files
 from hgm.scans.thuman import ScanFiles
 from hgm.systems.posegaussian.keypoints import keypoints_of
-from hgm.systems.posegaussian.layout import KINDS, PairFiles, pair_name
+from hgm.systems.posegaussian.layout import PairFiles, pair_name
 from hgm.systems.posegaussian.marks import link_files
 from hgm.systems.posegaussian.rig import NOVEL, heading_of, pair_cameras, placed
 from hgm.systems.posegaussian.settings import Pairs
@@ -138,11 +138,16 @@ def moved(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
 
 def pair_files(root: Path, scan: str) -> list[Path]:
     """All files of a scan's pairs below the folder of its split, but heat maps."""
-    kinds = (kind for kind in KINDS if kind != "heatmap")
-    return [f for kind in kinds for f in sorted((root / kind).glob(f"{scan}_[0-9][0-9][0-9]/*"))]
+    folders = [PairFiles(root, folder.name) for folder in pair_folders(root, scan)]
+    return [file for pair in folders for file in pair.files(heat=False)]
+
+
+def pair_folders(root: Path, scan: str) -> list[Path]:
+    """The folders of a scan's pairs in `img`."""
+    return sorted((root / "img").glob(f"{scan}_[0-9][0-9][0-9]"))
 
 
 def remove_pairs(root: Path, scan: str) -> None:
     """Delete all pairs of a scan below the folder of its split, leftovers included."""
-    for folder in (root / "img").glob(f"{scan}_[0-9][0-9][0-9]"):
+    for folder in pair_folders(root, scan):
         PairFiles(root, folder.name).remove()
