@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,11 +15,15 @@ from hgm.cameras import Cameras
 from hgm.core.keys import derived_seed
 from hgm.errors import InputError
 from hgm.systems.posegaussian.batches import StereoBatch
+from hgm.systems.posegaussian.dataset import NovelView
 from hgm.systems.posegaussian.pair import RectifiedPair
 from hgm.systems.posegaussian.released import weighted_target
+from hgm.systems.posegaussian.rig import NOVEL
 
-NOVEL = (2, 3, 4)  # the views between the cameras of a pair
-HALFWAY = 3
+HALFWAY = 3  # the view between that is the same of all pairs
+
+# both heat maps of a pair as they were before rectification, uint8 [2, S, S, C]
+HeatOf = Callable[[int], np.ndarray]
 
 
 class Pairs(Protocol):
@@ -27,11 +31,7 @@ class Pairs(Protocol):
 
     def __len__(self) -> int: ...
     def pair(self, index: int) -> RectifiedPair: ...
-    def source_heat(self, index: int) -> np.ndarray:
-        """Its heat maps as they were before rectification, uint8 [2, S, S, C]."""
-
-    def novel(self, index: int, view: int) -> tuple[Tensor, Cameras, Tensor]:
-        """Picture [3, 2S, 2S] in 0-1 over black, camera [1] and mask of a view between."""
+    def novel(self, index: int, view: int) -> NovelView: ...
 
 
 @dataclass(frozen=True)
@@ -75,16 +75,16 @@ class Sample:
 
 
 def sample_of(
-    pairs: Pairs, indices: Sequence[int], views: Sequence[int] = (), *, heat: bool = False
+    pairs: Pairs, indices: Sequence[int], views: Sequence[int] = (), heat: HeatOf | None = None
 ) -> Sample:
-    """Some pairs; with one view between of each, and with their heat maps, where these are asked
-    for."""
+    """Some pairs; with one view between of each where views are named, and with the heat maps that
+    `heat` reads."""
     novel = [pairs.novel(i, view) for i, view in zip(indices, views, strict=False)]
     return Sample(
         [pairs.pair(i) for i in indices],
-        [pairs.source_heat(i) for i in indices] if heat else (),
-        [picture for picture, _, _ in novel],
-        [camera for _, camera, _ in novel],
+        [heat(i) for i in indices] if heat is not None else (),
+        [view.rgb for view in novel],
+        [view.camera for view in novel],
     )
 
 

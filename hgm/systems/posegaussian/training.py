@@ -18,7 +18,7 @@ from hgm.splat import backend_for
 from hgm.systems.posegaussian.losses import disparity_loss, end_point_error, picture_loss
 from hgm.systems.posegaussian.network import Design, PoseGaussian
 from hgm.systems.posegaussian.pictures import pictures_of
-from hgm.systems.posegaussian.samples import HALFWAY, Pairs, Sample, drawn, sample_of
+from hgm.systems.posegaussian.samples import HALFWAY, HeatOf, Pairs, Sample, drawn, sample_of
 from hgm.systems.posegaussian.settings import Depth, Maps
 from hgm.train.loop import fit, write_history, write_record
 from hgm.train.prefetch import LOADERS, Prefetch
@@ -34,6 +34,7 @@ class Training:
     design: Design
     pairs: Pairs
     validation: Pairs | None = None
+    heat: HeatOf | None = None  # for the released target, which heat maps weight
     seed: int = 0
     device: str = "cpu"
     backend: str = "auto"
@@ -132,11 +133,10 @@ def _train(
         use_threads(1)  # the job's other threads read ahead
     backend = backend_for(training.backend, device)
     pairs = training.pairs
-    weighted = training.design.released and training.design.heat > 0
 
     def sample(micro: int) -> Sample:
         indices, views = drawn(training.seed, stage, micro, settings.batch, len(pairs))
-        return sample_of(pairs, indices, views if network.design.maps else (), heat=weighted)
+        return sample_of(pairs, indices, views if network.design.maps else (), training.heat)
 
     def loss(micro: int, _: torch.Generator, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         return step_loss(network, samples[micro][part], settings, backend)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from hgm.cameras import Cameras
+from hgm.systems.posegaussian.dataset import NovelView
 from hgm.systems.posegaussian.pair import RectifiedPair
 
 BASELINE = 0.4  # meters
@@ -67,7 +66,7 @@ class Slopes:
         random = np.random.default_rng(self.seeds[index])
         return random.integers(0, 256, (2, self.size, self.size, 3), np.uint8)
 
-    def novel(self, index: int, view: int) -> tuple[Tensor, Cameras, Tensor]:
+    def novel(self, index: int, view: int) -> NovelView:
         camera = self.pair(index).cameras[:1].resized(2 * self.size)
         picture = torch.full((3, 2 * self.size, 2 * self.size), 0.2 * view)
-        return picture, camera, picture[:1] > 0
+        return NovelView(picture, camera, torch.ones_like(picture[:1]), 0.25 * (view - 1))

@@ -15,7 +15,8 @@ from hgm.metrics.images import ssim_map
 from hgm.systems.posegaussian.losses import disparity_loss, end_point_error, picture_loss
 from hgm.systems.posegaussian.network import Design, PoseGaussian
 from hgm.systems.posegaussian.released import weighted_target
-from hgm.systems.posegaussian.samples import NOVEL, drawn, sample_of
+from hgm.systems.posegaussian.rig import NOVEL
+from hgm.systems.posegaussian.samples import drawn, sample_of
 from hgm.systems.posegaussian.settings import Depth, Maps
 from hgm.systems.posegaussian.training import Training, train_depth, train_maps
 from hgm.systems.posegaussian.widths import WIDTHS
@@ -38,7 +39,9 @@ class Stop(Deadline):
 
 def train(out: Path, *, stop: int | None = None, design: Design = SMALL, steps: int = 3) -> Path:
     """Both trainings, one after the other; stopped after so many steps of each."""
-    training = Training(design, Slopes(3), Slopes(1, first=3))
+    pairs = Slopes(3)
+    heat = pairs.source_heat if design.released else None
+    training = Training(design, pairs, Slopes(1, first=3), heat)
     depth = Depth(steps=steps, batch=2, **COMMON)
     maps = Maps(steps=steps, batch=2, **COMMON)
     if stop is not None:
@@ -147,7 +150,7 @@ def test_the_released_target_is_weighted_by_brightness():
     brightness = heat.mean(-1).astype(np.float32)
     flow = pair.flow.astype(np.float32) * brightness
     kept = (pair.valid * np.float32(255) * brightness).astype(np.int64).astype(np.uint8) / 255
-    batch = sample_of(pairs, [0], heat=True).batch("cpu")
+    batch = sample_of(pairs, [0], heat=pairs.source_heat).batch("cpu")
     torch.testing.assert_close(batch.flow[:, 0], torch.from_numpy(np.where(pair.valid, flow, 0)))
     assert np.array_equal(batch.valid[:, 0].numpy(), kept >= 0.5)
     share = float(batch.valid.sum() / pair.valid.sum())
