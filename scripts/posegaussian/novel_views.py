@@ -7,33 +7,30 @@ from hgm.core.items import do_items, outcome_in
 from hgm.core.job import Job, run
 from hgm.core.keys import key_of
 from hgm.splat import backend_for
-from hgm.systems.posegaussian.layout import PairFiles
+from hgm.systems.posegaussian.dataset import pair_members
 from hgm.systems.posegaussian.network import PoseGaussian
 from hgm.systems.posegaussian.novel_views import show_pair
 from hgm.systems.posegaussian.pair import RectifiedPair
-from hgm.systems.posegaussian.parts import folder_of
 from hgm.systems.posegaussian.settings import Between
 from hgm.systems.posegaussian.true_views import novel_cameras
 
 
 def main(job: Job) -> None:
-    params = job.params
+    params, pairs, views = job.params, job.path("pairs"), job.paths("views")
     device = select_device(params["device"])
     network = PoseGaussian.load(job.path("weights").parent, device)
     backend = backend_for(params["splat"], device)
-    views = job.paths("views")  # none of a real rig
-    keys = [outcome_in(path).members for path in (job.path("pairs"), *views)]
+    settings = Between(**params["between"])
+    # of a real rig there are no views
+    files = {m.name: m.files for m in pair_members([pairs], views)} if views else {}
+    keys = [outcome_in(manifest).members for manifest in (pairs, *views)]
+    reads = job.digests("weights", "design")
 
     def work(name: str, out: Path) -> None:
-        pair = RectifiedPair.load(job.path("pairs").parent / f"{name}.npz")
-        cameras = {}
-        if views:
-            root = views[0].parent / folder_of(job.wildcards["shots"])
-            cameras = novel_cameras(PairFiles(root, name), pair.size)
-        settings = Between(**params["between"])
+        pair = RectifiedPair.load(pairs.parent / f"{name}.npz")
+        cameras = novel_cameras(files[name], pair.size) if views else {}
         show_pair(network, pair, cameras, out, settings=settings, backend=backend)
 
-    reads = job.digests("weights", "design")
     do_items(
         job,
         sorted(keys[0]),

@@ -7,29 +7,23 @@ from hgm.core.job import Job, run
 from hgm.core.keys import key_of
 from hgm.metrics.lpips import load_lpips
 from hgm.splat import backend_for
-from hgm.systems.posegaussian.evaluation import evaluate_pair
-from hgm.systems.posegaussian.layout import PairFiles
+from hgm.systems.posegaussian.dataset import pair_members
+from hgm.systems.posegaussian.evaluation import Protocol, evaluate_pair
 from hgm.systems.posegaussian.pair import RectifiedPair
-from hgm.systems.posegaussian.parts import folder_of
 from hgm.systems.posegaussian.true_views import photos_of, true_views
 
 
 def main(job: Job) -> None:
-    params = job.params
+    params, fusion = job.params, job.wildcards["fusion"]
     backend = backend_for(params["splat"], "cpu")
     lpips = load_lpips(params["weights"]["vgg16"], params["weights"]["lpips"])
-    fusion, pairs = job.wildcards["fusion"], job.path("pairs").parent
-    root = job.path("views").parent / folder_of(job.wildcards["part"])
+    protocol = Protocol(fusion, params["standin"], params["baselines"], lpips, backend)
+    members = {m.name: m for m in pair_members([job.path("pairs")], [job.path("views")])}
     made = outcome_in(job.path("made")).members
 
     def work(name: str, out: Path) -> None:
-        pair = RectifiedPair.load(pairs / f"{name}.npz")
-        files = PairFiles(root, name)
-        evaluate_pair(
-            out, pair, photos_of(files), true_views(files, pair.size),
-            variant=fusion, standin=params["standin"], simple=params["baselines"],
-            lpips=lpips, backend=backend,
-        )  # fmt: skip
+        pair, files = RectifiedPair.load(members[name].rectified), members[name].files
+        evaluate_pair(out, pair, photos_of(files, pair), true_views(files, pair), protocol)
 
     do_items(
         job,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,30 +72,34 @@ def row_of(
     return {"images": images, "views": views}
 
 
+@dataclass(frozen=True)
+class Protocol:
+    """How the pairs of a variant are measured."""
+
+    variant: str
+    standin: bool
+    simple: bool  # measure also what is the same for every variant: nearest photo and true depth
+    lpips: LPIPS | None = None
+    backend: str = "auto"
+
+
 def evaluate_pair(
     folder: Path,
     pair: RectifiedPair,
     photos: Tensor,
     truths: Mapping[int, NovelView],
-    *,
-    variant: str,
-    standin: bool,
-    simple: bool,
-    lpips: LPIPS | None = None,
-    backend: str = "auto",
+    protocol: Protocol,
 ) -> dict[str, Any]:
     """Measure the files that `show_pair` wrote to a pair's folder, and write metrics.json beside
     them; returns it.
 
-    photos [2, 3, S, S]: of both cameras over black, before rectification. simple: measure also what
-    is the same for every variant, the nearest photo and Gaussians at the true depth. Raises
+    photos [2, 3, S, S]: of both cameras over black, before rectification, left first. Raises
     InputError for a picture that is missing, damaged or of another size.
     """
+    backend = protocol.backend
     measured = {view: _written(folder, view, truth.camera) for view, truth in truths.items()}
-    others: dict[str, Any] = {
-        "warped_points": _splatted(Gaussians.load_ply(folder / POINTS), truths, backend)
-    }
-    if simple:
+    others = {"warped_points": _splatted(Gaussians.load_ply(folder / POINTS), truths, backend)}
+    if protocol.simple:
         others["copy_nearest"] = {
             view: copy_nearest(photos, truth.ratio, truth.camera.width)
             for view, truth in truths.items()
@@ -102,14 +107,19 @@ def evaluate_pair(
         if pair.flow is not None:
             [best] = oracle(StereoBatch.of([pair]))
             others["oracle"] = _splatted(best, truths, backend)
-    row = row_of(measured, truths, lpips)
+    rows = {name: row_of(made, truths, protocol.lpips) for name, made in others.items()}
+    row = row_of(measured, truths, protocol.lpips)
     record = {
         **subject_record(
-            "posegaussian", folder.name, variant, standin=standin, images=row["images"]
+            "posegaussian",
+            folder.name,
+            protocol.variant,
+            standin=protocol.standin,
+            images=row["images"],
         ),
         **read_json(folder / MATCHING),
         "views": row["views"],
-        "baselines": {name: row_of(made, truths, lpips) for name, made in others.items()},
+        "baselines": rows,
     }
     write_json(folder / METRICS, record)
     return record

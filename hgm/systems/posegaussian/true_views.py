@@ -9,6 +9,7 @@ from torch import Tensor
 from hgm.cameras import Cameras
 from hgm.systems.posegaussian.dataset import NovelView
 from hgm.systems.posegaussian.layout import PairFiles
+from hgm.systems.posegaussian.pair import RectifiedPair
 from hgm.systems.posegaussian.rig import NOVEL, SOURCES, ratio_of
 
 
@@ -22,11 +23,12 @@ def novel_cameras(files: PairFiles, size: int) -> dict[int, Cameras]:
     return found
 
 
-def true_views(files: PairFiles, size: int) -> dict[int, NovelView]:
-    """The views between, by number. Raises ScanError as `novel_cameras`, and for pictures."""
-    first, second = (files.camera(view)[1] for view in SOURCES)
+def true_views(files: PairFiles, pair: RectifiedPair) -> dict[int, NovelView]:
+    """The views between the cameras of a pair, by number. Raises ScanError as `novel_cameras`, and
+    for pictures."""
+    first, second = pair.source_world_to_camera
     found = {}
-    for view, camera in novel_cameras(files, size).items():
+    for view, camera in novel_cameras(files, pair.size).items():
         mask = files.picture(view)[1].repeat(2, 0).repeat(2, 1)
         found[view] = NovelView(
             _tensor(files.large_picture(view)),
@@ -37,10 +39,12 @@ def true_views(files: PairFiles, size: int) -> dict[int, NovelView]:
     return found
 
 
-def photos_of(files: PairFiles) -> Tensor:
-    """Both photos [2, 3, S, S] in 0-1 over black, as they were taken. Raises ScanError as
-    `true_views`."""
-    return torch.stack([_tensor(files.picture(view)[0]) for view in SOURCES])
+def photos_of(files: PairFiles, pair: RectifiedPair) -> Tensor:
+    """Both photos [2, 3, S, S] in 0-1 over black, as they were taken, the left one first. Raises
+    ScanError as `true_views`."""
+    photos = [_tensor(files.picture(view)[0]) for view in SOURCES]
+    in_order = np.allclose(files.camera(SOURCES[0])[1], pair.source_world_to_camera[0])
+    return torch.stack(photos if in_order else photos[::-1])
 
 
 def _tensor(picture: np.ndarray) -> Tensor:

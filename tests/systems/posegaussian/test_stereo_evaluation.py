@@ -1,6 +1,7 @@
 """Measures of a pair: of a ball, of which every picture is known, and a network that knows its
 depth."""
 
+import dataclasses
 import json
 
 import cv2
@@ -13,7 +14,7 @@ from hgm.errors import InputError
 from hgm.images.views import load_image, save_image
 from hgm.systems.posegaussian.baselines import copy_nearest
 from hgm.systems.posegaussian.dataset import NovelView
-from hgm.systems.posegaussian.evaluation import evaluate_pair
+from hgm.systems.posegaussian.evaluation import Protocol, evaluate_pair
 from hgm.systems.posegaussian.layout import PairFiles
 from hgm.systems.posegaussian.novel_views import show_pair
 from hgm.systems.posegaussian.pair import RectifiedPair
@@ -58,9 +59,9 @@ def folder(pair, truths, tmp_path_factory):
     return out
 
 
-def measured(folder, pair, photos, truths, **more):
-    options = {"variant": "none", "standin": True, "simple": True, **more}
-    return evaluate_pair(folder, pair, photos, truths, **options)
+def measured(folder, pair, photos, truths, *, simple=True):
+    protocol = Protocol("none", standin=True, simple=simple)
+    return evaluate_pair(folder, pair, photos, truths, protocol)
 
 
 def test_the_measures_of_a_pair(folder, pair, photos, truths):
@@ -116,7 +117,7 @@ def test_the_nearest_photo_is_that_of_the_nearer_camera():
         )
 
 
-def test_views_are_read_from_the_layout(photos, truths, tmp_path):
+def test_views_are_read_from_the_layout(pair, truths, tmp_path):
     """From files that are written here: of single color, so that JPEG keeps them."""
     cameras, size = rig(), 64
     for kind in ("img", "mask", "parm"):
@@ -134,7 +135,7 @@ def test_views_are_read_from_the_layout(photos, truths, tmp_path):
         np.save(parm / f"{view}_intrinsic.npy", camera.K[0].numpy())
         np.save(parm / f"{view}_extrinsic.npy", camera.world_to_camera[0, :3].numpy())
     files = PairFiles(tmp_path, "0000_000")
-    found = true_views(files, size)
+    found = true_views(files, pair)
     assert list(found) == [2, 3, 4]
     for view, truth in found.items():
         torch.testing.assert_close(truth.camera.K, truths[view].camera.K)
@@ -150,7 +151,11 @@ def test_views_are_read_from_the_layout(photos, truths, tmp_path):
         torch.testing.assert_close(novel_cameras(files, size)[view].K, truth.camera.K)
     expected = torch.zeros(2, 3, size, size)
     expected[1, :, :, size // 2 :] = 20 / 255
-    torch.testing.assert_close(photos_of(files), expected, atol=1.5 / 255, rtol=0)
+    torch.testing.assert_close(photos_of(files, pair), expected, atol=1.5 / 255, rtol=0)
+    # where the left photo is the second one of the files
+    other = dataclasses.replace(pair, source_world_to_camera=pair.source_world_to_camera[::-1])
+    torch.testing.assert_close(photos_of(files, other), expected.flip(0), atol=1.5 / 255, rtol=0)
+    assert true_views(files, other)[2].ratio == pytest.approx(1 - RATIOS[2], abs=1e-4)
     (tmp_path / "img/0000_000/3_hr.jpg").unlink()
     with pytest.raises(InputError, match=r"3_hr\.jpg"):
-        true_views(files, size)
+        true_views(files, pair)
