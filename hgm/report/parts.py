@@ -97,6 +97,14 @@ class Frames:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """Pictures to pick from and what can be turned, side by side where there is room."""
+
+    kind: ClassVar[str] = "beside"
+    parts: Sequence[Frames | Turntable]
+
+
+@dataclass(frozen=True)
 class Sheet:
     """One wide picture under a title, scrolled sideways where there is no room."""
 

@@ -12,7 +12,7 @@ from hgm.images.video import read_video
 from hgm.report.content import Headline, Report
 from hgm.report.grids import Grid, Label, grid
 from hgm.report.paper import MEAN
-from hgm.report.parts import Frames, Note, Part, Section, Strip, Turntable, shot
+from hgm.report.parts import Beside, Frames, Note, Part, Section, Strip, Turntable, shot
 from hgm.report.pictures import error_map, read, sheet
 from hgm.report.run import Subject
 from hgm.report.viewer_data import share, turned
@@ -51,8 +51,8 @@ PAIRS = (
 )
 BETWEEN = (
     "The slider moves from the left camera to the right one; both photos are the only input. "
-    "Below, the Gaussians themselves, one for each pixel of the person in either photo. Seen from "
-    "far outside the two cameras they have gaps: nobody saw that side."
+    "Beside it, the Gaussians themselves, one for each pixel of the person in either photo. Seen "
+    "from far outside the two cameras they have gaps: nobody saw that side."
 )
 NOVEL_VIEWS = (
     "Three cameras between the two that the networks have not seen for these people: the truth, "
@@ -166,9 +166,8 @@ class StereoReport(Report):
         parts: list[Part] = []
         for subject in (*self._people(), *self.run.captured[:SHOWN]):
             picked = self._frames(subject)
-            if picked is not None:
-                parts.append(picked)
-            parts.append(self._turntable(subject))
+            table = self._turntable(subject)
+            parts.append(Beside([table] if picked is None else [picked, table]))
         return parts
 
     def _frames(self, subject: Subject) -> Frames | None:
