@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hgm.cameras import Cameras
 from hgm.core.settings import Section, described
 from hgm.errors import ScanError
 from hgm.scans import gps_files
@@ -62,7 +63,15 @@ class PairsTask:
         heading, keypoints = self.load_hard(files) if item["hard"] else self.load(files)
         for pair in range(self.work.pairs.per_scan):
             out = PairFiles(root, pair_name(item["name"], pair))
-            self.render_pair(out, item["scan"], pair, heading, keypoints)
+            cameras = pair_cameras(
+                self.work.pairs,
+                item["scan"],
+                pair,
+                heading=heading,
+                seed=self.work.seed,
+                front=item["hard"],
+            )
+            self.render_pair(out, cameras, keypoints)
         link_files(pair_files(root, item["name"]), folder)
         return {"device": self.renderer.device, "blender": self.renderer.version}
 
@@ -103,11 +112,8 @@ class PairsTask:
         self.renderer.move(moved(person.vertices, transform))
         return 0.0, moved(person.keypoints, transform)
 
-    def render_pair(
-        self, out: PairFiles, scan: str, pair: int, heading: float, keypoints: np.ndarray
-    ) -> None:
+    def render_pair(self, out: PairFiles, cameras: Cameras, keypoints: np.ndarray) -> None:
         """Render and write the views of one pair of what is in the renderer's world."""
-        cameras = pair_cameras(self.work.pairs, scan, pair, heading=heading, seed=self.work.seed)
         for view in range(len(cameras)):
             camera = cameras[view]
             try:

@@ -93,3 +93,15 @@ def test_the_heading_is_where_the_body_faces():
 def test_a_flat_scan_is_refused():
     with pytest.raises(ScanError, match="one height"):
         placed(np.ones((4, 3)), 0, "0000")
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_hard_pairs_are_around_the_front(count):
+    rig = Pairs(per_scan=count)
+    azimuths = []
+    for pair in range(count):
+        cameras = pair_cameras(rig, "0505", pair, heading=30.0, seed=0, front=True)
+        x, _, z = cameras.centers[3].numpy()
+        azimuths.append(np.degrees(np.arctan2(x, z)) - 30)
+    assert np.abs(azimuths).max() <= 45
+    assert np.allclose(np.diff(azimuths), 90 / count)
