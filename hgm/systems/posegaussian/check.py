@@ -13,7 +13,10 @@ from hgm.systems.posegaussian.photos import PERSON
 from hgm.systems.posegaussian.rig import spacing
 
 FEWEST = 8  # matched points that say something
-ALONE = 0.75  # of the distance to the second-best match, below which the best is taken
+LARGEST = 512  # pixels of the pictures in which points are matched
+CORNERS = 150  # that are looked for
+PATCH, BAND = 0.02, 0.04  # of the picture: around a corner to each side, and rows to each side
+ALIKE = 0.8  # correlation of two patches of one point
 ROWS = 2.0  # pixels between the rows of matched points, above which a calibration is doubtful
 MOST = 0.5  # of the matched points, which have to lie in front of the cameras
 SAME = 1.5  # pixels between a pixel and where it comes back to from the other view
@@ -22,8 +25,8 @@ SAME = 1.5  # pixels between a pixel and where it comes back to from the other v
 def check_pair(pair: RectifiedPair) -> dict[str, Any]:
     """degrees: the angle between the cameras. points: how many were matched between the views;
     row_error: median of the rows between them, in pixels; in_front: share of them that lies in
-    front of the cameras, small where poses are inverted or photos swapped (both None for too few
-    points). both_see: mean share of a view's person that the other sees too, None without depth."""
+    front of the cameras, small where the poses are wrong (both None for too few points). both_see:
+    mean share of a view's person that the other sees too, None without depth."""
     found: dict[str, Any] = {"degrees": spacing(*pair.source_world_to_camera)}
     points = matched_points(pair)
     found |= {"points": len(points), "row_error": None, "in_front": None}
@@ -38,28 +41,43 @@ def check_pair(pair: RectifiedPair) -> dict[str, Any]:
 
 def matched_points(pair: RectifiedPair) -> np.ndarray:
     """Points [N, 2, 2] of the person that look alike in the left and in the right view, as x and y
-    in pixels."""
+    in pixels: corners of the left one, whose surroundings are found again in a band of rows."""
     import cv2
 
-    sift = cv2.SIFT.create(contrastThreshold=0.01)
-    keys, features = [], []
-    for image, mask in zip(pair.images, pair.masks, strict=True):
-        person = cv2.erode((mask >= PERSON).astype(np.uint8), np.ones((3, 3), np.uint8))
-        found, described = sift.detectAndCompute(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), person)
-        keys.append(np.array([key.pt for key in found]).reshape(-1, 2))
-        features.append(described)
-    if min(len(points) for points in keys) < 2:
-        return np.zeros((0, 2, 2))
-    matcher = cv2.BFMatcher(cv2.NORM_L2)
-    there, back = (matcher.knnMatch(features[a], features[1 - a], k=2) for a in (LEFT, RIGHT))
-    best = {m.queryIdx: m.trainIdx for m, second in back if m.distance < ALONE * second.distance}
-    both = [
-        (m.queryIdx, m.trainIdx)
-        for m, second in there
-        if m.distance < ALONE * second.distance and best.get(m.trainIdx) == m.queryIdx
+    scale = min(1.0, LARGEST / pair.size)
+    size = round(pair.size * scale)
+    gray = [
+        cv2.resize(
+            cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (size, size), interpolation=cv2.INTER_AREA
+        )
+        for image in pair.images
     ]
-    left, right = np.array(both, int).reshape(-1, 2).T
-    return np.stack([keys[LEFT][left], keys[RIGHT][right]], 1)
+    person = cv2.resize(pair.masks[LEFT], (size, size)) >= PERSON
+    reach, band = max(3, round(PATCH * size)), max(2, round(BAND * size))
+    inner = cv2.erode(person.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    corners = cv2.goodFeaturesToTrack(gray[LEFT], CORNERS, 0.01, reach, mask=inner)
+    found = []
+    for x, y in np.zeros((0, 2), int) if corners is None else corners[:, 0].astype(int):
+        top = y - reach - band
+        rows = gray[RIGHT][max(top, 0) : y + reach + band + 1]
+        patch = gray[LEFT][y - reach : y + reach + 1, x - reach : x + reach + 1]
+        if min(patch.shape) <= 2 * reach or len(rows) <= 2 * reach:
+            continue
+        score = cv2.matchTemplate(rows, patch, cv2.TM_CCOEFF_NORMED)
+        row, column = np.unravel_index(score.argmax(), score.shape)
+        if score[row, column] > ALIKE:
+            fine = row + _peak(score[max(row - 1, 0) : row + 2, column])
+            found.append([[x, y], [column + reach, fine + max(top, 0) + reach]])
+    return np.array(found).reshape(-1, 2, 2) / scale
+
+
+def _peak(values: np.ndarray) -> float:
+    """Where between -1 and 1 the parabola through three values is highest; 0 at an edge."""
+    if len(values) < 3:
+        return 0.0
+    before, here, after = values
+    bend = before - 2 * here + after
+    return float(np.clip((before - after) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0
 
 
 def both_see(pair: RectifiedPair) -> float | None:

@@ -21,6 +21,7 @@ from hgm.systems.posegaussian.check import check_pair
 from hgm.systems.posegaussian.marks import link_files
 from hgm.systems.posegaussian.pair import RectifiedPair
 from hgm.systems.posegaussian.photos import PERSON, Photos
+from hgm.systems.posegaussian.rig import spacing
 
 Centers = Literal["half", "integer", "exact"]
 BEFORE: dict[Centers, float] = {"half": 0.0, "integer": 0.0, "exact": -0.5}  # added to K's center
@@ -28,14 +29,15 @@ AFTER: dict[Centers, float] = {"half": 0.0, "integer": 0.5, "exact": 0.5}
 VALID = 0.66  # of an eroded mask, from which on the flow is known
 STEP = 0.01  # 1/m: neighbors further apart are not one surface
 STRAIGHT = np.zeros(5)  # coefficients of a lens that bends nothing
+WIDEST = 90.0  # degrees between two cameras
 SAME_PLACE = 1e-3  # meters between two cameras that are one
 
 
 def rectify_pair(photos: Photos, centers: Centers = "half") -> RectifiedPair:
     """Rectify two photos, the left one first whatever their order.
 
-    Raises InputError for cameras at one place, for one above the other, and where the person is
-    not in both rectified pictures.
+    Raises InputError for cameras at one place, turned by more than 90 degrees from each other, or
+    one above the other, and where the person is not in both rectified pictures.
     """
     import cv2
 
@@ -101,13 +103,20 @@ def _stereo(photos: Photos, centers: Centers) -> tuple[np.ndarray, np.ndarray, f
     of the photos."""
     import cv2
 
+    apart = spacing(*photos.world_to_camera)
+    if apart > WIDEST:
+        raise InputError(
+            f"{photos.name}: the cameras are turned by {apart:.0f} degrees from each other; "
+            f"expected at most {WIDEST:g}, two that look at the same side of a person"
+        )
     for order in ([0, 1], [1, 0]):
         K0, K1 = (_moved(photos.K[view], BEFORE[centers]) for view in order)
         first, second = photos.world_to_camera[order]
         relative = second @ np.linalg.inv(first)
         if np.linalg.norm(relative[:3, 3]) < SAME_PLACE:
             raise InputError(
-                f"{photos.name}: both cameras are at one place; expected two that stand apart"
+                f"{photos.name}: both cameras are at one place; expected two that stand apart, and "
+                "world_to_camera, not its inverse"
             )
         size = (photos.size, photos.size)
         R0, R1, P0, P1, *_ = cv2.stereoRectify(

@@ -1,0 +1,215 @@
+"""Rectification: rows, disparity and depth against projections and rays, pictures against the
+views between, and rigs that cannot be rectified."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from hgm.cameras import Cameras
+from hgm.errors import InputError
+from hgm.gaussians import Gaussians
+from hgm.geometry.rays import RayMesh
+from hgm.scans.preflight import preflight
+from hgm.scans.thuman import locate
+from hgm.splat import render
+from hgm.systems.posegaussian.batches import StereoBatch
+from hgm.systems.posegaussian.check import check_pair, remarks
+from hgm.systems.posegaussian.layout import PairFiles
+from hgm.systems.posegaussian.pair import RectifiedPair
+from hgm.systems.posegaussian.photos import Photos
+from hgm.systems.posegaussian.rectify import rectify_pair
+from hgm.systems.posegaussian.rig import placed
+
+PAIR = "0000_000"
+CENTERS = ("half", "integer", "exact")
+
+
+@pytest.fixture(scope="module")
+def photos(rendered) -> Photos:
+    return PairFiles(rendered, PAIR).photos(None)
+
+
+@pytest.fixture(scope="module")
+def pairs(photos) -> dict[str, RectifiedPair]:
+    return {centers: rectify_pair(photos, centers) for centers in CENTERS}
+
+
+@pytest.fixture(scope="module")
+def mesh(place) -> RayMesh:
+    scan = preflight(locate(place.root, "0000")).mesh
+    transform = placed(scan.vertices, 0, "0000")
+    return RayMesh(scan.vertices @ transform[:3, :3].T + transform[:3, 3], scan.faces)
+
+
+def depth_by_rays(pair: RectifiedPair, view: int, mesh: RayMesh) -> np.ndarray:
+    """Planar depth [S, S] of a mesh at the pixel centers of a rectified view."""
+    y, x = np.indices((pair.size, pair.size)) + 0.5
+    rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(pair.K[view]).T
+    rays = rays @ pair.world_to_camera[view, :3, :3]
+    origin = np.linalg.inv(pair.world_to_camera[view])[:3, 3]
+    return mesh.distances(np.broadcast_to(origin, rays.shape), rays)
+
+
+@pytest.mark.parametrize("centers", CENTERS)
+def test_points_are_in_one_row_of_both_views(pairs, photos, centers):
+    """Points of the left photo's own depth, by its own camera."""
+    pair = pairs[centers]
+    K, w2c, q = photos.K[0], photos.world_to_camera[0], photos.inverse_depth[0]
+    rows, columns = np.nonzero(q)
+    rays = np.stack([columns + 0.5, rows + 0.5, np.ones(len(rows))]) / q[rows, columns]
+    points = np.linalg.inv(w2c) @ np.concatenate([np.linalg.inv(K) @ rays, np.ones((1, len(rows)))])
+    seen = [K @ (pose @ points)[:3] for K, pose in zip(pair.K, pair.world_to_camera, strict=True)]
+    left, right = (x[:2] / x[2] for x in seen)
+    assert np.abs(left[1] - right[1]).max() < 0.1
+    # the way from left to right is the disparity of the depth
+    flow = (pair.K[1, 0, 2] - pair.K[0, 0, 2]) + pair.shift / seen[0][2]
+    assert np.abs((right - left)[0] - flow).max() < 1e-6
+
+
+@pytest.mark.parametrize(("centers", "error"), [("half", 2e-3), ("exact", 1e-3)])
+def test_depth_to_flow_and_back_is_what_rays_see(pairs, mesh, centers, error):
+    pair = pairs[centers]
+    batch = StereoBatch.of([pair])
+    found = batch.inverse_depth(batch.flow)[:, 0].numpy()
+    for view in (0, 1):
+        z = depth_by_rays(pair, view, mesh)
+        known = pair.valid[view] & np.isfinite(z)
+        relative = np.abs(found[view][known] * z[known] - 1)
+        assert known.sum() > 1000
+        assert np.median(relative) < error and np.quantile(relative, 0.9) < 3 * error
+    there = batch.flow_of(batch.inverse_depth(batch.flow))
+    assert (there - batch.flow).abs()[batch.valid].max() < 1e-3
+
+
+def oracle(pair: RectifiedPair, farther: float = 0.0) -> Gaussians:
+    """The known pixels of both views as small round Gaussians, their disparity changed by so many
+    pixels."""
+    batch = StereoBatch.of([pair])
+    side = torch.tensor([1.0, -1.0])[:, None, None, None]
+    q = torch.where(batch.flow != 0, batch.inverse_depth(batch.flow + farther * side), 0.0)[:, 0]
+    points, colors, scales = [], [], []
+    for view in (0, 1):
+        rows, columns = (q[view] > 0.05).nonzero(as_tuple=True)
+        z = 1 / q[view][rows, columns]
+        K, pose = batch.cameras.K[view], batch.cameras.world_to_camera[view]
+        rays = torch.stack([columns + 0.5, rows + 0.5, torch.ones(len(rows))], -1)
+        local = rays @ torch.linalg.inv(K).mT * z[:, None]
+        points.append((local - pose[:3, 3]) @ pose[:3, :3])
+        coverage = batch.masks[view, :, rows, columns]
+        colors.append((batch.images[view, :, rows, columns] / coverage).mT)
+        scales.append(0.3 * z / K[0, 0])
+    count = sum(map(len, points))
+    return Gaussians(
+        torch.cat(points),
+        torch.full((count,), 0.95),
+        torch.cat(scales)[:, None].expand(-1, 3),
+        torch.tensor([1.0, 0, 0, 0]).expand(count, 4),
+        torch.cat(colors),
+    )
+
+
+def psnr(gaussians: Gaussians, files: PairFiles, view: int) -> float:
+    """Of the whole picture over black."""
+    K, w2c = (torch.from_numpy(x)[None].float() for x in files.camera(view))
+    camera = Cameras(K, w2c, 192, 192).resized(384)
+    truth = torch.from_numpy(files.large_picture(view)).movedim(-1, 0) / 255
+    picture = render(gaussians, camera, background=(0, 0, 0)).rgb[0]
+    return float(-10 * torch.log10((picture - truth).square().mean()))
+
+
+def test_true_disparity_makes_the_view_between(rendered, pairs):
+    """The default of `centers` is one of the two that are right; the third is half a pixel off."""
+    files = PairFiles(rendered, PAIR)
+    found = {centers: psnr(oracle(pair), files, 3) for centers, pair in pairs.items()}
+    assert found["half"] > 28 and found["exact"] > 28
+    assert abs(found["half"] - found["exact"]) < 0.5
+    assert found["integer"] < found["half"] - 1.2
+    # a pixel nearer
+    assert psnr(oracle(pairs["half"], farther=-1), files, 3) < found["half"] - 2
+
+
+def test_the_order_of_the_photos_does_not_matter(photos, pairs):
+    turned = dataclasses.replace(
+        photos,
+        **{
+            name: getattr(photos, name)[::-1]
+            for name in ("images", "masks", "K", "world_to_camera", "inverse_depth")
+        },
+    )
+    pair = rectify_pair(turned)
+    for name in ("images", "flow", "valid", "K", "world_to_camera", "source_world_to_camera"):
+        assert np.array_equal(getattr(pair, name), getattr(pairs["half"], name)), name
+    assert pair.shift < 0
+
+
+def test_a_pair_is_the_same_from_its_file(pairs, tmp_path):
+    pair = pairs["half"]
+    pair.save(tmp_path / "pair.npz")
+    found = RectifiedPair.load(tmp_path / "pair.npz")
+    for field in dataclasses.fields(pair):
+        assert np.array_equal(getattr(found, field.name), getattr(pair, field.name))
+    assert found.flow.dtype == np.float16 and found.valid.dtype == bool
+
+
+def test_heat_maps_of_any_number_of_channels_move_with_the_photos(photos):
+    whole = np.repeat(photos.images, 6, -1)[..., :17]
+    for channels in (1, 3, 17):
+        pair = rectify_pair(dataclasses.replace(photos, heat=whole[..., :channels]))
+        assert pair.heat.shape == (2, 192, 192, channels)
+        assert np.array_equal(pair.heat[..., 0], pair.images[..., 0])
+        assert np.array_equal(pair.heat[..., -1], pair.images[..., (channels - 1) // 6])
+
+
+def test_flow_is_known_inside_the_person_alone(pairs, photos):
+    pair = pairs["half"]
+    assert pair.images.dtype == np.uint8
+    assert not pair.valid[pair.masks < 128].any()
+    assert 0.5 < pair.valid.sum() / (pair.masks > 127).sum() < 0.95  # all but the edge
+    assert (pair.flow[~pair.valid & (pair.masks == 0)] == 0).mean() > 0.99
+    alone = rectify_pair(dataclasses.replace(photos, inverse_depth=None))
+    assert alone.flow is None and alone.valid is None
+    assert np.array_equal(alone.images, pair.images)
+
+
+def test_the_check_finds_angle_rows_and_points_behind_the_cameras(pairs, photos):
+    found = check_pair(pairs["half"])
+    assert found["degrees"] == pytest.approx(22.5)
+    assert found["points"] >= 8 and found["row_error"] < 0.4 and found["in_front"] == 1
+    assert 0.6 < found["both_see"] < 0.95
+    assert not remarks(found)
+    tilted = photos.world_to_camera.copy()
+    tilted[1, :3] = Rotation.from_euler("x", 1.5, degrees=True).as_matrix() @ tilted[1, :3]
+    wrong = check_pair(rectify_pair(dataclasses.replace(photos, world_to_camera=tilted)))
+    # 1.5 degrees are 4 pixels of this focal length
+    assert wrong["row_error"] == pytest.approx(0.8 * 192 * np.radians(1.5), abs=1.0)
+    assert "calibration" in remarks(wrong)[0]
+    K = pairs["half"].K.copy()
+    K[1, 0, 2] -= 100  # as if the cameras looked away from each other
+    behind = check_pair(dataclasses.replace(pairs["half"], K=K))
+    assert behind["in_front"] == 0 and "behind the cameras" in remarks(behind)[0]
+
+
+def at(x: float, y: float, turn: float = 0.0) -> np.ndarray:
+    """A camera at (x, y, -2) that looks along +z, turned about y by degrees."""
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_euler("y", turn, degrees=True).as_matrix()
+    pose[:3, 3] = -pose[:3, :3] @ [x, y, -2]
+    return pose
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        (at(0, 0), "at one place"),
+        (at(0.1, 0.9), "one camera is above the other.*turn both pictures"),
+        (at(1.0, 0, 120), "turned by 120 degrees"),
+        (at(0.5, 0, 60), "nobody is in both"),
+    ],
+)
+def test_rigs_that_are_no_stereo_are_one_line(photos, second, reason):
+    poses = np.stack([at(0, 0), second])
+    with pytest.raises(InputError, match=reason):
+        rectify_pair(dataclasses.replace(photos, world_to_camera=poses, name="img/x"))
