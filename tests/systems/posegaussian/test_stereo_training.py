@@ -39,9 +39,9 @@ class Stop(Deadline):
 
 def train(out: Path, *, stop: int | None = None, design: Design = SMALL, steps: int = 3) -> Path:
     """Both trainings, one after the other; stopped after so many steps of each."""
-    pairs = Slopes(3)
+    pairs = Slopes(3, size=32)
     heat = pairs.source_heat if design.released else None
-    training = Training(design, pairs, Slopes(1, first=3), heat)
+    training = Training(design, pairs, Slopes(1, first=3, size=32), heat)
     depth = Depth(steps=steps, batch=2, **COMMON)
     maps = Maps(steps=steps, batch=2, **COMMON)
     if stop is not None:

@@ -22,7 +22,8 @@ class RowCorrelation:
 
     def __init__(self, features: Tensor) -> None:
         left, right = features.float().chunk(2)
-        products = torch.einsum("bchi,bchj->bhij", left, right) / features.shape[1] ** 0.5
+        with torch.autocast(features.device.type, enabled=False):
+            products = torch.einsum("bchi,bchj->bhij", left, right) / features.shape[1] ** 0.5
         level = torch.cat([products, products.mT])  # [2B, h, w, w]
         self.levels: list[Tensor] = []
         for _ in range(LEVELS):
