@@ -45,8 +45,8 @@ class Settings:
                 "--compile, --base: stereo pairs are matched without compilation and without a "
                 "diffusion model; leave these options out"
             )
-        for name, count in (("--batch", self.samples or 1), ("--repeats", self.repeats)):
-            if count < 1:
+        for name, count in (("--batch", self.samples), ("--repeats", self.repeats)):
+            if count is not None and count < 1:
                 raise InputError(f"{name}: {count}; expected 1 or more")
         file = PRESETS[self.preset]
         config = (
