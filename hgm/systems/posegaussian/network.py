@@ -31,6 +31,7 @@ from hgm.systems.posegaussian.widths import CHANNELS, WIDTHS, Widths
 MODEL = "model.json"
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 SMALLEST = 1e-4  # meters, of a Gaussian's scale
+SCALED_FOR = 1024  # pixels of the pictures that the largest scale is meant for
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Design:
     maps: bool = True  # False: disparity alone, the first training
     iterations: int = 3
     rotate_by_camera: bool = False
-    largest: float = 0.01  # scale of a Gaussian, meters
+    largest: float = 0.01  # scale of a Gaussian in pictures of SCALED_FOR pixels, meters
     precision: str = "fp32"
     released: bool = False  # with the release's faults (hgm.systems.posegaussian.released)
 
@@ -134,10 +135,12 @@ class PoseGaussian(nn.Module):
         with self._nets(batch):
             found = self.regressor(_shown(batch), inverse_depth, matching.features)
         rotations, scales, opacities = (x.float() for x in found)
+        # the same in pixels, the fewer of which there are the further apart they lie
+        largest = self.design.largest * SCALED_FOR / batch.images.shape[-1]
         return Maps(
             inverse_depth,
             rotations,
-            F.softplus(scales, beta=SHARPNESS).clamp(SMALLEST, self.design.largest),
+            F.softplus(scales, beta=SHARPNESS).clamp(SMALLEST, largest),
             torch.sigmoid(opacities),
         )
 

@@ -91,7 +91,11 @@ class Network(Section):
     rotate_by_camera: bool = described(
         False, "turn each Gaussian's rotation with its camera; false: as released"
     )
-    largest: float = described(0.01, "largest scale of a Gaussian, meters", gt=0)
+    largest: float = described(
+        0.01,
+        "largest scale of a Gaussian at 1024 pixels, meters; larger the fewer pixels there are",
+        gt=0,
+    )
     precision: Literal["fp32", "bf16"] = described(
         "fp32", "autocast inside the network; bf16 needs a GPU (the release used float16)"
     )
