@@ -7,6 +7,7 @@ import json
 import pytest
 import torch
 from ball_pairs import CENTER, RADIUS, RATIOS, Knowing, ball_pair, view_between
+from pretended_cuda import pretended_cuda, quick_splatting
 
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
@@ -116,3 +117,15 @@ def test_the_picture_of_a_disparity_is_bright_where_near_and_black_where_nobody_
     near, far = q[0, 0].argmax(), torch.where(q[0, 0] > 0, q[0, 0], 9).argmin()
     assert picture.ravel()[near] > picture.ravel()[far]
     assert disparity_range(torch.zeros(2, 2)) == (0, 1)
+
+
+def test_all_is_on_the_device_of_the_network(cameras, pair, tmp_path, folder):
+    """A pretended one, so that what is left behind is refused; pictures equal the CPU's."""
+    with pretended_cuda(), quick_splatting():
+        network = Knowing(pair).to("cuda")
+        found = show_pair(network, pair, cameras, tmp_path, settings=SETTINGS)
+        assert found.gaussians.means.device.type == found.flow.device.type == "cuda"
+    for view in cameras:
+        shown, expected = (load_image(p / f"novel_{view}.png") for p in (tmp_path, folder))
+        assert float((shown - expected).abs().max()) < 2 / 255
+    assert (tmp_path / "disparity.png").read_bytes() == (folder / "disparity.png").read_bytes()

@@ -12,9 +12,10 @@ from ball_pairs import RATIOS, Knowing, ball_pair, rig, seen, view_between
 
 from hgm.errors import InputError
 from hgm.images.views import load_image, save_image
+from hgm.metrics.lpips import LPIPS
 from hgm.systems.posegaussian.baselines import copy_nearest
 from hgm.systems.posegaussian.dataset import NovelView
-from hgm.systems.posegaussian.evaluation import Protocol, evaluate_pair
+from hgm.systems.posegaussian.evaluation import Protocol, evaluate_pair, picture_errors
 from hgm.systems.posegaussian.layout import PairFiles
 from hgm.systems.posegaussian.novel_views import show_pair
 from hgm.systems.posegaussian.pair import RectifiedPair
@@ -107,6 +108,21 @@ def test_a_damaged_picture_is_named(pair, photos, truths, tmp_path):
     save_image(tmp_path / "novel_3.png", torch.zeros(3, 8, 8))
     with pytest.raises(InputError, match=r"novel_3\.png: is 8 x 8 pixels, expected 128 x 128"):
         measured(tmp_path, pair, photos, truths)
+
+
+def test_what_a_picture_is_too_small_for_is_not_measured():
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.rand(2, 3, 32, 40, generator=generator)
+    lpips = LPIPS()
+    whole = picture_errors(a, b, lpips)
+    assert whole["psnr"] == pytest.approx(-10 * np.log10(float((a - b).square().mean())))
+    assert whole["lpips"] == pytest.approx(float(lpips(a[None], b[None])))
+    assert picture_errors(a, b, None)["lpips"] is None
+    narrow = picture_errors(a[:, :20], b[:, :20], lpips)
+    assert narrow["ssim"] is not None and narrow["lpips"] is None
+    assert picture_errors(a[:, :5], b[:, :5], lpips)["ssim"] is None
+    assert picture_errors(a[:, :0], b[:, :0], lpips) == dict.fromkeys(("psnr", "ssim", "lpips"))
+    assert picture_errors(a, a, None)["psnr"] is None  # infinite
 
 
 def test_the_nearest_photo_is_that_of_the_nearer_camera():
