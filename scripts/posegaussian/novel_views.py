@@ -9,7 +9,7 @@ from hgm.core.keys import key_of
 from hgm.splat import backend_for
 from hgm.systems.posegaussian.dataset import pair_members
 from hgm.systems.posegaussian.network import PoseGaussian
-from hgm.systems.posegaussian.novel_views import show_pair
+from hgm.systems.posegaussian.novel_views import halfway, show_pair
 from hgm.systems.posegaussian.pair import RectifiedPair
 from hgm.systems.posegaussian.settings import Between
 from hgm.systems.posegaussian.true_views import novel_cameras
@@ -28,7 +28,7 @@ def main(job: Job) -> None:
 
     def work(name: str, out: Path) -> None:
         pair = RectifiedPair.load(pairs.parent / f"{name}.npz")
-        cameras = novel_cameras(files[name], pair.size) if views else {}
+        cameras = novel_cameras(files[name], pair.size) if views else halfway(pair)
         show_pair(network, pair, cameras, out, settings=settings, backend=backend)
 
     do_items(

@@ -17,7 +17,7 @@ from hgm.images.video import write_video
 from hgm.images.views import save_image, save_png, to_bytes
 from hgm.splat import backend_for
 from hgm.systems.posegaussian.batches import StereoBatch
-from hgm.systems.posegaussian.between import evenly
+from hgm.systems.posegaussian.between import between, evenly
 from hgm.systems.posegaussian.disparity import (
     disparity_errors,
     disparity_picture,
@@ -28,6 +28,7 @@ from hgm.systems.posegaussian.network import PoseGaussian
 from hgm.systems.posegaussian.pair import LEFT, RectifiedPair
 from hgm.systems.posegaussian.pictures import pictures_of
 from hgm.systems.posegaussian.points import points_of
+from hgm.systems.posegaussian.samples import HALFWAY
 from hgm.systems.posegaussian.settings import Between
 
 GAUSSIANS = "gaussians.ply"
@@ -103,6 +104,11 @@ def show_pair(
         errors = disparity_errors(found.flow, batch.flow, batch.valid)
     write_json(out / MATCHING, {"gaussians": len(found.gaussians), "disparity": errors})
     return found
+
+
+def halfway(pair: RectifiedPair) -> dict[int, Cameras]:
+    """The view to show of photos between which nobody took another one, by its number."""
+    return {HALFWAY: between(pair.source_cameras, [0.5]).resized(2 * pair.size)}
 
 
 def save_disparity(found: Prediction, out: Path) -> None:

@@ -20,7 +20,7 @@ from hgm.systems.posegaussian.disparity import (
     disparity_range,
     true_inverse_depth,
 )
-from hgm.systems.posegaussian.novel_views import show_pair, views_of
+from hgm.systems.posegaussian.novel_views import halfway, show_pair, views_of
 from hgm.systems.posegaussian.pair import RectifiedPair
 from hgm.systems.posegaussian.settings import Between
 
@@ -92,12 +92,13 @@ def test_what_is_written_of_a_pair(folder, pair, cameras, tmp_path):
     assert float((picture - load_image(folder / "novel_3.png")).abs().max()) < 2 / 255
 
 
-def test_of_photos_alone_there_is_no_truth(pair, tmp_path):
+def test_of_photos_alone_there_is_no_truth(pair, folder, tmp_path):
     blind = dataclasses.replace(pair, flow=None, valid=None)
-    show_pair(Knowing(pair), blind, {}, tmp_path, settings=SETTINGS)
+    show_pair(Knowing(pair), blind, halfway(blind), tmp_path, settings=SETTINGS)
     assert json.loads((tmp_path / "matching.json").read_text())["disparity"] is None
     assert not (tmp_path / "disparity_truth.png").exists()
-    assert not list(tmp_path.glob("novel_*")) and (tmp_path / "between.mp4").stat().st_size
+    [shown] = tmp_path.glob("novel_*")
+    assert shown.read_bytes() == (folder / "novel_3.png").read_bytes()
 
 
 def test_errors_of_a_disparity_count_valid_pixels_alone():
