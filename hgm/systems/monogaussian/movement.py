@@ -57,10 +57,15 @@ def expression_overlaps(avatar: HeadAvatar, lone: Footage, backend: str) -> list
     """`overlaps` of the avatar's pictures of a clip of lone expressions with the clip's own."""
     device = avatar.points.device
     expression, pose = lone.expression.to(device), lone.pose.to(device)
-    gaussians = avatar(expression, pose)
-    drawn = rendered(gaussians, lone.cameras.to(device), None, backend).clamp(0, 1)
-    truth = lone.images(torch.arange(len(lone)), device)
-    return overlaps(drawn.cpu(), truth.cpu(), lone.expression.numpy())
+    cameras = lone.cameras.to(device)
+    ready = avatar.ready()
+    drawn = []
+    for frame in range(len(lone)):
+        one = slice(frame, frame + 1)
+        gaussians = avatar(expression[one], pose[one], ready=ready)
+        drawn.append(rendered(gaussians, cameras[one], None, backend).clamp(0, 1).cpu())
+    truth = lone.images(torch.arange(len(lone)), torch.device("cpu"))
+    return overlaps(torch.cat(drawn), truth, lone.expression.numpy())
 
 
 def moved(pictures: Tensor, still: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ NETWORKS = ("avatar.deformer_width", "avatar.geometry_width", "avatar.correction
 # rule -> the keys of the configuration that decide, besides the machine, how long its jobs take for
 # each frame
 DEPENDS_ON: dict[str, tuple[str, ...]] = {
-    "head_video": ("video.size", "standin.texture", "standin.held_out_every"),
+    "head_video": ("video.size", "standin.texture", "standin.held_out_every", "standin.lone"),
     "tracking_check": ("video.root",),
     "head_avatar": ("device", "video.size", *NETWORKS, "avatar.batch", "avatar.bands", "weights"),
     "head_evaluate": ("device", "video.size", *NETWORKS, "avatar.bands", "evaluate.refine_steps"),
