@@ -10,7 +10,7 @@ import pytest
 from cluster import Cluster, missing
 from cluster_runs import ClusterRun
 from new_system import write_system
-from workspace import FIELD, FORKING, LONGER, MARKED, TINT, TINY, Workspace
+from workspace import FIELD, HGM, LONGER, MARKED, STANDINS, TINT, TINY, Workspace
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def calm(shared) -> Workspace:
             with pytest.MonkeyPatch.context() as patch:
                 for name, value in {"HOME": str(shared), **MARKED}.items():
                     patch.setenv(name, value)
-                space.run(*TINY, head=FORKING)
+                space.run(*TINY, imports=HGM)
     return space
 
 
@@ -67,7 +67,7 @@ def tint_calm(shared, tint) -> Workspace:
     with once(shared, "tint_calm") as missing:
         space = Workspace(shared / "tint_calm", tint)
         if missing:
-            space.run(*TINT)
+            space.run(*TINT, imports=STANDINS)
     return space
 
 

@@ -12,7 +12,7 @@ class Planner:
         self.heads = Heads(space.root)
 
     def output(self, *arguments: str) -> str:
-        return self.heads.output(*self.space.command(*arguments)[3:])
+        return self.heads.output(*self.space.words(*arguments))
 
     def rules(self, *arguments: str) -> set[str]:
         """The names of the rules that would run."""

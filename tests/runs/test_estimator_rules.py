@@ -10,7 +10,7 @@ import pytest
 from checkouts import ROOT
 from estimator_checkouts import calls, write_checkout
 from test_plan import counts
-from workspace import FORKING, Workspace
+from workspace import HGM, Workspace
 
 from hgm.body.files import load_body
 from hgm.workflow.jobs import planned_jobs
@@ -41,7 +41,7 @@ def finished(calm, tmp_path_factory) -> Workspace:
     shutil.copyfile(space.results / "views/test000/0505/rgb_00.png", folder / "ann.png")
     (space.folder / "programs.yaml").write_text(settings(folder, space.results / "views"))
     programs = str(space.folder / "programs.yaml")
-    space.run("--configfile", "config/hgm/tiny.yaml", programs, "--cores", "2", head=FORKING)
+    space.run("--configfile", "config/hgm/tiny.yaml", programs, "--cores", "2", imports=HGM)
     return space
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from cluster import wait_until
-from workspace import FIELD, TINT, Workspace, cut
+from workspace import FIELD, STANDINS, TINT, Workspace, cut
 
 SHOW = ("results/tiny/subjects/learned/show.json", *TINT)
 
@@ -193,13 +193,12 @@ def kills_of_one_run(space: Workspace, chance: random.Random, most: int) -> int:
     often."""
     killed = 0
     while True:
-        head = space.start(*TINT, "--retries", "20")
-        drain = subprocess.Popen(["cat"], stdin=head.stdout, stdout=subprocess.DEVNULL)
+        head = space.start(*TINT, "--retries", "20", imports=STANDINS)
         while killed < most:
-            time.sleep(chance.uniform(2.0, 9.0))
+            time.sleep(chance.uniform(0.5, 3.0))
             if head.poll() is not None:
                 break
-            jobs = children(head.pid)
+            jobs = [job for child in children(head.pid) for job in children(child)]
             victim = chance.choice([head.pid, *jobs, *jobs])
             killed += 1
             if victim == head.pid:
@@ -208,16 +207,12 @@ def kills_of_one_run(space: Workspace, chance: random.Random, most: int) -> int:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
         code = head.wait()
-        drain.wait()
         if code != -signal.SIGKILL:
             assert code == 0
             return killed
 
 
 def children(pid: int) -> list[int]:
-    """All processes below one."""
-    found: list[int] = []
-    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, listing.read_text().split()):
-            found += [child, *children(child)]
-    return found
+    """Those of a process; the jobs of a head are children of its child."""
+    listings = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for listing in listings for child in listing.read_text().split()]

@@ -14,6 +14,8 @@ from cluster import wait_until
 from PIL import Image
 from workspace import Workspace
 
+# what the jobs import; torch imports the first when it is first used
+IMPORTS = ("torch._dynamo", "hgm.standin.head", "hgm.systems.monogaussian.training")
 HEADS = ("--configfile", "config/monogaussian/tiny.yaml", "--cores", "2")
 RUN = ("--run", "results/tiny")
 RULES = (
@@ -31,7 +33,7 @@ RULES = (
 def finished(tmp_path_factory) -> Workspace:
     """An undisturbed run."""
     space = Workspace(tmp_path_factory.mktemp("heads") / "work")
-    space.run(*HEADS)
+    space.run(*HEADS, imports=IMPORTS)
     return space
 
 
@@ -41,13 +43,13 @@ def killed(tmp_path_factory) -> Workspace:
     space = Workspace(tmp_path_factory.mktemp("killed") / "work")
     for rule in RULES:
         kill_in(space, rule)
-    space.run(*HEADS)
+    space.run(*HEADS, imports=IMPORTS)
     return space
 
 
 def kill_in(space: Workspace, rule: str) -> None:
     """Start the run, and kill all of it once a job of the rule has begun."""
-    process = space.start(*HEADS)
+    process = space.start(*HEADS, imports=IMPORTS)
 
     def begun() -> bool:
         logs = [

@@ -12,7 +12,7 @@ from checkouts import FILES, WORKFLOW, said
 from cluster import wait_until
 from new_system import PAGE, files, write_system
 from PIL import Image
-from workspace import ROOT, TINT, Workspace
+from workspace import ROOT, STANDINS, TINT, Workspace
 
 sys.path.append(str(ROOT / "tests/docs"))
 from doc_commands import SHELL, commands
@@ -96,7 +96,7 @@ def test_a_configuration_is_of_one_system(tint_calm, tmp_path):
 def test_a_killed_run_goes_on_to_the_same_bytes(tint_calm, tmp_path):
     space = Workspace(tmp_path / "work", tint_calm.root)
     for sign in ("points/train000", "logs/field.log"):
-        head = space.start(*TINT)
+        head = space.start(*TINT, imports=STANDINS)
         wait_until((space.results / sign).exists, sign, 120)
         os.killpg(head.pid, signal.SIGKILL)
         head.wait()

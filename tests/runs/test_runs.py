@@ -18,7 +18,7 @@ import yaml
 from cluster import missing, wait_until
 from cluster_runs import ON_CLUSTER, ClusterRun
 from hostile_names import FOLDER, NAME, PWNED
-from workspace import FORKING, MARKED, ROOT, TINY, Workspace
+from workspace import HGM, MARKED, ROOT, TINY, OfItsOwn, Workspace
 
 from hgm.cli import main
 from hgm.export.result import find_result
@@ -46,7 +46,7 @@ def killed(request, tmp_path_factory) -> Workspace:
     folder = tmp_path_factory.mktemp("killed") / FOLDER
     wanted = TINY
     if missing():
-        space = Workspace(folder)
+        space = OfItsOwn(folder)
     else:
         # without what SLURM refuses
         folder = folder.with_name(FOLDER.replace("%", "").replace("\\", ""))
@@ -64,7 +64,7 @@ def test_every_named_file_is_there(calm, tmp_path):
     """Of a run of every variant of the ablation, gone on with from one of two."""
     space = calm.copied_to(tmp_path / "work")
     variants = f"evaluate={{variants: [{', '.join(VARIANTS)}]}}"
-    space.run(*TINY, "--config", variants, head=FORKING)
+    space.run(*TINY, "--config", variants, imports=HGM)
     results = space.results
     for name in (
         "run.json",
@@ -299,7 +299,7 @@ def test_a_broken_scan_is_set_aside_and_the_rest_goes_on(finished, tmp_path):
         "2",
         "--until",
         "render",
-        head=FORKING,
+        imports=HGM,
     )
     results = space.folder / "results/tiny"
     rejected = (results / "rejected.tsv").read_text().splitlines()

@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 
 from checkouts import ROOT
-from heads import heads_in
+from heads import Fork, heads_in
 
 from hgm.core.keys import folder_digest
 
-SNAKEMAKE = ("-m", "snakemake")
-FORKING = ("-P", str(Path(__file__).with_name("forking_head.py")))
+# what most jobs import, those that make stand-ins besides, and those of HGM besides; torch and
+# diffusers import the first of each when they are first used
+COMMON = ("torch._dynamo", "hgm.splat")
+STANDINS = (*COMMON, "hgm.geometry.rays:import_open3d", "hgm.standin.actor")
+HGM = (*STANDINS, "diffusers.models.autoencoders.autoencoder_kl", "trimesh")
 LINKED = ("config",)  # presets are named relative to it; all else is found in the checkout
 TINY = ("--configfile", "config/hgm/tiny.yaml", "--cores", "2")
 TINT = ("--configfile", "config/tint/tiny.yaml", "--cores", "2")  # of the system in new_system.py
@@ -51,52 +54,50 @@ class Workspace:
         folders = {path for path in self.results.iterdir() if path.is_dir()}
         return {path.name: folder_digest(path) for path in folders if path.name not in NO_PRODUCTS}
 
-    def command(self, *arguments: str, head: tuple[str, str] = SNAKEMAKE) -> list[str]:
-        return [
-            sys.executable,
-            *head,
-            "--snakefile",
-            str(self.root / "Snakefile"),
-            "--directory",
-            str(self.folder),
-            "--nolock",
-            *arguments,
-        ]
+    def words(self, *arguments: str) -> list[str]:
+        """What Snakemake is told."""
+        place = ("--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder))
+        return [*place, "--nolock", *arguments]
 
-    def start(self, *arguments: str, head: tuple[str, str] = SNAKEMAKE) -> subprocess.Popen:
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", *self.words(*arguments)]
+
+    def start(self, *arguments: str, imports: tuple[str, ...] = COMMON) -> Fork:
         """Start Snakemake in a session of its own, so that all of its processes can be killed at
-        once."""
-        environment = {**os.environ, "PYTHONPATH": str(self.root)}
-        return subprocess.Popen(
-            self.command(*arguments, head=head),
-            cwd=self.root,
-            env=environment,
-            text=True,
-            start_new_session=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        once. It and its jobs are forks of a process that has imported the named modules."""
+        return heads_in(self.root).start("snakemake", self.words(*arguments), imports=imports)
 
-    def run(self, *arguments: str, head: tuple[str, str] = SNAKEMAKE) -> str:
-        """What Snakemake says of a run that succeeds. With FORKING as its head, a job of HGM takes
-        a fraction of the time, as no more than a fork of a process."""
-        process = self.start(*arguments, head=head)
+    def run(self, *arguments: str, imports: tuple[str, ...] = COMMON) -> str:
+        """What Snakemake says of a run that succeeds."""
+        process = self.start(*arguments, imports=imports)
         output, _ = process.communicate()
         assert process.returncode == 0, output[-4000:]
         return output
 
     def plan(self, *arguments: str) -> str:
         """What Snakemake says of a run that it would do, a plan that succeeds (--dry-run)."""
-        return heads_in(self.root).output(*self.command("--dry-run", *arguments)[3:])
+        return heads_in(self.root).output(*self.words("--dry-run", *arguments))
 
     def hgm(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run the `hgm` command in this folder."""
-        return subprocess.run(
-            [sys.executable, "-m", "hgm.cli", *map(str, words)],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
+        """What the `hgm` command does in this folder."""
+        given = [*map(str, words)]
+        command = heads_in(self.root).start("hgm", given, self.folder, imports=COMMON)
+        said = command.communicate()
+        return subprocess.CompletedProcess(given, command.returncode, *said)
+
+
+class OfItsOwn(Workspace):
+    """A workspace whose heads and jobs are processes of their own, as a user's are."""
+
+    def start(self, *arguments: str, imports: tuple[str, ...] = ()) -> subprocess.Popen:
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.root,
             env={**os.environ, "PYTHONPATH": str(self.root)},
+            text=True,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
 
 
