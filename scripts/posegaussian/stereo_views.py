@@ -13,16 +13,16 @@ from hgm.systems.posegaussian.stereo_views import render_pairs, take_pairs
 
 
 def main(job: Job) -> None:
-    manifest, part, scans = job.path("manifest"), job.wildcards["part"], job.params["names"]
+    out, part, scans = job.path("manifest").parent, job.wildcards["part"], job.params["names"]
     pairs, code = Pairs(**job.params["pairs"]), job.params["code"]
     if pairs.root is not None:
-        result = take_pairs(Path(pairs.root), scans, part, manifest.parent, code=code)
+        result = take_pairs(Path(pairs.root), scans, part, out, size=pairs.size, code=code)
     else:
         result = render_pairs(
             DataSource.of(job.params["scans"], job.run),
             scans,
             part,
-            manifest.parent,
+            out,
             pairs,
             seed=job.params["seed"],
             workers=job.threads,
@@ -33,7 +33,7 @@ def main(job: Job) -> None:
         logging.error("set aside %s: %s", name, reason)
     if scans and not result.members:
         raise InputError(f"{part}: no pair of {len(scans)} scans can be used; see {job.log}")
-    write_json(manifest, result.manifest(job.rule))
+    write_json(job.path("manifest"), result.manifest(job.rule))
 
 
 if __name__ == "__main__":

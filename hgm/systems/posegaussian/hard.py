@@ -34,7 +34,7 @@ class HardStandin:
     @classmethod
     def of(cls, scan: str, texture: int) -> HardStandin:
         """The person of a stand-in scan, whose name is its seed; the pose is drawn for it."""
-        actor = Actor.of(int(scan), texture, skirts=False)
+        actor = Actor.of(int(scan), texture)
         random = np.random.default_rng(derived_seed("hard", scan))
         template = POSES[str(random.choice(list(POSES)))]
         pose = pose_of(template, random, mirrored=bool(random.random() < 0.5))

@@ -84,19 +84,24 @@ def render_pairs(
     return Outcome(members, done.failed)
 
 
-def take_pairs(given: Path, scans: Sequence[str], part: str, out: Path, *, code: str) -> Outcome:
+def take_pairs(
+    given: Path, scans: Sequence[str], part: str, out: Path, *, size: int, code: str
+) -> Outcome:
     """Take over all pairs of the scans in the folder `given`, which holds the split's folder, as
-    links in `out/<split>`. A pair that is unusable is set aside, and so is a scan without any."""
+    links in `out/<split>`. A pair that is unusable or not of `size` pixels is set aside, and so is
+    a scan without any."""
     source, root = given / folder_of(part), out / folder_of(part)
     found = {scan: [p.name for p in pair_folders(source, scan) if p.is_dir()] for scan in scans}
 
     def key(name: str) -> str:
         files = PairFiles(source, name).files()
-        return key_of(code, [f"{f.parent.parent.name}/{f.name} {file_digest(f)}" for f in files])
+        return key_of(
+            code, size, [f"{f.parent.parent.name}/{f.name} {file_digest(f)}" for f in files]
+        )
 
     def work(name: str, folder: Path) -> None:
         pair = PairFiles(source, name)
-        check_given(pair)
+        check_given(pair, size)
         taken = PairFiles(root, name)
         taken.remove()
         for file in pair.files():
@@ -121,10 +126,15 @@ def take_pairs(given: Path, scans: Sequence[str], part: str, out: Path, *, code:
     return outcome
 
 
-def check_given(pair: PairFiles) -> None:
-    """Raise InputError for the first fault of a pair that somebody else rendered: photos, cameras,
-    depth, or views between."""
+def check_given(pair: PairFiles, size: int) -> None:
+    """Raise InputError for the first fault of a pair that somebody else rendered: photos, which are
+    `size` pixels large, cameras, depth, or views between."""
     photos = pair.photos(None)
+    if photos.size != size:
+        raise ScanError(
+            f"{pair.image(0)}: {photos.size} pixels, but pairs.size is {size}; set it to the size "
+            "of the photos"
+        )
     if photos.inverse_depth is None:
         raise ScanError(
             f"{pair.folder('depth')}: no depth of the photos; expected 0.png and 1.png, from which "

@@ -168,8 +168,8 @@ def test_pairs_of_others_are_taken_over_and_theirs_stay(given, tmp_path):
     other.depth(0).unlink()
     out = tmp_path / "render_data"
 
-    def take():
-        return take_pairs(tmp_path, ["0012", "0013"], "test000", out, code="")
+    def take(size: int = SIZE):
+        return take_pairs(tmp_path, ["0012", "0013"], "test000", out, size=size, code="")
 
     done = take()
     assert list(done.members) == [NAME]
@@ -180,6 +180,8 @@ def test_pairs_of_others_are_taken_over_and_theirs_stay(given, tmp_path):
     taken.save_heat_map(0, np.zeros((SIZE, SIZE, 3), np.uint8), "jet3")
     assert {p: p.read_bytes() for p in before} == before  # nothing of the user's is written
     assert take().members == done.members
+    assert "pairs.size is 64" in take(64).failed[NAME]
+    take()
     taken.image(3).unlink()
     take()
     assert taken.image(3).is_file()
