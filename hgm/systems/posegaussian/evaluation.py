@@ -25,9 +25,11 @@ from hgm.systems.posegaussian.batches import StereoBatch
 from hgm.systems.posegaussian.dataset import NovelView
 from hgm.systems.posegaussian.novel_views import MATCHING, POINTS, novel_file, views_of
 from hgm.systems.posegaussian.pair import RectifiedPair
+from hgm.systems.posegaussian.samples import HALFWAY
 
 METRICS = "metrics.json"
 MEASURES = ("psnr", "ssim", "lpips")
+REGIONS = ("full", "person_box")
 LPIPS_LEAST = 32  # pixels; of less the trunk leaves nothing
 Errors = dict[str, float | None]
 
@@ -59,11 +61,16 @@ def row_of(
     predictions: Mapping[int, Tensor], truths: Mapping[int, NovelView], lpips: LPIPS | None
 ) -> dict[str, Any]:
     """What one way to make the views measures: `images`, region -> definition -> mean over the
-    views, and `views`, each with its ratio."""
+    views, and `views`, each with its ratio. Regions that begin with `halfway` are of the view
+    halfway alone, to which no photo is near; the other views are anywhere."""
     errors = {view: view_errors(predictions[view], truth, lpips) for view, truth in truths.items()}
     images = {
-        region: {"standard": {m: _mean(e[region][m] for e in errors.values()) for m in MEASURES}}
-        for region in ("full", "person_box")
+        f"{prefix}{region}": {"standard": {m: _mean(e[region][m] for e in some) for m in MEASURES}}
+        for prefix, some in (
+            ("", list(errors.values())),
+            ("halfway_", [e for view, e in errors.items() if view == HALFWAY]),
+        )
+        for region in REGIONS
     }
     views = [
         {"view": view, "ratio": round(truth.ratio, 4), **errors[view]}

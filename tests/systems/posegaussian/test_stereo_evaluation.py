@@ -83,6 +83,8 @@ def test_the_measures_of_a_pair(folder, pair, photos, truths):
     for region, values in expected.items():
         assert record["images"][region]["standard"]["psnr"] == pytest.approx(np.mean(values))
         assert [view[region]["psnr"] for view in record["views"]] == pytest.approx(values)
+        halfway = record["images"][f"halfway_{region}"]["standard"]
+        assert halfway == record["views"][1][region]
     full = record["images"]["full"]["standard"]
     assert 0.8 < full["ssim"] < 1 and full["lpips"] is None
     assert record["images"]["person_box"]["standard"]["psnr"] < full["psnr"]
