@@ -1,13 +1,16 @@
 """Files of two cameras: what they say of a cropped photo, and what is wrong with them."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
 from ball_pairs import rig
+from checkouts import ROOT
 
 from hgm.errors import InputError
+from hgm.systems.posegaussian.rig import spacing
 from hgm.systems.posegaussian.rig_file import read_rig
 
 PHOTO = (200, 160)
@@ -31,6 +34,15 @@ def test_the_last_row_may_be_there(tmp_path):
         np.testing.assert_allclose(right.world_to_camera, whole)
         np.testing.assert_allclose(right.K, K[1])
         assert right.size is None
+
+
+def test_the_rig_of_the_docs(tmp_path):
+    page = (ROOT / "docs/posegaussian.md").read_text()
+    (tmp_path / "rig.json").write_text(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0])
+    left, right = read_rig(tmp_path / "rig.json")
+    assert spacing(left.world_to_camera, right.world_to_camera) == pytest.approx(22.5, abs=1e-3)
+    # the right one stands at its side
+    assert (left.world_to_camera @ np.linalg.inv(right.world_to_camera))[0, 3] > 0.7
 
 
 @pytest.mark.parametrize("scale", [1, 3])
