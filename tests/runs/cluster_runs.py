@@ -7,13 +7,13 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cluster import Cluster, wait_until
+from heads import Fork, heads_in
 from workspace import FIELD, LONGER, ROOT, TINY, Workspace
 
 from hgm.core.keys import folder_digest
@@ -55,44 +55,41 @@ class ClusterRun(Workspace):
         """Whether the training ended with the bytes of another run's."""
         return folder_digest(self.results / "field") == folder_digest(other.results / "field")
 
-    def command(self, *arguments: str) -> list[str]:
-        return [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--snakefile",
-            str(self.root / "Snakefile"),
-            "--directory",
-            str(self.folder),
-            "--nolock",
-            "--profile",
-            str(self.root / "profiles/slurm"),
-            "--slurm-safe-site",
-            str(self.site),
-            *QUICK,
-            *arguments,
-        ]
+    def words(self, *arguments: str) -> list[str]:
+        profile = ("--profile", str(self.root / "profiles/slurm"))
+        site = ("--slurm-safe-site", str(self.site))
+        return super().words(*profile, *site, *QUICK, *arguments)
 
-    def start(self, *arguments: str) -> subprocess.Popen:
-        environment = {**self.cluster.environment, "PYTHONPATH": self.path, "OMP_NUM_THREADS": "1"}
+    def start(self, *arguments: str, imports: tuple[str, ...] = ()) -> Fork | subprocess.Popen:
+        """Start a head: a fork as in other workspaces, or a process of its own where the test has
+        something to say about its packages. Its jobs are processes of SLURM."""
+        environment = {**self.cluster.environment, "OMP_NUM_THREADS": "1"}
+        if self.path == str(self.root):
+            return heads_in(self.root).start(
+                "snakemake",
+                self.words(*arguments),
+                self.folder,
+                imports,
+                environment=environment,
+                out=self.log,
+            )
         with open(self.log, "a") as log:
             return subprocess.Popen(
                 self.command(*arguments),
                 cwd=self.folder,
-                env=environment,
+                env={**environment, "PYTHONPATH": self.path},
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                text=True,
             )
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *arguments: str, imports: tuple[str, ...] = ()) -> str:
         before = len(self.said())
         self.end(self.start(*arguments))
         return self.said()[before:]
 
-    def end(self, head: subprocess.Popen) -> None:
+    def end(self, head: Fork | subprocess.Popen) -> None:
         """Wait until a head process ends; asserts that it succeeded."""
         head.wait()
         assert head.returncode == 0, self.said()[-6000:]
