@@ -11,7 +11,7 @@ import numpy as np
 import smplx
 import torch
 from scipy.spatial.transform import Rotation
-from skimage.transform import estimate_transform
+from skimage import transform
 
 FLIP = np.diag([1.0, -1.0, -1.0])
 BOX = np.array([150.3, 40.7, 330.2, 480.9], np.float32)  # of a detector, in a photo of 512 pixels
@@ -106,9 +106,10 @@ def pixie_pixels(points: np.ndarray, camera: np.ndarray) -> np.ndarray:
     source = np.array(
         [[x - size / 2, y - size / 2], [x - size / 2, y + size / 2], [x + size / 2, y - size / 2]]
     )
-    transform = estimate_transform("similarity", source, np.array([[0, 0], [0, 223], [223, 0]]))
+    target = np.array([[0, 0], [0, 223], [223, 0]])
+    cropped = transform.estimate_transform("similarity", source, target)
     normalized = camera[0] * (points[:, :2] + camera[1:])
-    return transform.inverse((normalized * 0.5 + 0.5) * 224)
+    return cropped.inverse((normalized * 0.5 + 0.5) * 224)
 
 
 def write_pymafx(

@@ -22,16 +22,13 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import torch
-
-# imported before torch is patched: the mode below needs it, and on import it lists functions of
-# torch
-import torch._dynamo
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
@@ -392,6 +389,8 @@ def _put_back(name: str, module: Any) -> None:
 @contextlib.contextmanager
 def pretended_cuda() -> Iterator[None]:
     """Inside the block, torch has one CUDA device, in this thread."""
+    # before torch is patched: the mode needs it, and on import it lists functions of torch
+    import_module("torch._dynamo")
     _set_guard()
     lifts = torch._C._only_lift_cpu_tensors()
     with contextlib.ExitStack() as stack:

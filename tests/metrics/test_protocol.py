@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage import metrics
 
 from hgm.geometry.sampling import random_points
 from hgm.images.viewpoints import of_the_rig
@@ -33,7 +33,7 @@ def subject(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def similarity(p: np.ndarray, t: np.ndarray) -> float:
     return float(
-        structural_similarity(
+        metrics.structural_similarity(
             p,
             t,
             channel_axis=0,
@@ -48,7 +48,7 @@ def similarity(p: np.ndarray, t: np.ndarray) -> float:
 def by_skimage(p: np.ndarray, t: np.ndarray) -> tuple[float, float]:
     """PSNR of the pooled error and the mean of the views' SSIM, [V, 3, H, W] twice."""
     return (
-        float(peak_signal_noise_ratio(t, p, data_range=1.0)),
+        float(metrics.peak_signal_noise_ratio(t, p, data_range=1.0)),
         float(np.mean([similarity(a, b) for a, b in zip(p, t, strict=True)])),
     )
 

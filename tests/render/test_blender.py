@@ -16,8 +16,6 @@ from hgm.render.blender import Frame, Renderer
 from hgm.scans.preflight import preflight
 from hgm.scans.thuman import ScanFiles
 
-o3d = import_open3d()
-
 
 def show(
     renderer: Renderer,
@@ -41,7 +39,7 @@ def show(
 
 def bumpy(reverse: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A dense lumpy ball of radius about 0.5: vertices, faces, uvs."""
-    sphere = o3d.geometry.TriangleMesh.create_sphere(1.0, 80)
+    sphere = import_open3d().geometry.TriangleMesh.create_sphere(1.0, 80)
     directions = np.asarray(sphere.vertices)
     faces = np.asarray(sphere.triangles)
     x, y, z = directions.T
@@ -139,7 +137,7 @@ def test_colors_are_those_of_the_texture(renderer: Renderer, tmp_path: Path) -> 
 def cast(vertices: np.ndarray, faces: np.ndarray, camera: Cameras) -> tuple[np.ndarray, np.ndarray]:
     """Planar depth (0 = miss) and the interpolated normal, weighted by corner angles, at pixel
     centers; by Open3D."""
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
+    scene = import_open3d().t.geometry.RaycastingScene(nthreads=1)
     scene.add_triangles(vertices.astype(np.float32), faces.astype(np.uint32))
     origins, directions = (x.movedim(0, -1).numpy() for x in camera.rays())
     hits = {

@@ -18,12 +18,10 @@ from hgm.render.blender import Frame, Renderer
 from hgm.scans.preflight import preflight
 from hgm.scans.thuman import ScanFiles
 
-o3d = import_open3d()
-
 
 def ball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A dense lumpy ball of radius about 0.5: vertices, faces, uvs of vertices."""
-    sphere = o3d.geometry.TriangleMesh.create_sphere(1.0, 60)
+    sphere = import_open3d().geometry.TriangleMesh.create_sphere(1.0, 60)
     directions = np.asarray(sphere.vertices)
     x, y, z = directions.T
     radius = 0.5 + 0.05 * np.sin(5 * x + 1) * np.cos(4 * y) + 0.04 * np.sin(6 * z)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from skimage.metrics import structural_similarity
+from skimage import metrics
 from synthetic_scans import smpl_arrays, write_humman
 
 from hgm.body.model import BodyModel
@@ -237,7 +237,7 @@ def test_results_are_seen_by_the_kinects_and_measured_in_all_but_the_input(
         -10 * np.log10(np.square(ours - truth)[others].mean()), abs=1e-3
     )
     similar = [
-        structural_similarity(
+        metrics.structural_similarity(
             ours[i],
             truth[i],
             channel_axis=-1,

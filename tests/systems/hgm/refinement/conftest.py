@@ -13,8 +13,6 @@ from hgm.geometry.rays import import_open3d
 from hgm.splat.surfels import Surfels
 from hgm.standin.body import core
 
-o3d = import_open3d()
-
 
 @pytest.fixture(scope="session")
 def model() -> BodyModel:
@@ -49,6 +47,7 @@ class Caster:
     """The first and the last surface of a mesh along the rays of cameras, by Open3D."""
 
     def __init__(self, vertices: Tensor, faces: Tensor) -> None:
+        o3d = import_open3d()
         self.scene = o3d.t.geometry.RaycastingScene(nthreads=1)
         self.scene.add_triangles(
             o3d.core.Tensor(vertices.numpy()), o3d.core.Tensor(faces.numpy().astype(np.uint32))
@@ -60,7 +59,7 @@ class Caster:
         origin, ray = cameras.rays()
         origin, ray = (origin + 4 * ray, -ray) if last else (origin, ray)
         rays = torch.cat([origin, ray], 1).movedim(1, -1).contiguous().numpy()
-        result = self.scene.cast_rays(o3d.core.Tensor(rays), nthreads=1)
+        result = self.scene.cast_rays(import_open3d().core.Tensor(rays), nthreads=1)
         hit = torch.from_numpy(np.isfinite(result["t_hit"].numpy())).float()[:, None]
         normal = torch.from_numpy(result["primitive_normals"].numpy()).movedim(-1, 1)
         return hit, normal * hit
