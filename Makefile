@@ -63,7 +63,8 @@ env-offline:  ## all packages and the report's viewer into the folder wheels, fo
 	"$(PYTHON)" -m venv .venv
 	@echo "Fetching the packages of requirements.lock; this takes some minutes, once"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(WHEELS) -r requirements.lock
-	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # on all cores, and pip on one; files that are no Python are passed over
+	@# on all cores, where pip uses one, without the tests of packages; some bring files that cannot be compiled
+	@$(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing/_internal)/' .venv/lib || true
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS) --no-deps -e . -e ./plugins
 	$(BIN)/python -m hgm.workflow.launchers
 	touch $@
