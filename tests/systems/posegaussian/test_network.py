@@ -1,6 +1,7 @@
 """The network's parameters, what of it learns, and its Gaussians."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -112,6 +113,14 @@ def test_both_views_of_a_slope_are_one_plane(batch):
     count = len(gaussians[0]) // 2
     seen = batch.masks[0, 0] > 0.5
     assert torch.equal(gaussians[0].colors[:count], batch.images[0][:, seen].T)
+
+
+def test_all_scales_can_move_at_the_start(batch):
+    network = small()
+    maps = network.maps(batch, network(batch))
+    torch.testing.assert_close(maps.scales, torch.full_like(maps.scales, math.log(2) / 100))
+    maps.scales.sum().backward()
+    assert float(network.regressor.heads[1][-1].bias.grad.abs().min()) > 0
 
 
 def test_the_largest_scale_is_the_same_in_pixels(batch):

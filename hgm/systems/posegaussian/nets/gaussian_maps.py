@@ -39,6 +39,9 @@ class GaussianMaps(nn.Module):
             )
             for channels in PARTS
         )
+        # far from 0, scales begin at their limit, past which no gradient moves them
+        for parameter in self.heads[PARTS.index(3)][-1].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(
         self, images: Tensor, inverse_depth: Tensor, features: Sequence[Tensor]
