@@ -40,7 +40,8 @@ class GaussianMaps(nn.Module):
             for channels in PARTS
         )
         # far from 0, scales begin at their limit, past which no gradient moves them
-        for parameter in self.heads[PARTS.index(3)][-1].parameters():
+        *_, last = self.heads[PARTS.index(3)].modules()
+        for parameter in last.parameters():
             nn.init.zeros_(parameter)
 
     def forward(
