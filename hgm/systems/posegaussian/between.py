@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation, Slerp
 from hgm.cameras import Cameras
 from hgm.errors import InputError
 
+PARALLEL = 1e-4  # of two directions, the size of what tells them apart
 OPPOSITE = 179.0  # degrees between two cameras from which on the way between them is no longer one
 
 
@@ -19,8 +20,9 @@ def between(cameras: Cameras, ratios: Sequence[float] | np.ndarray) -> Cameras:
     [2], of their size and type.
 
     The rotation turns about one axis at constant speed; the translation of world_to_camera and K go
-    straight (GPS-Gaussian). So cameras that look at one point from one distance stay at that
-    distance. Raises InputError for a ratio outside of [0, 1] and for cameras that look in opposite
+    straight (GPS-Gaussian). Such a way depends on where the world's origin is; here it is the point
+    at which both cameras look, so that they stay at their distance from it and the world does not
+    matter. Raises InputError for a ratio outside of [0, 1] and for cameras that look in opposite
     directions.
     """
     at = np.asarray(ratios, np.float64)
@@ -36,11 +38,24 @@ def between(cameras: Cameras, ratios: Sequence[float] | np.ndarray) -> Cameras:
         )
     matrices = np.tile(np.eye(4), (len(at), 1, 1))
     matrices[:, :3, :3] = Slerp([0, 1], ends)(at).as_matrix()
-    matrices[:, :3, 3] = _mixed(w2c[:, :3, 3], at)
+    target = looked_at(w2c)
+    from_target = w2c[:, :3, :3] @ target + w2c[:, :3, 3]
+    matrices[:, :3, 3] = _mixed(from_target, at) - matrices[:, :3, :3] @ target
     found = Cameras(
         torch.from_numpy(_mixed(K, at)), torch.from_numpy(matrices), cameras.width, cameras.height
     )
     return found.to(cameras.K)
+
+
+def looked_at(world_to_camera: np.ndarray) -> np.ndarray:
+    """The point [3] that is nearest to the optical axes of two cameras [2, 4, 4]; any point of use
+    for axes that are parallel."""
+    R, t = world_to_camera[:, :3, :3], world_to_camera[:, :3, 3]
+    centers = -np.einsum("nji,nj->ni", R, t)
+    first, second = R[:, 2]
+    lines = np.stack([first, -second], 1)
+    along, *_ = np.linalg.lstsq(lines, centers[1] - centers[0], rcond=PARALLEL)
+    return np.asarray((centers + along[:, None] * R[:, 2]).mean(0))
 
 
 def evenly(cameras: Cameras, count: int) -> Cameras:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,6 +31,7 @@ from hgm.systems.posegaussian.pictures import pictures_of
 from hgm.systems.posegaussian.points import points_of
 from hgm.systems.posegaussian.samples import HALFWAY
 from hgm.systems.posegaussian.settings import Between
+from hgm.systems.posegaussian.upright import turned_gaussians, turned_pair, upright_turn
 
 GAUSSIANS = "gaussians.ply"
 POINTS = "points.ply"  # round Gaussians at the predicted depth
@@ -48,7 +50,7 @@ def novel_file(folder: Path, view: int) -> Path:
 class Prediction:
     """What the network says about one pair, on its device."""
 
-    batch: StereoBatch  # of this pair alone
+    batch: StereoBatch  # of this pair alone, in a world with y up
     flow: Tensor  # [2, 1, S, S], pixels
     inverse_depth: Tensor  # [2, 1, S, S] in 1/m, 0 outside of the person
     gaussians: Gaussians  # [N], of both views
@@ -57,12 +59,15 @@ class Prediction:
 
 @torch.no_grad()
 def predict(network: PoseGaussian, pair: RectifiedPair) -> Prediction:
-    """The Gaussians of a pair."""
+    """The Gaussians of a pair, in its world."""
     device = next(network.parameters()).device
-    batch = StereoBatch.of([pair], device)
+    turn = upright_turn(pair)
+    batch = StereoBatch.of([turned_pair(pair, turn)], device)
     matching = network(batch)
     maps = network.maps(batch, matching)
     [gaussians], [points] = network.gaussians(batch, maps), points_of(batch, maps.inverse_depth)
+    if not np.array_equal(turn, np.eye(3)):
+        gaussians, points = (turned_gaussians(g, turn.T) for g in (gaussians, points))
     return Prediction(batch, matching.flows[-1], maps.inverse_depth, gaussians, points)
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from ball_pairs import rig, standing
 
+from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.systems.posegaussian.between import between, evenly
 
@@ -25,6 +26,25 @@ def test_on_an_arc_the_way_is_the_arc():
     found = between(ends, ratios)
     truth = standing([45 * (r - 0.5) for r in ratios], 64)
     torch.testing.assert_close(found.world_to_camera, truth.world_to_camera)
+
+
+def test_the_world_does_not_matter():
+    """The same way in a world that is turned and whose origin is elsewhere."""
+    ends = rig(45)
+    world = torch.eye(4).double()
+    world[:3, :3] = torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
+    world[:3, 3] = torch.tensor([30.0, 1, -2])
+    other = Cameras(ends.K, ends.world_to_camera @ world, ends.width, ends.height)
+    expected = evenly(ends, 5).world_to_camera @ world
+    torch.testing.assert_close(evenly(other, 5).world_to_camera, expected)
+
+
+@pytest.mark.parametrize("degrees", [0, 0.001])
+def test_between_parallel_cameras_the_way_is_straight(degrees):
+    ends = standing([0, degrees], 64)
+    ends.world_to_camera[1, 0, 3] = -0.2
+    centers = evenly(ends, 3).centers
+    torch.testing.assert_close(centers[1], centers[[0, 2]].mean(0), atol=1e-5, rtol=0)
 
 
 def test_the_rotation_turns_at_constant_speed():
