@@ -25,8 +25,7 @@ LABELS: Mapping[str, Label] = {
     "psnr": ("PSNR", 2, "higher"),
     "ssim": ("SSIM", 3, "higher"),
     "lpips": ("LPIPS", 4, "lower"),
-    "psnr_box": ("PSNR", 2, "higher"),
-    "ssim_box": ("SSIM", 3, "higher"),
+    **{f"psnr{end}": ("PSNR", 2, "higher") for end in REGIONS.values() if end},
     "epe": ("EPE, px", 2, "lower"),
     "under_1": ("under 1 px", 3, "higher"),
     "under_3": ("under 3 px", 3, "higher"),
@@ -34,6 +33,8 @@ LABELS: Mapping[str, Label] = {
 TITLES = {
     "full": "whole picture over black",
     "person_box": "person's box",
+    "halfway_full": "halfway, whole picture",
+    "halfway_person_box": "halfway, person's box",
 }
 METHODS = {
     **{name: f"{name}: {variant.title}" for name, variant in VARIANTS.items()},
@@ -60,7 +61,8 @@ NOVEL_VIEWS = (
 )
 NUMBERS = (
     "Means over the test pairs, in the whole picture over black and in the box around the true "
-    "person, which is about 5 dB less for the same pictures. Warped points show what the predicted "
+    "person, which is about 5 dB less for the same pictures; over all three views between, of "
+    "which two may be beside a photo, and for the one halfway alone. Warped points show what the predicted "
     "depth does alone, the true depth what any depth could."
 )
 OTHERS = (
@@ -98,8 +100,8 @@ class StereoReport(Report):
             ("PSNR", main, "psnr", "{:.2f} dB", "whole picture over black"),
             ("In the box", main, "psnr_box", "{:.2f} dB", "PSNR around the person"),
             ("EPE", main, "epe", "{:.2f} px", "error of the disparity"),
-            ("Nearer photo", "copy_nearest", "psnr", "{:.2f} dB", "PSNR of the baseline"),
-            ("True depth", "oracle", "psnr", "{:.2f} dB", "PSNR of round Gaussians"),
+            ("Halfway", main, "psnr_halfway", "{:.2f} dB", "PSNR of the middle view"),
+            ("Nearer photo", "copy_nearest", "psnr_halfway", "{:.2f} dB", "the same, baseline"),
         ]
         means = {
             row["method"]: row for row in run.table("spacing") if row.get("condition") == PLAIN
@@ -272,6 +274,7 @@ class StereoReport(Report):
             for title, column in (
                 ("Whole picture", "psnr"),
                 ("Person's box", "psnr_box"),
+                ("Halfway, whole picture", "psnr_halfway"),
                 ("Disparity", "epe"),
             )
         ]

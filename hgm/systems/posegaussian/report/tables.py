@@ -15,7 +15,14 @@ from hgm.systems.posegaussian.report.run import PLAIN, Run, condition_of
 
 IMAGE = ("psnr", "ssim", "lpips")
 DISPARITY = ("epe", "under_1", "under_3")
-REGIONS = ("full", "person_box")
+# what is compared, and how its columns end in the table of conditions: all views between, or the one
+# halfway alone, where the photos help least
+REGIONS = {
+    "full": "",
+    "person_box": "_box",
+    "halfway_full": "_halfway",
+    "halfway_person_box": "_halfway_box",
+}
 TABLES = ("novel_views", "disparity", "spacing", "paper_vs_ours")
 WARPED = "warped_points"  # a baseline that each variant has, by its own depth
 
@@ -56,13 +63,13 @@ def disparity(run: Run) -> pd.DataFrame:
 def spacing(pictures: pd.DataFrame, matched: pd.DataFrame) -> pd.DataFrame:
     """The means of both tables side by side, a row for each method and condition."""
     means = pictures[pictures["subject"] == MEAN]
-    whole, box = (
-        means[means["definition"] == region].set_index(["method", "condition"])[["psnr", "ssim"]]
-        for region in REGIONS
-    )
-    found = whole.join(box.add_suffix("_box"), how="outer")
-    errors = matched[matched["subject"] == MEAN].set_index(["method", "condition"])
-    return found.join(errors[list(DISPARITY)], how="left").reset_index()
+    keys = ["method", "condition"]
+    found = [
+        means[means["definition"] == region].set_index(keys)[["psnr", "ssim"]].add_suffix(end)
+        for region, end in REGIONS.items()
+    ]
+    errors = matched[matched["subject"] == MEAN].set_index(keys)[list(DISPARITY)]
+    return pd.concat([*found, errors], axis=1).reset_index()
 
 
 def with_means(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
