@@ -62,8 +62,8 @@ NOVEL_VIEWS = (
 NUMBERS = (
     "Means over the test pairs, in the whole picture over black and in the box around the true "
     "person, which is about 5 dB less for the same pictures; over all three views between, of "
-    "which two may be beside a photo, and for the one halfway alone. Warped points show what the predicted "
-    "depth does alone, the true depth what any depth could."
+    "which two may be beside a photo, and for the one halfway alone. Warped points show what the "
+    "predicted depth does alone, the true depth what any depth could."
 )
 OTHERS = (
     "The networks serve the angle between the cameras that they were trained at, {degrees}. The "

@@ -15,8 +15,8 @@ from hgm.systems.posegaussian.report.run import PLAIN, Run, condition_of
 
 IMAGE = ("psnr", "ssim", "lpips")
 DISPARITY = ("epe", "under_1", "under_3")
-# what is compared, and how its columns end in the table of conditions: all views between, or the one
-# halfway alone, where the photos help least
+# what is compared, and how its columns end in the table of conditions: all views between, or the
+# one halfway alone, where the photos help least
 REGIONS = {
     "full": "",
     "person_box": "_box",
