@@ -155,7 +155,7 @@ def two_systems(monkeypatch, tmp_path):
 
 def test_a_system_that_is_not_there_is_one_line_with_those_that_are():
     with pytest.raises(
-        InputError, match=r"^system: 'posegausian' is not known; .* one of hgm, monogaussian$"
+        InputError, match=r"^system: 'posegausian' is not known; .* one of hgm, monogaussian, posegaussian$"
     ):
         configuration.parse({"system": "posegausian"})
 
@@ -202,7 +202,8 @@ def test_make_says_in_one_line_that_a_system_has_no_demo():
         ["make", "--silent", "demo-nobody"], cwd=ROOT, text=True, capture_output=True
     )
     assert done.returncode != 0
-    assert done.stdout == "There is no config/nobody/demo.yaml; the systems are: hgm monogaussian\n"
+    systems = "hgm monogaussian posegaussian"
+    assert done.stdout == f"There is no config/nobody/demo.yaml; the systems are: {systems}\n"
 
 
 def test_the_check_says_the_system(tmp_path, monkeypatch, capsys):
