@@ -83,7 +83,10 @@ def test_a_configuration_is_of_one_system(tint_calm, tmp_path):
     """What is wrong is said in one line: a section of the other, two systems, an unknown one."""
     for text, told in (
         ("system: tint\ncoarse: {steps: 3}\n", "coarse: a section of hgm, and this is a conf"),
-        ("system: tnt\n", "system: 'tnt' is not known; expected one of hgm, monogaussian, posegaussian, tint"),
+        (
+            "system: tnt\n",
+            "system: 'tnt' is not known; expected one of hgm, monogaussian, posegaussian, tint",
+        ),
     ):
         (tmp_path / "wrong.yaml").write_text(text)
         done = tint_calm.hgm("config", "--check", tmp_path / "wrong.yaml")

@@ -155,7 +155,8 @@ def two_systems(monkeypatch, tmp_path):
 
 def test_a_system_that_is_not_there_is_one_line_with_those_that_are():
     with pytest.raises(
-        InputError, match=r"^system: 'posegausian' is not known; .* one of hgm, monogaussian, posegaussian$"
+        InputError,
+        match=r"^system: 'posegausian' is not known; .* one of hgm, monogaussian, posegaussian$",
     ):
         configuration.parse({"system": "posegausian"})
 
