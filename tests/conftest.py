@@ -17,11 +17,12 @@ TESTS = Path(__file__).parent
 # that compute all the time, and two that mostly wait for SLURM.
 FIRST = (
     "runs/test_runs.py",
-    "workflow/test_environment_installs.py",
+    "runs/test_head_avatars.py",
     "runs/test_slurm_faults.py",
     "runs/test_slurm_outages.py",
     "devices/test_gpu_checks.py",
     "runs/test_faults.py",
+    "workflow/test_environment_installs.py",
     "runs/test_estimator_rules.py",
     "runs",
 )
