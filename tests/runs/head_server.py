@@ -15,18 +15,19 @@ import runpy
 import socket
 import subprocess
 import sys
-import tempfile
 import traceback
 from collections.abc import Mapping
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import connection, forkserver, resource_tracker, util
+from multiprocessing.connection import Connection
 
 from snakemake import cli
 from snakemake.benchmark import benchmarked
 from snakemake.script import PythonScript
 
 
-def work(script: str, environment: Mapping[str, str]) -> None:
-    """Do a job as `python script` does."""
+def work(script: str, environment: Mapping[str, str], watched: Connection) -> None:
+    """Do a job as `python script` does, once its benchmark has begun."""
+    watched.recv()
     settle(environment)
     sys.argv = [script]
     runpy.run_path(script, run_name="__main__")
@@ -41,7 +42,7 @@ def serve_jobs() -> None:
     """Let another fork of this process be the server that Python's forkserver asks for processes;
     the server ends with this process."""
     resource_tracker.ensure_running()  # here, not in the folder of a run
-    address = os.path.join(tempfile.mkdtemp(), "jobs")
+    address = connection.arbitrary_address("AF_UNIX")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()
@@ -65,7 +66,8 @@ def snakemake(words: list[str]) -> int:
     forks = multiprocessing.get_context("forkserver")
 
     def execute_script(self: PythonScript, script: str, edit: bool = False) -> None:
-        process = forks.Process(target=work, args=(script, dict(os.environ)))
+        watched, begun = forks.Pipe(duplex=False)
+        process = forks.Process(target=work, args=(script, dict(os.environ), watched))
         process.start()
         measured = (
             benchmarked(process.pid, self.bench_record)
@@ -73,6 +75,7 @@ def snakemake(words: list[str]) -> int:
             else contextlib.nullcontext()
         )
         with measured:
+            begun.send(True)
             process.join()
         if process.exitcode:
             raise subprocess.CalledProcessError(process.exitcode, [os.fspath(script)])
@@ -127,6 +130,7 @@ def load(name: str) -> None:
 
 
 def serve() -> None:
+    util.get_temp_dir()  # made and cleared up by this process, used by its forks
     for line in sys.stdin:
         order = json.loads(line)
         if "ended" in order:
