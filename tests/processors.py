@@ -23,6 +23,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -146,6 +147,7 @@ def fingerprints() -> dict[str, str]:
     }
 
 
+@cache
 def probe(limit: str) -> dict[str, str]:
     """`fingerprints` in a process under a limit."""
     command = [sys.executable, __file__, "--fingerprints"]

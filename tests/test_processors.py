@@ -25,7 +25,7 @@ def test_of_threads():
 def test_each_limit_changes_the_numbers_of_its_library():
     native = processors.probe("native")
     sse4 = processors.probe("sse4")
-    assert native == processors.probe("native")
+    assert native == processors.probe.__wrapped__("native")
     # which has no quick numbers
     assert {name for name in native if native[name] != sse4[name]} == set(processors.SSE4) - {
         "Cycles"
