@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from workspace import ROOT, TINY, Workspace
+from heads import heads_in
+from workspace import ROOT, STANDINS, TINY, Workspace
 
 THEIRS = """
 configfile: "config.yaml"
@@ -40,6 +41,15 @@ class User:
         )
 
     def run(self, *arguments: str) -> str:
+        """With a head and jobs that are forks, which find the checkout's packages by PYTHONPATH."""
+        head = heads_in(ROOT).start(
+            "snakemake", ("--cores", "2", *arguments), self.folder, imports=STANDINS
+        )
+        said, _ = head.communicate()
+        assert head.returncode == 0, said[-4000:]
+        return said
+
+    def run_as_a_user(self, *arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
             cwd=self.folder,
@@ -69,7 +79,9 @@ def test_it_plans_and_makes_targets(tmp_path, more):
         results.split("/")[0],
     }
     (there / "run.json").unlink()
-    shown = user.run(f"{results}/run.json", "--workflow-profile", str(ROOT / "profiles/default"))
+    shown = user.run_as_a_user(
+        f"{results}/run.json", "--workflow-profile", str(ROOT / "profiles/default")
+    )
     assert re.search(r"^1 of 1  record  0:00:\d\d$", shown, re.MULTILINE)
     record = there / "logs/record.job.json"
     replayed = subprocess.run(
