@@ -131,6 +131,7 @@ class Maps(Optimization):
     validate_every: int = described(
         5000, "steps between measurements of the validation pairs", ge=0
     )
+    disparity: float = described(1.0, "weight of the disparity's error", ge=0)
     l1: float = described(0.8, "weight of the pictures' absolute error", ge=0)
     ssim: float = described(0.2, "weight of 1 - SSIM", ge=0)
 

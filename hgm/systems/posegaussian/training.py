@@ -92,7 +92,7 @@ def step_loss(
         target, cameras = sample.novel(device)
         sets = network.gaussians(batch, network.maps(batch, matching))
         picture, more = picture_loss(pictures_of(sets, cameras, backend=backend), target, settings)
-        total = total + picture
+        total = settings.disparity * total + picture
         parts |= more
     return total, parts
 
