@@ -19,7 +19,8 @@ from hgm.systems.posegaussian.settings import Pairs
 SOURCES = (0, 1)  # the photos, the left one first
 NOVEL = (2, 3, 4)  # between them: in the first half, halfway, in the second half
 HEIGHT, HEIGHT_SPREAD = 1.80, 0.05  # meters
-SHIFT = (0.05, 0.10)  # meters from the middle, along x and along z
+SHIFT, TALL_SHIFT = 0.10, 0.05  # meters from the middle at most, along x and z: of whoever is
+# shorter than HEIGHT, and of the others
 FRONT = 90.0  # degrees around the front in which hands are seen before a body
 WIDE, WIDE_SHIFT = 1.0, 0.01  # whoever is wider than this, in meters, moves less than that
 
@@ -35,18 +36,20 @@ def heading_of(global_orient: np.ndarray) -> float:
 
 def placed(vertices: np.ndarray, seed: int, scan: str) -> np.ndarray:
     """The similarity [4, 4] from the units of a scan's vertices [V, 3], y up, to the world of its
-    pairs. Height and place are drawn for the scan: 1.80 +- 0.05 m, and 0.05 to 0.10 m off the
-    middle. Raises ScanError for a scan without height."""
+    pairs. Height and place are drawn for the scan: 1.80 +- 0.05 m, and its middle up to 0.10 m off
+    the world's axis. Raises ScanError for a scan without height."""
     random = np.random.default_rng(derived_seed(seed, "place", scan))
     low, high = vertices.min(0), vertices.max(0)
     if not high[1] > low[1]:
         raise ScanError(
             f"{scan}: all of its vertices are at one height; expected a standing person"
         )
-    scale = (HEIGHT + HEIGHT_SPREAD * random.uniform(-1, 1)) / (high[1] - low[1])
-    way = random.uniform(*SHIFT, 2) * random.choice([-1, 1], 2)
-    wide = scale * (high - low)[[0, 2]].max() > WIDE
-    shift = WIDE_SHIFT * random.uniform(-1, 1, 2) if wide else way
+    height = HEIGHT + HEIGHT_SPREAD * random.uniform(-1, 1)
+    scale = height / (high[1] - low[1])
+    reach = SHIFT if height < HEIGHT else TALL_SHIFT
+    if scale * (high - low)[[0, 2]].max() > WIDE:
+        reach = WIDE_SHIFT
+    shift = reach * random.uniform(-1, 1, 2)
     middle = (low + high) / 2
     transform = np.diag([scale, scale, scale, 1.0])
     transform[:3, 3] = -scale * np.array([middle[0], low[1], middle[2]])
@@ -114,6 +117,9 @@ def spacing(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def ratio_of(first: np.ndarray, second: np.ndarray, between: np.ndarray) -> float:
-    """How far a camera is on the way from the first of a pair, 0, to the second, 1, by the angles;
-    all world_to_camera [4, 4]."""
-    return spacing(first, between) / spacing(first, second)
+    """How far a camera is on the way from the first of a pair, 0, to the second, 1, along the line
+    between them, whichever way they look; all world_to_camera [4, 4]. The two must not stand at one
+    place."""
+    start, end, here = (-w2c[:3, :3].T @ w2c[:3, 3] for w2c in (first, second, between))
+    way = end - start
+    return float((here - start) @ way / (way @ way))
