@@ -119,7 +119,7 @@ def test_what_is_measured_is_what_the_pictures_show(finished):
     [
         ("maps: {ssim: 0.3}", {"gaussian_maps", "novel_views"}, {"depth", "rectify"}),
         ("between: {frames: 6}", {"novel_views", "report"}, {"gaussian_maps"}),
-        ("rectify: {centers: exact}", {"rectify", "depth"}, {"heatmaps", "stereo_views"}),
+        ("rectify: {centers: half}", {"rectify", "depth"}, {"heatmaps", "stereo_views"}),
         ("heatmaps: {radius: 20.0}", {"heatmaps", "rectify"}, {"stereo_views"}),
         ("evaluate: {spacings: [45.0, 30.0]}", {"stereo_views", "report"}, {"depth"}),
         ("evaluate: {spacings: []}", {"report"}, {"stereo_views", "novel_views"}),

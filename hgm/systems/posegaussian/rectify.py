@@ -2,9 +2,9 @@
 method), and back from the way between the views to depth (spec, section 3).
 
 OpenCV has a pixel's center at whole numbers. `centers` says what becomes of that when K has it at
-+0.5: "half" leaves K as it is, as GPS-Gaussian does; "exact" converts K before and after, so that
-nothing is moved; "integer" takes the result of OpenCV for what it says, so that all is half a pixel
-off.
++0.5: "exact" converts K before and after, so that nothing is moved; "half" leaves K as it is, as
+GPS-Gaussian does, which moves pictures by up to half a pixel where focal lengths differ; "integer"
+takes the result of OpenCV for what it says, so that all is half a pixel off.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WIDEST = 90.0  # degrees between two cameras
 SAME_PLACE = 1e-3  # meters between two cameras that are one
 
 
-def rectify_pair(photos: Photos, centers: Centers = "half") -> RectifiedPair:
+def rectify_pair(photos: Photos, centers: Centers = "exact") -> RectifiedPair:
     """Rectify two photos, the left one first whatever their order.
 
     Raises InputError for cameras at one place, turned by more than 90 degrees from each other, or

@@ -17,6 +17,7 @@ from hgm.workflow.configuration import RunConfig
 
 FACTOR = 8  # the networks' depth: pictures are a multiple of it
 Degrees = Annotated[float, Field(gt=0, lt=180)]
+Spacing = Annotated[Degrees, Field(multiple_of=0.1)]  # stands in the names of files
 
 
 class Rig(Section):
@@ -77,9 +78,9 @@ class Rectify(Section):
     """How the two views of a pair are turned so that their rows correspond."""
 
     centers: Literal["half", "integer", "exact"] = described(
-        "half",
-        "where a pixel's center is: half: at 0 for OpenCV, at +0.5 when depth becomes points "
-        "(GPS-Gaussian); integer: at 0 for both; exact: at +0.5 for both",
+        "exact",
+        "where a pixel's center is: exact: at +0.5; half: at 0 for OpenCV, at +0.5 when depth "
+        "becomes points (GPS-Gaussian); integer: at 0 for both",
     )
 
 
@@ -149,8 +150,10 @@ class Evaluate(Section):
     variants: list[Fusion] = described(
         list(VARIANTS), "what becomes of the heat maps; the first is shown first", min_length=1
     )
-    spacings: list[Degrees] = described(
-        [30.0, 45.0], "other angles between the cameras at which the test scans are measured too"
+    spacings: list[Spacing] = described(
+        [30.0, 45.0],
+        "other angles between the cameras at which the test scans are measured too, multiples of "
+        "0.1 degrees",
     )
     hard: str = described(
         "",
@@ -198,12 +201,13 @@ class Config(RunConfig):
 
     def check(self) -> None:
         """Raises InputError for values that are valid one by one but contradict each other."""
-        if self.pairs.degrees in self.evaluate.spacings:
+        spacings = [round(degrees, 1) for degrees in self.evaluate.spacings]
+        if self.pairs.degrees in spacings:
             raise InputError(
                 f"evaluate.spacings: {self.pairs.degrees:g} is pairs.degrees, which is measured "
                 "anyway; expected other angles"
             )
-        if len(set(self.evaluate.spacings)) < len(self.evaluate.spacings):
+        if len(set(spacings)) < len(spacings):
             raise InputError("evaluate.spacings: an angle stands in it twice")
         if self.pairs.root is not None and (self.evaluate.spacings or self.evaluate.hard):
             raise InputError(

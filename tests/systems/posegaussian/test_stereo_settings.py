@@ -1,0 +1,29 @@
+"""Settings of PoseGaussian that are valid one by one, but not together."""
+
+import pytest
+
+from hgm.errors import InputError
+from hgm.workflow.configuration import parse
+
+
+def config(**sections):
+    return parse({"system": "posegaussian", **sections})
+
+
+@pytest.mark.parametrize(
+    ("spacings", "reason"),
+    [
+        ([1e-5], "multiple of 0.1"),
+        ([33.3333], "multiple of 0.1"),
+        ([33.3, 33.300000000000004], "stands in it twice"),
+        ([22.5], "is pairs.degrees"),
+    ],
+)
+def test_other_angles_are_names_of_files_too(spacings, reason):
+    with pytest.raises(InputError, match=reason):
+        config(evaluate={"spacings": spacings})
+
+
+def test_angles_with_a_tenth_are_fine():
+    for degrees in (0.1, 0.7, 22.3, 30, 33.3, 179.9):
+        assert config(evaluate={"spacings": [degrees]}).evaluate.spacings == [degrees]
