@@ -10,6 +10,7 @@ from PIL import Image
 from hgm.core.files import atomic_write
 from hgm.errors import InputError, ScanError
 from hgm.images.views import save_png
+from hgm.scans.pinhole import check_pinhole, check_rotation
 
 INVERSE_DEPTH = 2.0**15  # steps of 1/m: 16 bits reach as near as half a meter
 LARGEST = 65535
@@ -48,20 +49,15 @@ def read_camera(intrinsic: Path, extrinsic: Path) -> tuple[np.ndarray, np.ndarra
     """K [3, 3] and world_to_camera [4, 4] float64 as stored. Raises ScanError for what is not a
     pinhole camera with a rotation."""
     K = read_array(intrinsic, (3, 3))
-    if K[0, 0] <= 0 or K[1, 1] <= 0 or not np.array_equal(K[2], [0, 0, 1]):
-        raise ScanError(f"{intrinsic}: not the intrinsics of a pinhole camera in pixels")
+    check_pinhole(str(intrinsic), K)
     w2c = np.eye(4)
     w2c[:3] = read_array(extrinsic, (3, 4))
-    R = w2c[:3, :3]
-    if np.abs(R @ R.T - np.eye(3)).max() > 1e-3 or np.linalg.det(R) < 0:
-        raise ScanError(
-            f"{extrinsic}: its left 3 x 3 part is not a rotation; expected world to camera"
-        )
+    check_rotation(str(extrinsic), w2c)
     return K, w2c
 
 
 def read_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Finite floats of a shape, as float64. Raises ScanError."""
+    """Finite numbers of a shape, as float64. Raises ScanError."""
     try:
         with open(path, "rb") as file:
             array = np.lib.format.read_array(file, allow_pickle=False)
@@ -71,8 +67,10 @@ def read_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         ) from None
     except Exception as error:  # a damaged head can raise anything from its parser
         raise ScanError(f"{path}: not a readable npy file ({error}); copy it again") from None
-    if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
-        raise ScanError(f"{path}: {array.dtype} {array.shape}, expected finite numbers {shape}")
+    if array.shape != shape or array.dtype.kind not in "iuf":
+        raise ScanError(f"{path}: {array.dtype} {array.shape}, expected numbers {shape}")
+    if not np.isfinite(array).all():
+        raise ScanError(f"{path}: holds NaN or infinity, expected finite numbers")
     return array.astype(np.float64)
 
 

@@ -94,7 +94,7 @@ def read_frame(
         shown = (rgb.astype(np.uint32) * mask[..., None] + 127) // 255
         images.append(square.picture(shown.astype(np.uint8)))
         masks.append(square.picture(mask))
-        intrinsic, pose = files.camera(camera)
+        intrinsic, pose = files.camera(camera, (square.width, square.height))
         K.append(square.intrinsics(intrinsic))
         poses.append(pose)
         if heat is not None:
@@ -130,7 +130,9 @@ def heat_of_photos(settings: HeatMaps) -> HeatMaps:
 def _heat(files: PairFiles, camera: str, square: Square, settings: HeatMaps) -> np.ndarray:
     """The heat map [size, size, C] of a photo."""
     if settings.source == "predictions":
-        points, _ = detected_keypoints(given_heat(files, camera, settings))
+        points, _ = detected_keypoints(
+            given_heat(files, camera, settings), (square.width, square.height)
+        )
         return heat_map(square.points(points), square.size, settings)
     path = given_heat(files, camera, settings)
     heat = read_heat_map(path, settings.encoding)

@@ -27,7 +27,7 @@ def write_heat_maps(pair: PairFiles, settings: HeatMaps, mark: Path | None = Non
         if settings.source == "files":
             _take(pair, view, settings)
         else:
-            points = _points(pair, view, settings)
+            points = _points(pair, view, settings, (width, height))
             heat = heat_map(points, width, settings)
             pair.save_heat_map(view, heat, settings.encoding)
         found = pair.heat_map(view, settings.encoding)
@@ -66,10 +66,10 @@ def _take(pair: PairFiles, view: int, settings: HeatMaps) -> None:
         own.symlink_to(given.resolve())
 
 
-def _points(pair: PairFiles, view: int, settings: HeatMaps) -> np.ndarray:
-    """The points [17, 2] of a photo in pixels."""
+def _points(pair: PairFiles, view: int, settings: HeatMaps, size: tuple[int, int]) -> np.ndarray:
+    """The points [17, 2] of a photo of `size`, width and height, in pixels."""
     if settings.source == "predictions":
-        return detected_keypoints(given_heat(pair, view, settings))[0]
+        return detected_keypoints(given_heat(pair, view, settings), size)[0]
     if not pair.keypoints_file.is_file():
         raise InputError(
             f"{pair.folder('parm')}: no points of a fit, since this pair was not rendered here; "

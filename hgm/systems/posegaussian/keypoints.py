@@ -17,6 +17,7 @@ NAMES = (
     "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
 )  # fmt: skip
 # the points of the head by their names in the package smplx, which knows their vertices
+INSIDE = 0.5  # of the points, which have to be in the picture
 HEAD = ("nose", "leye", "reye", "lear", "rear")
 
 
@@ -30,12 +31,12 @@ def keypoints_of(vertices: np.ndarray, joints: np.ndarray) -> np.ndarray:
     return np.concatenate([head, body])
 
 
-def detected_keypoints(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def detected_keypoints(path: Path, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """The points [17, 2] in pixels and their scores [17] of the person that MMPose is surest of in
-    a picture, from the JSON file that its inferencer or its demo wrote.
+    a picture of `size`, width and height, from the JSON file that its inferencer or its demo wrote.
 
-    Raises InputError for a file that is missing or damaged, without a person, with other than 17
-    points, and where all scores are 0.
+    Raises InputError for a file that is missing or damaged, and where that person has other than 17
+    points, no score above 0, or most points outside of the picture.
     """
     data = read_json(path, "have MMPose write it again, with pred_out_dir")
     people = data.get("instance_info") if isinstance(data, dict) else data
@@ -43,13 +44,28 @@ def detected_keypoints(path: Path) -> tuple[np.ndarray, np.ndarray]:
         people = people[0]  # a list for each picture
     if not isinstance(people, list) or not people:
         raise InputError(f"{path}: nobody was detected; expected MMPose's list of persons")
-    found = [_person(person, path) for person in people]
-    points, scores = max(found, key=lambda person: float(person[1].mean()))
+    points, scores = _person(max(people, key=_sureness), path)
     if not scores.any():
         raise InputError(
             f"{path}: all scores are 0, so nobody was found; detect with another model"
         )
+    inside = ((points >= 0) & (points <= size)).all(1)
+    if inside.mean() < INSIDE:
+        raise InputError(
+            f"{path}: {inside.sum()} of {len(NAMES)} points are in the picture of {size[0]} x "
+            f"{size[1]} pixels; detect in this very picture, not in a larger one"
+        )
     return points, scores
+
+
+def _sureness(person: object) -> float:
+    """Mean score of a person; -1 where there is none."""
+    scores = person.get("keypoint_scores") if isinstance(person, dict) else None
+    try:
+        mean = float(np.mean(np.asarray(scores, np.float64)))
+    except (TypeError, ValueError):
+        return -1.0
+    return mean if np.isfinite(mean) else -1.0
 
 
 def _person(person: object, path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -65,6 +81,7 @@ def _person(person: object, path: Path) -> tuple[np.ndarray, np.ndarray]:
             f"{path}: keypoints are {list(points.shape)}, expected [17, 2]; detect with a model of "
             "COCO's 17 points"
         )
-    if scores.shape != (len(NAMES),) or not np.isfinite(points).all():
-        raise InputError(f"{path}: expected 17 finite points and a score of each")
+    finite = np.isfinite(points).all() and np.isfinite(scores).all()
+    if scores.shape != (len(NAMES),) or not finite:
+        raise InputError(f"{path}: expected 17 finite points and a finite score of each")
     return points[:, :2], scores

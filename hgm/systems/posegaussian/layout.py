@@ -28,6 +28,7 @@ from hgm.core.npz import read_npz
 from hgm.errors import InputError, ScanError
 from hgm.images.views import save_png
 from hgm.scans import gps_files
+from hgm.scans.pinhole import check_center
 from hgm.systems.posegaussian.photos import PERSON, Photos, stacked
 from hgm.systems.posegaussian.rig import SOURCES
 
@@ -92,9 +93,15 @@ class PairFiles:
         for kind in KINDS:
             shutil.rmtree(self.folder(kind), ignore_errors=True)
 
-    def camera(self, view: View) -> tuple[np.ndarray, np.ndarray]:
-        """K [3, 3] and world_to_camera [4, 4] float64 of a view. Raises ScanError."""
-        return gps_files.read_camera(*self.camera_files(view))
+    def camera(
+        self, view: View, size: tuple[int, int] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """K [3, 3] and world_to_camera [4, 4] float64 of a view. Raises ScanError, also for a K
+        that is not of a picture of `size`, width and height."""
+        K, w2c = gps_files.read_camera(*self.camera_files(view))
+        if size is not None:
+            check_center(str(self.camera_files(view)[0]), K, size)
+        return K, w2c
 
     def keypoints(self) -> np.ndarray:
         """The points of COCO [17, 3] of a pair that was rendered here. Raises ScanError."""
@@ -156,7 +163,8 @@ class PairFiles:
                 f"{files[0]}: {images.shape[2]} x {images.shape[1]} pixels, expected a square "
                 "picture"
             )
-        cameras = [self.camera(view) for view in SOURCES]
+        size = images.shape[1]
+        cameras = [self.camera(view, (size, size)) for view in SOURCES]
         depths = [self.inverse_depth(view) for view in SOURCES]
         known = [depth for depth in depths if depth is not None]
         if len(known) == 1:

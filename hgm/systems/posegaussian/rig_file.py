@@ -14,13 +14,12 @@ import numpy as np
 
 from hgm.core.manifests import read_json
 from hgm.errors import InputError
+from hgm.scans.pinhole import check_pinhole, check_rotation
 
 SIDES = ("left", "right")
 HELP = "expected left and right, each with K and world_to_camera (docs/posegaussian.md)"
 DISTORTION = ("distortion", "dist", "dist_coeffs", "distCoeffs", "D")  # what it may be called
 ASPECT = 0.02  # by how much a photo's ratio of sides may differ from the calibration's
-SKEW = 1e-3  # of the focal length
-TURNED = 1e-3  # by how much R times its transpose may differ from the unit matrix
 
 
 @dataclass(frozen=True)
@@ -77,10 +76,10 @@ def _camera(name: str, data: Any) -> CalibratedCamera:
                 "(cv2.undistort) and leave it out"
             )
     K = _numbers(name, data, "K", ((3, 3),))
-    _check_pinhole(f"{name}: K", K)
+    check_pinhole(f"{name}: K", K)
     whole = np.eye(4)
     whole[:3] = _numbers(name, data, "world_to_camera", ((3, 4), (4, 4)))[:3]
-    _check_rotation(f"{name}: world_to_camera", whole)
+    check_rotation(f"{name}: world_to_camera", whole)
     given = data.get("width"), data.get("height")
     if given == (None, None):
         return CalibratedCamera(name, K, whole, None)
@@ -102,19 +101,3 @@ def _numbers(
         sizes = " or ".join(f"{rows} x {columns}" for rows, columns in shapes)
         raise InputError(f"{name}: {key}: expected {sizes} finite numbers (docs/posegaussian.md)")
     return found
-
-
-def _check_pinhole(name: str, K: np.ndarray) -> None:
-    if min(K[0, 0], K[1, 1]) <= 0 or not np.allclose(K[2], [0, 0, 1]) or K[1, 0] != 0:
-        raise InputError(f"{name}: not a pinhole's; expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]")
-    if abs(K[0, 1]) > SKEW * K[0, 0]:
-        raise InputError(f"{name}: its axes are skew; calibrate with cv2.calibrateCamera")
-
-
-def _check_rotation(name: str, world_to_camera: np.ndarray) -> None:
-    R = world_to_camera[:3, :3]
-    if np.abs(R @ R.T - np.eye(3)).max() > TURNED or np.linalg.det(R) < 0:
-        raise InputError(
-            f"{name}: its left 3 x 3 part is no rotation; expected [R | t] of cv2.Rodrigues(rvec) "
-            "and tvec"
-        )

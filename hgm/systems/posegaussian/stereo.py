@@ -76,8 +76,9 @@ class TrainedStereo:
 def detected(path: Path, photo: Photo) -> np.ndarray:
     """The points of COCO [17, 2] that MMPose found in a photo, in shares of its width and height.
     Raises InputError for what is wrong with its file."""
-    points, _ = detected_keypoints(path)
-    return points / np.array(upright_size(photo.path))
+    size = upright_size(photo.path)
+    points, _ = detected_keypoints(path, size)
+    return points / np.array(size)
 
 
 def read_pair(

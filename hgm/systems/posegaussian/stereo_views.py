@@ -141,5 +141,5 @@ def check_given(pair: PairFiles, size: int) -> None:
             "the disparity is learned"
         )
     for view in NOVEL:
-        pair.camera(view)
+        pair.camera(view, (size, size))
         pair.large_picture(view)

@@ -41,15 +41,17 @@ def person(points: np.ndarray, score: float) -> dict[str, object]:
 
 
 POINTS = np.arange(34.0).reshape(17, 2)
+SIZE = (40, 50)  # of the picture
 
 
 @pytest.mark.parametrize("form", ["inferencer", "demo"])
 def test_the_surest_person_of_mmpose_counts(form, tmp_path):
-    people = [person(POINTS + 100, 0.3), person(POINTS, 0.8), person(POINTS - 3, 0.5)]
+    other = person(np.zeros((21, 2)), 0.3)  # uncertain, and of another model
+    people = [person(POINTS + 1, 0.3), person(POINTS, 0.8), other]
     data = people if form == "inferencer" else {"meta_info": {}, "instance_info": people}
     path = tmp_path / "0.json"
     path.write_text(json.dumps(data))
-    points, scores = detected_keypoints(path)
+    points, scores = detected_keypoints(path, SIZE)
     assert np.array_equal(points, POINTS)
     assert np.array_equal(scores, np.full(17, 0.8))
 
@@ -63,6 +65,9 @@ WRONG = {
     "all scores are 0": json.dumps([person(POINTS, 0.0)]),
     "expected keypoints and keypoint_scores": '[{"bbox": 1}]',
     "does not hold numbers": '[{"keypoints": ["a"], "keypoint_scores": [1]}]',
+    "0 of 17 points are in the picture of 40 x 50": json.dumps([person(POINTS + 1e5, 0.5)]),
+    "8 of 17 points are in the picture": json.dumps([person(2.6 * POINTS, 0.5)]),
+    "a finite score of each": json.dumps([person(POINTS, float("nan"))]),
     "17 finite points": json.dumps([{**person(POINTS, 0.5), "keypoint_scores": [1.0]}]),
 }
 
@@ -72,10 +77,10 @@ def test_what_is_no_detection_is_one_line(reason, tmp_path):
     path = tmp_path / "0.json"
     path.write_text(WRONG[reason])
     with pytest.raises(InputError, match=reason) as caught:
-        detected_keypoints(path)
+        detected_keypoints(path, SIZE)
     assert str(path) in str(caught.value)
 
 
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(InputError, match=r"1\.json"):
-        detected_keypoints(Path(tmp_path / "1.json"))
+        detected_keypoints(Path(tmp_path / "1.json"), SIZE)

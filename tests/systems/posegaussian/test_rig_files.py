@@ -72,8 +72,11 @@ def test_a_point_is_where_the_crop_shows_it(tmp_path, scale):
         ({"K": [[100, 5, 80], [0, 100, 80], [0, 0, 1]]}, "K: its axes are skew"),
         ({"K": [[100, 0, 80], [0, -100, 80], [0, 0, 1]]}, "K: not a pinhole's"),
         ({"K": [[1, 0, 0], [0, 1, 0], [0, 0, 2]]}, "K: not a pinhole's"),
-        ({"world_to_camera": (2 * np.array(E[0])).tolist()}, "world_to_camera: .* no rotation"),
-        ({"world_to_camera": (np.diag([1, 1, -1]) @ E[0]).tolist()}, "world_to_camera: .* no rot"),
+        ({"world_to_camera": (2 * np.array(E[0])).tolist()}, "not a rotation"),
+        (
+            {"world_to_camera": (np.diag([1, 1, -1]) @ E[0]).tolist()},
+            "not a rotation",
+        ),
         ({"distortion": [0.1, 0, 0, 0]}, r"undistort both \(cv2.undistort\)"),
         ({"width": 200}, "width 200, height None; expected both"),
         ({"width": -1, "height": "high"}, "width -1, height high; expected both"),

@@ -15,6 +15,7 @@ from hgm.systems.posegaussian.stereo_views import take_pairs
 
 SIZE = 32
 NAME = "0012_003"
+K = np.array([[25.6, 0, 16], [0, 25.6, 16.8], [0, 0, 1]])
 
 
 def disc(size: int) -> np.ndarray:
@@ -33,7 +34,6 @@ def write_like_others(root: Path) -> dict[str, np.ndarray]:
         color = random.integers(40, 255, 3)
         rgb = np.where(mask[..., None] > 0, color, 255).astype(np.uint8)  # white around the person
         steps = np.where(mask > 0, 2**15 / (1.5 + 0.1 * view), 0).round().astype(np.uint16)
-        K = np.array([[25.6, 0, 16], [0, 25.6, 16.8], [0, 0, 1]])
         pose = np.eye(4)[:3]
         pose[:, :3] = Rotation.from_euler("y", 20 * view, degrees=True).as_matrix()
         pose[:, 3] = [0.1, 0.2, 2.0]
@@ -142,7 +142,16 @@ WRONG = {
     "no such heat map.*files.*predictions.*fits": gone("heatmap/{}/0.png"),
     "expected 3 channels": image("heatmap/{}/0.png", np.ones((SIZE, SIZE), np.uint8)),
     "16 x 16 pixels": image("heatmap/{}/1.png", np.ones((16, 16, 3), np.uint8)),
-    "not the intrinsics of a pinhole": array("parm/{}/0_intrinsic.npy", np.zeros((3, 3))),
+    "not a pinhole's K": array("parm/{}/0_intrinsic.npy", np.zeros((3, 3))),
+    "not a pinhole's K; expected": array(
+        "parm/{}/1_intrinsic.npy", np.add(K, [[0] * 3, [4, 0, 0], [0] * 3])
+    ),
+    "its axes are skew": array("parm/{}/1_intrinsic.npy", np.add(K, [[0, 3, 0], [0] * 3, [0] * 3])),
+    "focal lengths 25.6 and 0.256": array("parm/{}/0_intrinsic.npy", K * [[1], [0.01], [1]]),
+    "principal point 32, 33.6 is outside of the picture of 32 x 32": array(
+        "parm/{}/0_intrinsic.npy", K * [[2], [2], [1]]
+    ),
+    "holds NaN or infinity": array("parm/{}/0_intrinsic.npy", K * [[np.nan], [1], [1]]),
     "not a rotation": array("parm/{}/1_extrinsic.npy", np.ones((3, 4))),
 }
 
