@@ -291,8 +291,8 @@ rule report:
         "../scripts/posegaussian/report.py"
 
 
-rule pairs:
-    """Only the rectified stereo pairs."""
+rule views:
+    """Only the stereo pairs, rendered and rectified."""
     input:
         expand(
             "<results>/rectified/{part}/manifest.json",
