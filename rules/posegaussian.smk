@@ -9,7 +9,7 @@ rule stereo_views:
     """Render the stereo pairs of a part's scans and the views between, or take over those that somebody else rendered."""
     input:
         scans=scans_table,
-        models=body_models,
+        models=pair_models,
     output:
         manifest=ensure("<results>/render_data/{part}.json", non_empty=True),
     log:
@@ -26,6 +26,7 @@ rule stereo_views:
     params:
         **settings("seed"),
         pairs=sighting,
+        count=pairs_per_scan,
         names=part_scans,
         scans=part_sources,
         code=plan.code("stereo_views"),

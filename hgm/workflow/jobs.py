@@ -67,7 +67,7 @@ def job_of(
     given."""
     members = tuple(plan.people(rule, wildcards))
     tables = optional_part(plan.system, "tables")
-    work = tables.amount(plan, rule, members) if tables else float(len(members) or 1)
+    work = tables.amount(plan, rule, members, wildcards) if tables else float(len(members) or 1)
     return PlannedJob(rule, name, members=members, work=work, **fields)
 
 

@@ -1,5 +1,7 @@
 """Inputs and parameters of PoseGaussian's rules as functions of their wildcards, and the patterns of the wildcards."""
 
+from hgm.systems.posegaussian.parts import CAPTURE, chunk_of
+
 
 wildcard_constraints:
     part=r"(train|val|test)\d{3}(-(hard|d[\d.]*\d))?",
@@ -12,9 +14,14 @@ def scans_table(wildcards):
     return "<results>/scans.tsv" if plan.config["pairs"]["root"] is None else []
 
 
+def pair_models(wildcards):
+    """The body models of the scans' fits; none where somebody else rendered the pairs."""
+    return body_models(wildcards) if plan.config["pairs"]["root"] is None else []
+
+
 def part_sources(wildcards):
     """The settings that locate the scans of a part and the body models of their fits."""
-    return plan.sources_of(wildcards.part.partition("-")[0])
+    return plan.sources_of(chunk_of(wildcards.part))
 
 
 def part_scans(wildcards):
@@ -25,6 +32,11 @@ def part_scans(wildcards):
 def sighting(wildcards):
     """How a part's pairs are seen."""
     return plan.sighting(wildcards.part)
+
+
+def pairs_per_scan(wildcards):
+    """Pairs of each scan of a part."""
+    return plan.pairs_per_scan(wildcards.part)
 
 
 def heat_files(wildcards):
@@ -49,14 +61,14 @@ def learning_views(wildcards):
 
 def pairs_of(wildcards):
     """The manifest of rectified pairs, of a part or of a real rig."""
-    if wildcards.shots == "capture":
+    if wildcards.shots == CAPTURE:
         return "<results>/capture/manifest.json"
     return f"<results>/rectified/{wildcards.shots}/manifest.json"
 
 
 def true_views(wildcards):
     """The manifest of the views between; none of a real rig, which has none."""
-    if wildcards.shots == "capture":
+    if wildcards.shots == CAPTURE:
         return []
     return f"<results>/render_data/{wildcards.shots}.json"
 

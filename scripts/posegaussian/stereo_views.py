@@ -24,6 +24,7 @@ def main(job: Job) -> None:
             part,
             out,
             pairs,
+            count=job.params["count"],
             seed=job.params["seed"],
             workers=job.threads,
             code=code,

@@ -3,7 +3,7 @@ amount of a rule that is not listed here is its number of people."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ DEPENDS_ON: dict[str, tuple[str, ...]] = {
 }
 
 
-def amount(plan: Plan, rule: str, people: Sequence[str]) -> float:
+def amount(plan: Plan, rule: str, people: Sequence[str], wildcards: Mapping[str, str]) -> float:
     """The amount of work of a job: samples that a training sees, else people."""
     config = plan.config
     match rule:

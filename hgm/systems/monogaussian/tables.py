@@ -3,7 +3,7 @@ of work."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ DEPENDS_ON: dict[str, tuple[str, ...]] = {
 }
 
 
-def amount(plan: Plan, rule: str, people: Sequence[str]) -> float:
+def amount(plan: Plan, rule: str, people: Sequence[str], wildcards: Mapping[str, str]) -> float:
     """The amount of work of a job: frames that it makes, sees or measures."""
     match rule:
         case "head_avatar":

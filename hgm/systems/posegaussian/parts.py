@@ -4,6 +4,17 @@ one in a condition (`test000-d45`: cameras 45 degrees apart; `test000-hard`: har
 from __future__ import annotations
 
 HARD = "hard"
+CAPTURE = "capture"  # the photos of a real rig, where a part is asked for
+
+
+def part_of(chunk: str, condition: str) -> str:
+    """`test000`, `d45` -> `test000-d45`."""
+    return f"{chunk}-{condition}"
+
+
+def chunk_of(part: str) -> str:
+    """`test000-d45` -> `test000`."""
+    return part.partition("-")[0]
 
 
 def condition_of(part: str) -> str:
@@ -11,13 +22,26 @@ def condition_of(part: str) -> str:
     return part.partition("-")[2]
 
 
+def spaced(degrees: float) -> str:
+    """The condition of cameras so many degrees apart: `d45`."""
+    return f"d{degrees:g}"
+
+
+def degrees_of(condition: str) -> float | None:
+    """`d45` -> 45; None for a condition that is no angle."""
+    return None if condition in ("", HARD) else float(condition[1:])
+
+
 def folder_of(part: str) -> str:
     """The folder of its split in render_data: `test000-d45` -> `test-d45`."""
-    chunk, dash, condition = part.partition("-")
-    return f"{chunk.rstrip('0123456789')}{dash}{condition}"
+    return chunk_of(part).rstrip("0123456789") + part.removeprefix(chunk_of(part))
 
 
 def subject_of(scan: str, part: str) -> str:
     """What the pairs of a scan are named after: `0505`, `0505-d45`."""
-    _, dash, condition = part.partition("-")
-    return f"{scan}{dash}{condition}"
+    return scan + part.removeprefix(chunk_of(part))
+
+
+def subject_in(pair: str) -> str:
+    """The same of a pair's name: `0505-d45_003` -> `0505-d45`, of which `chunk_of` is the scan."""
+    return pair.rsplit("_", 1)[0]

@@ -11,12 +11,19 @@ from typing import Any
 from hgm.errors import InputError
 from hgm.scans.catalogue import parse_ids
 from hgm.systems.posegaussian import requests
+from hgm.systems.posegaussian.parts import (
+    CAPTURE,
+    HARD,
+    chunk_of,
+    condition_of,
+    degrees_of,
+    part_of,
+    spaced,
+    subject_of,
+)
 from hgm.systems.posegaussian.variants import VARIANTS
 from hgm.workflow.people import PeoplePlan
 from hgm.workflow.plan import check_pattern
-
-CAPTURE = "capture"  # the photos of a real rig, as a part
-HARD = "hard"
 
 
 class Plan(PeoplePlan):
@@ -37,6 +44,11 @@ class Plan(PeoplePlan):
         if unknown := [scan for scan in self.hard_scans if scan not in test]:
             raise InputError(f"evaluate.hard: {unknown[0]} is not among the test scans, scans.test")
 
+    @property
+    def standin(self) -> bool:
+        """Whether the people are stand-ins; who is in given pairs is not known here."""
+        return super().standin and self.config["pairs"]["root"] is None
+
     @cached_property
     def hard_scans(self) -> list[str]:
         """The test scans that count as hard."""
@@ -54,7 +66,7 @@ class Plan(PeoplePlan):
     @property
     def conditions(self) -> list[str]:
         """In what else the test scans are measured."""
-        spacings = [f"d{degrees:g}" for degrees in self.config["evaluate"]["spacings"]]
+        spacings = [spaced(degrees) for degrees in self.config["evaluate"]["spacings"]]
         return [*spacings, *([HARD] if self.hard_scans else [])]
 
     @property
@@ -67,7 +79,7 @@ class Plan(PeoplePlan):
         """The test scans, plain and in all conditions."""
         found = list(self.test_chunks)
         for condition in self.conditions:
-            parts = (f"{chunk}-{condition}" for chunk in self.test_chunks)
+            parts = (part_of(chunk, condition) for chunk in self.test_chunks)
             found += [part for part in parts if self.scans_of(part)]
         return found
 
@@ -86,40 +98,37 @@ class Plan(PeoplePlan):
         """Whether any variant sees heat maps."""
         return any(VARIANTS[name].heat for name in self.variants)
 
-    def sees_heat(self, fusion: str) -> bool:
-        """Whether a variant sees heat maps."""
-        return VARIANTS[fusion].heat
-
     def scans_of(self, part: str) -> list[str]:
         """The scans of a part."""
-        chunk, _, condition = part.partition("-")
-        scans = self.members(chunk)
-        return [scan for scan in scans if scan in self.hard_scans] if condition == HARD else scans
+        scans = self.members(chunk_of(part))
+        hard = condition_of(part) == HARD
+        return [scan for scan in scans if scan in self.hard_scans] if hard else scans
 
     def pairs_of(self, part: str) -> list[str]:
         """The names of a part's pairs; none of photos, whose frames are not known before."""
         if part == CAPTURE:
             return []
-        _, dash, condition = part.partition("-")
-        count = self.sighting(part)["per_scan"]
+        numbers = range(self.pairs_per_scan(part))
         return [
-            f"{scan}{dash}{condition}_{i:03d}" for scan in self.scans_of(part) for i in range(count)
+            f"{subject_of(scan, part)}_{i:03d}" for scan in self.scans_of(part) for i in numbers
         ]
 
     def sighting(self, part: str) -> dict[str, Any]:
-        """Section `pairs` as it is for a part: its own angle and number of pairs."""
-        section = dict(self.config["pairs"])
-        condition = part.partition("-")[2]
-        if condition.startswith("d"):
-            section["degrees"] = float(condition[1:])
-        if condition and self.config["evaluate"]["pairs"] is not None:
-            section["per_scan"] = self.config["evaluate"]["pairs"]
-        return section
+        """Section `pairs` as it is for a part, with its own angle."""
+        degrees = degrees_of(condition_of(part))
+        own = {} if degrees is None else {"degrees": degrees}
+        return {**self.config["pairs"], **own}
+
+    def pairs_per_scan(self, part: str) -> int:
+        """Pairs of each scan of a part; in a condition the first ones of all."""
+        every = self.config["pairs"]["per_scan"]
+        some = self.config["evaluate"]["pairs"] if condition_of(part) else None
+        return int(every if some is None else some)
 
     def people(self, rule: str, wildcards: Mapping[str, str]) -> Sequence[str]:
         """The scans whose views a job renders, the pairs that another one works on, the scans of a
         chunk."""
-        part = wildcards.get("part", wildcards.get("shots"))
+        part = part_in(wildcards)
         if part is None:
             return super().people(rule, wildcards)
         return self.scans_of(part) if rule == "stereo_views" else self.pairs_of(part)
@@ -159,3 +168,8 @@ class Plan(PeoplePlan):
         return requests.memory_mb(
             self.config, rule, self.count_pairs("train") + self.count_pairs("val")
         )
+
+
+def part_in(wildcards: Mapping[str, str]) -> str | None:
+    """The part that a job works on, if it works on one."""
+    return wildcards.get("part", wildcards.get("shots"))

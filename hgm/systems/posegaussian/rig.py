@@ -21,7 +21,6 @@ NOVEL = (2, 3, 4)  # between them: in the first half, halfway, in the second hal
 HEIGHT, HEIGHT_SPREAD = 1.80, 0.05  # meters
 SHIFT, TALL_SHIFT = 0.10, 0.05  # meters from the middle at most, along x and z: of whoever is
 # shorter than HEIGHT, and of the others
-FRONT = 90.0  # degrees around the front in which hands are seen before a body
 WIDE, WIDE_SHIFT = 1.0, 0.01  # whoever is wider than this, in meters, moves less than that
 
 
@@ -57,26 +56,19 @@ def placed(vertices: np.ndarray, seed: int, scan: str) -> np.ndarray:
     return transform
 
 
-def pair_cameras(
-    rig: Pairs, scan: str, pair: int, *, heading: float, seed: int, front: bool = False
-) -> Cameras:
+def pair_cameras(rig: Pairs, scan: str, pair: int, *, heading: float, seed: int) -> Cameras:
     """The five cameras of a pair of a scan, float64, of the sources' size: the two photos, then the
     views between them.
 
     The pairs of a scan begin at equal steps around it, the first of them within half a step from
-    the front, as drawn for the scan; or all are in `front` of the person, which the steps divide.
-    Where the views 2 and 4 are is drawn for the pair.
+    the front, as drawn for the scan. Where the views 2 and 4 are is drawn for the pair.
     """
     start = np.random.default_rng(derived_seed(seed, "start", scan)).uniform(-0.5, 0.5)
     first, second = np.random.default_rng(derived_seed(seed, "novel", scan, pair)).uniform(
         0, 0.5, 2
     )
     ratios = (0.0, 1.0, first, 0.5, 0.5 + second)
-    if front:
-        middle = FRONT / rig.per_scan * (start + pair - (rig.per_scan - 1) / 2)
-        begin = heading + middle - rig.degrees / 2
-    else:
-        begin = heading + 360 / rig.per_scan * (start + pair)
+    begin = heading + 360 / rig.per_scan * (start + pair)
     return ring(rig, [begin + rig.degrees * ratio for ratio in ratios])
 
 

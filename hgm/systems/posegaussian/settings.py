@@ -12,10 +12,11 @@ from hgm.errors import InputError
 from hgm.metrics.settings import PerceptualWeights
 from hgm.scans.settings import Scans
 from hgm.systems.posegaussian.variants import VARIANTS, Fusion
+from hgm.systems.posegaussian.widths import WIDTHS
 from hgm.train.settings import Optimization
 from hgm.workflow.configuration import RunConfig
 
-FACTOR = 8  # the networks' depth: pictures are a multiple of it
+FACTOR = max(widths.factor for widths in WIDTHS.values())  # pictures are a multiple of it
 Degrees = Annotated[float, Field(gt=0, lt=180)]
 Spacing = Annotated[Degrees, Field(multiple_of=0.1)]  # stands in the names of files
 
@@ -162,7 +163,8 @@ class Evaluate(Section):
     )
     pairs: int | None = described(
         None,
-        "pairs of a test scan at each other angle, and of each hard one; null: pairs.per_scan",
+        "pairs of a test scan at each other angle, and of each hard one, the first ones of "
+        "pairs.per_scan; null: all",
         ge=1,
     )
 
@@ -218,6 +220,11 @@ class Config(RunConfig):
             raise InputError(
                 "heatmaps.folder: source: predictions needs the folder of MMPose's JSON files "
                 "(docs/posegaussian.md)"
+            )
+        if self.evaluate.pairs is not None and self.evaluate.pairs > self.pairs.per_scan:
+            raise InputError(
+                f"evaluate.pairs: {self.evaluate.pairs} of the {self.pairs.per_scan} pairs of a "
+                "scan, pairs.per_scan; expected at most all of them"
             )
         if len(set(self.capture.cameras)) < 2:
             raise InputError("capture.cameras: the same camera twice; expected two")

@@ -33,10 +33,12 @@ def render_pairs(
     seed: int,
     workers: int,
     code: str,
+    count: int | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Render the pairs of a part's scans into the layout in `out/<folder of the part>`; those of a
-    scan whose key is unchanged stay. The members of the outcome are pairs, the failed are scans.
+    """Render the pairs of a part's scans into the layout in `out/<folder of the part>`: all of
+    each, or the first `count`; those of a scan whose key is unchanged stay. The members of the
+    outcome are pairs, the failed are scans.
 
     Raises InputError as `do_in_workers`, and for a data set that brings views instead of scans.
     """
@@ -46,13 +48,16 @@ def render_pairs(
             "pairs.root"
         )
     hard = condition_of(part) == HARD and place.source == STANDIN
+    count = pairs.per_scan if count is None else count
     common = common_key(place.models, place.gender, code)
     items, rejected, root = [], {}, out / folder_of(part)
     for scan in scans:
         name = subject_of(scan, part)
         try:
             files = SCANS[place.source](place.root, scan)
-            key = key_of(pairs.model_dump(), seed, place.gender, common, hard, files.digests())
+            key = key_of(
+                pairs.model_dump(), count, seed, place.gender, common, hard, files.digests()
+            )
         except ScanError as error:
             rejected[name] = str(error)
             continue
@@ -64,7 +69,11 @@ def render_pairs(
         }
         items.append(Item(name, key, data, str(files.obj)))
     work = PairsWork(
-        pairs=pairs, seed=seed, models=str(place.models.resolve()), gender=place.gender
+        pairs=pairs,
+        count=count,
+        seed=seed,
+        models=str(place.models.resolve()),
+        gender=place.gender,
     )
     done = do_in_workers(
         TASK,
@@ -79,7 +88,7 @@ def render_pairs(
     )
     for name in done.failed:  # older pairs must not be taken for theirs
         remove_pairs(root, name)
-    numbers = range(pairs.per_scan)
+    numbers = range(count)
     members = {pair_name(name, i): key for name, key in done.members.items() for i in numbers}
     return Outcome(members, done.failed)
 

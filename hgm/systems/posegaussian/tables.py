@@ -3,7 +3,7 @@ work."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ DEPENDS_ON: dict[str, tuple[str, ...]] = {
 SECTIONS = {"depth": "depth", "gaussian_maps": "maps"}
 
 
-def amount(plan: Plan, rule: str, people: Sequence[str]) -> float:
-    """The amount of work of a job: pairs that a training sees, views of scans, else pairs or
-    scans."""
+def amount(plan: Plan, rule: str, people: Sequence[str], wildcards: Mapping[str, str]) -> float:
+    """The amount of work of a job: pairs that a training sees or that are rendered of scans, else
+    pairs or scans."""
     config = plan.config
     if rule in SECTIONS:
         section = config[SECTIONS[rule]]
         return float(section["steps"] * section["batch"] * section["accumulate"])
     match rule:
         case "stereo_views":
-            return float(len(people) * config["pairs"]["per_scan"])
+            return float(len(people) * plan.pairs_per_scan(wildcards["part"]))
         case "catalogue":
             return len(plan.entries)
         case "report":

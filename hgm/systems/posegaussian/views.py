@@ -28,6 +28,7 @@ class PairsWork(Section):
     """What a process that renders pairs is told once."""
 
     pairs: Pairs
+    count: int = described(..., "pairs of each scan, the first ones of all around it")
     seed: int = described(..., "seed of the run")
     models: str = described(..., "folder that holds smplx/SMPLX_<GENDER>.npz")
     gender: str = described(..., "body model of the fits")
@@ -61,15 +62,10 @@ class PairsTask:
         remove_pairs(root, item["name"])
         files = ScanFiles(item["scan"], Path(item["obj"]), Path(item["fit"]))
         heading, keypoints = self.load_hard(files) if item["hard"] else self.load(files)
-        for pair in range(self.work.pairs.per_scan):
+        for pair in range(self.work.count):
             out = PairFiles(root, pair_name(item["name"], pair))
             cameras = pair_cameras(
-                self.work.pairs,
-                item["scan"],
-                pair,
-                heading=heading,
-                seed=self.work.seed,
-                front=item["hard"],
+                self.work.pairs, item["scan"], pair, heading=heading, seed=self.work.seed
             )
             self.render_pair(out, cameras, keypoints)
         link_files(pair_files(root, item["name"]), folder)

@@ -1,0 +1,132 @@
+"""What the rules of stereo pairs are told: parts, names, sizes, requests; what jobs take; and what
+is refused."""
+
+import pytest
+from checkouts import ROOT
+
+from hgm.errors import InputError
+from hgm.systems.posegaussian.parts import (
+    chunk_of,
+    condition_of,
+    degrees_of,
+    folder_of,
+    subject_in,
+    subject_of,
+)
+from hgm.systems.posegaussian.plan import Plan
+from hgm.workflow import configuration
+from hgm.workflow.jobs import job_of
+
+PAIRS = {"system": "posegaussian"}
+SMALL = {
+    **PAIRS,
+    "device": "cpu",
+    "scans": {"train": "0000-0003", "val": "0500", "test": "0505-0507", "chunk": 2},
+    "pairs": {"per_scan": 8, "size": 192},
+    "evaluate": {"spacings": [30.0, 45.0], "hard": "0506", "pairs": 2},
+}
+
+
+def changed(**sections) -> Plan:
+    """The small configuration with some keys of its sections changed."""
+    merged = {name: {**SMALL.get(name, {}), **values} for name, values in sections.items()}
+    return Plan({**SMALL, **merged})
+
+
+def given(**pairs) -> Plan:
+    """A configuration of pairs that somebody else rendered."""
+    return changed(pairs={"root": "data", **pairs}, evaluate={"spacings": [], "hard": ""})
+
+
+@pytest.mark.parametrize(
+    ("part", "chunk", "condition", "degrees", "folder", "subject"),
+    [
+        ("test000", "test000", "", None, "test", "0505"),
+        ("test000-d22.5", "test000", "d22.5", 22.5, "test-d22.5", "0505-d22.5"),
+        ("test012-hard", "test012", "hard", None, "test-hard", "0505-hard"),
+    ],
+)
+def test_all_names_follow_from_that_of_a_part(part, chunk, condition, degrees, folder, subject):
+    assert (chunk_of(part), condition_of(part)) == (chunk, condition)
+    assert degrees_of(condition) == degrees
+    assert (folder_of(part), subject_of("0505", part)) == (folder, subject)
+    assert subject_in(f"{subject}_003") == subject and chunk_of(subject) == "0505"
+
+
+def test_test_scans_are_measured_plain_and_in_each_condition():
+    plan = Plan(SMALL)
+    assert plan.test_parts == [
+        "test000", "test001", "test000-d30", "test001-d30", "test000-d45", "test001-d45",
+        "test000-hard",
+    ]  # fmt: skip
+    assert plan.measured == plan.test_parts
+    assert plan.scans_of("test000-hard") == ["0506"]
+    assert plan.pairs_of("test001") == [f"0507_{i:03d}" for i in range(8)]
+    assert plan.pairs_of("test001-d45") == ["0507-d45_000", "0507-d45_001"]
+    assert changed(evaluate={"pairs": None}).pairs_of("test000-hard")[-1] == "0506-hard_007"
+    assert changed(capture={"root": "rig"}).measured[-1] == "capture"
+
+
+def test_pairs_of_a_condition_stand_around_a_scan_as_all_others_do():
+    """The steps between them are those of all pairs, of which they are the first."""
+    plan = Plan(SMALL)
+    for part, degrees in (("test000", 22.5), ("test000-d45", 45.0), ("test000-hard", 22.5)):
+        assert plan.sighting(part) == {**plan.config["pairs"], "degrees": degrees}
+        assert plan.sighting(part)["per_scan"] == 8
+
+
+def test_given_pairs_are_of_nobody_who_is_known():
+    assert Plan(SMALL).standin and Plan(SMALL).standin_chunks
+    plan = given()
+    assert not plan.standin and plan.standin_chunks == []
+    assert plan.test_parts == ["test000", "test001"]
+
+
+def test_the_work_of_a_job_is_what_it_renders():
+    plan = Plan(SMALL)
+
+    def work(rule: str, **wildcards: str) -> float:
+        return job_of(plan, rule, rule, wildcards).work
+
+    assert work("stereo_views", part="test000") == 2 * 8
+    assert work("stereo_views", part="test000-d45") == 2 * 2
+    assert work("stereo_views", part="test000-hard") == 2
+    assert work("rectify", part="test000-d45") == 2 * 2
+    assert work("depth", fusion="none") == 50_000 * 2
+    assert work("report") == 3 * 8 * 3
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"evaluate": {"hard": "0001"}}, r"^evaluate\.hard: 0001 is not among the test scans"),
+        ({"evaluate": {"spacings": [22.5]}}, r"^evaluate\.spacings: 22\.5 is pairs\.degrees"),
+        ({"evaluate": {"spacings": [30, 30]}}, r"^evaluate\.spacings: an angle stands in it twice"),
+        ({"evaluate": {"pairs": 9}}, r"^evaluate\.pairs: 9 of the 8 pairs of a scan, pairs\.per_s"),
+        ({"pairs": {"root": "data"}}, r"^pairs\.root: pairs that somebody else rendered have one"),
+        ({"heatmaps": {"source": "predictions"}}, r"^heatmaps\.folder: source: predictions needs"),
+        ({"capture": {"cameras": ["0", "0"]}}, r"^capture\.cameras: the same camera twice"),
+        ({"capture": {"root": "r{x}"}}, r"^capture\.root: r\{x\}: holds '\{'"),
+    ],
+)
+def test_contradictions_are_refused_in_one_line(sections, told):
+    with pytest.raises(InputError, match=told) as error:
+        changed(**sections)
+    assert "\n" not in str(error.value)
+
+
+PRESETS = ROOT / "config/posegaussian"
+
+
+@pytest.mark.parametrize("name", ["demo", "tiny", "paper"])
+def test_presets_are_valid_and_undo_nothing(name):
+    path = PRESETS / f"{name}.yaml"
+    assert configuration.read_files([path]).system == "posegaussian"
+    defaults = configuration.parse(PAIRS).model_dump(mode="json")
+    for section, values in configuration.read(path).items():
+        for key, value in values.items() if isinstance(values, dict) else ():
+            assert defaults[section][key] != value, f"{section}.{key}"
+
+
+def test_every_preset_is_tested():
+    assert {path.stem for path in PRESETS.glob("*.yaml")} == {"demo", "tiny", "paper"}
