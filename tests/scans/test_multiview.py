@@ -271,7 +271,7 @@ FAULTS: list[tuple[str, Callable[[Path], object], str]] = [
         harm_array("0_extrinsic.npy", np.eye(4)),
         r"float64 \(4, 4\), expected numbers \(3, 4\)",
     ),
-    ("nan", harm_array("0_intrinsic.npy", np.full((3, 3), np.nan)), "expected numbers"),
+    ("nan", harm_array("0_intrinsic.npy", np.full((3, 3), np.nan)), "holds NaN or infinity"),
     ("objects", harm_array("0_intrinsic.npy", np.array([None])), "not a readable npy"),
     ("no rotation", harm_array("0_extrinsic.npy", 2 * np.eye(4)[:3]), "is not a rotation"),
     ("mirrored", harm_array("0_extrinsic.npy", np.diag([1.0, 1, -1, 1])[:3]), "is not a rotation"),
