@@ -10,6 +10,7 @@ rule stereo_views:
     input:
         scans=scans_table,
         models=pair_models,
+        given=pair_files,
     output:
         manifest=ensure("<results>/render_data/{part}.json", non_empty=True),
     log:

@@ -19,6 +19,11 @@ def pair_models(wildcards):
     return body_models(wildcards) if plan.config["pairs"]["root"] is None else []
 
 
+def pair_files(wildcards):
+    """The files of pairs that somebody else rendered."""
+    return plan.pair_files(wildcards.part)
+
+
 def part_sources(wildcards):
     """The settings that locate the scans of a part and the body models of their fits."""
     return plan.sources_of(chunk_of(wildcards.part))

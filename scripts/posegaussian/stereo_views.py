@@ -6,7 +6,7 @@ from pathlib import Path
 from hgm.core.job import Job, run
 from hgm.core.manifests import write_json
 from hgm.core.progress import Progress
-from hgm.errors import InputError
+from hgm.scans.catalogue import read_entries
 from hgm.scans.data_source import DataSource
 from hgm.systems.posegaussian.settings import Pairs
 from hgm.systems.posegaussian.stereo_views import render_pairs, take_pairs
@@ -14,10 +14,12 @@ from hgm.systems.posegaussian.stereo_views import render_pairs, take_pairs
 
 def main(job: Job) -> None:
     out, part, scans = job.path("manifest").parent, job.wildcards["part"], job.params["names"]
+    usable = {entry.scan for table in job.paths("scans") for entry in read_entries(table)}
     pairs, code = Pairs(**job.params["pairs"]), job.params["code"]
     if pairs.root is not None:
         result = take_pairs(Path(pairs.root), scans, part, out, size=pairs.size, code=code)
     else:
+        scans = [scan for scan in scans if scan in usable]
         result = render_pairs(
             DataSource.of(job.params["scans"], job.run),
             scans,
@@ -32,8 +34,6 @@ def main(job: Job) -> None:
         )
     for name, reason in result.failed.items():
         logging.error("set aside %s: %s", name, reason)
-    if scans and not result.members:
-        raise InputError(f"{part}: no pair of {len(scans)} scans can be used; see {job.log}")
     write_json(job.path("manifest"), result.manifest(job.rule))
 
 

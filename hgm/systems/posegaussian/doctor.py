@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hgm.errors import ScanError
+from hgm.systems.posegaussian.parts import given_folder
 from hgm.workflow.configuration import Config
 from hgm.workflow.doctor.entries import Asset
 from hgm.workflow.doctor.findings import Finding, State
@@ -19,24 +20,29 @@ def check_pairs(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
 
     counts = []
     for split in SPLITS:
-        names = sorted(p.name for p in (path / split / "img").glob("*_*") if p.is_dir())
+        root = given_folder(path, split)
+        names = sorted(p.name for p in (root / "img").glob("*_*") if p.is_dir())
         if not names:
-            return "missing", f"{path / split / 'img'}: no folder <scan>_<pair>"
-        PairFiles(path / split, names[0]).photos(None)
+            return "missing", f"{root / 'img'}: no folder <scan>_<pair>"
+        PairFiles(root, names[0]).photos(None)
         counts.append(f"{split}: {len(names)} pairs")
     return "present", "; ".join(counts)
 
 
 def check_capture(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
-    """Whether each frame has both source cameras. Raises ScanError for the first that lacks one."""
+    """Whether each frame has photo, mask and calibration of both source cameras. Raises ScanError
+    for the first file that is not there."""
+    from hgm.systems.posegaussian.layout import PairFiles
+
     frames = sorted(p for p in (path / "img").glob("*") if p.is_dir())
     if not frames:
         return "missing", f"{path / 'img'}: no folder of a frame"
     for frame in frames:
+        files = PairFiles(path, frame.name)
         for camera in config.capture.cameras:
-            picture = frame / f"{camera}.jpg"
-            if not picture.is_file():
-                raise ScanError(f"{picture}: no such file; capture.cameras names its camera")
+            for file in (files.image(camera), files.mask(camera), *files.camera_files(camera)):
+                if not file.is_file():
+                    raise ScanError(f"{file}: no such file; capture.cameras names its camera")
     return "present", f"{len(frames)} frames"
 
 

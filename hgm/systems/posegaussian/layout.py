@@ -31,9 +31,9 @@ from hgm.scans import gps_files
 from hgm.scans.pinhole import check_center
 from hgm.systems.posegaussian.photos import PERSON, Photos, stacked
 from hgm.systems.posegaussian.rig import SOURCES
+from hgm.systems.posegaussian.widths import CHANNELS
 
-KINDS = ("img", "mask", "depth", "parm", "heatmap")
-CHANNELS = {"jet3": 3, "gray1": 1, "coco17": 17}  # of a heat map, by its encoding
+KINDS = ("img", "mask", "depth", "parm")  # and heatmap, which comes later
 View = int | str  # a number, or the name of a real camera
 PLANES = "planes"  # the array of a heat map that is no picture
 MAKE_HEAT = (
@@ -82,14 +82,13 @@ class PairFiles:
     def heat(self, view: View, encoding: str) -> Path:
         return self.folder("heatmap") / f"{view}.{'npz' if encoding == 'coco17' else 'png'}"
 
-    def files(self, *, heat: bool = True) -> list[Path]:
-        """Whatever there is of the pair, without heat maps if so asked."""
-        kinds = KINDS if heat else tuple(kind for kind in KINDS if kind != "heatmap")
-        found = (sorted(self.folder(kind).glob("*")) for kind in kinds)
+    def files(self) -> list[Path]:
+        """Whatever there is of the pair, but heat maps."""
+        found = (sorted(self.folder(kind).glob("*")) for kind in KINDS)
         return [file for files in found for file in files if file.is_file()]
 
     def remove(self) -> None:
-        """Delete whatever there is of the pair."""
+        """Delete whatever there is of the pair, but heat maps."""
         for kind in KINDS:
             shutil.rmtree(self.folder(kind), ignore_errors=True)
 

@@ -3,6 +3,8 @@ one in a condition (`test000-d45`: cameras 45 degrees apart; `test000-hard`: har
 
 from __future__ import annotations
 
+from pathlib import Path
+
 HARD = "hard"
 CAPTURE = "capture"  # the photos of a real rig, where a part is asked for
 
@@ -35,6 +37,21 @@ def degrees_of(condition: str) -> float | None:
 def folder_of(part: str) -> str:
     """The folder of its split in render_data: `test000-d45` -> `test-d45`."""
     return chunk_of(part).rstrip("0123456789") + part.removeprefix(chunk_of(part))
+
+
+def given_folder(root: Path, part: str) -> Path:
+    """The same among pairs of somebody else. Test scans may be in `val`, since GPS-Gaussian's data
+    has no `test`."""
+    own, val = root / folder_of(part), root / "val"
+    return val if folder_of(part) == "test" and val.is_dir() and not own.is_dir() else own
+
+
+def heat_folder(folder: str | None, root: str | None, part: str) -> Path | None:
+    """Where a user's heat maps or detections of a part are, a folder for each pair: in
+    heatmaps.folder, else beside the photos in pairs.root. None where there is neither."""
+    if folder is not None:
+        return Path(folder)
+    return None if root is None else given_folder(Path(root), part) / "heatmap"
 
 
 def subject_of(scan: str, part: str) -> str:

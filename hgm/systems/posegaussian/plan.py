@@ -3,7 +3,7 @@ heavy package."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from hgm.systems.posegaussian.parts import (
     chunk_of,
     condition_of,
     degrees_of,
+    given_folder,
+    heat_folder,
     part_of,
     spaced,
     subject_of,
@@ -24,6 +26,10 @@ from hgm.systems.posegaussian.parts import (
 from hgm.systems.posegaussian.variants import VARIANTS
 from hgm.workflow.people import PeoplePlan
 from hgm.workflow.plan import check_pattern
+
+PAIR_KINDS = ("img", "mask", "depth", "parm")  # folders of the layout that pairs are read from
+RIG_KINDS = (("img", ".jpg"), ("mask", ".png"), ("parm", "_*.npy"))  # and the ends of their files
+NUMBER = "[0-9][0-9][0-9]"  # of a pair
 
 
 class Plan(PeoplePlan):
@@ -137,21 +143,39 @@ class Plan(PeoplePlan):
         """Pairs of a split's scans, without conditions."""
         return self.count(split) * int(self.config["pairs"]["per_scan"])
 
+    def pair_files(self, part: str) -> list[str]:
+        """The files of the pairs that somebody else rendered of a part's scans, but heat maps."""
+        root = self.config["pairs"]["root"]
+        if root is None:
+            return []
+        folder, scans = given_folder(Path(root), part), self.scans_of(part)
+        return self._files(folder, (f"{k}/{s}_{NUMBER}/*" for k in PAIR_KINDS for s in scans))
+
     def heat_files(self, part: str) -> list[str]:
         """The pictures of joints, or the detections, that a user brings for a part."""
         section = self.config["heatmaps"]
-        if section["folder"] is None or section["source"] == "fits":
+        folder = heat_folder(section["folder"], self.config["pairs"]["root"], part)
+        if section["source"] == "fits" or folder is None:
             return []
-        folder = Path(section["folder"])
-        names = set(self.pairs_of(part))
-        return self.users(
-            sorted(str(file) for file in folder.glob("**/*.*") if file.parent.name in names)
-        )
+        names = (subject_of(scan, part) for scan in self.scans_of(part))
+        return self._files(folder, (f"{name}_{NUMBER}/*.*" for name in names))
 
     def capture_files(self) -> list[str]:
-        """The files of a real rig."""
-        root = Path(self.config["capture"]["root"])
-        return self.users(sorted(map(str, (p for p in root.glob("*/*/*") if p.is_file()))))
+        """The files of a real rig's two cameras, but heat maps."""
+        section = self.config["capture"]
+        patterns = (f"{k}/*/{c}{ends}" for c in section["cameras"] for k, ends in RIG_KINDS)
+        return self._files(Path(section["root"]), patterns)
+
+    def capture_heat_files(self) -> list[str]:
+        """The pictures of joints, or the detections, that a user brings for a real rig."""
+        section, capture = self.config["heatmaps"], self.config["capture"]
+        folder = None if section["source"] == "fits" else section["folder"]
+        root = Path(capture["root"]) / "heatmap" if folder is None else Path(folder)
+        return self._files(root, (f"*/{camera}.*" for camera in capture["cameras"]))
+
+    def _files(self, folder: Path, patterns: Iterable[str]) -> list[str]:
+        found = (file for pattern in patterns for file in folder.glob(pattern))
+        return self.users(sorted(str(file) for file in found if file.is_file()))
 
     def gpus(self, rule: str) -> int:
         """One GPU for what works on the device, unless the configuration says cpu."""

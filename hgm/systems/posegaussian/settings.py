@@ -65,7 +65,9 @@ class HeatMaps(Section):
         "JSON files",
     )
     folder: str | None = described(
-        None, "folder of the files or predictions, laid out as img; null: heatmap beside img"
+        None,
+        "folder of the files or predictions, laid out as img; null: heatmap beside img in "
+        "pairs.root and capture.root",
     )
     encoding: Literal["jet3", "gray1", "coco17"] = described(
         "jet3",
@@ -215,6 +217,12 @@ class Config(RunConfig):
             raise InputError(
                 "pairs.root: pairs that somebody else rendered have one angle and no other poses; "
                 "set evaluate.spacings: [] and leave evaluate.hard out"
+            )
+        if self.heatmaps.source == "files" and {self.heatmaps.folder, self.pairs.root} == {None}:
+            raise InputError(
+                "heatmaps.folder: source: files needs the folder of the pictures, "
+                "<scan>_<pair>/0.png and 1.png, for pairs that are rendered here "
+                "(docs/posegaussian.md)"
             )
         if self.heatmaps.source == "predictions" and self.heatmaps.folder is None:
             raise InputError(

@@ -15,7 +15,13 @@ from hgm.scans.data_source import STANDIN, DataSource
 from hgm.scans.sources import SCANS
 from hgm.systems.posegaussian.layout import PairFiles, pair_name
 from hgm.systems.posegaussian.marks import link_files
-from hgm.systems.posegaussian.parts import HARD, condition_of, folder_of, subject_of
+from hgm.systems.posegaussian.parts import (
+    HARD,
+    condition_of,
+    folder_of,
+    given_folder,
+    subject_of,
+)
 from hgm.systems.posegaussian.rig import NOVEL
 from hgm.systems.posegaussian.settings import Pairs
 from hgm.systems.posegaussian.views import MARKS, STAGE, TASK, PairsWork, pair_folders, remove_pairs
@@ -97,9 +103,13 @@ def take_pairs(
     given: Path, scans: Sequence[str], part: str, out: Path, *, size: int, code: str
 ) -> Outcome:
     """Take over all pairs of the scans in the folder `given`, which holds the split's folder, as
-    links in `out/<split>`. A pair that is unusable or not of `size` pixels is set aside, and so is
-    a scan without any."""
-    source, root = given / folder_of(part), out / folder_of(part)
+    links in `out/<split>`, without heat maps. A pair that is unusable or not of `size` pixels is
+    set aside, and so is a scan without any."""
+    source, root = given_folder(given, part), out / folder_of(part)
+    for scan in scans:
+        if (root / MARKS / scan).exists():  # rendered here before
+            shutil.rmtree(root / MARKS / scan)
+            remove_pairs(root, scan)
     found = {scan: [p.name for p in pair_folders(source, scan) if p.is_dir()] for scan in scans}
 
     def key(name: str) -> str:
@@ -117,7 +127,7 @@ def take_pairs(
             link = taken.folder(file.parent.parent.name) / file.name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(file.resolve())
-        link_files(taken.files(heat=False), folder)
+        link_files(taken.files(), folder)
 
     outcome = for_each(
         [name for names in found.values() for name in names],
@@ -127,7 +137,8 @@ def take_pairs(
         work=work,
         may_lack_all=True,
     )
-    for name in outcome.failed:  # older links must not be taken for the pair
+    there = {folder.name for scan in scans for folder in pair_folders(root, scan)}
+    for name in there - outcome.members.keys():  # older links must not be taken for the pair
         shutil.rmtree(root / MARKS / name, ignore_errors=True)
         PairFiles(root, name).remove()
     for scan in (scan for scan, names in found.items() if not names):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from hgm.systems.posegaussian.settings import Pairs
 
 TASK = "hgm.systems.posegaussian.views:PairsTask"
 STAGE = "stereo_views"
-MARKS = ".scans"  # beside img: a folder for each scan, with the mark of its pairs
+MARKS = ".scans"  # beside img: a folder for each scan, or pair of somebody else, with its mark
 
 
 class PairsWork(Section):
@@ -140,8 +141,8 @@ def moved(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
 
 def pair_files(root: Path, scan: str) -> list[Path]:
     """All files of a scan's pairs below the folder of its split, but heat maps."""
-    folders = [PairFiles(root, folder.name) for folder in pair_folders(root, scan)]
-    return [file for pair in folders for file in pair.files(heat=False)]
+    pairs = [PairFiles(root, folder.name) for folder in pair_folders(root, scan)]
+    return [file for pair in pairs for file in pair.files()]
 
 
 def pair_folders(root: Path, scan: str) -> list[Path]:
@@ -150,6 +151,9 @@ def pair_folders(root: Path, scan: str) -> list[Path]:
 
 
 def remove_pairs(root: Path, scan: str) -> None:
-    """Delete all pairs of a scan below the folder of its split, leftovers included."""
+    """Delete all pairs of a scan below the folder of its split, leftovers and pairs of somebody
+    else included, but heat maps."""
     for folder in pair_folders(root, scan):
         PairFiles(root, folder.name).remove()
+    for mark in (root / MARKS).glob(f"{scan}_[0-9][0-9][0-9]"):  # of a pair that was taken over
+        shutil.rmtree(mark)

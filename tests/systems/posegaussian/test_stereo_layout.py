@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from hgm.core.items import finished, mark_whole
 from hgm.errors import InputError
 from hgm.systems.posegaussian.layout import PairFiles
 from hgm.systems.posegaussian.stereo_views import take_pairs
+from hgm.systems.posegaussian.views import MARKS, STAGE, remove_pairs
 
 SIZE = 32
 NAME = "0012_003"
@@ -185,7 +187,8 @@ def test_pairs_of_others_are_taken_over_and_theirs_stay(given, tmp_path):
     assert set(done.failed) == {"0012_004", "0013"}
     assert "no depth of the photos" in done.failed["0012_004"]
     taken = PairFiles(out / "test", NAME)
-    assert np.array_equal(taken.photos("jet3").images, files.photos("jet3").images)
+    assert np.array_equal(taken.photos(None).images, files.photos(None).images)
+    assert not taken.heat(0, "jet3").exists()  # heat maps come later
     taken.save_heat_map(0, np.zeros((SIZE, SIZE, 3), np.uint8), "jet3")
     assert {p: p.read_bytes() for p in before} == before  # nothing of the user's is written
     assert take().members == done.members
@@ -196,3 +199,38 @@ def test_pairs_of_others_are_taken_over_and_theirs_stay(given, tmp_path):
     assert taken.image(3).is_file()
     files.large_image(4).unlink()
     assert NAME in take().failed and not taken.image(0).exists()
+
+
+def test_rendered_and_given_pairs_are_never_taken_for_each_other(given, tmp_path):
+    """Each way of getting the pairs of a scan voids the other's mark, so that a change back does
+    it again; heat maps stay."""
+    files, _ = given
+    out = tmp_path / "render_data"
+    rendered = out / "test" / MARKS / "0012"
+    leftover = PairFiles(out / "test", "0012_007")
+    leftover.image(0).parent.mkdir(parents=True)
+    leftover.image(0).write_bytes(b"of a scan with more pairs")
+    heat = np.zeros((SIZE, SIZE, 3), np.uint8)
+    PairFiles(out / "test", NAME).save_heat_map(0, heat, "jet3")
+    rendered.mkdir(parents=True)
+    mark_whole(rendered, STAGE, "key")
+    taken = take_pairs(tmp_path, ["0012"], "test000", out, size=SIZE, code="")
+    assert list(taken.members) == [NAME] and not leftover.image(0).exists()
+    assert not finished(rendered, STAGE, "key")
+    mark = out / "test" / MARKS / NAME
+    assert finished(mark, STAGE, taken.members[NAME])
+    remove_pairs(out / "test", "0012")  # what rendering begins with
+    assert not mark.exists() and not PairFiles(out / "test", NAME).files()
+    assert PairFiles(out / "test", NAME).heat(0, "jet3").is_file()
+    assert files.image(0).is_file() and files.heat(0, "jet3").is_file()
+
+
+def test_test_scans_may_be_among_the_validation_pairs(given, tmp_path):
+    """GPS-Gaussian's own data has the folders train and val alone."""
+    files, _ = given
+    files.root.rename(tmp_path / "val")
+    out = tmp_path / "render_data"
+    for part in ("test000", "val000"):
+        assert list(take_pairs(tmp_path, ["0012"], part, out, size=SIZE, code="").members) == [NAME]
+    assert PairFiles(out / "test", NAME).photos(None).size == SIZE
+    assert not take_pairs(tmp_path, ["0012"], "train000", out, size=SIZE, code="").members

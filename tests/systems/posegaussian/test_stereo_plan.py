@@ -1,6 +1,8 @@
 """What the rules of stereo pairs are told: parts, names, sizes, requests; what jobs take; and what
 is refused."""
 
+from pathlib import Path
+
 import pytest
 from checkouts import ROOT
 
@@ -130,3 +132,60 @@ def test_presets_are_valid_and_undo_nothing(name):
 
 def test_every_preset_is_tested():
     assert {path.stem for path in PRESETS.glob("*.yaml")} == {"demo", "tiny", "paper"}
+
+
+def touched(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def names_of(files: list[str], root: Path) -> set[str]:
+    return {str(Path(file).relative_to(root)) for file in files}
+
+
+def test_files_of_given_pairs_are_inputs_of_their_part_alone(tmp_path):
+    own = {f"test/{kind}/0505_012/0" for kind in ("img", "mask", "depth", "parm")}
+    touched(tmp_path, *own, "test/img/0500_000/0", "train/img/0505_000/0", "test/img/0505_12/0")
+    touched(tmp_path, "test/heatmap/0505_012/1.png")
+    plan = given(root=str(tmp_path))
+    assert names_of(plan.pair_files("test000"), tmp_path) == own
+    assert plan.pair_files("val000") == [] and Plan(SMALL).pair_files("test000") == []
+    files = changed(
+        pairs={"root": str(tmp_path)},
+        evaluate={"spacings": [], "hard": ""},
+        heatmaps={"source": "files"},
+    )
+    assert names_of(files.heat_files("test000"), tmp_path) == {"test/heatmap/0505_012/1.png"}
+    assert plan.heat_files("test000") == []  # of fits
+
+
+def test_heat_maps_of_a_folder_are_inputs_of_their_part_alone(tmp_path):
+    touched(tmp_path, "0505_000/0.json", "0506-hard_001/1.json", "0000_000/0.json")
+    plan = changed(heatmaps={"source": "predictions", "folder": str(tmp_path)})
+    for part, name in (("test000", "0505_000/0.json"), ("test000-hard", "0506-hard_001/1.json")):
+        assert names_of(plan.heat_files(part), tmp_path) == {name}
+
+
+@pytest.mark.parametrize("folder", [None, "found"])
+def test_files_of_a_rig_are_those_of_its_two_cameras(tmp_path, folder):
+    rig = tmp_path / "rig"
+    own = {
+        f"{kind}/f1/{camera}{ends}"
+        for camera in ("cam1", "7")
+        for kind, ends in (
+            ("img", ".jpg"),
+            ("mask", ".png"),
+            ("parm", "_intrinsic.npy"),
+            ("parm", "_extrinsic.npy"),
+        )
+    }
+    touched(rig, *own, "img/f1/cam10.jpg", "mask/f1/8.png", "heatmap/f1/7.png", "heatmap/f1/8.png")
+    touched(tmp_path / "found", "f1/cam1.json", "f1/8.json")
+    heat = {"folder": folder and str(tmp_path / folder)}
+    if folder:
+        heat["source"] = "predictions"
+    plan = changed(capture={"root": str(rig), "cameras": ["cam1", "7"]}, heatmaps=heat)
+    assert names_of(plan.capture_files(), rig) == own
+    found = names_of(plan.capture_heat_files(), tmp_path)
+    assert found == ({"found/f1/cam1.json"} if folder else {"rig/heatmap/f1/7.png"})

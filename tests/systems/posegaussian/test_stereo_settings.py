@@ -24,6 +24,15 @@ def test_other_angles_are_names_of_files_too(spacings, reason):
         config(evaluate={"spacings": spacings})
 
 
+def test_pictures_of_joints_need_a_folder_where_pairs_are_rendered_here():
+    with pytest.raises(InputError, match=r"heatmaps.folder: source: files needs the folder"):
+        config(heatmaps={"source": "files"})
+    config(heatmaps={"source": "files", "folder": "mine"})
+    config(
+        heatmaps={"source": "files"}, pairs={"root": "data"}, evaluate={"spacings": [], "hard": ""}
+    )
+
+
 def test_angles_with_a_tenth_are_fine():
     for degrees in (0.1, 0.7, 22.3, 30, 33.3, 179.9):
         assert config(evaluate={"spacings": [degrees]}).evaluate.spacings == [degrees]
