@@ -268,7 +268,14 @@ rule report:
         tables=ensure(
             expand(
                 "<results>/tables/{table}.csv",
-                table=["novel_views", "disparity", "spacing", "paper_vs_ours"],
+                table=[
+                    "novel_views",
+                    "by_view",
+                    "by_ratio",
+                    "disparity",
+                    "spacing",
+                    "paper_vs_ours",
+                ],
             ),
             non_empty=True,
         ),

@@ -11,12 +11,14 @@ from hgm.systems.posegaussian.dataset import pair_members
 from hgm.systems.posegaussian.network import PoseGaussian
 from hgm.systems.posegaussian.novel_views import halfway, show_pair
 from hgm.systems.posegaussian.pair import RectifiedPair
+from hgm.systems.posegaussian.results import results_of
 from hgm.systems.posegaussian.settings import Between
 from hgm.systems.posegaussian.true_views import novel_cameras
 
 
 def main(job: Job) -> None:
     params, pairs, views = job.params, job.path("pairs"), job.paths("views")
+    results = results_of(job.run, job.wildcards["fusion"], job.wildcards["shots"])
     device = select_device(params["device"])
     network = PoseGaussian.load(job.path("weights").parent, device)
     backend = backend_for(params["splat"], device)
@@ -36,7 +38,7 @@ def main(job: Job) -> None:
         sorted(keys[0]),
         key=lambda name: key_of(dict(params), [found[name] for found in keys], reads),
         work=work,
-        folder=lambda name: job.run.subjects / job.wildcards["fusion"] / name,
+        folder=lambda name: results / name,
         backends={"splat": backend},
     )
 

@@ -12,7 +12,12 @@ from hgm.systems.posegaussian.report.tables import write_tables
 
 def main(job: Job) -> None:
     page = job.path("page")
-    data = Run(job.run.path, without_home(job.params["config"]))
+    data = Run(
+        job.run.path,
+        without_home(job.params["config"]),
+        measured=job.paths("evaluations"),
+        shown=job.paths("shown"),
+    )
     paper = paper_of("posegaussian")
     progress = Progress("report", 2)
     write_tables(data, paper)

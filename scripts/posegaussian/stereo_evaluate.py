@@ -10,11 +10,13 @@ from hgm.splat import backend_for
 from hgm.systems.posegaussian.dataset import pair_members
 from hgm.systems.posegaussian.evaluation import Protocol, evaluate_pair
 from hgm.systems.posegaussian.pair import RectifiedPair
+from hgm.systems.posegaussian.results import results_of
 from hgm.systems.posegaussian.true_views import photos_of, true_views
 
 
 def main(job: Job) -> None:
     params, fusion = job.params, job.wildcards["fusion"]
+    results = results_of(job.run, fusion, job.wildcards["part"])
     backend = backend_for(params["splat"], "cpu")
     lpips = load_lpips(params["weights"]["vgg16"], params["weights"]["lpips"])
     protocol = Protocol(fusion, params["standin"], params["baselines"], lpips, backend)
@@ -30,7 +32,7 @@ def main(job: Job) -> None:
         sorted(made),
         key=lambda name: key_of(dict(params), made[name]),
         work=work,
-        folder=lambda name: job.run.subjects / fusion / name,
+        folder=lambda name: results / name,
         backends={"splat": backend},
     )
 

@@ -23,11 +23,11 @@ from hgm.metrics.lpips import LPIPS
 from hgm.systems.posegaussian.baselines import copy_nearest, oracle
 from hgm.systems.posegaussian.batches import StereoBatch
 from hgm.systems.posegaussian.dataset import NovelView
-from hgm.systems.posegaussian.novel_views import MATCHING, POINTS, novel_file, views_of
+from hgm.systems.posegaussian.novel_views import views_of
 from hgm.systems.posegaussian.pair import RectifiedPair
+from hgm.systems.posegaussian.results import MATCHING, METRICS, POINTS, novel_file
 from hgm.systems.posegaussian.samples import HALFWAY
 
-METRICS = "metrics.json"
 MEASURES = ("psnr", "ssim", "lpips")
 REGIONS = ("full", "person_box")
 LPIPS_LEAST = 32  # pixels; of less the trunk leaves nothing

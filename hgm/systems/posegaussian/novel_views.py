@@ -29,21 +29,18 @@ from hgm.systems.posegaussian.network import PoseGaussian
 from hgm.systems.posegaussian.pair import LEFT, RectifiedPair
 from hgm.systems.posegaussian.pictures import pictures_of
 from hgm.systems.posegaussian.points import points_of
+from hgm.systems.posegaussian.results import (
+    DISPARITY,
+    FILM,
+    GAUSSIANS,
+    MATCHING,
+    POINTS,
+    TRUE_DISPARITY,
+    novel_file,
+)
 from hgm.systems.posegaussian.samples import HALFWAY
 from hgm.systems.posegaussian.settings import Between
 from hgm.systems.posegaussian.upright import turned_gaussians, turned_pair, upright_turn
-
-GAUSSIANS = "gaussians.ply"
-POINTS = "points.ply"  # round Gaussians at the predicted depth
-DISPARITY = "disparity.png"  # of the left view
-TRUE_DISPARITY = "disparity_truth.png"  # in the same colors
-FILM = "between.mp4"
-MATCHING = "matching.json"
-
-
-def novel_file(folder: Path, view: int) -> Path:
-    """The picture of a view."""
-    return folder / f"novel_{view}.png"
 
 
 @dataclass(frozen=True)

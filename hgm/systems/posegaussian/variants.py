@@ -1,4 +1,4 @@
-"""The variants of the system: what becomes of the heat maps, and the faults of the release."""
+"""The variants of the system: what becomes of the heat maps."""
 
 from __future__ import annotations
 
@@ -23,3 +23,9 @@ VARIANTS: Mapping[str, Variant] = {
     "none": Variant("without heat maps: GPS-Gaussian", heat=False),
     "released_random": Variant("heat maps joined by random weights, as released", learned=False),
 }
+
+
+def variant_of(fusion: Fusion | str, compat: str = "repaired") -> Variant:
+    """A variant as `compat` makes it: with the release's faults, none learns to join heat maps."""
+    found = VARIANTS[fusion]
+    return VARIANTS["released_random"] if found.heat and compat == "released" else found

@@ -11,10 +11,11 @@ import pandas as pd
 from hgm.core.files import atomic_write
 from hgm.report.paper import MEAN, Place, paper_vs_ours, read_paper
 from hgm.report.run import Subject
-from hgm.systems.posegaussian.report.run import PLAIN, Run, condition_of
+from hgm.systems.posegaussian.report.run import PLAIN, Run, condition_of, number_of
 
 IMAGE = ("psnr", "ssim", "lpips")
-DISPARITY = ("epe", "under_1", "under_3")
+MATCHED = ("epe", "under_1", "under_3")
+PROTOCOLS = ("full", "person_box")
 # what is compared, and how its columns end in the table of conditions: all views between, or the
 # one halfway alone, where the photos help least
 REGIONS = {
@@ -23,7 +24,9 @@ REGIONS = {
     "halfway_full": "_halfway",
     "halfway_person_box": "_halfway_box",
 }
-TABLES = ("novel_views", "disparity", "spacing", "paper_vs_ours")
+# ends of the parts of the way from the left camera, 0, to the right one, 1
+PLACES = (0.2, 0.4, 0.6, 0.8, 1.0)
+TABLES = ("novel_views", "by_view", "by_ratio", "disparity", "spacing", "paper_vs_ours")
 WARPED = "warped_points"  # a baseline that each variant has, by its own depth
 
 
@@ -49,27 +52,83 @@ def _methods(subject: Subject) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield own, ("baselines", name)
 
 
+def by_view(run: Run) -> pd.DataFrame:
+    """The same of each view between, with its place: `ratio`, 0 at the left camera, 1 at the right
+    one."""
+    rows = []
+    for subject in run.subjects:
+        about = {"condition": condition_of(subject), "subject": subject.name}
+        for method, keys in _methods(subject):
+            for view in _views(subject, keys):
+                found = {"method": method, **about, "view": str(view.get("view"))}
+                rows += [
+                    {**found, "definition": protocol, "ratio": view.get("ratio")}
+                    | {m: view.get(protocol, {}).get(m) for m in IMAGE}
+                    for protocol in PROTOCOLS
+                ]
+    names = ["method", "condition", "subject", "view", "definition"]
+    return with_means(
+        _table(rows, names, ("ratio", *IMAGE)), ["method", "condition", "view", "definition"]
+    )
+
+
+def _views(subject: Subject, keys: tuple[str, ...]) -> list[Mapping[str, Any]]:
+    """The views that a metrics.json measures below some keys."""
+    found: Any = subject.metrics
+    for key in keys:
+        found = found[key]
+    return list(found.get("views", ()))
+
+
+def by_ratio(views: pd.DataFrame) -> pd.DataFrame:
+    """The table of views by their place between the cameras: means over the views in each fifth of
+    the way, and how many there are."""
+    keys = ["method", "condition", "definition", "place"]
+    own = views[views["subject"] != MEAN]
+    ends = pd.cut(own["ratio"], [0.0, *PLACES], include_lowest=True, labels=list(PLACES))
+    places = own.assign(place=[place_name(end) for end in ends.astype(float)])
+    groups = places.groupby(keys, sort=False)
+    means = groups[list(IMAGE)].mean().assign(views=groups.size())
+    order = {place_name(end): i for i, end in enumerate(PLACES)}
+    found = means.reset_index()
+    return found.sort_values("place", key=lambda names: names.map(order), kind="stable")
+
+
+def place_name(end: float) -> str:
+    """That of the part of the way with this end: 0.4 -> `0.2-0.4`."""
+    start = next((p for p in reversed(PLACES) if p < end), 0.0)
+    return f"{start:g}-{end:g}"
+
+
 def disparity(run: Run) -> pd.DataFrame:
     """The error of the disparity by variant and pair, and means over the pairs of a condition."""
     rows = [
         {"method": s.variant, "condition": condition_of(s), "subject": s.name}
-        | {m: s.number("disparity", m) for m in DISPARITY}
+        | {m: s.number("disparity", m) for m in MATCHED}
         for s in run.subjects
     ]
-    frame = _table(rows, ["method", "condition", "subject"], DISPARITY)
+    frame = _table(rows, ["method", "condition", "subject"], MATCHED)
     return with_means(frame, ["method", "condition"])
 
 
-def spacing(pictures: pd.DataFrame, matched: pd.DataFrame) -> pd.DataFrame:
-    """The means of both tables side by side, a row for each method and condition."""
-    means = pictures[pictures["subject"] == MEAN]
+def spacing(pictures: pd.DataFrame, matched: pd.DataFrame, count: int | None) -> pd.DataFrame:
+    """Means of both tables side by side, a row for each method and condition; over the first
+    `count` pairs of each scan, of which there are such in every condition, or over all."""
     keys = ["method", "condition"]
+    own = _first(pictures, count)
     found = [
-        means[means["definition"] == region].set_index(keys)[["psnr", "ssim"]].add_suffix(end)
-        for region, end in REGIONS.items()
+        own[own["definition"] == region].groupby(keys, sort=False)[list(IMAGE)].mean()
+        for region in REGIONS
     ]
-    errors = matched[matched["subject"] == MEAN].set_index(keys)[list(DISPARITY)]
-    return pd.concat([*found, errors], axis=1).reset_index()
+    named = [means.add_suffix(end) for means, end in zip(found, REGIONS.values(), strict=True)]
+    errors = _first(matched, count).groupby(keys, sort=False)[list(MATCHED)].mean()
+    return pd.concat([*named, errors], axis=1).reset_index()
+
+
+def _first(frame: pd.DataFrame, count: int | None) -> pd.DataFrame:
+    """The rows of the first pairs of each scan, without means."""
+    own = frame[frame["subject"] != MEAN]
+    return own if count is None else own[own["subject"].map(number_of) < count]
 
 
 def with_means(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -83,7 +142,7 @@ def with_means(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def write_tables(run: Run, paper: str | Path) -> dict[str, pd.DataFrame]:
     """Write tables/<name>.csv and return them by name. Cells that are not available are empty."""
-    pictures, matched = novel_views(run), disparity(run)
+    pictures, views, matched = novel_views(run), by_view(run), disparity(run)
     plain = pictures[pictures["condition"] == PLAIN].drop(columns="condition")
     compared = paper_vs_ours(
         read_paper(paper),
@@ -94,8 +153,10 @@ def write_tables(run: Run, paper: str | Path) -> dict[str, pd.DataFrame]:
     )
     frames = {
         "novel_views": pictures,
+        "by_view": views,
+        "by_ratio": by_ratio(views),
         "disparity": matched,
-        "spacing": spacing(pictures, matched),
+        "spacing": spacing(pictures, matched, run.setting("evaluate", "pairs")),
         "paper_vs_ours": compared,
     }
     for name in TABLES:
