@@ -25,7 +25,7 @@ from hgm.systems.posegaussian.nets.stereo import ConvGRU, Stereo
 from hgm.systems.posegaussian.released import UNUSED
 from hgm.systems.posegaussian.settings import Network
 from hgm.systems.posegaussian.surface import Surface
-from hgm.systems.posegaussian.variants import VARIANTS
+from hgm.systems.posegaussian.variants import variant_of
 from hgm.systems.posegaussian.widths import CHANNELS, WIDTHS, Widths
 
 MODEL = "model.json"
@@ -44,7 +44,7 @@ class Design:
     maps: bool = True  # False: disparity alone, the first training
     iterations: int = 3
     rotate_by_camera: bool = False
-    largest: float = 0.01  # scale of a Gaussian in pictures of SCALED_FOR pixels, meters
+    largest: float = 0.01  # scale of a Gaussian in pictures of SCALED_FOR pixels, or as released
     precision: str = "fp32"
     released: bool = False  # with the release's faults (hgm.systems.posegaussian.released)
 
@@ -58,8 +58,8 @@ class Design:
         compat: str = "repaired",
         maps: bool = True,
     ) -> Design:
-        """Of a variant, for heat maps of this encoding."""
-        variant = VARIANTS[fusion]
+        """Of a variant, for heat maps of this encoding; released, none learns to join them."""
+        variant = variant_of(fusion, compat)
         return cls(
             WIDTHS[settings.preset],
             heat=CHANNELS[encoding] if variant.heat else 0,
@@ -107,7 +107,7 @@ class PoseGaussian(nn.Module):
             PoseFusion(design.heat, widths, learned=design.learned) if design.heat else None
         )
         self.stereo = Stereo(widths)
-        self.regressor = GaussianMaps(widths) if design.maps else None
+        self.regressor = GaussianMaps(widths, even=not design.released) if design.maps else None
         if design.released:
             width = widths.image[-1]
             self.unused = nn.ModuleList(ConvGRU(width, width) for _ in range(UNUSED))
@@ -135,14 +135,20 @@ class PoseGaussian(nn.Module):
         with self._nets(batch):
             found = self.regressor(_shown(batch), inverse_depth, matching.features)
         rotations, scales, opacities = (x.float() for x in found)
-        # the same in pixels, the fewer of which there are the further apart they lie
-        largest = self.design.largest * SCALED_FOR / batch.images.shape[-1]
+        limits = self._limits(batch.images.shape[-1])
         return Maps(
             inverse_depth,
             rotations,
-            F.softplus(scales, beta=SHARPNESS).clamp(SMALLEST, largest),
+            F.softplus(scales, beta=SHARPNESS).clamp(*limits),
             torch.sigmoid(opacities),
         )
+
+    def _limits(self, size: int) -> tuple[float, float]:
+        """Smallest and largest scale in pictures of `size` pixels, meters."""
+        if self.design.released:
+            return 0.0, self.design.largest
+        # the same in pixels, the fewer of which there are the further apart they lie
+        return SMALLEST, self.design.largest * SCALED_FOR / size
 
     def gaussians(self, batch: StereoBatch, maps: Maps) -> list[Gaussians]:
         """The Gaussians [N] of each of B pairs, from both of its views, in the world."""

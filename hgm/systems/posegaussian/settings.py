@@ -187,7 +187,8 @@ class Config(RunConfig):
 
     compat: Literal["repaired", "released"] = described(
         "repaired",
-        "released: the release's faults (docs/deviations-posegaussian.md)",
+        "released: the release's faults, a fusion that is drawn anew among them in every variant "
+        "with heat maps (docs/deviations-posegaussian.md)",
     )
     scans: Scans = described(Scans(), "the scans of people to train and test on")
     pairs: Pairs = described(Pairs(), "stereo pairs of the scans")
@@ -205,6 +206,13 @@ class Config(RunConfig):
 
     def check(self) -> None:
         """Raises InputError for values that are valid one by one but contradict each other."""
+        if self.compat == "released" and {"learned", "released_random"} <= set(
+            self.evaluate.variants
+        ):
+            raise InputError(
+                "evaluate.variants: with compat: released, learned and released_random are the "
+                "same network; leave learned out"
+            )
         spacings = [round(degrees, 1) for degrees in self.evaluate.spacings]
         if self.pairs.degrees in spacings:
             raise InputError(

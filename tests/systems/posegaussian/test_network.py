@@ -11,6 +11,7 @@ from hgm.errors import InputError
 from hgm.gaussians import rotation_matrices
 from hgm.systems.posegaussian.batches import StereoBatch
 from hgm.systems.posegaussian.network import Design, PoseGaussian, turned
+from hgm.systems.posegaussian.settings import Network
 from hgm.systems.posegaussian.widths import WIDTHS
 
 PAPER = Design(WIDTHS["paper"])
@@ -44,6 +45,34 @@ def test_parameters_are_those_of_the_release():
     assert size(none) == 4_148_504
     assert size(released.unused) == 995_904
     assert size(released) == 6_157_816
+
+
+def test_released_faults_are_those_of_every_variant_with_heat_maps():
+    """A run of `compat: released` trains no fusion, whatever the variant is called."""
+    for fusion in ("learned", "released_random"):
+        design = Design.of(Network(), fusion, compat="released")
+        assert not design.learned and design.released and design.heat == 3
+    assert Design.of(Network(), "learned").learned
+    assert Design.of(Network(), "none", compat="released").heat == 0
+    with torch.device("meta"):
+        assert size(PoseGaussian(Design.of(Network(), "learned", compat="released"))) == 6_157_816
+
+
+def test_released_scales_are_at_most_a_centimeter_in_pictures_of_any_size(batch):
+    """And begin anywhere, not all alike where gradients move them."""
+    edge = batch.images.shape[-1]
+
+    @torch.no_grad()
+    def scales(released: bool, more: float = 0.0) -> torch.Tensor:
+        network = small(released=released).eval()
+        network.regressor.heads[1][-1].bias += more
+        return network.maps(batch, network(batch)._replace(flows=[batch.flow])).scales
+
+    assert scales(True).max() <= 0.01 and scales(True).std() > 1e-4
+    assert (scales(True, more=5.0) == 0.01).all() and scales(True, more=-5.0).max() < 1e-4
+    even = scales(False)
+    torch.testing.assert_close(even, torch.full_like(even, math.log(2) / 100))
+    assert float(scales(False, more=5.0).min()) == pytest.approx(0.01 * 1024 / edge)
 
 
 def small(**changes) -> PoseGaussian:

@@ -30,8 +30,11 @@ SMALL = {
 
 
 def changed(**sections) -> Plan:
-    """The small configuration with some keys of its sections changed."""
-    merged = {name: {**SMALL.get(name, {}), **values} for name, values in sections.items()}
+    """The small configuration with other values."""
+    merged = {
+        name: {**SMALL.get(name, {}), **values} if isinstance(values, dict) else values
+        for name, values in sections.items()
+    }
     return Plan({**SMALL, **merged})
 
 
@@ -104,6 +107,7 @@ def test_the_work_of_a_job_is_what_it_renders():
         ({"evaluate": {"hard": "0001"}}, r"^evaluate\.hard: 0001 is not among the test scans"),
         ({"evaluate": {"spacings": [22.5]}}, r"^evaluate\.spacings: 22\.5 is pairs\.degrees"),
         ({"evaluate": {"spacings": [30, 30]}}, r"^evaluate\.spacings: an angle stands in it twice"),
+        ({"compat": "released"}, r"^evaluate\.variants: with compat: released, learned and rel"),
         ({"evaluate": {"pairs": 9}}, r"^evaluate\.pairs: 9 of the 8 pairs of a scan, pairs\.per_s"),
         ({"pairs": {"root": "data"}}, r"^pairs\.root: pairs that somebody else rendered have one"),
         ({"heatmaps": {"source": "predictions"}}, r"^heatmaps\.folder: source: predictions needs"),

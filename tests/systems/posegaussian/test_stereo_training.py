@@ -92,6 +92,18 @@ def test_stopped_at_any_step_they_end_with_the_same_bytes(trained, tmp_path, sto
             assert (tmp_path / stage / name).read_bytes() == there, (stage, name)
 
 
+def test_what_is_drawn_in_each_step_is_drawn_again_after_a_stop(tmp_path):
+    """Of `released_random`, whose forward pass draws from torch's own generator."""
+    drawing = dataclasses.replace(SMALL, learned=False)
+    whole = train(tmp_path / "whole", design=drawing, steps=2)
+    torch.rand(5)  # the generator is elsewhere in another process
+    again = train(tmp_path / "again", design=drawing, steps=2, stop=1)
+    for stage in ("depth", "maps"):
+        names = [f"{stage}/{name}" for name in ("weights.safetensors", "history.tsv")]
+        for name in names:
+            assert (again / name).read_bytes() == (whole / name).read_bytes(), name
+
+
 def test_one_scene_is_learned_to_a_pixel(tmp_path):
     training = Training(dataclasses.replace(SMALL, heat=0), Slopes(1))
     settings = Depth(steps=60, lr=2e-3, batch=1, warmup=0.1, horizon=None)

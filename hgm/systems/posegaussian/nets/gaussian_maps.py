@@ -18,9 +18,12 @@ SHARPNESS = 100.0  # of the softplus of a scale
 
 class GaussianMaps(nn.Module):
     """Pictures [B, 3, S, S], inverse depth [B, 1, S, S] and the pictures' features, finest first ->
-    raw rotations [B, 4, S, S], scales [B, 3, S, S] and opacities [B, 1, S, S]."""
+    raw rotations [B, 4, S, S], scales [B, 3, S, S] and opacities [B, 1, S, S].
 
-    def __init__(self, widths: Widths) -> None:
+    even: all scales begin equal, where gradients move them; else wherever they are drawn, mostly
+    past their limit, as released."""
+
+    def __init__(self, widths: Widths, *, even: bool = True) -> None:
         super().__init__()
         self.depth = Encoder(1, widths.image[0], widths.image)
         coarser = (0, *widths.decoder)
@@ -39,10 +42,10 @@ class GaussianMaps(nn.Module):
             )
             for channels in PARTS
         )
-        # far from 0, scales begin at their limit, past which no gradient moves them
-        *_, last = self.heads[PARTS.index(3)].modules()
-        for parameter in last.parameters():
-            nn.init.zeros_(parameter)
+        if even:
+            *_, last = self.heads[PARTS.index(3)].modules()
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(
         self, images: Tensor, inverse_depth: Tensor, features: Sequence[Tensor]
