@@ -37,41 +37,13 @@ rule stereo_views:
         "../scripts/posegaussian/stereo_views.py"
 
 
-rule heatmaps:
-    """Draw the pictures of a part's joints, or take over those that a user brings."""
-    input:
-        views="<results>/render_data/{part}.json",
-        models=body_models,
-        given=heat_files,
-    output:
-        manifest=ensure("<results>/render_data/{part}.heatmaps.json", non_empty=True),
-    log:
-        "<logs>/heatmaps/{part}.log",
-    benchmark:
-        "<benchmarks>/heatmaps/{part}.jsonl"
-    conda:
-        environment("render")
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(120),
-    params:
-        **settings("heatmaps"),
-        scans=part_sources,
-        code=plan.code("heatmaps"),
-    message:
-        "Drawing the joints of {wildcards.part}"
-    script:
-        "../scripts/posegaussian/heatmaps.py"
-
-
 rule rectify:
     """Turn both views of each pair so that their rows correspond."""
     input:
         views="<results>/render_data/{part}.json",
-        heatmaps=heatmaps,
     output:
         manifest=ensure("<results>/rectified/{part}/manifest.json", non_empty=True),
+        checks=ensure("<results>/rectified/{part}/checks.json", non_empty=True),
     log:
         "<logs>/rectify/{part}.log",
     benchmark:
@@ -84,12 +56,41 @@ rule rectify:
         runtime=growing(120),
     params:
         **settings("rectify"),
-        encoding=plan.config["heatmaps"]["encoding"],
+        degrees=given_degrees,
         code=plan.code("rectify"),
     message:
         "Rectifying {wildcards.part}"
     script:
         "../scripts/posegaussian/rectify.py"
+
+
+rule heatmaps:
+    """Draw the pictures of joints of a part's pairs, or take over those that a user brings, and rectify them."""
+    input:
+        pairs=pairs_of,
+        views=true_views,
+        photos=photos_of,
+        given=heat_files,
+    output:
+        manifest=ensure("<results>/render_data/{shots}.heatmaps.json", non_empty=True),
+    log:
+        "<logs>/heatmaps/{shots}.log",
+    benchmark:
+        "<benchmarks>/heatmaps/{shots}.jsonl"
+    conda:
+        environment("render")
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(120),
+    params:
+        **settings("heatmaps", "rectify"),
+        place=heat_place,
+        code=plan.code("heatmaps"),
+    message:
+        "Drawing the joints of {wildcards.shots}"
+    script:
+        "../scripts/posegaussian/heatmaps.py"
 
 
 rule rig:
@@ -98,6 +99,7 @@ rule rig:
         photos=capture_files,
     output:
         manifest=ensure("<results>/capture/manifest.json", non_empty=True),
+        checks=ensure("<results>/capture/checks.json", non_empty=True),
     log:
         "<logs>/rig.log",
     benchmark:
@@ -109,8 +111,9 @@ rule rig:
         mem_mb=growing(2000),
         runtime=growing(120),
     params:
-        **settings("capture", "rectify", "heatmaps", "pairs"),
-        heat=plan.heat,
+        **settings("capture", "rectify"),
+        size=plan.config["pairs"]["size"],
+        degrees=plan.config["pairs"]["degrees"],
         code=plan.code("rig"),
     message:
         "Reading the photos of the rig"
@@ -123,6 +126,7 @@ rule depth:
     input:
         pairs=learning_pairs,
         views=learning_views,
+        heatmaps=learning_heatmaps,
     output:
         weights=ensure("<results>/depth/{fusion}/weights.safetensors", non_empty=True),
         design=ensure("<results>/depth/{fusion}/model.json", non_empty=True),
@@ -141,7 +145,7 @@ rule depth:
         gpu=plan.gpus("depth"),
     params:
         **settings("seed", "device", "compat", "network", "depth"),
-        encoding=plan.config["heatmaps"]["encoding"],
+        encoding=encoding,
         code=plan.code("depth"),
     message:
         "Training the disparity ({wildcards.fusion})"
@@ -158,6 +162,7 @@ rule gaussian_maps:
         ],
         pairs=learning_pairs,
         views=learning_views,
+        heatmaps=learning_heatmaps,
     output:
         weights=ensure(
             "<results>/gaussian_maps/{fusion}/weights.safetensors", non_empty=True
@@ -178,7 +183,7 @@ rule gaussian_maps:
         gpu=plan.gpus("gaussian_maps"),
     params:
         **settings("seed", "device", "splat", "compat", "network", "maps"),
-        encoding=plan.config["heatmaps"]["encoding"],
+        encoding=encoding,
         code=plan.code("gaussian_maps"),
     message:
         "Training the maps of Gaussians ({wildcards.fusion})"
@@ -193,6 +198,7 @@ rule novel_views:
         design="<results>/gaussian_maps/{fusion}/model.json",
         pairs=pairs_of,
         views=true_views,
+        heatmaps=heatmaps,
     output:
         manifest=ensure("<results>/novel_views/{fusion}/{shots}.json", non_empty=True),
     log:

@@ -1,6 +1,7 @@
 """Inputs and parameters of PoseGaussian's rules as functions of their wildcards, and the patterns of the wildcards."""
 
 from hgm.systems.posegaussian.parts import CAPTURE, chunk_of
+from hgm.systems.posegaussian.variants import VARIANTS
 
 
 wildcard_constraints:
@@ -44,19 +45,49 @@ def pairs_per_scan(wildcards):
     return plan.pairs_per_scan(wildcards.part)
 
 
+def given_degrees(wildcards):
+    """The angle that given pairs should have; none for those that are rendered here."""
+    pairs = plan.config["pairs"]
+    return None if pairs["root"] is None else pairs["degrees"]
+
+
 def heat_files(wildcards):
     """The pictures of joints, or the detections, that a user brings."""
-    return plan.heat_files(wildcards.part)
+    return plan.heat_files(wildcards.shots)
+
+
+def heat_place(wildcards):
+    """Where the photos are that heat maps belong to."""
+    return plan.heat_place(wildcards.shots)
+
+
+def photos_of(wildcards):
+    """The files of a real rig where heat maps are made for it; none of a part, which has views."""
+    return plan.capture_files() if wildcards.shots == CAPTURE else []
 
 
 def heatmaps(wildcards):
-    """The manifest of a part's heat maps; none where no variant sees any."""
-    return f"<results>/render_data/{wildcards.part}.heatmaps.json" if plan.heat else []
+    """The manifest of heat maps of a part, or of a real rig; none for a variant that sees none."""
+    if not VARIANTS[wildcards.fusion].heat:
+        return []
+    return f"<results>/render_data/{wildcards.shots}.heatmaps.json"
+
+
+def encoding(wildcards):
+    """The encoding of the heat maps; none for a variant that sees none."""
+    heat = VARIANTS[wildcards.fusion].heat
+    return plan.config["heatmaps"]["encoding"] if heat else None
 
 
 def learning_pairs(wildcards):
     """Manifests of the rectified training and validation pairs."""
     return expand("<results>/rectified/{part}/manifest.json", part=plan.learning_parts)
+
+
+def learning_heatmaps(wildcards):
+    """Manifests of their heat maps; none for a variant that sees none."""
+    parts = plan.learning_parts if VARIANTS[wildcards.fusion].heat else []
+    return expand("<results>/render_data/{part}.heatmaps.json", part=parts)
 
 
 def learning_views(wildcards):

@@ -8,8 +8,9 @@ from hgm.systems.posegaussian.training import train_depth
 
 
 def main(job: Job) -> None:
+    manifests = [job.paths(name) for name in ("pairs", "views", "heatmaps")]
     train_depth(
-        training_of(job.params, job.wildcards["fusion"], job.paths("pairs"), job.paths("views")),
+        training_of(job.params, job.wildcards["fusion"], *manifests),
         Depth(**job.params["depth"]),
         job.path("weights").parent,
         job.state,

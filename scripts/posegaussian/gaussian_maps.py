@@ -8,8 +8,9 @@ from hgm.systems.posegaussian.training import train_maps
 
 
 def main(job: Job) -> None:
+    manifests = [job.paths(name) for name in ("pairs", "views", "heatmaps")]
     train_maps(
-        training_of(job.params, job.wildcards["fusion"], job.paths("pairs"), job.paths("views")),
+        training_of(job.params, job.wildcards["fusion"], *manifests),
         Maps(**job.params["maps"]),
         job.paths("depth")[0].parent,
         job.path("weights").parent,

@@ -7,7 +7,7 @@ from hgm.core.items import do_items, outcome_in
 from hgm.core.job import Job, run
 from hgm.core.keys import key_of
 from hgm.splat import backend_for
-from hgm.systems.posegaussian.dataset import pair_members
+from hgm.systems.posegaussian.dataset import common_members, pair_members
 from hgm.systems.posegaussian.network import PoseGaussian
 from hgm.systems.posegaussian.novel_views import halfway, show_pair
 from hgm.systems.posegaussian.pair import RectifiedPair
@@ -18,6 +18,7 @@ from hgm.systems.posegaussian.true_views import novel_cameras
 
 def main(job: Job) -> None:
     params, pairs, views = job.params, job.path("pairs"), job.paths("views")
+    heat = job.paths("heatmaps")
     results = results_of(job.run, job.wildcards["fusion"], job.wildcards["shots"])
     device = select_device(params["device"])
     network = PoseGaussian.load(job.path("weights").parent, device)
@@ -25,17 +26,18 @@ def main(job: Job) -> None:
     settings = Between(**params["between"])
     # of a real rig there are no views
     files = {m.name: m.files for m in pair_members([pairs], views)} if views else {}
-    keys = [outcome_in(manifest).members for manifest in (pairs, *views)]
+    manifests = [pairs, *views, *heat]
+    keys = [outcome_in(manifest).members for manifest in manifests]
     reads = job.digests("weights", "design")
 
     def work(name: str, out: Path) -> None:
-        pair = RectifiedPair.load(pairs.parent / f"{name}.npz")
+        pair = RectifiedPair.load(pairs.parent / f"{name}.npz", heat=bool(heat))
         cameras = novel_cameras(files[name], pair.size) if views else halfway(pair)
         show_pair(network, pair, cameras, out, settings=settings, backend=backend)
 
     do_items(
         job,
-        sorted(keys[0]),
+        common_members([pairs, *heat]),
         key=lambda name: key_of(dict(params), [found[name] for found in keys], reads),
         work=work,
         folder=lambda name: results / name,

@@ -11,6 +11,7 @@ import numpy as np
 
 from hgm.core.keys import file_digest
 from hgm.errors import InputError
+from hgm.scans import gps_files
 from hgm.systems.posegaussian.heat_files import given_heat
 from hgm.systems.posegaussian.heatmaps import heat_map
 from hgm.systems.posegaussian.keypoints import detected_keypoints
@@ -76,14 +77,11 @@ def frames_in(root: Path) -> list[str]:
     return frames
 
 
-def read_frame(
-    root: Path, frame: str, cameras: Sequence[str], size: int, heat: HeatMaps | None
-) -> Photos:
-    """The photos of two cameras, in squares of `size` pixels, over black by their masks; with heat
-    maps where `heat` says how to get them. Raises InputError for the first file that is missing,
-    damaged, or does not fit the others."""
+def read_frame(root: Path, frame: str, cameras: Sequence[str], size: int) -> Photos:
+    """The photos of two cameras, in squares of `size` pixels, over black by their masks. Raises
+    InputError for the first file that is missing, damaged, or does not fit the others."""
     files = PairFiles(root, frame)
-    images, masks, K, poses, maps = [], [], [], [], []
+    images, masks, K, poses = [], [], [], []
     for camera in cameras:
         if not files.image(camera).is_file():
             raise InputError(
@@ -97,38 +95,29 @@ def read_frame(
         intrinsic, pose = files.camera(camera, (square.width, square.height))
         K.append(square.intrinsics(intrinsic))
         poses.append(pose)
-        if heat is not None:
-            maps.append(_heat(files, camera, square, heat))
     return Photos(
         str(files.folder("img")),
         np.stack(images),
         np.stack(masks),
         np.stack(K),
         np.stack(poses),
-        np.stack(maps) if maps else None,
     )
 
 
-def frame_key(root: Path, frame: str, cameras: Sequence[str], heat: HeatMaps | None) -> list[str]:
+def frame_key(root: Path, frame: str, cameras: Sequence[str]) -> list[str]:
     """Digests of all files that decide a frame's photos, those that are there."""
     files = PairFiles(root, frame)
     found: list[Path] = []
     for camera in cameras:
         found += [files.image(camera), files.mask(camera), *files.camera_files(camera)]
-        found += [given_heat(files, camera, heat)] if heat is not None else []
     return [file_digest(file) if file.is_file() else "" for file in found]
 
 
-def heat_of_photos(settings: HeatMaps) -> HeatMaps:
-    """How photos get their heat maps: as scans do, but pictures that are there take the place of
-    fits, which photos do not have."""
-    if settings.source != "fits":
-        return settings
-    return settings.model_copy(update={"source": "files", "folder": None})
-
-
-def _heat(files: PairFiles, camera: str, square: Square, settings: HeatMaps) -> np.ndarray:
-    """The heat map [size, size, C] of a photo."""
+def read_heat(files: PairFiles, camera: str, size: int, settings: HeatMaps) -> np.ndarray:
+    """The heat map uint8 [size, size, C] of the photo of a camera. Raises InputError for what is
+    missing, damaged or of another size than the photo."""
+    height, width = gps_files.read_mask(files.mask(camera)).shape
+    square = Square(width, height, size)
     if settings.source == "predictions":
         points, _ = detected_keypoints(
             given_heat(files, camera, settings), (square.width, square.height)

@@ -3,6 +3,7 @@ calibration spoils first."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +11,8 @@ import numpy as np
 
 from hgm.systems.posegaussian.pair import LEFT, RIGHT, RectifiedPair
 from hgm.systems.posegaussian.photos import PERSON
-from hgm.systems.posegaussian.rig import spacing
 
+log = logging.getLogger(__name__)
 FEWEST = 8  # matched points that say something
 LARGEST = 512  # pixels of the pictures in which points are matched
 CORNERS = 150  # that are looked for
@@ -19,15 +20,17 @@ PATCH, BAND = 0.02, 0.04  # of the picture: around a corner to each side, and ro
 ALIKE = 0.8  # correlation of two patches of one point
 ROWS = 2.0  # pixels between the rows of matched points, above which a calibration is doubtful
 MOST = 0.5  # of the matched points, which have to lie in front of the cameras
+OFF = 0.25  # of the training's angle, from which on another one gets a warning
 SAME = 1.5  # pixels between a pixel and where it comes back to from the other view
 
 
 def check_pair(pair: RectifiedPair) -> dict[str, Any]:
-    """degrees: the angle between the cameras. points: how many were matched between the views;
-    row_error: median of the rows between them, in pixels; in_front: share of them that lies in
-    front of the cameras, small where the poses are wrong (both None for too few points). both_see:
-    mean share of a view's person that the other sees too, None without depth."""
-    found: dict[str, Any] = {"degrees": spacing(*pair.source_world_to_camera)}
+    """degrees: the angle between the lines from both cameras to the person. points: how many were
+    matched between the views; row_error: median of the rows between them, in pixels; in_front:
+    share of them that lies in front of the cameras, small where the poses are wrong (both None for
+    too few points). both_see: mean share of a view's person that the other sees too, None without
+    depth."""
+    found: dict[str, Any] = {"degrees": seen_apart(pair)}
     points = matched_points(pair)
     found |= {"points": len(points), "row_error": None, "in_front": None}
     if len(points) >= FEWEST:
@@ -37,6 +40,19 @@ def check_pair(pair: RectifiedPair) -> dict[str, Any]:
         found["in_front"] = float((q > 0).mean())
     found["both_see"] = both_see(pair)
     return found
+
+
+def seen_apart(pair: RectifiedPair) -> float:
+    """Degrees between the lines from both cameras to the middle of the person, whichever way the
+    cameras look."""
+    lines = []
+    for mask, K, w2c in zip(pair.masks, pair.K, pair.world_to_camera, strict=True):
+        y, x = np.indices(mask.shape) + 0.5
+        weights = mask / mask.sum(dtype=np.float64)
+        line = w2c[:3, :3].T @ np.linalg.solve(K, [(weights * x).sum(), (weights * y).sum(), 1.0])
+        lines.append(line)
+    a, b = lines
+    return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b)))
 
 
 def matched_points(pair: RectifiedPair) -> np.ndarray:
@@ -112,3 +128,34 @@ def remarks(found: Mapping[str, Any]) -> list[str]:
             "world_to_camera, not its inverse, and each photo with its own camera"
         )
     return notes
+
+
+def spacing_remarks(degrees: float, trained: float, *, given: bool = False) -> list[str]:
+    """The warning where cameras see the person from another angle apart than the networks know;
+    `given`: where these learn from the very pairs."""
+    if abs(degrees - trained) <= OFF * trained:
+        return []
+    seen = f"the cameras see the person from {degrees:.1f} degrees apart"
+    if given:
+        return [
+            f"{seen}, pairs.degrees is {trained:g}; set it to {degrees:.0f}, since the report and "
+            "hgm stereo go by it"
+        ]
+    return [
+        f"{seen}, the networks are trained at {trained:g}; results will be poor, train a run with "
+        f"pairs.degrees: {degrees:.0f}"
+    ]
+
+
+def log_remarks(
+    checks: Mapping[str, Mapping[str, Any]], trained: float, *, given: bool = False
+) -> None:
+    """Warn in the log of what a user should know of pairs, by name, that `check_pair` looked at:
+    of each, and of the angle that most have (`spacing_remarks`)."""
+    if checks:
+        degrees = float(np.median([found["degrees"] for found in checks.values()]))
+        for remark in spacing_remarks(degrees, trained, given=given):
+            log.warning("%s", remark)
+    for name, found in checks.items():
+        for remark in remarks(found):
+            log.warning("%s: %s", name, remark)

@@ -48,17 +48,25 @@ class PairMember:
         return self.files.name
 
 
-def pair_members(pairs: Sequence[Path], views: Sequence[Path]) -> list[PairMember]:
+def pair_members(
+    pairs: Sequence[Path], views: Sequence[Path], heatmaps: Sequence[Path] = ()
+) -> list[PairMember]:
     """The pairs that manifests `rectified/<part>/manifest.json` name, part by part, with the files
-    of their views, whose manifests `render_data/<part>.json` are given in the same order."""
+    of their views, whose manifests `render_data/<part>.json` are given in the same order; with
+    manifests of heat maps those that have some."""
     members = []
-    for rectified, rendered in zip(pairs, views, strict=True):
+    for place, (rectified, rendered) in enumerate(zip(pairs, views, strict=True)):
         root = rendered.parent / folder_of(rendered.stem)
-        names = sorted(outcome_in(rectified).members)
+        names = common_members([rectified, *heatmaps[place : place + 1]])
         members += [
             PairMember(rectified.parent / f"{name}.npz", PairFiles(root, name)) for name in names
         ]
     return members
+
+
+def common_members(manifests: Sequence[Path]) -> list[str]:
+    """The names that all of some manifests have among their members."""
+    return sorted(set.intersection(*(set(outcome_in(path).members) for path in manifests)))
 
 
 @dataclass(frozen=True)
@@ -122,13 +130,14 @@ class PairStore:
     """What a training reads of its pairs. Threads may share a store; pickled for a process that is
     about to be spawned, it shares its decoded pictures with that one."""
 
-    def __init__(self, members: Sequence[PairMember], *, limit: int = STORE) -> None:
-        """`limit`: bytes of decoded pictures that are kept. Raises InputError without pairs, and
-        where the first pair cannot be read."""
-        if not members:
-            raise InputError("training: no stereo pair was found; see the failed of render_data")
+    def __init__(
+        self, members: Sequence[PairMember], *, heat: bool = False, limit: int = STORE
+    ) -> None:
+        """Of one pair or more. `heat`: with heat maps. `limit`: bytes of decoded pictures that are
+        kept. Raises InputError where the first pair cannot be read."""
         self.members = list(members)
-        self.contents = Contents.of(RectifiedPair.load(members[0].rectified))
+        self.heat = heat
+        self.contents = Contents.of(RectifiedPair.load(members[0].rectified, heat=heat))
         size = self.contents.size
         places = {m.rectified: (1, self.contents.channels, size, size) for m in members}
         novel = (len(NOVEL), CHANNELS, 2 * size, 2 * size)
@@ -169,7 +178,7 @@ class PairStore:
 
     def _load(self, index: int) -> RectifiedPair:
         path = self.members[index].rectified
-        pair = RectifiedPair.load(path)
+        pair = RectifiedPair.load(path, heat=self.heat)
         if (found := Contents.of(pair)) != self.contents:
             raise InputError(f"{path}: {found}; expected {self.contents}, as the first pair has")
         nothing = np.zeros(0, np.uint8)

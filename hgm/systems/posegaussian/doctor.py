@@ -24,7 +24,7 @@ def check_pairs(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
         names = sorted(p.name for p in (root / "img").glob("*_*") if p.is_dir())
         if not names:
             return "missing", f"{root / 'img'}: no folder <scan>_<pair>"
-        PairFiles(root, names[0]).photos(None)
+        PairFiles(root, names[0]).photos()
         counts.append(f"{split}: {len(names)} pairs")
     return "present", "; ".join(counts)
 

@@ -13,15 +13,13 @@ from hgm.scans import gps_files
 from hgm.systems.posegaussian.heatmaps import heat_map
 from hgm.systems.posegaussian.keypoints import detected_keypoints
 from hgm.systems.posegaussian.layout import MAKE_HEAT, PairFiles, View
-from hgm.systems.posegaussian.marks import link_files
 from hgm.systems.posegaussian.rig import SOURCES
 from hgm.systems.posegaussian.settings import HeatMaps
 
 
-def write_heat_maps(pair: PairFiles, settings: HeatMaps, mark: Path | None = None) -> None:
-    """Put the heat maps of both photos where the layout has them; `mark` is the folder by which a
-    stage notices when one is lost. Raises InputError for what is missing, damaged, or of another
-    size than the photo."""
+def write_heat_maps(pair: PairFiles, settings: HeatMaps) -> None:
+    """Put the heat maps of both photos where the layout has them. Raises InputError for what is
+    missing, damaged, or of another size than the photo."""
     for view in SOURCES:
         height, width = gps_files.read_mask(pair.mask(view)).shape
         if settings.source == "files":
@@ -36,8 +34,6 @@ def write_heat_maps(pair: PairFiles, settings: HeatMaps, mark: Path | None = Non
                 f"{pair.heat(view, settings.encoding).resolve()}: {found.shape[1]} x "
                 f"{found.shape[0]} pixels, expected {width} x {height}, those of the photo"
             )
-    if mark is not None:
-        link_files((pair.heat(view, settings.encoding) for view in SOURCES), mark)
 
 
 def heat_sources(pair: PairFiles, settings: HeatMaps) -> list[str]:
@@ -56,14 +52,13 @@ def given_heat(pair: PairFiles, view: View, settings: HeatMaps) -> Path:
 
 
 def _take(pair: PairFiles, view: int, settings: HeatMaps) -> None:
-    """Link a user's heat map into the layout, where it is not there already."""
+    """Link a user's heat map into the layout."""
     given, own = given_heat(pair, view, settings), pair.heat(view, settings.encoding)
     if not given.is_file():
         raise InputError(f"{given}: no such heat map; {MAKE_HEAT}")
-    if given.resolve() != own.resolve():
-        own.parent.mkdir(parents=True, exist_ok=True)
-        own.unlink(missing_ok=True)
-        own.symlink_to(given.resolve())
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.unlink(missing_ok=True)
+    own.symlink_to(given.resolve())
 
 
 def _points(pair: PairFiles, view: int, settings: HeatMaps, size: tuple[int, int]) -> np.ndarray:

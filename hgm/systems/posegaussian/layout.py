@@ -102,6 +102,10 @@ class PairFiles:
             check_center(str(self.camera_files(view)[0]), K, size)
         return K, w2c
 
+    def poses(self) -> np.ndarray:
+        """world_to_camera [2, 4, 4] of both photos. Raises ScanError."""
+        return np.stack([self.camera(view)[1] for view in SOURCES])
+
     def keypoints(self) -> np.ndarray:
         """The points of COCO [17, 3] of a pair that was rendered here. Raises ScanError."""
         return gps_files.read_array(self.keypoints_file, (17, 3))
@@ -151,9 +155,9 @@ class PairFiles:
         """uint8 [S, S, C] of a photo. Raises InputError as `read_heat_map`."""
         return read_heat_map(self.heat(view, encoding), encoding)
 
-    def photos(self, encoding: str | None) -> Photos:
-        """Both photos with their depth, if it is there, and with heat maps of an encoding. Raises
-        InputError for what is wrong with a file."""
+    def photos(self) -> Photos:
+        """Both photos with their depth, if it is there. Raises InputError for what is wrong with a
+        file."""
         files = [self.image(view) for view in SOURCES]
         pictures = [self.picture(view) for view in SOURCES]
         images = stacked([rgb for rgb, _ in pictures], files, "picture")
@@ -170,20 +174,15 @@ class PairFiles:
             raise ScanError(
                 f"{self.folder('depth')}: the depth of one photo; expected both or none"
             )
-        heat = [self.heat_map(view, encoding) for view in SOURCES] if encoding else []
-        for view in SOURCES:
-            if known:
-                self._require_size(self.depth(view), known[view], images[0])
-            if encoding:
-                self._require_size(self.heat(view, encoding), heat[view], images[0])
+        for view in SOURCES if known else ():
+            self._require_size(self.depth(view), known[view], images[0])
         return Photos(
             str(self.folder("img")),
             images,
             np.stack([mask for _, mask in pictures]),
             np.stack([K for K, _ in cameras]),
             np.stack([w2c for _, w2c in cameras]),
-            np.stack(heat) if heat else None,
-            np.stack(known) if known else None,
+            inverse_depth=np.stack(known) if known else None,
         )
 
     def save_view(

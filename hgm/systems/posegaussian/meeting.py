@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hgm.errors import InputError
+from hgm.systems.posegaussian.check import spacing_remarks
 from hgm.systems.posegaussian.photos import Photos
 
-OFF = 0.25  # of the training's angle, from which on another one gets a warning
 MISSED = 0.1  # of the distance, by which the lines to the person may miss each other
 NEAREST, FARTHEST = 0.3, 20.0  # meters to the person, beyond which no length is meant
 
@@ -59,10 +59,4 @@ def check_meeting(meeting: Meeting, trained: float) -> list[str]:
             f"the lines from both cameras to the person miss each other by {meeting.gap:.2f} m; "
             "check the calibration"
         )
-    if abs(meeting.degrees - trained) > OFF * trained:
-        notes.append(
-            f"the cameras see the person from {meeting.degrees:.1f} degrees apart, the networks "
-            f"were trained at {trained:g}; results will be poor, train a run with pairs.degrees: "
-            f"{meeting.degrees:.0f}"
-        )
-    return notes
+    return notes + spacing_remarks(meeting.degrees, trained)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,9 @@ from hgm.errors import InputError
 
 LEFT, RIGHT = 0, 1
 ARRAYS = ("images", "masks", "K", "world_to_camera", "source_K", "source_world_to_camera", "shift")
-KNOWN = ("heat", "flow", "valid")  # which not every pair has
+KNOWN = ("flow", "valid")  # which not every pair has
+HEAT = "heat"  # in a file of its own, since not everybody looks at it
+HEAT_FOLDER = "heatmaps"  # beside the files of pairs
 
 
 @dataclass(frozen=True)
@@ -57,22 +60,52 @@ class RectifiedPair:
         """The cameras [2] that took the photos, float32."""
         return _cameras(self.source_K, self.source_world_to_camera, self.size)
 
+    def order_of(self, world_to_camera: np.ndarray) -> list[int]:
+        """Which of the photos by the cameras [2, 4, 4] is the left one, and which the right one."""
+        first = np.allclose(world_to_camera[0], self.source_world_to_camera[LEFT])
+        return [0, 1] if first else [1, 0]
+
     def save(self, path: Path) -> None:
-        """Write all arrays as one compressed file."""
-        arrays = {name: value for name, value in vars(self).items() if value is not None}
-        with atomic_write(path) as file:
-            np.savez_compressed(file, **arrays)
+        """Write all arrays but heat maps as one compressed file."""
+        arrays = {name: getattr(self, name) for name in (*ARRAYS, *KNOWN)}
+        _save(path, {name: value for name, value in arrays.items() if value is not None})
 
     @classmethod
-    def load(cls, path: Path) -> RectifiedPair:
-        """Raises InputError for a file that is missing or damaged."""
+    def load(cls, path: Path, *, heat: bool = False) -> RectifiedPair:
+        """A pair, with its heat maps if so asked. Raises InputError for a file that is missing or
+        damaged."""
         arrays: Mapping[str, np.ndarray] = read_npz(
             path, what="rectified pair", advice="delete it and run again"
         )
         if missing := [name for name in ARRAYS if name not in arrays]:
             raise InputError(f"{path}: holds no {missing[0]}; delete it and run again")
         found: dict[str, Any] = {name: arrays.get(name) for name in (*ARRAYS, *KNOWN)}
-        return cls(**{**found, "shift": float(arrays["shift"])})
+        pair = cls(**{**found, "shift": float(arrays["shift"])})
+        return dataclasses.replace(pair, heat=_load_heat(path, pair.size)) if heat else pair
+
+
+def heat_file(path: Path) -> Path:
+    """Where the heat maps of the pair in a file are."""
+    return path.parent / HEAT_FOLDER / path.name
+
+
+def save_heat(path: Path, heat: np.ndarray) -> None:
+    """Write heat maps uint8 [2, S, S, C], left first, of the pair in the file `path`."""
+    _save(heat_file(path), {HEAT: heat})
+
+
+def _load_heat(path: Path, size: int) -> np.ndarray:
+    file = heat_file(path)
+    advice = "delete it and run again"
+    heat = read_npz(file, (HEAT,), what="rectified heat map", advice=advice).get(HEAT)
+    if heat is None or heat.shape[:3] != (2, size, size) or heat.dtype != np.uint8:
+        raise InputError(f"{file}: holds no heat maps of {size} x {size} pixels; {advice}")
+    return heat
+
+
+def _save(path: Path, arrays: Mapping[str, np.ndarray | float]) -> None:
+    with atomic_write(path) as file:
+        np.savez_compressed(file, **arrays)
 
 
 def _cameras(K: np.ndarray, world_to_camera: np.ndarray, size: int) -> Cameras:

@@ -151,8 +151,17 @@ class Plan(PeoplePlan):
         folder, scans = given_folder(Path(root), part), self.scans_of(part)
         return self._files(folder, (f"{k}/{s}_{NUMBER}/*" for k in PAIR_KINDS for s in scans))
 
+    def heat_place(self, part: str) -> dict[str, Any]:
+        """Where the photos are that heat maps of a part, or of a real rig, belong to."""
+        if part != CAPTURE:
+            return {"root": self.config["pairs"]["root"]}
+        return {**self.config["capture"], "size": self.config["pairs"]["size"]}
+
     def heat_files(self, part: str) -> list[str]:
-        """The pictures of joints, or the detections, that a user brings for a part."""
+        """The pictures of joints, or the detections, that a user brings for a part, or for a real
+        rig."""
+        if part == CAPTURE:
+            return self._capture_heat_files()
         section = self.config["heatmaps"]
         folder = heat_folder(section["folder"], self.config["pairs"]["root"], part)
         if section["source"] == "fits" or folder is None:
@@ -166,8 +175,7 @@ class Plan(PeoplePlan):
         patterns = (f"{k}/*/{c}{ends}" for c in section["cameras"] for k, ends in RIG_KINDS)
         return self._files(Path(section["root"]), patterns)
 
-    def capture_heat_files(self) -> list[str]:
-        """The pictures of joints, or the detections, that a user brings for a real rig."""
+    def _capture_heat_files(self) -> list[str]:
         section, capture = self.config["heatmaps"], self.config["capture"]
         folder = None if section["source"] == "fits" else section["folder"]
         root = Path(capture["root"]) / "heatmap" if folder is None else Path(folder)

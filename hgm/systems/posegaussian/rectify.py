@@ -9,7 +9,9 @@ takes the result of OpenCV for what it says, so that all is half a pixel off.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +21,7 @@ from hgm.errors import InputError
 from hgm.systems.posegaussian.batches import FARTHEST
 from hgm.systems.posegaussian.check import check_pair
 from hgm.systems.posegaussian.marks import link_files
-from hgm.systems.posegaussian.pair import RectifiedPair
+from hgm.systems.posegaussian.pair import LEFT, RIGHT, RectifiedPair
 from hgm.systems.posegaussian.photos import PERSON, Photos
 from hgm.systems.posegaussian.rig import spacing
 
@@ -39,31 +41,16 @@ def rectify_pair(photos: Photos, centers: Centers = "exact") -> RectifiedPair:
     Raises InputError for cameras at one place, turned by more than 90 degrees from each other, or
     one above the other, and where the person is not in both rectified pictures.
     """
-    import cv2
-
     K, poses, shift, order = _stereo(photos, centers)
-    size = photos.size
-    masks, people, images, heat, q = [], [], [], [], []
+    masks, people, images, q = [], [], [], []
     for side, view in enumerate(order):
-        K_in = _moved(photos.K[view], BEFORE[centers])
-        turn = poses[side][:3, :3] @ photos.world_to_camera[view, :3, :3].T
-        new = _moved(K[side], -AFTER[centers])
-        columns, rows = cv2.initUndistortRectifyMap(
-            K_in, STRAIGHT, turn, new, (size, size), cv2.CV_32FC1
-        )
-
-        def moved(picture: np.ndarray, how: int = cv2.INTER_LINEAR) -> np.ndarray:
-            return cv2.remap(picture, columns, rows, how)  # noqa: B023
-
-        mask = moved(photos.masks[view].astype(np.float32) / 255)
-        masks.append(mask)
-        people.append(moved((photos.masks[view] >= PERSON).astype(np.float32)))
-        images.append(moved(photos.images[view]))
-        if photos.heat is not None:
-            heat.append(_channels(moved, photos.heat[view]))
+        lens = photos.K[view], photos.world_to_camera[view]
+        turn = Turn.of(*lens, K[side], poses[side], photos.size, centers)
+        masks.append(turn.moved(photos.masks[view].astype(np.float32) / 255))
+        people.append(turn.moved((photos.masks[view] >= PERSON).astype(np.float32)))
+        images.append(turn.moved(photos.images[view]))
         if photos.inverse_depth is not None:
-            given = photos.inverse_depth[view].astype(np.float32)
-            q.append(_turned(moved(given), moved(given, cv2.INTER_NEAREST), turn, new))
+            q.append(turn.inverse_depth(photos.inverse_depth[view].astype(np.float32)))
     coverage = np.rint(255 * np.stack(masks)).astype(np.uint8)
     if (coverage.reshape(2, -1).max(1) < PERSON).any():
         raise InputError(
@@ -71,7 +58,7 @@ def rectify_pair(photos: Photos, centers: Centers = "exact") -> RectifiedPair:
             "at the same person"
         )
     flow, valid = _flow(np.stack(q), people, K, shift) if q else (None, None)
-    return RectifiedPair(
+    pair = RectifiedPair(
         np.stack(images),
         coverage,
         K,
@@ -79,10 +66,23 @@ def rectify_pair(photos: Photos, centers: Centers = "exact") -> RectifiedPair:
         photos.K[order],
         photos.world_to_camera[order],
         shift,
-        np.stack(heat) if heat else None,
-        flow,
-        valid,
+        flow=flow,
+        valid=valid,
     )
+    if photos.heat is None:
+        return pair
+    return dataclasses.replace(pair, heat=rectified_heat(pair, photos.heat[order], centers))
+
+
+def rectified_heat(pair: RectifiedPair, heat: np.ndarray, centers: Centers) -> np.ndarray:
+    """Heat maps uint8 [2, S, S, C] of a pair's photos, the left one first, moved as `rectify_pair`
+    moved the photos."""
+    moved = []
+    for side in (LEFT, RIGHT):
+        lens = pair.source_K[side], pair.source_world_to_camera[side]
+        turn = Turn.of(*lens, pair.K[side], pair.world_to_camera[side], pair.size, centers)
+        moved.append(turn.moved(heat[side]))
+    return np.stack(moved)
 
 
 def write_pair(
@@ -96,6 +96,60 @@ def write_pair(
     pair.save(out)
     link_files([out], mark)
     return check_pair(pair)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How a photo's pixels get to their places in its rectified picture."""
+
+    rotation: np.ndarray  # [3, 3], from directions of the photo to rectified ones
+    K: np.ndarray  # [3, 3] of the rectified picture as OpenCV means it
+    columns: np.ndarray  # float32 [S, S], of the photo, for each rectified pixel
+    rows: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        photo_K: np.ndarray,
+        photo_pose: np.ndarray,
+        K: np.ndarray,
+        pose: np.ndarray,
+        size: int,
+        centers: Centers,
+    ) -> Turn:
+        """From K [3, 3] and world_to_camera [4, 4] of a photo to those of its rectified picture."""
+        import cv2
+
+        before, after = _moved(photo_K, BEFORE[centers]), _moved(K, -AFTER[centers])
+        rotation = pose[:3, :3] @ photo_pose[:3, :3].T
+        columns, rows = cv2.initUndistortRectifyMap(
+            before, STRAIGHT, rotation, after, (size, size), cv2.CV_32FC1
+        )
+        return cls(rotation, after, columns, rows)
+
+    def moved(self, picture: np.ndarray, *, nearest: bool = False) -> np.ndarray:
+        """A picture [S, S] or [S, S, C], 0 where the photo shows nothing."""
+        import cv2
+
+        how = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
+        if picture.ndim < 3:
+            return cv2.remap(picture, self.columns, self.rows, how)
+        parts = (picture[..., i : i + 4] for i in range(0, picture.shape[-1], 4))  # at once
+        found = [cv2.remap(part, self.columns, self.rows, how) for part in parts]
+        return np.concatenate([x if x.ndim == 3 else x[..., None] for x in found], -1)
+
+    def inverse_depth(self, q: np.ndarray) -> np.ndarray:
+        """Inverse depth [S, S] along the rectified axis, from that along the photo's.
+
+        A point at depth z of the ray d, in the photo's axes with d_z = 1 after rectification, has
+        the photo's depth z d_z. Inverse depth is linear along a plane, so that it may be mixed from
+        neighbors, but for those of another surface.
+        """
+        linear, nearest = self.moved(q), self.moved(q, nearest=True)
+        y, x = np.indices(q.shape)
+        rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(self.K).T
+        mixed = np.where(np.abs(linear - nearest) < STEP, linear, nearest)
+        return mixed * (rays @ self.rotation)[..., 2]
 
 
 def _stereo(photos: Photos, centers: Centers) -> tuple[np.ndarray, np.ndarray, float, list[int]]:
@@ -145,26 +199,6 @@ def _rotated(R: np.ndarray, world_to_camera: np.ndarray) -> np.ndarray:
     turned = np.eye(4)
     turned[:3] = R @ world_to_camera[:3]
     return turned
-
-
-def _channels(moved: Callable[[np.ndarray], np.ndarray], heat: np.ndarray) -> np.ndarray:
-    """A heat map uint8 [S, S, C] in its new place; OpenCV moves four channels at once."""
-    parts = [moved(heat[..., i : i + 4]) for i in range(0, heat.shape[-1], 4)]
-    return np.concatenate([p if p.ndim == 3 else p[..., None] for p in parts], -1)
-
-
-def _turned(linear: np.ndarray, nearest: np.ndarray, turn: np.ndarray, K: np.ndarray) -> np.ndarray:
-    """Inverse depth [S, S] along the rectified axis from that along the photo's, both at the pixels
-    of the rectified picture; `turn` [3, 3] takes directions of the photo to rectified ones.
-
-    A point at depth z of the ray d, in the photo's axes with d_z = 1 after rectification, has the
-    photo's depth z d_z. Inverse depth is linear along a plane, so that it may be mixed from
-    neighbors, but for those of another surface.
-    """
-    y, x = np.indices(linear.shape)
-    rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(K).T
-    q = np.where(np.abs(linear - nearest) < STEP, linear, nearest)
-    return q * (rays @ turn)[..., 2]
 
 
 def _flow(

@@ -149,7 +149,7 @@ def take_pairs(
 def check_given(pair: PairFiles, size: int) -> None:
     """Raise InputError for the first fault of a pair that somebody else rendered: photos, which are
     `size` pixels large, cameras, depth, or views between."""
-    photos = pair.photos(None)
+    photos = pair.photos()
     if photos.size != size:
         raise ScanError(
             f"{pair.image(0)}: {photos.size} pixels, but pairs.size is {size}; set it to the size "

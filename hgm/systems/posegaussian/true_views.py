@@ -10,7 +10,7 @@ from hgm.cameras import Cameras
 from hgm.systems.posegaussian.dataset import NovelView
 from hgm.systems.posegaussian.layout import PairFiles
 from hgm.systems.posegaussian.pair import RectifiedPair
-from hgm.systems.posegaussian.rig import NOVEL, SOURCES, ratio_of
+from hgm.systems.posegaussian.rig import NOVEL, ratio_of
 
 
 def novel_cameras(files: PairFiles, size: int) -> dict[int, Cameras]:
@@ -42,9 +42,7 @@ def true_views(files: PairFiles, pair: RectifiedPair) -> dict[int, NovelView]:
 def photos_of(files: PairFiles, pair: RectifiedPair) -> Tensor:
     """Both photos [2, 3, S, S] in 0-1 over black, as they were taken, the left one first. Raises
     ScanError as `true_views`."""
-    photos = [_tensor(files.picture(view)[0]) for view in SOURCES]
-    in_order = np.allclose(files.camera(SOURCES[0])[1], pair.source_world_to_camera[0])
-    return torch.stack(photos if in_order else photos[::-1])
+    return torch.stack([_tensor(files.picture(v)[0]) for v in pair.order_of(files.poses())])
 
 
 def _tensor(picture: np.ndarray) -> Tensor:

@@ -10,13 +10,8 @@ import torch
 
 from hgm.cameras import Cameras
 from hgm.errors import InputError
-from hgm.systems.posegaussian.capture import (
-    Square,
-    frame_key,
-    frames_in,
-    heat_of_photos,
-    read_frame,
-)
+from hgm.systems.posegaussian.capture import Square, frame_key, frames_in, read_frame
+from hgm.systems.posegaussian.heat_sources import HeatSource, heat_source
 from hgm.systems.posegaussian.heatmaps import heat_map
 from hgm.systems.posegaussian.layout import PairFiles
 from hgm.systems.posegaussian.rectify import rectify_pair
@@ -71,8 +66,8 @@ def test_a_square_keeps_points_where_its_camera_sees_them():
 
 def test_photos_are_read_over_black_and_rectify(root, rendered):
     assert frames_in(root) == [FRAME]
-    photos = read_frame(root, FRAME, NAMES, SIZE, None)
-    assert photos.images.shape == (2, SIZE, SIZE, 3) and photos.heat is None
+    photos = read_frame(root, FRAME, NAMES, SIZE)
+    assert photos.images.shape == (2, SIZE, SIZE, 3)
     assert (photos.images[photos.masks == 0] == 0).all()  # no wall
     assert photos.images[photos.masks > 250].mean() > 60
     pair = rectify_pair(photos)
@@ -87,41 +82,53 @@ def test_photos_are_read_over_black_and_rectify(root, rendered):
     assert np.array_equal(pair.source_K, photos.K)
 
 
+def heat_of(root: Path, settings: HeatMaps) -> HeatSource:
+    place = {"root": str(root), "cameras": list(NAMES), "size": SIZE}
+    return heat_source("capture", settings, place, root)
+
+
 def test_heat_maps_of_photos_are_detected_or_brought(root, tmp_path):
     points = np.random.default_rng(0).uniform([80, 20], [160, 140], (17, 2))
     settings = HeatMaps(source="predictions", folder=str(tmp_path / "found"), encoding="gray1")
     with pytest.raises(InputError, match=r"found/000123/cam_a\.json"):
-        read_frame(root, FRAME, NAMES, SIZE, settings)
+        heat_of(root, settings).read(FRAME)
     (tmp_path / "found" / FRAME).mkdir(parents=True)
-    before = frame_key(root, FRAME, NAMES, settings)
+    before = heat_of(root, settings).digests(FRAME), frame_key(root, FRAME, NAMES)
     for name in NAMES:
         found = [{"keypoints": points.tolist(), "keypoint_scores": [1.0] * 17}]
         (tmp_path / "found" / FRAME / f"{name}.json").write_text(json.dumps(found))
-    assert frame_key(root, FRAME, NAMES, settings) != before
-    drawn = read_frame(root, FRAME, NAMES, SIZE, settings).heat
+    assert heat_of(root, settings).digests(FRAME) != before[0]
+    assert frame_key(root, FRAME, NAMES) == before[1]
+    drawn = heat_of(root, settings).read(FRAME)
     square = Square(WIDTH, HEIGHT, SIZE)
     assert np.array_equal(drawn[0], heat_map(square.points(points), SIZE, settings))
 
-    brought = heat_of_photos(HeatMaps(encoding="gray1", folder="elsewhere"))  # of fits
+    brought = heat_of(root, HeatMaps(encoding="gray1", folder="elsewhere"))  # of fits
     (root / "heatmap" / FRAME).mkdir(parents=True)
     for name in NAMES:
         picture = np.full((HEIGHT, WIDTH), 90, np.uint8)
         cv2.imwrite(str(root / f"heatmap/{FRAME}/{name}.png"), picture)
-    heat = read_frame(root, FRAME, NAMES, SIZE, brought).heat
+    heat = brought.read(FRAME)
     assert heat.shape == (2, SIZE, SIZE, 1) and heat[0, SIZE // 2, SIZE // 2] == 90
     cv2.imwrite(str(root / f"heatmap/{FRAME}/7.png"), picture[:50])
     with pytest.raises(InputError, match=r"7\.png: 240 x 50 pixels, expected 240 x 160"):
-        read_frame(root, FRAME, NAMES, SIZE, brought)
+        brought.read(FRAME)
 
 
 def test_what_a_frame_lacks_is_one_line(root, tmp_path):
+    intrinsic = root / f"parm/{FRAME}/7_intrinsic.npy"
+    K = np.load(intrinsic)
+    np.save(intrinsic, K * [[4], [4], [1]])  # of the camera's whole resolution
+    with pytest.raises(InputError, match="outside of the picture of 240 x 160"):
+        read_frame(root, FRAME, NAMES, SIZE)
+    np.save(intrinsic, K)
     for names, reason in (
         (("cam_a", "8"), r"8\.jpg: no such photo; capture.cameras names its camera"),
         (NAMES, r"mask/000123/7\.png: no such mask"),
     ):
         (root / f"mask/{FRAME}/7.png").rename(root / "away.png")
         with pytest.raises(InputError, match=reason):
-            read_frame(root, FRAME, names, SIZE, None)
+            read_frame(root, FRAME, names, SIZE)
         (root / "away.png").rename(root / f"mask/{FRAME}/7.png")
     with pytest.raises(InputError, match="no folder of a frame"):
         frames_in(tmp_path / "nothing")

@@ -9,8 +9,11 @@ from scipy import ndimage
 
 from hgm.errors import InputError
 from hgm.systems.posegaussian.heat_files import heat_sources, write_heat_maps
+from hgm.systems.posegaussian.heat_sources import heat_source, write_rectified_heat
 from hgm.systems.posegaussian.heatmaps import heat_map, nearest_odd
 from hgm.systems.posegaussian.layout import PairFiles
+from hgm.systems.posegaussian.pair import RectifiedPair
+from hgm.systems.posegaussian.rectify import rectify_pair
 from hgm.systems.posegaussian.settings import HeatMaps
 
 SIZE = 192
@@ -132,10 +135,67 @@ def test_pictures_that_are_there_are_taken(pair, tmp_path):
         write_heat_maps(pair, settings)
     cv2.imwrite(str(folder / "1.png"), heat[..., ::-1])
     write_heat_maps(pair, settings)
-    assert np.array_equal(pair.photos("jet3").heat[1], heat)
+    assert np.array_equal(pair.heat_map(1, "jet3"), heat)
 
 
 def test_pairs_of_others_have_no_fit(pair):
     pair.keypoints_file.unlink()
     with pytest.raises(InputError, match="to files or predictions"):
         write_heat_maps(pair, HeatMaps())
+
+
+def test_rectified_heat_maps_are_beside_the_pair_whatever_the_order_of_the_photos(pair, tmp_path):
+    """Each joint of both views is in one row, where the rectified camera sees it."""
+    settings = HeatMaps(encoding="coco17")
+    source = heat_source("test000", settings, {"root": None}, pair.root.parent)
+    joints = np.concatenate([pair.keypoints(), np.ones((17, 1))], 1)
+    found = []
+    for turned in (False, True):
+        if turned:
+            exchange(pair)
+        file = tmp_path / f"pair{turned}.npz"
+        rectify_pair(pair.photos()).save(file)
+        write_rectified_heat(source, pair.name, file, "exact", tmp_path / "mark")
+        whole = RectifiedPair.load(file, heat=True)
+        found.append(whole.heat)
+        for K, w2c, planes in zip(whole.K, whole.world_to_camera, whole.heat, strict=True):
+            seen = K @ w2c[:3] @ joints.T
+            x, y = (seen[:2] / seen[2])[:, 0]  # of the nose
+            rows, columns = np.nonzero(planes[..., 0] > 128)
+            assert abs(rows.mean() + 0.5 - y) < 1 and abs(columns.mean() + 0.5 - x) < 1
+    assert np.abs(found[0].astype(int) - found[1]).max() <= 1
+    pair.heat(0, "coco17").unlink()
+    assert any(not link.exists() for link in (tmp_path / "mark").iterdir())
+
+
+def exchange(pair: PairFiles) -> None:
+    """The other photo first."""
+    for kind in ("img", "mask", "depth", "parm"):
+        for file in sorted(pair.folder(kind).glob("0*")):
+            other = file.with_name("1" + file.name[1:])
+            first, second = file.resolve(), other.resolve()
+            file.unlink()
+            other.unlink()
+            file.symlink_to(second)
+            other.symlink_to(first)
+
+
+def test_a_users_heat_maps_are_never_ours(pair, tmp_path):
+    """Beside the photos of given pairs; those that were drawn here before do not count."""
+    write_heat_maps(pair, HeatMaps())
+    given = tmp_path / "given/test/heatmap" / pair.name
+    given.mkdir(parents=True)
+    settings = HeatMaps(source="files")
+    place = {"root": str(tmp_path / "given")}
+    source = heat_source("test000", settings, place, pair.root.parent)
+    with pytest.raises(InputError, match=r"given/test/heatmap/0000_000/0\.png: no such heat map"):
+        source.read(pair.name)
+    before = source.digests(pair.name)
+    heat = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    for view in (0, 1):
+        cv2.imwrite(str(given / f"{view}.png"), heat[..., ::-1])
+    assert source.digests(pair.name) != before
+    assert np.array_equal(source.read(pair.name), [heat, heat])
+    drawn = heat_source("test000", HeatMaps(), place, pair.root.parent)
+    assert not np.array_equal(drawn.read(pair.name)[0], heat)
+    assert np.array_equal(cv2.imread(str(given / "0.png"))[..., ::-1], heat)  # the user's own

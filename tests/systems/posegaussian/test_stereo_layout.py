@@ -64,14 +64,14 @@ def given(tmp_path: Path) -> tuple[PairFiles, dict[str, np.ndarray]]:
 
 def test_a_pair_of_others_is_read(given):
     files, arrays = given
-    photos = files.photos("jet3")
+    photos = files.photos()
     inside = disc(SIZE) > 0
     for view in (0, 1):
         assert (photos.images[view][~inside] == 0).all()  # over black, whatever was there
         error = photos.images[view][inside].astype(int) - arrays[f"rgb{view}"][inside]
         assert np.abs(error).mean() < 6  # of JPEG
         assert np.array_equal(photos.masks[view] > 127, inside)
-        assert np.array_equal(photos.heat[view], arrays[f"heat{view}"])
+        assert np.array_equal(files.heat_map(view, "jet3"), arrays[f"heat{view}"])
         assert np.allclose(photos.inverse_depth[view] * 2**15, arrays[f"steps{view}"])
         assert np.array_equal(photos.world_to_camera[view][:3], arrays[f"pose{view}"])
     large = files.large_picture(3)
@@ -141,9 +141,6 @@ WRONG = {
     "expected one channel of 16 bits": image("depth/{}/0.png", np.ones((SIZE, SIZE), np.uint8)),
     "nearer than half a meter": image("depth/{}/0.png", np.full((SIZE, SIZE), 65535, np.uint16)),
     "the depth of one photo": gone("depth/{}/1.png"),
-    "no such heat map.*files.*predictions.*fits": gone("heatmap/{}/0.png"),
-    "expected 3 channels": image("heatmap/{}/0.png", np.ones((SIZE, SIZE), np.uint8)),
-    "16 x 16 pixels": image("heatmap/{}/1.png", np.ones((16, 16, 3), np.uint8)),
     "not a pinhole's K": array("parm/{}/0_intrinsic.npy", np.zeros((3, 3))),
     "not a pinhole's K; expected": array(
         "parm/{}/1_intrinsic.npy", np.add(K, [[0] * 3, [4, 0, 0], [0] * 3])
@@ -163,7 +160,25 @@ def test_what_is_wrong_with_a_pair_is_one_line(given, reason):
     files, _ = given
     WRONG[reason](files.root)
     with pytest.raises(InputError, match=reason) as caught:
-        files.photos("jet3")
+        files.photos()
+    assert NAME in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reason", "harm"),
+    [
+        ("no such heat map.*files.*predictions.*fits", gone("heatmap/{}/0.png")),
+        (
+            "expected 3 channels",
+            image("heatmap/{}/0.png", np.ones((SIZE, SIZE), np.uint8)),
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_heat_map_is_one_line(given, reason, harm):
+    files, _ = given
+    harm(files.root)
+    with pytest.raises(InputError, match=reason) as caught:
+        files.heat_map(0, "jet3")
     assert NAME in str(caught.value)
 
 
@@ -187,7 +202,7 @@ def test_pairs_of_others_are_taken_over_and_theirs_stay(given, tmp_path):
     assert set(done.failed) == {"0012_004", "0013"}
     assert "no depth of the photos" in done.failed["0012_004"]
     taken = PairFiles(out / "test", NAME)
-    assert np.array_equal(taken.photos(None).images, files.photos(None).images)
+    assert np.array_equal(taken.photos().images, files.photos().images)
     assert not taken.heat(0, "jet3").exists()  # heat maps come later
     taken.save_heat_map(0, np.zeros((SIZE, SIZE, 3), np.uint8), "jet3")
     assert {p: p.read_bytes() for p in before} == before  # nothing of the user's is written
@@ -232,5 +247,5 @@ def test_test_scans_may_be_among_the_validation_pairs(given, tmp_path):
     out = tmp_path / "render_data"
     for part in ("test000", "val000"):
         assert list(take_pairs(tmp_path, ["0012"], part, out, size=SIZE, code="").members) == [NAME]
-    assert PairFiles(out / "test", NAME).photos(None).size == SIZE
+    assert PairFiles(out / "test", NAME).photos().size == SIZE
     assert not take_pairs(tmp_path, ["0012"], "train000", out, size=SIZE, code="").members

@@ -89,7 +89,7 @@ def test_a_spacing_far_from_the_trainings_is_said_with_both_figures(tmp_path, de
     _, [note] = read(*photographed(tmp_path, rig(degrees, WIDTH)))
     # the ball is nearer to the cameras than what they look at, so they see it from further apart
     angle = float(note.split("from ")[1].split(" degrees")[0])
-    assert degrees < angle < 1.5 * degrees and "were trained at 22.5;" in note
+    assert degrees < angle < 1.5 * degrees and "trained at 22.5;" in note
 
 
 @pytest.mark.parametrize("degrees, count", [(16.9, 0), (28.1, 0), (16.8, 1), (28.2, 1)])

@@ -191,5 +191,5 @@ def test_files_of_a_rig_are_those_of_its_two_cameras(tmp_path, folder):
         heat["source"] = "predictions"
     plan = changed(capture={"root": str(rig), "cameras": ["cam1", "7"]}, heatmaps=heat)
     assert names_of(plan.capture_files(), rig) == own
-    found = names_of(plan.capture_heat_files(), tmp_path)
+    found = names_of(plan.heat_files("capture"), tmp_path)
     assert found == ({"found/f1/cam1.json"} if folder else {"rig/heatmap/f1/7.png"})

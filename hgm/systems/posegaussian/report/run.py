@@ -14,7 +14,7 @@ from hgm.report import run
 from hgm.report.run import Subject, read_history, read_object
 from hgm.systems.posegaussian import parts
 from hgm.systems.posegaussian.layout import PairFiles
-from hgm.systems.posegaussian.pair import RectifiedPair
+from hgm.systems.posegaussian.pair import RectifiedPair, heat_file
 from hgm.systems.posegaussian.parts import CAPTURE, HARD, chunk_of, folder_of, spaced, subject_in
 from hgm.systems.posegaussian.results import METRICS, results_of
 from hgm.systems.posegaussian.variants import VARIANTS, variant_of
@@ -94,7 +94,7 @@ class Run(run.Run):
         else:
             path = self.folder / "rectified" / self._parts[subject.name] / f"{subject.name}.npz"
         try:
-            return RectifiedPair.load(path)
+            return RectifiedPair.load(path, heat=heat_file(path).is_file())
         except InputError:
             return None
 
