@@ -5,7 +5,7 @@ CORES ?= all
 TESTS ?= tests
 SYSTEMS := $(notdir $(patsubst %/settings.py,%,$(wildcard hgm/systems/*/settings.py)))
 
-.PHONY: demo demo-hgm run test test-isa libraries lint env env-offline envs lock viewer config docs clean
+.PHONY: demo demo-hgm run test test-isa libraries lint env env-offline envs lock viewer pose config docs clean
 # Nothing else of the user's Python gets in, as with python -I, and pip installs into .venv, all that is asked for and nothing else. Where
 # packages come from stays the user's: indices, proxies, certificates, caches, pip.conf.
 unexport $(filter PYTHON%,$(.VARIABLES))
@@ -28,13 +28,13 @@ demo-%:  ## the demo of another system, on what its preset config/<system>/demo.
 	$(MAKE) run ARGS="--configfile config/$*/demo.yaml $(ARGS)"
 	@echo "Open results/$$(sed -n 's/^run: *\([A-Za-z0-9_.-]*\).*/\1/p' config/$*/demo.yaml)/report/index.html"
 
-run: .venv/.ready libraries .venv/.viewer  ## any configuration: make run ARGS="--configfile config/hgm/single_gpu.yaml"
+run: .venv/.ready libraries .venv/.viewer .venv/.pose  ## any configuration: make run ARGS="--configfile config/hgm/single_gpu.yaml"
 	flock --nonblock --conflict-exit-code 75 .snakemake.lock $(BIN)/python -m snakemake --nolock --cores $(CORES) $(ARGS) || { test $$? = 75 && echo "Another run is still working in this folder."; exit 1; }
 
 libraries: .venv/.ready  # of the system, for bpy and open3d; a plan needs none, and a cluster's jobs those of its nodes
 	@$(if $(filter -n --dry-run --dryrun --profile% --executor%,$(ARGS)),,$(BIN)/python -m hgm.core.libraries)
 
-test: lint .venv/.viewer  ## style, types, unit and workflow tests
+test: lint .venv/.viewer .venv/.pose  ## style, types, unit and workflow tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) -n 4 --dist loadfile --no-loadscope-reorder
 
 test-isa: .venv/.ready  ## the numeric tests as other processors run them: make test-isa ARGS="--only sse4 avx2"
@@ -47,7 +47,7 @@ lint: .venv/.ready
 	$(BIN)/python -m snakefmt --check Snakefile rules
 	$(BIN)/python -m snakemake --lint
 
-env: .venv/.ready .venv/.viewer  ## the environment only; without internet, from the folder wheels
+env: .venv/.ready .venv/.viewer .venv/.pose  ## the environment only; without internet, from the folder wheels
 
 env-offline:  ## all packages and the report's viewer into the folder wheels, for machines without internet
 	rm -rf .venv-wheels wheels/viewer.js
@@ -55,6 +55,7 @@ env-offline:  ## all packages and the report's viewer into the folder wheels, fo
 	-sh hgm/report/web/build.sh "$(PYTHON)" && cp hgm/report/web/dist/viewer.js wheels/viewer.js
 	"$(PYTHON)" -m venv .venv-wheels
 	.venv-wheels/bin/python -m pip wheel --quiet --disable-pip-version-check -w wheels -r requirements.lock "setuptools>=68" wheel
+	-.venv-wheels/bin/python -m hgm.images.photos.pose.fetching --keep wheels
 	rm -rf .venv-wheels
 
 .venv/.ready: requirements.lock pyproject.toml plugins/pyproject.toml
@@ -74,6 +75,13 @@ viewer:  ## the report's interactive view, hgm/report/web/dist/viewer.js
 
 .venv/.viewer: .venv/.ready $(wildcard hgm/report/web/*.*)
 	@sh hgm/report/web/build.sh "$(PYTHON)" >/dev/null 2>&1 || echo "The report's interactive view could not be built, films take its place; make viewer says why."
+	@touch $@
+
+pose: .venv/.ready  ## the networks that find people in photos, hgm/images/photos/pose/files
+	$(BIN)/python -m hgm.images.photos.pose.fetching $(WHEELS)
+
+.venv/.pose: .venv/.ready $(wildcard hgm/images/photos/pose/published.py)
+	@$(BIN)/python -m hgm.images.photos.pose.fetching $(WHEELS) 2>/dev/null || echo "The networks that find people in photos could not be fetched: photos then need masks and bodies; make pose says why."
 	@touch $@
 
 lock:  ## resolve requirements.in anew

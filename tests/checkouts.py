@@ -47,7 +47,7 @@ def make_environment(folder: Path) -> Path:
     (packages / "__editable__.hgm-0.1.0.pth").write_text("../../../..\n")
     (packages / "__editable__.hgm_plugins-0.1.0.pth").write_text("../../../../plugins\n")
     (packages / "shared.pth").write_text("\n".join(site.getsitepackages()) + "\n")
-    for name in (".ready", ".viewer"):
+    for name in (".ready", ".viewer", ".pose"):
         (folder / ".venv" / name).touch()
     return packages
 

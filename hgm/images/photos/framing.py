@@ -102,7 +102,7 @@ def frame_person(rgb: np.ndarray, matte: Matte, size: int) -> FramedPerson:
         (planes[:3] + 1 - mask).clamp(0, 1),
         mask,
         matte.source,
-        tuple(_notes(core, others)),
+        (*matte.notes, *_notes(core, others)),
         (
             ((left + right) / 2 - half) / width,
             ((top + bottom) / 2 - half) / height,

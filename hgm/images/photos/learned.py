@@ -1,9 +1,10 @@
-"""People in front of any background, by the network of the package rembg where the user has
-installed it."""
+"""People in front of any background: by the network of the package rembg where the user has
+installed it, else by MediaPipe Pose."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import os
 from pathlib import Path
@@ -15,6 +16,8 @@ from PIL import Image
 from hgm.errors import InputError, MissingDependency
 from hgm.images.photos.matting import AlphaChannel, Matte, Matting, PlainBackground
 from hgm.images.photos.picture import PhotoPixels
+from hgm.images.photos.pose.estimator import PoseEstimator
+from hgm.images.photos.pose.matting import PoseMask
 
 VERSION = "2.0.69"  # the newest that the numpy of requirements.lock allows
 NETWORK = "u2net_human_seg"
@@ -43,8 +46,10 @@ class Rembg:
 
 def mattings_without_mask() -> tuple[Matting, ...]:
     """What tells people from background in photos that bring no mask, the surest first; for many
-    photos, so that the network is opened once."""
-    return AlphaChannel(), PlainBackground(), Rembg()
+    photos, so that a network is opened once."""
+    # who installed rembg did so for its masks
+    learned = Rembg() if importlib.util.find_spec("rembg") else PoseMask(PoseEstimator())
+    return AlphaChannel(), PlainBackground(), learned
 
 
 def _open() -> tuple[Any, Any]:

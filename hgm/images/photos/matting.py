@@ -31,6 +31,7 @@ class Matte:
     source: str  # what told: goes into metrics.json
     # float32 [3], color of the background where it is one and known
     backdrop: np.ndarray | None = None
+    notes: tuple[str, ...] = ()  # what the user should know
 
     def premultiplied(self, rgb: np.ndarray, coverage: np.ndarray) -> np.ndarray:
         """Light [..., 3] of the people alone, from pixels uint8 [..., 3] that are coverage [...]

@@ -1,0 +1,25 @@
+"""People in front of any background, by MediaPipe Pose."""
+
+from __future__ import annotations
+
+from hgm.errors import InputError
+from hgm.images.photos.matting import Matte
+from hgm.images.photos.picture import PhotoPixels
+from hgm.images.photos.pose.estimator import PoseEstimator
+
+
+class PoseMask:
+    """The largest person alone, with soft edges."""
+
+    def __init__(self, estimator: PoseEstimator) -> None:
+        self._estimator = estimator
+
+    def matte(self, picture: PhotoPixels) -> Matte:
+        """Raises InputError where the picture shows nobody or the networks are not there."""
+        people = self._estimator.look(picture.rgb)
+        if people is None:
+            raise InputError(
+                "nobody found; give a photo of one person from head to foot with room around, or a "
+                "mask (--mask FILE, or <photo>_mask.png beside the photo)"
+            )
+        return Matte(people.largest.coverage, "MediaPipe Pose", notes=people.notes)
