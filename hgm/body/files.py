@@ -32,19 +32,22 @@ def save_body(
     source: str | None = None,
     scale: float | None = None,
     translation: np.ndarray | None = None,
+    keypoints: np.ndarray | None = None,
 ) -> None:
     """Write a `smplx.npz`: unbatched parameters, vertices [10475, 3] and joints [55, 3] in
     normalized units.
 
     A view folder adds `nu_per_metre`, the size of a meter of the person in normalized units. A
-    subject adds `source`, who estimated the body, and `scale` and `translation` [3], which take the
-    model's meters to normalized units.
+    subject adds `source`, who estimated the body, `scale` and `translation` [3], which take the
+    model's meters to normalized units, and `keypoints` [33, 3] where landmarks were seen: x and y
+    in widths of the picture, and visibility.
     """
     optional = {
         "nu_per_metre": nu_per_metre,
         "source": source,
         "scale": scale,
         "translation": translation,
+        "keypoints": keypoints,
     }
     params.save_npz(
         path,

@@ -97,11 +97,11 @@ def first_source(wildcards):
 
 
 def first_bodies(wildcards):
-    """The estimator's manifest, or the body files that a user brings; none where the first bodies are disturbed true fits."""
+    """The estimator's manifest, or the body files that a user brings; none where the job finds the first bodies by itself."""
     source = first_source(wildcards)
     if source == "fits":
         return plan.given_bodies(wildcards.chunk)
-    if source == "disturbed":
+    if source in ("disturbed", "landmarks"):
         return []
     return f"<results>/bodies/{source}/{wildcards.chunk}.json"
 

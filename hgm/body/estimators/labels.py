@@ -9,6 +9,7 @@ from hgm.body.estimators.programs import PROGRAMS
 
 # begins the source of a body made in place of an estimator's
 DISTURBED = "TRUE FIT DISTURBED BY SEEDED NOISE, no estimator was run"
+LANDMARKS = "MediaPipe Pose"  # a body fitted to its landmarks
 GIVEN = "given: "
 REFINED = "refined from: "
 # of whole variants, besides the titles of the programs
@@ -23,6 +24,5 @@ def first_bodies(sources: Collection[str]) -> str:
     if any(DISTURBED in source for source in sources):
         return DISTURBED_BODIES
     made = {source.removeprefix(REFINED).removeprefix(GIVEN) for source in sources}
-    return next(
-        (program.title for program in PROGRAMS.values() if made == {program.title}), OTHER_BODIES
-    )
+    titles = [LANDMARKS, *(program.title for program in PROGRAMS.values())]
+    return next((title for title in titles if made == {title}), OTHER_BODIES)

@@ -86,6 +86,7 @@ def place_subject(
         translation=translation.cpu().numpy(),
         vertices=vertices,
         joints=joints,
+        keypoints=None if estimate.keypoints is None else estimate.keypoints.cpu().numpy(),
     )
     return vertices
 
@@ -93,11 +94,13 @@ def place_subject(
 def load_estimate(path: Path) -> BodyEstimate:
     """A first estimate that `place_subject` wrote."""
     arrays = load_body(path)
+    seen = arrays.get("keypoints")
     return BodyEstimate(
         parameters(path),
         str(arrays["source"]),
         float(arrays["scale"]),
         torch.from_numpy(np.asarray(arrays["translation"], np.float32)),
+        None if seen is None else torch.from_numpy(np.asarray(seen, np.float32)),
     )
 
 

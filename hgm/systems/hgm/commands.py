@@ -15,7 +15,7 @@ def add_reconstruct(verbs: Verbs) -> None:
     p = verbs.add(
         "reconstruct",
         "reconstruct photos as Gaussians, with the networks of a finished run",
-        "hgm reconstruct photo.png --body smplx.npz --run results/demo --out mine",
+        "hgm reconstruct photo.jpg --run results/demo --out mine",
         _reconstruct,
     )
     p.add_argument(
@@ -39,7 +39,7 @@ def add_reconstruct(verbs: Verbs) -> None:
         default=[],
         metavar="FILE",
         help="first SMPL-X of each photo (docs/estimators.md), in order; else <photo>.npz beside "
-        "it, or the run's estimator",
+        "it, the run's estimator, or landmarks of the photo",
     )
     p.add_argument(
         "--mask",
@@ -54,7 +54,7 @@ def add_reconstruct(verbs: Verbs) -> None:
         "--variant",
         choices=tuple(VARIANTS),
         default="full",
-        help="networks and steps; no_body needs no SMPL-X",
+        help="networks and steps",
     )
     p.add_argument("--mesh", action="store_true", help="also extract the mesh")
     p.add_argument("--device", default="auto", help="cpu, cuda or auto")

@@ -54,11 +54,18 @@ class BodyEstimate:
     source: str  # what made the estimate, for labels
     scale: float | None = None  # NU (normalized units) per meter
     translation: Tensor | None = None  # [3], the pelvis joint in NU
+    # [33, 3] where an estimator saw landmarks (hgm.images.photos.pose): x right and y down in
+    # widths of the picture, and visibility in [0, 1]
+    keypoints: Tensor | None = None
 
     def to(self, device: torch.device | str) -> BodyEstimate:
         """The same estimate on a device."""
-        translation = None if self.translation is None else self.translation.to(device)
-        return dataclasses.replace(self, params=self.params.to(device), translation=translation)
+        return dataclasses.replace(
+            self,
+            params=self.params.to(device),
+            translation=None if self.translation is None else self.translation.to(device),
+            keypoints=None if self.keypoints is None else self.keypoints.to(device),
+        )
 
 
 def estimate_in_views(seen: DetectedBody, camera: Cameras) -> BodyEstimate:

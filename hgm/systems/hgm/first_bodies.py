@@ -1,5 +1,5 @@
-"""Sources of the first bodies of test subjects: the true fits disturbed, files that a user brings,
-or the results of an external program on the front views."""
+"""Sources of the first bodies of test subjects: the true fits disturbed, landmarks of the front
+views, files that a user brings, or the results of an external program on the front views."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from hgm.body.model import BodyModel
 from hgm.core.items import outcome_in
 from hgm.core.keys import file_digest
 from hgm.errors import InputError
+from hgm.images.photos.pose.published import NETWORKS
 from hgm.systems.hgm.bodies import estimate_subject, given_subject
 from hgm.systems.hgm.estimators import people_folder
+from hgm.systems.hgm.landmarks import LandmarkBodies
 
 
 class Source(Protocol):
@@ -34,6 +36,8 @@ def source_of(name: str, section: Mapping[str, Any], files: Sequence[Path]) -> S
     holds its manifest."""
     if name in PROGRAMS:
         return Found(files[0])
+    if name == "landmarks":
+        return Seen(LandmarkBodies())
     return Given(Path(section["folder"])) if name == "fits" else Disturbed(section["mpjpe_mm"])
 
 
@@ -48,6 +52,19 @@ class Disturbed:
 
     def write(self, subject: str, views: Path, model: BodyModel, out: Path, *, seed: int) -> None:
         estimate_subject(views, model, out, seed=seed, mpjpe_mm=self.mpjpe_mm)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What MediaPipe Pose sees in the front views."""
+
+    bodies: LandmarkBodies
+
+    def identity(self, subject: str) -> Any:
+        return [network.sha256 for network in NETWORKS]
+
+    def write(self, subject: str, views: Path, model: BodyModel, out: Path, *, seed: int) -> None:
+        self.bodies.write(views, model, out)
 
 
 @dataclass(frozen=True)

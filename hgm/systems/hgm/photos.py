@@ -29,6 +29,7 @@ from hgm.scans.data_source import body_model_file
 from hgm.systems.hgm.bodies import REFINEMENT
 from hgm.systems.hgm.contact import write_contact_sheet
 from hgm.systems.hgm.estimate import BodyEstimate
+from hgm.systems.hgm.landmarks import PICTURE_SIZE, LandmarkBodies
 from hgm.systems.hgm.meshing import MESH, PICTURE
 from hgm.systems.hgm.photo_progress import PhotoProgress
 from hgm.systems.hgm.pipeline.equipment import Equipment
@@ -72,6 +73,7 @@ class PhotoPipeline:
     reconstruct: ReconstructStep
     mesh: MeshStep | None  # None: no mesh
     mattings: tuple[Matting, ...]  # tell people from background in photos without a mask
+    bodies: LandmarkBodies  # see the bodies of photos that come without one
 
     @classmethod
     def of(cls, equipment: Equipment, *, mesh: bool) -> PhotoPipeline:
@@ -92,6 +94,7 @@ class PhotoPipeline:
             reconstruct,
             MeshStep.of(equipment, with_body=with_body) if mesh else None,
             mattings_without_mask(),
+            LandmarkBodies(),
         )
 
     @property
@@ -145,7 +148,7 @@ class PhotoPipeline:
             size = self.reconstruct.reconstructor.size
             person = open_photo(photo, size, self.mattings)
             view = InputView(person.image, person.mask, of_the_rig(size))
-            start = None if self.refine is None else first_body(photo, self.refine.model)
+            start = None if self.refine is None else self._first_body(photo)
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("metrics.json", *OPTIONAL):
             (folder / name).unlink(missing_ok=True)
@@ -171,21 +174,32 @@ class PhotoPipeline:
         )
         return person
 
+    def _first_body(self, photo: Photo) -> BodyEstimate:
+        """The body that the refinement of a photo starts from. Raises InputError where its file is
+        not readable, or nobody can tell."""
+        assert self.refine is not None
+        model = self.refine.model
+        if photo.body is not None:
+            return given_body(photo, photo.body, model)
+        try:
+            if photo.lacks:
+                raise InputError(photo.lacks)
+            person = open_photo(photo, PICTURE_SIZE, self.mattings)
+            camera = of_the_rig(PICTURE_SIZE).cameras[0]
+            return self.bodies.estimate(person.image, person.mask, camera, model)
+        except InputError as error:
+            raise InputError(
+                f"{photo.path}: no first SMPL-X estimate: {error}; give --body FILE, put "
+                f"{photo.path.stem}.npz beside the photo, or take networks that need none: "
+                "--variant no_body"
+            ) from None
 
-def first_body(photo: Photo, model: BodyModel) -> BodyEstimate:
-    """The body that the refinement of a photo starts from. Raises InputError where it has none or
-    its file is not readable."""
-    if photo.body is None and photo.lacks:
-        raise InputError(f"{photo.path}: no first SMPL-X estimate: {photo.lacks}")
-    if photo.body is None:
-        raise InputError(
-            f"{photo.path}: no first SMPL-X estimate; give --body FILE, put "
-            f"{photo.path.stem}.npz beside the photo, or take networks that need none: "
-            "--variant no_body"
-        )
-    found = read_estimate(photo.body, model, photo.subject or photo.path.stem)
+
+def given_body(photo: Photo, file: Path, model: BodyModel) -> BodyEstimate:
+    """The body in a photo's file. Raises InputError where that is not readable."""
+    found = read_estimate(file, model, photo.subject or photo.path.stem)
     # The photo has been cut out and centered, so a camera in the body's file does not apply to it.
-    return BodyEstimate(found.params, GIVEN + photo.body.name)
+    return BodyEstimate(found.params, GIVEN + file.name)
 
 
 def reconstruct_photos(photos: Sequence[Photo], pipeline: PhotoPipeline, out: Path) -> PhotoResults:

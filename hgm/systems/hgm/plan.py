@@ -30,7 +30,7 @@ class Plan(PeoplePlan):
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data)
-        self.photos = _photos(self.config["images"], self.photo_variant, self.photo_estimator)
+        self.photos = _photos(self.config["images"])
         for name, folder in self.baselines.items():
             check_pattern(f"evaluate.baselines.{name}", folder)
         self._said: set[str] = set()
@@ -218,9 +218,8 @@ class Plan(PeoplePlan):
         return requests.memory_mb(self.config, rule, Counter(entry.split for entry in self.entries))
 
 
-def _photos(places: list[str], variant: str, estimator: str | None) -> list[Photo]:
-    """The photos that `images` names. Raises InputError for a photo that does not exist, or that
-    lacks the body which the variant needs where no `estimator` finds it."""
+def _photos(places: list[str]) -> list[Photo]:
+    """The photos that `images` names. Raises InputError for a photo that does not exist."""
     try:
         photos = find_photos([Path(place) for place in places])
     except InputError as error:
@@ -230,10 +229,4 @@ def _photos(places: list[str], variant: str, estimator: str | None) -> list[Phot
             raise InputError(f"images: {photo.path}: no such file or folder; expected photos")
         for file in photo.files:
             check_pattern("images", str(file))
-        if VARIANTS[variant].body and photo.body is None and estimator is None:
-            raise InputError(
-                f"images: {photo.path}: variant {variant} needs {photo.path.stem}.npz beside it, "
-                "a first SMPL-X estimate; without one set estimate.source: pixie, or name no_body "
-                "first in evaluate.variants"
-            )
     return photos

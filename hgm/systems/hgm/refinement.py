@@ -5,8 +5,8 @@ Paper section 3.4: loss = 10 front + 1 side + 0.5 normal over 12 views. The fron
 of the input; the side targets are the coverage (alpha) of HGM's Gaussians. The first round takes
 the Gaussians of the image branch alone, since a badly aligned body spoils the merged ones; every 15
 steps HGM runs again with the current body. Optimizer, learning rates and priors are not published;
-those of `Refine` are ours. The paper also mentions 2-D keypoints once, without detector or weight;
-they are left out.
+those of `Refine` are ours. The paper also mentions 2-D keypoints once (section 3.3.2), without
+detector or weight: where the first estimate comes with landmarks, the body's keep to them.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import torch
 from torch import Tensor
 
 from hgm.body.canonical import STATURE, UNITS_PER_METER, stature
-from hgm.body.model import BodyModel
+from hgm.body.landmarks import BodyLandmarks
+from hgm.body.model import BodyModel, PosedBody
 from hgm.body.parameters import BodyParameters
 from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
+from hgm.images.photos.pose.published import NAMES
 from hgm.splat import render
 from hgm.splat.normal_maps import NormalMaps, normal_loss, render_normals
 from hgm.splat.silhouettes import mask_box, resized_mask, silhouettes, soft_iou
@@ -31,6 +33,8 @@ from hgm.splat.surfels import Surfels
 from hgm.systems.hgm.estimate import BodyEstimate, place
 from hgm.systems.hgm.sections.bodies import Refine
 
+# widths of the picture by which a landmark may be off before its pull no longer grows
+NEAR = 0.01
 GaussiansFrom = Callable[[Tensor | None], Gaussians]
 
 
@@ -105,15 +109,18 @@ def refine_body(
         optimizer, lambda step: _cosine(step / settings.iterations, settings.lr_last)
     )
 
-    def posed() -> tuple[Tensor, Tensor]:
-        return place(model(start.replace(**free)), scale * grow.exp(), shift)
+    marks = BodyLandmarks.of(model, NAMES)
+
+    def posed() -> tuple[Tensor, Tensor, PosedBody]:
+        body = model(start.replace(**free))
+        return *place(body, scale * grow.exp(), shift), body
 
     with torch.no_grad():
-        rest = model.shaped(start.betas)[0] * scale
-    surfels = Surfels.of(rest, model.faces, cell=settings.cell)
+        unposed = model.shaped(start.betas)[0] * scale
+    surfels = Surfels.of(unposed, model.faces, cell=settings.cell)
     history: list[dict[str, float]] = []
     for step in range(settings.iterations):
-        vertices, joints = posed()
+        vertices, joints, body = posed()
         if step % settings.every == 0:
             turn = step // settings.every
             view = _at(cameras, settings.sizes[min(turn, len(settings.sizes) - 1)])
@@ -131,10 +138,15 @@ def refine_body(
         if normals_from is not None and settings.normal > 0:
             with torch.no_grad():
                 normals = normals_from(vertices.detach())
-            seen = _at(cameras[0], normals.front.shape[-1])
+            narrow = _at(cameras[0], normals.front.shape[-1])
             terms["normal"] = settings.normal * normal_loss(
-                render_normals(vertices, surfels, seen, backend=backend), normals
+                render_normals(vertices, surfels, narrow, backend=backend), normals
             )
+        if initial.keypoints is not None and settings.keypoints > 0:
+            rest = model.shaped(free["betas"])[1]
+            points = marks.posed(rest, body.transforms) - body.joints[:1]
+            seen = cameras[0].project(points * scale * grow.exp() + shift)[0] / cameras.width
+            terms["keypoints"] = settings.keypoints * _off(seen, initial.keypoints[marks.chosen])
         terms["prior"] = (
             settings.pose_prior * (free["body_pose"] - start.body_pose).square().sum()
             + settings.betas_prior * free["betas"].square().sum()
@@ -153,11 +165,19 @@ def refine_body(
             }
         )
     with torch.no_grad():
-        vertices, joints = posed()
+        vertices, joints, _ = posed()
     if progress is not None:
         progress(settings.iterations, vertices, joints)
     params = start.replace(**{name: value.detach() for name, value in free.items()})
     return Refined(params, scale * math.exp(grow.item()), shift.detach(), vertices, joints, history)
+
+
+def _off(pixels: Tensor, keypoints: Tensor) -> Tensor:
+    """How far landmarks [L, 2] are from where they were seen, keypoints [L, 3] with visibility:
+    mean of Huber's loss in units of NEAR, by visibility."""
+    distance = (pixels - keypoints[:, :2]).square().sum(-1).clamp(min=1e-12).sqrt() / NEAR
+    loss = torch.where(distance < 1, distance.square() / 2, distance - 0.5)
+    return (keypoints[:, 2] * loss).sum() / keypoints[:, 2].sum().clamp(min=1e-6)
 
 
 def place_in_mask(

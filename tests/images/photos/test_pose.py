@@ -15,8 +15,9 @@ from hgm.images.photos.pose.crops import Crop
 from hgm.images.photos.pose.detector import Detector, anchors, one_each
 from hgm.images.photos.pose.estimator import PoseEstimator
 from hgm.images.photos.pose.fetching import take_out
-from hgm.images.photos.pose.landmarks import NAMES, LandmarkNetwork, corrected
+from hgm.images.photos.pose.landmarks import LandmarkNetwork, corrected
 from hgm.images.photos.pose.matting import PoseMask
+from hgm.images.photos.pose.published import NAMES
 
 fetched = pytest.mark.skipif(
     not all((published.FOLDER / network.name).is_file() for network in published.NETWORKS),

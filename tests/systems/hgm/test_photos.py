@@ -23,6 +23,7 @@ from hgm.core.job import Job
 from hgm.core.manifests import read_json, write_json
 from hgm.core.progress import Progress
 from hgm.gaussians import Gaussians
+from hgm.images.photos.pose import published
 from hgm.images.views import load_image
 from hgm.systems.hgm.photo_progress import TimeLeft
 from hgm.systems.hgm.photos import SECTIONS
@@ -299,9 +300,9 @@ def told(capsys, *arguments: object) -> str:
 def test_what_is_missing_is_one_line(run, photos, tmp_path, capsys):
     out = tmp_path / "out"
     rest = ("--out", out)
-    assert "bob.png: no first SMPL-X estimate; give --body FILE, put bob.npz" in told(
-        capsys, photos / "bob.png", "--run", run, *rest
-    )
+    nobody = told(capsys, photos / "bob.png", "--run", run, *rest)
+    assert "bob.png: no first SMPL-X estimate: " in nobody  # who is drawn with six boxes
+    assert "; give --body FILE, put bob.npz beside the photo, or take networks that" in nobody
     assert "no such file; expected a photo" in told(
         capsys, photos / "gone.png", "--run", run, *rest, "--variant", "no_body"
     )
@@ -362,8 +363,7 @@ def test_each_bad_photo_is_one_line_and_the_others_go_on(run, photos, tmp_path, 
         "there; the networks expect a whole person, so give a picture with room around "
         "it",
         "more/ann.png": "warning: {}: another photo is called ann; this one's results are in ann_2",
-        "bob.png": "error: {}: no first SMPL-X estimate; give --body FILE, put bob.npz beside the "
-        "photo, or take networks that",
+        "bob.png": "error: {}: no first SMPL-X estimate: ",
         "empty.png": "error: {}: "
         + str(photos / "empty_mask.png")
         + ": the mask is empty; expected the person white on black",
@@ -557,3 +557,21 @@ def test_a_photo_is_done_once(run, photos, tmp_path, capsys):
     assert mended["ann"] == turned["ann"] and mended["bob"] > turned["bob"]
     other = done("--variant", "no_refine")
     assert min(other[name] - mended[name] for name in other) > 0
+
+
+@pytest.mark.skipif(
+    not all((published.FOLDER / network.name).is_file() for network in published.NETWORKS),
+    reason="the networks that find people are not there (make pose)",
+)
+def test_a_photo_alone_is_enough(run, tmp_path, capsys):
+    """No mask, no body, and a background that is not plain: half a person, who is told."""
+    from skimage import data
+
+    Image.fromarray(data.astronaut()).save(tmp_path / "eve.png")
+    words = ["reconstruct", tmp_path / "eve.png", "--run", run, "--out", tmp_path / "out"]
+    assert main([*map(str, words), "--device", "cpu"]) == 0
+    assert "eve.png: legs and feet outside the picture" in capsys.readouterr().err
+    made = tmp_path / "out/eve"
+    assert read_json(made / "metrics.json")["matting"] == "MediaPipe Pose"
+    assert str(load_body(made / "smplx.npz")["source"]) == "refined from: MediaPipe Pose"
+    assert "keypoints" in (made / "refinement.tsv").read_text().splitlines()[0]

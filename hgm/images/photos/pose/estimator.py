@@ -16,7 +16,8 @@ from scipy import ndimage
 
 from hgm.images.photos.pose.crops import Crop
 from hgm.images.photos.pose.detector import Detector
-from hgm.images.photos.pose.landmarks import NAMES, LandmarkNetwork, PosedPerson
+from hgm.images.photos.pose.landmarks import LandmarkNetwork, PosedPerson
+from hgm.images.photos.pose.published import NAMES
 
 # edges of the squares that the detector sees, over the longer side of the picture, in turn
 FRAMINGS = (1.0, 1.25, 1.5, 2.0)

@@ -13,18 +13,8 @@ from scipy.special import expit
 from hgm.images.photos.pose.crops import Crop
 from hgm.images.photos.pose.detector import upright_crop
 from hgm.images.photos.pose.networks import Network
-from hgm.images.photos.pose.published import LANDMARKS
+from hgm.images.photos.pose.published import LANDMARKS, NAMES
 
-NAMES = (
-    "nose",
-    "left_eye_inner", "left_eye", "left_eye_outer",
-    "right_eye_inner", "right_eye", "right_eye_outer",
-    "left_ear", "right_ear", "mouth_left", "mouth_right",
-    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
-    "left_pinky", "right_pinky", "left_index", "right_index", "left_thumb", "right_thumb",
-    "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
-    "left_heel", "right_heel", "left_foot_index", "right_foot_index",
-)  # fmt: skip
 COUNT = len(NAMES)
 MIDDLE, OUTER = COUNT, COUNT + 1  # two further points, as the detector gives them
 WINDOW = 4  # cells of the heat map to each side of a landmark that correct it

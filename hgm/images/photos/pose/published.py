@@ -1,4 +1,5 @@
-"""The files of MediaPipe Pose's networks, as its wheel holds them."""
+"""What is published of MediaPipe Pose: the files of its networks, as its wheel holds them, and the
+names of its landmarks."""
 
 from __future__ import annotations
 
@@ -33,3 +34,13 @@ LANDMARKS = NetworkFile(
     256,
 )
 NETWORKS = (DETECTOR, LANDMARKS)
+NAMES = (
+    "nose",
+    "left_eye_inner", "left_eye", "left_eye_outer",
+    "right_eye_inner", "right_eye", "right_eye_outer",
+    "left_ear", "right_ear", "mouth_left", "mouth_right",
+    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+    "left_pinky", "right_pinky", "left_index", "right_index", "left_thumb", "right_thumb",
+    "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+    "left_heel", "right_heel", "left_foot_index", "right_foot_index",
+)  # fmt: skip

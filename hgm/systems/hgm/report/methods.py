@@ -58,6 +58,7 @@ FUSION = (
 ESTIMATE = {
     "disturbed": "The first body estimate is the true fit with seeded noise of "
     "{estimate[mpjpe_mm]:g} mm, in place of an estimator.",
+    "landmarks": "The first body estimates were fitted to landmarks of MediaPipe Pose.",
     "pixie": "The first body estimates are PIXIE's.",
     "pymafx": "The first body estimates are PyMAF-X's.",
     "fits": "The first body estimates were given as files.",

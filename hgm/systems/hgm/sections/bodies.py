@@ -12,10 +12,11 @@ from hgm.core.settings import FileName, Section, described
 class FirstEstimate(Section):
     """The bodies that refinement starts from."""
 
-    source: Literal["disturbed", "pixie", "pymafx", "fits"] = described(
+    source: Literal["disturbed", "landmarks", "pixie", "pymafx", "fits"] = described(
         "pixie",
-        "source of the first SMPL-X: an estimator to run (paper), files (fits), or the true fit "
-        "with seeded noise (disturbed), whose results cannot be compared with the paper",
+        "source of the first SMPL-X: an estimator to run (paper), the landmarks of MediaPipe Pose "
+        "(landmarks), which need nothing else, files (fits), or the true fit with seeded noise "
+        "(disturbed), whose results cannot be compared with the paper",
     )
     pixie: str | None = described(
         None, "checkout of PIXIE with its weights, for source: pixie (docs/estimators.md)"
@@ -73,6 +74,11 @@ class Refine(Section):
     )
     betas_prior: float = described(
         1e-3, "weight of the squared shape coefficients (not published)", ge=0
+    )
+    keypoints: float = described(
+        2.0,
+        "weight of the landmarks that the first estimate comes with, where it does (not published)",
+        ge=0,
     )
     scale_prior: float = described(
         0.0, "weight of the squared logarithm of the change of scale (not published)", ge=0
