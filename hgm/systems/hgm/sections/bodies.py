@@ -76,7 +76,7 @@ class Refine(Section):
         1e-3, "weight of the squared shape coefficients (not published)", ge=0
     )
     keypoints: float = described(
-        2.0,
+        0.5,
         "weight of the landmarks that the first estimate comes with, where it does (not published)",
         ge=0,
     )
