@@ -27,7 +27,7 @@ rule stereo_views:
     params:
         **settings("seed"),
         pairs=sighting,
-        count=pairs_per_scan,
+        around=pairs_per_scan,
         names=part_scans,
         scans=part_sources,
         code=plan.code("stereo_views"),

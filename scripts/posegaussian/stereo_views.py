@@ -26,7 +26,7 @@ def main(job: Job) -> None:
             part,
             out,
             pairs,
-            count=job.params["count"],
+            count=job.params["around"],
             seed=job.params["seed"],
             workers=job.threads,
             code=code,
