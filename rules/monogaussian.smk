@@ -133,7 +133,7 @@ rule head_evaluate:
     benchmark:
         "<benchmarks>/head_evaluate/{variant}/{protocol}.jsonl"
     conda:
-        environment("evaluate")
+        environment("train")
     threads: plan.threads("head_evaluate")
     resources:
         mem_mb=growing(plan.memory("head_evaluate")),
@@ -174,7 +174,7 @@ rule reanimate:
     benchmark:
         "<benchmarks>/reanimate/{variant}/{driver}.jsonl"
     conda:
-        environment("evaluate")
+        environment("train")
     threads: plan.threads("reanimate")
     resources:
         mem_mb=growing(plan.memory("reanimate")),

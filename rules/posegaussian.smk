@@ -21,13 +21,13 @@ rule stereo_views:
         environment("render")
     threads: 1
     resources:
-        mem_mb=growing(2500),
-        runtime=growing(240),
+        mem_mb=growing(plan.memory("stereo_views")),
+        runtime=growing_minutes("stereo_views"),
         gpu=plan.gpus("stereo_views"),
     params:
         **settings("seed"),
         pairs=sighting,
-        around=pairs_per_scan,
+        per_scan=pairs_per_scan,
         names=part_scans,
         scans=part_sources,
         code=plan.code("stereo_views"),
@@ -52,8 +52,8 @@ rule rectify:
         environment("render")
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(120),
+        mem_mb=growing(plan.memory("rectify")),
+        runtime=growing_minutes("rectify"),
     params:
         **settings("rectify"),
         degrees=given_degrees,
@@ -81,8 +81,8 @@ rule heatmaps:
         environment("render")
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(120),
+        mem_mb=growing(plan.memory("heatmaps")),
+        runtime=growing_minutes("heatmaps"),
     params:
         **settings("heatmaps", "rectify"),
         place=heat_place,
@@ -108,8 +108,8 @@ rule rig:
         environment("render")
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(120),
+        mem_mb=growing(plan.memory("rig")),
+        runtime=growing_minutes("rig"),
     params:
         **settings("capture", "rectify"),
         size=plan.config["pairs"]["size"],
@@ -206,11 +206,11 @@ rule novel_views:
     benchmark:
         "<benchmarks>/novel_views/{fusion}/{shots}.jsonl"
     conda:
-        environment("evaluate")
+        environment("train")
     threads: plan.threads("novel_views")
     resources:
         mem_mb=growing(plan.memory("novel_views")),
-        runtime=growing(240),
+        runtime=growing_minutes("novel_views"),
         gpu=plan.gpus("novel_views"),
     params:
         **settings("device", "splat", "network", "between"),
@@ -234,13 +234,14 @@ rule stereo_evaluate:
     benchmark:
         "<benchmarks>/stereo_evaluate/{fusion}/{part}.jsonl"
     conda:
-        environment("evaluate")
+        environment("train")
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(240),
+        mem_mb=growing(plan.memory("stereo_evaluate")),
+        runtime=growing_minutes("stereo_evaluate"),
+        gpu=plan.gpus("stereo_evaluate"),
     params:
-        **settings("splat", "weights"),
+        **settings("device", "splat", "weights"),
         standin=plan.standin,
         baselines=is_main,
         code=plan.code("stereo_evaluate"),

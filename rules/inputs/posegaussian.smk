@@ -114,6 +114,15 @@ def capture_files(wildcards):
     return plan.capture_files()
 
 
+def growing_minutes(rule):
+    """Minutes of a job by its work, growing with each attempt."""
+
+    def scaled(wildcards, attempt):
+        return attempt * plan.minutes(rule, dict(wildcards.items()))
+
+    return scaled
+
+
 def is_main(wildcards):
     """Whether the baselines are measured along with a variant: only with the main one."""
     return wildcards.fusion == plan.main_variant

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hgm.core.devices import select_device
 from hgm.core.items import do_items, outcome_in
 from hgm.core.job import Job, run
 from hgm.core.keys import key_of
@@ -17,9 +18,11 @@ from hgm.systems.posegaussian.true_views import photos_of, true_views
 def main(job: Job) -> None:
     params, fusion = job.params, job.wildcards["fusion"]
     results = results_of(job.run, fusion, job.wildcards["part"])
-    backend = backend_for(params["splat"], "cpu")
+    device = select_device(params["device"])
+    backend = backend_for(params["splat"], device)
     lpips = load_lpips(params["weights"]["vgg16"], params["weights"]["lpips"])
-    protocol = Protocol(fusion, params["standin"], params["baselines"], lpips, backend)
+    lpips = lpips and lpips.to(device)
+    protocol = Protocol(fusion, params["standin"], params["baselines"], lpips, backend, device)
     members = {m.name: m for m in pair_members([job.path("pairs")], [job.path("views")])}
     made = outcome_in(job.path("made")).members
 

@@ -26,7 +26,7 @@ def main(job: Job) -> None:
             part,
             out,
             pairs,
-            count=job.params["around"],
+            count=job.params["per_scan"],
             seed=job.params["seed"],
             workers=job.threads,
             code=code,

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from hgm.errors import InputError
+from hgm.systems import SYSTEMS, part
 from hgm.workflow.environments import (
     BUNDLED,
     FOREIGN,
@@ -188,6 +189,14 @@ def test_every_rule_names_the_environment_of_its_step():
     }
     assert named == {rule: step for step, members in steps().items() for rule in members.values()}
     assert bodies.keys() - named.keys() == {"views", "models"}  # which only name others' files
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_what_may_need_a_gpu_has_an_environment_with_cuda(system):
+    asking = part(system, "plan").Plan.ON_DEVICE
+    for step, members in steps().items():
+        names = [script for script, rule in members.items() if rule in asking]
+        assert step in ON_GPU or not [s for s in names if s.startswith(f"{system}/")], names
 
 
 def test_an_import_without_a_lock_line_is_one_clear_error():

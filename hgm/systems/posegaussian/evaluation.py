@@ -88,6 +88,7 @@ class Protocol:
     simple: bool  # measure also what is the same for every variant: nearest photo and true depth
     lpips: LPIPS | None = None
     backend: str = "auto"
+    device: torch.device | str = "cpu"  # that of `lpips`
 
 
 def evaluate_pair(
@@ -97,22 +98,29 @@ def evaluate_pair(
     truths: Mapping[int, NovelView],
     protocol: Protocol,
 ) -> dict[str, Any]:
-    """Measure the files that `show_pair` wrote to a pair's folder, and write metrics.json beside
-    them; returns it.
+    """Measure the files that `show_pair` wrote to a pair's folder, on the protocol's device, and
+    write metrics.json beside them; returns it.
 
     photos [2, 3, S, S]: of both cameras over black, before rectification, left first. Raises
     InputError for a picture that is missing, damaged or of another size.
     """
-    backend = protocol.backend
-    measured = {view: _written(folder, view, truth.camera) for view, truth in truths.items()}
-    others = {"warped_points": _splatted(Gaussians.load_ply(folder / POINTS), truths, backend)}
+    backend, device = protocol.backend, protocol.device
+    truths = {
+        view: truth._replace(rgb=truth.rgb.to(device), mask=truth.mask.to(device))
+        for view, truth in truths.items()
+    }
+    measured = {
+        view: _written(folder, view, truth.camera).to(device) for view, truth in truths.items()
+    }
+    points = Gaussians.load_ply(folder / POINTS).to(device)
+    others = {"warped_points": _splatted(points, truths, backend)}
     if protocol.simple:
         others["copy_nearest"] = {
-            view: copy_nearest(photos, truth.ratio, truth.camera.width)
+            view: copy_nearest(photos.to(device), truth.ratio, truth.camera.width)
             for view, truth in truths.items()
         }
         if pair.flow is not None:
-            [best] = oracle(StereoBatch.of([pair]))
+            [best] = oracle(StereoBatch.of([pair], device))
             others["oracle"] = _splatted(best, truths, backend)
     rows = {name: row_of(made, truths, protocol.lpips) for name, made in others.items()}
     row = row_of(measured, truths, protocol.lpips)

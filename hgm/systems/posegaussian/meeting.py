@@ -11,7 +11,7 @@ from hgm.systems.posegaussian.check import spacing_remarks
 from hgm.systems.posegaussian.photos import Photos
 
 MISSED = 0.1  # of the distance, by which the lines to the person may miss each other
-NEAREST, FARTHEST = 0.3, 20.0  # meters to the person, beyond which no length is meant
+CLOSE, FAR = 0.3, 20.0  # meters to the person, beyond which no length is meant
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def check_meeting(meeting: Meeting, trained: float) -> list[str]:
         )
     nearest, farthest = min(meeting.distances), max(meeting.distances)
     for distance in (nearest, farthest):
-        if not NEAREST < distance < FARTHEST:
+        if not CLOSE < distance < FAR:
             raise InputError(
                 f"--rig: by it the person is {distance:.3g} m away; expected translations in meters"
             )

@@ -195,6 +195,22 @@ class Plan(PeoplePlan):
         """Threads of a job."""
         return 1
 
+    def minutes(self, rule: str, wildcards: Mapping[str, str]) -> int:
+        """Minutes that a job requests at its first attempt, by the forecast of its work."""
+        from hgm.systems.posegaussian.work import seconds_of
+        from hgm.workflow.cards import CARDS
+        from hgm.workflow.jobs import job_of
+
+        job = job_of(self, rule, "/".join([rule, *wildcards.values()]), wildcards)
+        slow = CARDS["l40s" if self.config["device"].startswith("cuda") else "cpu"]
+        return requests.minutes(seconds_of(job, self, slow).high)
+
+    @property
+    def frames(self) -> int:
+        """Frames of a real rig that there are now."""
+        root = self.config["capture"]["root"]
+        return 0 if root is None else sum(p.is_dir() for p in Path(root).glob("img/*"))
+
     def memory(self, rule: str) -> int:
         """Megabytes of host memory of a job."""
         return requests.memory_mb(

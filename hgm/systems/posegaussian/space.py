@@ -4,7 +4,7 @@ configuration."""
 from __future__ import annotations
 
 from hgm.systems.posegaussian.plan import Plan
-from hgm.systems.posegaussian.work import PARAMETERS, PERSON
+from hgm.systems.posegaussian.work import COVERED, PARAMETERS
 from hgm.workflow.cards import Range
 from hgm.workflow.jobs import PlannedJob, planned_jobs
 
@@ -40,7 +40,7 @@ def _of(plan: Plan, job: PlannedJob) -> float:
             return STATE * PARAMETERS[config["network"]["preset"]]
         case "novel_views":
             film = config["between"]["frames"] * FRAME * 4 * pixels
-            gaussians = 2 * GAUSSIAN * 2 * PERSON * pixels  # and the points
+            gaussians = 2 * GAUSSIAN * 2 * COVERED * pixels  # and the points
             return job.work * (SHOWN * pixels + film + gaussians)
         case _:
             return 0.0

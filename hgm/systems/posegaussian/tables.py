@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from hgm.systems.posegaussian.parts import CAPTURE
+
 if TYPE_CHECKING:
     from hgm.systems.posegaussian.plan import Plan
 
@@ -20,7 +22,7 @@ DEPENDS_ON: dict[str, tuple[str, ...]] = {
     "depth": ("device", "pairs.size", "network"),
     "gaussian_maps": ("device", "pairs.size", "network"),
     "novel_views": ("device", "pairs.size", "network", "between.frames"),
-    "stereo_evaluate": ("pairs.size", "weights"),
+    "stereo_evaluate": ("device", "pairs.size", "weights"),
     "rig": ("pairs.size",),
     "report": ("pairs.size",),
 }
@@ -38,6 +40,10 @@ def amount(plan: Plan, rule: str, people: Sequence[str], wildcards: Mapping[str,
     match rule:
         case "stereo_views":
             return float(len(people) * plan.pairs_per_scan(wildcards["part"]))
+        case "rig":
+            return float(max(plan.frames, 1))
+        case "novel_views" if wildcards["shots"] == CAPTURE:
+            return float(max(plan.frames, 1))
         case "catalogue":
             return len(plan.entries)
         case "report":

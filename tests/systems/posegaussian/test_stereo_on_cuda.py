@@ -1,14 +1,22 @@
 """The network on a pretended CUDA device: trained twice, loaded, and its Gaussians shown, with all
 that it needs on the device."""
 
+import dataclasses
+
 import pytest
+import torch
+from ball_pairs import Knowing, ball_pair, view_between
 from pretended_cuda import pretended_cuda, quick_splatting
 from stereo_scenes import Slopes, slope
 
+from hgm.metrics.lpips import LPIPS
 from hgm.systems.posegaussian.batches import StereoBatch
+from hgm.systems.posegaussian.dataset import NovelView
+from hgm.systems.posegaussian.evaluation import Protocol, evaluate_pair
 from hgm.systems.posegaussian.network import Design, PoseGaussian
+from hgm.systems.posegaussian.novel_views import show_pair
 from hgm.systems.posegaussian.pictures import pictures_of
-from hgm.systems.posegaussian.settings import Depth, Maps
+from hgm.systems.posegaussian.settings import Between, Depth, Maps
 from hgm.systems.posegaussian.training import Training, train_depth, train_maps
 from hgm.systems.posegaussian.widths import WIDTHS
 
@@ -38,3 +46,21 @@ def test_both_trainings_and_the_views_between_run_on_cuda(tmp_path, released):
         sets = network.gaussians(batch, maps)
         picture = pictures_of(sets, batch.cameras[:1]).cpu()
     assert picture.isfinite().all() and picture.any()
+
+
+def test_pictures_are_measured_on_cuda(tmp_path):
+    pair = ball_pair()
+    picture, mask, camera = view_between(0.5)
+    truths = {3: NovelView(picture, camera, mask, 0.5)}
+    show_pair(Knowing(pair), pair, {3: camera}, tmp_path, settings=Between(frames=2))
+    protocol = Protocol("none", standin=True, simple=True)
+    photos = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    wanted = evaluate_pair(tmp_path, pair, photos, truths, protocol)
+    lpips = LPIPS()
+    with pretended_cuda(), quick_splatting():
+        protocol = dataclasses.replace(protocol, device="cuda", lpips=lpips.to("cuda"))
+        found = evaluate_pair(tmp_path, pair, photos, truths, protocol)
+    for method in ("warped_points", "copy_nearest", "oracle"):
+        one, two = (record["baselines"][method]["views"][0]["full"] for record in (found, wanted))
+        assert one["psnr"] == pytest.approx(two["psnr"], abs=1e-3)
+        assert one["lpips"] is not None

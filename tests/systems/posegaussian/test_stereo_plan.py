@@ -1,12 +1,24 @@
 """What the rules of stereo pairs are told: parts, names, sizes, requests; what jobs take; and what
 is refused."""
 
+import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+import yaml
 from checkouts import ROOT
+from stereo_scenes import slope
+from torch.utils.flop_counter import FlopCounterMode
 
+from hgm.cameras import Cameras
 from hgm.errors import InputError
+from hgm.metrics.lpips import VGG16
+from hgm.systems.posegaussian import requests, tables, work
+from hgm.systems.posegaussian.batches import StereoBatch
+from hgm.systems.posegaussian.dataset import Contents
+from hgm.systems.posegaussian.network import Design, PoseGaussian
 from hgm.systems.posegaussian.parts import (
     chunk_of,
     condition_of,
@@ -16,8 +28,11 @@ from hgm.systems.posegaussian.parts import (
     subject_of,
 )
 from hgm.systems.posegaussian.plan import Plan
+from hgm.systems.posegaussian.settings import Network
+from hgm.systems.posegaussian.space import disk_bytes
 from hgm.workflow import configuration
-from hgm.workflow.jobs import job_of
+from hgm.workflow.cards import CARDS
+from hgm.workflow.jobs import job_of, planned_jobs
 
 PAIRS = {"system": "posegaussian"}
 SMALL = {
@@ -119,6 +134,98 @@ def test_contradictions_are_refused_in_one_line(sections, told):
     with pytest.raises(InputError, match=told) as error:
         changed(**sections)
     assert "\n" not in str(error.value)
+
+
+LPIPS_FILES = {"vgg16": "vgg16.pth", "lpips": "lpips.pth"}
+
+
+def test_memory_follows_the_sizes():
+    """At the paper's sizes LPIPS alone holds 7 GB of features of a picture of 2048 pixels."""
+    small, large = Plan(SMALL), changed(pairs={"size": 1024}, weights=LPIPS_FILES)
+    for rule in ("stereo_views", "rectify", "heatmaps", "rig", "novel_views", "stereo_evaluate"):
+        assert large.memory(rule) > small.memory(rule), rule
+    assert (
+        large.memory("stereo_evaluate")
+        > 7500
+        > changed(pairs={"size": 1024}).memory("stereo_evaluate")
+    )
+    assert changed(network={"preset": "small"}).memory("gaussian_maps") < small.memory(
+        "gaussian_maps"
+    )
+
+
+def test_a_store_holds_what_the_request_says():
+    """Bytes of a pixel, by the arrays of a pair and of its three views between."""
+    pair = dataclasses.replace(slope(32), heat=np.zeros((2, 32, 32, 17), np.uint8))
+    plain = dataclasses.replace(pair, heat=None)
+    for given, bytes_each in ((plain, requests.PAIR), (pair, requests.PAIR + 17 * requests.HEAT)):
+        assert Contents.of(given).channels + 3 * 4 * 4 == bytes_each
+
+
+def test_time_follows_the_work():
+    small = Plan(SMALL)
+    large = changed(
+        pairs={"size": 1024, "per_scan": 16},
+        scans={"train": "0000-0024", "chunk": 25},
+        weights=LPIPS_FILES,
+    )
+    part = {"part": "test000"}
+    measured = {"fusion": "learned", **part}
+    assert small.minutes("rectify", part) == 60
+    assert small.minutes("stereo_views", part) == 60
+    assert large.minutes("stereo_views", {"part": "train000"}) > 60
+    on_cpu = large.minutes("stereo_evaluate", measured)
+    assert on_cpu > 4 * 60
+    assert on_cpu > 1.5 * large.minutes("stereo_evaluate", {"fusion": "none", **part})
+    on_gpu = Plan({**large.config, "device": "cuda"})
+    assert on_gpu.minutes("stereo_evaluate", measured) < on_cpu / 2
+    assert on_gpu.gpus("stereo_evaluate") == 1 and large.gpus("stereo_evaluate") == 0
+
+
+def test_frames_of_a_rig_are_counted(tmp_path):
+    for frame in ("0000", "0001", "0002"):
+        (tmp_path / "img" / frame).mkdir(parents=True)
+    plan = changed(capture={"root": str(tmp_path)})
+    for rule, wildcards in (("rig", {}), ("novel_views", {"fusion": "none", "shots": "capture"})):
+        assert job_of(plan, rule, rule, wildcards).work == 3
+
+
+@pytest.mark.parametrize(("preset", "size"), [("small", 64), ("paper", 64)])
+def test_operations_of_the_network_are_counted(preset, size):
+    """Of a forward pass for each pixel of a source view."""
+    network = PoseGaussian(Design.of(Network(preset=preset), "learned"))
+    views = torch.zeros(2, 3, size, size)
+    cameras = Cameras(torch.eye(3).expand(2, 3, 3), torch.eye(4).expand(2, 4, 4), size, size)
+    batch = StereoBatch(views, views[:, :1], cameras, torch.ones(2), torch.zeros(2), heat=views)
+    with torch.no_grad(), FlopCounterMode(display=False) as matching:
+        found = network(batch)
+    with torch.no_grad(), FlopCounterMode(display=False) as maps:
+        network.maps(batch, found)
+    assert sum(p.numel() for p in network.parameters()) == work.PARAMETERS[preset]
+    assert matching.get_total_flops() / size**2 == pytest.approx(
+        work.MATCHING_FLOP[preset], rel=0.05
+    )
+    assert maps.get_total_flops() / size**2 == pytest.approx(work.MAPS_FLOP[preset], rel=0.01)
+
+
+def test_operations_of_lpips_are_counted():
+    with torch.device("meta"), FlopCounterMode(display=False) as counted:
+        VGG16()(torch.empty(1, 3, 64, 64))
+    assert counted.get_total_flops() == work.LPIPS_FLOP * 64**2
+
+
+def test_estimates_know_every_rule():
+    """Disk, time and the settings that decide a time, for jobs as Snakemake plans them."""
+    plan = Plan(yaml.safe_load((ROOT / "config/posegaussian/tiny.yaml").read_text()))
+    jobs = planned_jobs(plan)
+    rules = {job.rule for job in jobs}
+    assert {"stereo_views", "heatmaps", "rectify", "stereo_evaluate", "report"} <= rules
+    for job in jobs:
+        assert work.seconds_of(job, plan, CARDS["cpu"]).likely > 0, job.name
+    assert rules - set(tables.DEPENDS_ON) <= {"body_model", "record"}
+    tiny = disk_bytes(plan).likely
+    more = Plan({**plan.config, "pairs": {**plan.config["pairs"], "size": 128}})
+    assert 1e6 < tiny < disk_bytes(more).likely
 
 
 PRESETS = ROOT / "config/posegaussian"
