@@ -50,7 +50,7 @@ def add_stereo(verbs: Verbs) -> None:
         nargs=2,
         default=[],
         metavar="FILE",
-        help="MMPose's JSON file of each photo; without them the network without heat maps",
+        help="MMPose's JSON file of each photo, for a network with heat maps; else one without",
     )
     p.add_argument("--variant", choices=tuple(VARIANTS), help="network; by default the run's first")
     p.add_argument(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +51,8 @@ class TrainedStereo:
     def of(
         cls, run: Path, config: Mapping[str, Any], variant: str | None, *, heat: bool, device: str
     ) -> TrainedStereo:
-        """Without `variant` the first of the run that sees heat maps, where there are some, else
-        that without. Raises InputError where the run has no such network."""
+        """The first network of the run, of `variant` where that is named, that sees heat maps where
+        there are some, and none otherwise. Raises InputError where the run has no such network."""
         folder = run / "gaussian_maps"
         there = [
             name
@@ -60,7 +62,12 @@ class TrainedStereo:
         if not there:
             raise InputError(f"--run: {run} has no trained network{f' {variant}' * bool(variant)}")
         seeing = [name for name in there if VARIANTS[name].heat]
-        fit = (seeing if heat else []) or [name for name in there if name not in seeing]
+        fit = [name for name in there if (name in seeing) == heat]
+        if heat and not fit:
+            raise InputError(
+                f"--keypoints: the networks of {run} see no heat maps ({', '.join(there)}); leave "
+                "--keypoints out"
+            )
         if not fit:
             raise InputError(
                 f"--keypoints: the networks of {run} see heat maps ({', '.join(there)}); give "
@@ -118,8 +125,8 @@ def read_pair(
     if trained.sees_heat:
         heat = _heat_maps(points, people, HeatMaps(**config["heatmaps"]))
         given = dataclasses.replace(given, heat=heat)
-    pair = rectify_pair(given, config["rectify"]["centers"])
     notes += check_meeting(Meeting.of(given), config["pairs"]["degrees"])
+    pair = rectify_pair(given, config["rectify"]["centers"])
     notes += remarks(check_pair(pair))
     return pair, notes
 
@@ -174,20 +181,17 @@ def show_photos(
 ) -> None:
     """Write what `show_pair` does, both rectified views, and the views at `ratios` between the
     cameras as <stem>_novel.jpg, or <stem>_novel_00.jpg … of several. Raises InputError for a ratio
-    outside of [0, 1]."""
+    outside of [0, 1]. What splats is what works on the network's device, wherever the run was."""
     config = trained.config
     cameras = between(pair.source_cameras, ratios).resized(2 * pair.size)
     out.mkdir(parents=True, exist_ok=True)
     save_png(out / RECTIFIED, rectified_picture(pair))
-    found = show_pair(
-        trained.network,
-        pair,
-        {},
-        out,
-        settings=Between(**config["between"]),
-        backend=config["splat"],
-    )
-    pictures = views_of(found.gaussians, cameras, backend=config["splat"])
+    for old in out.glob(f"{glob.escape(stem)}_novel*.jpg"):  # of other ratios
+        if re.fullmatch(r"_novel(_\d\d)?", old.stem.removeprefix(stem)):
+            old.unlink()
+    settings = Between(**config["between"])
+    found = show_pair(trained.network, pair, {}, out, settings=settings)
+    pictures = views_of(found.gaussians, cameras, backend="auto")
     for i, picture in enumerate(pictures):
         number = f"_{i:02d}" if len(ratios) > 1 else ""
         save_jpeg(out / f"{stem}_novel{number}.jpg", to_bytes(picture))

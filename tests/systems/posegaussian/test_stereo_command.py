@@ -68,6 +68,30 @@ def test_without_detections_the_network_without_heat_maps_is_used(photos, run, t
         assert picture.size == (128, 128)
 
 
+def test_detections_for_a_network_without_heat_maps_are_refused(photos, run, tmp_path, capsys):
+    points = detections(tmp_path)
+    more = ["--variant", "none", "--keypoints", *points]
+    assert stereo(photos, run, tmp_path / "mine", *more) == 1
+    assert "error: --keypoints: the networks of" in (said := capsys.readouterr().err)
+    assert "see no heat maps (none); leave --keypoints out" in said
+    alone = write_run(tmp_path / "run", ["none"])
+    assert stereo(photos, alone, tmp_path / "mine", "--keypoints", *points) == 1
+
+
+def test_pictures_of_an_earlier_call_do_not_stay(photos, tmp_path):
+    """Whatever the run splatted with: the device here may be another."""
+    run = write_run(tmp_path / "run", ["none"])
+    record = json.loads((run / "run.json").read_text())
+    write_json(run / "run.json", {"config": {**record["config"], "splat": "gsplat"}})
+    out = tmp_path / "mine"
+    assert stereo(photos, run, out, "--ratio", "0.2", "0.6", "0.8") == 0
+    (out / "left_novel_mine.jpg").touch()
+    assert stereo(photos, run, out, "--ratio", "0.2", "0.4") == 0
+    assert sorted(path.name for path in out.glob("left_*")) == [
+        "left_novel_00.jpg", "left_novel_01.jpg", "left_novel_mine.jpg",
+    ]  # fmt: skip
+
+
 def test_detections_become_heat_maps(photos, run, tmp_path, capsys, monkeypatch):
     """Discs at the same place of the person, whatever the crop."""
     drawn = []
