@@ -11,6 +11,7 @@ from hgm.systems.posegaussian.check import spacing_remarks
 from hgm.systems.posegaussian.photos import Photos
 
 MISSED = 0.1  # of the distance, by which the lines to the person may miss each other
+SAME_PLACE = 1e-3  # meters to where the lines meet, of which the person is never that near
 CLOSE, FAR = 0.3, 20.0  # meters to the person, beyond which no length is meant
 
 
@@ -42,6 +43,11 @@ class Meeting:
 def check_meeting(meeting: Meeting, trained: float) -> list[str]:
     """What the user should know of how the cameras stand; `trained` is the angle of the networks in
     degrees. Raises InputError where they cannot both see the person."""
+    if max(map(abs, meeting.distances)) < SAME_PLACE:
+        raise InputError(
+            "--rig: both cameras are at one place; expected two that stand apart, and "
+            "world_to_camera, not its inverse"
+        )
     if min(meeting.distances) <= 0:
         raise InputError(
             "--rig: the cameras do not look at one person; expected world_to_camera, not its "
