@@ -47,7 +47,7 @@ from hgm.systems.posegaussian.upright import turned_gaussians, turned_pair, upri
 class Prediction:
     """What the network says about one pair, on its device."""
 
-    batch: StereoBatch  # of this pair alone, in a world with y up
+    batch: StereoBatch  # of this pair alone
     flow: Tensor  # [2, 1, S, S], pixels
     inverse_depth: Tensor  # [2, 1, S, S] in 1/m, 0 outside of the person
     gaussians: Gaussians  # [N], of both views
@@ -56,7 +56,7 @@ class Prediction:
 
 @torch.no_grad()
 def predict(network: PoseGaussian, pair: RectifiedPair) -> Prediction:
-    """The Gaussians of a pair, in its world."""
+    """What the network says about a pair, in the pair's own world, whichever way that has y."""
     device = next(network.parameters()).device
     turn = upright_turn(pair)
     batch = StereoBatch.of([turned_pair(pair, turn)], device)
@@ -65,6 +65,7 @@ def predict(network: PoseGaussian, pair: RectifiedPair) -> Prediction:
     [gaussians], [points] = network.gaussians(batch, maps), points_of(batch, maps.inverse_depth)
     if not np.array_equal(turn, np.eye(3)):
         gaussians, points = (turned_gaussians(g, turn.T) for g in (gaussians, points))
+        batch = StereoBatch.of([pair], device)
     return Prediction(batch, matching.flows[-1], maps.inverse_depth, gaussians, points)
 
 

@@ -46,6 +46,9 @@ def test_gaussians_come_back_to_the_pairs_world(pair):
     own = predict(network, pair)
     turn = WORLDS["z up"].as_matrix()
     other = predict(network, turned_pair(pair, turn))
+    torch.testing.assert_close(
+        other.batch.cameras.world_to_camera, turned_pair(pair, turn).cameras.world_to_camera
+    )
     matrix = torch.from_numpy(turn).float()
     for a, b in ((own.gaussians, other.gaussians), (own.points, other.points)):
         torch.testing.assert_close(b.means, a.means @ matrix.mT, atol=1e-4, rtol=0)
