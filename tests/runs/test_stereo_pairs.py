@@ -21,8 +21,8 @@ PAIRS = ("--configfile", PRESET, "--cores", "2")
 RUN = ("--run", "results/tiny")
 RULES = (
     "stereo_views",
-    "heatmaps",
     "rectify",
+    "heatmaps",
     "depth",
     "gaussian_maps",
     "novel_views",
@@ -69,9 +69,10 @@ def kill_in(space: Workspace, rule: str) -> None:
     process.wait()
 
 
-def jobs_in(planned: str) -> set[str]:
-    """The rules that a dry run counts jobs of."""
-    return {line.split()[0] for line in planned.splitlines() if re.match(r"\w+ +\d+$", line)}
+def jobs_in(planned: str) -> dict[str, int]:
+    """The rules that a dry run counts jobs of, and how many."""
+    rows = (line.split() for line in planned.splitlines() if re.match(r"\w+ +\d+$", line))
+    return {rule: int(count) for rule, count in rows}
 
 
 def test_a_run_killed_in_every_rule_ends_with_the_same_bytes(finished, killed):
@@ -85,6 +86,8 @@ def test_every_named_file_is_there(finished):
         "render_data/test/depth/0505_000/1.png",
         "render_data/test-d45/heatmap/0505-d45_000/1.png",
         "rectified/test000/0505_000.npz",
+        "rectified/test000/checks.json",
+        "rectified/test000-d45/heatmaps/0505-d45_000.npz",
         "depth/learned/weights.safetensors",
         "gaussian_maps/none/model.json",
         f"{PAIR}/points.ply",
@@ -119,8 +122,7 @@ def test_what_is_measured_is_what_the_pictures_show(finished):
     [
         ("maps: {ssim: 0.3}", {"gaussian_maps", "novel_views"}, {"depth", "rectify"}),
         ("between: {frames: 6}", {"novel_views", "report"}, {"gaussian_maps"}),
-        ("rectify: {centers: half}", {"rectify", "depth"}, {"heatmaps", "stereo_views"}),
-        ("heatmaps: {radius: 20.0}", {"heatmaps", "rectify"}, {"stereo_views"}),
+        ("rectify: {centers: half}", {"rectify", "heatmaps", "depth"}, {"stereo_views"}),
         ("evaluate: {spacings: [45.0, 30.0]}", {"stereo_views", "report"}, {"depth"}),
         ("evaluate: {spacings: []}", {"report"}, {"stereo_views", "novel_views"}),
     ],
@@ -129,7 +131,16 @@ def test_a_change_reruns_what_depends_on_it(finished, tmp_path, change, again, s
     other = tmp_path / "other.yaml"
     other.write_text(change)
     planned = jobs_in(finished.plan(*PAIRS[:2], str(other), *PAIRS[2:]))
-    assert again <= planned and not stay & planned, planned
+    assert again <= planned.keys() and not stay & planned.keys(), planned
+
+
+def test_a_change_of_heat_maps_reruns_nothing_of_who_does_not_see_them(finished, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text("heatmaps: {radius: 20.0, encoding: gray1}")
+    planned = jobs_in(finished.plan(*PAIRS[:2], str(other), *PAIRS[2:]))
+    assert not {"stereo_views", "rectify"} & planned.keys(), planned
+    assert planned["depth"] == planned["gaussian_maps"] == 1
+    assert planned["novel_views"] == planned["stereo_evaluate"] == 2  # plain and 45 degrees
 
 
 def test_every_command_knows_its_run(finished, tmp_path):
@@ -201,4 +212,9 @@ def test_pairs_and_photos_of_somebody_else_go_the_same_way(finished, tmp_path):
     assert list(capture["members"]) == ["0505_000"]
     assert "mask/0505_001/1.png" in capture["failed"]["0505_001"]
     heat = json.loads((results / "render_data/test000.heatmaps.json").read_text())
-    assert "heatmap/0505_001/0.png" in heat["failed"]["0505_001"]
+    assert "data/test/heatmap/0505_001/0.png" in heat["failed"]["0505_001"]
+    assert (results / "subjects/none/0505_001/gaussians.ply").exists()
+    assert not (results / "subjects/learned/0505_001").exists()
+    assert (results / "capture/learned/0505_000/gaussians.ply").exists()
+    checks = json.loads((results / "capture/checks.json").read_text())
+    assert list(checks) == ["0505_000"] and checks["0505_000"]["degrees"] > 15
