@@ -1,14 +1,13 @@
-import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from cluster import Cluster, missing
 from cluster_runs import ClusterRun
+from made_once import once, shared_folder
 from new_system import write_system
 from workspace import FIELD, HGM, LONGER, MARKED, STANDINS, TINT, TINY, Workspace
 
@@ -22,18 +21,7 @@ def workspace(tmp_path) -> Workspace:
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory) -> Path:
     """A folder that all test processes share."""
-    folder = tmp_path_factory.getbasetemp()
-    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-
-
-@contextmanager
-def once(shared: Path, name: str) -> Iterator[bool]:
-    """Yields whether something that is made once for all test processes is still to be made; other
-    processes wait meanwhile."""
-    with open(shared / f"{name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield not (shared / f"{name}.done").exists()
-        (shared / f"{name}.done").touch()
+    return shared_folder(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
