@@ -15,12 +15,13 @@ from hgm.gaussians import Gaussians
 from hgm.geometry.rays import RayMesh
 from hgm.scans.preflight import preflight
 from hgm.scans.thuman import locate
-from hgm.splat import render
+from hgm.systems.posegaussian.baselines import oracle
 from hgm.systems.posegaussian.batches import StereoBatch
 from hgm.systems.posegaussian.check import FEWEST, check_pair, log_remarks, remarks, spacing_remarks
 from hgm.systems.posegaussian.layout import PairFiles
 from hgm.systems.posegaussian.pair import RectifiedPair, save_heat
 from hgm.systems.posegaussian.photos import Photos
+from hgm.systems.posegaussian.pictures import pictures_of
 from hgm.systems.posegaussian.rectify import rectify_pair
 from hgm.systems.posegaussian.rig import placed
 
@@ -112,31 +113,12 @@ def test_depth_to_flow_and_back_is_what_rays_see(pairs, mesh, centers, error):
     assert (there - batch.flow).abs()[batch.valid].max() < 1e-3
 
 
-def oracle(pair: RectifiedPair, farther: float = 0.0) -> Gaussians:
-    """The known pixels of both views as small round Gaussians, their disparity changed by so many
-    pixels."""
+def oracle_of(pair: RectifiedPair, farther: float = 0.0) -> Gaussians:
+    """Points at the true disparity, changed by so many pixels."""
     batch = StereoBatch.of([pair])
-    side = torch.tensor([1.0, -1.0])[:, None, None, None]
-    q = torch.where(batch.flow != 0, batch.inverse_depth(batch.flow + farther * side), 0.0)[:, 0]
-    points, colors, scales = [], [], []
-    for view in (0, 1):
-        rows, columns = (q[view] > 0.05).nonzero(as_tuple=True)
-        z = 1 / q[view][rows, columns]
-        K, pose = batch.cameras.K[view], batch.cameras.world_to_camera[view]
-        rays = torch.stack([columns + 0.5, rows + 0.5, torch.ones(len(rows))], -1)
-        local = rays @ torch.linalg.inv(K).mT * z[:, None]
-        points.append((local - pose[:3, 3]) @ pose[:3, :3])
-        coverage = batch.masks[view, :, rows, columns]
-        colors.append((batch.images[view, :, rows, columns] / coverage).mT)
-        scales.append(0.3 * z / K[0, 0])
-    count = sum(map(len, points))
-    return Gaussians(
-        torch.cat(points),
-        torch.full((count,), 0.95),
-        torch.cat(scales)[:, None].expand(-1, 3),
-        torch.tensor([1.0, 0, 0, 0]).expand(count, 4),
-        torch.cat(colors),
-    )
+    way = farther * torch.tensor([1.0, -1.0])[:, None, None, None]
+    flow = torch.where(batch.flow != 0, batch.flow + way, 0.0)
+    return oracle(dataclasses.replace(batch, flow=flow))[0]
 
 
 def psnr(gaussians: Gaussians, files: PairFiles, view: int) -> float:
@@ -144,7 +126,7 @@ def psnr(gaussians: Gaussians, files: PairFiles, view: int) -> float:
     K, w2c = (torch.from_numpy(x)[None].float() for x in files.camera(view))
     camera = Cameras(K, w2c, 192, 192).resized(384)
     truth = torch.from_numpy(files.large_picture(view)).movedim(-1, 0) / 255
-    picture = render(gaussians, camera, background=(0, 0, 0)).rgb[0]
+    picture = pictures_of([gaussians], camera)[0]
     return float(-10 * torch.log10((picture - truth).square().mean()))
 
 
@@ -152,12 +134,12 @@ def test_true_disparity_makes_the_view_between(rendered, pairs):
     """Two of `centers` put the person where it is, the default not worse than the other; the third
     is half a pixel off."""
     files = PairFiles(rendered, PAIR)
-    found = {centers: psnr(oracle(pair), files, 3) for centers, pair in pairs.items()}
+    found = {centers: psnr(oracle_of(pair), files, 3) for centers, pair in pairs.items()}
     assert found["half"] > 28 and found["exact"] > 28
     assert found["exact"] > found["half"] - 0.2
     assert found["integer"] < found["exact"] - 1.2
     # a pixel nearer
-    assert psnr(oracle(pairs["exact"], farther=-1), files, 3) < found["exact"] - 2
+    assert psnr(oracle_of(pairs["exact"], farther=-1), files, 3) < found["exact"] - 2
 
 
 def test_the_order_of_the_photos_does_not_matter(photos, pairs):
