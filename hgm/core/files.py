@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
@@ -39,6 +40,13 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         raise
+
+
+def remove_unfinished(path: Path) -> None:
+    """Delete `path`, and whatever an `atomic_write` of it left that was killed."""
+    path.unlink(missing_ok=True)
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        part.unlink()
 
 
 @contextlib.contextmanager

@@ -48,6 +48,33 @@ class PairMember:
         return self.files.name
 
 
+def picture_of(files: PairFiles, view: int, size: int) -> Tensor:
+    """Color and mask uint8 [4, 2S, 2S] of a view between photos of `size` pixels. Raises InputError
+    for what is wrong with its files."""
+    rgb, large = files.large_picture(view), 2 * size
+    if rgb.shape[:2] != (large, large):
+        raise InputError(
+            f"{files.large_image(view)}: {rgb.shape[1]} x {rgb.shape[0]} pixels, expected "
+            f"{large} x {large}, twice the photos"
+        )
+    mask = files.picture(view)[1].repeat(2, 0).repeat(2, 1)
+    whole = np.concatenate([rgb, mask[..., None]], -1)
+    return torch.from_numpy(whole).movedim(-1, 0).contiguous()
+
+
+def camera_of(files: PairFiles, view: int, size: int) -> Cameras:
+    """The camera [1] of a view between photos of `size` pixels, of twice their size. Raises
+    ScanError for a file that is missing or damaged."""
+    K, w2c = (torch.from_numpy(x)[None].float() for x in files.camera(view))
+    return Cameras(K, w2c, size, size).resized(2 * size)
+
+
+def place_of(files: PairFiles, view: int, pair: RectifiedPair, size: int) -> tuple[Cameras, float]:
+    """`camera_of` a view between the photos of a pair, and its ratio. Raises ScanError as that."""
+    first, second = pair.source_world_to_camera
+    return camera_of(files, view, size), ratio_of(first, second, files.camera(view)[1])
+
+
 def pair_members(
     pairs: Sequence[Path], views: Sequence[Path], heatmaps: Sequence[Path] = ()
 ) -> list[PairMember]:
@@ -164,7 +191,9 @@ class PairStore:
         files."""
         files = self.members[index].files
         picture = self.pictures.picture(
-            files.folder("img"), NOVEL.index(view), lambda: self._decoded(files, view)
+            files.folder("img"),
+            NOVEL.index(view),
+            lambda: picture_of(files, view, self.contents.size),
         )
         camera, ratio = self._camera(index, view)
         values = picture.float() / 255
@@ -190,25 +219,8 @@ class PairStore:
     def _camera(self, index: int, view: int) -> tuple[Cameras, float]:
         """Camera and ratio of a view between, read once a process."""
         if (index, view) not in self._cameras:
-            K, w2c = self.members[index].files.camera(view)
-            size = self.contents.size
-            camera = Cameras(
-                torch.from_numpy(K)[None].float(), torch.from_numpy(w2c)[None].float(), size, size
-            ).resized(2 * size)
-            left, right = self._frame(index).source_world_to_camera
-            ratio = ratio_of(left, right, w2c)
-            self._cameras[index, view] = camera, ratio
-        return self._cameras[index, view]
-
-    def _decoded(self, files: PairFiles, view: int) -> Tensor:
-        """Color and mask uint8 [4, 2S, 2S] of a view between."""
-        rgb = files.large_picture(view)
-        size = 2 * self.contents.size
-        if rgb.shape[:2] != (size, size):
-            raise InputError(
-                f"{files.large_image(view)}: {rgb.shape[1]} x {rgb.shape[0]} pixels, expected "
-                f"{size} x {size}, twice the photos"
+            files = self.members[index].files
+            self._cameras[index, view] = place_of(
+                files, view, self._frame(index), self.contents.size
             )
-        mask = files.picture(view)[1].repeat(2, 0).repeat(2, 1)
-        whole = np.concatenate([rgb, mask[..., None]], -1)
-        return torch.from_numpy(whole).movedim(-1, 0).contiguous()
+        return self._cameras[index, view]

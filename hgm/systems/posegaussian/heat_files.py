@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hgm.core.files import remove_unfinished
 from hgm.core.keys import file_digest
 from hgm.errors import InputError
 from hgm.scans import gps_files
@@ -22,6 +23,7 @@ def write_heat_maps(pair: PairFiles, settings: HeatMaps) -> None:
     missing, damaged, or of another size than the photo."""
     for view in SOURCES:
         height, width = gps_files.read_mask(pair.mask(view)).shape
+        remove_unfinished(pair.heat(view, settings.encoding))
         if settings.source == "files":
             _take(pair, view, settings)
         else:
@@ -57,7 +59,6 @@ def _take(pair: PairFiles, view: int, settings: HeatMaps) -> None:
     if not given.is_file():
         raise InputError(f"{given}: no such heat map; {MAKE_HEAT}")
     own.parent.mkdir(parents=True, exist_ok=True)
-    own.unlink(missing_ok=True)
     own.symlink_to(given.resolve())
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from hgm.core.files import remove_unfinished
 from hgm.core.keys import file_digest
 from hgm.systems.posegaussian.capture import read_heat
 from hgm.systems.posegaussian.heat_files import given_heat, heat_sources, write_heat_maps
@@ -108,7 +109,7 @@ def write_rectified_heat(
     """Write the heat maps of a pair, whose rectified views are in `file`, beside that; `mark` is
     the folder by which a stage notices when they are lost. Without a result there is no older file
     either. Raises InputError as `HeatSource.read`."""
-    heat_file(file).unlink(missing_ok=True)
+    remove_unfinished(heat_file(file))
     pair, heat = RectifiedPair.load(file), source.read(name)
     order = pair.order_of(source.poses(name))
     save_heat(file, rectified_heat(pair, heat[order], centers))

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from hgm.core.files import remove_unfinished
 from hgm.errors import InputError
 from hgm.systems.posegaussian.batches import FARTHEST
 from hgm.systems.posegaussian.check import check_pair
@@ -91,7 +92,7 @@ def write_pair(
     """Rectify the photos that `read` gives and write them as the file `out`; `mark` is the folder
     by which a stage notices when it is lost. Returns what `check_pair` finds. Without a result
     there is no older file either. Raises InputError as `read` and `rectify_pair`."""
-    out.unlink(missing_ok=True)
+    remove_unfinished(out)
     pair = rectify_pair(read(), centers)
     pair.save(out)
     link_files([out], mark)

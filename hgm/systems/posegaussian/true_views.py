@@ -7,35 +7,26 @@ import torch
 from torch import Tensor
 
 from hgm.cameras import Cameras
-from hgm.systems.posegaussian.dataset import NovelView
+from hgm.systems.posegaussian.dataset import NovelView, camera_of, picture_of, place_of
 from hgm.systems.posegaussian.layout import PairFiles
 from hgm.systems.posegaussian.pair import RectifiedPair
-from hgm.systems.posegaussian.rig import NOVEL, ratio_of
+from hgm.systems.posegaussian.rig import NOVEL
 
 
 def novel_cameras(files: PairFiles, size: int) -> dict[int, Cameras]:
     """The cameras [1] of the views between, of pictures of twice the photos' `size`, by number.
     Raises ScanError for a file that is missing or damaged."""
-    found = {}
-    for view in NOVEL:
-        K, w2c = (torch.from_numpy(x)[None].float() for x in files.camera(view))
-        found[view] = Cameras(K, w2c, size, size).resized(2 * size)
-    return found
+    return {view: camera_of(files, view, size) for view in NOVEL}
 
 
 def true_views(files: PairFiles, pair: RectifiedPair) -> dict[int, NovelView]:
-    """The views between the cameras of a pair, by number. Raises ScanError as `novel_cameras`, and
-    for pictures."""
-    first, second = pair.source_world_to_camera
+    """The views between the cameras of a pair, by number. Raises InputError for what is wrong with
+    their files."""
     found = {}
-    for view, camera in novel_cameras(files, pair.size).items():
-        mask = files.picture(view)[1].repeat(2, 0).repeat(2, 1)
-        found[view] = NovelView(
-            _tensor(files.large_picture(view)),
-            camera,
-            _tensor(mask[..., None]),
-            ratio_of(first, second, files.camera(view)[1]),
-        )
+    for view in NOVEL:
+        values = picture_of(files, view, pair.size).float() / 255
+        camera, ratio = place_of(files, view, pair, pair.size)
+        found[view] = NovelView(values[:3], camera, values[3:], ratio)
     return found
 
 
