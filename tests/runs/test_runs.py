@@ -7,8 +7,6 @@ import platform
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -30,6 +28,8 @@ from hgm.workflow.jobs import planned_jobs
 from hgm.workflow.status import describe, plan_of
 
 LEARNING = ("coarse", "fusion", "base", "controlnet", "normals")
+# the variant whose run is killed
+ONE = ("--config", "evaluate={variants: [full]}")
 VARIANTS = ("full", "no_body", "no_refine", "one_view", "no_diffusion")
 
 
@@ -40,23 +40,33 @@ def finished(calm, tmp_path_factory) -> Workspace:
 
 
 @pytest.fixture(scope="module")
+def alone(finished, tmp_path_factory) -> Workspace:
+    """What an undisturbed run of one variant has."""
+    space = finished.copied_to(tmp_path_factory.mktemp("alone") / "work")
+    space.run(*TINY, *ONE, imports=HGM)
+    for path in [*space.results.rglob("*no_body*")]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    return space
+
+
+@pytest.fixture(scope="module")
 def killed(request, tmp_path_factory) -> Workspace:
     """A run that was killed three times and then finished, on SLURM where there is one, in a folder
     whose name is a trap for shells and patterns."""
     folder = tmp_path_factory.mktemp("killed") / FOLDER
-    wanted = TINY
+    wanted = (*TINY, *ONE)
     if missing():
         space = OfItsOwn(folder)
     else:
         # without what SLURM refuses
         folder = folder.with_name(FOLDER.replace("%", "").replace("\\", ""))
         space = ClusterRun(request.getfixturevalue("cluster"), folder)
-        wanted = ON_CLUSTER
+        wanted = (*ON_CLUSTER, *ONE)
     kill_when(space, wanted, "views/train000/0*", 0.5)  # render: one scan done, the others not
     kill_when(space, wanted, "state/coarse/*", 0.2)  # coarse: in its first steps
     kill_when(space, wanted, "state/controlnet/*", 0.2)
     space.run(*wanted)
-    assert not isinstance(space, ClusterRun) or len(space.submitted()) > 26
+    assert not isinstance(space, ClusterRun) or len(space.submitted()) > 21
     return Workspace(folder)
 
 
@@ -122,22 +132,9 @@ def test_a_run_on_stand_ins_says_so(finished):
 
 def test_a_photo_is_reconstructed_with_the_networks_of_a_finished_run(finished, tmp_path):
     subject = finished.folder / "results/tiny/subjects/full/0505"
-    command = [
-        "reconstruct",
-        str(subject / "input.png"),
-        "--body",
-        str(subject / "smplx.npz"),
-        "--run",
-        "results/tiny",
-        "--out",
-        str(tmp_path / "mine"),
-    ]
-    done = subprocess.run(
-        [sys.executable, "-m", "hgm.cli", *command],
-        cwd=finished.folder,
-        capture_output=True,
-        text=True,
-    )
+    words = ("--run", "results/tiny", "--out", tmp_path / "mine")
+    body = ("--body", subject / "smplx.npz")
+    done = finished.hgm("reconstruct", subject / "input.png", *body, *words)
     assert done.returncode == 0 and "1 reconstructed, 0 failed" in done.stdout, done.stderr
     made = tmp_path / "mine/input"
     for name in ("gaussians.ply", "back.png", "novel_11.png", "turntable.mp4", "smplx.npz"):
@@ -153,12 +150,7 @@ def test_packed_views_are_taken_for_its_own_by_another_machine(finished, tmp_pat
     there = Workspace(tmp_path / "there")
     packed = str(tmp_path / "views.zip")
     for space, command in ((finished, ("pack", "--out", packed)), (there, ("unpack", packed))):
-        done = subprocess.run(
-            [sys.executable, "-m", "hgm.cli", *command, "--configfile", "config/hgm/tiny.yaml"],
-            cwd=space.folder,
-            capture_output=True,
-            text=True,
-        )
+        done = space.hgm(*command, "--configfile", "config/hgm/tiny.yaml")
         assert done.returncode == 0, done.stderr
     planned = set(re.findall(r"^(\w+) +\d+$", there.plan(*TINY), re.MULTILINE))
     assert {"coarse", "evaluate", "report"} <= planned and not {
@@ -187,9 +179,9 @@ def kill_when(space: Workspace, wanted: tuple[str, ...], sign: str, delay: float
         space.cluster.kill_jobs()
 
 
-def test_killed_runs_in_a_hostile_folder_end_with_the_bytes_of_an_undisturbed_one(finished, killed):
+def test_killed_runs_in_a_hostile_folder_end_with_the_bytes_of_an_undisturbed_one(alone, killed):
     """Each job of one is a process of its own, those of the other are forks."""
-    assert killed.products() == finished.products()
+    assert killed.products() == alone.products()
     assert (
         not any(path.name == PWNED for path in killed.folder.parent.rglob("*"))
         and not Path(PWNED).exists()
@@ -227,7 +219,7 @@ def test_the_command_takes_hostile_paths(killed, monkeypatch, capsys):
     changes = folder / f"{NAME}.yaml"
     changes.write_text("{}")
     out = folder / f"-o {NAME}"
-    done = killed.hgm("reconstruct", folder, "--run", run, "--out", out)
+    done = OfItsOwn(killed.folder).hgm("reconstruct", folder, "--run", run, "--out", out)
     assert done.returncode == 0 and "1 reconstructed, 0 failed" in done.stdout, done.stderr
     monkeypatch.chdir(killed.folder)
 
@@ -268,11 +260,14 @@ def test_photos_and_other_methods_of_hostile_names_go_through_the_workflow(kille
     changes = killed.folder.parent / f"{NAME}.yaml"
     changes.write_text(
         yaml.safe_dump(
-            {"images": [str(photos)], "evaluate": {"baselines": {"sith": str(theirs)}}},
+            {
+                "images": [str(photos)],
+                "evaluate": {"variants": ["full"], "baselines": {"sith": str(theirs)}},
+            },
             allow_unicode=True,
         )
     )
-    killed.run("--configfile", "config/hgm/tiny.yaml", str(changes), "--cores", "2")
+    killed.run("--configfile", "config/hgm/tiny.yaml", str(changes), "--cores", "2", imports=HGM)
     assert (results / "photos" / NAME / "gaussians.ply").stat().st_size > 0
     assert json.loads((results / "baselines/sith/test000.json").read_text())["failed"] == {}
     assert not any(path.name == PWNED for path in killed.folder.parent.rglob("*"))
@@ -347,7 +342,9 @@ def test_what_reruns_when_something_changes(finished):
 def test_no_job_used_more_memory_than_it_asks_for(killed):
     """As far as Snakemake saw it: it looks now and then, and may miss the peak of a short job."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    plan = Plan({**load(ROOT / "config/hgm/tiny.yaml").model_dump(mode="json"), "device": device})
+    data = load(ROOT / "config/hgm/tiny.yaml").model_dump(mode="json")
+    data["evaluate"]["variants"] = ["full"]
+    plan = Plan({**data, "device": device})
     folder = killed.results / "benchmarks"
     most: dict[str, float] = {}
     for job in planned_jobs(plan):

@@ -87,7 +87,7 @@ class Workspace:
 
 
 class OfItsOwn(Workspace):
-    """A workspace whose heads and jobs are processes of their own, as a user's are."""
+    """A workspace whose heads, jobs and commands are processes of their own, as a user's are."""
 
     def start(self, *arguments: str, imports: tuple[str, ...] = ()) -> subprocess.Popen:
         return subprocess.Popen(
@@ -98,6 +98,15 @@ class OfItsOwn(Workspace):
             start_new_session=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+        )
+
+    def hgm(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "hgm.cli", *map(str, words)],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(self.root)},
         )
 
 
