@@ -24,6 +24,9 @@ from hgm.systems.posegaussian.parts import (
     subject_of,
 )
 from hgm.systems.posegaussian.variants import VARIANTS
+from hgm.systems.posegaussian.work import seconds_of
+from hgm.workflow.cards import CARDS
+from hgm.workflow.jobs import job_of
 from hgm.workflow.people import PeoplePlan
 from hgm.workflow.plan import check_pattern
 
@@ -197,10 +200,6 @@ class Plan(PeoplePlan):
 
     def minutes(self, rule: str, wildcards: Mapping[str, str]) -> int:
         """Minutes that a job requests at its first attempt, by the forecast of its work."""
-        from hgm.systems.posegaussian.work import seconds_of
-        from hgm.workflow.cards import CARDS
-        from hgm.workflow.jobs import job_of
-
         job = job_of(self, rule, "/".join([rule, *wildcards.values()]), wildcards)
         slow = CARDS["l40s" if self.config["device"].startswith("cuda") else "cpu"]
         return requests.minutes(seconds_of(job, self, slow).high)

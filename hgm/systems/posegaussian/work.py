@@ -3,15 +3,11 @@ device, seconds of one CPU core for the rest, which were measured with one threa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hgm.systems.posegaussian.requests import FORWARD, KEPT, MAPS_KEPT
 from hgm.workflow.cards import Card, Range
+from hgm.workflow.jobs import PlannedJob
+from hgm.workflow.plan import Plan
 from hgm.workflow.work import ADAM_PASSES, Work, splatting_bytes
-
-if TYPE_CHECKING:
-    from hgm.systems.posegaussian.plan import Plan
-    from hgm.workflow.jobs import PlannedJob
 
 # rules whose time, scaled from jobs of other sizes, is less certain
 FARTHER = ("stereo_views", "stereo_evaluate", "report")
@@ -63,7 +59,8 @@ def work_of(job: PlannedJob, plan: Plan) -> Work:
         case "novel_views":
             return start + _shown(plan) * job.work
         case "stereo_evaluate":
-            return start + _measured(plan, main=f"/{plan.main_variant}/" in job.name) * job.work
+            main = config["evaluate"]["variants"][0]
+            return start + _measured(plan, main=f"/{main}/" in job.name) * job.work
     return start
 
 
