@@ -45,8 +45,13 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
 def remove_unfinished(path: Path) -> None:
     """Delete `path`, and whatever an `atomic_write` of it left that was killed."""
     path.unlink(missing_ok=True)
+    remove_parts(path)
+
+
+def remove_parts(path: Path) -> None:
+    """Delete whatever an `atomic_write` of `path` left that was killed."""
     for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        part.unlink()
+        part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from typing import Any
 
 from hgm.core import libraries, slurm
 from hgm.core.checkout import SCRIPTS
+from hgm.core.files import remove_parts
 from hgm.core.home_paths import with_home
 from hgm.core.keys import file_digest, key_of
 from hgm.core.locks import hold
@@ -59,6 +60,12 @@ class Job:
         """A named input as a list of files; empty where the rule has none."""
         value = self.input.get(name, [])
         return [Path(value)] if isinstance(value, str) else [Path(v) for v in value]
+
+    @property
+    def outputs(self) -> list[Path]:
+        """All files that the rule declares."""
+        values = self.output.values()
+        return [Path(v) for value in values for v in ([value] if isinstance(value, str) else value)]
 
     def digests(self, *names: str) -> list[str]:
         """Hashes of the files of some inputs."""
@@ -193,6 +200,8 @@ def run(main: Callable[[Job], None]) -> None:
         logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(job.threads)
+        for file in job.outputs:  # of an attempt that was killed
+            remove_parts(file)
         main(job)
     except (InputError, Interrupted) as error:
         logging.error("error: %s", error)

@@ -91,10 +91,16 @@ def hgm(words: list[str]) -> int:
 
 
 def begin(
-    program: str, words: list[str], environment: dict[str, str], folder: str, files: list[str]
+    begun: int,
+    program: str,
+    words: list[str],
+    environment: dict[str, str],
+    folder: str,
+    files: list[str],
 ) -> None:
-    """Become the program, with what it writes in files."""
+    """Become the program, with what it writes in files. begun: closed once it has a session."""
     os.setsid()
+    os.close(begun)
     settle(environment)
     os.chdir(folder)
     places = [os.open(os.devnull, os.O_RDONLY)]
@@ -138,9 +144,13 @@ def serve() -> None:
         else:
             for name in order.pop("imports"):
                 load(name)
+            ready, begun = os.pipe()
             answer = os.fork()
             if answer == 0:
-                begin(**order)
+                begin(begun, **order)
+            os.close(begun)
+            os.read(ready, 1)  # the end of the pipe: from now on its session can be killed
+            os.close(ready)
         print(json.dumps(answer), flush=True)
 
 

@@ -46,6 +46,15 @@ def check_capture(asset: Asset, config: Config, path: Path) -> tuple[State, str]
     return "present", f"{len(frames)} frames"
 
 
+def check_heat_maps(asset: Asset, config: Config, path: Path) -> tuple[State, str]:
+    """Whether there is a file of the asked kind."""
+    ending = "json" if config.heatmaps.source == "predictions" else "[np][pn][gz]"
+    found = sum(1 for _ in path.glob(f"**/*.{ending}"))
+    if not found:
+        return "missing", f"{path}: no file of heatmaps.source: {config.heatmaps.source}"
+    return "present", f"{found} files"
+
+
 def findings(config: Config) -> list[Finding]:
     """A remark where networks learn with heat maps that nobody detected."""
     if config.heatmaps.source != "fits" or config.scans.source == "standin":
@@ -61,4 +70,4 @@ def findings(config: Config) -> list[Finding]:
     ]
 
 
-CHECKS = {"pairs": check_pairs, "capture": check_capture}
+CHECKS = {"pairs": check_pairs, "heat_maps": check_heat_maps, "capture": check_capture}

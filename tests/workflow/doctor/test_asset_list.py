@@ -17,7 +17,8 @@ from hgm.workflow.doctor.entries import Asset, load_assets
 
 # sections of files: what in a rule says that it reads them
 READ_BY = {
-    "scans": "plan.sources|chunk_sources",
+    "scans": "plan.sources|chunk_sources|part_sources|run_sources",
+    "pairs": "sighting",
     "video": "head_files|_clips|test_clip",
     "weights": r'config\["weights"\]',
 }

@@ -63,9 +63,9 @@ FILMS = (
 MOVEMENT = (
     "How far the skinning weights that points on the head have learned are from those of their "
     "nearest vertices of the head model, and the weight of the bone that stays for points on the "
-    "body, which should be near 1. A stand-in's test clip also shows expressions alone: how well "
-    "the pixels that one moves in the avatar's pictures overlap those that it truly moves (IoU). "
-    "Of an expression that moves few pixels most lie at an edge, where half a pixel decides."
+    "body, which should be near 1. The test clip of a stand-in also shows expressions alone: how "
+    "well the pixels that one moves in the avatar's pictures overlap those that it truly moves "
+    "(IoU). Of an expression that moves few pixels most lie at an edge, where half a pixel decides."
 )
 RECOVERY = (
     "The training parameters of this run were given errors. The training learns them along with "
