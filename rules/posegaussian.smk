@@ -264,6 +264,7 @@ rule report:
             fusion=plan.variants,
             shots=plan.measured,
         ),
+        checks=expand("<results>/{place}/checks.json", place=plan.rectified),
         histories=expand(
             "<results>/{stage}/{fusion}/history.tsv",
             stage=["depth", "gaussian_maps"],
@@ -280,6 +281,7 @@ rule report:
                     "by_view",
                     "by_ratio",
                     "disparity",
+                    "calibration",
                     "spacing",
                     "paper_vs_ours",
                 ],

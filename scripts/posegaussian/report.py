@@ -17,6 +17,7 @@ def main(job: Job) -> None:
         without_home(job.params["config"]),
         measured=job.paths("evaluations"),
         shown=job.paths("shown"),
+        checks=job.paths("checks"),
     )
     paper = paper_of("posegaussian")
     progress = Progress("report", 2)

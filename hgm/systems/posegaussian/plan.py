@@ -98,6 +98,12 @@ class Plan(PeoplePlan):
         return [*self.test_parts, *([CAPTURE] if self.captures else [])]
 
     @property
+    def rectified(self) -> list[str]:
+        """Where the rectified pairs are of what is shown."""
+        own = [CAPTURE] if self.captures else []
+        return [*(f"rectified/{part}" for part in self.test_parts), *own]
+
+    @property
     def captures(self) -> bool:
         """Whether there are photos of a real rig."""
         return self.config["capture"]["root"] is not None

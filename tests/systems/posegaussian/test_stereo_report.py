@@ -1,6 +1,7 @@
 """The report of stereo pairs: which of them count, its tables, and its page, from files that are
 written here."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -150,6 +151,28 @@ def test_tables_are_means_over_pairs_views_and_places(run):
         assert mean["psnr"] == pytest.approx(psnr) and mean["views"] == 2
     error = chosen(frames["disparity"], method="learned", condition="plain", subject="mean")
     assert error["epe"] == pytest.approx((21 + 23) / 2 / 20)
+
+
+def test_what_rectification_found_is_shown_for_each_condition(run, tmp_path):
+    def checked(place: str, *errors: float | None):
+        found = {
+            f"0505_{i:03d}": {
+                "degrees": 30.0, "points": 20 + i, "row_error": error, "in_front": 1.0,
+                "both_see": None,
+            }
+            for i, error in enumerate(errors)
+        }  # fmt: skip
+        write_json(tmp_path / place / "checks.json", found)
+        return tmp_path / place / "checks.json"
+
+    places = [checked("rectified/test000", 0.1, 0.5, None), checked("capture", 3.25)]
+    run = dataclasses.replace(run, checks=places)
+    frame = write_tables(run, PAPER)["calibration"]
+    own = chosen(frame, condition="plain", subject="median")
+    assert (own["row_error"], own["points"]) == pytest.approx((0.3, 21))
+    assert len(frame) == 3 + 1 + 2
+    page = build_page(run, run.folder / "report", StereoReport, paper=PAPER).read_text()
+    assert "real rig" in page and "3.25" in page
 
 
 def test_other_angles_stand_beside_the_same_pairs_at_the_own_angle(run):

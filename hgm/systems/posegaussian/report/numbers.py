@@ -8,11 +8,12 @@ from hgm.report.content import Headline
 from hgm.report.grids import Column, Grid, Label, grid
 from hgm.report.paper import MEAN
 from hgm.report.parts import Note, Part
-from hgm.systems.posegaussian.parts import HARD, degrees_of
+from hgm.systems.posegaussian.parts import CAPTURE, HARD, degrees_of
 from hgm.systems.posegaussian.report.run import PLAIN, Run
 from hgm.systems.posegaussian.report.tables import (
     IMAGE,
     MATCHED,
+    MEDIAN,
     PLACES,
     PROTOCOLS,
     REGIONS,
@@ -26,6 +27,11 @@ LABELS: Mapping[str, Label] = {
     "ssim": ("SSIM", 3, "higher"),
     "lpips": ("LPIPS", 4, "lower"),
     **{f"psnr{end}": ("PSNR", 2, "higher") for end in REGIONS.values() if end},
+    "degrees": ("degrees", 1, ""),
+    "points": ("number", 0, ""),
+    "row_error": ("off their rows, px", 2, "lower"),
+    "in_front": ("in front", 2, "higher"),
+    "both_see": ("seen by both", 2, "higher"),
     "epe": ("EPE, px", 2, "lower"),
     "under_1": ("under 1 px", 3, "higher"),
     "under_3": ("under 3 px", 3, "higher"),
@@ -131,6 +137,27 @@ def numbers(run: Run) -> list[Part]:
     return parts
 
 
+def calibration(run: Run) -> list[Part]:
+    """What the pictures of the rectified pairs say of their cameras, a row for each condition."""
+    rows = [row for row in run.table("calibration") if row.get("subject") == MEDIAN]
+    found = grid(
+        "What the pictures say of the cameras",
+        "Medians over the pairs: the angle at which both see the person, how far points that look "
+        "alike are off their rows, how many of them are in front of the cameras, and the share of "
+        "a view's person that the other sees too. Rows that are more than 2 pixels off, or points "
+        "behind the cameras, mean a wrong calibration.",
+        rows,
+        "condition",
+        [("cameras", "degrees", {}), ("matched points", "points", {})]
+        + [("matched points", name, {}) for name in ("row_error", "in_front")]
+        + [("person", "both_see", {})],
+        labels=LABELS,
+        row_name=lambda condition: _condition(run, condition),
+        ranked=False,
+    )
+    return [] if found is None else [found]
+
+
 def others(run: Run) -> list[Part]:
     """One table for each measure, a column for each condition."""
     rows = run.table("spacing")
@@ -202,5 +229,7 @@ def _title(method: str) -> str:
 def _condition(run: Run, name: str) -> str:
     if name == PLAIN:
         return "as trained" if run.degrees is None else f"{run.degrees:g}°, trained"
+    if name == CAPTURE:
+        return "real rig"
     degrees = degrees_of(name)
     return name if degrees is None else f"{degrees:g}°"

@@ -16,7 +16,7 @@ from hgm.report.run import Subject
 from hgm.report.viewer_data import share, turned
 from hgm.systems.posegaussian.pair import RectifiedPair
 from hgm.systems.posegaussian.parts import HARD
-from hgm.systems.posegaussian.report.numbers import headlines, numbers, others
+from hgm.systems.posegaussian.report.numbers import calibration, headlines, numbers, others
 from hgm.systems.posegaussian.report.run import PLAIN, Run, condition_of, scan_of
 from hgm.systems.posegaussian.results import (
     DISPARITY,
@@ -26,7 +26,7 @@ from hgm.systems.posegaussian.results import (
     novel_file,
 )
 from hgm.systems.posegaussian.rig import NOVEL
-from hgm.systems.posegaussian.variants import VARIANTS, variant_of
+from hgm.systems.posegaussian.variants import VARIANTS
 
 HEAT = {
     "fits": "the joints of the scans' fits",
@@ -135,7 +135,7 @@ class StereoReport(Report):
                 if picture is not None
             ]
             parts.append(Strip(subject.name, shots, f"Photos and disparity of {subject.name}"))
-        return parts
+        return [*parts, *calibration(self.run)]
 
     def _between(self) -> list[Part]:
         parts: list[Part] = []
@@ -232,7 +232,7 @@ class StereoReport(Report):
             f"AdamW; the rate {_schedule(depth)} for the disparity, {_schedule(maps)} for the "
             "Gaussians.",
         ]
-        if any(variant_of(name).heat for name in self.run.trained):
+        if self.run.heat:
             found.append(
                 f"Heat maps ({heat['encoding']}) are discs of {heat['radius']:g} px at 1024 px "
                 f"around {HEAT[heat['source']]}."

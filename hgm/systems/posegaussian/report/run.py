@@ -35,6 +35,7 @@ class Run(run.Run):
 
     measured: Sequence[Path] = ()
     shown: Sequence[Path] = ()
+    checks: Sequence[Path] = ()  # checks.json of their rectification
 
     VARIANTS = tuple(VARIANTS)
 
@@ -94,9 +95,14 @@ class Run(run.Run):
         else:
             path = self.folder / "rectified" / self._parts[subject.name] / f"{subject.name}.npz"
         try:
-            return RectifiedPair.load(path, heat=heat_file(path).is_file())
+            return RectifiedPair.load(path, heat=self.heat and heat_file(path).is_file())
         except InputError:
             return None
+
+    @property
+    def heat(self) -> bool:
+        """Whether any variant sees heat maps."""
+        return any(variant_of(name).heat for name in self.trained)
 
     def is_captured(self, subject: Subject) -> bool:
         """Whether a subject is of a real rig."""

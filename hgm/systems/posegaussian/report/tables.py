@@ -10,7 +10,9 @@ import pandas as pd
 
 from hgm.core.files import atomic_write
 from hgm.report.paper import MEAN, Place, paper_vs_ours, read_paper
-from hgm.report.run import Subject
+from hgm.report.run import Subject, read_object
+from hgm.systems.posegaussian import parts
+from hgm.systems.posegaussian.parts import CAPTURE
 from hgm.systems.posegaussian.report.run import PLAIN, Run, condition_of, number_of
 
 IMAGE = ("psnr", "ssim", "lpips")
@@ -26,7 +28,17 @@ REGIONS = {
 }
 # ends of the parts of the way from the left camera, 0, to the right one, 1
 PLACES = (0.2, 0.4, 0.6, 0.8, 1.0)
-TABLES = ("novel_views", "by_view", "by_ratio", "disparity", "spacing", "paper_vs_ours")
+CHECKED = ("degrees", "points", "row_error", "in_front", "both_see")  # of a rectified pair
+TABLES = (
+    "novel_views",
+    "by_view",
+    "by_ratio",
+    "disparity",
+    "calibration",
+    "spacing",
+    "paper_vs_ours",
+)
+MEDIAN = "median"
 WARPED = "warped_points"  # a baseline that each variant has, by its own depth
 
 
@@ -111,6 +123,20 @@ def disparity(run: Run) -> pd.DataFrame:
     return with_means(frame, ["method", "condition"])
 
 
+def calibration(run: Run) -> pd.DataFrame:
+    """What the pictures of each rectified pair say of its cameras (`check_pair`), and medians over
+    the pairs of a condition; photos of a real rig are the condition `capture`."""
+    rows = []
+    for path in run.checks:
+        place = path.parent.name
+        condition = place if place == CAPTURE else parts.condition_of(place) or PLAIN
+        for name, found in read_object(path).items():
+            rows.append({"condition": condition, "subject": name, **found})
+    frame = _table(rows, ["condition", "subject"], CHECKED)
+    medians = frame.groupby("condition", sort=False)[list(CHECKED)].median().reset_index()
+    return pd.concat([frame, medians.assign(subject=MEDIAN)], ignore_index=True)[frame.columns]
+
+
 def spacing(pictures: pd.DataFrame, matched: pd.DataFrame, count: int | None) -> pd.DataFrame:
     """Means of both tables side by side, a row for each method and condition; over the first
     `count` pairs of each scan, of which there are such in every condition, or over all."""
@@ -156,6 +182,7 @@ def write_tables(run: Run, paper: str | Path) -> dict[str, pd.DataFrame]:
         "by_view": views,
         "by_ratio": by_ratio(views),
         "disparity": matched,
+        "calibration": calibration(run),
         "spacing": spacing(pictures, matched, run.setting("evaluate", "pairs")),
         "paper_vs_ours": compared,
     }
