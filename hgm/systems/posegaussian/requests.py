@@ -48,10 +48,8 @@ def memory_mb(config: Config, rule: str, pairs: int) -> int:
     match rule:
         case "stereo_views":
             needed += RENDERER + 4 * pixels * RENDERED
-        case "rectify" | "heatmaps":
-            needed += pixels * MOVED
-        case "rig":
-            needed += PHOTO + pixels * MOVED
+        case "rectify" | "heatmaps" | "rig":
+            needed += pixels * MOVED + PHOTO * (config["capture"]["root"] is not None)
         case "depth":
             needed += _store(config, pairs) + config["depth"]["batch"] * kept
         case "gaussian_maps":

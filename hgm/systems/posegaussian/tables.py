@@ -37,13 +37,11 @@ def amount(plan: Plan, rule: str, people: Sequence[str], wildcards: Mapping[str,
     if rule in SECTIONS:
         section = config[SECTIONS[rule]]
         return float(section["steps"] * section["batch"] * section["accumulate"])
+    if rule == "rig" or wildcards.get("shots") == CAPTURE:
+        return float(max(plan.frames, 1))
     match rule:
         case "stereo_views":
             return float(len(people) * plan.pairs_per_scan(wildcards["part"]))
-        case "rig":
-            return float(max(plan.frames, 1))
-        case "novel_views" if wildcards["shots"] == CAPTURE:
-            return float(max(plan.frames, 1))
         case "catalogue":
             return len(plan.entries)
         case "report":

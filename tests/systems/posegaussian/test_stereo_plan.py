@@ -186,7 +186,9 @@ def test_frames_of_a_rig_are_counted(tmp_path):
     for frame in ("0000", "0001", "0002"):
         (tmp_path / "img" / frame).mkdir(parents=True)
     plan = changed(capture={"root": str(tmp_path)})
-    for rule, wildcards in (("rig", {}), ("novel_views", {"fusion": "none", "shots": "capture"})):
+    shots = {"shots": "capture"}
+    jobs = (("rig", {}), ("heatmaps", shots), ("novel_views", {"fusion": "none", **shots}))
+    for rule, wildcards in jobs:
         assert job_of(plan, rule, rule, wildcards).work == 3
 
 
