@@ -15,6 +15,7 @@ import runpy
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from multiprocessing import connection, forkserver, resource_tracker, util
@@ -64,11 +65,14 @@ def serve_jobs() -> None:
 def snakemake(words: list[str]) -> int:
     serve_jobs()
     forks = multiprocessing.get_context("forkserver")
+    # a process that starts asks all others how they ended, which only one thread may
+    asking = threading.Lock()
 
     def execute_script(self: PythonScript, script: str, edit: bool = False) -> None:
         watched, begun = forks.Pipe(duplex=False)
         process = forks.Process(target=work, args=(script, dict(os.environ), watched))
-        process.start()
+        with asking:
+            process.start()
         measured = (
             benchmarked(process.pid, self.bench_record)
             if self.bench_record is not None
@@ -76,6 +80,8 @@ def snakemake(words: list[str]) -> int:
         )
         with measured:
             begun.send(True)
+            connection.wait([process.sentinel])
+        with asking:
             process.join()
         if process.exitcode:
             raise subprocess.CalledProcessError(process.exitcode, [os.fspath(script)])
