@@ -2,17 +2,14 @@
 bytes, and found by every command."""
 
 import json
-import os
 import re
 import shutil
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cluster import wait_until
 from PIL import Image
-from workspace import Workspace
+from workspace import Workspace, jobs_in
 
 # what the jobs import; torch imports the first when it is first used
 IMPORTS = ("torch._dynamo", "hgm.standin.head", "hgm.systems.monogaussian.training")
@@ -42,26 +39,9 @@ def killed(tmp_path_factory) -> Workspace:
     """A run that was killed in each of its rules, as soon as the rule had begun."""
     space = Workspace(tmp_path_factory.mktemp("killed") / "work")
     for rule in RULES:
-        kill_in(space, rule)
+        space.kill_in(rule, *HEADS, imports=IMPORTS)
     space.run(*HEADS, imports=IMPORTS)
     return space
-
-
-def kill_in(space: Workspace, rule: str) -> None:
-    """Start the run, and kill all of it once a job of the rule has begun."""
-    process = space.start(*HEADS, imports=IMPORTS)
-
-    def begun() -> bool:
-        logs = [
-            *space.results.glob(f"logs/{rule}.log"),
-            *space.results.glob(f"logs/{rule}/**/*.log"),
-        ]
-        return bool(logs) or process.poll() is not None
-
-    wait_until(begun, rule, 300, pause=0.02)
-    assert process.poll() is None, rule
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def test_a_run_killed_in_every_rule_ends_with_the_same_bytes(finished, killed):
@@ -104,7 +84,7 @@ def test_another_test_clip_trains_nothing_anew(finished, tmp_path):
     other = tmp_path / "other.yaml"
     other.write_text("standin: {held_out_every: 2}")
     planned = finished.plan(*HEADS[:2], str(other), *HEADS[2:])
-    jobs = {line.split()[0] for line in planned.splitlines() if re.match(r"\w+ +\d+$", line)}
+    jobs = jobs_in(planned).keys()
     assert {"head_video", "tracking_check", "head_evaluate", "report"} <= jobs, planned
     assert not {"head_avatar", "reanimate"} & jobs, planned
 
@@ -202,7 +182,7 @@ def test_a_users_video_is_taken_as_it_is_and_its_changes_rerun_what_they_concern
     clips = space.folder / "data/subject1/subject1"
 
     def planned() -> set[str]:
-        return set(re.findall(r"^(\w+) +\d+$", space.run(*wanted, "--dry-run"), re.MULTILINE))
+        return set(jobs_in(space.run(*wanted, "--dry-run")))
 
     assert not planned() & set(RULES)
     shutil.copyfile(clips / "test/image/1.png", clips / "test/image/2.png")

@@ -2,17 +2,14 @@
 bytes, and found by every command."""
 
 import json
-import os
 import re
 import shutil
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cluster import wait_until
 from PIL import Image
-from workspace import Workspace
+from workspace import Workspace, jobs_in
 
 # what the jobs import; torch imports the first when it is first used
 IMPORTS = ("torch._dynamo", "hgm.systems.posegaussian.training")
@@ -47,32 +44,9 @@ def killed(finished, tmp_path_factory) -> Workspace:
     space = Workspace(tmp_path_factory.mktemp("killed") / "work")
     shutil.copytree(finished.results / "standin", space.results / "standin")
     for rule in RULES:
-        kill_in(space, rule)
+        space.kill_in(rule, *PAIRS, imports=IMPORTS)
     space.run(*PAIRS, imports=IMPORTS)
     return space
-
-
-def kill_in(space: Workspace, rule: str) -> None:
-    """Start the run, and kill all of it once a job of the rule has begun."""
-    process = space.start(*PAIRS, imports=IMPORTS)
-
-    def begun() -> bool:
-        logs = [
-            *space.results.glob(f"logs/{rule}.log"),
-            *space.results.glob(f"logs/{rule}/**/*.log"),
-        ]
-        return bool(logs) or process.poll() is not None
-
-    wait_until(begun, rule, 300, pause=0.02)
-    assert process.poll() is None, rule
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def jobs_in(planned: str) -> dict[str, int]:
-    """The rules that a dry run counts jobs of, and how many."""
-    rows = (line.split() for line in planned.splitlines() if re.match(r"\w+ +\d+$", line))
-    return {rule: int(count) for rule, count in rows}
 
 
 def test_a_run_killed_in_every_rule_ends_with_the_same_bytes(finished, killed):

@@ -1,12 +1,15 @@
 """A working folder apart from the checkout, with links to the presets and results of its own."""
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from checkouts import ROOT
+from cluster import wait_until
 from heads import Fork, heads_in
 
 from hgm.core.keys import folder_digest
@@ -74,6 +77,22 @@ class Workspace:
         assert process.returncode == 0, output[-4000:]
         return output
 
+    def kill_in(self, rule: str, *arguments: str, imports: tuple[str, ...] = COMMON) -> None:
+        """Start Snakemake, and kill all of it once a job of the rule has begun."""
+        process = self.start(*arguments, imports=imports)
+
+        def begun() -> bool:
+            logs = [
+                *self.results.glob(f"logs/{rule}.log"),
+                *self.results.glob(f"logs/{rule}/**/*.log"),
+            ]
+            return bool(logs) or process.poll() is not None
+
+        wait_until(begun, rule, 300, pause=0.02)
+        assert process.poll() is None, rule
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
     def plan(self, *arguments: str) -> str:
         """What Snakemake says of a run that it would do, a plan that succeeds (--dry-run)."""
         return heads_in(self.root).output(*self.words("--dry-run", *arguments))
@@ -108,6 +127,12 @@ class OfItsOwn(Workspace):
             text=True,
             env={**os.environ, "PYTHONPATH": str(self.root)},
         )
+
+
+def jobs_in(planned: str) -> dict[str, int]:
+    """The rules that a dry run counts jobs of, and how many."""
+    rows = (line.split() for line in planned.splitlines() if re.match(r"\w+ +\d+$", line))
+    return {rule: int(count) for rule, count in rows}
 
 
 def cut(path: Path) -> None:
