@@ -314,7 +314,7 @@ rule views:
     input:
         expand(
             "<results>/rectified/{part}/manifest.json",
-            part=[*plan.learning_parts, *plan.test_parts],
+            part=[*plan.learning_chunks, *plan.test_parts],
         ),
 
 

@@ -171,6 +171,14 @@ def demo_file(system: str) -> Path:
     return checkout.ROOT / ("config.yaml" if system == DEFAULT else f"config/{system}/demo.yaml")
 
 
+def preset(system: str, name: str | None) -> Config:
+    """The configuration of a system's preset, `config/<system>/<name>.yaml`; of all defaults, the
+    paper's values, where the name is None."""
+    if name is None:
+        return parse({"system": system})
+    return load(checkout.ROOT / f"config/{system}/{name}.yaml")
+
+
 def _standing(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """Plain data, completed from the demo where it names no system."""
     demo = demo_file(DEFAULT)

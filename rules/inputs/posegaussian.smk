@@ -81,18 +81,18 @@ def encoding(wildcards):
 
 def learning_pairs(wildcards):
     """Manifests of the rectified training and validation pairs."""
-    return expand("<results>/rectified/{part}/manifest.json", part=plan.learning_parts)
+    return expand("<results>/rectified/{part}/manifest.json", part=plan.learning_chunks)
 
 
 def learning_heatmaps(wildcards):
     """Manifests of their heat maps; none for a variant that sees none."""
-    parts = plan.learning_parts if VARIANTS[wildcards.fusion].heat else []
+    parts = plan.learning_chunks if VARIANTS[wildcards.fusion].heat else []
     return expand("<results>/render_data/{part}.heatmaps.json", part=parts)
 
 
 def learning_views(wildcards):
     """Manifests of their views, the novel ones among them."""
-    return expand("<results>/render_data/{part}.json", part=plan.learning_parts)
+    return expand("<results>/render_data/{part}.json", part=plan.learning_chunks)
 
 
 def pairs_of(wildcards):

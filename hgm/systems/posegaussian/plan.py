@@ -23,7 +23,6 @@ from hgm.systems.posegaussian.parts import (
     spaced,
     subject_of,
 )
-from hgm.systems.posegaussian.variants import VARIANTS
 from hgm.systems.posegaussian.work import seconds_of
 from hgm.workflow.cards import CARDS
 from hgm.workflow.jobs import job_of
@@ -78,11 +77,6 @@ class Plan(PeoplePlan):
         spacings = [spaced(degrees) for degrees in self.config["evaluate"]["spacings"]]
         return [*spacings, *([HARD] if self.hard_scans else [])]
 
-    @property
-    def learning_parts(self) -> list[str]:
-        """Training and validation scans."""
-        return self.learning_chunks
-
     @cached_property
     def test_parts(self) -> list[str]:
         """The test scans, plain and in all conditions."""
@@ -107,11 +101,6 @@ class Plan(PeoplePlan):
     def captures(self) -> bool:
         """Whether there are photos of a real rig."""
         return self.config["capture"]["root"] is not None
-
-    @property
-    def heat(self) -> bool:
-        """Whether any variant sees heat maps."""
-        return any(VARIANTS[name].heat for name in self.variants)
 
     def scans_of(self, part: str) -> list[str]:
         """The scans of a part."""

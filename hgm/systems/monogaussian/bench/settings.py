@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 
-from hgm.core.checkout import ROOT
 from hgm.errors import InputError
 from hgm.systems.monogaussian.settings import Config
-from hgm.workflow.configuration import load, parse
+from hgm.workflow.configuration import preset
 
 PRESETS = {"tiny": "tiny", "small": "demo", "paper": None}  # their files; None: the defaults
 
@@ -43,13 +42,7 @@ class Settings:
         for name, value in (("--batch", self.samples or 1), ("--repeats", self.repeats)):
             if value < 1:
                 raise InputError(f"{name}: {value}; expected 1 or more")
-        file = PRESETS[self.preset]
-        config = (
-            parse({"system": "monogaussian"})
-            if file is None
-            else load(ROOT / "config" / "monogaussian" / f"{file}.yaml")
-        )
-        object.__setattr__(self, "config", config)
+        object.__setattr__(self, "config", preset("monogaussian", PRESETS[self.preset]))
 
     @property
     def on_cuda(self) -> bool:

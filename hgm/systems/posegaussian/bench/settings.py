@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 
-from hgm.core.checkout import ROOT
 from hgm.errors import InputError
 from hgm.systems.posegaussian.network import PRECISIONS, Design
 from hgm.systems.posegaussian.settings import Config
-from hgm.workflow.configuration import load, parse
+from hgm.workflow.configuration import preset
 
 PRESETS = {"tiny": "tiny", "small": "demo", "paper": None}  # their files; None: the defaults
 
@@ -48,13 +47,7 @@ class Settings:
         for name, count in (("--batch", self.samples), ("--repeats", self.repeats)):
             if count is not None and count < 1:
                 raise InputError(f"{name}: {count}; expected 1 or more")
-        file = PRESETS[self.preset]
-        config = (
-            parse({"system": "posegaussian"})
-            if file is None
-            else load(ROOT / "config" / "posegaussian" / f"{file}.yaml")
-        )
-        object.__setattr__(self, "config", config)
+        object.__setattr__(self, "config", preset("posegaussian", PRESETS[self.preset]))
 
     def design(self, *, maps: bool) -> Design:
         """Of the network with a learned fusion."""
