@@ -292,7 +292,7 @@ def test_the_optional_extra_is_the_version_that_is_named() -> None:
 def test_viser_takes_the_scene_and_serves_its_page(subject: Path, tmp_path: Path) -> None:
     server = start(load_scene(find_result(subject)), port=18471, shots=tmp_path)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.get_port()}", timeout=10) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.get_port()}", timeout=60) as page:
             assert b"<html" in page.read().lower()
         assert np.allclose(server.initial_camera.position, [0, 0, 1.5])
     finally:

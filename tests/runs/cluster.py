@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import accounts
@@ -64,6 +65,15 @@ class Cluster:
     # life
 
     def start(self) -> None:
+        """Raises what failed, with what the daemons said."""
+        try:
+            self._start()
+        except Exception as error:
+            for log in sorted((self.folder / "log").iterdir()):
+                error.add_note(f"{log.name}: {log.read_text(errors='replace')[-1000:]}")
+            raise
+
+    def _start(self) -> None:
         for name in ("etc", "run", "log", "state", "spool", "bin", "dev", "prolog", "clock"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         write_files(self)
@@ -87,7 +97,7 @@ class Cluster:
         wait_until(lambda: self.states() == dict.fromkeys(self.nodes, "idle"), "idle nodes")
 
     def stop(self) -> None:
-        with contextlib.suppress(subprocess.SubprocessError):
+        with contextlib.suppress(subprocess.SubprocessError, TimeoutError):
             self.slurm("scancel", "--me")
             wait_until(lambda: not self.slurm("squeue", "--noheader"), "an empty queue", 15)
         last = ("slurmctld", "slurmdbd", "mariadbd", "munged")
@@ -163,7 +173,7 @@ class Cluster:
                     self.slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
             return not waiting
 
-        wait_until(started, "the start of requeued jobs", 60, pause=4.0)
+        wait_until(started, "the start of requeued jobs", pause=4.0)
 
     # faults
 
@@ -202,7 +212,7 @@ class Cluster:
                     )
             return not self.jobs() and set(self.states().values()) == {"idle"}
 
-        wait_until(whole, "an idle cluster", 120, pause=0.5)
+        wait_until(whole, "an idle cluster", pause=0.5)
 
     def kill_slurmd(self, node: str) -> None:
         """Kill only the daemon; jobs of the node continue."""
@@ -295,12 +305,19 @@ def _free_ports(count: int) -> int:
     raise RuntimeError("no free ports")
 
 
-def wait_until(true, what: str, seconds: float = 60.0, pause: float = 0.1) -> None:
-    """Wait for a condition. Raises TimeoutError with `what` in its message."""
+def wait_until(
+    true: Callable[[], object],
+    what: str | Callable[[], str],
+    seconds: float = 300.0,
+    pause: float = 0.1,
+) -> None:
+    """Wait for a condition, by default as long as a very busy machine may need. Raises TimeoutError
+    with `what` in its message."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(subprocess.SubprocessError):
             if true():
                 return
         time.sleep(pause)
+    what = what if isinstance(what, str) else what()
     raise TimeoutError(f"{what} did not come within {seconds:.0f} s")

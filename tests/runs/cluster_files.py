@@ -106,7 +106,7 @@ def write_files(cluster: Cluster) -> None:
         "CompleteWait=0",
         "OverTimeLimit=0",
         "InactiveLimit=0",
-        "SlurmdTimeout=10",
+        "SlurmdTimeout=120",  # a busy machine answers late
         "SlurmctldTimeout=10",
         "MessageTimeout=10",
         "TCPTimeout=2",

@@ -115,8 +115,7 @@ class ClusterRun(Workspace):
                 and line.match(log.read_text())
                 and (not sign or any(self.results.glob(sign)))
             ),
-            f"{job}\n{self.said()[-3000:]}",
-            120,
+            lambda: f"{job}\n{self.said()[-3000:]}",
             pause=0.02,
         )
         process = int(line.match(log.read_text())[1])
@@ -129,10 +128,10 @@ class ClusterRun(Workspace):
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGCONT)
 
-    def wait_for_word(self, word: str, seconds: float = 60) -> None:
+    def wait_for_word(self, word: str) -> None:
         """Wait until a head process has printed a text."""
         wait_until(
-            lambda: word in self.said(), f"{word!r}; heads said {self.said()[-3000:]}", seconds
+            lambda: word in self.said(), lambda: f"{word!r}; heads said {self.said()[-3000:]}"
         )
 
 

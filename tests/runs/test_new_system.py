@@ -100,7 +100,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tint_calm, tmp_path):
     space = Workspace(tmp_path / "work", tint_calm.root)
     for sign in ("points/train000", "logs/field.log"):
         head = space.start(*TINT, imports=STANDINS)
-        wait_until((space.results / sign).exists, sign, 120)
+        wait_until((space.results / sign).exists, sign)
         os.killpg(head.pid, signal.SIGKILL)
         head.wait()
     space.run(*TINT)

@@ -169,7 +169,7 @@ def kill_when(space: Workspace, wanted: tuple[str, ...], sign: str, delay: float
     without warning."""
     process = space.start(*wanted)
     wait_until(
-        lambda: any(space.results.glob(sign)) or process.poll() is not None, sign, 600, pause=0.05
+        lambda: any(space.results.glob(sign)) or process.poll() is not None, sign, pause=0.05
     )
     assert process.poll() is None
     time.sleep(delay)

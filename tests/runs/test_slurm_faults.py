@@ -76,7 +76,7 @@ def test_a_job_that_hangs_meets_its_time_limit(training, tint_trained, cluster):
     head = run.start(*TRAINED)
     with run.held("field") as job:
         cluster.slurm("scontrol", "update", f"JobId={job.job_id}", "TimeLimit=1")
-        run.wait_for_word("TIMEOUT", 150)
+        run.wait_for_word("TIMEOUT")
     run.end(head)
     assert len(run.submitted()) == 2 and run.has_training_of(tint_trained)
 
@@ -91,7 +91,7 @@ def test_a_training_is_cut_into_slices_of_the_time_limit(training, tint_calm, cl
     head = run.start(*target, "--set-resources", "field:runtime=2")
     with run.held("field", "state/field/*/progress.json") as job:  # it knows its time
         left = ("squeue", "--noheader", f"--jobs={job.job_id}", "--format=%L")
-        wait_until(lambda: parse_left(cluster.slurm(*left)) < 10, "the end of the slice", 150)
+        wait_until(lambda: parse_left(cluster.slurm(*left)) < 10, "the end of the slice")
         # a busy machine may be slower than SLURM
         cluster.slurm("scontrol", "update", f"JobId={job.job_id}", "TimeLimit=3")
     slices = 0

@@ -88,7 +88,7 @@ class Workspace:
             ]
             return bool(logs) or process.poll() is not None
 
-        wait_until(begun, rule, 300, pause=0.02)
+        wait_until(begun, rule, pause=0.02)
         assert process.poll() is None, rule
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

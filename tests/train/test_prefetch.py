@@ -27,7 +27,7 @@ def test_the_next_ones_are_begun_before_they_are_asked_for():
 
     batches = Prefetch(make, threads=2, ahead=3)
     assert batches[10] == 10
-    assert enough.wait(10) and made >= {10, 11, 12, 13}
+    assert enough.wait(60) and made >= {10, 11, 12, 13}
     batches.close()
 
 
