@@ -102,6 +102,8 @@ def fit(
         remedy=remedy or f"lower {stage}.lr",
     )
     training.note_backends(backends or {})
+    if ranks.is_main:
+        training.show()  # before the first steps, which may take long
     while training.step < optimization.steps:
         row = training.learn()
         step = training.step
@@ -271,7 +273,7 @@ class _Training:
                 self.cadence.write(self._save)
                 self.shown_at = time.monotonic()
             elif time.monotonic() - self.shown_at > SHOW_SECONDS:
-                self._show()
+                self.show()
                 self.shown_at = time.monotonic()
         # the others wait here for the main process's files: a process that failed meanwhile would
         # end the main process while it writes
@@ -286,7 +288,7 @@ class _Training:
         if self.average is not None:
             self.module.load_state_dict(self.average.state_dict())
         if self.ranks.is_main:
-            self._show()
+            self.show()
         return self.history
 
     def _save(self) -> None:
@@ -298,9 +300,9 @@ class _Training:
             at_once=self.at_once,
             backends=self.backends,
         )
-        self._show()
+        self.show()
 
-    def _show(self) -> None:
+    def show(self) -> None:
         """Write progress.json, which `hgm status` reads."""
         with atomic_write(self.stored.folder / "progress.json", "w") as file:
             json.dump(
