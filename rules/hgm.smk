@@ -10,6 +10,7 @@ rule coarse:
     """Train the one-view HGM."""
     input:
         views=learning_views,
+        start=coarse_start,
     output:
         weights=ensure("<results>/coarse{branch}/weights.safetensors", non_empty=True),
         early=ensure("<results>/coarse{branch}/early.safetensors", non_empty=True),
@@ -49,6 +50,7 @@ rule base:
     """Provide the latent diffusion model: the configured Stable Diffusion folder, or a small one trained on the rendered views."""
     input:
         views=training_views,
+        start=base_start,
     output:
         manifest=ensure("<results>/base/manifest.json", non_empty=True),
     log:
@@ -76,6 +78,7 @@ rule normals:
     input:
         views=training_views,
         models=body_models,
+        start=normals_start,
     output:
         weights=ensure("<results>/normals/weights.safetensors", non_empty=True),
         model=ensure("<results>/normals/model.json", non_empty=True),
@@ -134,6 +137,7 @@ rule controlnet:
     input:
         pairs="<results>/pairs/manifest.json",
         base="<results>/base/manifest.json",
+        start=controlnet_start,
     output:
         manifest=ensure("<results>/controlnet/manifest.json", non_empty=True),
         history=ensure("<results>/controlnet/history.tsv", non_empty=True),
@@ -162,7 +166,7 @@ rule fusion:
     input:
         views=learning_views,
         pairs=fusion_backs,
-        coarse=fusion_start,
+        start=fusion_start,
     output:
         weights=ensure("<results>/fusion{branch}/weights.safetensors", non_empty=True),
         model=ensure("<results>/fusion{branch}/model.json", non_empty=True),

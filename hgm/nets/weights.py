@@ -13,11 +13,15 @@ from hgm.errors import InputError
 WEIGHTS = "weights.safetensors"
 
 
-def save_tensors(tensors: Mapping[str, Tensor], path: str | Path) -> None:
+def save_tensors(
+    tensors: Mapping[str, Tensor], path: str | Path, metadata: dict[str, str] | None = None
+) -> None:
     """One safetensors file, by name."""
     from safetensors.torch import save
 
-    data = save({name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)})
+    data = save(
+        {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}, metadata
+    )
     with atomic_write(path) as file:
         file.write(data)
 

@@ -22,11 +22,31 @@ def training_views(wildcards):
     return expand("<results>/views/{chunk}/manifest.json", chunk=plan.training_chunks)
 
 
+def coarse_start(wildcards):
+    """The coarse networks that the coarse training starts from, if it does not start from random weights."""
+    return plan.start("coarse", wildcards.branch)
+
+
 def fusion_start(wildcards):
-    """The coarse networks, where the fusion training starts from them."""
+    """The networks that the fusion training starts from: those that `init` names, or this run's coarse ones."""
     if not plan.warm_start:
-        return []
+        return plan.start("fusion", wildcards.branch)
     return f"<results>/coarse{wildcards.branch}/weights.safetensors"
+
+
+def base_start(wildcards):
+    """The diffusion model that the training of the small one starts from, if any."""
+    return plan.start("base")
+
+
+def controlnet_start(wildcards):
+    """The ControlNet that the training starts from, if `init` names one."""
+    return plan.start("controlnet")
+
+
+def normals_start(wildcards):
+    """The normal net that the training starts from, if it does not start from random weights."""
+    return plan.start("normals")
 
 
 def fusion_backs(wildcards):

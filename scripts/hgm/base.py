@@ -40,6 +40,7 @@ def main(job: Job) -> None:
             size=job.params["rendering"]["size"],
             state=job.state,
             seed=job.params["seed"],
+            init=next((start.parent for start in job.paths("start")), None),
             deadline=Deadline(job.seconds()),
             device=device,
             perceptual=perceptual_loss(job.params["weights"], device),

@@ -25,6 +25,7 @@ def main(job: Job) -> None:
         made,
         out,
         job.state,
+        init=next(iter(job.paths("start")), None),
         perceptual=partial(perceptual_loss, params["weights"]),
         deadline=Deadline(job.seconds()),
     )

@@ -20,6 +20,7 @@ def main(job: Job) -> None:
         settings=ControlNet(**job.params["controlnet"]),
         state=job.state,
         seed=job.params["seed"],
+        init=next((start.parent for start in job.paths("start")), None),
         deadline=Deadline(job.seconds()),
         device=select_device(job.params["device"]),
     )

@@ -30,7 +30,7 @@ def main(job: Job) -> None:
         made,
         out,
         job.state,
-        init=job.path("coarse") if section.warm_start else None,
+        init=next(iter(job.paths("start")), None),
         perceptual=partial(perceptual_loss, params["weights"]),
         deadline=Deadline(job.seconds()),
     )

@@ -20,6 +20,7 @@ def main(job: Job) -> None:
         out,
         job.state,
         seed=params["seed"],
+        init=next(iter(job.paths("start")), None),
         device=select_device(params["device"]),
         backend=params["splat"],
         deadline=Deadline(job.seconds()),

@@ -146,6 +146,24 @@ def test_fusion_waits_for_what_it_reads(workspace, tmp_path, settings, needed):
     )
 
 
+def test_a_training_that_starts_from_given_networks_reads_them(workspace, tmp_path):
+    given = tmp_path / "given"
+    for name in ("run.json", "fusion/weights.safetensors", "fusion/model.json"):
+        (given / name).parent.mkdir(exist_ok=True, parents=True)
+        (given / name).write_text("{}")
+    words = ["init: " + str(given), "fusion: {back_share: 0.0}"]
+    (tmp_path / "start.yaml").write_text("\n".join(words))
+    file = ("--configfile", str(tmp_path / "start.yaml"))
+    target = "results/demo/fusion/weights.safetensors"
+    found = counts(workspace.plan(target, *file))  # no coarse networks, though warm_start is on
+    assert set(found) == {"body_model", "standin", "catalogue", "render", "fusion", "total"}
+    (given / "fusion/weights.safetensors").unlink()
+    process = workspace.start(target, *file, "--dry-run")
+    output, _ = process.communicate()
+    assert process.returncode != 0
+    assert f"init: {given}/fusion/weights.safetensors: no such file" in output
+
+
 def test_fusion_starts_from_one_set_of_weights():
     with pytest.raises(
         InputError,

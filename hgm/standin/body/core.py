@@ -30,6 +30,7 @@ from hgm.standin.body.packing import (
 from hgm.standin.body.skeleton import JOINTS, MIRROR, PARENTS, VERTICES
 
 RESOURCES = checkout.RESOURCES / "standin"
+ASSET = RESOURCES / "core.npz"  # of all body models
 GENDERS = ("neutral", "male", "female")
 SHAPE_COLUMNS = 300
 EXPRESSION_COLUMNS = 100  # of the file; the stand-in fills the first 20 of each
@@ -111,7 +112,7 @@ def resource(name: str) -> dict[str, np.ndarray]:
 
 @functools.cache
 def _core() -> dict[str, np.ndarray]:
-    return resource("core.npz")
+    return resource(ASSET.name)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from hgm.core.verbs import Verbs
 from hgm.errors import InputError
@@ -14,8 +15,9 @@ from hgm.systems.hgm.variants import VARIANTS
 def add_reconstruct(verbs: Verbs) -> None:
     p = verbs.add(
         "reconstruct",
-        "reconstruct photos as Gaussians, with the networks of a finished run",
-        "hgm reconstruct photo.jpg --run results/demo --out mine",
+        "reconstruct photos as Gaussians, with the starter weights or the networks of a finished "
+        "run",
+        "hgm reconstruct photo.jpg --out mine",
         _reconstruct,
     )
     p.add_argument(
@@ -26,7 +28,10 @@ def add_reconstruct(verbs: Verbs) -> None:
         help="photos and folders of photos (docs/photos.md)",
     )
     p.add_argument(
-        "--run", type=Path, required=True, help="folder of a finished run, results/<run>"
+        "--run",
+        type=Path,
+        help="folder of a finished run, results/<run>, or of exported weights; without it the "
+        "starter weights",
     )
     p.add_argument(
         "--out", type=Path, required=True, help="folder for the results, one folder a photo"
@@ -68,16 +73,13 @@ def _reconstruct(args: argparse.Namespace) -> int:
     from hgm.systems.hgm.photos import PhotoPipeline, reconstruct_photos
     from hgm.systems.hgm.pipeline.equipment import Equipment
     from hgm.systems.hgm.run_folder import HGMFolder
-    from hgm.workflow.finished import finished_config
+    from hgm.systems.hgm.starter import shipped_run
 
     photos = find_photos(args.images, masks=args.mask, bodies=args.body)
-    with Progress(f"reading the networks of {args.run}"):
-        config = finished_config(args.run)
-        if config["system"] != "hgm":
-            raise InputError(
-                f"--run: {args.run} is a run of system {config['system']}; expected one of hgm"
-            )
-        run = HGMFolder(args.run)
+    folder = shipped_run() if args.run is None else args.run
+    with Progress(f"reading the networks of {folder}"):
+        config = finished_hgm(folder)
+        run = HGMFolder(folder)
         networks = run.networks(VARIANTS[args.variant])
         equipment = Equipment.of(config, networks, run, args.variant, device=args.device)
         pipeline = PhotoPipeline.of(equipment, mesh=args.mesh)
@@ -133,4 +135,41 @@ def _import_weights(args: argparse.Namespace) -> int:
     return 0
 
 
-VERBS = (add_reconstruct, add_import_weights)
+def add_export_weights(verbs: Verbs) -> None:
+    p = verbs.add(
+        "export-weights",
+        "write the networks of a finished run as a small folder, which reconstruct and init take",
+        "hgm export-weights --run results/demo --out weights",
+        _export_weights,
+    )
+    p.add_argument("--run", type=Path, required=True, help="folder of a finished run")
+    p.add_argument(
+        "--out", type=Path, required=True, help="folder for the networks; its files are replaced"
+    )
+    p.add_argument(
+        "--most", type=float, metavar="MB", help="refuse to write more than so many megabytes"
+    )
+
+
+def _export_weights(args: argparse.Namespace) -> int:
+    from hgm.systems.hgm.weight_export import MB, export_weights
+
+    finished_hgm(args.run)
+    exported = export_weights(args.run, args.out, most=args.most)
+    for name, size in exported.networks.items():
+        sys.stdout.write(f"{size / MB:8.2f} MB  {name}\n")
+    sys.stdout.write(f"{args.out}: {exported.total / MB:.2f} MB written\n")
+    return 0
+
+
+def finished_hgm(run: Path) -> dict[str, Any]:
+    """The configuration of a finished run of HGM. Raises InputError for any other folder."""
+    from hgm.workflow.finished import finished_config
+
+    config = finished_config(run)
+    if config["system"] != "hgm":
+        raise InputError(f"--run: {run} is a run of system {config['system']}; expected one of hgm")
+    return config
+
+
+VERBS = (add_reconstruct, add_import_weights, add_export_weights)

@@ -27,6 +27,7 @@ from hgm.scans.data_views import NEEDS_NO_NORMALS
 from hgm.splat import backend_for
 from hgm.splat.normal_maps import KNOWN, body_surfels, normal_error, surfel_normals, to_camera
 from hgm.systems.hgm.sections.normals import Normals
+from hgm.systems.hgm.starter import as_start
 from hgm.train.loop import fit, write_history, write_record
 from hgm.train.pictures import Pictures
 from hgm.train.prefetch import BODIES_STORE, NORMALS_STORE
@@ -90,18 +91,23 @@ def train_normals(
     state: Path,
     *,
     seed: int,
+    init: Path | None = None,
     device: str = "cpu",
     backend: str = "auto",
     deadline: Deadline | None = None,
 ) -> list[dict[str, float]]:
     """Train on every view of the scans' folders. Writes weights, model.json, history.tsv and
-    training.json (backends) to `out` and returns the history.
+    training.json (backends) to `out` and returns the history. init: a file of weights that are the
+    start.
 
-    Raises InputError for views that have no normals.
+    Raises InputError for views that have no normals, or a start of other widths.
     """
     backend = backend_for(backend, device)
     torch.manual_seed(derived_seed(seed, "normals"))
     net = NormalNet(tuple(settings.channels)).to(device)
+    if init is not None:
+        with as_start("normals"):
+            load_tensors(net, init)
     store = ScanStore(scans, Pictures(scans, limit=NORMALS_STORE))
     bodies = BodyViews(store, faces, device=device, backend=backend)
     views = [(scan, view) for scan in range(len(store)) for view in range(len(store.cameras(scan)))]

@@ -25,7 +25,6 @@ from hgm.images.photos.matting import Matting
 from hgm.images.photos.sources import Photo
 from hgm.images.viewpoints import of_the_rig
 from hgm.images.views import save_image
-from hgm.scans.data_source import body_model_file
 from hgm.systems.hgm.bodies import REFINEMENT
 from hgm.systems.hgm.contact import write_contact_sheet
 from hgm.systems.hgm.estimate import BodyEstimate
@@ -109,12 +108,11 @@ class PhotoPipeline:
         equipment = self.equipment
         own_normals = bool(self.digests) and equipment.config["normals"]["icon"] is None
         files = equipment.networks.files(normals=own_normals)
-        if self.refine is not None:
-            files.append(body_model_file(equipment.config["scans"], equipment.run))
         return key_of(
             {name: equipment.config[name] for name in SECTIONS},
             [equipment.name, equipment.device, dict(equipment.backends), self.mesh is not None],
             [file_digest(file) for file in files],
+            None if self.refine is None else equipment.body_digest,
             self.digests,
             code_key(__file__),
         )

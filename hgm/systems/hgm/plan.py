@@ -16,6 +16,7 @@ from hgm.images.photos.sources import Photo, find_photos
 from hgm.scans.data_views import NEEDS_NO_NORMALS, WITHOUT_NORMALS
 from hgm.systems.hgm import requests
 from hgm.systems.hgm.baseline_files import baseline_files
+from hgm.systems.hgm.starter import check_init, init_files, init_folder
 from hgm.systems.hgm.variants import ORDER, VARIANTS
 from hgm.workflow.people import PeoplePlan
 from hgm.workflow.plan import check_pattern
@@ -35,6 +36,7 @@ class Plan(PeoplePlan):
             check_pattern(f"evaluate.baselines.{name}", folder)
         self._said: set[str] = set()
         self._check_first_bodies()
+        self._check_init()
         if (
             self.own_normals
             and self.config["scans"]["source"] in WITHOUT_NORMALS
@@ -63,6 +65,15 @@ class Plan(PeoplePlan):
                     "(docs/estimators.md)"
                 )
             check_pattern("estimate.folder", section["folder"])
+
+    def _check_init(self) -> None:
+        """Raises InputError where the folder that `init` names is none of networks, or Snakemake
+        would misread its path."""
+        init = self.config["init"]
+        if init is not None:
+            check_pattern("init", str(init_folder(init)))
+            if self.users([init]):
+                check_init(init)
 
     @property
     def listed(self) -> Any:
@@ -100,7 +111,20 @@ class Plan(PeoplePlan):
     @property
     def warm_start(self) -> bool:
         """Whether the fusion training starts from the coarse weights."""
-        return self.config["fusion"]["warm_start"]
+        return self.config["init"] is None and self.config["fusion"]["warm_start"]
+
+    def start(self, training: str, branch: str = "") -> list[str]:
+        """The files of other networks that a training starts from, by `init`; none where it starts
+        from random weights. Logs an error for one that is missing, before Snakemake reports a
+        missing input."""
+        init = self.config["init"]
+        if init is None or (training == "base" and self.config["base"]["folder"] is not None):
+            return []
+        found = self.users(init_files(init, training, branch))
+        for file in found:
+            if not Path(file).is_file():
+                self._complain(f"init: {file}: no such file; {init} holds no whole {training}")
+        return found
 
     @property
     def unconverged_backs(self) -> bool:

@@ -23,6 +23,11 @@ from hgm.workflow.configuration import RunConfig
 class Config(RunConfig):
     """Everything that decides a run of HGM."""
 
+    init: str | None = described(
+        None,
+        "networks that all trainings start from: starter (those that come with hgm), or the folder "
+        "of a run; null: from random weights (paper)",
+    )
     images: list[FileName] = described(
         [], "photos and folders of photos to reconstruct too, with the first of evaluate.variants"
     )
@@ -53,11 +58,15 @@ class Config(RunConfig):
         for stage, section in (("coarse", self.coarse), ("fusion", self.fusion)):
             check_named(self.device, section.gpus)
             check_shares(stage, section.gpus, section.accumulate)
+            if section.lgm is not None and self.init is not None:
+                raise _two_starts(f"{stage}.lgm")
             if section.lgm is not None and self.network.preset != "paper":
                 raise InputError(
                     f"{stage}.lgm: LGM's weights fit network.preset: paper, not "
                     f"{self.network.preset}"
                 )
+        if self.controlnet.tile is not None and self.init is not None:
+            raise _two_starts("controlnet.tile")
         if self.fusion.lgm is not None and self.fusion.warm_start:
             raise InputError(
                 "fusion.lgm: with warm_start the training starts from the coarse weights; set "
@@ -68,3 +77,11 @@ class Config(RunConfig):
                 "fusion.turn: the pairs show what is behind the front view, and behind no other; "
                 "set fusion.turn: false or fusion.back_share: 0.0"
             )
+
+
+def _two_starts(key: str) -> InputError:
+    """The error for a training that is told to start from two networks."""
+    return InputError(
+        f"{key}: with init the training starts from the networks there; set init: null, or leave "
+        f"{key} out"
+    )

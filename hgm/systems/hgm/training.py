@@ -19,7 +19,7 @@ from hgm.gaussians import Gaussians
 from hgm.images.viewpoints import Viewpoints
 from hgm.images.views import load_image, save_image
 from hgm.nets import spconv_backend
-from hgm.nets.weights import WEIGHTS, load_tensors, save_tensors
+from hgm.nets.weights import WEIGHTS, save_tensors
 from hgm.splat import backend_for, render
 from hgm.systems.hgm.augmentation import camera_jitter, grid_distortion
 from hgm.systems.hgm.data import Batch, Side, batch_of, draw
@@ -28,6 +28,7 @@ from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.files import load_model, save_model
 from hgm.systems.hgm.networks.hgm import HGM, HGMOutput
 from hgm.systems.hgm.networks.imports import start_from_lgm
+from hgm.systems.hgm.networks.start import start_from
 from hgm.systems.hgm.sections.training import Coarse, Fusion, Loss, Network
 from hgm.train.distributed import SINGLE, Ranks, check_ranks, device_of, launch
 from hgm.train.loop import fit, write_history, write_record
@@ -133,10 +134,9 @@ def train_hgm(
     """Train and write `weights.safetensors`, `model.json`, `history.tsv`, `training.json`
     (backends), `validation/` and, for the coarse stage, `early.safetensors`.
 
-    init: a checkpoint, such as the coarse model, whose weights of equal name and shape are the
-    start; none may be missing. With `lgm` in the section, the U-Net starts from this published LGM
-    checkpoint and the rest from random weights. perceptual: called with a device, returns the
-    perceptual loss on it.
+    init: a file of weights, such as the coarse model's, that are the start (`start_from`). With
+    `lgm` in the section, the U-Net starts from this published LGM checkpoint and the rest from
+    random weights. perceptual: called with a device, returns the perceptual loss on it.
 
     With `gpus` > 1, that many processes train together; the loss curve is that of one process with
     the same `batch` and `accumulate`, except for rounding. Raises InputError for unusable data or
@@ -194,7 +194,7 @@ def _train(
     )
     model = HGM(config, sparse_backend=sparse_backend).to(device)
     if init is not None:
-        load_tensors(model, init)
+        start_from(model, init)
     if section.lgm is not None:
         start_from_lgm(model, Path(section.lgm))
     if training.network.compile:

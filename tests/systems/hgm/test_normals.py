@@ -104,6 +104,16 @@ def test_the_net_learns_what_the_body_does_not_show(folders, ball, tmp_path):
     last = [sum(r[k] for r in history[-20:]) / 20 for k in ("loss", "body_alone")]
     assert last[0] < 0.6 * last[1]
     net = load_normals(tmp_path / "out")
+    again = train_normals(
+        folders,
+        faces,
+        Normals(channels=[8, 16], steps=1, batch=4, lr=1e-12),
+        tmp_path / "again",
+        tmp_path / "other",
+        seed=1,
+        init=tmp_path / "out/weights.safetensors",
+    )
+    assert again[0]["loss"] < 0.6 * again[0]["body_alone"]  # starts from what was learned
     pictures = torch.rand(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
     targets = predict_targets(
         net, pictures, torch.from_numpy(ball.vertices).float(), faces, orbit(size=SIZE)[[0, 6]]

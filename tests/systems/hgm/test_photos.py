@@ -406,7 +406,6 @@ def test_a_result_folder_that_cannot_be_is_one_line(run, photos, tmp_path, capsy
             "controlnet",
             "controlnet/config.json: no such file, which variant full needs; finish the run",
         ),
-        ("standin", "SMPLX_MALE.npz: no such body model; get SMPL-X"),
     ],
 )
 def test_whatever_of_a_run_is_missing_is_one_line(run, photos, tmp_path, capsys, gone, words):

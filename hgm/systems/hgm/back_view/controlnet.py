@@ -61,7 +61,7 @@ def open_controlnet(folder: Path, base: Base) -> Any:
         )
     try:
         controlnet = import_diffusers().ControlNetModel.from_pretrained(
-            folder, local_files_only=True
+            folder, local_files_only=True, torch_dtype=torch.float32
         )
     # a damaged or hostile folder can raise anything from the two libraries
     except Exception as error:
@@ -127,16 +127,17 @@ def train_controlnet(
     settings: ControlNet,
     state: Path,
     seed: int,
+    init: Path | None = None,
     deadline: Deadline | None = None,
     device: str = "cpu",
 ) -> list[dict[str, float]]:
     """Train a ControlNet on the pairs in the folder `pairs` against the base in the folder `base`,
     write it to `out` and return the history.
 
-    It starts from the ControlNet folder `settings.tile` (ControlNet-tile in the paper), else from
-    the base's UNet. Captions are `settings.caption`, some of them empty. A training that was killed
-    continues from the folder `state`. Raises SliceEnded at the deadline and InputError when the
-    folders do not fit each other.
+    It starts from the ControlNet folder `init` or `settings.tile` (ControlNet-tile in the paper),
+    else from the base's UNet. Captions are `settings.caption`, some of them empty. A training that
+    was killed continues from the folder `state`. Raises SliceEnded at the deadline and InputError
+    when the folders do not fit each other.
     """
     opened = open_base(base, device)
     data = Pairs.open(pairs)
@@ -145,11 +146,9 @@ def train_controlnet(
             f"controlnet.timesteps: {settings.timesteps}; expected 1 to "
             f"{opened.scheduler.config.num_train_timesteps}"
         )
-    controlnet = (
-        build_controlnet(opened, seed)
-        if settings.tile is None
-        else open_controlnet(Path(settings.tile), opened)
-    )
+    tile = None if settings.tile is None else Path(settings.tile)
+    start = tile if init is None else init
+    controlnet = build_controlnet(opened, seed) if start is None else open_controlnet(start, opened)
     controlnet.requires_grad_(True).to(device)
     captions = opened.embed([settings.caption, ""])  # [2, L, E]
     stride = 1 << opened.halvings

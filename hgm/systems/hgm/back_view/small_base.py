@@ -18,7 +18,8 @@ from hgm.core.files import atomic_folder
 from hgm.core.keys import derived_seed
 from hgm.core.processes import Deadline
 from hgm.errors import InputError
-from hgm.systems.hgm.back_view.base import Base, import_diffusers, mixed_precision
+from hgm.nets.weights import assign
+from hgm.systems.hgm.back_view.base import Base, import_diffusers, mixed_precision, open_base
 from hgm.systems.hgm.back_view.images import (
     as_float,
     crop_places,
@@ -28,6 +29,7 @@ from hgm.systems.hgm.back_view.images import (
 )
 from hgm.systems.hgm.back_view.settings import CAPTION, DiffusionBase
 from hgm.systems.hgm.back_view.text import make_text_encoder, make_tokenizer
+from hgm.systems.hgm.starter import as_start
 from hgm.train.loop import fit, write_history
 from hgm.train.settings import Optimization, Optimizer, Schedule
 
@@ -107,6 +109,7 @@ def train_base(
     size: int,
     state: Path,
     seed: int,
+    init: Path | None = None,
     deadline: Deadline | None = None,
     device: str = "cpu",
     perceptual: Perceptual | None = None,
@@ -115,22 +118,18 @@ def train_base(
     the folder `out`, as a base for images of `size` pixels.
 
     First the VAE (L1, squared error, KL and, where `perceptual` is given, LPIPS), then the UNet on
-    its latents (paper eq. 4 without a control image). Returns the histories "vae" and "unet". A
-    training that was killed continues from the folder `state`. Raises SliceEnded at the deadline
-    and InputError when the images do not fit the settings.
+    its latents (paper eq. 4 without a control image). Returns the histories "vae" and "unet". init:
+    the folder of a small base that is the start. A training that was killed continues from the
+    folder `state`. Raises SliceEnded at the deadline and InputError when the images or the start do
+    not fit the settings.
     """
     check_images(images, settings)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(seed, "base"))
-        vae = build_vae(settings, size).to(device)
-        unet = build_unet(settings, size).to(device)
-    base = Base(
-        vae,
-        unet,
-        make_text_encoder(settings.text_width, seed, settings.heads).to(device),
-        make_tokenizer(),
-        build_scheduler(),
-    )
+    base = build_base(settings, size, seed)
+    if init is not None:
+        start_from(base, init)
+    vae = base.vae
+    for network in base.networks():
+        network.to(device)
     histories = {
         "vae": train_vae(base, images, settings, state / "vae", seed, deadline, perceptual)
     }
@@ -142,6 +141,33 @@ def train_base(
     )
     save_base(base, out, histories)
     return histories
+
+
+def build_base(settings: DiffusionBase, size: int, seed: int) -> Base:
+    """An untrained base for images of `size` pixels."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(seed, "base"))
+        vae = build_vae(settings, size)
+        unet = build_unet(settings, size)
+    return Base(
+        vae,
+        unet,
+        make_text_encoder(settings.text_width, seed, settings.heads),
+        make_tokenizer(),
+        build_scheduler(),
+    )
+
+
+def start_from(base: Base, folder: Path) -> None:
+    """Fill all networks of a base with the weights of the one in a folder; its texts are embedded
+    as there. Raises InputError for networks of other sizes."""
+    start = open_base(folder)
+    with as_start("base"):
+        for own, theirs in zip(base.networks(), start.networks(), strict=True):
+            assign(own, theirs.state_dict(), source=str(folder))
+        heads = start.unet.config.attention_head_dim
+        if heads != base.unet.config.attention_head_dim:
+            raise InputError(f"{folder}: its U-Net has {heads} attention heads (base.heads)")
 
 
 def check_images(images: Tensor, settings: DiffusionBase) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 from hgm.body.model import BodyModel
 from hgm.core.devices import select_device
 from hgm.core.job import Job
+from hgm.core.keys import file_digest
 from hgm.core.run_folder import RunFolder
-from hgm.scans.data_source import body_model
+from hgm.scans.data_source import STANDIN, body_model, body_model_file
+from hgm.standin.body import core as standin
 from hgm.systems.hgm.backends import job_backends
 from hgm.systems.hgm.normal_estimators import NormalEstimator, estimator_digest, load_estimator
 from hgm.systems.hgm.run_folder import Networks
@@ -78,8 +80,27 @@ class Equipment:
 
     @cached_property
     def body(self) -> BodyModel:
-        """The body model of the fits."""
-        return body_model(self.config["scans"], self.run, self.device)
+        """The body model of the fits; of stand-ins it needs no file, as where networks were passed
+        on without the rest of their run."""
+        if self._brings_body:
+            return body_model(self.config["scans"], self.run, self.device)
+        gender = self.config["scans"]["gender"]
+        return BodyModel(standin.model(gender), gender=gender).to(self.device)
+
+    @property
+    def body_digest(self) -> str:
+        """Hash of what `body` is made of, for keys."""
+        file = body_model_file(self.config["scans"], self.run)
+        return file_digest(file if self._brings_body else standin.ASSET)
+
+    @property
+    def _brings_body(self) -> bool:
+        scans = self.config["scans"]
+        return (
+            scans["source"] != STANDIN
+            or scans["models"] is not None
+            or body_model_file(scans, self.run).is_file()
+        )
 
     @cached_property
     def normals(self) -> NormalEstimator:

@@ -90,7 +90,8 @@ class Fusion(HGMTraining):
     """The two-view HGM."""
 
     warm_start: bool = described(
-        False, "start from the coarse weights; off: from random ones (paper)"
+        False,
+        "start from the coarse weights, where init names none; off: from random ones (paper)",
     )
     back_share: float = described(
         0.0,

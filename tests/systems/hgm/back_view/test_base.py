@@ -59,6 +59,28 @@ def test_scaled_latents_have_unit_deviation(base_folder: Path, images: torch.Ten
     assert total.item() == pytest.approx(1, abs=1e-3)
 
 
+def test_a_training_starts_from_a_base_that_is_given(
+    base_folder: Path, images: torch.Tensor, tmp_path: Path
+) -> None:
+    """Its texts too are embedded as there, whatever the seed."""
+    still = TINY.model_copy(
+        update={"vae_steps": 1, "vae_lr": 1e-12, "unet_steps": 1, "unet_lr": 1e-12}
+    )
+    out = tmp_path / "base"
+    train_base(images, out, settings=still, size=32, state=tmp_path / "s", seed=9, init=base_folder)
+    for ours, theirs in zip(
+        open_base(out).networks(), open_base(base_folder).networks(), strict=True
+    ):
+        for name, tensor in theirs.state_dict().items():
+            assert torch.allclose(ours.state_dict()[name], tensor, atol=1e-6), name
+    for change, words in (({"text_width": 16}, "expected"), ({"heads": 4}, "2 attention heads")):
+        other = TINY.model_copy(update=change)
+        with pytest.raises(InputError, match=f"{base_folder}: .*{words}.*set section base as in"):
+            train_base(
+                images, out, settings=other, size=32, state=tmp_path / "t", seed=9, init=base_folder
+            )
+
+
 def test_slices_end_with_the_bytes_of_an_undisturbed_run(
     base_folder: Path, images: torch.Tensor, tmp_path: Path
 ) -> None:

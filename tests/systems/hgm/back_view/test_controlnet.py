@@ -52,6 +52,25 @@ def sample(batch: int = 2) -> dict[str, torch.Tensor]:
     }
 
 
+def test_a_training_starts_from_a_controlnet_that_is_given(
+    base_folder: Path, pairs_folder: Path, trained: Path, tmp_path: Path
+) -> None:
+    still = ControlNet(steps=1, batch=2, lr=1e-12, weight_decay=0.0)
+    train_controlnet(
+        pairs_folder,
+        base_folder,
+        tmp_path / "out",
+        settings=still,
+        state=tmp_path / "state",
+        seed=6,
+        init=trained,
+    )
+    base = open_base(base_folder)
+    ours, theirs = (open_controlnet(folder, base) for folder in (tmp_path / "out", trained))
+    for name, tensor in theirs.state_dict().items():
+        assert torch.allclose(ours.state_dict()[name], tensor, atol=1e-6), name
+
+
 def test_an_untrained_controlnet_changes_nothing(base_folder: Path) -> None:
     base = open_base(base_folder)
     controlnet = build_controlnet(base, seed=0).eval()
