@@ -31,9 +31,10 @@ def body_points(batch: int, count: int, seed: int = 0) -> Tensor:
     return points * sizes
 
 
-def tiny_model(views: int = 1, **changes: object) -> HGM:
+def tiny_model(views: int = 1, *, surfaces: int = 0, **changes: object) -> HGM:
+    """As the paper's, with a Gaussian for each pixel of a map, unless `surfaces` are asked for."""
     torch.manual_seed(0)
-    return HGM(HGMConfig.tiny(views, vertices=501, **changes))
+    return HGM(HGMConfig.tiny(views, vertices=501, surfaces=surfaces, **changes))
 
 
 def batch_of(model: HGM, batch: int, seed: int = 0) -> tuple[Tensor, Cameras, Tensor]:

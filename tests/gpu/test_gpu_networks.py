@@ -20,9 +20,10 @@ pytestmark = pytest.mark.gpu
 TF32 = 2e-3  # mean error: convolutions may run in it
 
 
-def sample(scene, views: int) -> tuple[Tensor, Cameras, Tensor]:
+def sample(scene, views: int) -> tuple[Tensor, Cameras, Tensor, Tensor]:
     seen = [0, 6][:views]
-    return scene.pictures.rgb[seen][None], scene.rig[seen][None], scene.vertices[None]
+    masks = scene.pictures.alpha[seen][None]
+    return scene.pictures.rgb[seen][None], scene.rig[seen][None], scene.vertices[None], masks
 
 
 def packed(out: HGMOutput) -> list[Tensor]:
@@ -39,12 +40,12 @@ def relative(a: Tensor, b: Tensor) -> float:
 def test_cuda_gives_what_the_cpu_gives(scene, views, record_property):
     torch.manual_seed(0)
     net = HGM(HGMConfig.tiny(views), sparse_backend="torch").eval()
-    images, cameras, vertices = sample(scene, views)
+    images, cameras, vertices, masks = sample(scene, views)
     with torch.no_grad():
-        here = packed(net(images.cpu(), cameras.to("cpu"), vertices.cpu()))
+        here = packed(net(images.cpu(), cameras.to("cpu"), vertices.cpu(), masks=masks.cpu()))
         net.cuda()
-        there = packed(net(images, cameras, vertices))
-        half = packed(net(images, cameras, vertices, precision="bf16"))
+        there = packed(net(images, cameras, vertices, masks=masks))
+        half = packed(net(images, cameras, vertices, masks=masks, precision="bf16"))
     errors = [float((a.cpu() - b).abs().mean()) for a, b in zip(there, here, strict=True)]
     halves = [float((a - b).abs().mean()) for a, b in zip(half, there, strict=True)]
     record_property("cuda_against_cpu", errors)
@@ -55,12 +56,12 @@ def test_cuda_gives_what_the_cpu_gives(scene, views, record_property):
 
 def test_compiled_networks_give_what_eager_ones_give(real, scene):
     net = HGM(HGMConfig.tiny(2)).eval().cuda()
-    inputs = sample(scene, 2)
+    *inputs, masks = sample(scene, 2)
     names = list(net.state_dict())
     with torch.no_grad():
-        eager = packed(net(*inputs))
+        eager = packed(net(*inputs, masks=masks))
         net.compile_networks()
-        compiled = packed(net(*inputs))
+        compiled = packed(net(*inputs, masks=masks))
     torch.compiler.reset()
     assert list(net.state_dict()) == names
     assert all((a - b).abs().mean() < TF32 for a, b in zip(eager, compiled, strict=True))

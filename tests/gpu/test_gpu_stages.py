@@ -118,9 +118,9 @@ def test_subjects_are_placed_and_refined(device, rendered, model, tmp_path):
 
 @pytest.mark.parametrize("variant", ["full", "one_view", "no_diffusion"])
 def test_a_photo_is_reconstructed(device, rendered, variant, tmp_path):
-    image, _ = photo(rendered[0])
+    image, mask = photo(rendered[0])
     vertices = torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
-    result = networks(device).reconstruct(image, vertices, VARIANTS[variant], of_the_rig(64))
+    result = networks(device).reconstruct(image, mask, vertices, VARIANTS[variant], of_the_rig(64))
     assert (
         result.gaussians.means.is_cuda
         and bool(result.gaussians.packed().isfinite().all())

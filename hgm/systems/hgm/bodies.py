@@ -127,7 +127,7 @@ def refine_subject(
     """
 
     def gaussians_from(vertices: Tensor | None) -> Gaussians:
-        return reconstructor.coarse_gaussians(image, vertices, camera)
+        return reconstructor.coarse_gaussians(image, mask, vertices, camera)
 
     cameras = silhouette_cameras(camera.resized(reconstructor.size)).to(reconstructor.device)
     normals_from = (

@@ -24,6 +24,7 @@ class Batch:
     """B samples. Images are float32 in [0, 1] over white; vertices are in normalized units."""
 
     images: Tensor  # [B, V, 3, H, W], the input views
+    masks: Tensor  # [B, V, 1, H, W], their coverage
     cameras: Cameras  # [B, V]
     rays: Cameras  # [B, V], of the ray embedding: `cameras`, unless these are jittered
     vertices: Tensor  # [B, P, 3]
@@ -37,6 +38,7 @@ class Batch:
 
         return Batch(
             move(self.images),
+            move(self.masks),
             self.cameras.to(device),
             self.rays.to(device),
             move(self.vertices),
@@ -49,6 +51,7 @@ class Batch:
         """A batch of some of the samples."""
         return Batch(
             self.images[part],
+            self.masks[part],
             self.cameras[part],
             self.rays[part],
             self.vertices[part],
@@ -62,6 +65,7 @@ class Batch:
         computes."""
         return Batch(
             self.images.pin_memory(),
+            self.masks.pin_memory(),
             self.cameras,
             self.rays,
             self.vertices.pin_memory(),
@@ -140,12 +144,19 @@ def batch_of(
     generator the supervised views are evenly spaced and the front view is that of the scan.
     """
     samples = [_sample(store, scan, inputs, supervised, size, generator, turn) for scan in scans]
-    images, K, w2c, vertices, rgb, mask, target_K, target_w2c = (
+    images, masks, K, w2c, vertices, rgb, mask, target_K, target_w2c = (
         torch.stack(x) for x in zip(*samples, strict=True)
     )
     cameras = Cameras(K, w2c, size, size)
     return Batch(
-        images, cameras, cameras, vertices, rgb, mask, Cameras(target_K, target_w2c, size, size)
+        images,
+        masks,
+        cameras,
+        cameras,
+        vertices,
+        rgb,
+        mask,
+        Cameras(target_K, target_w2c, size, size),
     )
 
 
@@ -179,11 +190,12 @@ def _sample(
         rgb, mask = (torch.stack([p[k] for p in pairs]).float() / 255 for k in (0, 1))
         return resize(rgb, size), resize(mask, size), resized[list(indices)]
 
-    images, _, given = read([sides[side] for side in inputs])
+    images, masks, given = read([sides[side] for side in inputs])
     rgb, mask, targeted = read([seen.ring[(i + shift) % views] for i in targets])
     vertices = turn_about_y(store.body(scan), degrees)
     return (
         images,
+        masks,
         given.K,
         given.world_to_camera,
         vertices,

@@ -67,14 +67,14 @@ class Reconstructor:
 
     @torch.no_grad()
     def coarse_gaussians(
-        self, image: Tensor, vertices: Tensor | None, camera: Cameras
+        self, image: Tensor, mask: Tensor, vertices: Tensor | None, camera: Cameras
     ) -> Gaussians:
         """Gaussians [N] of the frozen coarse model: the merged set, from a photo [3, H, W] over
-        white taken by an unbatched camera, and body vertices [P, 3].
+        white taken by an unbatched camera, its mask [1, H, W], and body vertices [P, 3].
 
         Without vertices it is the set of the U-Net alone, which does not depend on the body.
         """
-        output = self._run(self.coarse, image[None], camera[None], vertices)
+        output = self._run(self.coarse, image[None], mask[None], camera[None], vertices)
         chosen = (
             output.merged
             if vertices is not None or not self.coarse.config.use_body
@@ -83,16 +83,25 @@ class Reconstructor:
         return chosen[0].detach()
 
     def _run(
-        self, model: HGM, images: Tensor, cameras: Cameras, vertices: Tensor | None
+        self,
+        model: HGM,
+        images: Tensor,
+        masks: Tensor,
+        cameras: Cameras,
+        vertices: Tensor | None,
     ) -> HGMOutput:
-        images = resize(images, self.size)[None].to(self.device)
+        images, masks = (resize(x, self.size)[None].to(self.device) for x in (images, masks))
         body = (
             vertices[None].to(self.device)
             if vertices is not None and model.config.use_body
             else None
         )
         return model(
-            images, cameras.resized(self.size)[None].to(self.device), body, precision=self.precision
+            images,
+            cameras.resized(self.size)[None].to(self.device),
+            body,
+            masks=masks,
+            precision=self.precision,
         )
 
     @torch.no_grad()
@@ -107,6 +116,7 @@ class Reconstructor:
     def reconstruct(
         self,
         image: Tensor,
+        mask: Tensor,
         vertices: Tensor | None,
         variant: Variant,
         views: Viewpoints,
@@ -115,7 +125,8 @@ class Reconstructor:
     ) -> Reconstruction:
         """Coarse Gaussians, back view and fused Gaussians of one photo (paper figure 2).
 
-        image [3, H, W] in [0, 1] over white is the front view of `views`; vertices [P, 3] are in
+        image [3, H, W] in [0, 1] over white is the front view of `views`, mask [1, H, W] the
+        person's; vertices [P, 3] are in
         normalized units, None without a body branch. The back view is made for the camera of the
         back view of `views`. `announce` is called with the name of each of STAGES when it begins.
         """
@@ -131,7 +142,7 @@ class Reconstructor:
         at = time.perf_counter()
         sides = views.cameras[[views.front, views.back]]
         announce("coarse")
-        coarse = self.coarse_gaussians(image, vertices, sides[0])
+        coarse = self.coarse_gaussians(image, mask, vertices, sides[0])
         at = timed("coarse", at)
         announce("back_view")
         back_coarse, alpha = self.seen_by(sides[1], coarse)
@@ -142,9 +153,13 @@ class Reconstructor:
         announce("fusion")
         result = coarse
         if variant.two_view and self.fusion is not None:
-            images = torch.stack([resize(image, self.size).to(self.device), back.to(self.device)])
+            # the back view shows the person where the coarse Gaussians are
+            images, masks = (
+                torch.stack([resize(front, self.size).to(self.device), behind.to(self.device)])
+                for front, behind in ((image, back), (mask, alpha))
+            )
             with torch.no_grad():
-                result = self._run(self.fusion, images, sides, vertices).merged[0]
+                result = self._run(self.fusion, images, masks, sides, vertices).merged[0]
         timed("fusion", at)
         return Reconstruction(coarse, back_coarse, back, result, seconds)
 
@@ -202,11 +217,13 @@ class BackRenderer:
             coarse, None, None, size=size, device=device, backend=backend, precision=precision
         )
 
-    def render(self, folder: Path, views: Viewpoints) -> Tensor:
+    def render(self, folder: Path, views: Viewpoints) -> tuple[Tensor, Tensor]:
         """The render [3, H, W] over white by the camera of the back view of the scan whose views
-        are in `folder`."""
+        are in `folder`, and its coverage [1, H, W]."""
         with np.load(folder / "smplx.npz", allow_pickle=False) as data:
             vertices = torch.from_numpy(data["vertices"].astype(np.float32))
-        image = load_image(view_path(folder, "rgb", views.front))
-        coarse = self.reconstructor.coarse_gaussians(image, vertices, views.cameras[views.front])
-        return self.reconstructor.seen_by(views.cameras[views.back], coarse)[0]
+        image, mask = (load_image(view_path(folder, k, views.front)) for k in ("rgb", "mask"))
+        coarse = self.reconstructor.coarse_gaussians(
+            image, mask, vertices, views.cameras[views.front]
+        )
+        return self.reconstructor.seen_by(views.cameras[views.back], coarse)

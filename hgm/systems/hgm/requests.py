@@ -48,9 +48,9 @@ MESHING = 3000
 # the backward pass in float32 with one view and with two; hgm.systems.hgm.bench.footprint computes
 # them, and a test compares
 NETWORKS = {
-    "tiny": (64, 0.36, 16, 27),
-    "small": (128, 3.57, 96, 178),
-    "medium": (256, 45.4, 1222, 2420),
+    "tiny": (64, 0.376, 17, 23),
+    "small": (128, 3.59, 98, 139),
+    "medium": (256, 45.4, 1236, 1936),
     "paper": (512, 641.5, 10089, 19403),
 }
 # megabytes of VGG's features of a picture of 256 px, held for one set of renders and for the

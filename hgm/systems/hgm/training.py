@@ -59,7 +59,8 @@ class Training:
     size: int  # edge of the pictures in pixels
     network: Network
     loss: Loss
-    pairs: Path | None = None  # <pairs>/<scan>/condition.png: unconverged renders as back views
+    # <pairs>/<scan>/condition.png and mask.png: unconverged renders as back views
+    pairs: Path | None = None
     seed: int = 0
     device: str = "cpu"
     backend: str = "auto"
@@ -101,23 +102,25 @@ def augment_back(
     unconverged render in the folder `pairs`, distort it, and jitter the camera of its rays. The
     first view, the targets and the camera that projects the body are unchanged."""
     images = batch.images.clone()
+    masks = batch.masks.clone()
     w2c = batch.rays.world_to_camera.clone()
     for b, scan in enumerate(scans):
         chance = torch.rand(3, generator=generator)
         if pairs is not None and chance[0] < fusion.back_share:
-            path = pairs / scan.name / "condition.png"
-            image = load_image(path)
-            if image.shape[-1] != images.shape[-1]:
-                image = torch.nn.functional.interpolate(
-                    image[None], images.shape[-2:], mode="bilinear", align_corners=False
-                )[0]
-            images[b, 1] = image
+            for batched, name in ((images, "condition.png"), (masks, "mask.png")):
+                image = load_image(pairs / scan.name / name)
+                if image.shape[-1] != batched.shape[-1]:
+                    image = torch.nn.functional.interpolate(
+                        image[None], batched.shape[-2:], mode="bilinear", align_corners=False
+                    )[0]
+                batched[b, 1] = image
         if chance[1] < fusion.distortion:
-            images[b, 1] = grid_distortion(images[b, 1], generator)
+            both = grid_distortion(torch.cat([images[b, 1], masks[b, 1]]), generator)
+            images[b, 1], masks[b, 1] = both[:3], both[3:]
         if chance[2] < fusion.jitter:
             w2c[b, 1] = camera_jitter(batch.cameras[b, 1], generator).world_to_camera
     return dataclasses.replace(
-        batch, images=images, rays=dataclasses.replace(batch.rays, world_to_camera=w2c)
+        batch, images=images, masks=masks, rays=dataclasses.replace(batch.rays, world_to_camera=w2c)
     )
 
 
@@ -229,6 +232,7 @@ def _train(
             sample.images,
             sample.cameras,
             sample.vertices,
+            masks=sample.masks,
             rays=sample.rays,
             precision=training.network.precision,
         )
@@ -261,6 +265,7 @@ def _train(
                     batch.images,
                     batch.cameras,
                     batch.vertices,
+                    masks=batch.masks,
                     precision=training.network.precision,
                 )
                 rgb = render(output.merged, batch.target_cameras, backend=backend).rgb.clamp(0, 1)

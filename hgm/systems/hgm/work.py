@@ -25,12 +25,18 @@ from hgm.workflow.work import ADAM_PASSES, Work, splatting_bytes
 # preset -> GFLOP of a forward pass at its size, with one view and with two;
 # hgm.systems.hgm.bench.footprint counts them, and a test compares
 FORWARD = {
-    "tiny": (0.320, 0.737),
-    "small": (4.39, 9.61),
-    "medium": (190.0, 444.0),
+    "tiny": (0.334, 0.599),
+    "small": (4.45, 6.96),
+    "medium": (190.3, 329.0),
     "paper": (4392.0, 11147.0),
 }
-MAPS = {"tiny": 32, "small": 64, "medium": 128, "paper": 256}  # side of the Gaussian map of a view
+# preset -> number of Gaussians at its size, with one view and with two
+GAUSSIANS = {
+    "tiny": (1024, 1024),
+    "small": (4096, 4096),
+    "medium": (16384, 16384),
+    "paper": (65536, 131072),
+}
 LPIPS_FLOPS = 40.1e9  # of VGG's features of a picture of 256 px
 # FLOPs of a forward pass at 512 px
 STABLE_UNET = 803e9
@@ -97,7 +103,7 @@ class Sizes:
         return self.config["base"]["folder"] is not None
 
     def gaussians(self, views: int) -> int:
-        return round(views * MAPS[self.preset] ** 2 * self.scale)
+        return round(GAUSSIANS[self.preset][views - 1] * self.scale)
 
     def data(self, job: PlannedJob) -> dict[str, Any]:
         """The data set of the chunk that a job works on."""

@@ -91,8 +91,15 @@ class Known:
         self.asked: list[tuple[Tensor, Cameras]] = []
 
     def __call__(
-        self, images: Tensor, cameras: Cameras, vertices: Tensor | None, *, precision: str
+        self,
+        images: Tensor,
+        cameras: Cameras,
+        vertices: Tensor | None,
+        *,
+        masks: Tensor,
+        precision: str,
     ) -> SimpleNamespace:
+        assert masks.shape == images[:, :, :1].shape
         self.asked.append((images[0], cameras[0]))
         batch = Gaussians.from_packed(self.person.packed()[None])
         return SimpleNamespace(merged=batch, unet=batch, body=batch)
@@ -201,9 +208,9 @@ def subject(folder: Path, person: Gaussians, tmp_path_factory: pytest.TempPathFa
     coarse = Known(person)
     fusion = Known(person)
     views = Viewpoints.read(folder)
-    image = load_image(view_path(folder, "rgb", views.front))
+    image, mask = (load_image(view_path(folder, k, views.front)) for k in ("rgb", "mask"))
     made = Reconstructor(coarse, fusion, None, size=SIZE).reconstruct(
-        image, body_of(folder), VARIANTS["no_diffusion"], views
+        image, mask, body_of(folder), VARIANTS["no_diffusion"], views
     )
     for network, sides in ((coarse, [FRONT]), (fusion, [FRONT, BACK])):
         images, cameras = network.asked[0]

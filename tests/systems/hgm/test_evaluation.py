@@ -25,9 +25,9 @@ def subject(rendered, model, tmp_path_factory):
         HGM(HGMConfig.tiny()).eval(), HGM(HGMConfig.tiny(views=2)).eval(), None, size=64
     )
     estimate_subject(rendered[0], model, folder, seed=3, mpjpe_mm=80.0)
-    image = load_image(rendered[0] / "rgb_00.png")
+    image, mask = (load_image(rendered[0] / f"{kind}_00.png") for kind in ("rgb", "mask"))
     vertices = torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
-    made = networks.reconstruct(image, vertices, VARIANTS["no_diffusion"], of_the_rig(64))
+    made = networks.reconstruct(image, mask, vertices, VARIANTS["no_diffusion"], of_the_rig(64))
     write_reconstruction(
         made,
         image,

@@ -182,7 +182,7 @@ def test_normals_turn_a_body_that_silhouettes_leave(rendered, model, tmp_path):
             self.size = 64
             self.device = "cpu"
 
-        def coarse_gaussians(self, image, vertices, camera):
+        def coarse_gaussians(self, image, mask, vertices, camera):
             point = torch.zeros(1, 3)
             return Gaussians(point, torch.ones(1), point + 0.1, torch.eye(4)[:1], point)
 

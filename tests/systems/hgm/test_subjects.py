@@ -24,6 +24,7 @@ from hgm.systems.hgm.bodies import (
 from hgm.systems.hgm.evaluation import baselines, geometry, image_metrics, renders, textured_body
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.hgm import HGM
+from hgm.systems.hgm.networks.surfaces import PERSON
 from hgm.systems.hgm.reconstruction import BackRenderer, Reconstructor, write_reconstruction
 from hgm.systems.hgm.sections.bodies import Refine
 from hgm.systems.hgm.sections.reconstruct import Reconstruct
@@ -60,7 +61,7 @@ def test_refinement_against_the_true_silhouettes_comes_closer(rendered, model, t
             self.size = 64
             self.device = "cpu"
 
-        def coarse_gaussians(self, image, vertices, camera):
+        def coarse_gaussians(self, image, mask, vertices, camera):
             return true
 
     settings = Refine(iterations=20, every=10, sizes=[64], cell=0.012)
@@ -99,24 +100,33 @@ def test_a_broken_body_is_one_clear_error(tmp_path):
         load_body(tmp_path / "smplx.npz")
 
 
+def seen(folder):
+    """The front view of a view folder and its mask."""
+    return (load_image(folder / name) for name in ("rgb_00.png", "mask_00.png"))
+
+
 def test_without_vertices_the_image_branch_answers(rendered, reconstructor):
-    image = load_image(rendered[0] / "rgb_00.png")
+    image, mask = seen(rendered[0])
     vertices = torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
     with torch.no_grad():
-        output = reconstructor.coarse(image[None, None], RIG.cameras[[0]][None], vertices[None])
+        output = reconstructor.coarse(
+            image[None, None], RIG.cameras[[0]][None], vertices[None], masks=mask[None, None]
+        )
     for body, expected in ((None, output.unet), (vertices, output.merged)):
-        found = reconstructor.coarse_gaussians(image, body, RIG.cameras[0])
+        found = reconstructor.coarse_gaussians(image, mask, body, RIG.cameras[0])
         assert torch.allclose(found.packed(), expected[0].packed(), atol=1e-5)
 
 
 def test_a_photo_becomes_files(rendered, reconstructor, tmp_path):
-    image = load_image(rendered[0] / "rgb_00.png")
+    image, mask = seen(rendered[0])
     vertices = torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
-    one = reconstructor.reconstruct(image, vertices, VARIANTS["one_view"], RIG)
-    two = reconstructor.reconstruct(image, vertices, VARIANTS["no_diffusion"], RIG)
-    assert torch.equal(one.gaussians.packed(), one.coarse.packed()) and len(
-        two.gaussians
-    ) == 2 * len(one.gaussians)
+    one = reconstructor.reconstruct(image, mask, vertices, VARIANTS["one_view"], RIG)
+    two = reconstructor.reconstruct(image, mask, vertices, VARIANTS["no_diffusion"], RIG)
+    person = int((mask > PERSON).sum())
+    assert torch.equal(one.gaussians.packed(), one.coarse.packed())
+    # two surfaces of each pixel of the person, or one in each view
+    assert len(one.gaussians) == 2 * person
+    assert 1.5 * person < len(two.gaussians) < 2.5 * person
     assert torch.equal(two.back, two.back_coarse) and set(two.seconds) == {
         "coarse",
         "back_view",
@@ -137,14 +147,14 @@ def test_a_photo_becomes_files(rendered, reconstructor, tmp_path):
 
 
 def test_a_pair_is_seen_from_behind(rendered, reconstructor):
-    front = BackRenderer(
+    behind, covered = BackRenderer(
         reconstructor.coarse, size=64, device="cpu", backend="auto", precision="fp32"
     ).render(rendered[0], RIG)
     vertices = torch.from_numpy(load_body(rendered[0] / "smplx.npz")["vertices"])
-    coarse = reconstructor.coarse_gaussians(
-        load_image(rendered[0] / "rgb_00.png"), vertices, RIG.cameras[0]
-    )
-    assert torch.allclose(front, render(coarse, RIG.cameras[[6]]).rgb[0].clamp(0, 1), atol=1e-5)
+    coarse = reconstructor.coarse_gaussians(*seen(rendered[0]), vertices, RIG.cameras[0])
+    expected = render(coarse, RIG.cameras[[6]])
+    assert torch.allclose(behind, expected.rgb[0].clamp(0, 1), atol=1e-5)
+    assert torch.allclose(covered, expected.alpha[0], atol=1e-5)
 
 
 def test_baselines_and_metrics(rendered, model, tmp_path):

@@ -50,7 +50,7 @@ def test_operations_of_networks_are_those_that_torch_counts(preset):
     for views, stated in zip((1, 2), work.FORWARD[preset], strict=True):
         config = getattr(HGMConfig, preset)(views)
         assert forward_flops(config) / 1e9 == pytest.approx(stated, rel=0.01)
-        assert config.map_size == work.MAPS[preset]
+        assert config.gaussians == work.GAUSSIANS[preset][views - 1]
 
 
 def test_operations_of_the_other_networks_are_those_that_torch_counts():

@@ -3,7 +3,8 @@
 
 The coarse view comes from a one-view HGM whose training was stopped early on purpose, so that
 renders of training scans are as bad as those of test scans; the render is then downsampled. Each
-scan has a folder with `condition.png` and `target.png` of its back view; `pairs.json` lists them.
+scan has a folder with `condition.png` and `target.png` of its back view, and in `mask.png` what the
+coarse render covers; `pairs.json` lists them.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from hgm.systems.hgm.back_view.images import degrade
 
 STAGE = "pairs"
 
-RenderBack = Callable[[Path, Viewpoints], Tensor]
+RenderBack = Callable[[Path, Viewpoints], tuple[Tensor, Tensor]]
 """(folder of one scan's views, the views) -> the coarse render [3, H, W] over white of the front
-view, seen from the back view."""
+view, seen from the back view, and its coverage [1, H, W]."""
 
 
 def make_pairs(
@@ -85,7 +86,7 @@ def _make_pair(
 ) -> dict[str, Any]:
     views = Viewpoints.read(folder)
     truth = load_image(view_path(folder, "rgb", views.back))
-    coarse = render(folder, views).detach().float().cpu()
+    coarse, alpha = (x.detach().float().cpu() for x in render(folder, views))
     if coarse.shape != truth.shape:
         raise InputError(
             f"{folder}: the coarse render is {tuple(coarse.shape)}, view {views.back} is "
@@ -93,6 +94,7 @@ def _make_pair(
         )
     condition = degrade(coarse.clamp(0, 1), factor)
     save_image(out / "condition.png", condition)
+    save_image(out / "mask.png", alpha)
     save_image(out / "target.png", truth)
     error = (condition - truth).square().mean().clamp(min=1e-10)
     return {

@@ -16,9 +16,11 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
 from hgm.bench.flops import count_flops
+from hgm.gaussians import CHANNELS
 from hgm.metrics.lpips import LPIPS
-from hgm.systems.hgm.networks.config import INPUT_CHANNELS, HGMConfig
+from hgm.systems.hgm.networks.config import INPUT_CHANNELS, PERSON_SHARE, HGMConfig
 from hgm.systems.hgm.networks.hgm import HGM
+from hgm.systems.hgm.networks.surfaces import PersonPixels
 
 GIB = 1 << 30
 STATIC = 16  # bytes for each parameter: weight, gradient, Adam's two moments, all float32
@@ -81,6 +83,12 @@ def _fixed_parts(model: HGM, config: HGMConfig) -> list[tuple[nn.Module, Callabl
         (model.unet, lambda: model.unet(images, config.views)),
         (model.merge, lambda: model.merge(torch.empty(1, config.merge_channels, config.gaussians))),
     ]
+    if config.surfaces:
+        shown = round(config.views * config.input_size**2 * PERSON_SHARE)
+        index = torch.zeros(1, shown, dtype=torch.long)
+        pixels = PersonPixels(index, (shown,))
+        features = torch.empty(1, shown, CHANNELS + config.unet.up[-1])
+        parts.append((model.detail, lambda: model.detail(features, images[None], pixels)))
     if config.use_body:
         points = torch.empty(1, 3 + config.token_channels, config.vertices)
         parts += [

@@ -32,13 +32,13 @@ def forward_ways(settings: Settings, scene: Scene, views: int) -> list[Way]:
 
     def make(how: Networks) -> Work:
         model = _model(settings, how, views).eval().requires_grad_(False)
-        images = scene.pictures.rgb[seen][None]
+        images, masks = (x[seen][None] for x in (scene.pictures.rgb, scene.pictures.alpha))
         cameras = scene.rig[seen][None]
         vertices = scene.vertices[None]
 
         def run() -> HGMOutput:
             with torch.no_grad():
-                return model(images, cameras, vertices, precision=how.precision)
+                return model(images, cameras, vertices, masks=masks, precision=how.precision)
 
         return Work(run, compile=_compiling(how, [model]), counted=_in_torch(model, run))
 
@@ -49,7 +49,10 @@ def backward_ways(settings: Settings, scene: Scene) -> list[Way]:
     """The networks' share of a training step: forward and backward of the one-view HGM, without
     renders and optimizer."""
     batch = settings.batch
-    images = scene.pictures.rgb[scene.views.front].expand(batch, 1, -1, -1, -1)
+    images, masks = (
+        x[scene.views.front].expand(batch, 1, -1, -1, -1)
+        for x in (scene.pictures.rgb, scene.pictures.alpha)
+    )
     vertices = scene.vertices.expand(batch, -1, -1)
     cameras = _expand(scene.rig[scene.sides[:1]], batch)
 
@@ -57,7 +60,9 @@ def backward_ways(settings: Settings, scene: Scene) -> list[Way]:
         model = _model(settings, how, 1).train()
 
         def run() -> Tensor:
-            sets = gaussian_sets(model(images, cameras, vertices, precision=how.precision))
+            sets = gaussian_sets(
+                model(images, cameras, vertices, masks=masks, precision=how.precision)
+            )
             total = torch.stack([g.packed().square().mean() for g in sets.values()]).sum()
             total.backward()
             model.zero_grad(set_to_none=True)
@@ -74,7 +79,10 @@ def training_ways(settings: Settings, scene: Scene) -> list[Way]:
     """One step of the one-view HGM: networks, renders of three sets, loss, backward pass, AdamW."""
     batch = settings.batch
     count = settings.sizes.supervised
-    images = scene.pictures.rgb[scene.views.front].expand(batch, 1, -1, -1, -1)
+    images, masks = (
+        x[scene.views.front].expand(batch, 1, -1, -1, -1)
+        for x in (scene.pictures.rgb, scene.pictures.alpha)
+    )
     rgb, mask = (
         x[:count].expand(batch, -1, -1, -1, -1) for x in (scene.pictures.rgb, scene.pictures.alpha)
     )
@@ -88,7 +96,9 @@ def training_ways(settings: Settings, scene: Scene) -> list[Way]:
         seen = _expand(scene.rig[:count], batch)
 
         def run() -> float:
-            sets = gaussian_sets(model(images, inputs, vertices, precision=how.precision))
+            sets = gaussian_sets(
+                model(images, inputs, vertices, masks=masks, precision=how.precision)
+            )
             samples = [slice(b, b + 1) for b in range(batch)] if loop else [slice(batch)]
             shown = [slice(v, v + 1) for v in range(count)] if loop else [slice(count)]
             loss = torch.stack(
@@ -151,10 +161,10 @@ def photo_ways(settings: Settings, scene: Scene) -> list[Way]:
             device=settings.device,
             precision=how.precision,
         )
-        image = scene.pictures.rgb[scene.views.front]
+        image, mask = (x[scene.views.front] for x in (scene.pictures.rgb, scene.pictures.alpha))
 
         def run() -> Reconstruction:
-            return stages.reconstruct(image, scene.vertices, VARIANTS["full"], scene.views)
+            return stages.reconstruct(image, mask, scene.vertices, VARIANTS["full"], scene.views)
 
         return Work(
             run,

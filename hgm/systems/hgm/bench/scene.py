@@ -49,7 +49,7 @@ class Scene:
         area = torch.linalg.cross(
             corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
         ).norm(dim=-1)
-        count = sets * self.config.map_size**2
+        count = sets * self.config.gaussians // self.config.views
         face = torch.multinomial(area, count, replacement=True, generator=generator)
         weight = torch.distributions.Exponential(1.0).icdf(
             torch.rand(count, 3, generator=generator)

@@ -12,6 +12,11 @@ from hgm.nets.widths import UNetWidths
 
 RAY_CHANNELS = 6  # moment o x d, then direction d
 INPUT_CHANNELS = 3 + RAY_CHANNELS
+# of a picture's pixels, as people cover it in the rig's views; sizes of what depends on the person
+# are counted with it
+PERSON_SHARE = 1 / 8
+# of the merge network, for surfaces: which one it is, how far the U-Net moves it along its ray
+SURFACE_CHANNELS = 2
 LARGEST = 65536  # upper bound of any number in a model.json
 
 
@@ -51,9 +56,11 @@ class HGMConfig:
     # the same for a splat of the body: about the spacing of SMPL-X's vertices
     initial_body_scale: float = 0.01
     initial_opacity: float = 0.5
-    # Gaussians start on the ray of their pixel, with its color (`networks.prior`); not in the
-    # paper, makes trainings of minutes possible
-    prior: bool = False
+    # surfaces of the person along the ray of each pixel of its mask that become Gaussians, 1 (the
+    # one that the picture shows) or 2 (also the last one), which start there with the pixel's color
+    # (`networks.surfaces`); 0: the paper's Gaussian for each pixel of a map, anywhere
+    surfaces: int = 0
+    detail_hidden: int = 64  # width of the detail head, which such Gaussians need
     checkpointing: bool = False  # recompute blocks in the backward pass: less memory, more time
     channels_last: bool = False  # memory layout of the 2-D networks
 
@@ -77,6 +84,8 @@ class HGMConfig:
             raise InputError(f"patch: {self.patch} is even; expected an odd side")
         if len(self.encoder_stages) < 2:
             raise InputError("encoder_stages: expected at least two stages")
+        if not 0 <= self.surfaces <= 2:
+            raise InputError(f"surfaces: expected 0, 1 or 2, got {self.surfaces}")
         if self.views < 1:
             raise InputError(f"views: expected 1 or more, got {self.views}")
         if (
@@ -94,15 +103,20 @@ class HGMConfig:
 
     @property
     def gaussians(self) -> int:
-        """Number of Gaussians in the merged set and in the U-Net set."""
+        """Number of Gaussians in the merged set and in the U-Net set; with surfaces that of a
+        person who covers PERSON_SHARE of the pictures."""
+        if self.surfaces:
+            return round(self.views * self.surfaces * self.input_size**2 * PERSON_SHARE)
         return self.views * self.map_size**2
 
     @property
     def merge_channels(self) -> int:
-        """Input channels of the merge network: center, U-Net feature, body volume."""
+        """Input channels of the merge network: center, U-Net feature, body volume, and what
+        surfaces add."""
         return (
             3
             + self.unet.up[-1]
+            + (SURFACE_CHANNELS if self.surfaces else 0)
             + (self.sparse_levels * self.token_channels if self.use_body else 0)
         )
 
@@ -172,7 +186,8 @@ class HGMConfig:
 
     @classmethod
     def medium(cls, views: int = 1, **changes: Any) -> HGMConfig:
-        """Input of 256 px, 128 x 128 Gaussians for each view; trains on one GPU within an hour."""
+        """Input of 256 px, Gaussians on each surface for each pixel of the person; trains on one
+        GPU within an hour."""
         unet = UNetWidths(
             down=(48, 96, 192, 320, 320),
             down_attention=(False, False, False, True, True),
@@ -199,14 +214,15 @@ class HGMConfig:
             encoder_stem=32,
             encoder_stages=((32, 2), (64, 2), (128, 3)),
             voxel=0.01,
-            prior=True,
+            surfaces=2 if views == 1 else 1,
             initial_scale=_splat_scale(128),
         )
         return config.replace(**changes)
 
     @classmethod
     def small(cls, views: int = 1, **changes: Any) -> HGMConfig:
-        """Input of 128 px, 64 x 64 Gaussians for each view; small enough to train on a CPU core."""
+        """Input of 128 px, Gaussians on each surface for each pixel of the person; small enough to
+        train on a CPU core."""
         unet = UNetWidths(
             down=(16, 32, 64, 96, 96),
             down_attention=(False, False, False, True, True),
@@ -238,14 +254,15 @@ class HGMConfig:
             voxel=0.02,
             sparse_levels=3,
             sparse_momentum=0.1,
-            prior=True,
+            surfaces=2 if views == 1 else 1,
             initial_scale=_splat_scale(64),
         )
         return config.replace(**changes)
 
     @classmethod
     def tiny(cls, views: int = 1, **changes: Any) -> HGMConfig:
-        """Input of 64 px, 32 x 32 Gaussians for each view; for tests and the smallest runs."""
+        """Input of 64 px, Gaussians on each surface for each pixel of the person; for tests and the
+        smallest runs."""
         unet = UNetWidths(
             down=(8, 16, 32),
             down_attention=(False, False, True),
@@ -277,7 +294,7 @@ class HGMConfig:
             voxel=0.04,
             sparse_levels=2,
             sparse_momentum=0.1,
-            prior=True,
+            surfaces=2 if views == 1 else 1,
             initial_scale=_splat_scale(32),
         )
         return config.replace(**changes)

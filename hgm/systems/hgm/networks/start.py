@@ -13,17 +13,25 @@ from hgm.systems.hgm.starter import as_start
 
 BODY_PARTS = ("encoder.", "body.", "volume.")  # that only networks with a body branch have
 MERGE = "merge.conv_in.weight"  # its last columns see the body's volume
+SURFACES = ("detail.out.weight", "detail.out.bias")  # whose rows are surface after surface
 
 
 def start_from(model: HGM, file: Path) -> None:
     """Fill a model with the weights in a safetensors file, all of them and no others.
 
     A model without a body branch also starts from one that has it, and then does exactly what that
-    one does where nobody knows the body. Raises InputError for networks of other sizes.
+    one does where nobody knows the body. The two-view model, with one surface for each pixel, takes
+    over what the one-view model says of the first of two. Raises InputError for networks of other
+    sizes.
     """
     tensors: Mapping[str, Tensor] = read_tensors(file)
+    own = model.state_dict()
+    tensors = {
+        name: t[: len(own[name])] if name in SURFACES and name in own else t
+        for name, t in tensors.items()
+    }
     if not model.config.use_body:
-        tensors = without_body(tensors, model.state_dict()[MERGE].shape[1])
+        tensors = without_body(tensors, own[MERGE].shape[1])
     with as_start("network"):
         assign(model, tensors, source=str(file))
 

@@ -47,7 +47,12 @@ class ReconstructStep:
         """vertices: of the body, [10475, 3] in normalized units, None where nobody knows it.
         `announce` is called as by `Reconstructor.reconstruct`."""
         return self.reconstructor.reconstruct(
-            view.image, vertices, self.equipment.variant, view.views, announce=announce
+            view.image,
+            view.mask,
+            vertices,
+            self.equipment.variant,
+            view.views,
+            announce=announce,
         )
 
     def write(self, result: Reconstruction, view: InputView, out: Path) -> float:

@@ -59,5 +59,10 @@ def pairs_folder(images: torch.Tensor, tmp_path_factory: pytest.TempPathFactory)
     for i, path in enumerate(scans.values()):
         save_image(view_path(path, "rgb", 6), images[i])
         save_cameras(path, orbit(size=images.shape[-1]))
-    make_pairs(scans, folder / "pairs", lambda path, view: images[int(path.name)], factors=(2, 4))
+    covered = torch.ones_like(images[:, :1])
+
+    def render(path: Path, view: object) -> tuple[torch.Tensor, torch.Tensor]:
+        return images[int(path.name)], covered[int(path.name)]
+
+    make_pairs(scans, folder / "pairs", render, factors=(2, 4))
     return folder / "pairs"

@@ -36,11 +36,12 @@ def test_pairs_of_the_backs(tmp_path: Path) -> None:
         name: views(tmp_path, name, rig=rig) for name, rig in sorted(rigs.items(), reverse=True)
     }
     coarse = torch.rand(3, 16, 16)
+    alpha = torch.rand(1, 16, 16)
     asked = []
 
-    def render(folder: Path, seen: Viewpoints) -> torch.Tensor:
+    def render(folder: Path, seen: Viewpoints) -> tuple[torch.Tensor, torch.Tensor]:
         asked.append((folder.name, seen.front, seen.back))
-        return coarse
+        return coarse, alpha
 
     listing = make_pairs(scans, tmp_path / "pairs", render, factors=(2, 4, 8))
     assert asked == [("a", 0, 6), ("b", 0, 5), ("c", 4, 0), ("d", 0, 2)]
@@ -56,15 +57,17 @@ def test_pairs_of_the_backs(tmp_path: Path) -> None:
             atol=0.5 / 255 + 1e-6,
             rtol=0,
         )
+        covered = load_image(tmp_path / "pairs" / scan / "mask.png")
+        torch.testing.assert_close(covered, alpha, atol=0.5 / 255 + 1e-6, rtol=0)
 
 
 def test_a_bad_scan_is_set_aside(tmp_path: Path) -> None:
     scans = {name: views(tmp_path, name, rig=orbit(4, size=16)) for name in ("good", "bad")}
 
-    def render(folder: Path, seen: Viewpoints) -> torch.Tensor:
+    def render(folder: Path, seen: Viewpoints) -> tuple[torch.Tensor, torch.Tensor]:
         if folder.name == "bad":
             raise ScanError("bad: no body")
-        return torch.ones(3, 16, 16)
+        return torch.ones(3, 16, 16), torch.ones(1, 16, 16)
 
     listing = make_pairs(scans, tmp_path / "pairs", render, factors=[2])
     assert listing["set_aside"] == {"bad": "bad: no body"}
@@ -77,7 +80,10 @@ def test_a_render_of_another_size_is_refused(tmp_path: Path) -> None:
     scan = views(tmp_path, "a", rig=orbit(4, size=16))
     with pytest.raises(InputError, match="coarse render is"):
         make_pairs(
-            {"a": scan}, tmp_path / "pairs", lambda folder, seen: torch.ones(3, 8, 8), factors=[2]
+            {"a": scan},
+            tmp_path / "pairs",
+            lambda folder, seen: (torch.ones(3, 8, 8), torch.ones(1, 8, 8)),
+            factors=[2],
         )
 
 

@@ -9,8 +9,7 @@ from torch import Tensor
 from hgm.cameras import Cameras
 from hgm.errors import InputError
 from hgm.gaussians import Gaussians
-from hgm.systems.hgm.networks.config import HGMConfig
-from hgm.systems.hgm.networks.hgm import HGM, HGMOutput
+from hgm.systems.hgm.networks.hgm import HGMOutput
 
 
 def packed(out: HGMOutput) -> list[Tensor]:
@@ -44,7 +43,7 @@ def test_a_batch_gives_what_its_samples_give_alone(views: int) -> None:
 
 @pytest.mark.parametrize("legacy", [False, True])
 def test_gaussians_run_view_after_view_in_raster_order(legacy: bool) -> None:
-    model = tiny_model(2, legacy=legacy, prior=False).eval()
+    model = tiny_model(2, legacy=legacy).eval()
     seen = {}
     model.unet.register_forward_hook(lambda _, args, out: seen.update(features=out[1]))
     model.conv.register_forward_hook(lambda _, args, out: seen.update(raw=out))
@@ -173,7 +172,7 @@ def test_unfitting_input_is_refused_in_one_line() -> None:
 
 
 def test_no_sample_leaks_into_the_ray_channels() -> None:
-    model = HGM(HGMConfig.tiny(use_body=False)).eval()
+    model = tiny_model(use_body=False).eval()
     seen = {}
     model.unet.register_forward_hook(lambda _, args, out: seen.update(x=args[0]))
     cameras = rig(1, 1, 64)
@@ -183,7 +182,7 @@ def test_no_sample_leaks_into_the_ray_channels() -> None:
 
 
 def test_other_rays_reach_the_networks_and_leave_the_body_where_it_is() -> None:
-    model = tiny_model(2, prior=False).eval()
+    model = tiny_model(2).eval()
     images, cameras, vertices = batch_of(model, 1)
     rays = Cameras(cameras.K, cameras.world_to_camera.flip(1), cameras.width, cameras.height)
     seen = {}

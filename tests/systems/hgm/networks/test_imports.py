@@ -19,7 +19,7 @@ from hgm.systems.hgm.networks.imports import import_weights, start_from_lgm, sum
 from hgm.systems.hgm.networks.release import our_key
 from hgm.systems.hgm.training import load_hgm
 
-TINY = HGMConfig.tiny()
+TINY = HGMConfig.tiny(surfaces=0)
 THIN = SMALL.replace(encoder_stem=8, encoder_stages=((8, 3), (16, 4), (16, 6)))
 
 
@@ -187,14 +187,14 @@ def test_the_command_says_what_it_did(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # the published sizes take minutes and gigabytes
-    monkeypatch.setattr(HGMConfig, "paper", lambda views: HGMConfig.tiny(views))
+    monkeypatch.setattr(HGMConfig, "paper", lambda views: HGMConfig.tiny(views, surfaces=0))
     file = tmp_path / "lgm.safetensors"
     out = tmp_path / "out"
     save_tensors(lgm(), file)
     assert main(["import-weights", str(file), "--out", str(out), "--views", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{file}: a checkpoint of LGM" and lines[-1] == f"{out}: written"
-    assert load_hgm(out).config == HGMConfig.tiny(2)
+    assert load_hgm(out).config == HGMConfig.tiny(2, surfaces=0)
     assert main(["import-weights", str(tmp_path / "none.pth"), "--out", str(out)]) == 1
     assert (
         capsys.readouterr().err
@@ -205,7 +205,7 @@ def test_the_command_says_what_it_did(
 def test_the_command_says_on_a_terminal_where_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(HGMConfig, "paper", lambda views: HGMConfig.tiny(views))
+    monkeypatch.setattr(HGMConfig, "paper", lambda views: HGMConfig.tiny(views, surfaces=0))
     monkeypatch.setattr(Progress, "PAUSE", 0.0)
     save_tensors(lgm(), tmp_path / "lgm.safetensors")
     terminal = ErrorsOnTerminal(monkeypatch)

@@ -79,12 +79,15 @@ def test_unusable_widths_are_refused() -> None:
         HGMConfig.tiny(body_head="resnet")
 
 
-def test_small_preset_has_4096_gaussians_a_view() -> None:
-    assert (
-        HGMConfig.small().input_size,
-        HGMConfig.small().gaussians,
-        HGMConfig.small(2).gaussians,
-    ) == (128, 4096, 8192)
+def test_small_preset_has_two_surfaces_of_one_view_or_one_of_two() -> None:
+    for views in (1, 2):
+        config = HGMConfig.small(views)
+        assert (config.input_size, config.surfaces) == (128, 3 - views)
+        assert config.gaussians == 4096  # two for each eighth pixel, which people cover
+        assert HGMConfig.small(views, surfaces=0).gaussians == views * 4096
+    assert HGMConfig.paper().surfaces == 0
+    with pytest.raises(InputError, match="surfaces: expected 0, 1 or 2, got 3"):
+        HGMConfig.tiny(surfaces=3)
 
 
 def test_the_networks_are_the_face_of_the_system():

@@ -10,6 +10,7 @@ from net_samples import batch_of, tiny_model
 from hgm.errors import InputError
 from hgm.nets.weights import load_tensors, save_tensors
 from hgm.systems.hgm.networks.files import load_model, save_model
+from hgm.systems.hgm.networks.start import start_from
 
 
 def test_round_trip_and_equal_bytes(tmp_path: Path) -> None:
@@ -62,3 +63,24 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps({**data, "hue": 1}))
     with pytest.raises(InputError, match="'hue' is unknown"):
         load_model(tmp_path)
+
+
+def test_a_model_of_two_views_starts_from_one_of_one_view(tmp_path: Path) -> None:
+    coarse = tiny_model(1, surfaces=2)
+    with torch.no_grad():
+        for p in coarse.parameters():
+            p.add_(0.01)
+    save_model(coarse, tmp_path)
+    fusion = tiny_model(2, surfaces=1)
+    start_from(fusion, tmp_path / "weights.safetensors")
+    own = coarse.state_dict()
+    for name, tensor in fusion.state_dict().items():
+        first = own[name][:14] if name.startswith("detail.out.") else own[name]
+        assert torch.equal(tensor, first), name
+    with pytest.raises(InputError, match=r"detail\.out\.weight has shape"):
+        start_from(tiny_model(2, surfaces=2), save_fusion(fusion, tmp_path / "fusion"))
+
+
+def save_fusion(model, folder: Path) -> Path:
+    save_model(model, folder)
+    return folder / "weights.safetensors"
