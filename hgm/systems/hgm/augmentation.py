@@ -1,5 +1,5 @@
-"""Augmentations of the fusion training (release). They apply to the second input view only, which
-at test time is generated, not seen."""
+"""Augmentations: of the second input view of the fusion training, which at test time is generated,
+not seen (release), and of the body, which at test time is estimated (ours)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hgm.cameras import Cameras
+
+WAVES = 6
+WAVE_NUMBER = 4.0  # radians per NU, one sigma in each direction: waves of about 1 NU
 
 
 def _uniform(generator: torch.Generator, low: float, high: float) -> float:
@@ -65,3 +68,18 @@ def camera_jitter(camera: Cameras, generator: torch.Generator, *, strength: floa
     # the translation, which is the origin in the camera's axes, stays
     moved[:3, :3] = turn @ camera.world_to_camera[:3, :3]
     return Cameras(camera.K, moved, camera.width, camera.height)
+
+
+def moved_body(vertices: Tensor, generator: torch.Generator, *, error: float) -> Tensor:
+    """Vertices [P, 3] of a body that is off by about as much as an estimated one: moved by a smooth
+    random field, a sum of a few waves whose lengths are those of limbs and of the whole person.
+
+    The root mean square of the movement is drawn between zero and twice `error`, in units of the
+    vertices, so that bodies that are almost right occur too.
+    """
+    wave = torch.randn(WAVES, 3, generator=generator) * WAVE_NUMBER
+    phase = torch.rand(WAVES, generator=generator) * 2 * math.pi
+    turn = torch.randn(WAVES, 3, generator=generator)
+    field = torch.sin(vertices @ wave.mT + phase) @ turn
+    size = field.square().sum(-1).mean().sqrt().clamp(min=1e-6)
+    return vertices + field * (_uniform(generator, 0, 2) * error / size)

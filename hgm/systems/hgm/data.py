@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from hgm.body.canonical import UNITS_PER_METER
 from hgm.cameras import Cameras
 from hgm.core.keys import derived_seed
 from hgm.images.views import resize
+from hgm.systems.hgm.augmentation import moved_body
 from hgm.systems.hgm.sections.training import HGMTraining
 from hgm.train.scan_store import ScanStore
 
@@ -124,6 +126,10 @@ def draw(
         generator=generator,
         turn=section.turn,
     )
+    if section.body_error > 0:
+        error = section.body_error / 1000 * UNITS_PER_METER
+        moved = [moved_body(v, generator, error=error) for v in batch.vertices]
+        batch = replace(batch, vertices=torch.stack(moved))
     return batch, scans
 
 

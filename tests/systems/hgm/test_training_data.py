@@ -9,7 +9,7 @@ from hgm.errors import InputError
 from hgm.gaussians import activate
 from hgm.images.views import load_views, resize, save_cameras, save_view
 from hgm.splat import render
-from hgm.systems.hgm.augmentation import camera_jitter, grid_distortion
+from hgm.systems.hgm.augmentation import camera_jitter, grid_distortion, moved_body
 from hgm.systems.hgm.data import batch_of, draw, scan_order, turn_about_y
 from hgm.systems.hgm.sections.training import Coarse
 from hgm.train.scan_store import ScanStore
@@ -155,3 +155,32 @@ def test_camera_jitter_goes_around_the_pelvis_within_its_bounds():
         apart = float(torch.rad2deg(torch.acos((ways[0] @ ways[1]).clamp(-1, 1))))
         assert apart == pytest.approx(angles[-1], abs=0.1)  # the eye goes as far as the axes turn
     assert max(angles) < (18**2 + 9**2) ** 0.5 + 0.1 and max(angles) > 9
+
+
+def test_a_moved_body_is_off_smoothly_and_on_average_by_what_was_asked_for():
+    points = torch.randn(400, 3, generator=torch.Generator().manual_seed(0)) * 0.3
+    close = points + torch.tensor([0.001, 0.0, 0.0])
+    sizes = []
+    for seed in range(200):
+        both = moved_body(
+            torch.cat([points, close]), torch.Generator().manual_seed(seed), error=0.03
+        )
+        field = both - torch.cat([points, close])
+        sizes.append(field.square().sum(-1).mean().sqrt().item())
+        # neighbors a millimeter apart stay so
+        assert (field[:400] - field[400:]).norm(dim=-1).max() < 0.0015
+    assert max(sizes) < 0.0601 and np.mean(sizes) == pytest.approx(0.03, rel=0.1)
+
+
+def test_bodies_of_a_training_are_off_where_the_settings_say_so(folders):
+    def bodies(error: float) -> torch.Tensor:
+        section = Coarse(batch=2, supervised=2, body_error=error)
+        generator = torch.Generator().manual_seed(5)
+        store = ScanStore(folders)
+        batch, _ = draw(store, section, 0, 1, generator, inputs=("front",), size=32)
+        return batch.vertices
+
+    true = bodies(0.0)
+    assert torch.equal(bodies(40.0), bodies(40.0))
+    off = (bodies(40.0) - true).square().sum(-1).mean(1).sqrt()
+    assert off.min() > 0 and off.max() <= 2 * 0.04 * 0.75 + 1e-5  # NU

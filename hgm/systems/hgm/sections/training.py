@@ -66,6 +66,12 @@ class HGMTraining(Optimization):
         "draw a random view as the front, which multiplies the data by the number of views "
         "(release: off)",
     )
+    body_error: float = described(
+        0.0,
+        "millimeters by which the bodies of a training are off on average, as estimated ones are; "
+        "0: the true ones (paper)",
+        ge=0,
+    )
     validate_every: int = described(1000, "steps between validations", ge=1)
 
 
