@@ -172,8 +172,10 @@ def test_networks_without_a_body_branch_start_as_those_that_know_no_body(tmp_pat
     cameras = orbit(size=64)[[0, 6][:views]]
     cameras = type(cameras)(cameras.K[None], cameras.world_to_camera[None], 64, 64)
     images = torch.rand(1, views, 3, 64, 64)
+    masks = torch.zeros(1, views, 1, 64, 64)
+    masks[..., 10:50, 20:40] = 1
     with torch.no_grad():
-        ours, theirs = (net(images, cameras).merged for net in (bare, whole))
+        ours, theirs = (net(images, cameras, masks=masks).merged for net in (bare, whole))
     for name in ("means", "opacities", "scales", "quats", "colors"):
         assert torch.allclose(getattr(ours, name), getattr(theirs, name), atol=1e-5), name
 
