@@ -10,6 +10,7 @@ background included, anywhere; `HGMConfig.paper()` does so too. docs/deviations.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +30,9 @@ SPLAT = 0.4  # standard deviation of a splat in pixels
 SLOPE = 0.3  # how far a splat reaches along its ray, in differences of depth to the next pixels
 LONGEST = 0.05  # … and at most, NU
 OPAQUE = 0.95
-RIM = (0.4, 0.1)  # at the outline in OPAQUE, of the first surface and of the last
+# at the outline in OPAQUE, of what the first picture shows and of all other surfaces, which would
+# show beside it
+RIM = (0.4, 0.1)
 ROUND = 32  # surfaces are rounded as far from the outline as this share of the picture's width
 NARROW = 0.002  # NU, half the smallest distance between two surfaces
 FAINT = 0.02  # the smallest opacity at the start, which still has a gradient
@@ -159,13 +162,14 @@ def starts(
     unturned[..., 0] = 1
     depths = []
     raw = []
-    for depth, rim in zip(surface_depths(masks, cameras, vertices)[:surfaces], RIM, strict=False):
+    for surface, depth in enumerate(surface_depths(masks, cameras, vertices)[:surfaces]):
         at = pixels.take(depth)
         across = SPLAT * rays.pixel * at
         slope = pixels.take(_largest(depth) + _largest(-depth))
         along = torch.maximum((SLOPE * slope).clamp(max=LONGEST), across)
         scales = torch.cat([across, across, along], -1)
-        opacities = torch.logit(pixels.take(person_opacities(masks, rim)))
+        rims = [RIM[surface > 0 or view > 0] for view in range(masks.shape[1])]
+        opacities = torch.logit(pixels.take(person_opacities(masks, rims)))
         depths.append(at)
         raw.append(
             torch.cat(
@@ -272,10 +276,11 @@ def person_colors(images: Tensor, masks: Tensor) -> Tensor:
     return mixed.unflatten(0, images.shape[:2])
 
 
-def person_opacities(masks: Tensor, rim: float) -> Tensor:
+def person_opacities(masks: Tensor, rims: Sequence[float]) -> Tensor:
     """Opacities of splats [B, V, 1, H, W] from the coverage of their pixels. Renders widen a splat,
-    which would widen the person: those at the outline are fainter by the factor `rim`."""
-    share = torch.where(-_largest(-masks) < SEEN, rim, 1.0)
+    which would widen the person: those at the outline are fainter, by the factor of their view."""
+    factors = masks.new_tensor(rims)[:, None, None, None]
+    share = torch.where(-_largest(-masks) < SEEN, factors, 1.0)
     return (OPAQUE * (2 * masks - 1).clamp(0, 1) * share).clamp(min=FAINT)
 
 
