@@ -114,7 +114,7 @@ def open_base(folder: Path, device: str = "cpu") -> Base:
             feature_extractor=None,
             requires_safety_checker=False,
             local_files_only=True,
-            torch_dtype=torch.float32,  # whatever the files hold
+            dtype=torch.float32,  # whatever the files hold
         )
     # a damaged or hostile folder can raise anything from the two libraries
     except Exception as error:

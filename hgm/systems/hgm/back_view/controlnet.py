@@ -61,7 +61,7 @@ def open_controlnet(folder: Path, base: Base) -> Any:
         )
     try:
         controlnet = import_diffusers().ControlNetModel.from_pretrained(
-            folder, local_files_only=True, torch_dtype=torch.float32
+            folder, local_files_only=True, dtype=torch.float32
         )
     # a damaged or hostile folder can raise anything from the two libraries
     except Exception as error:
