@@ -11,10 +11,11 @@ const BLUR = 0.3; // square pixels that training adds to each splat
 const GRAY = 0xb9bcc4;
 const HELP = "Drag or arrow keys turn it; pinch, ctrl + wheel, + or − zoom.";
 
-function load(source) {
+// Loads a script and gives what it left for `kind`: read at once, since the next script may be that of another view.
+function load(kind, source) {
   return new Promise((resolve, reject) => {
     const element = document.createElement("script");
-    element.onload = resolve;
+    element.onload = () => resolve(window.hgmData[kind]);
     element.onerror = () => reject(new Error("its data are missing beside this page"));
     element.src = source;
     document.head.append(element);
@@ -22,8 +23,7 @@ function load(source) {
 }
 
 async function bytes(kind, source) {
-  if (!window.hgmData?.[kind]) await load(source);
-  return Uint8Array.from(atob(window.hgmData[kind]), (c) => c.charCodeAt(0));
+  return Uint8Array.from(atob(await load(kind, source)), (c) => c.charCodeAt(0));
 }
 
 async function gaussians(source) {
