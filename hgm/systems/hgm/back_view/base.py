@@ -80,6 +80,17 @@ class Base:
         scale = self.vae.config.scaling_factor
         return posterior.mean.float().cpu() * scale, posterior.std.float().cpu() * scale
 
+    def departure(self, start: Tensor, latents: Tensor, time: int) -> Tensor:
+        """What to add to noise so that `latents`, noisy for the last diffusion time before `time`,
+        are the noisy latents of `start`; all [B, C, h, w].
+
+        A refinement begins at a noisy picture that is to be mended, not at the noisy truth, which
+        eq. 4 shows to a training. With this noise, the latents of earlier times lie on the way from
+        there to the truth that the deterministic sampler takes.
+        """
+        kept = self.scheduler.alphas_cumprod[time - 1]
+        return (start - latents) * (kept / (1 - kept)).sqrt()
+
     def networks(self) -> Iterator[torch.nn.Module]:
         yield from (self.vae, self.unet, self.text_encoder)
 

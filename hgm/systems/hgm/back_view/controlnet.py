@@ -140,12 +140,8 @@ def train_controlnet(
     when the folders do not fit each other.
     """
     opened = open_base(base, device)
-    data = Pairs.open(pairs)
-    if not 0 < settings.timesteps <= opened.scheduler.config.num_train_timesteps:
-        raise InputError(
-            f"controlnet.timesteps: {settings.timesteps}; expected 1 to "
-            f"{opened.scheduler.config.num_train_timesteps}"
-        )
+    data = Pairs.open(pairs, mirror=settings.mirror)
+    check_times(settings, opened)
     tile = None if settings.tile is None else Path(settings.tile)
     start = tile if init is None else init
     controlnet = build_controlnet(opened, seed) if start is None else open_controlnet(start, opened)
@@ -155,6 +151,7 @@ def train_controlnet(
     shape = data.target(0).shape[-2:]
     size = _crop_size(settings, opened, shape)
     mean, std, boxes = read_targets(opened, data)
+    starts = None if settings.departure is None else read_starts(opened, data)
 
     def sample(micro: int) -> tuple[Tensor, ...]:
         """Latents, noise, times, which caption, and condition of a micro-batch."""
@@ -166,7 +163,12 @@ def train_controlnet(
         )
         latents = middle + spread * torch.randn(middle.shape, generator=generator)
         noise = torch.randn(latents.shape, generator=generator)
-        times = torch.randint(settings.timesteps, (settings.batch,), generator=generator)
+        if starts is not None and settings.departure is not None:
+            begin = cut([starts[i] for i in indices], places, size, reduced=stride)
+            noise = noise + opened.departure(begin, latents, settings.departure)
+        times = torch.randint(
+            settings.earliest, settings.timesteps, (settings.batch,), generator=generator
+        )
         empty = (torch.rand(settings.batch, generator=generator) < settings.empty_caption).long()
         drawn = (
             latents,
@@ -209,6 +211,17 @@ def train_controlnet(
     return history
 
 
+def check_times(settings: ControlNet, base: Base) -> None:
+    """Raise InputError unless the diffusion times of the training are some of the base's."""
+    last = base.scheduler.config.num_train_timesteps
+    for key, time, least in (
+        ("timesteps", settings.timesteps, settings.earliest + 1),
+        ("departure", settings.departure, 1),
+    ):
+        if time is not None and not least <= time <= last:
+            raise InputError(f"controlnet.{key}: {time}; expected {least} to {last}")
+
+
 def _crop_size(settings: ControlNet, base: Base, shape: torch.Size) -> int:
     """Side of a training crop in pixels; without `crop`, that of the whole, square image. Raises
     InputError for a side that does not fit the networks or the images."""
@@ -230,3 +243,8 @@ def read_targets(base: Base, pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
         *((*base.moments(target), foreground_boxes(target)) for target in targets), strict=True
     )
     return torch.cat(mean), torch.cat(std), torch.cat(boxes)
+
+
+def read_starts(base: Base, pairs: Pairs) -> Tensor:
+    """Read and encode the M conditions once: the means of their latents [M, C, h, w] on the CPU."""
+    return torch.cat([base.moments(pairs.condition(i)[None])[0] for i in range(len(pairs))])

@@ -107,24 +107,26 @@ def _make_pair(
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs of a folder, read from disk on access."""
+    """The pairs of a folder, read from disk on access; with `mirror`, followed by their mirror
+    images."""
 
     folder: Path
     scans: tuple[str, ...]
+    mirror: bool = False
 
     @classmethod
-    def open(cls, folder: Path) -> Pairs:
+    def open(cls, folder: Path, *, mirror: bool = False) -> Pairs:
         path = folder / "pairs.json"
         try:
             rows = json.loads(path.read_text())["pairs"]
-            return cls(folder, tuple(row["scan"] for row in rows))
+            return cls(folder, tuple(row["scan"] for row in rows), mirror)
         except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path}: cannot read the list of pairs ({error}); make the pairs again"
             ) from None
 
     def __len__(self) -> int:
-        return len(self.scans)
+        return len(self.scans) * (2 if self.mirror else 1)
 
     def condition(self, index: int) -> Tensor:
         """[3, H, W] in [0, 1]."""
@@ -135,4 +137,5 @@ class Pairs:
         return self._image("target", index)
 
     def _image(self, kind: str, index: int) -> Tensor:
-        return load_image(self.folder / self.scans[index] / f"{kind}.png")
+        image = load_image(self.folder / self.scans[index % len(self.scans)] / f"{kind}.png")
+        return image if index < len(self.scans) else image.flip(-1)

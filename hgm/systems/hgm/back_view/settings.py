@@ -60,9 +60,16 @@ class DiffusionBase(Section):
         64, "small base: edge of the U-Net's crops, in pixels of the image", ge=16
     )
     unet_timesteps: int = described(
-        250,
-        "small base: train on diffusion times below this one; others are not run",
+        50,
+        "small base: train on diffusion times below this one, at which the refinement departs; "
+        "others are not run",
         ge=1,
+    )
+    blur: list[Count] = described(
+        [1, 4, 8],
+        "small base: downsampling factors of the views from which the way to the sharp ones "
+        "departs, one drawn for each sample; 1: plain noise",
+        min_length=1,
     )
     ema: float = described(0.99, "small base: decay of the moving average of weights", ge=0, lt=1)
     empty_caption: float = described(
@@ -90,6 +97,14 @@ class ControlNet(Optimization):
     )
     empty_caption: float = described(0.1, "share of empty captions (not published)", ge=0, le=1)
     timesteps: int = described(1000, "train on diffusion times below this one (paper)", ge=1)
+    earliest: int = described(0, "train on diffusion times from this one on (paper)", ge=0)
+    departure: int | None = described(
+        None,
+        "diffusion time at which the refinement departs from the condition: the noise that is "
+        "predicted then holds what the condition lacks; null: plain noise (paper)",
+        ge=1,
+    )
+    mirror: bool = described(False, "double the pairs by their mirror images (not published)")
     crop: int | None = described(
         None, "edge of training crops around the person in pixels; null: whole images (paper)"
     )

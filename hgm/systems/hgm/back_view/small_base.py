@@ -7,7 +7,7 @@ prior, but does not reach its quality.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from hgm.systems.hgm.back_view.images import (
     as_float,
     crop_places,
     cut,
+    degrade,
     foreground_boxes,
     random_crops,
 )
@@ -118,7 +119,9 @@ def train_base(
     the folder `out`, as a base for images of `size` pixels.
 
     First the VAE (L1, squared error, KL and, where `perceptual` is given, LPIPS), then the UNet on
-    its latents (paper eq. 4 without a control image). Returns the histories "vae" and "unet". init:
+    its latents (paper eq. 4 without a control image), where the noise also takes a blurred view to
+    the sharp one (`Base.departure`): a coarse back view is blurred, and a frozen UNet that has
+    learned to mend can be steered by its ControlNet. Returns the histories "vae" and "unet". init:
     the folder of a small base that is the start. A training that was killed continues from the
     folder `state`. Raises SliceEnded at the deadline and InputError when the images or the start do
     not fit the settings.
@@ -184,6 +187,11 @@ def check_images(images: Tensor, settings: DiffusionBase) -> None:
         raise InputError(
             f"base: images of {width} x {height} pixels; expected at least {settings.vae_crop} "
             f"(vae_crop) and a multiple of {multiple} (the halvings of VAE and UNet)"
+        )
+    if any(height % factor or width % factor for factor in settings.blur):
+        raise InputError(
+            f"base.blur: {settings.blur}; expected divisors of {width} and {height}, the size of "
+            "the images"
         )
 
 
@@ -262,6 +270,19 @@ def latent_moments(base: Base, images: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat([mean for mean, _ in parts]), torch.cat([std for _, std in parts])
 
 
+def blurred_latents(base: Base, images: Tensor, factors: Sequence[int], seed: int) -> Tensor:
+    """Means [M, C, h, w] of the latents of all images without their detail (`degrade`), by a factor
+    that is drawn for each."""
+    generator = torch.Generator().manual_seed(derived_seed(seed, "blur"))
+    drawn = torch.randint(len(factors), (len(images),), generator=generator).tolist()
+    return torch.cat(
+        [
+            base.moments(degrade(as_float(image), factors[k])[None])[0]
+            for image, k in zip(images, drawn, strict=True)
+        ]
+    )
+
+
 def train_unet(
     base: Base,
     images: Tensor,
@@ -276,6 +297,7 @@ def train_unet(
     boxes = foreground_boxes(images)
     stride = 1 << base.halvings
     captions = base.embed([CAPTION, ""])  # [2, L, C]
+    starts = blurred_latents(base, images, settings.blur, seed)
 
     def loss(
         step: int, generator: torch.Generator, part: slice
@@ -290,6 +312,8 @@ def train_unet(
         )
         latents = middle + spread * torch.randn(middle.shape, generator=generator)
         noise = torch.randn(latents.shape, generator=generator)
+        begin = cut([starts[i] for i in indices], places, settings.unet_crop, reduced=stride)
+        noise = noise + base.departure(begin, latents, settings.unet_timesteps)
         t = torch.randint(settings.unet_timesteps, (settings.unet_batch,), generator=generator)
         empty = (
             torch.rand(settings.unet_batch, generator=generator) < settings.empty_caption

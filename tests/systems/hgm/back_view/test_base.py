@@ -10,7 +10,14 @@ from hgm.core.keys import folder_digest
 from hgm.core.processes import Deadline
 from hgm.errors import InputError, SliceEnded
 from hgm.systems.hgm.back_view.base import link_base, open_base
-from hgm.systems.hgm.back_view.small_base import HUE, build_vae, hue_error, train_base
+from hgm.systems.hgm.back_view.images import degrade
+from hgm.systems.hgm.back_view.small_base import (
+    HUE,
+    blurred_latents,
+    build_vae,
+    hue_error,
+    train_base,
+)
 
 from .conftest import TINY
 
@@ -209,6 +216,59 @@ def test_unusable_inputs_are_one_line(
             state=tmp_path / "s",
             seed=0,
         )
+    with pytest.raises(InputError, match=r"base\.blur: \[3\]"):
+        train_base(
+            images,
+            tmp_path / "b",
+            settings=TINY.model_copy(update={"blur": [3]}),
+            size=32,
+            state=tmp_path / "s",
+            seed=0,
+        )
+
+
+@pytest.mark.parametrize("last", [50, 200, 1000])
+def test_a_departure_is_the_way_of_the_deterministic_sampler(base_folder: Path, last: int) -> None:
+    """A network that predicts this noise leads diffusers' DDIM from the noisy start to the target,
+    over the noisy latents of training."""
+    from diffusers import DDIMScheduler
+
+    base = open_base(base_folder)
+    generator = torch.Generator().manual_seed(0)
+    start, target, noise = torch.randn(3, 2, 4, 8, 8, generator=generator)
+    sampler = DDIMScheduler.from_config(
+        base.scheduler.config, clip_sample=False, set_alpha_to_one=True, steps_offset=0
+    )
+    sampler.set_timesteps(1000)
+    predicted = noise + base.departure(start, target, last)
+    x = base.scheduler.add_noise(start, noise, torch.tensor([last - 1] * 2))
+    for time in range(last - 1, -1, -1):
+        wanted = base.scheduler.add_noise(target, predicted, torch.tensor([time] * 2))
+        torch.testing.assert_close(x, wanted, rtol=1e-3, atol=1e-3)
+        x = sampler.step(predicted, time, x).prev_sample
+    torch.testing.assert_close(x, target, rtol=1e-3, atol=1e-3)
+
+
+def test_blurred_latents_are_those_of_views_without_detail(
+    base_folder: Path, images: torch.Tensor
+) -> None:
+    base = open_base(base_folder)
+    sharp = blurred_latents(base, images, [1], seed=0)
+    torch.testing.assert_close(sharp, base.moments(images)[0], rtol=1e-4, atol=1e-5)
+    blurred = torch.stack([degrade(image, 4) for image in images])
+    torch.testing.assert_close(
+        blurred_latents(base, images, [4], seed=0), base.moments(blurred)[0], rtol=1e-4, atol=1e-5
+    )
+    mixed = blurred_latents(base, images.repeat(4, 1, 1, 1), [1, 4], seed=0)
+    kinds = {
+        next(
+            k
+            for k, known in enumerate((sharp, blurred_latents(base, images, [4], seed=0)))
+            if torch.allclose(latents, known[i % 4], rtol=1e-4, atol=1e-5)
+        )
+        for i, latents in enumerate(mixed)
+    }
+    assert kinds == {0, 1}
 
 
 def test_a_base_that_predicts_something_else_is_refused(base_folder: Path, tmp_path: Path) -> None:

@@ -11,16 +11,19 @@ import numpy as np
 import pytest
 import torch
 
+from hgm.cameras import orbit
 from hgm.errors import InputError
+from hgm.images.views import save_cameras, save_image, view_path
 from hgm.systems.hgm.back_view.base import Base, open_base
 from hgm.systems.hgm.back_view.controlnet import (
     build_controlnet,
     epsilon_loss,
     open_controlnet,
+    read_starts,
     read_targets,
     train_controlnet,
 )
-from hgm.systems.hgm.back_view.pairs import Pairs
+from hgm.systems.hgm.back_view.pairs import Pairs, make_pairs
 from hgm.systems.hgm.back_view.settings import ControlNet
 from hgm.systems.hgm.back_view.small_base import train_base
 from hgm.train.prefetch import Prefetch
@@ -177,6 +180,71 @@ def test_training_lowers_the_loss(base_folder: Path, pairs_folder: Path, tmp_pat
     )
     first, last = (sum(row["loss"] for row in rows) / 8 for rows in (history[:8], history[-8:]))
     assert last < 0.95 * first
+
+
+def test_training_learns_the_way_from_the_condition(
+    base_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its noisy latents of the last time are the condition's, of mirrored pairs too."""
+    base = open_base(base_folder)
+    scan = tmp_path / "views" / "0000"
+    save_image(view_path(scan, "rgb", 6), torch.rand(3, 32, 32))
+    save_cameras(scan, orbit(size=32))
+    make_pairs(
+        {"0000": scan},
+        tmp_path / "pairs",
+        lambda *_: (torch.rand(3, 32, 32), torch.ones(1, 32, 32)),
+        factors=[1],
+    )
+    seen: list[tuple[torch.Tensor, ...]] = []
+
+    def watch(base: Base, controlnet: object, *arguments: torch.Tensor) -> torch.Tensor:
+        seen.append(arguments)
+        return epsilon_loss(base, controlnet, *arguments)
+
+    monkeypatch.setattr("hgm.systems.hgm.back_view.controlnet.epsilon_loss", watch)
+    update = {"steps": 6, "timesteps": 50, "earliest": 49, "departure": 50, "mirror": True}
+    train_controlnet(
+        tmp_path / "pairs",
+        base_folder,
+        tmp_path / "out",
+        settings=SETTINGS.model_copy(update=update),
+        state=tmp_path / "state",
+        seed=5,
+    )
+    pairs = Pairs.open(tmp_path / "pairs", mirror=True)
+    starts = read_starts(base, pairs)
+    drawn = set()
+    for latents, noise, times, _, condition in seen:
+        assert times.tolist() == [49, 49]
+        noisy = base.scheduler.add_noise(latents, noise, times)
+        kept = base.scheduler.alphas_cumprod[49]
+        for image, x in zip(condition, noisy, strict=True):
+            index = next(i for i in range(2) if torch.equal(pairs.condition(i), image))
+            drawn.add(index)
+            rest = (x - kept.sqrt() * starts[index]) / (1 - kept).sqrt()
+            # standard normal noise is left: 256 numbers
+            assert abs(rest.mean()) < 0.3 and 0.8 < rest.std() < 1.2
+    assert drawn == {0, 1}
+
+
+def test_times_that_the_base_lacks_are_refused(
+    base_folder: Path, pairs_folder: Path, tmp_path: Path
+) -> None:
+    for update, match in (
+        ({"timesteps": 1001}, r"controlnet\.timesteps: 1001; expected 1 to 1000"),
+        ({"timesteps": 40, "earliest": 40}, r"controlnet\.timesteps: 40; expected 41"),
+        ({"departure": 1001}, r"controlnet\.departure: 1001"),
+    ):
+        with pytest.raises(InputError, match=match):
+            train_controlnet(
+                pairs_folder,
+                base_folder,
+                tmp_path / "out",
+                settings=SETTINGS.model_copy(update=update),
+                state=tmp_path / "state",
+                seed=5,
+            )
 
 
 def test_targets_are_encoded_as_the_base_does(

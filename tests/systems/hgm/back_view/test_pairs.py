@@ -59,6 +59,12 @@ def test_pairs_of_the_backs(tmp_path: Path) -> None:
         )
         covered = load_image(tmp_path / "pairs" / scan / "mask.png")
         torch.testing.assert_close(covered, alpha, atol=0.5 / 255 + 1e-6, rtol=0)
+    mirrored = Pairs.open(tmp_path / "pairs", mirror=True)
+    assert len(mirrored) == 8
+    for i in range(4):
+        assert torch.equal(mirrored.target(i), pairs.target(i))
+        assert torch.equal(mirrored.target(4 + i), pairs.target(i).flip(-1))
+        assert torch.equal(mirrored.condition(4 + i), pairs.condition(i).flip(-1))
 
 
 def test_a_bad_scan_is_set_aside(tmp_path: Path) -> None:
