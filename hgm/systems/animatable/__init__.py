@@ -1,0 +1,1 @@
+"""Animatable Gaussians: an avatar from a multi-view video of a person, driven by any motion."""
