@@ -228,3 +228,28 @@ def rotation_matrices(quats: Tensor) -> Tensor:
         ],
         -1,
     ).unflatten(-1, (3, 3))
+
+
+def quaternions(matrices: Tensor) -> Tensor:
+    """Rotation matrices [..., 3, 3] -> unit quaternions wxyz [..., 4], the inverse of
+    `rotation_matrices` but for the sign; differentiable, whatever the angle."""
+    m = matrices
+    xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    # four times the square of each component, and its products with the others
+    w = torch.stack(
+        [
+            1 + xx + yy + zz,
+            m[..., 2, 1] - m[..., 1, 2],
+            m[..., 0, 2] - m[..., 2, 0],
+            m[..., 1, 0] - m[..., 0, 1],
+        ],
+        -1,
+    )
+    x = torch.stack(
+        [w[..., 1], 1 + xx - yy - zz, m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0]], -1
+    )
+    y = torch.stack([w[..., 2], x[..., 2], 1 - xx + yy - zz, m[..., 1, 2] + m[..., 2, 1]], -1)
+    z = torch.stack([w[..., 3], x[..., 3], y[..., 3], 1 - xx - yy + zz], -1)
+    rows = torch.stack([w, x, y, z], -2)  # [..., 4, 4], each along the quaternion
+    largest = rows.diagonal(dim1=-2, dim2=-1).argmax(-1)[..., None, None]
+    return F.normalize(rows.gather(-2, largest.expand(*largest.shape[:-1], 4))[..., 0, :], dim=-1)

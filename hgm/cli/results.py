@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from hgm.core.verbs import Verbs
 
@@ -136,23 +137,33 @@ def _view(args: argparse.Namespace) -> int:
 def add_animate(verbs: Verbs) -> None:
     p = verbs.add(
         "animate",
-        "drive an avatar of a finished run by a motion, and film it",
-        "hgm animate --run results/head --motion sweep --view orbit --out sweep",
+        "film an avatar of a finished run, or a reconstructed person, as a motion drives it",
+        "hgm animate results/demo/subjects/full/0505 --motion walk --out walk",
         _animate,
     )
     p.add_argument(
-        "--run", type=Path, required=True, help="folder of a finished run, results/<run>"
+        "result",
+        nargs="?",
+        type=Path,
+        metavar="RESULT",
+        help="folder with gaussians.ply and smplx.npz, which are skinned; without it an avatar of "
+        "--run is driven",
+    )
+    p.add_argument(
+        "--run",
+        type=Path,
+        help="results/<run> with avatars, or, with RESULT outside of a run, that of its body model",
     )
     p.add_argument(
         "--motion",
         required=True,
-        help="the name of a motion that the run's system knows, or a file",
+        help="walk, wave, dance, squat, stretch or random of a body; another name that the run's "
+        "system knows; or a file",
     )
     p.add_argument(
         "--view",
-        default="front",
-        choices=["front", "orbit", "own"],
-        help="camera: in front, around the head, or the motion's own (front)",
+        help="camera: front, back, moving or free (a turn) about a body; front, orbit or own of a "
+        "head; camera:NAME or cano (the canonical pose) of an avatar from many cameras (front)",
     )
     p.add_argument("--out", type=Path, required=True, help="folder for the film and the Gaussians")
     p.add_argument("--variant", help="avatar to drive; by default the first of the run")
@@ -164,27 +175,52 @@ def add_animate(verbs: Verbs) -> None:
 
 def _animate(args: argparse.Namespace) -> int:
     from hgm.errors import InputError
+
+    least = {"--frames": (args.frames, 1), "--size": (args.size, 16), "--fps": (args.fps, 1)}
+    for name, (value, lowest) in least.items():
+        if value is not None and value < lowest:
+            raise InputError(f"{name}: {value}; expected {lowest} or more")
+    chosen = {"size": args.size, "frames": args.frames, "fps": args.fps, "device": args.device}
+    if args.view is not None:
+        chosen["view"] = args.view
+    if args.result is None:
+        film, how = _driven(args, chosen), ""
+    else:
+        film, how = _skinned(args, chosen), ": skinned, not a learned avatar"
+    sys.stdout.write(f"{film}: written{how}\n")
+    return 0
+
+
+def _skinned(args: argparse.Namespace, chosen: dict[str, Any]) -> Path:
+    """The film of a reconstructed person."""
+    from hgm.errors import InputError
+    from hgm.export.animation import animate_result
+    from hgm.export.result import find_result
+
+    if args.variant is not None:
+        raise InputError("--variant: belongs to an avatar of --run, not to a RESULT")
+    return animate_result(find_result(args.result), args.motion, args.out, run=args.run, **chosen)
+
+
+def _driven(args: argparse.Namespace, chosen: dict[str, Any]) -> Path:
+    """The film of a run's avatar."""
+    from hgm.errors import InputError
     from hgm.systems import optional_part
     from hgm.workflow.finished import finished_config
 
+    if args.run is None:
+        raise InputError(
+            "animate: give a RESULT to move, as results/demo/subjects/full/0505, or with --run "
+            "a run of avatars"
+        )
     config = finished_config(args.run)
     performer = optional_part(config["system"], "animate")
     if performer is None:
         raise InputError(
             f"--run: {args.run} is a run of system {config['system']}, which makes no avatar that "
-            "moves"
+            "moves; give the folder of one of its people as RESULT"
         )
-    film = performer.animate(
-        args.run,
-        config,
-        args.motion,
-        args.out,
-        view=args.view,
-        variant=args.variant,
-        size=args.size,
-        frames=args.frames,
-        fps=args.fps,
-        device=args.device,
+    film: Path = performer.animate(
+        args.run, config, args.motion, args.out, variant=args.variant, **chosen
     )
-    sys.stdout.write(f"{film}: written\n")
-    return 0
+    return film

@@ -99,3 +99,12 @@ class RayMesh:
         query = self.tensor(np.ascontiguousarray(points, np.float32))
         answer = self.scene.compute_closest_points(query, nthreads=self.threads)
         return answer["points"].numpy(), answer["primitive_normals"].numpy()
+
+    def nearest_faces(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The faces [N] int64 that points [N, 3] are closest to, and the barycentric weights [N, 3]
+        of the corners at the closest surface points."""
+        query = self.tensor(np.ascontiguousarray(points, np.float32))
+        answer = self.scene.compute_closest_points(query, nthreads=self.threads)
+        uv = answer["primitive_uvs"].numpy()
+        weights = np.concatenate([1 - uv.sum(-1, keepdims=True), uv], -1)
+        return answer["primitive_ids"].numpy().astype(np.int64), weights

@@ -19,6 +19,7 @@ from hgm.systems.monogaussian.layout import PARAMETERS
 from hgm.systems.monogaussian.plan import FILMS, Plan
 
 FPS = 30  # of motions that do not say it
+VIEWS = ("front", "orbit", "own")
 
 
 def driving(
@@ -81,10 +82,8 @@ def animate(
     `driving`, and where the run has no such avatar."""
     from hgm.core.devices import select_device
 
-    least = {"--frames": (frames, 1), "--size": (size, 16), "--fps": (fps, 1)}
-    for name, (value, lowest) in least.items():
-        if value is not None and value < lowest:
-            raise InputError(f"{name}: {value}; expected {lowest} or more")
+    if view not in VIEWS:
+        raise InputError(f"--view: {view} is none of {', '.join(VIEWS)}")
     plan = Plan(config)
     chosen = variant or plan.variants[0]
     folder = run / "avatar" / chosen
