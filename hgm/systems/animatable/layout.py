@@ -9,20 +9,26 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from hgm.errors import InputError
+
 CALIBRATION: Mapping[str, str] = {  # layout -> the file of the cameras
     "avatarrex": "calibration_full.json",
     "thuman4": "calibration.json",
     "actorshq": "4x/calibration.csv",
 }
 PARAMETERS = "smpl_params.npz"
-MISSING = "missing_img_files.txt"  # which pictures are not there; need not be there itself
+# which pictures are not there, and which masks; the lists need not be there themselves
+MISSING, MISSING_MASKS = "missing_img_files.txt", "missing_msk_files.txt"
 PICTURES = (".jpg", ".png")
 
 
 def frames_of(text: str) -> list[int]:
-    """The frames of `0-1999:2`: first and last, and every n-th of them."""
+    """The frames of `0-1999:2`: first and last, and every n-th of them. Raises InputError for a
+    range that no frame is in."""
     span, _, step = text.partition(":")
     first, last = map(int, span.split("-"))
+    if last < first:
+        raise InputError(f"frames {text}: none is in this range; expected first-last:every")
     return list(range(first, last + 1, max(1, int(step or 1))))
 
 
