@@ -80,8 +80,8 @@ class Template(Section):
 class Maps(Section):
     """The two canonical maps, front and back."""
 
-    size: int = described(
-        1024, "edge of a map; the networks see half of it", ge=32, multiple_of=2 * LOWEST
+    size: Literal[32, 64, 128, 256, 512, 1024, 2048] = described(
+        1024, "edge of a map; the networks see half of it, down to 8 pixels at their lowest level"
     )
 
 
