@@ -18,6 +18,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 Frames = Annotated[str, Field(pattern=r"^\d+-\d+(:\d+)?$")]
 Layout = Literal["avatarrex", "thuman4", "actorshq"]
 LOWEST = 8  # edge of the networks' lowest level
+MOST_COMPONENTS = 64  # of the space of poses that are kept
 
 
 class Capture(Section):
@@ -121,10 +122,17 @@ class Avatar(Optimization):
     whole: float = described(
         0.375, "share of the training in which that crop is the whole person", ge=0, le=1
     )
+    ring: Literal[1, 3, 5, 7, 9] = described(
+        5,
+        "edge in pixels of the squares by which masks are eroded and dilated; what lies between is "
+        "not compared",
+    )
     offset: float = described(0.005, "weight of the offsets' length", ge=0)
     mask: float = described(0.0, "weight of the mask's absolute error", ge=0)
     opacity: float = described(0.1, "opacity of a Gaussian at the start", gt=0, lt=1)
-    validate_every: int = described(10_000, "steps between pictures of a test frame", ge=1)
+    validate_every: int = described(
+        10_000, "steps between pictures of the avatar beside one that it is trained on", ge=1
+    )
 
 
 class Evaluate(Section):
@@ -151,7 +159,10 @@ class Animate(Section):
         "free", "where the camera stands"
     )
     components: int = described(
-        20, "components that a pose's map keeps, of the training poses; 0: all of it", ge=0
+        20,
+        "components that a pose's map keeps, of the training poses; 0: all of it",
+        ge=0,
+        le=MOST_COMPONENTS,
     )
     sigma: float = described(2.0, "deviations by which each may depart from their mean", gt=0)
     hands: Literal["ori", "fist", "zero"] = described("ori", "hands: the motion's, a fist, flat")

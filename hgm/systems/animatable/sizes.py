@@ -1,24 +1,26 @@
-"""How large the three StyleUNets are, from their settings alone: channels, parameters,
-multiplications. Without torch, for requests and forecasts.
+"""How large the three StyleUNets are, from their settings alone: parameters, multiplications,
+activations. Without torch, for requests and forecasts.
 
-`size` is the edge of what the networks see, half that of a map. A level halves or doubles it, down
-to `LOWEST`.
+`size` is the edge of what the networks see, half that of a map.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
-from hgm.systems.animatable.settings import LOWEST
+from hgm.systems.animatable.nets.levels import Levels
 
 ATTRIBUTES = {"color": 3, "position": 3, "other": 8}  # the networks and what each gives a pixel
 SIDES = 2  # a decoder for the front, one for the back
 BANDS = 4  # of a wavelet transform, in which every level gives its picture
-VIEW = 64  # channels in the middle of the view's network
-VIEW_LEVEL = 128  # channels of the level that it feeds
 COVERED = 0.12  # share of a map that the body covers, about
+
+# of a convolution: channels in and out, kernel, edge of what it gives
+Convolution = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -36,42 +38,37 @@ class Sizes:
         network = config["network"]
         return cls(config["maps"]["size"] // 2, network["top"], network["cap"], network["style"])
 
-    @property
-    def levels(self) -> list[int]:
-        """Edges of the levels, the lowest first."""
-        return [LOWEST << i for i in range((self.size // LOWEST).bit_length())]
+    @cached_property
+    def levels(self) -> Levels:
+        return Levels(self.size, self.top, self.cap)
 
-    def channels(self, level: int) -> int:
-        """Channels of a level, by its edge."""
-        return min(self.cap, self.top * self.size // level)
+    def _encoder(self) -> list[Convolution]:
+        downward = list(zip(self.levels.widths, self.levels.sizes, strict=True))[-2::-1]
+        c, edge = downward[0]
+        found = [(3, c, 3, edge)]
+        for (c, edge), (lower, below) in pairwise(downward):
+            found += [(3, c, 1, edge), (c, c, 3, edge), (c, lower, 3, below)]
+        c, edge = downward[-1]
+        return [*found, (c, c, 3, edge)]
 
-    def _encoder(self) -> list[tuple[int, int, int, int]]:
-        """Convolutions: channels in and out, kernel, edge of what each gives."""
-        *lower, _ = self.levels
-        top = self.channels(lower[-1])
-        found = [(3, top, 3, lower[-1])]
-        for edge, below in zip(lower[::-1], lower[-2::-1], strict=False):
-            c = self.channels(edge)
-            found += [(3, c, 1, edge), (c, c, 3, edge), (c, self.channels(below), 3, below)]
-        c = self.channels(LOWEST)
-        return [*found, (c, c, 3, LOWEST)]
+    def _joins(self) -> list[Convolution]:
+        """Half of each: of what a decoder has so far, for each side, and of what the encoder gives,
+        for both at once."""
+        inner = list(zip(self.levels.widths, self.levels.sizes, strict=True))[1:-1]
+        return [(c, c, 3, edge) for c, edge in inner]
 
-    def _joins(self) -> list[tuple[int, int, int, int]]:
-        """Those that join what the encoder gives to what a decoder has so far."""
-        inner = self.levels[1:-1]
-        return [(2 * self.channels(r), self.channels(r), 3, r) for r in inner]
-
-    def _decoder(self, outputs: int) -> list[tuple[int, int, int, int]]:
+    def _decoder(self, outputs: int) -> list[Convolution]:
         """Those of one decoder; one that doubles its picture works at the smaller edge."""
         found = []
-        for below, level in zip(self.levels, self.levels[1:], strict=False):
-            a, b = self.channels(below), self.channels(level)
-            found += [(a, b, 3, below), (b, b, 3, level), (b, BANDS * outputs, 1, level)]
+        levels = zip(self.levels.widths, self.levels.sizes, strict=True)
+        for (a, below), (b, edge) in pairwise(levels):
+            found += [(a, b, 3, below), (b, b, 3, edge), (b, BANDS * outputs, 1, edge)]
         return found
 
     def parameters(self) -> int:
         """Of the three networks and the view's."""
-        each = sum(i * o * k * k + o for i, o, k, _ in [*self._encoder(), *self._joins()])
+        each = sum(i * o * k * k + o for i, o, k, _ in self._encoder())
+        each += sum(2 * i * o * k * k + o for i, o, k, _ in self._joins())
         each += 2 * (self.style**2 + self.style)
         total = 0
         for outputs in ATTRIBUTES.values():
@@ -80,27 +77,26 @@ class Sizes:
                 # weight, bias, modulation, and the strength of the noise where there is any
                 own = i * o * k * k + o + i * (self.style + 1) + (k == 3)
                 total += SIDES * own
-        fed = min(self.cap, VIEW_LEVEL)
-        return total + VIEW * 16 + VIEW + VIEW * fed * 16 + fed
+        fed = self.levels.widths[self.levels.view]
+        between = fed // 2
+        return total + between * (16 + 1) + fed * (between * 16 + 1)
+
+    def _both_sides(self) -> list[list[Convolution]]:
+        """All convolutions of each network."""
+        once = [*self._encoder(), *self._joins()]
+        return [
+            [*once, *SIDES * [*self._joins(), *self._decoder(outputs)]]
+            for outputs in ATTRIBUTES.values()
+        ]
 
     def macs(self) -> float:
         """Multiplications of the three networks, forward, for one pose."""
-        once = sum(i * o * k * k * r * r for i, o, k, r in self._encoder())
-        total = 0
-        for outputs in ATTRIBUTES.values():
-            sides = [*self._joins(), *self._decoder(outputs)]
-            total += once + SIDES * sum(i * o * k * k * r * r for i, o, k, r in sides)
-        return float(total)
+        return float(sum(i * o * k * k * r * r for net in self._both_sides() for i, o, k, r in net))
 
     def activations(self) -> float:
         """Numbers that a forward pass leaves for the backward pass: what each convolution takes and
         gives, and what is between."""
-        once = sum((i + 2 * o) * r * r for i, o, _, r in self._encoder())
-        total = 0
-        for outputs in ATTRIBUTES.values():
-            sides = [*self._joins(), *self._decoder(outputs)]
-            total += once + SIDES * sum((i + 2 * o) * r * r for i, o, _, r in sides)
-        return float(total)
+        return float(sum((i + 2 * o) * r * r for net in self._both_sides() for i, o, _, r in net))
 
     @property
     def points(self) -> float:

@@ -3,10 +3,12 @@
 import json
 import os
 
-from hgm.systems.animatable.layout import camera_names, frames_of, stamp, standin_cameras
-from hgm.systems.animatable.sizes import Sizes
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-PAPER = Sizes(size=512, top=64, cap=512, style=512)
+from hgm.systems.animatable.layout import camera_names, frames_of, stamp, standin_cameras
+from hgm.systems.animatable.nets.attributes import AttributeNets
+from hgm.systems.animatable.sizes import Sizes
 
 
 def test_frames_are_counted_with_both_ends():
@@ -48,15 +50,21 @@ def test_the_stamp_of_pictures_follows_each_of_them_and_nothing_else(tmp_path):
     assert len({before, changed, stamp(tmp_path)}) == 3
 
 
-def test_the_paper_s_networks_have_the_published_counts():
-    assert PAPER.parameters() == 223_648_936
-    assert [PAPER.channels(level) for level in PAPER.levels] == [512, 512, 512, 512, 256, 128, 64]
-    # the three networks without the view's, counted by torch on the released sizes: 883
-    assert abs(PAPER.macs() / 1e9 - 883) < 0.01 * 883
+def test_sizes_are_those_of_the_networks():
+    for size, top, cap, style in ((512, 64, 512, 512), (64, 32, 64, 48), (32, 8, 16, 16)):
+        sizes = Sizes(size, top, cap, style)
+        with torch.device("meta"):
+            nets = AttributeNets(size, top, cap, style)
+        assert sizes.parameters() == sum(p.numel() for p in nets.parameters())
+        with FlopCounterMode(display=False) as counter:
+            for net in (nets.position, nets.other, nets.color):
+                net(torch.empty(1, 3, size, size, device="meta"))
+        # filters are not counted, a small share in all but the smallest networks
+        assert 0.85 < sizes.macs() / (counter.get_total_flops() / 2) < 1
+    assert Sizes(512, 64, 512, 512).parameters() == 223_648_936
 
 
 def test_smaller_networks_have_fewer_of_everything():
-    small = Sizes(size=64, top=32, cap=64, style=64)
-    assert small.levels == [8, 16, 32, 64] and small.channels(8) == 64
-    assert small.parameters() < PAPER.parameters() / 50 and small.macs() < PAPER.macs() / 100
-    assert small.activations() < PAPER.activations() / 50 and 3000 < small.points < 5000
+    paper, small = Sizes(512, 64, 512, 512), Sizes(64, 32, 64, 64)
+    assert small.parameters() < paper.parameters() / 50 and small.macs() < paper.macs() / 100
+    assert small.activations() < paper.activations() / 50 and 3000 < small.points < 5000

@@ -137,11 +137,8 @@ class ModulatedConvolution(Convolution):
         *,
         size: int | None = None,
         up: bool = False,
-        generator: torch.Generator | None = None,
     ) -> None:
-        noise = None
-        if size is not None:
-            noise = torch.randn(1, 1, size, size, generator=generator, device="cpu")
+        noise = None if size is None else torch.randn(1, 1, size, size)
         super().__init__(up=up, activated=size is not None, noise=noise)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs))

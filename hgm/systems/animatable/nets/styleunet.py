@@ -10,7 +10,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hgm.core.keys import derived_seed
 from hgm.systems.animatable.nets.haar import from_bands, to_bands
 from hgm.systems.animatable.nets.layers import (
     Convolution,
@@ -59,21 +58,15 @@ class Decoder(nn.Module):
     below; so the last one, at S, gives a map of twice that size.
     """
 
-    def __init__(
-        self, outputs: int, levels: Levels, style: int, generator: torch.Generator
-    ) -> None:
+    def __init__(self, outputs: int, levels: Levels, style: int) -> None:
         super().__init__()
         self.view_level = levels.view - 1  # its index among the blocks
         self.doublings = nn.ModuleList()
         self.convolutions = nn.ModuleList()
         self.bands = nn.ModuleList()
         for (a, b), size in zip(pairwise(levels.widths), levels.sizes[1:], strict=True):
-            self.doublings.append(
-                ModulatedConvolution(a, b, 3, style, size=size, up=True, generator=generator)
-            )
-            self.convolutions.append(
-                ModulatedConvolution(b, b, 3, style, size=size, generator=generator)
-            )
+            self.doublings.append(ModulatedConvolution(a, b, 3, style, size=size, up=True))
+            self.convolutions.append(ModulatedConvolution(b, b, 3, style, size=size))
             self.bands.append(ModulatedConvolution(b, 4 * outputs, 1, style))
 
     def forward(
@@ -103,8 +96,8 @@ class StyleUNet(nn.Module):
     """x [B, inputs, S, S] -> maps [B, 2, outputs, 2 S, 2 S], front and back.
 
     `view`: features of the viewing direction for each side, [B, C, s, s] with the channels C and
-    the edge s of the level `levels.view`. `seed` decides the noise, which is fixed and saved with
-    the weights.
+    the edge s of the level `levels.view`. Weights and noise are drawn by torch's global seed; the
+    noise is fixed from then on, and saved with the weights.
     """
 
     def __init__(
@@ -116,17 +109,15 @@ class StyleUNet(nn.Module):
         top: int = 64,
         cap: int = 512,
         style: int = 512,
-        seed: int = 0,
     ) -> None:
         super().__init__()
         self.levels = levels = Levels(size, top, cap)
-        noise = torch.Generator().manual_seed(derived_seed(seed, "noise"))
         self.encoder = Encoder(inputs, levels)
         self.mapping: nn.Module = Mapping(style)
         self.joins = nn.ModuleList(
             EqualConvolution(2 * width, width, 3) for width in levels.widths[1:-1]
         )
-        self.decoders = nn.ModuleList(Decoder(outputs, levels, style, noise) for _ in range(SIDES))
+        self.decoders = nn.ModuleList(Decoder(outputs, levels, style) for _ in range(SIDES))
 
     def forward(self, x: Tensor, view: Sequence[Tensor] | None = None) -> Tensor:
         style = self.mapping()
