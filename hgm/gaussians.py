@@ -60,6 +60,15 @@ class Gaussians:
     def detach(self) -> Gaussians:
         return self._map(lambda x: x.detach())
 
+    def transformed(
+        self, rotation: Tensor, *, scale: float | Tensor = 1.0, shift: Tensor | float = 0.0
+    ) -> Gaussians:
+        """All of them turned by a rotation [..., 3, 3] about the origin, then scaled, then
+        shifted."""
+        means = scale * (rotation[..., None, :, :] @ self.means[..., None])[..., 0] + shift
+        quats = quaternions(rotation[..., None, :, :] @ rotation_matrices(self.quats))
+        return Gaussians(means, self.opacities, scale * self.scales, quats, self.colors)
+
     def packed(self) -> Tensor:
         """[..., N, 14] in the order of `from_packed`."""
         return torch.cat(

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hgm.body.extents import extents
+from hgm.body.extents import grounded as on_ground
 from hgm.body.files import load_body, parameters
 from hgm.body.model import BodyModel
 from hgm.body.motion import CYCLES, Motion
@@ -23,6 +25,7 @@ from hgm.export.bound import BoundGaussians
 from hgm.export.formats import read_gaussians
 from hgm.export.quantized import visible
 from hgm.export.result import Result
+from hgm.export.upright import upright
 from hgm.gaussians import Gaussians, quaternions
 from hgm.geometry.rotations import rotation_matrices
 from hgm.images.filming import FOLLOWING, Course, film_cameras, focal_of
@@ -57,7 +60,7 @@ def animate_result(
     device: str = "auto",
 ) -> Path:
     """Film a person's Gaussians as the body beside them moves; returns the film, beside which are
-    the Gaussians of its first picture, in meters, and what it is.
+    the Gaussians of its first picture and what it is.
 
     motion: see `given_motion`; frames: of motions of ours. run: the folder results/<run> whose body
     model the body was made with; by default the one that the result lies in. Raises InputError for
@@ -82,7 +85,7 @@ def animate_result(
         for i in range(len(moving)):
             gaussians = stage.gaussians(bound, moving, i)
             if i == 0:
-                gaussians.save_ply(out / FIRST)
+                upright(gaussians, stage.course, i).save_ply(out / FIRST)
             seen = Gaussians.cat([gaussians, stage.shadow(i, gaussians)])
             yield to_bytes(render(seen, cameras[[i]]).rgb[0])
 
@@ -104,29 +107,24 @@ class Stage:
     reach: float  # meters from the points that cameras look at to the farthest part of the body
 
     @classmethod
-    @torch.no_grad()
     def of(cls, bound: BoundGaussians, motion: Motion, *, grounded: bool) -> Stage:
         """Of a motion of this person. grounded: the lowest point is on the ground in each frame,
         whatever the legs that the motion was made for."""
         turns = rotation_matrices(motion.global_orient)
         shifts = motion.transl.astype(np.float64)
         up = Course.of(shifts, turns).up
-        pelvis = np.empty_like(shifts)
-        low, high = np.empty_like(shifts), np.empty_like(shifts)
-        for i in range(len(motion)):
-            body = bound.model(bound.turned(*_turns(motion, i, bound)))
-            pelvis[i] = body.joints[0].cpu().numpy()
-            vertices = body.vertices.cpu().numpy()
-            low[i], high[i] = vertices.min(0), vertices.max(0)
-        lowest = np.minimum(low @ up, high @ up)  # since `up` is an axis
-        levels = lowest + shifts @ up
+        device = bound.model.device
+        body_pose, orient = (
+            torch.from_numpy(x).to(device) for x in (motion.body_pose, motion.global_orient)
+        )
+        room = extents(bound.model, bound.turned(body_pose, orient)).moved(shifts)
         if grounded:
-            shifts = shifts + (levels[0] - levels)[:, None] * up
-            levels = levels[:1]
-        course = Course.of(pelvis + shifts, turns)
+            lifts = on_ground(room.lowest(up), up)
+            shifts, room = shifts + lifts, room.moved(lifts)
+        course = Course.of(room.pelvis, turns)
         target = course.looked_at()
-        reach = np.maximum(target - low - shifts, high + shifts - target)
-        return cls(shifts, course, float(levels.min()), float(reach.max()))
+        reach = np.maximum(target - room.low, room.high - target).max()
+        return cls(shifts, course, float(room.lowest(up).min()), float(reach))
 
     def gaussians(self, bound: BoundGaussians, motion: Motion, i: int) -> Gaussians:
         """The person's Gaussians in a frame."""

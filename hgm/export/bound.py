@@ -61,12 +61,10 @@ class BoundGaussians:
                 "for its parameters; expected the model that it was made with: give its run with "
                 "--run"
             )
-        placed = Gaussians(
-            (gaussians.means - shift) / scale,
-            gaussians.opacities,
-            gaussians.scales / scale,
-            gaussians.quats,
-            gaussians.colors,
+        placed = dataclasses.replace(
+            gaussians,
+            means=(gaussians.means - shift) / scale,
+            scales=gaussians.scales / scale,
         )
         surface = RayMesh(body.vertices.cpu().numpy(), model.faces.cpu().numpy())
         points = placed.means.cpu().numpy()
@@ -91,8 +89,8 @@ class BoundGaussians:
         )
 
     def turned(self, body_pose: Tensor, global_orient: Tensor) -> BodyParameters:
-        """The body with its joints turned otherwise: axis-angle [63] and [3]. Hands and face stay
-        as they were."""
+        """The body with its joints turned otherwise: axis-angle [..., 63] and [..., 3]. Hands and
+        face stay as they were."""
         return self.params.replace(body_pose=body_pose, global_orient=global_orient)
 
     @torch.no_grad()

@@ -12,6 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from hgm.body.model import BodyModel
 from hgm.body.motion import Motion, cycle, read_motion, write_motion
+from hgm.body.motion.files import is_amass
+from hgm.body.motion.given import given_motion
 from hgm.errors import InputError
 
 FRAMES = 5
@@ -265,6 +267,19 @@ def test_a_bad_file_by_names(tmp_path: Path, key: str, value: Any, message: str)
 )
 def test_a_bad_file_of_amass(tmp_path: Path, key: str, value: Any, message: str) -> None:
     refused(tmp_path / "walk_stageii.npz", amass(), key, value, message)
+
+
+def test_a_motion_is_given_by_name_or_by_file(tmp_path: Path) -> None:
+    named, hybrid = (
+        save(tmp_path / name, data())
+        for name, data in (("avatarrex.npz", avatarrex), ("amass.npz", amass))
+    )
+    assert not is_amass(named) and is_amass(hybrid)
+    walk = cycle("walk", 7, 20, seed=2)
+    assert np.array_equal(given_motion("walk", 7, 20, seed=2).body_pose, walk.body_pose)
+    assert len(given_motion(str(named), 7, 20)) == len(read_motion(named))
+    with pytest.raises(InputError, match=r"^--motion: jump is none of walk, .*, nor a file"):
+        given_motion("jump", 7, 20)
 
 
 def test_a_motion_of_no_frames(tmp_path: Path) -> None:

@@ -164,7 +164,10 @@ def test_a_person_is_filmed_by_name_and_by_file(run, tmp_path, capsys):
         assert 0.05 < covered.mean() < 0.5 and not covered[0].any()
         said = json.loads((out / "film.json").read_text())
         assert said["frames"] == frames and said["how"].startswith("skinned")
-        assert len(Gaussians.load_ply(out / "gaussians_0000.ply")) > 2000
+        first = Gaussians.load_ply(out / "gaussians_0000.ply")
+        assert len(first) > 2000  # upright, the pelvis at the origin, in normalized units
+        low, high = first.means.aminmax(dim=0)
+        assert low[1] < -0.6 and high[1] > 0.5 and (low[::2] > -0.6).all()
 
 
 def test_what_cannot_be_filmed_is_one_line(run, tmp_path, capsys):
@@ -200,3 +203,18 @@ def test_quaternions_turn_back_into_their_matrices_at_every_angle():
     assert ((found * quats).sum(-1).abs() - 1).abs().max() < 1e-12
     vectors = torch.randn(6, 4, generator=draw, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda q: quaternions(rotation_matrices(q)), vectors)
+
+
+def test_gaussians_are_turned_scaled_and_shifted_as_their_pictures_would_be():
+    draw = torch.Generator().manual_seed(7)
+    one = on(torch.randn(20, 3, generator=draw).double().float())
+    turn = rotation_matrices(torch.randn(4, generator=draw))
+    shift = torch.tensor([0.1, -0.2, 0.3])
+    moved = one.transformed(turn, scale=2.0, shift=shift)
+
+    def covariances(g: Gaussians) -> torch.Tensor:
+        axes = rotation_matrices(g.quats) * g.scales[..., None, :]
+        return axes @ axes.mT
+
+    assert torch.allclose(moved.means, 2 * one.means @ turn.T + shift, atol=1e-5)
+    assert torch.allclose(covariances(moved), 4 * turn @ covariances(one) @ turn.T, atol=1e-7)

@@ -58,6 +58,11 @@ def read_motion(path: str | Path) -> Motion:
         raise InputError(f"{path}: {error}") from None
 
 
+def is_amass(path: str | Path) -> bool:
+    """Whether a motion's file is one of AMASS. Raises InputError for a file that is no npz."""
+    return "poses" in read_npz(path, ["poses"], what="npz file of a motion")
+
+
 def write_motion(path: str | Path, motion: Motion) -> None:
     """Write a motion in AvatarReX's layout, with three keys that its own files lack: leye_pose,
     reye_pose and fps. Equal motions give equal bytes. Raises InputError for betas of a width that
