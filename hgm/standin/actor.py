@@ -83,8 +83,8 @@ class Actor:
             )
         assets = load_assets()
         noise = ValueNoise(derived_seed("standin", seed, "noise"))
-        gender = "female" if random_stream(seed, "gender").random() < 0.5 else "male"
-        body = sample_body(assets, gender, random_stream(seed, "body"))
+        body = body_of(seed)
+        gender = body.gender
         outfit = sample_outfit(
             gender,
             random_stream(seed, "outfit"),
@@ -154,6 +154,12 @@ class Actor:
         and the grain of a photograph."""
         factor = shade(mesh, sky_light(mesh.vertices, mesh.faces), len(self.colors))
         return developed(self.colors, factor, random_stream(self.seed, "grain"))
+
+
+def body_of(seed: int) -> StandinBody:
+    """The body of the person of a seed, which takes no texture and no clothes."""
+    gender = "female" if random_stream(seed, "gender").random() < 0.5 else "male"
+    return sample_body(load_assets(), gender, random_stream(seed, "body"))
 
 
 def random_stream(seed: int, part: str) -> np.random.Generator:
