@@ -40,6 +40,29 @@ def spread_points(
     """Points [count, 3] on a mesh, vertices [V, 3], faces [F, 3], one on each of `count` equal
     shares of its area, so that they lie more evenly than `random_points`; equal seeds give equal
     points."""
+    return _between(vertices, *_spread(vertices, faces, count, seed))
+
+
+def spread_values(
+    vertices: np.ndarray, faces: np.ndarray, values: np.ndarray, count: int = SAMPLES, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same points [count, 3], and at each what lies between the values [V, C] of its face's
+    corners, [count, C]."""
+    places = _spread(vertices, faces, count, seed)
+    return _between(vertices, *places), _between(values, *places)
+
+
+def _between(values: np.ndarray, corners: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Values [count, C] between those [V, C] of three corners [count, 3]."""
+    a, b, c = (values[corners[:, k]] for k in range(3))
+    return a + u * (b - a) + v * (c - a)
+
+
+def _spread(
+    vertices: np.ndarray, faces: np.ndarray, count: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of spread points the corners of their faces [count, 3], and how far they lie along the two
+    edges from the first one [count, 1]."""
     rng = np.random.default_rng(seed)
     corners = vertices[faces]  # [F, 3, 3]
     edges = corners[:, 1:] - corners[:, :1]
@@ -49,6 +72,4 @@ def spread_points(
     ).clip(max=len(edges) - 1)
     u, v = rng.random((2, count, 1))
     flip = u + v > 1
-    u = np.where(flip, 1 - u, u)
-    v = np.where(flip, 1 - v, v)
-    return corners[face, 0] + u * edges[face, 0] + v * edges[face, 1]
+    return faces[face], np.where(flip, 1 - u, u), np.where(flip, 1 - v, v)
