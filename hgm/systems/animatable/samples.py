@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from hgm.cameras import Cameras
 from hgm.core.keys import derived_seed
+from hgm.errors import InputError
 from hgm.systems.animatable.frame_transforms import FrameTransforms
 
-
-class Shot(NamedTuple):
-    """A picture of the capture."""
-
-    camera: str
-    frame: int
+Shot = tuple[str, int]  # a camera and a frame
 
 
 class Shown(Protocol):
@@ -35,29 +31,41 @@ class Pictures(Protocol):
 
     @property
     def cameras(self) -> Mapping[str, Cameras]: ...  # unbatched, meters
+    def has(self, camera: str, frame: int) -> bool: ...
     def picture(self, camera: str, frame: int) -> Shown: ...
 
 
 @dataclass(frozen=True)
-class Footage:
+class TrainingSet:
     """The pictures that an avatar is trained on, and the body in their frames."""
 
     capture: Pictures
     shots: Sequence[Shot]
     frames: FrameTransforms
 
+    @classmethod
+    def of(cls, capture: Pictures, shots: Iterable[Shot], frames: FrameTransforms) -> TrainingSet:
+        """Those of the shots that the capture has. Raises InputError where it has none."""
+        found = [shot for shot in shots if capture.has(*shot)]
+        if not found:
+            raise InputError(
+                "capture.train: none of these pictures is left to train on; see what the check of "
+                "the capture set aside"
+            )
+        return cls(capture, found, frames)
+
     def __len__(self) -> int:
         return len(self.shots)
 
     def sample(self, index: int) -> Sample:
         """The shot of this index."""
-        shot = self.shots[index]
-        shown = self.capture.picture(shot.camera, shot.frame)
-        row = self.frames.index(shot.frame)
+        camera, frame = self.shots[index]
+        shown = self.capture.picture(camera, frame)
+        row = self.frames.index(frame)
         return Sample(
             shown.rgb,
             shown.alpha,
-            self.capture.cameras[shot.camera],
+            self.capture.cameras[camera],
             self.frames.transforms[row],
             self.frames.poses[row],
         )

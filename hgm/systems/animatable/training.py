@@ -3,6 +3,7 @@ pictures of a capture."""
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,13 +24,14 @@ from hgm.systems.animatable.frame_transforms import FrameTransforms
 from hgm.systems.animatable.losses import Crop, Target, offset_loss, picture_loss, psnr_in_box
 from hgm.systems.animatable.pose_map import position_map
 from hgm.systems.animatable.pose_space import PoseSpace
-from hgm.systems.animatable.samples import Footage, Sample, drawn
+from hgm.systems.animatable.samples import Sample, TrainingSet, drawn
 from hgm.systems.animatable.settings import Avatar as AvatarSettings
 from hgm.systems.animatable.settings import Pretraining
 from hgm.train.loop import fit, write_history, write_record
 from hgm.train.prefetch import LOADERS, Prefetch
 from hgm.train.settings import Optimizer, Schedule
 
+log = logging.getLogger(__name__)
 PRETRAIN, TRAIN = "pretrain", "avatar"  # stages, named as their sections
 POSE_SPACE = "pose_space.npz"
 PICTURES = "validation"  # folder of pictures of the avatar beside one that it is trained on
@@ -101,7 +103,7 @@ def start_loss(avatar: Avatar, pose_maps: Tensor) -> tuple[Tensor, dict[str, Ten
 
 def train(
     avatar: Avatar,
-    footage: Footage,
+    pictures: TrainingSet,
     settings: AvatarSettings,
     out: Path,
     state: Path,
@@ -121,11 +123,14 @@ def train(
     if device.type == "cuda":
         use_threads(1)  # the job's other threads read ahead
     backend = backend_for(backend, device)
-    lpips = None if lpips is None else lpips.to(device)
+    if lpips is not None:
+        lpips = lpips.to(device)
+    elif settings.lpips > 0:
+        log.info("without weights.lpips and weights.vgg16, 1 - SSIM takes the place of LPIPS")
     learning = Learning(avatar, settings, backend, lpips)
 
     def sample(step: int) -> Sample:
-        return footage.sample(drawn(seed, TRAIN, step, len(footage)))
+        return pictures.sample(drawn(seed, TRAIN, step, len(pictures)))
 
     def loss(step: int, generator: torch.Generator, _: slice) -> tuple[Tensor, dict[str, Tensor]]:
         return learning.loss(step, generator, samples[step].to(device))
@@ -134,7 +139,7 @@ def train(
 
     def validate(step: int) -> Mapping[str, float]:
         # the first one, which is looked at again and again
-        picture, error = learning.beside(footage.sample(0).to(device))
+        picture, error = learning.beside(pictures.sample(0).to(device))
         save_image(shown / f"step_{step:06d}.png", picture)
         return {"shown_psnr": error}
 
@@ -152,7 +157,7 @@ def train(
             deadline=deadline,
             validate=validate,
             validate_every=settings.validate_every,
-            backends={"splat": backend},
+            backends={"splat": backend, "similarity": "lpips" if lpips else "ssim"},
             relief=RELIEF,
         )
     finally:
@@ -162,7 +167,7 @@ def train(
     shutil.rmtree(out / PICTURES, ignore_errors=True)  # of an earlier training
     if shown.exists():
         shutil.copytree(shown, out / PICTURES)
-    poses = footage.frames.poses.to(device)
+    poses = pictures.frames.poses.to(device)
     PoseSpace.fit(avatar.canonical, poses).save(out / POSE_SPACE)
 
 

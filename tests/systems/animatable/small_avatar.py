@@ -15,7 +15,7 @@ from hgm.splat import render
 from hgm.systems.animatable.avatar import AvatarDesign, start_scales
 from hgm.systems.animatable.canonical import CanonicalMaps
 from hgm.systems.animatable.frame_transforms import FrameTransforms
-from hgm.systems.animatable.samples import Footage, Shot
+from hgm.systems.animatable.samples import Shot, TrainingSet
 from hgm.systems.animatable.settings import Avatar, Pretraining
 
 SIZE = 32  # of a map
@@ -94,9 +94,13 @@ class Filmed:
     angles: Tensor
     cameras: dict[str, Cameras]
     asked: list[Shot] = field(default_factory=list)
+    lacking: set[Shot] = field(default_factory=set)
+
+    def has(self, camera: str, frame: int) -> bool:
+        return (camera, frame) not in self.lacking
 
     def picture(self, camera: str, frame: int) -> Picture:
-        self.asked.append(Shot(camera, frame))
+        self.asked.append((camera, frame))
         maps = egg(48)
         places = skin(maps.positions, maps.weights, self.frames.transforms[frame])
         colors = 0.5 + 0.4 * torch.sin(7 * maps.positions)
@@ -121,20 +125,20 @@ class Kept(Filmed):
         self.made: dict[Shot, Picture] = {}
 
     def picture(self, camera: str, frame: int) -> Picture:
-        shot = Shot(camera, frame)
+        shot = (camera, frame)
         if shot not in self.made:
             self.made[shot] = super().picture(camera, frame)
         self.asked.append(shot)
         return self.made[shot]
 
 
-def footage(frames: int = 4, cameras: int = 3) -> Footage:
+def footage(frames: int = 4, cameras: int = 3) -> TrainingSet:
     """A film of the egg, of which the last camera is not trained on."""
     angles = torch.linspace(0, 1.2, frames)
     moving = bent(angles, torch.linspace(0, 0.6, frames))
     capture = Kept(moving, angles, ring(cameras))
     seen = list(capture.cameras)[:-1]
-    return Footage(capture, [Shot(c, f) for f in range(frames) for c in seen], moving)
+    return TrainingSet(capture, [(c, f) for f in range(frames) for c in seen], moving)
 
 
 def design(variant: str = "full", size: int = SIZE, **changes: object) -> AvatarDesign:

@@ -8,12 +8,12 @@ import torch
 from small_avatar import design, egg, footage, pretraining, read, training
 
 from hgm.core.processes import Deadline
-from hgm.errors import SliceEnded
+from hgm.errors import InputError, SliceEnded
 from hgm.nets.weights import read_tensors
 from hgm.systems.animatable.avatar import Avatar
 from hgm.systems.animatable.pose_map import position_map
 from hgm.systems.animatable.pose_space import PoseSpace
-from hgm.systems.animatable.samples import Footage, Shot
+from hgm.systems.animatable.samples import TrainingSet
 from hgm.systems.animatable.training import Learning, first_avatar, pretrain, start_loss, train
 
 FILES = ("weights.safetensors", "model.json", "canonical.npz", "history.tsv")
@@ -32,30 +32,30 @@ class Stop(Deadline):
 
 
 @pytest.fixture(scope="module")
-def film() -> Footage:
+def film() -> TrainingSet:
     return footage()
 
 
-def begin(film: Footage, out: Path, variant: str = "full", settings=None, **more) -> Avatar:
+def begin(film: TrainingSet, out: Path, variant: str = "full", settings=None, **more) -> Avatar:
     avatar = first_avatar(design(variant), egg(), 0)
     pretrain(avatar, film.frames, settings or pretraining(), out, out / "state", **more)
     return avatar
 
 
-def learn(film: Footage, start: Path, out: Path, settings=None, **more) -> None:
+def learn(film: TrainingSet, start: Path, out: Path, settings=None, **more) -> None:
     avatar = Avatar.load(start).requires_grad_(True)
     train(avatar, film, settings or training(), out, out / "state", backend="torch", **more)
 
 
 @pytest.fixture(scope="module")
-def begun(film: Footage, tmp_path_factory) -> Path:
+def begun(film: TrainingSet, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("pretrain")
     begin(film, out, settings=pretraining(steps=170))
     return out
 
 
 @pytest.fixture(scope="module")
-def trained(film: Footage, begun: Path, tmp_path_factory) -> Path:
+def trained(film: TrainingSet, begun: Path, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("avatar")
     learn(film, begun, out)
     return out
@@ -149,11 +149,15 @@ def test_other_variants_train(film, tmp_path):
 
 def test_only_pictures_to_train_on_are_looked_at(begun, tmp_path):
     film = footage()
-    some = Footage(film.capture, [shot for shot in film.shots if shot.frame < 3], film.frames)
+    film.capture.lacking.add(("cam1", 2))
+    some = TrainingSet.of(film.capture, [s for s in film.shots if s[1] < 3], film.frames)
     film.capture.asked.clear()
     learn(some, begun, tmp_path, training(steps=8))
     asked = set(film.capture.asked)
-    assert asked == {Shot(camera, frame) for camera in ("cam0", "cam1") for frame in range(3)}
+    wanted = {(camera, frame) for camera in ("cam0", "cam1") for frame in range(3)}
+    assert asked == wanted - {("cam1", 2)}
+    with pytest.raises(InputError, match=r"capture\.train: none of these"):
+        TrainingSet.of(film.capture, [("cam1", 2)], film.frames)
 
 
 def test_the_crop_is_the_whole_person_at_first(film, begun):
