@@ -1,4 +1,4 @@
-"""780 damaged files through every reader: a right result or one InputError line, soon, and nothing
+"""878 damaged files through every reader: a right result or one InputError line, soon, and nothing
 left behind."""
 
 import io
@@ -40,6 +40,12 @@ from hgm.scans.obj import load_obj
 from hgm.scans.preflight import preflight
 from hgm.scans.thuman import ScanFiles
 from hgm.standin.body import core
+from hgm.systems.animatable.canonical import ARRAYS as MAP_ARRAYS
+from hgm.systems.animatable.canonical import CanonicalMaps
+from hgm.systems.animatable.captures.actorshq import read_table_cameras
+from hgm.systems.animatable.captures.calibration import read_json_cameras, write_json_cameras
+from hgm.systems.animatable.captures.viewpoint import Viewpoint
+from hgm.systems.animatable.frame_transforms import FrameTransforms
 from hgm.systems.hgm import settings
 from hgm.systems.hgm.networks.config import HGMConfig
 from hgm.systems.hgm.networks.files import load_model, save_model
@@ -244,6 +250,43 @@ def read_whole_clip(folder: Path) -> None:
     truth = read_truth(clip)
     assert truth is not None and truth[1].shape == (len(clip), 15)
     finite(*truth)
+
+
+def furnish_capture(folder: Path) -> None:
+    """Cameras of both kinds of calibration, a canonical map and a frame."""
+    view = Viewpoint(np.array([[30.0, 0, 12], [0, 31, 16], [0, 0, 1]]), np.eye(4), 24, 32)
+    write_json_cameras(folder / "calibration.json", {"a": view, "b": view})
+    (folder / "calibration.csv").write_text(
+        "name,w,h,rx,ry,rz,tx,ty,tz,fx,fy,px,py\n"
+        "Cam001,24,32,0.1,0.2,0.3,0.5,-1,2,1.25,0.96,0.5,0.5\n"
+    )
+    mask = torch.zeros(2, 4, 4, dtype=torch.bool)
+    mask[:, 1:3, 2] = True
+    transforms = torch.eye(4).expand(1, 55, 4, 4)
+    CanonicalMaps(
+        mask,
+        torch.rand(4, 3),
+        torch.rand(4, 3),
+        torch.full((4, 55), 1 / 55),
+        transforms[0],
+        torch.rand(55, 3),
+        torch.zeros(3),
+    ).save(folder / "canonical.npz")
+    FrameTransforms((3,), transforms, transforms).save(folder / "frames.npz")
+
+
+def read_whole_capture(folder: Path) -> None:
+    cameras = read_json_cameras(folder / "calibration.json")
+    cameras |= read_table_cameras(folder / "calibration.csv")
+    for camera in cameras.values():
+        finite(camera.K, camera.world_to_camera)
+        assert min(camera.width, camera.height) >= 1
+    maps = CanonicalMaps.load(folder / "canonical.npz")
+    finite(*(getattr(maps, name) for name in MAP_ARRAYS))
+    assert maps.grid(maps.positions).shape == (2, 3, maps.size, maps.size)
+    frames = FrameTransforms.load(folder / "frames.npz")
+    finite(frames.transforms, frames.poses)
+    assert len(frames.transforms) == len(frames.poses) == len(frames)
 
 
 def renamed_crc(data: bytes, rng: random.Random) -> bytes:
@@ -464,6 +507,14 @@ READERS: dict[str, Reader] = {
     "cameras of a clip, values": Reader(furnish_clip, "held_out.json", jsoned, 20, read_whole_clip),
     "truth of a clip, values": Reader(furnish_clip, "truth.json", jsoned, 12, read_whole_clip),
     "deep clip": Reader(furnish_clip, "flame_params.json", nested, 3, read_whole_clip),
+    "capture": Reader(furnish_capture, "calibration.json", mutations.text, 15, read_whole_capture),
+    "capture, values": Reader(furnish_capture, "calibration.json", jsoned, 25, read_whole_capture),
+    "table of a capture": Reader(
+        furnish_capture, "calibration.csv", mutations.text, 25, read_whole_capture
+    ),
+    "deep capture": Reader(furnish_capture, "calibration.json", nested, 3, read_whole_capture),
+    "maps, values": Reader(furnish_capture, "canonical.npz", zipped, 20, read_whole_capture),
+    "frames, heads": Reader(furnish_capture, "frames.npz", renamed_crc, 10, read_whole_capture),
     "motion, bytes": Reader(
         furnish_motion, "smpl_params.npz", mutations.binary, 10, read_moving("smpl_params.npz")
     ),

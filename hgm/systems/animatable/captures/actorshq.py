@@ -38,16 +38,21 @@ class ActorsHQ:
         return {path.name for path in root.glob(f"{SCALE}/rgbs/*") if path.is_dir()}
 
     def viewpoints(self, root: Path) -> Mapping[str, Viewpoint]:
-        path = root / self.calibration
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; expected a table name,{','.join(COLUMNS)}")
-        try:
-            rows = list(csv.DictReader(path.read_text().splitlines()))
-        except (OSError, ValueError, csv.Error) as error:
-            raise InputError(f"{path}: not a readable table ({error}); {ADVICE}") from None
-        if not rows:
-            raise InputError(f"{path}: holds no camera; {ADVICE}")
-        return dict(_camera(path, number, row) for number, row in enumerate(rows, 1))
+        return read_table_cameras(root / self.calibration)
+
+
+def read_table_cameras(path: Path) -> dict[str, Viewpoint]:
+    """The cameras of a calibration.csv by their names. Raises InputError, which names the file, the
+    camera and the column."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected a table name,{','.join(COLUMNS)}")
+    try:
+        rows = list(csv.DictReader(path.read_text().splitlines()))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: not a readable table ({error}); {ADVICE}") from None
+    if not rows:
+        raise InputError(f"{path}: holds no camera; {ADVICE}")
+    return dict(_camera(path, number, row) for number, row in enumerate(rows, 1))
 
 
 def _camera(path: Path, number: int, row: Mapping[str, str | None]) -> tuple[str, Viewpoint]:
