@@ -16,7 +16,7 @@ def _name(action: argparse.Action) -> str:
     """An argument as it is typed: the option and its value."""
     value = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
     if not action.option_strings:
-        return f"`{value}`" if action.nargs is None else f"`{value} …`"
+        return f"`{value} …`" if action.nargs in ("+", "*") else f"`{value}`"
     option = action.option_strings[-1]
     if action.nargs == 0:
         return f"`{option}`"

@@ -11,7 +11,7 @@ from typing import Any
 
 from hgm.errors import InputError
 
-SYSTEMS = ("hgm", "monogaussian", "posegaussian")
+SYSTEMS = ("hgm", "animatable", "monogaussian", "posegaussian")
 DEFAULT = "hgm"  # the system of a configuration or a record that names none
 
 

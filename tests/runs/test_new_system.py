@@ -85,7 +85,8 @@ def test_a_configuration_is_of_one_system(tint_calm, tmp_path):
         ("system: tint\ncoarse: {steps: 3}\n", "coarse: a section of hgm, and this is a conf"),
         (
             "system: tnt\n",
-            "system: 'tnt' is not known; expected one of hgm, monogaussian, posegaussian, tint",
+            "system: 'tnt' is not known; expected one of hgm, animatable, monogaussian, "
+            "posegaussian, tint",
         ),
     ):
         (tmp_path / "wrong.yaml").write_text(text)

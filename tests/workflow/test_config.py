@@ -156,7 +156,7 @@ def two_systems(monkeypatch, tmp_path):
 def test_a_system_that_is_not_there_is_one_line_with_those_that_are():
     with pytest.raises(
         InputError,
-        match=r"^system: 'posegausian' is not known; .* one of hgm, monogaussian, posegaussian$",
+        match=r"^system: 'posegausian' is not known; .* animatable, monogaussian, posegaussian$",
     ):
         configuration.parse({"system": "posegausian"})
 
@@ -203,7 +203,7 @@ def test_make_says_in_one_line_that_a_system_has_no_demo():
         ["make", "--silent", "demo-nobody"], cwd=ROOT, text=True, capture_output=True
     )
     assert done.returncode != 0
-    systems = "hgm monogaussian posegaussian"
+    systems = "animatable hgm monogaussian posegaussian"
     assert done.stdout == f"There is no config/nobody/demo.yaml; the systems are: {systems}\n"
 
 

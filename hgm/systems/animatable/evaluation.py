@@ -24,9 +24,9 @@ from hgm.errors import InputError
 from hgm.images.views import save_image
 from hgm.metrics.definitions import subject_record
 from hgm.metrics.images import WINDOW, crop, person_box, psnr, ssim, ssim_map
-from hgm.metrics.inception import Inception
+from hgm.metrics.inception import Inception, load_inception
 from hgm.metrics.kid import kid_of_images
-from hgm.metrics.lpips import LPIPS
+from hgm.metrics.lpips import LPIPS, load_lpips
 from hgm.splat import backend_for, render
 from hgm.systems.animatable.avatar import Avatar
 from hgm.systems.animatable.captures.capture import Capture
@@ -58,6 +58,16 @@ class Measuring:
     lpips: LPIPS | None = None
     inception: Inception | None = None
     backend: str = "auto"
+
+    @classmethod
+    def load(
+        cls, crease: float, weights: Mapping[str, Any], backend: str, device: str
+    ) -> Measuring:
+        """With the networks of section `weights` on a device, as far as their files are named.
+        Raises InputError for an unusable one."""
+        lpips = load_lpips(weights["vgg16"], weights["lpips"])
+        inception = load_inception(weights["inception"])
+        return cls(crease, None if lpips is None else lpips.to(device), inception, backend)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from pydantic import Field
 from hgm.core.settings import FileName, Section, described
 from hgm.errors import InputError
 from hgm.metrics.settings import Weights
+from hgm.systems.animatable.layout import frames_of
 from hgm.systems.animatable.variants import VARIANTS
 from hgm.train.settings import Optimization
 from hgm.workflow.configuration import RunConfig
@@ -202,6 +203,17 @@ class Config(RunConfig):
             raise InputError(
                 "capture.models: a stand-in's capture has the parameters of the stand-in body, "
                 "which the run writes; leave capture.models out, or give capture.root"
+            )
+        if capture.root is None and (capture.cameras or capture.held_out):
+            raise InputError(
+                "capture.cameras, capture.held_out: a stand-in's cameras are counted in standin; "
+                "names are of a real capture's, whose folder is capture.root"
+            )
+        trained, measured = (frames_of(text) for text in (capture.train, capture.test))
+        if capture.root is not None and (both := set(trained) & set(measured)):
+            raise InputError(
+                f"capture.test: frame {min(both)} is in capture.train too; what is measured must "
+                "not be trained on"
             )
         if shared := set(capture.cameras) & set(capture.held_out):
             raise InputError(

@@ -41,6 +41,7 @@ class Asset(_Row):
     gate: str | None  # what a download requires, such as an account; None: nothing
     license: str
     key: str | None = None  # configuration key of its path
+    system: str | None = None  # whose key it is, where another system has one of that name
     when: list[dict[str, str]] = []  # alternatives: it is needed where all conditions of one hold
     rules: list[str] = []  # names of the rules that read it
     check: str | None = None  # one of `hgm.workflow.doctor.checks` or of a system's part `doctor`
@@ -81,7 +82,7 @@ class Asset(_Row):
 
     def needed(self, config: Config) -> bool:
         """Whether a configuration needs it: all conditions of one of the alternatives hold."""
-        return any(
+        return self.concerns(config) and any(
             all(_holds(value_of(config, key), wanted) for key, wanted in way.items())
             for way in self.when
         )
@@ -89,7 +90,10 @@ class Asset(_Row):
     def concerns(self, config: Config) -> bool:
         """Whether the configuration's system has the asset's key. An asset without a key concerns
         every system."""
-        return self.key is None or hasattr(config, self.key.split(".")[0])
+        if self.key is None or self.system not in (None, config.system):
+            return self.key is None
+        section, name = self.key.split(".")
+        return hasattr(getattr(config, section, None), name)
 
     def path(self, config: Config) -> str | None:
         """The path that the configuration gives; None where it gives none."""

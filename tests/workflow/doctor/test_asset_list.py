@@ -19,6 +19,7 @@ from hgm.workflow.doctor.entries import Asset, load_assets
 READ_BY = {
     "scans": "plan.sources|chunk_sources|part_sources|run_sources",
     "pairs": "sighting",
+    "capture": "capture_of|film_capture",
     "video": "head_files|_clips|test_clip",
     "weights": r'config\["weights"\]',
 }
