@@ -41,16 +41,18 @@ class Box:
         at = np.clip(at, 0, np.array(self.shape) - 1)
         return np.ravel_multi_index(tuple(at.T), self.shape)
 
-    def sampled(self, values: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Values of the cells' centers [cells, C] at points [N, 3], mixed by place."""
+    def mixing(self, points: np.ndarray) -> sp.csr_matrix:
+        """The matrix [N, cells] that mixes values of the cells' centers at points [N, 3]."""
         at = (points - self.low) / self.cell - 0.5
         base = np.clip(np.floor(at).astype(np.int64), 0, np.array(self.shape) - 2)
         share = np.clip(at - base, 0, 1)
-        mixed = np.zeros((len(points), values.shape[1]))
-        for corner in np.ndindex(2, 2, 2):
-            weight = np.prod(np.where(corner, share, 1 - share), 1, keepdims=True)
-            mixed += weight * values[np.ravel_multi_index(tuple((base + corner).T), self.shape)]
-        return mixed
+        corners = np.array(list(np.ndindex(2, 2, 2)))  # [8, 3]
+        cells = np.moveaxis(base[:, None] + corners, -1, 0)  # [3, N, 8]
+        weights = np.where(corners, share[:, None], 1 - share[:, None]).prod(-1)
+        columns = np.ravel_multi_index(tuple(cells), self.shape).ravel()
+        ends = np.arange(0, len(columns) + 1, len(corners))
+        size = len(points), int(np.prod(self.shape))
+        return sp.csr_matrix((weights.ravel(), columns, ends), shape=size)
 
 
 def averaged(cells: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +72,6 @@ def harmonic(shape: tuple[int, int, int], fixed: np.ndarray, values: np.ndarray)
     """
     from scipy.sparse.linalg import LinearOperator, cg
 
-    start = _coarser(shape, fixed, values)
     result = np.zeros((int(np.prod(shape)), values.shape[1]), np.float32)
     free = np.ones(len(result), bool)
     free[fixed] = False
@@ -78,6 +79,7 @@ def harmonic(shape: tuple[int, int, int], fixed: np.ndarray, values: np.ndarray)
     inner, outer = laplacian[free][:, free], laplacian[free][:, fixed]
     diagonal = inner.diagonal()
     jacobi = LinearOperator(inner.shape, matvec=lambda x: x / diagonal, dtype=np.float64)
+    mixing, coarse = _coarser(shape, fixed, values, np.flatnonzero(free))
     result[fixed] = values
     for channel in range(values.shape[1]):
         given = values[:, channel]
@@ -87,7 +89,7 @@ def harmonic(shape: tuple[int, int, int], fixed: np.ndarray, values: np.ndarray)
         x, left = cg(
             inner,
             -outer @ given,
-            x0=None if start is None else start[free, channel],
+            x0=None if coarse is None else mixing @ coarse[:, channel],
             rtol=TOLERANCE,
             maxiter=STEPS,
             M=jacobi,
@@ -99,18 +101,18 @@ def harmonic(shape: tuple[int, int, int], fixed: np.ndarray, values: np.ndarray)
 
 
 def _coarser(
-    shape: tuple[int, int, int], fixed: np.ndarray, values: np.ndarray
-) -> np.ndarray | None:
-    """A start [cells, C] from a box of half as many cells an edge; None where that is too few."""
+    shape: tuple[int, int, int], fixed: np.ndarray, values: np.ndarray, free: np.ndarray
+) -> tuple[sp.csr_matrix | None, np.ndarray | None]:
+    """The solution [cells, C] of a box of half as many cells an edge, and the matrix that makes of
+    it a start in the cells `free`; None where that is too few."""
     if max(shape) < 2 * COARSEST:
-        return None
-    half = tuple((edge + 1) // 2 for edge in shape)
+        return None, None
+    x, y, z = ((edge + 1) // 2 for edge in shape)
+    half = (x, y, z)
     at = np.array(np.unravel_index(fixed, shape)) // 2
     cells, means = averaged(np.ravel_multi_index(tuple(at), half), values)
-    coarse = harmonic((half[0], half[1], half[2]), cells, means)
-    all_cells = np.stack(np.unravel_index(np.arange(np.prod(shape)), shape), 1)
-    box = Box(np.zeros(3), 2.0, (half[0], half[1], half[2]))
-    return box.sampled(coarse, all_cells + 0.5)
+    centers = np.stack(np.unravel_index(free, shape), 1) + 0.5
+    return Box(np.zeros(3), 2.0, half).mixing(centers), harmonic(half, cells, means)
 
 
 def _laplacian(shape: tuple[int, int, int]) -> sp.csr_matrix:

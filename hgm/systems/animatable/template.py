@@ -75,8 +75,7 @@ def diffused_weights(
     area = np.linalg.norm(face_normals(body, faces), axis=1).sum() / 2
     points, values = spread_values(body, faces, weights, int(PER_CELL * area / box.cell**2))
     fixed, values = averaged(box.cells(points), values)
-    found = box.sampled(harmonic(box.shape, fixed, values), vertices)
-    found = np.maximum(found, 0)
+    found = np.maximum(box.mixing(vertices) @ harmonic(box.shape, fixed, values), 0)
     return (found / found.sum(1, keepdims=True)).astype(np.float32)
 
 

@@ -71,7 +71,7 @@ def test_points_are_put_into_cells_and_read_between_their_centers() -> None:
     assert np.abs(centers[box.cells(points)] - points).max() <= box.cell / 2 + 1e-9
     linear = np.stack([centers @ [1.0, -2.0, 0.5], centers[:, 0]], 1)
     wanted = np.stack([points @ [1.0, -2.0, 0.5], points[:, 0]], 1)
-    np.testing.assert_allclose(box.sampled(linear, points), wanted, atol=1e-9)
+    np.testing.assert_allclose(box.mixing(points) @ linear, wanted, atol=1e-9)
     cells, means = averaged(np.array([7, 2, 7]), np.array([[1.0], [5.0], [3.0]]))
     assert cells.tolist() == [2, 7] and means.tolist() == [[5.0], [2.0]]
 
