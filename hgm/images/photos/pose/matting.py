@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from hgm.errors import InputError
+from hgm.images.photos.edges import following_edges
 from hgm.images.photos.matting import Matte
 from hgm.images.photos.picture import PhotoPixels
 from hgm.images.photos.pose.estimator import PoseEstimator
+from hgm.images.photos.pose.published import LANDMARKS
+
+REACH = 3.0  # pixels of the network's mask, that its edge may be beside the person's
 
 
 class PoseMask:
-    """The largest person alone, with soft edges."""
+    """The largest person alone; the edges of the network's small mask are moved to those of the
+    picture."""
 
     def __init__(self, estimator: PoseEstimator) -> None:
         self._estimator = estimator
@@ -22,4 +27,7 @@ class PoseMask:
                 "nobody found; give a photo of one person from head to foot with room around, or a "
                 "mask (--mask FILE, or <photo>_mask.png beside the photo)"
             )
-        return Matte(people.largest.coverage, "MediaPipe Pose", notes=people.notes)
+        person = people.largest
+        reach = REACH * person.next_crop.edge / LANDMARKS.edge
+        coverage = following_edges(person.coverage, picture.rgb, reach)
+        return Matte(coverage, "MediaPipe Pose", notes=people.notes)
