@@ -11,6 +11,7 @@ from hgm.errors import InputError
 
 SET_PARENT_DEATH_SIGNAL = 1  # of Linux's prctl
 # signals that a program brings on itself
+MOST_THREADS = 8  # of our pools: with more, handing out the work takes longer than the work
 FAULTS = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
 
 
@@ -21,6 +22,15 @@ def use_threads(count: int) -> None:
 
     os.environ["HGM_THREADS"] = str(count)
     torch.set_num_threads(count)
+
+
+def use_all_cores() -> None:
+    """Let torch, before it is imported, and our own pools use the cores of this process, unless the
+    environment says otherwise. Threads of torch that wait sleep: spinning, they take the cores that
+    the others need, and on a busy machine nothing goes on."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    cores = min(len(os.sched_getaffinity(0)), MOST_THREADS)
+    os.environ.setdefault("HGM_THREADS", str(cores))
 
 
 def stopped_by(code: int) -> str | None:
