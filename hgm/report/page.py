@@ -11,11 +11,10 @@ from typing import Any
 
 import yaml
 
-from hgm.core.files import atomic_write
 from hgm.errors import InputError
-from hgm.report.bundle import TEMPLATES, VIEWER, templates_of
+from hgm.report.bundle import VIEWER
 from hgm.report.content import Report
-from hgm.report.costs import costs, duration
+from hgm.report.costs import costs
 from hgm.report.curves import curve_svg, panels
 from hgm.report.grids import Grid
 from hgm.report.paper import comparisons, read_paper
@@ -23,6 +22,7 @@ from hgm.report.parts import Shot, shot
 from hgm.report.pictures import Assets, read
 from hgm.report.rule_graph import read_graph, stages, workflow_svg
 from hgm.report.run import Run
+from hgm.report.site import Site
 from hgm.report.speed import speeds
 
 LONG = 40  # rows: a longer table has a page of its own
@@ -48,8 +48,6 @@ def build_page(
     its place where it is not built. What the run lacks is shown as not available. Raises InputError
     where the run has no folder.
     """
-    import jinja2
-
     if not run.folder.is_dir():
         raise InputError(f"{run.folder}: not a results folder; run the workflow first")
     if not viewer.is_file():
@@ -61,30 +59,10 @@ def build_page(
     for folder in ("assets", "people"):
         shutil.rmtree(out / folder, ignore_errors=True)
     report = make(run, assets, viewer=viewer.is_file())
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([TEMPLATES, templates_of(report.SYSTEM)]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["duration"] = duration
-    environment.globals |= {
-        "title": str(run.setting("run") or run.folder.name),
-        "system": report.SYSTEM,
-        "banners": report.banners(),
-        "style": assets.add((TEMPLATES / "style.css").read_bytes(), ".css"),
-        "script": assets.add((TEMPLATES / "page.js").read_bytes(), ".js"),
-        "bundle": assets.add(viewer.read_bytes(), ".js") if viewer.is_file() else None,
-    }
-
-    def write(name: str, template: str, **values: Any) -> None:
-        page = environment.get_template(template).render(root="../" * name.count("/"), **values)
-        with atomic_write(out / name, "w") as file:
-            file.write(page)
-
+    title = str(run.setting("run") or run.folder.name)
+    site = Site(out, assets, title, report.SYSTEM, viewer, report.banners())
     for page in report.pages():
-        write(page.path, page.template, **page.values)
+        site.write(page.path, page.template, **page.values)
     sections = report.sections()
     folded = [
         one
@@ -93,15 +71,14 @@ def build_page(
         if isinstance(one, Grid) and len(one.rows) > LONG
     ]
     if folded:
-        write(TABLES, "tables.html.j2", grids=folded)
-    write(
+        site.write(TABLES, "tables.html.j2", grids=folded)
+    return site.write(
         "index.html",
         "index.html.j2",
         sections=sections,
         folded=folded,
         **_shared(report, assets, benchmarks, paper),
     )
-    return out / "index.html"
 
 
 def _shared(

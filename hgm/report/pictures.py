@@ -32,10 +32,12 @@ class Assets:
     def __init__(self, out: Path, folder: str = "assets") -> None:
         self.out = out
         self.folder = folder
+        self.added: set[Path] = set()
 
     def add(self, data: bytes, suffix: str) -> str:
         """Store bytes and return the path relative to the page."""
         name = f"{self.folder}/{hashlib.sha256(data).hexdigest()[:16]}{suffix}"
+        self.added.add(self.out / name)
         if not (self.out / name).is_file():
             with atomic_write(self.out / name) as file:
                 file.write(data)

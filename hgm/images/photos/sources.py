@@ -13,7 +13,10 @@ SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic", ".heif"}
 )
 # what else lies beside the folders of results, or above
-NOT_FOLDERS = (".", "..", "manifest.json", "contact.png", "estimates", "estimator.log")
+NOT_FOLDERS = (
+    *(".", "..", "manifest.json", "contact.png", "estimates", "estimator.log"),
+    *("index.html", "page"),
+)
 MASK = "_mask.png"
 BODY = ".npz"  # what lies beside a photo: its stem and this
 

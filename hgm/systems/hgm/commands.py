@@ -61,23 +61,32 @@ def add_reconstruct(verbs: Verbs) -> None:
         default="full",
         help="networks and steps",
     )
-    p.add_argument("--mesh", action="store_true", help="also extract the mesh")
+    p.add_argument(
+        "--mesh", action=argparse.BooleanOptionalAction, default=True, help="also extract the mesh"
+    )
     p.add_argument("--device", default="auto", help="cpu, cuda or auto")
 
 
 def _reconstruct(args: argparse.Namespace) -> int:
-    from hgm.body.estimators.programs import PROGRAMS
-    from hgm.core.progress import Progress
-    from hgm.images.photos.sources import find_photos
-    from hgm.systems.hgm.estimators import estimate_photos
-    from hgm.systems.hgm.photos import PhotoPipeline, reconstruct_photos
-    from hgm.systems.hgm.pipeline.equipment import Equipment
-    from hgm.systems.hgm.run_folder import HGMFolder
-    from hgm.systems.hgm.starter import shipped_run
+    from hgm.core.processes import use_all_cores
+    from hgm.systems.hgm.stage_times import StageTimes
+
+    times = StageTimes()
+    with times.measured("libraries"):
+        use_all_cores()
+        from hgm.body.estimators.programs import PROGRAMS
+        from hgm.core.progress import Progress
+        from hgm.images.photos.sources import find_photos
+        from hgm.systems.hgm.estimators import estimate_photos
+        from hgm.systems.hgm.photos import PhotoPipeline, reconstruct_photos
+        from hgm.systems.hgm.pipeline.equipment import Equipment
+        from hgm.systems.hgm.report.photos import write_photo_page
+        from hgm.systems.hgm.run_folder import HGMFolder
+        from hgm.systems.hgm.starter import shipped_run
 
     photos = find_photos(args.images, masks=args.mask, bodies=args.body)
     folder = shipped_run() if args.run is None else args.run
-    with Progress(f"reading the networks of {folder}"):
+    with times.measured("networks"), Progress(f"reading the networks of {folder}"):
         config = finished_hgm(folder)
         run = HGMFolder(folder)
         networks = run.networks(VARIANTS[args.variant])
@@ -85,17 +94,24 @@ def _reconstruct(args: argparse.Namespace) -> int:
         pipeline = PhotoPipeline.of(equipment, mesh=args.mesh)
     source = equipment.variant.source(config["estimate"])
     if pipeline.refine is not None and source in PROGRAMS:
-        photos = estimate_photos(
-            photos, source, config["estimate"], args.out, device=equipment.device
-        )
+        with times.measured(source):
+            photos = estimate_photos(
+                photos, source, config["estimate"], args.out, device=equipment.device
+            )
     outcome = reconstruct_photos(photos, pipeline, args.out)
+    times.add(outcome.seconds)
+    with times.measured("page"):
+        words = "the starter weights" if args.run is None else f"the networks of {args.run}"
+        page = write_photo_page(args.out, outcome.done, outcome.failed, config, networks=words)
     for path, notes in outcome.notes.items():
         for note in notes:
             sys.stderr.write(f"warning: {path}: {note}\n")
     for path, reason in outcome.failed.items():
         sys.stderr.write(f"error: {reason if path in reason else f'{path}: {reason}'}\n")
     sys.stdout.write(
+        f"{times.table()}"
         f"{args.out}: {len(outcome.done)} reconstructed, {len(outcome.failed)} failed\n"
+        f"Open {page}\n"
     )
     return 1 if outcome.failed else 0
 

@@ -31,6 +31,11 @@ class TimeLeft:
         ahead = sum(mean[name] for name in self.stages[self.stages.index(stage) :])
         return ahead + (self.photos - photos_done - 1) * sum(mean.values())
 
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What each stage took, over all photos; without stages that never began."""
+        return {stage: sum(times) for stage, times in self.took.items() if times}
+
     def end(self) -> None:
         """The current stage has ended."""
         if self.now is not None:

@@ -91,7 +91,6 @@ def test_a_photo_and_a_subject_of_one_picture_and_body_become_equal_files(
         run,
         "--out",
         tmp_path / "out",
-        "--mesh",
     ]
     assert main([*map(str, words), "--variant", variant, "--device", "cpu"]) == 0
     photo = tmp_path / "out" / NAME

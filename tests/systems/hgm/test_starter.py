@@ -115,7 +115,7 @@ def test_equal_runs_give_equal_bytes(run, weights, tmp_path):
 def test_photos_need_no_run(run, weights, photo, tmp_path, monkeypatch, capsys):
     """Exported networks bring no body model; the stand-ins' own is the one that a run writes."""
     monkeypatch.setattr(starter, "starter_folder", lambda: weights)
-    words = ["reconstruct", str(photo), "--device", "cpu"]
+    words = ["reconstruct", str(photo), "--device", "cpu", "--no-mesh"]
     assert main([*words, "--out", str(tmp_path / "a")]) == 0
     assert main([*words, "--run", str(run), "--out", str(tmp_path / "b")]) == 0
     ours, theirs = (Gaussians.load_ply(tmp_path / f / "ann/gaussians.ply") for f in "ab")
