@@ -31,7 +31,7 @@ def following_edges(coverage: np.ndarray, rgb: np.ndarray, reach: float) -> np.n
     slopes, offset = _coefficients(
         _shrunk(colors, factor), _shrunk(coverage[place], factor), max(1, round(reach / factor))
     )
-    shape = colors.shape[:2]
+    shape = (colors.shape[0], colors.shape[1])
     found = _enlarged(offset, shape)
     for channel in range(3):
         found += _enlarged(slopes[..., channel], shape) * colors[..., channel]
