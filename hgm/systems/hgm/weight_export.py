@@ -52,7 +52,8 @@ class ExportedWeights:
 
 def export_weights(run: Path, out: Path, *, most: float | None = None) -> ExportedWeights:
     """Write the networks that the run in the folder `run` trained to `out`, in the layout of a run
-    (`HGMFolder`): weights in float16, which are read as float32, run.json and README.md.
+    (`HGMFolder`): weights in float16, which are read as float32, run.json and README.md. Networks
+    without a body branch are among them where the run has trained any.
 
     most: megabytes that all files together may have. Equal runs give equal bytes. Raises InputError
     where a network is missing, is not the run's own, or does not fit float16, and where the files
@@ -65,7 +66,8 @@ def export_weights(run: Path, out: Path, *, most: float | None = None) -> Export
             f"{run}: its base is the one of base.folder, {config['base']['folder']}, which is not "
             "the run's to pass on; export a run that trained its own"
         )
-    branches = sorted({VARIANTS[name].branch for name in config["evaluate"]["variants"]})
+    bare = VARIANTS["no_body"].branch
+    branches = ["", *([bare] if source.fusion(bare).is_dir() else [])]
     trained = [source.coarse(b) for b in branches] + [source.fusion(b) for b in branches]
     if config["normals"]["icon"] is None:
         trained.append(source.normals)

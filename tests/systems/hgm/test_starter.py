@@ -89,13 +89,22 @@ def rounded(ours: torch.nn.Module, theirs: torch.nn.Module) -> None:
             assert torch.equal(tensor, expected[name])
 
 
+def files_of(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def digests(card: str) -> dict[str, str]:
+    """SHA-256 of files by name, as a card tells them."""
+    return dict(re.findall(r"^\| `([^`]+)` \| \d+ \| `([0-9a-f]{64})` \|$", card, re.M))
+
+
 def test_the_folder_holds_what_is_needed_and_a_card_that_is_true(weights):
-    files = {p.relative_to(weights).as_posix() for p in weights.rglob("*") if p.is_file()}
+    files = {p.relative_to(weights).as_posix() for p in files_of(weights)}
     assert not [name for name in files if name.endswith(".tsv") or "standin/" in name]
     config = read_json(weights / "run.json")["config"]
     assert "images" not in config and config["run"] == "tiny"
     card = (weights / "README.md").read_text()
-    told = dict(re.findall(r"^\| `([^`]+)` \| \d+ \| `([0-9a-f]{64})` \|$", card, re.M))
+    told = digests(card)
     assert set(told) == files - {"README.md"}
     for name, digest in told.items():
         assert hashlib.sha256((weights / name).read_bytes()).hexdigest() == digest
@@ -110,6 +119,13 @@ def test_equal_runs_give_equal_bytes(run, weights, tmp_path):
         if path.is_file():
             again = tmp_path / "again" / path.relative_to(weights)
             assert again.read_bytes() == path.read_bytes(), path
+
+
+def test_a_run_without_networks_of_a_branch_exports_the_others(run, tmp_path):
+    some = tmp_path / "some"
+    shutil.copytree(run, some, ignore=shutil.ignore_patterns("*_no_body"))
+    names = set(export_weights(some, tmp_path / "out").networks)
+    assert names == {"coarse", "fusion", "normals", "base", "controlnet"}
 
 
 def test_photos_need_no_run(run, weights, photo, tmp_path, monkeypatch, capsys):
@@ -160,6 +176,21 @@ def test_what_cannot_be_exported_is_one_line(run, tmp_path, capsys):
     with pytest.raises(InputError, match="x: key a holds numbers beyond those of half precision"):
         halved({"a": torch.tensor([70000.0])}, source="x")
     assert halved({"a": torch.tensor([3])}, source="x")["a"].dtype == torch.int64
+
+
+@pytest.mark.skipif(
+    not starter.starter_folder().is_dir(), reason="this checkout ships no starter weights"
+)
+def test_the_starter_weights_are_those_of_their_card_and_small():
+    folder = starter.shipped_run()
+    sizes = {p.relative_to(folder).as_posix(): p.stat().st_size for p in files_of(folder)}
+    assert sum(sizes.values()) < 40e6
+    told = digests((folder / "README.md").read_text())
+    assert set(told) == set(sizes) - {"README.md"}
+    for name, digest in told.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    load_hgm(folder / "coarse")
+    load_hgm(folder / "fusion")
 
 
 @pytest.mark.parametrize("views", [1, 2])
