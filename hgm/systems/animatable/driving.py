@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from hgm.body.extents import Extents, extents, grounded
-from hgm.body.joints import ACROSS, BODY_NAMES, HANDS
+from hgm.body.joints import ACROSS, BODY_NAMES
 from hgm.body.model import BodyModel
 from hgm.body.motion import CYCLES, Motion
 from hgm.body.motion.files import is_amass
@@ -34,12 +34,11 @@ def with_hands(motion: Motion, hands: HandMode) -> Motion:
     if hands == "ori":
         return motion
     left = FIST if hands == "fist" else np.zeros_like(FIST)
-    rows = {HANDS[0]: left, HANDS[1]: left * ACROSS}
-    tables = {
-        name: np.tile(row.reshape(1, -1), (len(motion), 1)).astype(np.float32)
-        for name, row in rows.items()
-    }
-    return dataclasses.replace(motion, **tables)
+    left_rows, right_rows = (
+        np.tile(hand.reshape(1, -1), (len(motion), 1)).astype(np.float32)
+        for hand in (left, left * ACROSS)
+    )
+    return dataclasses.replace(motion, left_hand_pose=left_rows, right_hand_pose=right_rows)
 
 
 def off_clothes(motion: Motion) -> Motion:

@@ -128,14 +128,16 @@ def region_errors(
     box = person_box(mask)
     found = {}
     for region, area in (("full", None), ("person_box", box)):
-        pair = [x[None] if area is None else crop(x[None], area) for x in (prediction, target)]
-        least = min(pair[0].shape[-2:])
-        errors = {"mae": (pair[0] - pair[1]).abs().mean(), "psnr": psnr(*pair)}
+        ours, truth = (
+            x[None] if area is None else crop(x[None], area) for x in (prediction, target)
+        )
+        least = min(truth.shape[-2:])
+        errors = {"mae": (ours - truth).abs().mean(), "psnr": psnr(ours, truth)}
         if least >= WINDOW:
-            errors["ssim"] = ssim(*pair)[0]
+            errors["ssim"] = ssim(ours, truth)[0]
         # the whole picture is mostly background: LPIPS is of the person
         if lpips is not None and area is not None and least >= LPIPS_LEAST:
-            errors["lpips"] = lpips(*pair)[0]
+            errors["lpips"] = lpips(ours, truth)[0]
         found[region] = errors
     return found
 
