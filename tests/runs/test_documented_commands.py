@@ -13,6 +13,7 @@ from workspace import ROOT, Workspace
 
 from hgm.cli import main
 from hgm.core.keys import folder_digest
+from hgm.systems.hgm import starter
 
 sys.path.append(str(ROOT / "tests/docs"))
 from doc_commands import SHELL, commands
@@ -50,6 +51,7 @@ def folder(calm: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(space)
         assert main(["export", str(subject), "--out", "person.spz"]) == 0
+        assert main(["export-weights", "--run", "results/demo", "--out", "weights"]) == 0
     return space
 
 
@@ -61,6 +63,7 @@ def test_the_docs_have_such_commands():
 def test_a_documented_command_works_on_a_finished_run(folder, words, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))  # for prune, which asks
+    monkeypatch.setattr(starter, "starter_folder", lambda: Path("weights"))
     before = folder_digest(folder / "results/tiny")
     expanded = [name for word in words for name in (sorted(glob(word)) if "*" in word else [word])]
     made = [Path(words[i + 1]) for i, word in enumerate(words) if word == "--out"]

@@ -137,11 +137,13 @@ def test_a_photo_is_reconstructed_with_the_networks_of_a_finished_run(finished, 
     done = finished.hgm("reconstruct", subject / "input.png", *body, *words)
     assert done.returncode == 0 and "1 reconstructed, 0 failed" in done.stdout, done.stderr
     made = tmp_path / "mine/input"
-    for name in ("gaussians.ply", "back.png", "novel_11.png", "turntable.mp4", "smplx.npz"):
+    files = ("gaussians.ply", "back.png", "novel_11.png", "turntable.mp4", "smplx.npz", "mesh.glb")
+    for name in files:
         assert (made / name).stat().st_size > 0, name
+    assert (tmp_path / "mine/index.html").stat().st_size > 0
     seconds = json.loads((made / "metrics.json").read_text())["seconds"]
     assert (
-        set(seconds) == {"read", "refine", "coarse", "back_view", "fusion", "write"}
+        set(seconds) == {"read", "refine", "coarse", "back_view", "fusion", "write", "mesh"}
         and seconds["fusion"] > 0
     )
 

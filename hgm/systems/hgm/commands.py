@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hgm.core.verbs import Verbs
 from hgm.errors import InputError
 from hgm.systems.hgm.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from hgm.core.run_folder import RunFolder
+    from hgm.systems.hgm.pipeline.equipment import SpareBody
 
 
 def add_reconstruct(verbs: Verbs) -> None:
@@ -90,7 +95,10 @@ def _reconstruct(args: argparse.Namespace) -> int:
         config = finished_hgm(folder)
         run = HGMFolder(folder)
         networks = run.networks(VARIANTS[args.variant])
-        equipment = Equipment.of(config, networks, run, args.variant, device=args.device)
+        spare = _spare_body(config["scans"], run)
+        equipment = Equipment.of(
+            config, networks, run, args.variant, device=args.device, spare_body=spare
+        )
         pipeline = PhotoPipeline.of(equipment, mesh=args.mesh)
     source = equipment.variant.source(config["estimate"])
     if pipeline.refine is not None and source in PROGRAMS:
@@ -114,6 +122,21 @@ def _reconstruct(args: argparse.Namespace) -> int:
         f"Open {page}\n"
     )
     return 1 if outcome.failed else 0
+
+
+def _spare_body(scans: Mapping[str, Any], run: RunFolder) -> SpareBody | None:
+    """The stand-ins' body, where networks were passed on without the rest of their run."""
+    from hgm.body.model import BodyModel
+    from hgm.core.keys import file_digest
+    from hgm.scans.data_source import STANDIN, body_model_file
+    from hgm.standin.body import core
+    from hgm.systems.hgm.pipeline.equipment import SpareBody
+
+    ours = scans["source"] == STANDIN and scans["models"] is None
+    if not ours or body_model_file(scans, run).is_file():
+        return None
+    gender = scans["gender"]
+    return SpareBody(lambda: BodyModel(core.model(gender), gender=gender), file_digest(core.ASSET))
 
 
 def add_import_weights(verbs: Verbs) -> None:

@@ -3,7 +3,7 @@ here and nowhere else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,12 +13,19 @@ from hgm.core.devices import select_device
 from hgm.core.job import Job
 from hgm.core.keys import file_digest
 from hgm.core.run_folder import RunFolder
-from hgm.scans.data_source import STANDIN, body_model, body_model_file
-from hgm.standin.body import core as standin
+from hgm.scans.data_source import body_model, body_model_file
 from hgm.systems.hgm.backends import job_backends
 from hgm.systems.hgm.normal_estimators import NormalEstimator, estimator_digest, load_estimator
 from hgm.systems.hgm.run_folder import Networks
 from hgm.systems.hgm.variants import VARIANTS, Variant
+
+
+@dataclass(frozen=True)
+class SpareBody:
+    """A body model that no file of a run holds."""
+
+    load: Callable[[], BodyModel]
+    digest: str  # hash of what it is made of
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class Equipment:
     name: str  # of the variant
     device: str
     backends: Mapping[str, str]  # of `job_backends`
+    spare_body: SpareBody | None = None  # in the place of the run's file
 
     @classmethod
     def of(
@@ -45,11 +53,13 @@ class Equipment:
         variant: str,
         *,
         device: str,
+        spare_body: SpareBody | None = None,
     ) -> Equipment:
         """`device` is that of the configuration or of the command: cpu, cuda or auto. Raises
         InputError where it or a backend does not work on this machine."""
         device = select_device(device)
-        return cls(config, networks, run, variant, device, job_backends(config, device))
+        backends = job_backends(config, device)
+        return cls(config, networks, run, variant, device, backends, spare_body)
 
     @classmethod
     def of_job(cls, job: Job) -> Equipment:
@@ -80,27 +90,17 @@ class Equipment:
 
     @cached_property
     def body(self) -> BodyModel:
-        """The body model of the fits; of stand-ins it needs no file, as where networks were passed
-        on without the rest of their run."""
-        if self._brings_body:
-            return body_model(self.config["scans"], self.run, self.device)
-        gender = self.config["scans"]["gender"]
-        return BodyModel(standin.model(gender), gender=gender).to(self.device)
+        """The body model of the fits."""
+        if self.spare_body is not None:
+            return self.spare_body.load().to(self.device)
+        return body_model(self.config["scans"], self.run, self.device)
 
     @property
     def body_digest(self) -> str:
         """Hash of what `body` is made of, for keys."""
-        file = body_model_file(self.config["scans"], self.run)
-        return file_digest(file if self._brings_body else standin.ASSET)
-
-    @property
-    def _brings_body(self) -> bool:
-        scans = self.config["scans"]
-        return (
-            scans["source"] != STANDIN
-            or scans["models"] is not None
-            or body_model_file(scans, self.run).is_file()
-        )
+        if self.spare_body is not None:
+            return self.spare_body.digest
+        return file_digest(body_model_file(self.config["scans"], self.run))
 
     @cached_property
     def normals(self) -> NormalEstimator:
