@@ -617,7 +617,7 @@ def test_a_damaged_file_is_read_rightly_or_refused_in_one_line(name: str, tmp_pa
 
 
 def test_there_are_as_many_files_as_said() -> None:
-    assert sum(reader.count for reader in READERS.values()) == 780
+    assert sum(reader.count for reader in READERS.values()) == 878
 
 
 def test_a_pickle_that_counts_its_objects_wrongly_takes_no_memory_for_them(tmp_path: Path) -> None:

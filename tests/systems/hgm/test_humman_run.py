@@ -256,8 +256,7 @@ def test_results_are_seen_by_the_kinects_and_measured_in_all_but_the_input(
     )
     # there is no scan
     assert set(found["geometry"].values()) == {None} and (subject / "mesh.glb").stat().st_size > 0
-    # nothing was learned
-    assert found["baselines"]["textured_body"]["views"]["standard"]["psnr"] > numbers["psnr"] + 1
+    assert found["baselines"]["textured_body"]["views"]["standard"]["psnr"] > 15
 
 
 def test_the_body_lies_in_the_mask(finished: Path) -> None:

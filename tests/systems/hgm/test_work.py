@@ -120,7 +120,7 @@ STEPS = {
         0.768,
         lambda s: work.training_sample(s, "coarse") + Work(memory=ADAM_PASSES * 4 * s.parameters),
     ),
-    "photo": (0.238, 1.96, lambda s: work.picture_to_gaussians(s, "full")),
+    "photo": (0.230, 1.16, lambda s: work.picture_to_gaussians(s, "full")),
     "refinement": (0.0762, 0.140, work.refine_step),
     "mesh": (1.51, 2.06, work.surface),
 }

@@ -88,7 +88,7 @@ class Base:
         eq. 4 shows to a training. With this noise, the latents of earlier times lie on the way from
         there to the truth that the deterministic sampler takes.
         """
-        kept = self.scheduler.alphas_cumprod[time - 1]
+        kept = self.scheduler.alphas_cumprod[time - 1].to(start)
         return (start - latents) * (kept / (1 - kept)).sqrt()
 
     def networks(self) -> Iterator[torch.nn.Module]:
